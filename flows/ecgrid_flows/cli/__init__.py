@@ -1,0 +1,31 @@
+"""The command line, `ecgrid-billing`: a thin skin over the flows. One module per group of commands.
+
+Exit statuses are those of CONTRACT: 0 clean, 1 findings of severity error, 2 usage or settings, 3 unreachable or
+refused, 4 incomplete, 5 the data directory is held by another run.
+"""
+
+import sys
+
+import typer
+from rich.text import Text
+
+from ecgrid_flows.cli import context
+from ecgrid_flows.errors import BillingError
+
+app = typer.Typer(
+    name="ecgrid-billing",
+    help="The auditable EDI bill: pull ECGrid line items, infer how each price list is meant, prove every amount.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def main() -> None:
+    """Run the command line; a `BillingError` becomes one sentence and its exit status."""
+    try:
+        app()
+    except BillingError as error:
+        context.stderr.print(Text(f"ecgrid-billing: {error}"))
+        sys.exit(int(error.status))

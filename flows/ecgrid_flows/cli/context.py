@@ -1,0 +1,82 @@
+"""What every command shares: where words go, where results go, and how an error becomes an exit status.
+
+Results go to stdout, everything else to stderr; with `--json` stdout carries one JSON document and nothing more.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from ecgrid_transforms.money import Decimal, plain
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ecgrid_flows.errors import ExitStatus
+
+DataDir = Annotated[
+    str | None,
+    typer.Option(
+        "--data-dir",
+        metavar="DIR",
+        help="Where raw, lake, warehouse, exports and reports live (ECGRID_DATA_DIR, else data).",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout instead of tables and text.")]
+
+stdout = Console(highlight=False, soft_wrap=True)
+stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def json_value(value: object) -> Any:
+    """`value` as JSON carries it: decimals as plain decimal strings, dates as ISO text, never a float for money."""
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Mapping):
+        return {str(name): json_value(item) for name, item in value.items()}
+    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str):
+        return [json_value(item) for item in value]
+    return value
+
+
+def emit_json(data: object) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(json_value(data), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def cell(value: object) -> Text:
+    """A table cell that shows a service's text as text: no markup, no control characters."""
+    if value is None:
+        return Text("")
+    shown = str(json_value(value))
+    return Text("".join(char if char.isprintable() else " " for char in shown))
+
+
+def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """A table for people; numbers and decimals stand right."""
+    made = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        numeric = any(isinstance(row[index], Decimal | int) for row in rows) and not any(
+            isinstance(row[index], bool | str) for row in rows
+        )
+        made.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(cell(value) for value in row))
+    return made
+
+
+def fail(message: str, status: ExitStatus) -> NoReturn:
+    """One sentence on stderr that says what to do, and the exit status of CONTRACT."""
+    stderr.print(Text(f"ecgrid-billing: {message}"))
+    raise typer.Exit(int(status))

@@ -1,0 +1,231 @@
+"""The records of the billing feeds, as frozen data. Field names are ECGrid's, in this project's spelling.
+
+Sources: LineItem and Schedule from the API page of v3.2 InvoiceCalculateLineItem; Pricelist, Level, Contract, Invoice
+and the *IDInfo types from the published WSDLs (facts 1.3); the enumerations from facts 1.4.
+
+`extra` holds elements that this project does not know, by element path; nothing of an answer is dropped.
+None means that the answer had no such element: missing is never zero and never an empty string.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from types import MappingProxyType
+
+from ecgrid_transforms.money import Decimal
+
+ACCOUNT_REPORTS = (
+    "FixedRate",
+    "Statistics",
+    "TrafficAll",
+    "TrafficIntraNetwork",
+    "TrafficInterECGrid",
+    "TrafficOffNetwork",
+    "TrafficSpecial",
+    "TrafficKCInterchangeTiered",
+)
+MEASURE_FIELDS = (
+    "Each",
+    "FixedRate",
+    "NewInterconnects",
+    "CurrentMailboxes",
+    "ActiveQIDs",
+    "ActiveTPs",
+    "TotalTrans",
+    "ToTrans",
+    "FromTrans",
+    "TotalKCs",
+    "ToKCs",
+    "FromKCs",
+    "RegisteredQIDs",
+    "RegisteredTPs",
+    "MigratedTPs",
+    "CreditPercentage",
+    "DebitPercentage",
+    "Subtotal",
+    "TieredKCIntCount",
+    "MonthlyMinimum",
+    "Credit",
+)
+#: Measures that are money, not counts (billing-semantics C1).
+MONEY_MEASURES = ("Subtotal", "CreditPercentage", "DebitPercentage", "MonthlyMinimum", "Credit")
+PRICE_LIST_MODELS = ("Simple", "Tiered", "Stacked")
+ITEM_LEVELS = (
+    "Minimum",
+    "Additional",
+    "OneTime",
+    "General",
+    "Developement",  # spelt so on the wire
+    *(f"Level{n}" for n in range(1, 10)),
+    *(f"Tier{n}" for n in range(1, 10)),
+)
+SYSTEM_OBJECTS = (
+    "System",
+    "User",
+    "Network",
+    "Mailbox",
+    "ECGridID",
+    "Interconnect",
+    "Migration",
+    "Parcel",
+    "Interchange",
+    "CarbonCopy",
+    "CallBackEvent",
+    "AS2",
+    "GISB",
+    "ParcelNotes",
+    "InterconnectNote",
+    "PriceList",
+    "Contract",
+    "Invoice",
+)
+INVOICE_STATUSES = ("Pending", "Sent", "Paid", "Canceled", "AllUnpaid", "All")
+INVOICE_INCLUDES = ("AllCurrentCharges", "MonthlyItemsOnly", "SpecialChargesOnly")
+STATUSES = ("Development", "Active", "Preproduction", "Suspended", "Terminated")
+
+Extra = Mapping[str, object]
+NO_EXTRA: Extra = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Account:
+    """What is billed: one (NetworkID, MailboxID). MailboxID 0 is the network's Root mailbox."""
+
+    network_id: int
+    mailbox_id: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """The argument of one InvoiceCalculateLineItem call. `reporting_month` is the first day of the month."""
+
+    network_id: int
+    mailbox_id: int
+    reporting_month: date
+    account_report: str
+    measure_field: str
+
+    @property
+    def account(self) -> Account:
+        return Account(self.network_id, self.mailbox_id)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.network_id}/{self.mailbox_id} {self.reporting_month:%Y-%m} "
+            f"{self.account_report}/{self.measure_field}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """One tier of a price list, or the one that a line says was applied. What the fields mean is documented nowhere."""
+
+    schedule_id: int
+    allowance: Decimal
+    minimum: int | None  # absent before 2022 (facts 1.5)
+    maximum: int
+    block: Decimal
+    rate: Decimal
+    catalog_id: int | None
+    description: str | None
+    account_report: str
+    measure: str
+    specified_network_id: int | None
+    include_root_mailbox: bool | None
+    extra: Extra = NO_EXTRA
+
+
+@dataclass(frozen=True, slots=True)
+class LineItem:
+    """One billed line. `line_date` is the text as received: 0001-01-01 and seven decimals fit no datetime."""
+
+    line_item_number: int
+    line_date: str | None
+    price_list_id: int
+    price_list_description: str | None
+    system_object: str
+    system_id: int
+    system_name: str | None
+    level: str
+    level_name: str | None
+    model: str
+    schedule: Schedule | None
+    actual: Decimal
+    quantity_billed: Decimal
+    is_taxable: bool
+    amount: Decimal
+    extra: Extra = NO_EXTRA
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A level of a price list: several schedules (one per measure) under one name, perhaps for some months only."""
+
+    level: str
+    name: str | None
+    limited_months: int | None
+    schedules: tuple[Schedule, ...]
+    extra: Extra = NO_EXTRA
+
+
+@dataclass(frozen=True, slots=True)
+class Pricelist:
+    """A price list with its ladder of tiers (PricelistInfo). `date` is the text as received."""
+
+    price_list_id: int
+    date: str | None
+    description: str | None
+    model: str
+    status: str
+    levels: tuple[Level, ...]
+    extra: Extra = NO_EXTRA
+
+
+@dataclass(frozen=True, slots=True)
+class AccountInfo:
+    """What a list operation tells of one account. 0 as price list or contract means none of its own [inferred]."""
+
+    account: Account
+    name: str | None
+    status: str | None
+    price_list_id: int | None
+    contract_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A contract and the accounts it bills; ContractList may leave out the accounts that ContractInfo has."""
+
+    contract_id: int
+    description: str | None
+    contract_number: str | None
+    effective: str | None
+    expires: str | None
+    status: str | None
+    po_number: str | None
+    aggregate_network_traffic: bool | None
+    last_invoice_number: str | None
+    last_invoice_date: str | None
+    networks: tuple[AccountInfo, ...]
+    mailboxes: tuple[AccountInfo, ...]
+    extra: Extra = NO_EXTRA
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """An invoice; InvoiceList may leave out the lines that InvoiceInfo has (then `line_items` is empty)."""
+
+    invoice_id: int
+    invoice_number: str | None
+    date: str | None
+    contract_id: int
+    total_amount: Decimal
+    po_number: str | None
+    status: str
+    status_date: str | None
+    date_due: str | None
+    price_list_description: str | None
+    terms: str | None
+    bill_to: str | None
+    line_items: tuple[LineItem, ...] = ()
+    extra: Extra = field(default=NO_EXTRA)

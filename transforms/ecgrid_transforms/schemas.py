@@ -1,0 +1,205 @@
+"""The Arrow schema of every feed in the lake: columns, types, and what each column means.
+
+Decimals are DECIMAL(28,10). `reporting_month` is the first day of the month. Times end in `_at` and are UTC.
+The feeds monthly_reports, interconnect_counts and instant_stats take further columns from the answer's own schema
+(an ADO.NET DataSet describes itself); the schemas here are the columns that every such table begins with.
+"""
+
+import pyarrow as pa
+
+from ecgrid_transforms.money import MONEY_TYPE
+
+_INT = pa.int32()
+_TEXT = pa.string()
+_MONTH = pa.date32()
+_WALL_TIME = pa.timestamp("ns")
+_UTC = pa.timestamp("us", tz="UTC")
+_BOOL = pa.bool_()
+
+
+def _field(name: str, kind: pa.DataType, meaning: str, required: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=not required, metadata={"description": meaning})
+
+
+_KEY = [
+    _field("network_id", _INT, "NetworkID asked for", required=True),
+    _field("mailbox_id", _INT, "MailboxID asked for; 0 is the network's Root mailbox", required=True),
+    _field("reporting_month", _MONTH, "first day of the month asked for", required=True),
+    _field("account_report", _TEXT, "PricelistAccountReports value asked for", required=True),
+    _field("measure_field", _TEXT, "PricelistMeasureField value asked for", required=True),
+]
+
+_SCHEDULE = [
+    _field("schedule_id", _INT, "Schedule.ScheduleID"),
+    _field("schedule_allowance", MONEY_TYPE, "Schedule.Allowance, in units of the measure [inferred]"),
+    _field("schedule_minimum", _INT, "Schedule.Minimum; absent in older shapes of the service"),
+    _field("schedule_maximum", _INT, "Schedule.Maximum; 0 may mean open-ended [inferred]"),
+    _field("schedule_block", MONEY_TYPE, "Schedule.Block, the unit of sale [inferred]"),
+    _field("schedule_rate", MONEY_TYPE, "Schedule.Rate, per unit or per block (which is inferred)"),
+    _field("schedule_catalog_id", _INT, "Schedule.CatalogID"),
+    _field("schedule_description", _TEXT, "Schedule.Description"),
+    _field("schedule_account_report", _TEXT, "Schedule.AccountReport"),
+    _field("schedule_measure", _TEXT, "Schedule.Measure"),
+    _field("schedule_specified_network_id", _INT, "Schedule.SpecifiedNetworkID; 0 is none [inferred]"),
+    _field("schedule_include_root_mailbox", _BOOL, "Schedule.IncludeRootMailbox"),
+]
+
+_LINE = [
+    _field("line_item_number", _INT, "LineItemNumber", required=True),
+    _field("line_date", _WALL_TIME, "LineDate as sent; null (text in extra) where out of range"),
+    _field("price_list_id", _INT, "PriceListID", required=True),
+    _field("price_list_description", _TEXT, "PriceListDescription"),
+    _field("system_object", _TEXT, "SystemObject: what kind of thing was billed"),
+    _field("system_id", _INT, "SystemID: which one"),
+    _field("system_name", _TEXT, "SystemName: what it is called"),
+    _field("level", _TEXT, "Level of the price list"),
+    _field("level_name", _TEXT, "LevelName"),
+    _field("model", _TEXT, "Model as ECGrid says it: Simple, Tiered or Stacked, defined nowhere"),
+    *_SCHEDULE,
+    _field("actual", MONEY_TYPE, "Actual: the quantity measured, in units of the measure", required=True),
+    _field("quantity_billed", MONEY_TYPE, "QuantityBilled, in units or blocks (inferred)", required=True),
+    _field("is_taxable", _BOOL, "Taxable", required=True),
+    _field("amount", MONEY_TYPE, "Amount, as billed; the API states no currency", required=True),
+    _field("extra", _TEXT, "JSON: elements that this project does not know; null when there were none"),
+]
+
+_PROVENANCE = [
+    _field("api_version", _TEXT, "API version that answered", required=True),
+    _field("pulled_at", _UTC, "when this answer was first received", required=True),
+    _field("response_sha256", _TEXT, "SHA-256 of the answer's body as received", required=True),
+]
+
+LINE_ITEMS = pa.schema([*_KEY, *_LINE, *_PROVENANCE])
+LINE_ITEM_HISTORY = pa.schema(
+    [
+        *LINE_ITEMS,
+        _field("superseded_at", _UTC, "when a different answer for the key was received", required=True),
+    ]
+)
+CALLS = pa.schema(
+    [
+        *_KEY,
+        _field("outcome", _TEXT, "line, no_line or fault", required=True),
+        _field("fault_code", _TEXT, "name of the fault, when the answer was one"),
+        _field("fault_message", _TEXT, "the fault's own words"),
+        _field("attempts", _INT, "how often the call was sent", required=True),
+        _field("latency_ms", _INT, "time of the last attempt in milliseconds", required=True),
+        _field("called_at", _UTC, "when the last answer was received", required=True),
+    ]
+)
+PRICE_SCHEDULES = pa.schema(
+    [
+        _field("reporting_month", _MONTH, "month of the run that read the list", required=True),
+        _field("price_list_id", _INT, "Pricelist.PricelistID", required=True),
+        _field("price_list_description", _TEXT, "Pricelist.Description"),
+        _field("price_list_date", _WALL_TIME, "Pricelist.Date"),
+        _field("price_list_status", _TEXT, "Pricelist.Status"),
+        _field("model", _TEXT, "Pricelist.Model: Simple, Tiered or Stacked", required=True),
+        _field("level_number", _INT, "place of the level within the answer, from 1", required=True),
+        _field("level", _TEXT, "Level.Level", required=True),
+        _field("level_name", _TEXT, "Level.Name"),
+        _field("limited_months", _INT, "Level.LimitedMonths; 0 may mean unlimited [inferred]"),
+        _field("schedule_number", _INT, "place of the schedule within its level, from 1", required=True),
+        *_SCHEDULE,
+        _field("extra", _TEXT, "JSON: elements that this project does not know"),
+        *_PROVENANCE,
+    ]
+)
+ACCOUNTS = pa.schema(
+    [
+        _field("reporting_month", _MONTH, "month of the run that listed the account", required=True),
+        _field("network_id", _INT, "NetworkID", required=True),
+        _field("mailbox_id", _INT, "MailboxID; 0 is the network's Root mailbox", required=True),
+        _field("account_name", _TEXT, "name of the mailbox, or of the network for its Root"),
+        _field("status", _TEXT, "Status of the mailbox or network"),
+        _field("price_list_id", _INT, "price list that applies; the network's where the mailbox has none"),
+        _field("contract_id", _INT, "contract that bills the account"),
+        _field("sources", _TEXT, "which lists named it: settings, contract, network, mailbox; comma-separated"),
+    ]
+)
+CONTRACTS = pa.schema(
+    [
+        _field("reporting_month", _MONTH, "month of the run that read the contract", required=True),
+        _field("contract_id", _INT, "ContractID", required=True),
+        _field("description", _TEXT, "Description"),
+        _field("contract_number", _TEXT, "ContractNumber"),
+        _field("effective", _WALL_TIME, "Effective"),
+        _field("expires", _WALL_TIME, "Expires"),
+        _field("status", _TEXT, "Status"),
+        _field("po_number", _TEXT, "PONumber"),
+        _field("aggregate_network_traffic", _BOOL, "AggregateNetworkTraffic"),
+        _field("last_invoice_number", _TEXT, "LastInvoiceNumber"),
+        _field("last_invoice_date", _WALL_TIME, "LastInvoiceDate"),
+        _field("extra", _TEXT, "JSON: elements that this project does not know, and dates out of range"),
+        *_PROVENANCE,
+    ]
+)
+CONTRACT_ACCOUNTS = pa.schema(
+    [
+        _field("reporting_month", _MONTH, "month of the run that read the contract", required=True),
+        _field("contract_id", _INT, "ContractID", required=True),
+        _field("network_id", _INT, "NetworkID", required=True),
+        _field("mailbox_id", _INT, "MailboxID; 0 where the contract names the network", required=True),
+        _field("account_name", _TEXT, "name as the contract gives it"),
+    ]
+)
+INVOICES = pa.schema(
+    [
+        _field("reporting_month", _MONTH, "month that the invoice bills", required=True),
+        _field("source", _TEXT, "operation that gave it: InvoiceInfo or InvoiceCalculate", required=True),
+        _field("invoice_id", _INT, "InvoiceID", required=True),
+        _field("invoice_number", _TEXT, "InvoiceNumber"),
+        _field("invoice_date", _WALL_TIME, "Date"),
+        _field("contract_id", _INT, "ContractID", required=True),
+        _field("total_amount", MONEY_TYPE, "TotalAmount", required=True),
+        _field("po_number", _TEXT, "PONumber"),
+        _field("status", _TEXT, "InvoiceStatus"),
+        _field("status_date", _WALL_TIME, "StatusDate"),
+        _field("date_due", _WALL_TIME, "DateDue"),
+        _field("price_list_description", _TEXT, "PricelistDescription"),
+        _field("terms", _TEXT, "Terms"),
+        _field("bill_to", _TEXT, "BillTo"),
+        _field("extra", _TEXT, "JSON: elements that this project does not know, and dates out of range"),
+        *_PROVENANCE,
+    ]
+)
+INVOICE_LINES = pa.schema(
+    [
+        _field("reporting_month", _MONTH, "month that the invoice bills", required=True),
+        _field("source", _TEXT, "operation that gave it: InvoiceInfo or InvoiceCalculate", required=True),
+        _field("invoice_id", _INT, "InvoiceID", required=True),
+        _field("invoice_number", _TEXT, "InvoiceNumber"),
+        _field("contract_id", _INT, "ContractID", required=True),
+        *_LINE,
+        *_PROVENANCE,
+    ]
+)
+_DATASET = [
+    _field("reporting_month", _MONTH, "month of the run", required=True),
+    _field("asked_network_id", _INT, "NetworkID asked for; null where the session's own was meant"),
+    _field("asked_mailbox_id", _INT, "MailboxID asked for; null where the session's own was meant"),
+    _field("asked", _TEXT, "the other arguments, as NAME=VALUE", required=True),
+    _field("table_name", _TEXT, "name of the table within the DataSet", required=True),
+    _field("row_number", _INT, "place of the row within its table, from 1", required=True),
+    *_PROVENANCE,
+]
+MONTHLY_REPORTS = pa.schema(_DATASET)
+INTERCONNECT_COUNTS = pa.schema(_DATASET)
+INSTANT_STATS = pa.schema(_DATASET)
+
+FEEDS: dict[str, pa.Schema] = {
+    "line_items": LINE_ITEMS,
+    "line_item_history": LINE_ITEM_HISTORY,
+    "calls": CALLS,
+    "price_schedules": PRICE_SCHEDULES,
+    "accounts": ACCOUNTS,
+    "contracts": CONTRACTS,
+    "contract_accounts": CONTRACT_ACCOUNTS,
+    "invoices": INVOICES,
+    "invoice_lines": INVOICE_LINES,
+    "monthly_reports": MONTHLY_REPORTS,
+    "interconnect_counts": INTERCONNECT_COUNTS,
+    "instant_stats": INSTANT_STATS,
+}
+#: Feeds whose tables add the columns of the answer's own schema.
+DATASET_FEEDS = ("monthly_reports", "interconnect_counts", "instant_stats")
