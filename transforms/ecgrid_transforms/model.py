@@ -87,6 +87,10 @@ Extra = Mapping[str, object]
 NO_EXTRA: Extra = MappingProxyType({})
 
 
+def _no_extra() -> Extra:
+    return NO_EXTRA
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Account:
     """What is billed: one (NetworkID, MailboxID). MailboxID 0 is the network's Root mailbox."""
@@ -132,7 +136,7 @@ class Schedule:
     measure: str
     specified_network_id: int | None
     include_root_mailbox: bool | None
-    extra: Extra = NO_EXTRA
+    extra: Extra = field(default_factory=_no_extra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,7 @@ class LineItem:
     quantity_billed: Decimal
     is_taxable: bool
     amount: Decimal
-    extra: Extra = NO_EXTRA
+    extra: Extra = field(default_factory=_no_extra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +169,7 @@ class Level:
     name: str | None
     limited_months: int | None
     schedules: tuple[Schedule, ...]
-    extra: Extra = NO_EXTRA
+    extra: Extra = field(default_factory=_no_extra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +182,7 @@ class Pricelist:
     model: str
     status: str
     levels: tuple[Level, ...]
-    extra: Extra = NO_EXTRA
+    extra: Extra = field(default_factory=_no_extra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +212,7 @@ class Contract:
     last_invoice_date: str | None
     networks: tuple[AccountInfo, ...]
     mailboxes: tuple[AccountInfo, ...]
-    extra: Extra = NO_EXTRA
+    extra: Extra = field(default_factory=_no_extra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,4 +232,4 @@ class Invoice:
     terms: str | None
     bill_to: str | None
     line_items: tuple[LineItem, ...] = ()
-    extra: Extra = field(default=NO_EXTRA)
+    extra: Extra = field(default_factory=_no_extra)

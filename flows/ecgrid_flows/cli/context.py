@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from ecgrid_transforms.money import Decimal, plain
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ecgrid_flows.errors import ExitStatus
+from ecgrid_transforms.money import Decimal, plain
 
 DataDir = Annotated[
     str | None,
