@@ -1,0 +1,130 @@
+"""The house keeps its shape: imports go one way, and each library stays in its room."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = {
+    "ecgrid_flows": ROOT / "flows/ecgrid_flows",
+    "ecgrid_client": ROOT / "flows/ecgrid_client",
+    "ecgrid_sandbox": ROOT / "flows/ecgrid_sandbox",
+    "ecgrid_transforms": ROOT / "transforms/ecgrid_transforms",
+}
+ALLOWED = {
+    "ecgrid_flows": {"ecgrid_client", "ecgrid_sandbox", "ecgrid_transforms"},
+    "ecgrid_client": {"ecgrid_transforms"},
+    "ecgrid_sandbox": {"ecgrid_transforms"},
+    "ecgrid_transforms": set(),
+}
+#: What the sandbox may know of the transforms: money and months, never how lines are flattened or rated.
+SANDBOX_MAY_SHARE = {"ecgrid_transforms.money", "ecgrid_transforms.period"}
+#: library -> the modules (package-relative, without .py) that may import it
+ROOMS = {
+    "prefect": {"ecgrid_flows/monthly", "ecgrid_flows/backfill", "ecgrid_flows/tasks", "ecgrid_flows/deployments"},
+    "zeep": {"ecgrid_client"},
+    "duckdb": {"ecgrid_flows/warehouse", "ecgrid_flows/export"},
+    "starlette": {"ecgrid_sandbox"},
+    "uvicorn": {"ecgrid_sandbox"},
+}
+#: What the pure room may import beside the standard library.
+PURE = {"pyarrow", "pandas", "ecgrid_transforms"}
+IMPURE_STANDARD = {"socket", "urllib", "http", "sqlite3", "subprocess", "threading", "tempfile", "shutil"}
+
+
+def modules(package: str) -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(PACKAGES[package].rglob("*.py")):
+        name = path.relative_to(PACKAGES[package].parent).with_suffix("").as_posix()
+        yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_go_one_way(package: str) -> None:
+    guilty = [
+        f"{name} imports {target}"
+        for name, tree in modules(package)
+        for target in imported(tree)
+        if target.split(".")[0] in PACKAGES.keys() - ALLOWED[package] - {package}
+    ]
+    assert guilty == []
+
+
+@pytest.mark.parametrize("library", ROOMS)
+def test_each_library_stays_in_its_room(library: str) -> None:
+    guilty = [
+        f"{name} imports {target}"
+        for package in PACKAGES
+        for name, tree in modules(package)
+        for target in imported(tree)
+        if target.split(".")[0] == library
+        and not any(name == room or name.startswith(room + "/") for room in ROOMS[library])
+    ]
+    assert guilty == []
+
+
+def test_transforms_are_pure() -> None:
+    import sys
+
+    guilty = []
+    for name, tree in modules("ecgrid_transforms"):
+        for target in imported(tree):
+            top = target.split(".")[0]
+            if top in IMPURE_STANDARD or (top not in sys.stdlib_module_names and top not in PURE):
+                guilty.append(f"{name} imports {target}")
+        guilty += [
+            f"{name} opens a file"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open"
+        ]
+    assert guilty == []
+
+
+def test_the_sandbox_is_a_stranger() -> None:
+    guilty = [
+        f"{name} imports {target}"
+        for name, tree in modules("ecgrid_sandbox")
+        for target in imported(tree)
+        if target.startswith("ecgrid_transforms")
+        and not any((target + ".").startswith(shared + ".") for shared in SANDBOX_MAY_SHARE)
+    ]
+    assert guilty == []
+
+
+def test_only_the_sandbox_and_its_tests_read_the_catalogue() -> None:
+    readers = [
+        path.relative_to(ROOT).as_posix()
+        for room in ("flows/ecgrid_flows", "flows/ecgrid_client", "transforms", "sql", "notebooks")
+        for path in (ROOT / room).rglob("*")
+        if path.suffix in {".py", ".sql", ".ipynb"} and "catalogue" in path.read_text(encoding="utf-8")
+    ]
+    assert readers == []
+
+
+def test_sql_text_stays_in_sql() -> None:
+    """A statement in a Python string is one that no SQL test reaches; the runner's own few are allowed."""
+    allowed = {"ecgrid_flows/warehouse"}
+    guilty = []
+    for package in PACKAGES:
+        for name, tree in modules(package):
+            if name in allowed:
+                continue
+            guilty += [
+                f"{name}:{node.lineno}"
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and node.value.lstrip().upper().startswith(("SELECT ", "WITH ", "INSERT ", "CREATE ", "COPY "))
+                and " FROM " in node.value.upper().replace("\n", " ")
+            ]
+    assert guilty == []

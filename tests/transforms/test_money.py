@@ -1,0 +1,80 @@
+"""Money has one door: text in, exact decimals out."""
+
+from fractions import Fraction
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecgrid_transforms.money import (
+    MONEY_TYPE,
+    Decimal,
+    DoesNotFit,
+    NotADecimal,
+    exact,
+    fitted,
+    grouped,
+    plain,
+    rounded,
+    to_decimal,
+    total,
+)
+
+MONEY = st.decimals(min_value=-(10**18) + 1, max_value=10**18 - 1, places=10, allow_nan=False, allow_infinity=False)
+
+
+@pytest.mark.parametrize("text", ["150.0000", "4481.824", "-6.0200", "0", "+1.5", ".5", "5."])
+def test_text_keeps_its_scale(text: str) -> None:
+    assert to_decimal(text) == Decimal(text)
+    assert to_decimal(text).as_tuple() == Decimal(text).as_tuple()
+
+
+@pytest.mark.parametrize("text", ["", " ", "1e3", "NaN", "Infinity", "1,000", "0x10", "--1", "1 2", "١٢"])
+def test_what_is_no_plain_decimal_is_refused(text: str) -> None:
+    with pytest.raises(NotADecimal):
+        to_decimal(text)
+
+
+@pytest.mark.parametrize("value", [1.5, None, True, float("nan")])
+def test_floats_and_missing_values_never_enter(value: object) -> None:
+    with pytest.raises(NotADecimal):
+        exact(value)  # type: ignore[arg-type]
+
+
+def test_half_up_goes_away_from_zero() -> None:
+    assert rounded(to_decimal("1.005")) == to_decimal("1.01")
+    assert rounded(to_decimal("-1.005")) == to_decimal("-1.01")
+    assert rounded(to_decimal("10.125"), 2, "half_even") == to_decimal("10.12")
+    assert rounded(to_decimal("1.001"), 2, "up") == to_decimal("1.01")
+    assert rounded(to_decimal("-1.009"), 2, "down") == to_decimal("-1.00")
+
+
+def test_a_value_that_does_not_fit_stops() -> None:
+    assert plain(fitted(to_decimal("999999999999999999.9999999999"))) == "999999999999999999.9999999999"
+    with pytest.raises(DoesNotFit):
+        fitted(to_decimal("1000000000000000000"))
+    with pytest.raises(DoesNotFit):
+        fitted(to_decimal("0.00000000001"))
+
+
+def test_text_for_people_and_machines() -> None:
+    assert grouped(to_decimal("-1234567.005")) == "-1,234,567.01"
+    assert grouped(to_decimal("-0.001")) == "0.00"
+    assert plain(Decimal("1E+3")) == "1000"
+    assert plain(to_decimal("-0.00")) == "0.00"
+
+
+@given(MONEY)
+def test_text_and_back_is_the_same_value(value: Decimal) -> None:
+    assert to_decimal(plain(value)) == value
+
+
+@given(MONEY)
+def test_arrow_and_back_is_the_same_value(value: Decimal) -> None:
+    assert pa.array([fitted(value)], MONEY_TYPE)[0].as_py() == value
+
+
+@given(st.lists(MONEY, max_size=30))
+def test_totals_are_exact(values: list[Decimal]) -> None:
+    assert Fraction(total(values)) == sum((Fraction(value) for value in values), Fraction(0))
