@@ -1,7 +1,6 @@
 """What every test shares: a clean environment, and property tests that do not judge a busy machine by its pace."""
 
 import os
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -11,7 +10,7 @@ settings.load_profile("house")
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the person who runs the tests reaches the code under test."""
     for name in list(os.environ):
         if name.startswith(("ECGRID_", "PREFECT_", "AWS_")) or name.lower() in {
@@ -20,4 +19,3 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             "all_proxy",
         }:
             monkeypatch.delenv(name)
-    yield
