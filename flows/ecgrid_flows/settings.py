@@ -1,0 +1,223 @@
+"""Settings: one frozen object, read once from the environment and a `.env` file (CONTRACT, Settings).
+
+The environment wins over `.env`; an empty value counts as absent. Nothing here opens a socket. Every refusal is a
+`SettingsError` that names the variable, what is wrong with it and what to write instead, and never repeats a secret.
+"""
+
+import hashlib
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from ecgrid_transforms.period import month_text
+
+from ecgrid_flows.errors import SettingsError
+
+#: Addresses of the service (facts 1.1); v2.3's host and path are documented, its https is inferred.
+V2_URL = "https://ecgridos.net/v2.3/prod/ecgridos.asmx"
+V3_URL = "https://ecgridos.net/v3.2/prod/ecgridos.asmx"
+V4_URL = "https://os.ecgrid.io/v4.1/prod/ECGridOS.asmx"
+
+PLANS = ("price-list", "all-pairs")
+WSDL_SOURCES = ("own", "live")
+
+
+class Secret:
+    """A text that shows itself nowhere: not in repr, str, format or a pickle. `reveal()` is the one way to it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret does not travel; the other process reads its own environment")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that a command takes from its surroundings. `data_dir` is a local folder or `s3://bucket/prefix`."""
+
+    data_dir: str = "data"
+    v2_url: str = V2_URL
+    v3_url: str = V3_URL
+    v4_url: str = V4_URL
+    login_name: str | None = None
+    password: Secret | None = None
+    api_key: Secret | None = None
+    accounts_file: Path | None = None
+    concurrency: int = 8
+    call_timeout_s: int = 60
+    max_attempts: int = 5
+    plan: str = "price-list"
+    task_runner: str = "threads"
+    wsdl_v2: str = "own"
+    wsdl_v3: str = "own"
+    wsdl_v4: str = "own"
+
+    @classmethod
+    def load(
+        cls,
+        data_dir: str | None = None,
+        environ: Mapping[str, str] | None = None,
+        dotenv: Path | None = None,
+    ) -> "Settings":
+        """The settings of `environ` (this process's by default) over those of `dotenv` (`.env` by default).
+
+        Raises `SettingsError`.
+        """
+        found = _found(environ if environ is not None else os.environ, dotenv or Path(".env"))
+        login_name, password, api_key = (
+            found.get("ECGRID_LOGIN_NAME"),
+            found.get("ECGRID_PASSWORD"),
+            found.get("ECGRID_API_KEY"),
+        )
+        if api_key is None and (login_name is None) != (password is None):
+            missing = "ECGRID_PASSWORD" if password is None else "ECGRID_LOGIN_NAME"
+            raise SettingsError(
+                f"{missing} is not set: give ECGRID_LOGIN_NAME and ECGRID_PASSWORD both, or ECGRID_API_KEY"
+            )
+        return cls(
+            data_dir=_data_dir(data_dir or found.get("ECGRID_DATA_DIR") or "data"),
+            v2_url=_url(found, "ECGRID_V2_URL", V2_URL),
+            v3_url=_url(found, "ECGRID_V3_URL", V3_URL),
+            v4_url=_url(found, "ECGRID_V4_URL", V4_URL),
+            login_name=login_name,
+            password=None if password is None else Secret(password),
+            api_key=None if api_key is None else Secret(api_key),
+            accounts_file=_existing_file(found, "ECGRID_ACCOUNTS"),
+            concurrency=_whole(found, "ECGRID_CONCURRENCY", 8, 1, 1024),
+            call_timeout_s=_whole(found, "ECGRID_CALL_TIMEOUT_S", 60, 1, 3600),
+            max_attempts=_whole(found, "ECGRID_MAX_ATTEMPTS", 5, 1, 100),
+            plan=_one_of(found, "ECGRID_PLAN", PLANS, "price-list"),
+            task_runner=_task_runner(found),
+            wsdl_v2=_one_of(found, "ECGRID_WSDL_V2", WSDL_SOURCES, "own"),
+            wsdl_v3=_one_of(found, "ECGRID_WSDL_V3", WSDL_SOURCES, "own"),
+            wsdl_v4=_one_of(found, "ECGRID_WSDL_V4", WSDL_SOURCES, "own"),
+        )
+
+    @property
+    def has_credentials(self) -> bool:
+        return self.api_key is not None or self.login_name is not None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the data directory is object storage."""
+        return "://" in self.data_dir
+
+    @property
+    def local_dir(self) -> Path:
+        """The data directory itself, or the local cache that stands beside a remote one."""
+        if not self.is_remote:
+            return Path(self.data_dir)
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return cache / "ecgrid-billing" / hashlib.sha256(self.data_dir.encode()).hexdigest()[:16]
+
+    @property
+    def warehouse_path(self) -> Path:
+        return self.local_dir / "warehouse" / "billing.duckdb"
+
+    def exports_dir(self, month: date) -> Path:
+        return self.local_dir / "exports" / month_text(month)
+
+    def reports_dir(self, month: date) -> Path:
+        return self.local_dir / "reports" / month_text(month)
+
+
+def _found(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]:
+    try:
+        in_file = dotenv_values(dotenv, encoding="utf-8") if dotenv.is_file() else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{dotenv} cannot be read ({type(error).__name__}): make it a UTF-8 text") from error
+    merged = {**in_file, **environ}
+    return {
+        name: value.strip()
+        for name, value in merged.items()
+        if name.startswith("ECGRID_") and value is not None and value.strip()
+    }
+
+
+def _data_dir(text: str) -> str:
+    if "://" in text and not text.startswith("s3://"):
+        raise SettingsError(f"ECGRID_DATA_DIR is {text.split('://')[0]}://…: give a local folder or s3://bucket/prefix")
+    return text.rstrip("/") or "/"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _url(found: Mapping[str, str], name: str, default: str) -> str:
+    """The address in `name`; https, or http to loopback only, and no credentials in it."""
+    text = found.get(name, default)
+    try:
+        parts = urlsplit(text)
+        host, user, _port = parts.hostname, parts.username, parts.port
+    except ValueError as error:
+        raise SettingsError(f"{name} is not an address: write it like {default}") from error
+    if user is not None:
+        raise SettingsError(f"{name} carries a user name: put credentials into ECGRID_LOGIN_NAME and ECGRID_PASSWORD")
+    if parts.scheme not in ("http", "https") or not host:
+        raise SettingsError(f"{name} is not a full https address: write it like {default}")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise SettingsError(
+            f"{name} is plain http to {host}: credentials would travel readable; write https:// (http is for loopback)"
+        )
+    return text
+
+
+def _existing_file(found: Mapping[str, str], name: str) -> Path | None:
+    if name not in found:
+        return None
+    path = Path(found[name])
+    if not path.is_file():
+        raise SettingsError(f"{name} is {path}, which is no file: give a CSV with network_id,mailbox_id")
+    return path
+
+
+def _whole(found: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = found.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
+        raise SettingsError(f"{name} is {text[:20]!r}: write a whole number from {least} to {most}")
+    return int(text)
+
+
+def _one_of(found: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> str:
+    text = found.get(name, default)
+    if text not in choices:
+        raise SettingsError(f"{name} is {text[:40]!r}: write {' or '.join(choices)}")
+    return text
+
+
+def _task_runner(found: Mapping[str, str]) -> str:
+    text = found.get("ECGRID_TASK_RUNNER", "threads")
+    if text not in ("threads", "dask") and not text.startswith("dask://"):
+        raise SettingsError(f"ECGRID_TASK_RUNNER is {text[:60]!r}: write threads, dask or dask://host:port")
+    return text
