@@ -1,0 +1,513 @@
+"""The SQL runner: builds the warehouse, one DuckDB file, from the lake's Parquet files and the files under `sql/`.
+
+The warehouse is a cache. `build` writes a new file beside the old one and replaces it only when every relation stands,
+so a reader sees the old warehouse or the new one, whole. What goes in, in this order:
+
+- `lake_<feed>` for every feed of `schemas.FEEDS`: a temporary view over its Parquet files (no files: no rows, same
+  columns), gone when the build ends, so that the warehouse file stands alone;
+- `reference_<stem>` for every `data/reference/*.csv`: a table, every column VARCHAR;
+- `sql/macros/*.sql`: CREATE MACRO statements and nothing else, by file name;
+- `sql/{raw,core,out,checks}/*.sql`: one SELECT a file, file stem = relation, each after the relations that it reads.
+
+A relation's file opens with `-- One row per ...`, its grain. A second line `-- kept as: view` keeps it a view, which
+may read tables, views and reference tables; without it the rows are stored. DECIMAL only: a DOUBLE or FLOAT column in a
+`core_`, `out_` or check relation stops the build, for it means that money met a division.
+
+Rows leave by Arrow alone (`table`, `frame`): DuckDB's own conversion to pandas turns DECIMAL into float64.
+"""
+
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError, StorageFailed
+from ecgrid_transforms.schemas import DATASET_FEEDS, FEEDS
+
+__all__ = [
+    "BuildFailed",
+    "BuildReport",
+    "BuiltRelation",
+    "Connection",
+    "SqlFile",
+    "SqlRefused",
+    "SqlTree",
+    "build",
+    "connect",
+    "frame",
+    "load_sql",
+    "materialise",
+    "register",
+    "scratch",
+    "sql_folder",
+    "table",
+]
+
+log = logging.getLogger(__name__)
+
+Connection = duckdb.DuckDBPyConnection
+
+#: Folder of `sql/` -> how the stems of its files begin.
+LAYERS: dict[str, tuple[str, ...]] = {
+    "raw": ("raw_",),
+    "core": ("core_",),
+    "out": ("out_",),
+    "checks": ("fail_", "warn_", "info_"),
+}
+#: Relations whose columns must be free of floats; `raw_` shows a DataSet's own columns as they came.
+_FLOAT_FREE = ("core_", "out_", "fail_", "warn_", "info_")
+_STEM = re.compile(r"[a-z][a-z0-9_]*")
+_GRAIN = re.compile(r"-- One row per \S")
+_KEPT_AS_VIEW = "-- kept as: view"
+_MACRO = re.compile(r"\s*create\s+(or\s+replace\s+)?macro\s", re.IGNORECASE)
+_CSV_FORM = "header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"', nullstr = ''"
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+
+
+class SqlRefused(SettingsError):
+    """A file under `sql/` (or a reference table) breaks a rule of the runner."""
+
+
+class BuildFailed(BillingError):
+    """DuckDB could not build a relation; the warehouse of before is still in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqlFile:
+    """One relation: its SELECT, the relations that it reads, and whether it is kept as a view."""
+
+    name: str
+    path: Path
+    text: str
+    reads: frozenset[str]
+    is_view: bool
+
+    @property
+    def layer(self) -> str:
+        return self.path.parent.name
+
+
+@dataclass(frozen=True, slots=True)
+class SqlTree:
+    """Everything under one `sql` folder, read and checked: macro scripts by file name, relations by stem."""
+
+    folder: Path
+    macros: tuple[Path, ...]
+    relations: Mapping[str, SqlFile]
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltRelation:
+    """One relation as built; `rows` is None for a view."""
+
+    name: str
+    rows: int | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What a build made, in the order in which it was made."""
+
+    target: Path
+    relations: tuple[BuiltRelation, ...] = field(default=())
+    seconds: float = 0.0
+
+    def rows(self, name: str) -> int | None:
+        """Rows of relation `name`; None when it is a view, KeyError when there is no such relation."""
+        return {relation.name: relation.rows for relation in self.relations}[name]
+
+
+def sql_folder() -> Path:
+    """The `sql` folder: inside the wheel, or at the top of the checkout when installed editable."""
+    package = Path(__file__).resolve().parent
+    for folder in (package / "_assets/sql", package.parents[1] / "sql"):
+        if (folder / "macros").is_dir():
+            return folder
+    raise SqlRefused(f"no SQL files beside {package}: the installation is not whole; install ecgrid-billing again")
+
+
+@cache
+def load_sql(folder: Path | None = None) -> SqlTree:
+    """Read and check every file under `folder` (default: `sql_folder()`); raises `SqlRefused` naming the guilty file.
+
+    Read once per process: editing SQL wants a new process, as editing Python does.
+    """
+    root = folder or sql_folder()
+    paths: dict[str, Path] = {}
+    for path in sorted(root.glob("*/*.sql")):
+        if path.parent.name == "macros":
+            continue
+        prefixes = LAYERS.get(path.parent.name)
+        if prefixes is None:
+            raise SqlRefused(f"{_shown(path)}: there is no layer {path.parent.name!r}; move it to {', '.join(LAYERS)}")
+        if not path.stem.startswith(prefixes) or not _STEM.fullmatch(path.stem):
+            raise SqlRefused(f"{_shown(path)}: the name of a relation here begins with {' or '.join(prefixes)}")
+        paths[path.stem] = path
+    with closing(_open(":memory:")) as parser:
+        relations = {name: _read_relation(parser, path, paths.keys()) for name, path in paths.items()}
+    return SqlTree(root, tuple(sorted(root.glob("macros/*.sql"))), relations)
+
+
+def _read_relation(parser: Connection, path: Path, stems: Iterable[str]) -> SqlFile:
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines() or [""]
+    if not _GRAIN.match(lines[0]):
+        raise SqlRefused(f"{_shown(path)}: the first line says the grain; write `-- One row per ...`")
+    is_view = len(lines) > 1 and lines[1].strip() == _KEPT_AS_VIEW
+    if not is_view and any(line.strip().startswith("-- kept as") for line in lines):
+        raise SqlRefused(
+            f"{_shown(path)}: the second line may be `{_KEPT_AS_VIEW}`; anything else is stored as a table"
+        )
+    statement = _serialized(parser, path, text)
+    tables, cte_names, functions = set[str](), set[str](), set[str]()
+    for node in _nodes(statement):
+        if node.get("type") == "BASE_TABLE":
+            if node.get("schema_name") or node.get("catalog_name"):
+                raise SqlRefused(f"{_shown(path)}: reads {_qualified(node)}; name the relation alone, without a schema")
+            tables.add(str(node["table_name"]).lower())
+        elif node.get("class") == "FUNCTION":
+            functions.add(str(node["function_name"]).lower())
+        if isinstance(node.get("cte_map"), dict):
+            cte_names |= {str(entry["key"]).lower() for entry in node["cte_map"]["map"]}
+    clashes = sorted(name for name in cte_names if name in stems or name.startswith(("lake_", "reference_")))
+    if clashes:
+        raise SqlRefused(f"{_shown(path)}: the CTE {clashes[0]} hides the relation of that name; rename the CTE")
+    readers = sorted(name for name in functions if name.startswith(("read_", "parquet_scan", "sniff_")))
+    if readers:
+        raise SqlRefused(f"{_shown(path)}: {readers[0]} reads a file; read a lake_ view or a reference_ table instead")
+    reads = frozenset(tables - cte_names)
+    if is_view and "getvariable" in functions:
+        raise SqlRefused(f"{_shown(path)}: a view has no variables once the build is over; remove `{_KEPT_AS_VIEW}`")
+    if is_view and any(name.startswith("lake_") for name in reads):
+        raise SqlRefused(
+            f"{_shown(path)}: lake_ views end with the build, so this cannot be a view; store it as a table"
+        )
+    if path.stem in reads:
+        raise SqlRefused(f"{_shown(path)}: reads itself")
+    return SqlFile(path.stem, path, text, reads, is_view)
+
+
+def _serialized(parser: Connection, path: Path, text: str) -> dict[str, Any]:
+    """The parse tree of the file's one SELECT."""
+    answer = parser.execute("SELECT json_serialize_sql(?::VARCHAR)", [text]).fetchone()
+    tree = json.loads(answer[0]) if answer else {}
+    if tree.get("error"):
+        message = str(tree.get("error_message")).splitlines()[0]
+        raise SqlRefused(f"{_shown(path)}: not one SELECT ({message}); a relation's file holds a single SELECT")
+    if len(tree["statements"]) != 1:
+        count = len(tree["statements"])
+        raise SqlRefused(f"{_shown(path)}: {count} statements; a relation's file holds a single SELECT")
+    statement: dict[str, Any] = tree["statements"][0]
+    return statement
+
+
+def _nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object within a parse tree (iteratively: long CASE and AND chains nest deep)."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            yield item
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+
+
+def _qualified(node: Mapping[str, Any]) -> str:
+    return ".".join(str(node[part]) for part in ("catalog_name", "schema_name", "table_name") if node.get(part))
+
+
+def _shown(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def _ordered(tree: SqlTree, wanted: Iterable[str], given: Iterable[str]) -> list[SqlFile]:
+    """The files to run for `wanted`, each after what it reads; `given` relations are there already."""
+    present = set(given)
+    graph: dict[str, set[str]] = {}
+    waiting = [name for name in wanted if name not in present]
+    while waiting:
+        name = waiting.pop()
+        if name in graph:
+            continue
+        sql = tree.relations.get(name)
+        if sql is None:
+            raise SqlRefused(f"there is no relation {name}: write sql/<layer>/{name}.sql")
+        unknown = sorted(sql.reads - present - tree.relations.keys())
+        if unknown:
+            raise SqlRefused(
+                f"{_shown(sql.path)}: reads {unknown[0]}, which is neither a file under sql/, nor a lake_ view, "
+                f"nor a reference_ table; correct the name or add the file"
+            )
+        graph[name] = {read for read in sql.reads if read not in present}
+        waiting.extend(graph[name])
+    try:
+        order = list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise SqlRefused(f"relations read each other in a circle: {' -> '.join(error.args[1])}; cut it") from error
+    return [tree.relations[name] for name in order]
+
+
+def load_macros(connection: Connection, tree: SqlTree) -> None:
+    """Create every macro; a macro file may hold CREATE MACRO statements only."""
+    for path in tree.macros:
+        text = path.read_text(encoding="utf-8")
+        try:
+            statements = connection.extract_statements(text)
+        except duckdb.Error as error:
+            raise SqlRefused(f"{_shown(path)}: cannot be parsed: {_first_line(error)}") from error
+        for statement in statements:
+            if not _MACRO.match(_COMMENT.sub(" ", statement.query)):
+                raise SqlRefused(f"{_shown(path)}: holds something else than CREATE MACRO; a relation has its own file")
+            try:
+                connection.execute(statement).fetchall()
+            except duckdb.Error as error:
+                raise SqlRefused(f"{_shown(path)}: {_first_line(error)}") from error
+
+
+def materialise(
+    connection: Connection, tree: SqlTree, wanted: Iterable[str] | None = None, given: Iterable[str] = ()
+) -> list[BuiltRelation]:
+    """Create the `wanted` relations (default: all) and what they read, in order; `given` ones are there already.
+
+    Raises `SqlRefused` for a fault of a file, `BuildFailed` for one that DuckDB met while running it.
+    """
+    built = []
+    for sql in _ordered(tree, tree.relations if wanted is None else wanted, given):
+        started = time.perf_counter()
+        kind = "VIEW" if sql.is_view else "TABLE"
+        try:
+            connection.execute(f'CREATE OR REPLACE {kind} "{sql.name}" AS\n{sql.text}').fetchall()
+        except duckdb.Error as error:
+            raise _build_error(_shown(sql.path), error) from error
+        _refuse_floats(connection, sql)
+        rows = None if sql.is_view else _count(connection, sql.name)
+        built.append(BuiltRelation(sql.name, rows, time.perf_counter() - started))
+        log.debug("relation=%s rows=%s ms=%d", sql.name, rows, built[-1].seconds * 1000)
+    return built
+
+
+def _refuse_floats(connection: Connection, sql: SqlFile) -> None:
+    if not sql.name.startswith(_FLOAT_FREE):
+        return
+    columns = connection.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index", [sql.name]
+    ).fetchall()
+    for column, kind in columns:
+        if re.search(r"\b(DOUBLE|FLOAT)\b", kind):
+            raise SqlRefused(
+                f"{_shown(sql.path)}: column {column} is {kind}; money and shares are DECIMAL: "
+                f"no `/`, `//` or avg outside macros, no exponent literals, or cast it"
+            )
+
+
+def _count(connection: Connection, name: str) -> int:
+    row = connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()  # noqa: S608 - a stem matches _STEM
+    return int(row[0]) if row else 0
+
+
+def _build_error(where: str, error: duckdb.Error) -> BillingError:
+    text = _first_line(error)
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return BuildFailed(
+            f"{where}: out of memory ({text}); allow more memory, or free disk for spilling, and build again"
+        )
+    if isinstance(error, duckdb.IOException):
+        if "space" in str(error).lower():
+            return StorageFailed(f"{where}: the disk is full ({text}); free some space and build again")
+        return BuildFailed(f"{where}: {text}; check the file that it names, pull its month again, and build again")
+    if isinstance(error, duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException):
+        return SqlRefused(f"{where}: {text}")
+    return BuildFailed(f"{where}: {text}; the warehouse of before, if any, is unchanged")
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def build(
+    lake_files: Mapping[str, Sequence[str]],
+    target: Path,
+    *,
+    reference_dir: Path | Sequence[Path],
+    threads: int | None = None,
+    memory_limit: str | None = None,
+    temp_dir: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+    filesystem: Any | None = None,
+    sql: Path | None = None,
+) -> BuildReport:
+    """Build the warehouse anew into `target`, which is replaced only when every relation stands.
+
+    `lake_files` maps feeds to Parquet files (feeds left out have none). Of several `reference_dir` a later one's CSV
+    replaces an earlier one's of the same name. `variables` are what SQL reads by `getvariable('name')`, as VARCHAR.
+    `memory_limit` is DuckDB's ("6GiB"); past it rows spill to `temp_dir` (default: beside the target). `filesystem` is
+    an fsspec filesystem for lake files that are addresses (`s3://...`).
+    """
+    tree = load_sql(sql)
+    started = time.perf_counter()
+    unknown = sorted(set(lake_files) - FEEDS.keys())
+    if unknown:
+        raise SqlRefused(f"there is no feed {unknown[0]}: the feeds are {', '.join(FEEDS)}")
+    new = target.with_name(f"{target.name}.new")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _discard(new)
+    except OSError as error:
+        raise StorageFailed(
+            f"{target.parent} cannot be written ({error.strerror}); make room or fix its rights"
+        ) from error
+    spill = temp_dir or target.with_name(f"{target.name}.spill")
+    try:
+        with closing(_open(str(new), threads, memory_limit, spill)) as connection:
+            if filesystem is not None:
+                connection.register_filesystem(filesystem)
+            for name, value in (variables or {}).items():
+                if not _STEM.fullmatch(name):
+                    raise SqlRefused(f"{name!r} is not a name for a variable: small letters, digits and _")
+                connection.execute(f"SET VARIABLE {name} = ?::VARCHAR", [value]).fetchall()
+            given = [_create_lake_view(connection, feed, lake_files.get(feed, ())) for feed in FEEDS]
+            given += _create_reference_tables(connection, reference_dir, tree.relations)
+            load_macros(connection, tree)
+            built = materialise(connection, tree, given=given)
+            connection.execute("CHECKPOINT").fetchall()
+        os.replace(new, target)  # noqa: PTH105 - Path.replace is the same call; this one says that it is atomic
+    except BaseException:
+        _discard(new)
+        raise
+    return BuildReport(target, tuple(built), time.perf_counter() - started)
+
+
+def _discard(path: Path) -> None:
+    for leftover in (path, path.with_name(f"{path.name}.wal")):
+        leftover.unlink(missing_ok=True)
+
+
+def _create_lake_view(connection: Connection, feed: str, files: Sequence[str]) -> str:
+    """`lake_<feed>`, typed by the feed's schema; a DataSet feed also has the columns that its files bring."""
+    name = f"lake_{feed}"
+    template = FEEDS[feed].empty_table()
+    no_rows = f"{name}_no_rows"
+    connection.register("feed_template", template)
+    connection.execute(f"CREATE TEMP TABLE {no_rows} AS SELECT * FROM feed_template").fetchall()  # noqa: S608 - a feed's name
+    connection.unregister("feed_template")
+    select = f"SELECT * FROM {no_rows}"  # noqa: S608 - a feed's name
+    if files:
+        listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+        scan = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+        if feed in DATASET_FEEDS:
+            select += f" UNION ALL BY NAME SELECT * FROM {scan}"  # noqa: S608 - paths are quoted
+        else:
+            select = f"SELECT {', '.join(template.column_names)} FROM {scan}"  # noqa: S608 - names of a schema
+    try:
+        connection.execute(f"CREATE TEMP VIEW {name} AS {select}").fetchall()
+    except duckdb.Error as error:
+        raise BuildFailed(f"{name}: {_first_line(error)}; pull its months again, then build again") from error
+    return name
+
+
+def _create_reference_tables(
+    connection: Connection, reference_dir: Path | Sequence[Path], relations: Iterable[str]
+) -> list[str]:
+    folders = [reference_dir] if isinstance(reference_dir, Path) else list(reference_dir)
+    paths = {path.stem: path for folder in folders for path in sorted(folder.glob("*.csv"))}
+    names = []
+    for stem, path in paths.items():
+        name = f"reference_{stem}"
+        if not _STEM.fullmatch(stem) or name in relations:
+            raise SqlRefused(f"{path}: a reference table's file has a name of small letters, digits and _; rename it")
+        try:
+            connection.execute(
+                f"CREATE TABLE {name} AS SELECT * FROM read_csv(?, {_CSV_FORM})",  # noqa: S608 - both are ours
+                [str(path)],
+            ).fetchall()
+        except duckdb.Error as error:
+            raise SqlRefused(
+                f"{path}: not a CSV table with a header ({_first_line(error)}); correct the file"
+            ) from error
+        names.append(name)
+    return names
+
+
+def _open(
+    path: str,
+    threads: int | None = None,
+    memory_limit: str | None = None,
+    temp_dir: Path | None = None,
+    read_only: bool = False,
+) -> Connection:
+    """A connection that installs nothing, keeps no order that SQL did not ask for, and spills where it is told to."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "preserve_insertion_order": "false",
+        "TimeZone": "UTC",
+    }
+    if threads:
+        config["threads"] = str(threads)
+    if memory_limit:
+        config["memory_limit"] = memory_limit
+    if temp_dir:
+        config["temp_directory"] = str(temp_dir)
+    try:
+        return duckdb.connect(path, read_only=read_only, config=config)
+    except duckdb.InvalidInputException as error:
+        raise SettingsError(
+            f"DuckDB refuses a setting ({_first_line(error)}); a memory limit is written 6GiB"
+        ) from error
+    except duckdb.IOException as error:
+        raise StorageFailed(
+            f"{path} cannot be opened ({_first_line(error)}); close what holds it, or build again"
+        ) from error
+
+
+def connect(
+    path: Path,
+    read_only: bool = True,
+    *,
+    threads: int | None = None,
+    memory_limit: str | None = None,
+    temp_dir: Path | None = None,
+) -> Connection:
+    """Open a built warehouse; raises `NoSuchData` when there is none."""
+    if not path.is_file():
+        raise NoSuchData(f"there is no warehouse {path}: run `ecgrid-billing build`, which makes it from the lake")
+    return _open(str(path), threads, memory_limit, temp_dir, read_only)
+
+
+@contextmanager
+def scratch(
+    tree: SqlTree | None = None, *, threads: int | None = None, memory_limit: str | None = None
+) -> Iterator[Connection]:
+    """A warehouse in memory with the macros and nothing else: for `quote` and for tests."""
+    with closing(_open(":memory:", threads, memory_limit)) as connection:
+        load_macros(connection, tree or load_sql())
+        yield connection
+
+
+def register(connection: Connection, name: str, rows: pa.Table) -> None:
+    """Make `rows` readable as relation `name` (no copy), replacing what had that name."""
+    connection.register(name, rows)
+
+
+def table(connection: Connection, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> pa.Table:
+    """The rows of a query as Arrow: decimals stay decimals."""
+    return connection.sql(sql, params=params or None).to_arrow_table()
+
+
+def frame(connection: Connection, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> pd.DataFrame:
+    """The rows of a query as pandas on Arrow types: decimals stay decimals, and sums stay exact."""
+    result: pd.DataFrame = table(connection, sql, params).to_pandas(types_mapper=pd.ArrowDtype)
+    return result
