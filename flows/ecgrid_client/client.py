@@ -1,0 +1,507 @@
+"""The client: three versions, four bindings, one call at a time per thread, with sessions and retries.
+
+    with ECGridClient(endpoints, credentials) as client:
+        answer = client.ask("v3.2", "PricelistInfo", {"PricelistID": 431})
+        price_list = decode.pricelist(answer.body)
+
+`ask` is the one place where calls are repeated. It gives the answer as received; `decode` and `datasets` make records
+and tables of it, then or years later.
+"""
+
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import MappingProxyType, TracebackType
+from typing import Literal, Protocol
+
+import tenacity
+
+from ecgrid_client import decode
+from ecgrid_client.answers import Answer
+from ecgrid_client.endpoints import VERSIONS, Credentials, Endpoints
+from ecgrid_client.envelopes import Envelopes, Request
+from ecgrid_client.errors import (
+    CredentialsRefused,
+    ECGridError,
+    InvalidArgument,
+    MalformedAnswer,
+    SessionExpired,
+    SettingsError,
+    Stopped,
+)
+from ecgrid_client.faults import error_of_fault, error_of_page, error_of_status, soap_fault
+from ecgrid_client.markup import parse
+from ecgrid_client.masking import MASKER, masked_arguments
+from ecgrid_client.operations import BINDINGS, Operation, Service, own_service, read_wsdl
+from ecgrid_client.sessions import Session, SessionKeeper
+from ecgrid_client.transport import Reply, Transport
+
+log = logging.getLogger("ecgrid_client")
+
+Source = Literal["own", "live"]
+_LOGOUT_TIMEOUT_S = 5.0
+_WSDL_BYTES = 16 << 20
+_TREE_BYTES = 1 << 20  # a larger answer is looked at as a stream: its tree takes some ten times the room
+_KEY_LENGTH = 120
+_FAULT_BYTES = 100_000
+
+
+class Governor(Protocol):
+    """Says when a call may go out, and hears how it went. `slot` may raise `Stopped` or `CircuitOpen`."""
+
+    def slot(self) -> AbstractContextManager[object]: ...
+
+    def observe(self, error: ECGridError | None, latency_ms: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often a call is made, and how long it waits between: exponential with jitter, or as Retry-After says.
+
+    A Retry-After beyond `longest_retry_after_s` ends the call at once; the error carries it.
+    """
+
+    max_attempts: int = 5
+    first_wait_s: float = 0.5
+    longest_wait_s: float = 30.0
+    longest_retry_after_s: float = 120.0
+
+    def __post_init__(self) -> None:
+        if self.max_attempts < 1:
+            raise SettingsError(f"ECGRID_MAX_ATTEMPTS must be 1 or more, not {self.max_attempts}")
+
+
+class ECGridClient:
+    """Asks the three versions of ECGridOS. Threads may share one; `close` logs every session out.
+
+    `wsdl` names the versions whose own WSDL is taken (`{"v3.2": "live"}`) instead of ours.
+    """
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        credentials: Credentials,
+        *,
+        retry: RetryPolicy | None = None,
+        connect_timeout_s: float = 10,
+        call_timeout_s: float = 60,
+        max_answer_bytes: int = 64 << 20,
+        pool_size: int = 32,
+        governor: Governor | None = None,
+        wsdl: Mapping[str, Source] | None = None,
+    ) -> None:
+        self.endpoints = endpoints
+        self._credentials = credentials
+        self._retry = retry or RetryPolicy()
+        self._governor = governor
+        self._wsdl = dict(wsdl or {})
+        for version, source in self._wsdl.items():
+            if version not in VERSIONS or source not in ("own", "live"):
+                raise SettingsError(f"ECGRID_WSDL_V{version[1:2]} is own or live, not {source!r}")
+        self._stopped = threading.Event()
+        self._lock = threading.RLock()
+        self._envelopes: dict[str, Envelopes] = {}
+        self._transport = Transport(
+            connect_timeout_s=connect_timeout_s,
+            call_timeout_s=call_timeout_s,
+            max_answer_bytes=max_answer_bytes,
+            pool_size=pool_size + 2,  # a login and a logout must not wait for a free connection
+        )
+        self._backoff = tenacity.wait_exponential_jitter(
+            initial=self._retry.first_wait_s, max=self._retry.longest_wait_s, jitter=self._retry.first_wait_s
+        )
+        self._retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self._retry.max_attempts),
+            wait=self._pause,
+            retry=self._may_repeat,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        self._caller = _Caller(endpoints, self._transport)
+        self._keepers = {
+            version: SessionKeeper(version, self._log_in_of(version), self._log_out_of(version)) for version in VERSIONS
+        }
+        # sessions are closed even where `close` is forgotten: at the latest when the process ends
+        self._finalizer = weakref.finalize(self, _close_all, self._keepers, self._transport)
+
+    def __repr__(self) -> str:
+        return f"ECGridClient({self.endpoints}, {self._credentials})"
+
+    def __enter__(self) -> "ECGridClient":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- asking -------------------------------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        api_version: str,
+        operation: str,
+        arguments: Mapping[str, object] | None = None,
+        *,
+        binding: str = "soap11",
+    ) -> Answer:
+        """The answer to one call, repeated as the errors and the retry policy allow.
+
+        SessionID is filled in; one given by hand is taken as it is. Raises an `ECGridError`, its `attempts` and
+        `answer` (the raw fault, masked) set.
+        """
+        arguments = arguments or {}
+        if binding not in BINDINGS:
+            raise InvalidArgument(f"{binding!r} is no binding: {', '.join(BINDINGS)}")
+        envelopes = self._envelopes.get(api_version) or self._open(api_version)
+        described = envelopes.service.operation(operation)
+        texts = described.texts(arguments, binding)
+        call = _Call(api_version, described, arguments, texts, binding, envelopes)
+        return self._retrying(self._attempt, call)
+
+    def _may_repeat(self, state: tenacity.RetryCallState) -> bool:
+        outcome, call = state.outcome, state.args[0]
+        failure = outcome.exception() if outcome is not None else None
+        if not isinstance(failure, ECGridError) or not failure.should_retry:
+            return False
+        if failure.retry_after_s is not None and failure.retry_after_s > self._retry.longest_retry_after_s:
+            return False
+        # a write whose answer was lost may have been done; asking again would do it twice
+        return not failure.may_have_run or call.operation.is_repeatable(call.arguments)
+
+    def _pause(self, state: tenacity.RetryCallState) -> float:
+        failure = state.outcome.exception() if state.outcome is not None else None
+        asked = failure.retry_after_s if isinstance(failure, ECGridError) else None
+        return max(self._backoff(state), asked or 0.0)
+
+    def _sleep(self, seconds: float) -> None:
+        if self._stopped.wait(seconds):
+            raise Stopped("the client was stopped while it waited to ask again")
+
+    def _attempt(self, call: "_Call") -> Answer:
+        """One attempt; an expired session is renewed within it, and the call repeated at once."""
+        while True:
+            try:
+                return self._once(call)
+            except SessionExpired as error:
+                call.renewals += 1
+                failure = error
+            if call.expired is None or call.renewals > max(3, self._retry.max_attempts):
+                failure.should_retry = False
+                raise failure
+
+    def _once(self, call: "_Call") -> Answer:
+        self._refuse_when_stopped(call)
+        session: Session | None = None
+        texts = call.texts
+        if call.operation.needs_session and "SessionID" not in texts:
+            if self._credentials.api_key:
+                session_id = self._credentials.api_key
+            else:
+                keeper = self._keepers[call.api_version]
+                session = keeper.renew(call.expired) if call.expired is not None else keeper.current()
+                session_id = session.session_id
+            texts = {**texts, "SessionID": session_id}
+        request = call.envelopes.request(call.operation, texts, call.binding)
+        call.sent += 1
+        governor = self._governor
+        if governor is None:
+            answer, failure = self._caller.call(call, request)
+        else:
+            with governor.slot():
+                self._refuse_when_stopped(call)
+                answer, failure = self._caller.call(call, request)
+                governor.observe(failure, call.latency_ms)
+        if answer is not None:
+            if session is not None and call.operation.name == "Logout":
+                self._keepers[call.api_version].forget(session)
+            return answer
+        assert failure is not None
+        if isinstance(failure, SessionExpired):
+            if session is not None:
+                call.expired = session
+            elif self._credentials.api_key and "SessionID" not in call.texts:
+                raise CredentialsRefused(
+                    f"{call.where}: the service does not know the API key; check ECGRID_API_KEY",
+                    fault=failure.fault,
+                    answer=failure.answer,
+                    attempts=call.sent,
+                )
+        raise failure
+
+    def _refuse_when_stopped(self, call: "_Call") -> None:
+        if self._stopped.is_set():
+            raise Stopped(f"{call.where}: the client was told to stop")
+
+    # --- sessions -----------------------------------------------------------------------------------------------------
+
+    @property
+    def open_sessions(self) -> tuple[str, ...]:
+        """The versions with a session open now."""
+        return tuple(version for version, keeper in self._keepers.items() if keeper.is_open)
+
+    def log_in(self, api_version: str) -> str:
+        """Opens one more session by hand and gives its id; the caller has to close it (`log_out`)."""
+        return self._session_id(api_version)
+
+    def _session_id(self, api_version: str) -> str:
+        credentials = self._credentials
+        if not credentials.login_name or not credentials.password:
+            raise SettingsError("an API key opens no session: set ECGRID_LOGIN_NAME and ECGRID_PASSWORD")
+        answer = self.ask(api_version, "Login", {"LoginName": credentials.login_name, "Password": credentials.password})
+        session_id = (decode.scalar(answer.body) or "").strip()
+        if not session_id:
+            raise CredentialsRefused(
+                f"{api_version} Login: no session came back; check ECGRID_LOGIN_NAME and ECGRID_PASSWORD"
+            )
+        MASKER.learn(session_id, passing=True)
+        # cut now what closing will need: at the end of the process nothing may be left to load
+        envelopes = self._envelopes[api_version]
+        envelopes.request(envelopes.service.operation("Logout"), {"SessionID": ""}, "soap11")
+        return session_id
+
+    def log_out(self, api_version: str, session_id: str) -> None:
+        """Closes a session by its id."""
+        MASKER.learn(session_id, passing=True)
+        self.ask(api_version, "Logout", {"SessionID": session_id})
+
+    def _log_in_of(self, api_version: str) -> "_LogIn":
+        return _LogIn(weakref.ref(self), api_version)
+
+    def _log_out_of(self, api_version: str) -> "_LogOut":
+        return _LogOut(self._caller, self._envelopes, api_version)
+
+    # --- the service --------------------------------------------------------------------------------------------------
+
+    def service(self, api_version: str) -> Service:
+        """The table of operations in use for that version: ours, or the service's own where `wsdl` says `live`."""
+        return (self._envelopes.get(api_version) or self._open(api_version)).service
+
+    def live_service(self, api_version: str) -> Service:
+        """The service's own WSDL as a table, fetched from its address and from nowhere else."""
+        url = self.endpoints.url(api_version)
+        reply = self._transport.send("GET", url, {}, query="WSDL", max_bytes=_WSDL_BYTES)
+        if reply.status != 200:
+            raise error_of_status(
+                reply.status,
+                reply.content_type,
+                reply.body,
+                f"{api_version} ?WSDL",
+                retry_after_s=_retry_after(reply.retry_after),
+            )
+        return read_wsdl(reply.body, api_version, f"{url}?WSDL")
+
+    def _open(self, api_version: str) -> Envelopes:
+        own = own_service(api_version)  # refuses an unknown version
+        with self._lock:
+            found = self._envelopes.get(api_version)
+            if found is None:
+                live = self._wsdl.get(api_version) == "live"
+                found = Envelopes(self.live_service(api_version) if live else own)
+                self._envelopes[api_version] = found
+            return found
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def stop(self, grace_s: float | None = None) -> None:
+        """No new attempts: waiting calls raise `Stopped`. Calls under way may finish, within `grace_s` if given."""
+        self._stopped.set()
+        if grace_s is not None:
+            self._transport.hurry(grace_s)
+
+    def close(self) -> None:
+        """Logs every open session out and closes the connections. Never raises; safe from any thread, and twice."""
+        self._stopped.set()
+        self._finalizer()
+
+
+def _close_all(keepers: Mapping[str, SessionKeeper], transport: Transport) -> None:
+    for keeper in keepers.values():
+        keeper.close()
+    transport.close()
+
+
+class _Call:
+    """One call as `ask` sees it through its attempts."""
+
+    def __init__(
+        self,
+        api_version: str,
+        operation: Operation,
+        arguments: Mapping[str, object],
+        texts: dict[str, str],
+        binding: str,
+        envelopes: Envelopes,
+    ) -> None:
+        self.api_version = api_version
+        self.operation = operation
+        self.arguments = arguments
+        self.texts = texts
+        self.binding = binding
+        self.envelopes = envelopes
+        self.sent = 0
+        self.renewals = 0
+        self.latency_ms = 0
+        self.expired: Session | None = None
+
+    @property
+    def key(self) -> str:
+        """The arguments in short, for logs and messages: no secret, no line break."""
+        shown = "/".join(str(value) for value in masked_arguments(self.texts).values())
+        clean = "".join(char if char.isprintable() and char != " " else "_" for char in shown)
+        return clean[:_KEY_LENGTH]
+
+    @property
+    def where(self) -> str:
+        return f"{self.api_version} {self.operation.name} {self.key}".rstrip()
+
+    def log(self, level: int, status: str) -> None:
+        """The one line of an attempt."""
+        log.log(
+            level,
+            "op=%s.%s key=%s status=%s ms=%d",
+            self.api_version,
+            self.operation.name,
+            MASKER.text(self.key) or "-",
+            status,
+            self.latency_ms,
+        )
+
+
+class _Caller:
+    """Sends one request and reads what comes back. Knows no session, so that sessions can be closed through it."""
+
+    def __init__(self, endpoints: Endpoints, transport: Transport) -> None:
+        self._endpoints = endpoints
+        self._transport = transport
+
+    def call(
+        self, call: _Call, request: Request, timeout_s: float | None = None
+    ) -> tuple[Answer | None, ECGridError | None]:
+        """One attempt: an answer of the operation, or the error that it is. Logs one line, sets `call.latency_ms`."""
+        reply: Reply | None = None
+        started = time.perf_counter()
+        try:
+            reply = self._transport.send(
+                request.method,
+                self._endpoints.url(call.api_version) + request.path,
+                request.headers,
+                request.body,
+                query=request.query,
+                timeout_s=timeout_s,
+            )
+            _check(call, reply)
+        except ECGridError as error:
+            failure = error
+        else:
+            call.latency_ms = int((time.perf_counter() - started) * 1000)
+            if log.isEnabledFor(logging.DEBUG):
+                call.log(logging.DEBUG, str(reply.status))
+            return _answer(call, reply, reply.body), None
+        call.latency_ms = int((time.perf_counter() - started) * 1000)
+        failure.attempts = call.sent
+        where = call.where
+        message = failure.message if failure.message.startswith(where) else f"{where}: {failure.message}"
+        failure.message = MASKER.text(message)
+        failure.args = (failure.message,)
+        if reply is not None:
+            failure.answer = _answer(call, reply, MASKER.data(reply.body[:_FAULT_BYTES]))
+        call.log(logging.INFO, f"{reply.status if reply else '-'} error={failure.code}")
+        return None, failure
+
+
+class _LogIn:
+    """Logs in to one version; knows its client weakly, so that a forgotten client can end."""
+
+    def __init__(self, client: "weakref.ref[ECGridClient]", api_version: str) -> None:
+        self._client = client
+        self._api_version = api_version
+
+    def __call__(self) -> str:
+        client = self._client()
+        if client is None:
+            raise Stopped(f"{self._api_version}: the client is gone")
+        return client._session_id(self._api_version)
+
+
+class _LogOut:
+    """Logs a session out of one version, with little patience and no retries."""
+
+    def __init__(self, caller: _Caller, envelopes: Mapping[str, Envelopes], api_version: str) -> None:
+        self._caller = caller
+        self._envelopes = envelopes
+        self._api_version = api_version
+
+    def __call__(self, session_id: str) -> None:
+        envelopes = self._envelopes[self._api_version]
+        operation = envelopes.service.operation("Logout")
+        texts = {"SessionID": session_id}
+        call = _Call(self._api_version, operation, {}, texts, "soap11", envelopes)
+        _answer, failure = self._caller.call(
+            call, envelopes.request(operation, texts, "soap11"), timeout_s=_LOGOUT_TIMEOUT_S
+        )
+        if failure is not None:
+            raise failure
+
+
+def _check(call: _Call, reply: Reply) -> None:
+    """Raises unless the reply is an answer of the operation."""
+    is_login = call.operation.name == "Login"
+    body = reply.body
+    if reply.status != 200:
+        raise error_of_status(
+            reply.status,
+            reply.content_type,
+            body,
+            call.where,
+            retry_after_s=_retry_after(reply.retry_after),
+            is_login=is_login,
+        )
+    roots = (call.operation.result_type,) if call.operation.result_type else ()
+    if len(body) > _TREE_BYTES:
+        decode.check_large(body, call.operation.name, roots)
+        return
+    try:
+        root = parse(body)
+    except MalformedAnswer as error:
+        raise error_of_page(body, error) from None
+    fault = soap_fault(root)
+    if fault is not None:
+        raise error_of_fault(fault, call.where, is_login=is_login)
+    decode.result_in(root, call.operation.name, roots)
+
+
+def _answer(call: _Call, reply: Reply, body: bytes) -> Answer:
+    return Answer(
+        operation=call.operation.name,
+        api_version=call.api_version,
+        binding=call.binding,
+        arguments=MappingProxyType(masked_arguments(call.arguments)),
+        http_status=reply.status,
+        content_type=reply.content_type,
+        body=body,
+        received_at=datetime.now(UTC),
+        latency_ms=call.latency_ms,
+        attempts=call.sent,
+    )
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Retry-After in seconds, from its number or its date; None where there is none to speak of."""
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isdigit():
+        return float(text[:9])
+    try:
+        when = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    when = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())

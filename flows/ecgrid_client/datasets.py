@@ -1,0 +1,566 @@
+"""ADO.NET DataSets to Arrow tables: the columns and types are those of the answer's own inline schema (facts 2).
+
+Read as a stream, so that an answer of the largest size allowed costs little more than its tables. Rows are those of the
+diffgram's current data; `diffgr:before` (old rows) and `diffgr:errors` are no rows of the result. A null cell is an
+absent element, an empty element an empty string. Column names lose their `_x0020_` escapes; elements that the schema
+does not declare become text columns after the declared ones.
+
+| XML Schema                  | Arrow |
+|---|---|
+| int, long, short, byte, unsigned… | int32, int64, int16, int8, uint… |
+| decimal                     | decimal128(28,10); wider only for a column whose digits would be lost |
+| dateTime                    | timestamp[ns, UTC] where the values carry a zone, timestamp[ns] where they carry none |
+| boolean, base64Binary, date | bool, binary, date32 |
+| double, float               | double, float: statistics, never money |
+| everything else (Guid too)  | text |
+
+A dateTime that nanoseconds cannot hold (0001-01-01 and 9999-12-31 stand for none and never), or that has no zone where
+others of its column have one, is null there and kept as text in a further column `<name> (text)`.
+"""
+
+import base64
+import binascii
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+from lxml import etree
+
+from ecgrid_client.errors import MalformedAnswer
+from ecgrid_client.faults import error_of_fault, soap_fault
+from ecgrid_client.markup import Element, children, free, local, parse, repaired, text, utf8
+from ecgrid_client.operations import DATE_TIME
+from ecgrid_transforms.money import MONEY_DIGITS, MONEY_SCALE, MONEY_TYPE, Decimal, NotADecimal, to_decimal
+
+_XS = "http://www.w3.org/2001/XMLSchema"
+_DIFFGRAM = "urn:schemas-microsoft-com:xml-diffgram-v1"
+_MSDATA = "urn:schemas-microsoft-com:xml-msdata"
+_ROW_ID = f"{{{_DIFFGRAM}}}id"
+_ROW_ORDER = f"{{{_MSDATA}}}rowOrder"
+
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{8}|[0-9A-Fa-f]{4})_")
+_CHUNK_CELLS = 400_000
+_MOST_COLUMNS = 2_000
+_MOST_TABLES = 1_000
+_LONGEST_NUMBER = 100
+
+_INTEGERS = {
+    "byte": pa.int8(),
+    "short": pa.int16(),
+    "int": pa.int32(),
+    "long": pa.int64(),
+    "unsignedByte": pa.uint8(),
+    "unsignedShort": pa.uint16(),
+    "unsignedInt": pa.uint32(),
+    "unsignedLong": pa.uint64(),
+}
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_REAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_UNREAL = {"INF": float("inf"), "-INF": float("-inf"), "NaN": float("nan")}
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_NS_RANGE = range(-(2**63) + 1, 2**63)
+
+
+def decoded_name(name: str) -> str:
+    """A column or table name without the escapes that .NET writes for what XML names cannot hold."""
+
+    def letter(found: re.Match[str]) -> str:
+        code = int(found[1], 16)
+        return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else found[0]
+
+    return _ESCAPED.sub(letter, name)
+
+
+@dataclass
+class _Column:
+    name: str
+    kind: str  # the XML Schema type without prefix, "" where undeclared
+    naive: bool = False  # msdata:DateTimeMode="Unspecified"
+    pending: list[str | None] = field(default_factory=list)
+    chunks: list[pa.Array] = field(default_factory=list)
+
+    def texts(self) -> Iterator[list[str | None]]:
+        """The cells, a chunk at a time, as text."""
+        for chunk in self.chunks:
+            yield chunk.to_pylist()
+
+
+@dataclass
+class _Table:
+    name: str
+    columns: dict[str, _Column] = field(default_factory=dict)  # by name on the wire
+    rows: int = 0
+    pending: int = 0
+    orders: list[int] | None = field(default_factory=list)
+
+    def column(self, wire_name: str, kind: str = "", naive: bool = False) -> _Column:
+        found = self.columns.get(wire_name)
+        if found is None:
+            if len(self.columns) >= _MOST_COLUMNS:
+                raise MalformedAnswer(f"table {self.name} has more than {_MOST_COLUMNS} columns")
+            name = decoded_name(wire_name)
+            if any(known.name == name for known in self.columns.values()):
+                name = wire_name
+            found = self.columns[wire_name] = _Column(name, kind, naive)
+            if self.rows > self.pending:  # rows already set down know nothing of this column
+                found.chunks.append(pa.nulls(self.rows - self.pending, pa.string()))
+            found.pending.extend([None] * self.pending)
+        return found
+
+    def add(self, cells: dict[str, str | None], order: str | None) -> None:
+        """One more row; `order` is its msdata:rowOrder."""
+        for wire_name in cells:
+            self.column(wire_name)
+        for wire_name, column in self.columns.items():
+            column.pending.append(cells.get(wire_name))
+        self.rows += 1
+        self.pending += 1
+        if self.orders is not None:
+            if order is not None and _WHOLE.fullmatch(order) and len(order) < 19:
+                self.orders.append(int(order))
+            else:
+                self.orders = None  # without it rows stay as they came
+        if self.pending * len(self.columns) >= _CHUNK_CELLS:
+            self.set_down()
+
+    def set_down(self) -> None:
+        """Turns the rows at hand into Arrow text, which is a tenth of the size of Python's."""
+        if not self.pending:
+            return
+        for column in self.columns.values():
+            column.chunks.append(pa.array(column.pending, pa.string()))
+            column.pending = []
+        self.pending = 0
+
+    def permutation(self) -> pa.Array | None:
+        """Where the rows belong by their rowOrder, when they came otherwise."""
+        if self.orders is None or all(a <= b for a, b in zip(self.orders, self.orders[1:], strict=False)):
+            return None
+        return pa.array(sorted(range(self.rows), key=self.orders.__getitem__), pa.int64())
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+class _Reader:
+    """Walks one answer from its first element to its last and keeps tables, not elements."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, _Table] = {}
+        self.row_ids: set[str] = set()
+        self.diffgrams = 0
+
+    def read(self, document: bytes) -> None:
+        """Reads one document, which `markup.utf8` has passed; raises `etree.XMLSyntaxError` too."""
+        path: list[str] = []
+        container = 0  # depth of the element that holds schema and diffgram; 0: not there yet
+        diffgram = data = 0
+        events = etree.iterparse(
+            io.BytesIO(document),
+            events=("start", "end"),
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            huge_tree=False,
+            remove_comments=True,
+            remove_pis=True,
+        )
+        for event, element in events:
+            if event == "start":
+                path.append(local(element))
+                depth = len(path)
+                if not container:
+                    container = self._container(path, element)
+                elif diffgram and depth == diffgram + 1 and not element.tag.startswith(f"{{{_DIFFGRAM}}}"):
+                    if data:
+                        raise MalformedAnswer("the diffgram holds more than one set of current rows")
+                    data = depth
+                elif depth == container + 1 and element.tag != f"{{{_XS}}}schema":
+                    self.diffgrams += 1
+                    if self.diffgrams > 1:
+                        raise MalformedAnswer("the answer holds more than one diffgram")
+                    if local(element) == "diffgram":
+                        diffgram = depth
+                    else:
+                        data = depth
+                continue
+            depth = len(path)
+            if depth == container + 1 and element.tag == f"{{{_XS}}}schema":
+                self._declare(element)
+                free(element)
+            elif data and depth == data + 1 and path[: depth - 1] and self._is_current(element, data, path, diffgram):
+                self._row(element)
+                free(element)
+            elif diffgram and depth == diffgram + 1 and element.tag.startswith(f"{{{_DIFFGRAM}}}"):
+                free(element)
+            path.pop()
+        for table in self.tables.values():
+            table.set_down()
+
+    @staticmethod
+    def _is_current(element: Element, data: int, path: list[str], diffgram: int) -> bool:
+        """Whether a row stands under the current rows, not under `before` or `errors`, which stand beside them."""
+        if not diffgram:
+            return True
+        parent = element.getparent()
+        return parent is not None and not parent.tag.startswith(f"{{{_DIFFGRAM}}}")
+
+    @staticmethod
+    def _container(path: list[str], element: Element) -> int:
+        """The depth of the DataSet's element, once the path leads to it."""
+        if path[0] != "Envelope":
+            if path[0] not in ("DataSet", "anyType"):
+                raise MalformedAnswer(f"<{path[0][:60]}> instead of <DataSet>: a page, or another operation's answer")
+            return 1
+        if len(path) == 3 and path[1] == "Body" and not path[2].endswith("Response"):
+            raise MalformedAnswer(f"<{path[2][:60]}> instead of a response")
+        if len(path) == 4 and path[1] == "Body":
+            if path[3] != f"{path[2].removesuffix('Response')}Result":
+                raise MalformedAnswer(f"<{path[3][:60]}> instead of the result of {path[2]}")
+            return 4
+        return 0
+
+    def _table(self, wire_name: str) -> _Table:
+        found = self.tables.get(wire_name)
+        if found is None:
+            if len(self.tables) >= _MOST_TABLES:
+                raise MalformedAnswer(f"the answer holds more than {_MOST_TABLES} tables")
+            found = self.tables[wire_name] = _Table(decoded_name(wire_name))
+        return found
+
+    def _declare(self, schema: Element) -> None:
+        top = [part for part in children(schema) if local(part) == "element"]
+        by_name = {part.get("name", ""): part for part in top}
+        root = next((part for part in top if part.get(f"{{{_MSDATA}}}IsDataSet") == "true"), top[0] if top else None)
+        if root is None:
+            return
+        for part in _content(root):
+            if local(part) != "element":
+                continue
+            declared = by_name.get((part.get("ref") or "").rpartition(":")[2], part)
+            self._declare_table(declared, schema)
+
+    def _declare_table(self, declared: Element, schema: Element) -> None:
+        name = declared.get("name", "")
+        if not name:
+            return
+        if name in self.tables:
+            raise MalformedAnswer(f"the schema declares the table {name} twice")
+        table = self._table(name)
+        for part in _content(declared, schema):
+            column = part.get("name")
+            if not column:
+                continue
+            if local(part) == "element" and any(local(inner) == "complexType" for inner in children(part)):
+                self._declare_table(part, schema)  # a nested relation: its rows stand inside their parent's
+                continue
+            if column in table.columns:
+                raise MalformedAnswer(f"the schema declares the column {name}.{column} twice")
+            kind = (part.get("type") or "").rpartition(":")[2]
+            if not kind:
+                base = next((inner for inner in part.iter() if local(inner) == "restriction"), None)
+                kind = (base.get("base") or "").rpartition(":")[2] if base is not None else ""
+            mode = part.get(f"{{{_MSDATA}}}DateTimeMode")
+            table.column(column, kind or "string", naive=mode == "Unspecified")
+
+    def _row(self, element: Element) -> None:
+        row_id = element.get(_ROW_ID)
+        if row_id is not None:
+            if row_id in self.row_ids:
+                raise MalformedAnswer(f"the diffgram holds the row {row_id[:60]} twice")
+            self.row_ids.add(row_id)
+        table = self._table(local(element))
+        cells: dict[str, str | None] = {}
+        inner: list[Element] = []
+        for name, value in element.attrib.items():
+            if not name.startswith("{") and name in table.columns:
+                cells[name] = value
+        for child in children(element):
+            name = local(child)
+            if child.get(_ROW_ID) is not None or (name in self.tables and name not in table.columns):
+                inner.append(child)
+                continue
+            if name in cells:
+                raise MalformedAnswer(f"a row of {table.name} holds {name} twice")
+            if len(child) and name not in table.columns:
+                cells[name] = json.dumps(_nested(child), ensure_ascii=False)
+            else:
+                cells[name] = text(child)
+        table.add(cells, element.get(_ROW_ORDER))
+        for child in inner:
+            self._row(child)
+
+
+def _nested(element: Element) -> object:
+    if not len(element):
+        return text(element)
+    found: dict[str, list[object]] = {}
+    for child in children(element):
+        found.setdefault(local(child), []).append(_nested(child))
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+
+def _content(element: Element, schema: Element | None = None) -> list[Element]:
+    """Elements and attributes that an element's type declares, inline or by name."""
+    kind = next((part for part in children(element) if local(part) == "complexType"), None)
+    if kind is None and schema is not None:
+        named = (element.get("type") or "").rpartition(":")[2]
+        kind = next(
+            (part for part in children(schema) if local(part) == "complexType" and part.get("name") == named), None
+        )
+    found: list[Element] = []
+    for part in children(kind) if kind is not None else ():
+        if local(part) in ("sequence", "choice", "all"):
+            found.extend(children(part))
+        elif local(part) == "attribute":
+            found.append(part)
+    return found
+
+
+def _read(body: bytes) -> list[_Table]:
+    document = utf8(body)
+    reader = _Reader()
+    try:
+        reader.read(document)
+    except etree.XMLSyntaxError as error:
+        document, reason = repaired(document), " ".join(str(error).split())[:200]
+        if not document:
+            raise MalformedAnswer(f"the answer is no whole XML document ({reason})") from None
+        reader = _Reader()
+        try:
+            reader.read(document)
+        except etree.XMLSyntaxError:
+            raise MalformedAnswer(f"the answer is no whole XML document ({reason})") from None
+    names: set[str] = set()
+    for wire_name, table in reader.tables.items():
+        if table.name in names:
+            table.name = wire_name
+        names.add(table.name)
+    return list(reader.tables.values())
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+
+def _bad(table: str, column: _Column, value: str) -> MalformedAnswer:
+    return MalformedAnswer(f"{table}.{column.name} is no xs:{column.kind}: {value[:40]!r}")
+
+
+def _integer(value: str, kind: pa.DataType) -> int:
+    stripped = value.strip()
+    if len(stripped) > _LONGEST_NUMBER or not _WHOLE.fullmatch(stripped):
+        raise ValueError(value)
+    return int(stripped)
+
+
+def _double(value: str) -> float:
+    stripped = value.strip()
+    if stripped in _UNREAL:
+        return _UNREAL[stripped]
+    if len(stripped) > _LONGEST_NUMBER or not _REAL.fullmatch(stripped):
+        raise ValueError(value)
+    return float(stripped)
+
+
+def _exact(value: str) -> Decimal:
+    if len(value) > _LONGEST_NUMBER:
+        raise ValueError(value)
+    return to_decimal(value)
+
+
+def _day(value: str) -> date:
+    return date.fromisoformat(value.strip()[:10])
+
+
+def instant(value: str) -> tuple[int, bool] | None:
+    """An xs:dateTime as nanoseconds since 1970 (UTC where it has a zone) and whether it has one; None: out of range.
+
+    Raises `ValueError` for what is no dateTime. Exact to the nanosecond: seven decimals lose nothing.
+    """
+    found = DATE_TIME.fullmatch(value.strip())
+    if found is None:
+        raise ValueError(value)
+    if len(found[1]) > 4 or value.strip().startswith("-"):
+        return None
+    year, month, day, hour, minute, second = (int(found[index]) for index in range(1, 7))
+    late = 1 if (hour, minute, second) == (24, 0, 0) else 0
+    if year == 0 or (hour > 23 and not late) or minute > 59 or second > 59:
+        raise ValueError(value)
+    days = date(year, month, day).toordinal() - _EPOCH_DAY
+    zone = found[8]
+    offset = 0
+    if zone and zone != "Z":
+        offset = (int(zone[1:3]) * 60 + int(zone[4:6])) * (1 if zone[0] == "+" else -1)
+        if abs(offset) > 14 * 60:
+            raise ValueError(value)
+    fraction = (found[7] or ".0")[1:]
+    if len(fraction) > 9 and fraction[9:].strip("0"):
+        return None
+    nanoseconds = int(fraction[:9].ljust(9, "0"))
+    seconds = days * 86_400 + hour * 3_600 + (minute - offset) * 60 + second
+    total = seconds * 1_000_000_000 + nanoseconds
+    return (total, zone is not None) if total in _NS_RANGE else None
+
+
+def _typed(table: _Table, column: _Column) -> list[tuple[str, pa.ChunkedArray]]:
+    """The column in its Arrow type; a dateTime that does not fit adds a column of text."""
+    kind = column.kind
+    if kind == "dateTime":
+        return _times(table, column)
+    if kind == "decimal" or kind in ("integer", "nonNegativeInteger", "positiveInteger"):
+        return [(column.name, _decimals(table, column))]
+    if kind in _INTEGERS:
+        return [(column.name, _simple(table, column, _INTEGERS[kind], lambda value: _integer(value, _INTEGERS[kind])))]
+    if kind in ("double", "float"):
+        return [(column.name, _simple(table, column, pa.float64() if kind == "double" else pa.float32(), _double))]
+    if kind == "boolean":
+        return [(column.name, _simple(table, column, pa.bool_(), lambda value: _BOOLEANS[value.strip()]))]
+    if kind == "base64Binary":
+        return [(column.name, _simple(table, column, pa.binary(), _bytes))]
+    if kind == "date":
+        return [(column.name, _simple(table, column, pa.date32(), _day))]
+    return [(column.name, pa.chunked_array(column.chunks, pa.string()))]
+
+
+def _bytes(value: str) -> bytes:
+    return base64.b64decode("".join(value.split()), validate=True)
+
+
+def _simple(table: _Table, column: _Column, kind: pa.DataType, read: Any) -> pa.ChunkedArray:
+    chunks = []
+    for texts in column.texts():
+        values = []
+        for value in texts:
+            try:
+                values.append(None if value is None else read(value))
+            except (ValueError, KeyError, OverflowError, binascii.Error):
+                raise _bad(table.name, column, value or "") from None
+        try:
+            chunks.append(pa.array(values, kind))
+        except (pa.ArrowInvalid, OverflowError):
+            raise MalformedAnswer(
+                f"{table.name}.{column.name} holds a number out of the range of xs:{column.kind}"
+            ) from None
+    return pa.chunked_array(chunks, kind)
+
+
+def _decimals(table: _Table, column: _Column) -> pa.ChunkedArray:
+    whole, scale = 0, 0
+    for texts in column.texts():
+        for value in texts:
+            if value is None:
+                continue
+            try:
+                number = _exact(value)
+            except (ValueError, NotADecimal):
+                raise _bad(table.name, column, value) from None
+            parts = number.as_tuple()
+            exponent = int(parts.exponent)
+            scale = max(scale, -exponent)
+            whole = max(whole, len(parts.digits) + exponent)
+    kind = MONEY_TYPE
+    if scale > MONEY_SCALE or whole > MONEY_DIGITS - MONEY_SCALE:
+        scale = max(scale, MONEY_SCALE)
+        if whole + scale > 76:
+            raise MalformedAnswer(f"{table.name}.{column.name} holds a number of more than 76 digits")
+        kind = pa.decimal128(38, scale) if whole + scale <= 38 else pa.decimal256(76, scale)
+    chunks = [pa.array([None if value is None else _exact(value) for value in texts], kind) for texts in column.texts()]
+    return pa.chunked_array(chunks, kind)
+
+
+def _times(table: _Table, column: _Column) -> list[tuple[str, pa.ChunkedArray]]:
+    zoned = bare = odd = False
+    for texts in column.texts():
+        for value in texts:
+            if value is None:
+                continue
+            try:
+                found = instant(value)
+            except ValueError:
+                raise _bad(table.name, column, value) from None
+            if found is None:
+                odd = True
+            elif found[1]:
+                zoned = True
+            else:
+                bare = True
+    utc = zoned or (not bare and not column.naive)
+    kind = pa.timestamp("ns", tz="UTC") if utc else pa.timestamp("ns")
+    times: list[pa.Array] = []
+    words: list[pa.Array] = []
+    for texts in column.texts():
+        found_times: list[int | None] = []
+        found_words: list[str | None] = []
+        for value in texts:
+            found = None if value is None else instant(value)
+            fits = found is not None and found[1] == utc
+            found_times.append(found[0] if found is not None and fits else None)
+            found_words.append(None if fits else value)
+        times.append(pa.array(found_times, pa.int64()).cast(kind))
+        if odd or (zoned and bare):
+            words.append(pa.array(found_words, pa.string()))
+    made = [(column.name, pa.chunked_array(times, kind))]
+    if words:
+        made.append((f"{column.name} (text)", pa.chunked_array(words, pa.string())))
+    return made
+
+
+# --- out --------------------------------------------------------------------------------------------------------------
+
+
+def tables(body: bytes) -> dict[str, pa.Table]:
+    """The tables of a DataSet answer by name, tables without rows included; an absent result has none.
+
+    Raises `MalformedAnswer`, `ForbiddenXML`, or the error that a fault in the body is.
+    """
+    _refuse_faults(body)
+    made: dict[str, pa.Table] = {}
+    for table in _read(body):
+        columns: list[tuple[str, pa.ChunkedArray]] = []
+        for column in table.columns.values():
+            columns.extend(_typed(table, column))
+        names = [name for name, _ in columns]
+        arrow = pa.table([values for _, values in columns], names=names)
+        order = table.permutation()
+        made[table.name] = arrow if order is None else arrow.take(order)
+    return made
+
+
+def to_json(body: bytes) -> dict[str, object]:
+    """The tables as JSON carries them: integers and booleans as such, decimals and times as the text received."""
+    _refuse_faults(body)
+    made: dict[str, object] = {}
+    for table in _read(body):
+        columns = list(table.columns.values())
+        cells = [[_json(value, column.kind) for texts in column.texts() for value in texts] for column in columns]
+        rows = [dict(zip((column.name for column in columns), row, strict=True)) for row in zip(*cells, strict=True)]
+        order = table.permutation()
+        made[table.name] = {
+            "columns": [{"name": column.name, "type": column.kind or "undeclared"} for column in columns],
+            "rows": rows if order is None else [rows[index] for index in order.to_pylist()],
+        }
+    return {"tables": made}
+
+
+def _json(value: str | None, kind: str) -> object:
+    if value is None:
+        return None
+    if kind in _INTEGERS and _WHOLE.fullmatch(value.strip()) and len(value) < 20:
+        return int(value)
+    if kind == "boolean":
+        return _BOOLEANS.get(value.strip(), value)
+    return value
+
+
+def _refuse_faults(body: bytes) -> None:
+    """A fault is small, or none; what is large is read as a stream alone."""
+    if len(body) < 200_000 and b"ault" in body:
+        fault = soap_fault(parse(body))
+        if fault is not None:
+            raise error_of_fault(fault, "the answer is a fault")

@@ -1,0 +1,193 @@
+"""XML in, elements out, and nothing dangerous in between. Everything is found by local name (facts 1.5, 4.1).
+
+Only what ASMX writes is read: UTF-8, or UTF-16 with its mark. Another declared encoding is refused rather than turned
+into wrong letters; a DTD is refused before the parser sees it; control characters that .NET writes and XML forbids are
+read as U+FFFD (facts 8), for one odd name must not cost the line that carries it.
+"""
+
+import io
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from lxml import etree
+
+from ecgrid_client.errors import ForbiddenXML, MalformedAnswer
+
+#: lxml ships no types; an element is named so that signatures still say what they take.
+Element = Any
+
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_NIL = f"{{{XSI}}}nil"
+
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_DECLARATION = re.compile(rb"\A<\?xml\s[^>]*?\?>")
+_ENCODING = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9._:-]*)["']""")
+_READABLE = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii"})
+_PROLOG = re.compile(rb"(?:\s+|<!--.*?-->|<\?.*?\?>)*", re.DOTALL)
+_FORBIDDEN_REFERENCE = re.compile(
+    rb"&#(?:x0*(?:[0-8bcef]|1[0-9a-f]|d[89a-f][0-9a-f]{2}|fff[ef])|0*(?:[0-8]|1[124-9]|2[0-9]|3[01]));",
+    re.IGNORECASE,
+)
+_FORBIDDEN_BYTE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_REPLACEMENT = "�".encode()
+
+_parsers = threading.local()
+_locals: dict[str, str] = {}
+
+
+def _parser() -> Any:
+    """This thread's parser: lxml would let threads wait for one another on a shared one."""
+    parser = getattr(_parsers, "parser", None)
+    if parser is None:
+        parser = _parsers.parser = etree.XMLParser(
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            huge_tree=False,
+            remove_comments=True,
+            remove_pis=True,
+        )
+    return parser
+
+
+def utf8(body: bytes) -> bytes:
+    """`body` as UTF-8 without mark or declaration, past the checks that every reading of an answer makes.
+
+    Raises `MalformedAnswer` (empty, not XML, an HTML page, another encoding) and `ForbiddenXML` (a DTD).
+    """
+    if body[:2] in UTF16_MARKS:
+        try:
+            body = body.decode("utf-16").encode()
+        except UnicodeError:
+            raise MalformedAnswer("the answer says UTF-16 and is none; it was damaged on the way") from None
+        body = _DECLARATION.sub(b"", body, count=1)
+    body = body.removeprefix(b"\xef\xbb\xbf")
+    if body[:1].isspace():
+        body = body.lstrip()
+    if not body:
+        raise MalformedAnswer("the answer is empty")
+    if body[:1] != b"<":
+        raise MalformedAnswer("the answer is no XML")
+    if body[:5] == b"<?xml":
+        declaration = _DECLARATION.match(body)
+        if declaration is None:
+            raise MalformedAnswer("the answer is cut off in its first line")
+        named = _ENCODING.search(declaration[0])
+        if named and named[1].lower() not in _READABLE:
+            raise MalformedAnswer(
+                f"the answer declares the encoding {named[1][:30].decode('ascii', 'replace')}; the service writes UTF-8"
+            )
+        body = body[declaration.end() :]
+    start = _PROLOG.match(body)
+    at = start.end() if start else 0
+    if body[at : at + 9].upper() == b"<!DOCTYPE":
+        head = body[at + 9 : at + 2000].lstrip()
+        if head[:4].lower() == b"html" and b"[" not in head.partition(b">")[0]:
+            raise MalformedAnswer("the answer is an HTML page, not one of the service")
+        raise ForbiddenXML("the answer holds a DTD: it is not read, since a DTD can swell or fetch")
+    return body
+
+
+def parse(body: bytes) -> Element:
+    """The root element of `body`; raises `MalformedAnswer` or `ForbiddenXML`."""
+    text = utf8(body)
+    try:
+        return etree.fromstring(text, _parser())
+    except etree.XMLSyntaxError as error:
+        reason = str(error)
+    mended = repaired(text)
+    if mended:
+        try:
+            return etree.fromstring(mended, _parser())
+        except etree.XMLSyntaxError as error:
+            reason = str(error)
+    raise MalformedAnswer(f"the answer is no whole XML document ({_shown(reason)})")
+
+
+def repaired(document: bytes) -> bytes:
+    """`document` with U+FFFD for what XML cannot carry; empty when there was nothing of the kind."""
+    mended = _FORBIDDEN_BYTE.sub(_REPLACEMENT, _FORBIDDEN_REFERENCE.sub(_REPLACEMENT, document))
+    return mended if mended != document else b""
+
+
+def _shown(reason: str) -> str:
+    """A parser's reason, short and without line breaks; it may quote the document."""
+    return " ".join(reason.split())[:200]
+
+
+def local(element: Element) -> str:
+    """The element's name without its namespace."""
+    tag: str = element.tag
+    name = _locals.get(tag)
+    if name is None:
+        name = tag.rpartition("}")[2]
+        if len(_locals) < 4096:  # a hostile answer cannot make this grow
+            _locals[tag] = name
+    return name
+
+
+def children(element: Element) -> Iterator[Element]:
+    """Child elements, without comments and the like."""
+    for child in element:
+        if isinstance(child.tag, str):
+            yield child
+
+
+def walk(document: bytes) -> Iterator[tuple[list[str], Element]]:
+    """Each element as it begins, with the local names that lead to it; frees what it has passed.
+
+    For documents whose tree would be too large; `document` has gone through `utf8`. Raises `MalformedAnswer`.
+    """
+    path: list[str] = []
+    try:
+        for event, element in etree.iterparse(
+            io.BytesIO(document),
+            events=("start", "end"),
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            huge_tree=False,
+            remove_comments=True,
+            remove_pis=True,
+        ):
+            if event == "start":
+                path.append(local(element))
+                yield path, element
+            else:
+                path.pop()
+                free(element)
+    except etree.XMLSyntaxError as error:
+        raise MalformedAnswer(f"the answer is no whole XML document ({_shown(str(error))})") from None
+
+
+def free(element: Element) -> None:
+    """Lets go of an element that was read: its content and its elder siblings."""
+    element.clear(keep_tail=False)
+    parent = element.getparent()
+    while parent is not None and element.getprevious() is not None:
+        del parent[0]
+
+
+def is_nil(element: Element) -> bool:
+    """Whether the element says `xsi:nil`."""
+    return bool(element.attrib) and element.get(_NIL, "").strip() in ("true", "1")
+
+
+def text(element: Element) -> str | None:
+    """The element's text: None for xsi:nil, `` for an empty element. Elements inside it make it malformed."""
+    if len(element):
+        raise MalformedAnswer(f"{local(element)} holds elements where a plain value belongs")
+    found: str | None = element.text
+    if found is None:
+        return None if is_nil(element) else ""
+    return found
+
+
+def find(element: Element, *names: str) -> Element | None:
+    """The first descendant with one of these local names, in document order, or None."""
+    for found in element.iter():
+        if isinstance(found.tag, str) and local(found) in names:
+            return found
+    return None
