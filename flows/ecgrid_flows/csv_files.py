@@ -1,0 +1,185 @@
+"""CSV files for ledgers and spreadsheets: written exactly, and read back to the very same table.
+
+The form is RFC 4180: CRLF after every line, quotes doubled, a header line. UTF-8; dates as 2026-10-31, times in UTC as
+2026-10-31T23:59:59Z, `true` and `false`, plain decimals with a point. A missing value is an empty cell, an empty text
+is `""`. A text that a spreadsheet could run as a formula has one apostrophe in front (`sql/macros/csv.sql` says when);
+numbers are never touched. By choice cells stand apart by semicolons and a byte-order mark opens the file, as Excel
+wants it in many countries.
+
+`read_table` undoes all of it. Rows of a DuckDB relation become lines inside DuckDB and leave it as Arrow buffers, which
+are written as they are: no value passes through a Python object.
+"""
+
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+from ecgrid_flows.store import disk_errors
+
+__all__ = [
+    "_GUARDED",
+    "CsvForm",
+    "Written",
+    "field_types",
+    "guarded",
+    "read_table",
+    "schema_of",
+    "unguarded",
+    "write_relation",
+]
+
+#: A text that gets an apostrophe in front: what a spreadsheet could run, with any apostrophes before it.
+_GUARDED = re.compile("'*[=+@\t\r\n＝＋－＠-]")
+_APOSTROPHE = "^'('*[=+@\t\r\n＝＋－＠-])"
+_BOM = b"\xef\xbb\xbf"
+_ROWS_A_BATCH = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class CsvForm:
+    """How a CSV file looks: `semicolons` between cells instead of commas, and a byte-order mark at its beginning."""
+
+    semicolons: bool = False
+    bom: bool = False
+
+    @property
+    def delimiter(self) -> str:
+        return ";" if self.semicolons else ","
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written: lines below the header, size, and the SHA-256 of the whole file."""
+
+    rows: int
+    size: int
+    sha256: str
+
+
+def guarded(text: str) -> str:
+    """`text` as a cell carries it: with an apostrophe in front where a spreadsheet could run it."""
+    return f"'{text}" if _GUARDED.match(text) else text
+
+
+def unguarded(cell: str) -> str:
+    """The text that `guarded` made `cell` from; for every text `unguarded(guarded(text)) == text`."""
+    return cell[1:] if cell.startswith("'") and _GUARDED.match(cell[1:]) else cell
+
+
+def schema_of(rows: Any) -> pa.Schema:
+    """The Arrow schema of a DuckDB relation."""
+    schema: pa.Schema = rows.limit(0).to_arrow_table().schema
+    return schema
+
+
+def _cell(field: pa.Field, is_amount: bool) -> str:
+    """The macro call that turns one column into the text of its cell."""
+    kind = field.type
+    if pa.types.is_string(kind):
+        macro = "csv_text"
+    elif pa.types.is_decimal(kind):
+        macro = "csv_amount" if is_amount else "csv_number"
+    elif pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_date(kind):
+        macro = "csv_plain"
+    elif pa.types.is_timestamp(kind):
+        macro = "csv_time"
+    else:
+        raise TypeError(f"column {field.name} is {kind}, which has no form in a CSV")
+    name = field.name.replace('"', '""')
+    return f'{macro}("{name}")'
+
+
+def _lines(rows: Any, form: CsvForm, amounts: Sequence[str]) -> Any:
+    """The relation `rows` as a relation of one column: each row's line, its line end included."""
+    cells = ", ".join(_cell(field, field.name in amounts) for field in schema_of(rows))
+    return rows.project(f"concat_ws('{form.delimiter}', {cells}) || chr(13) || chr(10) AS line")
+
+
+def _header(columns: Sequence[str], form: CsvForm) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, delimiter=form.delimiter, lineterminator="\r\n").writerow(columns)
+    return (_BOM if form.bom else b"") + text.getvalue().encode()
+
+
+def write_relation(rows: Any, target: Path, *, amounts: Sequence[str] = (), form: CsvForm | None = None) -> Written:
+    """Write the DuckDB relation `rows`, in its order, to the new file `target`.
+
+    Columns named in `amounts` are money and show at least two decimals. Raises `StorageFailed` when the disk does not
+    take it; the file may then be half written.
+    """
+    form = form or CsvForm()
+    digest = hashlib.sha256()
+    count = size = 0
+    with disk_errors(str(target)), target.open("xb") as file:
+
+        def put(piece: Any) -> None:
+            nonlocal size
+            file.write(piece)
+            digest.update(piece)
+            size += len(piece)
+
+        put(_header(rows.columns, form))
+        for batch in _lines(rows, form, amounts).to_arrow_reader(_ROWS_A_BATCH):
+            put(_text_of(batch.column(0)))
+            count += batch.num_rows
+    return Written(count, size, digest.hexdigest())
+
+
+def _text_of(column: pa.StringArray) -> memoryview:
+    """All texts of a column as they lie in memory, one after the other."""
+    if len(column) == 0:
+        return memoryview(b"")
+    _, offsets, data = column.buffers()
+    ends = pa.Array.from_buffers(pa.int32(), column.offset + len(column) + 1, [None, offsets])
+    return memoryview(data)[ends[column.offset].as_py() : ends[-1].as_py()]
+
+
+def read_table(source: Path | bytes, schema: pa.Schema, form: CsvForm | None = None) -> pa.Table:
+    """The table that a file of this module was written from: same rows, columns, types and texts.
+
+    Empty cells are nulls, `""` is the empty text, and the apostrophe of the guard is gone. Raises `ValueError` when the
+    header is another or a cell is not of its column's type.
+    """
+    form = form or CsvForm()
+    data = source.read_bytes() if isinstance(source, Path) else source
+    header = next(csv.reader(io.StringIO(data.split(b"\r\n", 1)[0].decode("utf-8-sig")), delimiter=form.delimiter), [])
+    if header != schema.names:
+        raise ValueError(f"the header is {header}, not {schema.names}: was the file written with other options?")
+    table = pacsv.read_csv(
+        pa.BufferReader(data),
+        read_options=pacsv.ReadOptions(block_size=max(len(data) + 1, 1 << 20)),
+        parse_options=pacsv.ParseOptions(
+            delimiter=form.delimiter, newlines_in_values=True, ignore_empty_lines=False, double_quote=True
+        ),
+        convert_options=pacsv.ConvertOptions(
+            column_types={name: _readable(kind) for name, kind in zip(schema.names, schema.types, strict=True)},
+            null_values=[""],
+            true_values=["true"],
+            false_values=["false"],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    columns = [
+        pc.replace_substring_regex(column, _APOSTROPHE, r"\1") if pa.types.is_string(column.type) else column
+        for column in table.columns
+    ]
+    return pa.table(columns, names=schema.names).cast(schema)
+
+
+def _readable(kind: pa.DataType) -> pa.DataType:
+    return pa.timestamp("us", tz="UTC") if pa.types.is_timestamp(kind) else kind
+
+
+def field_types(schema: pa.Schema) -> list[Mapping[str, str]]:
+    """Columns and their types as a manifest carries them."""
+    return [{"name": field.name, "type": str(field.type)} for field in schema]

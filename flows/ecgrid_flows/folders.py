@@ -1,0 +1,60 @@
+"""Folders that appear whole or not at all: files are made in a hidden folder beside, made durable, then put in place.
+
+A folder in place holds what one writer put there and nothing of its predecessor. A process killed at any moment leaves
+the old folder, the new one, or for an instant none; what it left hidden is removed by the next writer.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ecgrid_flows.store import disk_errors
+
+__all__ = ["put_in_place", "staging"]
+
+_HIDDEN = ".staged-"
+
+
+@contextmanager
+def staging(target: Path) -> Iterator[Path]:
+    """An empty hidden folder beside `target`; gone when the block ends, whether or not it was put in place."""
+    with disk_errors(str(target.parent)):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in target.parent.glob(f"{_HIDDEN}{target.name}-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        staged = target.parent / f"{_HIDDEN}{target.name}-{secrets.token_hex(4)}"
+        staged.mkdir()
+    try:
+        yield staged
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def put_in_place(staged: Path, target: Path) -> None:
+    """Make the files of `staged` durable and let the folder take the place of `target`; raises `StorageFailed`."""
+    with disk_errors(str(target)):
+        for path in staged.iterdir():
+            _sync(path, os.O_RDONLY)
+        _sync(staged, os.O_RDONLY | os.O_DIRECTORY)
+        old = staged.with_name(f"{staged.name}-old")
+        if target.exists():
+            target.rename(old)
+        try:
+            staged.rename(target)
+        except OSError:
+            if old.exists():
+                old.rename(target)
+            raise
+        _sync(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync(path: Path, flags: int) -> None:
+    handle = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,48 @@
+-- One row per finding, with the id by which a person accepts, disputes or resolves it.
+-- kept as: view
+-- The id comes from the check and the key alone, so that it stays over rebuilds and pulls while amounts may change.
+-- Findings that name no whole key are told apart by price list and invoice too, and twins of one key are numbered.
+WITH identified AS (
+    SELECT
+        *,
+        concat_ws(
+            '|',
+            check_name,
+            coalesce(network_id::VARCHAR, ''),
+            coalesce(mailbox_id::VARCHAR, ''),
+            coalesce(reporting_month::VARCHAR, ''),
+            coalesce(account_report, ''),
+            coalesce(measure_field, ''),
+            CASE
+                WHEN network_id IS NULL OR mailbox_id IS NULL OR account_report IS NULL OR measure_field IS NULL
+                    THEN concat_ws('|', coalesce(price_list_id::VARCHAR, ''), coalesce(invoice_number, ''))
+                ELSE ''
+            END
+        ) AS identity
+    FROM out_findings
+),
+numbered AS (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY identity
+            ORDER BY price_list_id, invoice_number, billed_amount, expected_amount, difference, explanation
+        ) AS twin
+    FROM identified
+)
+SELECT
+    check_name,
+    severity,
+    network_id,
+    mailbox_id,
+    reporting_month,
+    account_report,
+    measure_field,
+    price_list_id,
+    invoice_number,
+    billed_amount,
+    expected_amount,
+    difference,
+    explanation,
+    left(sha256(concat_ws('|', identity, twin::VARCHAR)), 12) AS finding_id
+FROM numbered

@@ -1,0 +1,178 @@
+"""The export of a month: what its files say, that they are whole, and that the same warehouse gives the same bytes."""
+
+import hashlib
+import json
+import os
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from ecgrid_flows.csv_files import CsvForm
+from ecgrid_flows.errors import NoSuchData, StorageFailed
+from ecgrid_flows.export import export_month, read_export, read_manifest
+from ecgrid_flows.settings import Settings
+from ecgrid_transforms.money import Decimal
+
+from .world import MONTH, build, finding, line
+
+#: The promise to whoever loads the file: these columns, first, in this order.
+PROMISED = (
+    "network_id,mailbox_id,account_name,reporting_month,account_report,measure_field,price_list_id,"
+    "price_list_description,reading,quantity_billed,billed_amount,expected_amount,difference,verdict,is_taxable"
+)
+AWKWARD = [
+    "=1+1 Trading",
+    'say "hi"',
+    "a, b; c",
+    "First line,\r\nsecond line",
+    "'=x",
+    "",
+    None,
+    "Müller & Söhne",
+    "日本",
+]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_finance_lines_by_hand(settings: Settings) -> None:
+    build(
+        settings,
+        out_line_items=[
+            line(mailbox_id=7, account_name="=1+1 Trading", amount="80", difference="7.04", verdict="differs"),
+            line(),
+            line(mailbox_id=9, expected_amount=None, difference=None, verdict="not_provable", reading_id=None),
+            line(reporting_month=date(2026, 9, 1)),
+        ],
+    )
+    export_month(settings, MONTH)
+    text = (settings.exports_dir(MONTH) / "finance_lines.csv").read_bytes().decode()
+    header, *lines = text.split("\r\n")
+    assert header.startswith(PROMISED + ",")
+    shown = ["4443,{},2026-10-01,TrafficAll,TotalKCs,432,Naïve tiers,{},false,8751,".format(*pair) for pair in (
+        ("0,Müller & Söhne", "unit,335,72.96,72.96,0.00,fits"),
+        ("7,'=1+1 Trading", "unit,335,80.00,72.96,7.04,differs"),
+        ("9,Müller & Söhne", ",335,72.96,,,not_provable"),
+    )]  # fmt: skip
+    assert [line[: len(begin)] for line, begin in zip(lines, shown, strict=False)] == shown
+    assert lines[3:] == [""]
+
+
+def test_every_file_reads_back_as_the_relation(settings: Settings) -> None:
+    lines = [
+        line(mailbox_id=number, account_name=name, price_list_description=name, amount=f"{number}.0000000001")
+        for number, name in enumerate(AWKWARD)
+    ]
+    build(settings, out_line_items=lines, out_findings=[finding(explanation=name) for name in AWKWARD])
+    for form in (CsvForm(), CsvForm(semicolons=True, bom=True)):
+        export_month(settings, MONTH, form=form)
+        table = read_export(settings.exports_dir(MONTH) / "finance_lines.csv")
+        assert table["account_name"].to_pylist() == AWKWARD
+        assert table["billed_amount"].to_pylist() == [Decimal(f"{n}.0000000001") for n in range(len(AWKWARD))]
+        found = read_export(settings.exports_dir(MONTH) / "findings.csv")
+        assert sorted(map(str, found["explanation"].to_pylist())) == sorted(map(str, AWKWARD))
+
+
+def test_the_manifest_ties(settings: Settings) -> None:
+    build(
+        settings,
+        out_line_items=[line(mailbox_id=1, amount="0.10"), line(mailbox_id=2, amount="0.2000000001", reading_id=None)],
+        out_findings=[finding()],
+    )
+    paths = export_month(settings, MONTH, run_id="run-1")
+    folder = settings.exports_dir(MONTH)
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    assert {path.name for path in paths} == set(contents(folder)) == {*manifest["files"], "manifest.json"}
+    for name, entry in manifest["files"].items():
+        data = (folder / name).read_bytes()
+        assert (entry["bytes"], entry["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+        assert entry["rows"] == read_export(folder / name).num_rows
+    assert manifest["files"]["finance_lines.csv"]["control_totals"] == {
+        "quantity_billed": "670",
+        "billed_amount": "0.3000000001",
+        "expected_amount": "145.92",
+        "difference": "0",
+    }
+    assert manifest["run_id"] == "run-1"
+    assert manifest["price_lists"] == [
+        {"price_list_id": 432, "price_list_description": "Naïve tiers", "lines": 2},
+    ]
+    assert [(entry["reading"], entry["lines"]) for entry in manifest["readings"]] == [("unit", 1), (None, 1)]
+
+
+def test_the_same_warehouse_gives_the_same_bytes(settings: Settings) -> None:
+    rows = [line(mailbox_id=number) for number in range(50)]
+    build(settings, out_line_items=rows)
+    export_month(settings, MONTH, run_id="first")
+    first = contents(settings.exports_dir(MONTH))
+    build(settings, out_line_items=rows[::-1])
+    export_month(settings, MONTH, run_id="second")
+    assert contents(settings.exports_dir(MONTH)) == first
+
+
+def test_a_changed_line_makes_a_new_export_and_leaves_nothing_of_the_old(settings: Settings) -> None:
+    build(settings, out_line_items=[line()])
+    export_month(settings, MONTH, run_id="first")
+    folder = settings.exports_dir(MONTH)
+    (folder / "dispute_9.csv").write_text("from before")
+    build(settings, out_line_items=[line(amount="73.00")])
+    export_month(settings, MONTH, run_id="second")
+    assert read_manifest(folder)["run_id"] == "second"
+    assert "dispute_9.csv" not in contents(folder)
+    assert [path.name for path in folder.parent.iterdir()] == ["2026-10"]
+
+
+def test_a_file_changed_by_hand_is_written_again(settings: Settings) -> None:
+    build(settings, out_line_items=[line()])
+    export_month(settings, MONTH)
+    path = settings.exports_dir(MONTH) / "finance_lines.csv"
+    good = path.read_bytes()
+    path.write_bytes(good.replace(b"72.96", b"72.95"))
+    export_month(settings, MONTH)
+    assert path.read_bytes() == good
+
+
+def test_a_month_that_nobody_pulled_is_refused(settings: Settings) -> None:
+    build(settings, out_line_items=[line()])
+    with pytest.raises(NoSuchData, match=r"2026-11.*run --month 2026-11"):
+        export_month(settings, date(2026, 11, 1))
+    assert not settings.exports_dir(date(2026, 11, 1)).exists()
+
+
+def test_a_quiet_month_that_was_pulled_is_exported_empty(settings: Settings) -> None:
+    call = {**line(), "outcome": "no_line", "attempts": 1, "latency_ms": 1, "called_at": 0}
+    build(settings, raw_calls=[call])
+    export_month(settings, MONTH)
+    table = read_export(settings.exports_dir(MONTH) / "finance_lines.csv")
+    assert table.num_rows == 0
+    assert table.schema.field("billed_amount").type == pa.decimal128(28, 10)
+
+
+def test_without_a_warehouse_it_says_what_to_do(settings: Settings) -> None:
+    with pytest.raises(NoSuchData, match="ecgrid-billing build"):
+        export_month(settings, MONTH)
+
+
+def test_a_disk_that_fills_up_leaves_the_old_export(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifest's write is the last before the folder is put in place; /dev/full takes its part."""
+    build(settings, out_line_items=[line()])
+    export_month(settings, MONTH)
+    before = contents(settings.exports_dir(MONTH))
+    build(settings, out_line_items=[line(amount="73.00")])
+    real = os.open
+
+    def full(path: os.PathLike[str], *given: int, **named: int) -> int:
+        if str(path).endswith("manifest.json"):
+            raise OSError(28, "No space left on device")
+        return real(path, *given, **named)
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(StorageFailed, match="disk is full"):
+        export_month(settings, MONTH)
+    monkeypatch.undo()
+    assert contents(settings.exports_dir(MONTH)) == before
+    assert [path.name for path in settings.exports_dir(MONTH).parent.iterdir()] == ["2026-10"]

@@ -1,0 +1,189 @@
+"""A hand-made warehouse: the relations that exports read, filled with the rows that a test wants to see exported."""
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from ecgrid_flows import warehouse
+from ecgrid_flows.settings import Settings
+from ecgrid_transforms.money import MONEY_TYPE, Decimal
+from ecgrid_transforms.schemas import CALLS, INVOICES, LINE_ITEMS
+
+MONTH = date(2026, 10, 1)
+
+_JUDGED = [
+    pa.field("account_name", pa.string()),
+    pa.field("contract_id", pa.int32()),
+    pa.field("reading_id", pa.string()),
+    pa.field("expected_quantity_billed", MONEY_TYPE),
+    pa.field("expected_amount", MONEY_TYPE),
+    pa.field("difference", MONEY_TYPE),
+    pa.field("verdict", pa.string()),
+]
+_KEY = [LINE_ITEMS.field(name) for name in LINE_ITEMS.names[:5]]
+RELATIONS: dict[str, pa.Schema] = {
+    "out_line_items": pa.schema([*LINE_ITEMS, *_JUDGED]),
+    "out_line_proofs": pa.schema(
+        [
+            *_KEY,
+            pa.field("slice", pa.int32()),
+            pa.field("tier", pa.int32()),
+            pa.field("level", pa.string()),
+            pa.field("schedule_id", pa.int32()),
+            *(
+                pa.field(name, MONEY_TYPE)
+                for name in ("lower_bound", "upper_bound", "quantity", "block", "blocks", "rate", "flat")
+            ),
+            pa.field("product", pa.decimal128(38, 20)),
+            pa.field("amount_before_rounding", pa.decimal128(38, 20)),
+            pa.field("expected_amount", MONEY_TYPE),
+            pa.field("reading_id", pa.string()),
+            pa.field("rule", pa.string()),
+        ]
+    ),
+    "out_findings": pa.schema(
+        [
+            ("check_name", pa.string()),
+            ("severity", pa.string()),
+            ("network_id", pa.int32()),
+            ("mailbox_id", pa.int32()),
+            ("reporting_month", pa.date32()),
+            ("account_report", pa.string()),
+            ("measure_field", pa.string()),
+            ("price_list_id", pa.int32()),
+            ("invoice_number", pa.string()),
+            ("billed_amount", MONEY_TYPE),
+            ("expected_amount", MONEY_TYPE),
+            ("difference", MONEY_TYPE),
+            ("explanation", pa.string()),
+        ]
+    ),
+    "out_readings": pa.schema(
+        [
+            ("price_list_id", pa.int32()),
+            ("account_report", pa.string()),
+            ("measure_field", pa.string()),
+            ("reading_id", pa.string()),
+            ("verdict", pa.string()),
+            ("is_chosen", pa.bool_()),
+            ("rate_per", pa.string()),
+        ]
+    ),
+    "core_accounts": pa.schema(
+        [
+            ("network_id", pa.int32()),
+            ("mailbox_id", pa.int32()),
+            ("account_name", pa.string()),
+            ("contract_id", pa.int32()),
+            ("price_list_id", pa.int32()),
+        ]
+    ),
+    "raw_calls": CALLS,
+    "raw_invoices": INVOICES,
+}
+#: The macros that they use.
+MACROS = ("csv", "decimals")
+#: What this part of the project builds on them.
+BUILT = ("out_finance_lines", "out_finding_ids")
+
+
+def line(**given: Any) -> dict[str, Any]:
+    """One row of out_line_items: a line that fits, but for what is `given`."""
+    row: dict[str, Any] = dict.fromkeys(RELATIONS["out_line_items"].names)
+    row |= {
+        "network_id": 4443,
+        "mailbox_id": 0,
+        "reporting_month": MONTH,
+        "account_report": "TrafficAll",
+        "measure_field": "TotalKCs",
+        "line_item_number": 1,
+        "price_list_id": 432,
+        "price_list_description": "Naïve tiers",
+        "account_name": "Müller & Söhne",
+        "contract_id": 8751,
+        "reading_id": "unit",
+        "schedule_id": 43201,
+        "schedule_rate": "0.2178",
+        "schedule_block": "0",
+        "actual": "353",
+        "quantity_billed": "335",
+        "is_taxable": False,
+        "amount": "72.96",
+        "expected_quantity_billed": "335",
+        "expected_amount": "72.96",
+        "difference": "0",
+        "verdict": "fits",
+        "api_version": "v3.2",
+        "pulled_at": 0,
+        "response_sha256": "ab" * 32,
+    }
+    return row | given
+
+
+def finding(**given: Any) -> dict[str, Any]:
+    """One row of out_findings about `line()`."""
+    return {
+        "check_name": "amount_mismatch",
+        "severity": "error",
+        "network_id": 4443,
+        "mailbox_id": 0,
+        "reporting_month": MONTH,
+        "account_report": "TrafficAll",
+        "measure_field": "TotalKCs",
+        "price_list_id": 432,
+        "invoice_number": None,
+        "billed_amount": "80.00",
+        "expected_amount": "72.96",
+        "difference": "7.04",
+        "explanation": "335 units at 0.2178 are 72.96; 80.00 was billed.",
+    } | given
+
+
+def rows_table(schema: pa.Schema, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Rows as a table; decimals are given as text, so that none is ever a float."""
+    columns = []
+    for field in schema:
+        values = [row.get(field.name) for row in rows]
+        if pa.types.is_decimal(field.type):
+            values = [None if value is None else Decimal(value) for value in values]
+        columns.append(pa.array(values, field.type))
+    return pa.table(columns, schema=pa.schema([field.with_nullable(True) for field in schema]))
+
+
+@cache
+def sql_tree() -> warehouse.SqlTree:
+    """The macros and the relations of `BUILT`, alone: what stands before them is given."""
+    whole = warehouse.sql_folder()
+    folder = Path(tempfile.mkdtemp(prefix="finance-sql-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for name in (*MACROS, *BUILT):
+        path = next(whole.glob(f"*/{name}.sql"))
+        (folder / path.parent.name).mkdir(exist_ok=True)
+        shutil.copy(path, folder / path.parent.name)
+    return warehouse.load_sql(folder)
+
+
+def build(settings: Settings, /, **relations: Sequence[Mapping[str, Any]] | pa.Table) -> None:
+    """Make the warehouse of `settings` anew from rows by relation name; relations left out are empty."""
+    path = settings.warehouse_path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    tree = sql_tree()
+    with closing(duckdb.connect(str(path))) as connection:
+        for name, schema in RELATIONS.items():
+            rows = relations.get(name, ())
+            table = rows if isinstance(rows, pa.Table) else rows_table(schema, rows)
+            connection.register("given_rows", table)
+            connection.table("given_rows").create(name)
+            connection.unregister("given_rows")
+        warehouse.load_macros(connection, tree)
+        warehouse.materialise(connection, tree, wanted=BUILT, given=list(RELATIONS))
