@@ -1,0 +1,90 @@
+"""`sandbox serve`: the built-in imitation of the service by itself, in good health or in trouble."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from ecgrid_flows.cli import context
+from ecgrid_flows.errors import ExitStatus
+from ecgrid_sandbox import Sandbox, Trouble, World
+from ecgrid_transforms.period import NotAMonth, parse_month
+
+sandbox = typer.Typer(help="The built-in imitation of ECGridOS, with invented data.", no_args_is_help=True)
+
+
+@sandbox.callback()
+def _group() -> None:
+    """Keep `serve` a word of its own: a group of one command would swallow it."""
+
+
+@sandbox.command()
+def serve(
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.", min=0, max=65535)] = 8080,
+    last_month: Annotated[
+        str | None,
+        typer.Option(metavar="YYYY-MM", help="Last month of the invented world (default: the last full month, UTC)."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Draws the use of the world's accounts and the order of the troubles.")] = 1,
+    auth_level: Annotated[
+        str, typer.Option(help="Level of the user whose credentials are printed: NetOps, NetworkAdmin, MailboxUser …")
+    ] = "NetOps",
+    latency_ms: Annotated[int, typer.Option(help="Milliseconds before each answer.", min=0)] = 0,
+    jitter_ms: Annotated[int, typer.Option(help="Up to so many milliseconds more.", min=0)] = 0,
+    fault_rate: Annotated[
+        float, typer.Option(help="Share of calls that fail: 503, 429, 502, SQL errors, cut answers …", min=0, max=1)
+    ] = 0.0,
+    drop_rate: Annotated[
+        float, typer.Option(help="Share of calls whose connection is dropped without an answer.", min=0, max=1)
+    ] = 0.0,
+    session_calls: Annotated[int | None, typer.Option(help="End each session after so many calls.", min=1)] = None,
+    pending: Annotated[
+        list[str] | None, typer.Option(metavar="OPERATION", help="Operations that fault as PENDING (repeatable).")
+    ] = None,
+    nil: Annotated[
+        list[str] | None, typer.Option(metavar="OPERATION", help="Operations without a result (repeatable).")
+    ] = None,
+    refused: Annotated[
+        list[str] | None, typer.Option(metavar="OPERATION", help="Operations that deny access (repeatable).")
+    ] = None,
+    drift: Annotated[
+        Literal["older", "newer"] | None,
+        typer.Option(help="The interface of 2016, or an invented later one with elements inserted."),
+    ] = None,
+) -> None:
+    """Serve the sandbox until Ctrl-C; prints addresses and invented credentials as ECGRID_* settings."""
+    try:
+        month = parse_month(last_month) if last_month else None
+    except NotAMonth as error:
+        context.fail(f"--last-month: {error}", ExitStatus.USAGE)
+    trouble = Trouble(
+        latency_ms=latency_ms,
+        jitter_ms=jitter_ms,
+        fault_rate=fault_rate,
+        drop_rate=drop_rate,
+        session_calls=session_calls,
+        pending=tuple(pending or ()),
+        nil=tuple(nil or ()),
+        refused=tuple(refused or ()),
+        drift=drift,
+        seed=seed,
+    )
+    world = World.shipped(month, seed=seed)
+    try:
+        served = Sandbox(world, trouble, port=port, auth_level=auth_level)
+    except OSError as error:
+        context.fail(
+            f"port {port} cannot be listened on ({error.strerror}): take another with --port", ExitStatus.USAGE
+        )
+    except ValueError as error:
+        context.fail(str(error), ExitStatus.USAGE)
+    for name, value in served.settings().items():
+        typer.echo(f"{name}={value}")
+    context.stderr.print(
+        f"The sandbox serves invented data, months {world.months[0]:%Y-%m} to {world.months[-1]:%Y-%m}; Ctrl-C ends it."
+    )
+    served.serve_until_interrupted()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the `sandbox` commands."""
+    app.add_typer(sandbox, name="sandbox")

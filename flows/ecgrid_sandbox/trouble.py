@@ -1,0 +1,91 @@
+"""Trouble on request: what a service does to its callers, by code or by command line.
+
+Which call meets which trouble is drawn from `seed`, in the order in which calls arrive.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+from ecgrid_sandbox.shapes import Drift
+
+Mishap = Literal[
+    "unavailable",  # 503 in HTML that is no XML, with Retry-After
+    "busy",  # 429 with Retry-After
+    "bad_gateway",  # 502 whose page happens to be well-formed XML
+    "sql_error",  # a fault of the service itself
+    "cut",  # a good answer cut off half way, its length announced in full
+    "html_200",  # a page of some proxy, status 200
+    "empty_500",  # status 500, no body
+]
+MISHAPS: tuple[Mishap, ...] = (
+    "unavailable",
+    "busy",
+    "bad_gateway",
+    "sql_error",
+    "cut",
+    "html_200",
+    "empty_500",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What goes wrong. Rates are shares of calls between 0 and 1.
+
+    `drop_rate` cuts connections without an answer, one half before the call is executed and one half after.
+    `session_calls` ends a session after so many calls; `session_idle_s` one that was idle so long. `pending` and `nil`
+    name operations that answer PENDING faults or absent results. `refused` names operations that answer AccessDenied.
+    `drift` gives the interface of 2016 (`older`) or an invented later one (`newer`). `extra_values` lets a newer
+    service use enumeration values that are not even in its own WSDL. `latency_ms` delays every answer, and
+    `jitter_ms` adds up to that much more.
+    """
+
+    latency_ms: int = 0
+    jitter_ms: int = 0
+    fault_rate: float = 0.0
+    mishaps: tuple[Mishap, ...] = MISHAPS
+    drop_rate: float = 0.0
+    session_calls: int | None = None
+    session_idle_s: int = 20 * 60
+    pending: Collection[str] = ()
+    nil: Collection[str] = ()
+    refused: Collection[str] = ()
+    drift: Drift | None = None
+    extra_values: bool = False
+    detail: Literal["code", "ErrorInfo", "details"] = "code"
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What happens to one call."""
+
+    mishap: Mishap | None = None
+    drop: Literal["before", "after"] | None = None
+    delay_s: float = 0.0
+
+
+UNTROUBLED = Fate()
+
+
+class Fates:
+    """Draws the fate of each call in turn."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        self._trouble = trouble
+        self._rng = Random(f"trouble {trouble.seed}")  # noqa: S311 - which call fails is no secret
+        self._steady = Fate(delay_s=trouble.latency_ms / 1000)
+        self._is_steady = not (trouble.fault_rate or trouble.drop_rate or trouble.jitter_ms)
+
+    def draw(self) -> Fate:
+        if self._is_steady:
+            return self._steady
+        trouble, rng = self._trouble, self._rng
+        delay = (trouble.latency_ms + rng.random() * trouble.jitter_ms) / 1000
+        if rng.random() < trouble.drop_rate:
+            return Fate(drop=rng.choice(("before", "after")), delay_s=delay)
+        if rng.random() < trouble.fault_rate:
+            return Fate(mishap=rng.choice(trouble.mishaps), delay_s=delay)
+        return Fate(delay_s=delay)
