@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from ecgrid_transforms.period import month_text
 
 from ecgrid_flows.errors import SettingsError
+from ecgrid_transforms.period import month_text
 
 #: Addresses of the service (facts 1.1); v2.3's host and path are documented, its https is inferred.
 V2_URL = "https://ecgridos.net/v2.3/prod/ecgridos.asmx"
@@ -25,7 +25,7 @@ V3_URL = "https://ecgridos.net/v3.2/prod/ecgridos.asmx"
 V4_URL = "https://os.ecgrid.io/v4.1/prod/ECGridOS.asmx"
 
 PLANS = ("price-list", "all-pairs")
-WSDL_SOURCES = ("own", "live")
+WsdlSource = Literal["own", "live"]
 
 
 class Secret:
@@ -71,9 +71,9 @@ class Settings:
     max_attempts: int = 5
     plan: str = "price-list"
     task_runner: str = "threads"
-    wsdl_v2: str = "own"
-    wsdl_v3: str = "own"
-    wsdl_v4: str = "own"
+    wsdl_v2: WsdlSource = "own"
+    wsdl_v3: WsdlSource = "own"
+    wsdl_v4: WsdlSource = "own"
 
     @classmethod
     def load(
@@ -111,9 +111,9 @@ class Settings:
             max_attempts=_whole(found, "ECGRID_MAX_ATTEMPTS", 5, 1, 100),
             plan=_one_of(found, "ECGRID_PLAN", PLANS, "price-list"),
             task_runner=_task_runner(found),
-            wsdl_v2=_one_of(found, "ECGRID_WSDL_V2", WSDL_SOURCES, "own"),
-            wsdl_v3=_one_of(found, "ECGRID_WSDL_V3", WSDL_SOURCES, "own"),
-            wsdl_v4=_one_of(found, "ECGRID_WSDL_V4", WSDL_SOURCES, "own"),
+            wsdl_v2=_wsdl(found, "ECGRID_WSDL_V2"),
+            wsdl_v3=_wsdl(found, "ECGRID_WSDL_V3"),
+            wsdl_v4=_wsdl(found, "ECGRID_WSDL_V4"),
         )
 
     @property
@@ -146,12 +146,12 @@ class Settings:
 
 def _found(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]:
     try:
-        in_file = dotenv_values(dotenv, encoding="utf-8") if dotenv.is_file() else {}
+        in_file = dotenv_values(dotenv, encoding="utf-8", interpolate=False) if dotenv.is_file() else {}
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{dotenv} cannot be read ({type(error).__name__}): make it a UTF-8 text") from error
     merged = {**in_file, **environ}
     return {
-        name: value.strip()
+        name: value if name == "ECGRID_PASSWORD" else value.strip()  # a password may begin or end with a space
         for name, value in merged.items()
         if name.startswith("ECGRID_") and value is not None and value.strip()
     }
@@ -214,6 +214,10 @@ def _one_of(found: Mapping[str, str], name: str, choices: tuple[str, ...], defau
     if text not in choices:
         raise SettingsError(f"{name} is {text[:40]!r}: write {' or '.join(choices)}")
     return text
+
+
+def _wsdl(found: Mapping[str, str], name: str) -> WsdlSource:
+    return "live" if _one_of(found, name, ("own", "live"), "own") == "live" else "own"
 
 
 def _task_runner(found: Mapping[str, str]) -> str:

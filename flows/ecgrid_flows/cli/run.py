@@ -1,0 +1,288 @@
+"""`run`, `pull`, `build` and `accounts`: the monthly flow and its steps."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from ecgrid_flows.cli import context
+from ecgrid_flows.cli.context import AsJson, DataDir
+from ecgrid_flows.errors import ExitStatus, SettingsError
+from ecgrid_flows.progress import Reporter
+from ecgrid_flows.settings import Secret, Settings
+from ecgrid_transforms.money import ZERO, grouped
+from ecgrid_transforms.period import NotAMonth, last_full_month, month_text, months_between, parse_month
+
+Month = Annotated[str | None, typer.Option("--month", metavar="YYYY-MM", help="The month (the last full one, UTC).")]
+First = Annotated[str | None, typer.Option("--from", metavar="YYYY-MM", help="The first of several months.")]
+Last = Annotated[str | None, typer.Option("--to", metavar="YYYY-MM", help="The last of several months.")]
+Refresh = Annotated[
+    bool, typer.Option("--refresh", help="Ask again what is answered already; the earlier answers are kept.")
+]
+
+INVENTED = (
+    "No credentials are set, so this uses the built-in sandbox: every network, mailbox, price and amount is INVENTED. "
+    "For the real service set ECGRID_API_KEY, or ECGRID_LOGIN_NAME and ECGRID_PASSWORD."
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(run)
+    app.command()(pull)
+    app.command()(build)
+    app.command()(accounts)
+
+
+def run(
+    month: Month = None,
+    first: First = None,
+    last: Last = None,
+    refresh: Refresh = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """The monthly flow: plan, pull, land, build, check, export, report."""
+    months = chosen_months(month, first, last)
+    settings = Settings.load(data_dir)
+    _quiet_prefect()
+    from ecgrid_flows import runs, tasks
+    from ecgrid_flows.backfill import backfill
+    from ecgrid_flows.monthly import MonthIncomplete, monthly_billing
+
+    reporter = Reporter(console=context.stderr, quiet=as_json)
+    incomplete: MonthIncomplete | None = None
+    with (
+        serving(settings, reporter) as (served, is_invented),
+        runs.opened(settings=served, reporter=reporter, refresh=refresh, is_invented=is_invented) as opened,
+        runs.stopping_on_signals(opened.puller, reporter),
+    ):
+        opened.check_source()
+        try:
+            if len(months) == 1:
+                one = monthly_billing if tasks.prefect_is_set_up() else monthly_billing.fn
+                done = [one(month_text(months[0]))]
+            else:
+                many = backfill if tasks.prefect_is_set_up() else backfill.fn
+                done = many(month_text(months[0]), month_text(months[-1]))
+        except MonthIncomplete as error:
+            incomplete, done = error, error.done
+    if as_json:
+        context.emit_json({"is_invented": is_invented, "months": [_summary(one) for one in done]})
+    else:
+        _print_summary(done, settings, is_invented, reporter.warnings)
+    if incomplete is not None:
+        raise incomplete
+    if any(one.errors_found for one in done):
+        raise typer.Exit(int(ExitStatus.FINDINGS))
+
+
+def pull(
+    month: Month = None,
+    first: First = None,
+    last: Last = None,
+    refresh: Refresh = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Plan, pull and land, and no more: every answer is kept, nothing is reconciled."""
+    months = chosen_months(month, first, last)
+    settings = Settings.load(data_dir)
+    _quiet_prefect()
+    from ecgrid_flows import runs, tasks
+    from ecgrid_flows.monthly import MonthIncomplete
+
+    reporter = Reporter(console=context.stderr, quiet=as_json)
+    done = []
+    with (
+        serving(settings, reporter) as (served, is_invented),
+        runs.opened(
+            settings=served, reporter=reporter, refresh=refresh, is_invented=is_invented, purpose="pull"
+        ) as opened,
+        runs.stopping_on_signals(opened.puller, reporter),
+    ):
+        opened.check_source()
+        for wanted in months:
+            size = tasks.plan(month_text(wanted))
+            tally = tasks.pull(month_text(wanted), size)
+            tasks.land(month_text(wanted))
+            done.append(opened.done(wanted, tally))
+    if as_json:
+        context.emit_json({"is_invented": is_invented, "months": [_summary(one) for one in done]})
+    else:
+        for one in done:
+            context.stdout.print(
+                f"{month_text(one.month)}: {one.calls} calls, {one.calls_kept} answered before, "
+                f"{one.lines} lines, {grouped(one.amount)} billed"
+            )
+    if any(one.missing_calls for one in done):
+        raise MonthIncomplete(done)
+
+
+def build(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Land what is kept and build the warehouse anew; no network is used."""
+    settings = Settings.load(data_dir)
+    _quiet_prefect()
+    from ecgrid_flows import runs, tasks
+
+    reporter = Reporter(console=context.stderr, quiet=as_json)
+    with runs.opened(settings=settings, reporter=reporter, purpose="build") as opened:
+        months = opened.land_all()
+        path = tasks.build()
+    if as_json:
+        context.emit_json({"warehouse": path, "months": [month_text(one) for one in months]})
+    else:
+        context.stdout.print(Text(f"{path} from {len(months)} months"))
+
+
+def accounts(month: Month = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """The accounts and contracts that a run would bill."""
+    one = chosen_months(month, None, None)[0]
+    settings = Settings.load(data_dir)
+    from ecgrid_flows import runs
+
+    reporter = Reporter(console=context.stderr, quiet=as_json)
+    with (
+        serving(settings, reporter) as (served, is_invented),
+        runs.opened(settings=served, reporter=reporter, is_invented=is_invented, purpose="accounts") as opened,
+        runs.stopping_on_signals(opened.puller, reporter),
+    ):
+        opened.check_source()
+        scope = opened.scope(one)
+    rows = [
+        (
+            billed.account.network_id,
+            billed.account.mailbox_id,
+            billed.name,
+            billed.status,
+            billed.price_list_id,
+            billed.contract_id,
+            ", ".join(sorted(billed.sources)),
+        )
+        for billed in scope.accounts
+    ]
+    names = ("network_id", "mailbox_id", "account_name", "status", "price_list_id", "contract_id", "sources")
+    contracts = [
+        (found.contract_id, found.contract_number, found.description, found.status, found.effective, found.expires)
+        for found in scope.contracts
+    ]
+    contract_names = ("contract_id", "contract_number", "description", "status", "effective", "expires")
+    if as_json:
+        context.emit_json(
+            {
+                "is_invented": is_invented,
+                "month": month_text(one),
+                "accounts": [dict(zip(names, row, strict=True)) for row in rows],
+                "contracts": [dict(zip(contract_names, row, strict=True)) for row in contracts],
+            }
+        )
+        return
+    context.stdout.print(context.table(f"{len(rows)} accounts in {month_text(one)}", names, rows))
+    context.stdout.print(context.table(f"\n{len(contracts)} contracts", contract_names, contracts))
+
+
+def chosen_months(month: str | None, first: str | None, last: str | None) -> list[date]:
+    """The months that the options mean; raises `SettingsError` with what to write instead."""
+    if month is not None and (first is not None or last is not None):
+        raise SettingsError("give --month, or --from and --to, not both")
+    if (first is None) != (last is None):
+        raise SettingsError("--from and --to belong together: give both, or --month alone")
+    try:
+        if first is not None and last is not None:
+            months = list(months_between(parse_month(first), parse_month(last)))
+        else:
+            months = [last_full_month() if month is None else parse_month(month)]
+    except NotAMonth as error:
+        raise SettingsError(str(error)) from error
+    if not months:
+        raise SettingsError(f"--from {first} lies after --to {last}: turn them round")
+    return months
+
+
+@contextmanager
+def serving(settings: Settings, reporter: Reporter) -> Iterator[tuple[Settings, bool]]:
+    """The settings to work with, and whether the data are invented: without credentials the sandbox is started."""
+    if settings.has_credentials:
+        yield settings, False
+        return
+    from ecgrid_sandbox import World, spawn
+
+    reporter.say(INVENTED)
+    with spawn(World.shipped()) as sandbox:
+        yield (
+            replace(
+                settings,
+                v2_url=sandbox.v2_url,
+                v3_url=sandbox.v3_url,
+                v4_url=sandbox.v4_url,
+                login_name=sandbox.login_name,
+                password=Secret(sandbox.password),
+            ),
+            True,
+        )
+
+
+def _quiet_prefect() -> None:
+    """Prefect's own log lines would break up the display; whoever sets its logging level gets them."""
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+
+
+def _summary(done: Any) -> dict[str, Any]:
+    return {
+        "month": month_text(done.month),
+        "accounts": done.accounts,
+        "calls": done.calls,
+        "calls_kept": done.calls_kept,
+        "lines": done.lines,
+        "amount": done.amount,
+        "faults": done.faults,
+        "missing_calls": done.missing_calls,
+        "missing": done.missing,
+        "findings": done.findings,
+        "errors": done.errors_found,
+        "at_stake": done.at_stake,
+        "exports": done.exports,
+        "report": done.report,
+    }
+
+
+def _print_summary(done: Sequence[Any], settings: Settings, is_invented: bool, warnings: Sequence[str]) -> None:
+    columns = ("month", "accounts", "calls", "kept", "lines", "amount billed", "findings", "money at stake")
+    rows = [
+        (
+            month_text(one.month),
+            one.accounts,
+            one.calls,
+            one.calls_kept,
+            one.lines,
+            grouped(one.amount),
+            sum(one.findings.values()),
+            grouped(one.at_stake),
+        )
+        for one in done
+    ]
+    out = context.stdout
+    out.print(context.table("INVENTED DATA (built-in sandbox)" if is_invented else None, columns, rows))
+    counted: dict[str, int] = {}
+    for one in done:
+        for name, count in one.findings.items():
+            counted[name] = counted.get(name, 0) + count
+    if counted:
+        worst = sorted(counted, key=lambda name: (-counted[name], name))
+        out.print(context.table("\nFindings", ("name", "count"), [(name, counted[name]) for name in worst]))
+    faults = {code: count for one in done for code, count in one.faults.items()}
+    if faults:
+        out.print(Text("\nFaults: " + ", ".join(f"{count} {code}" for code, count in sorted(faults.items()))))
+    if warnings:
+        out.print(Text(f"\n{len(warnings)} warnings, shown above"))
+    paths = [path for one in done for path in (*one.exports, one.report) if path]
+    if paths:
+        out.print(Text("\n" + "\n".join(str(path) for path in paths)))
+    total = sum((one.at_stake for one in done), ZERO)
+    if total:
+        out.print(Text(f"\nNext: ecgrid-billing findings --data-dir {settings.data_dir}"))

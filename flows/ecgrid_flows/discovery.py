@@ -1,0 +1,274 @@
+"""What a month's run is about: its accounts, contracts and price lists, and what is stored beside the lines.
+
+Every list may be refused, PENDING or shallow (facts 4.5, 8), so each source only adds: contracts (ContractList, then
+ContractInfo of each), networks (NetworkList; each network's Root mailbox 0 is an account), mailboxes (MailboxListEx per
+network, MailboxList where that is refused), and the accounts file of the settings, which then limits the rest.
+What one source refuses the others still give; each refusal is one warning.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from ecgrid_client import decode
+from ecgrid_client.errors import ECGridError
+from ecgrid_flows.errors import SettingsError, Unreachable
+from ecgrid_flows.journal import Arguments, RawAnswer
+from ecgrid_flows.progress import Reporter
+from ecgrid_transforms.accounts import Billed, united
+from ecgrid_transforms.model import Account, AccountInfo, Contract, Pricelist
+from ecgrid_transforms.period import next_month, reporting_month_text
+from ecgrid_transforms.wall_time import wall_time_ns
+
+BILLING_API = "v3.2"
+STATISTICS_API = "v4.1"
+ALL = -1  # "all" for NetworkID, MailboxID and ECGridID filters (facts 5)
+#: ReportMonthly's reports (facts 2.2): 1 traffic by day, 2 by trading partner.
+MONTHLY_REPORTS = (1, 2, 3, 4)
+INTERCONNECT_DAYS = 31
+STATS_MINUTES = (60, 1440)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Who is billed in a month, and by which contracts and price lists (None: it could not be read)."""
+
+    month: date
+    accounts: Sequence[Billed]
+    contracts: Sequence[Contract]
+    price_lists: dict[int, Pricelist | None]
+
+    @property
+    def networks(self) -> list[int]:
+        return sorted({billed.account.network_id for billed in self.accounts})
+
+
+class Asker(Protocol):
+    """Who answers: the service (`pull.Puller`), or the raw answers alone (`land.KeptAnswers`)."""
+
+    def ask(self, month: date, version: str, operation: str, arguments: Arguments) -> RawAnswer: ...
+
+    def ask_many(self, month: date, version: str, operation: str, many: Sequence[Arguments]) -> list[RawAnswer]: ...
+
+
+def scope(asker: Asker, month: date, only: frozenset[Account] | None, reporter: Reporter) -> Scope:
+    """Who is billed (of `only`, where given); raises `Unreachable` when no source names any account."""
+    contracts = _contracts(asker, month, reporter)
+    found = [("contract", info) for contract in contracts for info in _accounts_of(contract)]
+    networks = _networks(asker, month, reporter)
+    found += [("network", info) for info in networks]
+    named = {info.account.network_id for _, info in found} | {account.network_id for account in only or ()}
+    found += [("mailbox", info) for info in _mailboxes(asker, month, sorted(named), reporter)]
+    if only is not None:
+        found += _single(asker, month, sorted(only - {info.account for _, info in found}))
+    accounts = united(found, only)
+    if not accounts:
+        raise Unreachable(
+            "no source names an account to bill: every list was refused or empty. "
+            "Name them in a CSV with network_id,mailbox_id and set ECGRID_ACCOUNTS"
+        )
+    lists = sorted({billed.price_list_id for billed in accounts if billed.price_list_id})
+    return Scope(month, accounts, contracts, _price_lists(asker, month, lists, reporter))
+
+
+def read_accounts_file(path: Path) -> frozenset[Account]:
+    """The accounts of a CSV with the columns network_id and mailbox_id; raises `SettingsError`, naming the line."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as source:
+            rows = csv.DictReader(source)
+            if not {"network_id", "mailbox_id"} <= set(rows.fieldnames or ()):
+                raise SettingsError(f"{path} has no columns network_id and mailbox_id in its first line")
+            found = set()
+            for row in rows:
+                try:
+                    found.add(Account(int(row["network_id"] or ""), int(row["mailbox_id"] or "")))
+                except (TypeError, ValueError):
+                    raise SettingsError(
+                        f"{path}, line {rows.line_num}: network_id and mailbox_id must be whole numbers"
+                    ) from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SettingsError(f"{path} cannot be read as CSV ({error}): make it a UTF-8 text") from error
+    if not found:
+        raise SettingsError(f"{path} names no account: add a line with network_id,mailbox_id")
+    return frozenset(found)
+
+
+# --- beside the lines -------------------------------------------------------------------------------------------------
+
+
+def ask_beside(asker: Asker, scope: Scope, reporter: Reporter) -> None:
+    """Ask what is stored beside the lines: invoices, their trial calculation, and the reports, where rights allow."""
+    _ask_invoices(asker, scope, reporter)
+    _ask_trials(asker, scope, reporter)
+    month = scope.month
+    networks = scope.networks
+    counts: list[Arguments] = [
+        {"NetworkID": n, "MailboxID": ALL, "ECGridID": ALL, "MaxDays": INTERCONNECT_DAYS} for n in networks
+    ]
+    _ask_until_refused(asker, month, STATISTICS_API, "InterconnectCountEx", counts, reporter)
+    first, second = STATS_MINUTES
+    stats: list[Arguments] = [
+        {"NetworkID": n, "MailboxID": ALL, "ECGridID": ALL, "Minutes1": first, "Minutes2": second} for n in networks
+    ]
+    _ask_until_refused(asker, month, STATISTICS_API, "ReportInstantStatsEx", stats, reporter)
+    for number in MONTHLY_REPORTS:
+        reports: list[Arguments] = [
+            {"NetworkID": n, "MailboxID": ALL, "Report": number, "Month": reporting_month_text(month)} for n in networks
+        ]
+        if not _ask_until_refused(asker, month, BILLING_API, "ReportMonthlyEx", reports, reporter):
+            break
+
+
+def trial_arguments(contract_id: int, month: date) -> dict[str, str | int | bool]:
+    """InvoiceCalculate of a whole contract, never saved: that would be a write."""
+    return {
+        "ContractID": contract_id,
+        "ReportingMonth": reporting_month_text(month),
+        "Include": "AllCurrentCharges",
+        "InvoiceDate": reporting_month_text(next_month(month)),
+        "InvoiceNumber": "",
+        "NetworkID": ALL,
+        "MailboxID": ALL,
+        "Notice": "",
+        "SpecialNotice": "",
+        "Message": "",
+        "Save": False,
+    }
+
+
+def invoice_list_arguments(contract_id: int, month: date) -> dict[str, str | int | bool]:
+    """Invoices dated from the month's first day to the end of the next: some bill at the month's end, some after."""
+    return {
+        "BeginDate": reporting_month_text(month),
+        "EndDate": f"{next_month(month, 2) - timedelta(days=1)}T23:59:59",
+        "ContractID": contract_id,
+        "Status": "All",
+    }
+
+
+def _ask_invoices(asker: Asker, scope: Scope, reporter: Reporter) -> None:
+    month = scope.month
+    many = [invoice_list_arguments(contract.contract_id, month) for contract in scope.contracts]
+    lists = _ask_until_refused(asker, month, BILLING_API, "InvoiceList", many, reporter)
+    listed = sorted({invoice.invoice_id for answer in lists for invoice in decode.invoices(answer.body)})
+    _ask_until_refused(
+        asker, month, BILLING_API, "InvoiceInfo", [_id("InvoiceID", number) for number in listed], reporter
+    )
+
+
+def _ask_trials(asker: Asker, scope: Scope, reporter: Reporter) -> None:
+    many = [trial_arguments(contract.contract_id, scope.month) for contract in scope.contracts]
+    _ask_until_refused(asker, scope.month, BILLING_API, "InvoiceCalculate", many, reporter)
+
+
+def _ask_until_refused(
+    asker: Asker,
+    month: date,
+    version: str,
+    operation: str,
+    many: Sequence[Arguments],
+    reporter: Reporter,
+) -> list[RawAnswer]:
+    """The good answers. When the first is refused the rest are not asked: one warning tells of all."""
+    if not many:
+        return []
+    answers = asker.ask_many(month, version, operation, many[:1])
+    if not _refused(answers[0], reporter):
+        answers += asker.ask_many(month, version, operation, many[1:])
+    return [answer for answer in answers if not _refused(answer, reporter)]
+
+
+def _id(name: str, number: int) -> Arguments:
+    return {name: number}
+
+
+def _refused(answer: RawAnswer, reporter: Reporter) -> bool:
+    if answer.fault_code is None:
+        return False
+    again = "the next run asks again" if not answer.is_usable else "--refresh asks again"
+    reporter.warn(f"{answer.operation} is left out ({answer.fault_code}: {answer.fault_message}); {again}")
+    return True
+
+
+# --- sources ----------------------------------------------------------------------------------------------------------
+
+
+def _contracts(asker: Asker, month: date, reporter: Reporter) -> list[Contract]:
+    answer = asker.ask(
+        month, BILLING_API, "ContractList", {"ActiveDate": reporting_month_text(month), "ShowInactive": True}
+    )
+    if _refused(answer, reporter):
+        return []
+    listed = [contract for contract in decode.contracts(answer.body) if _is_in_force(contract, month)]
+    many = [_id("ContractID", contract.contract_id) for contract in listed]
+    infos = _ask_until_refused(asker, month, BILLING_API, "ContractInfo", many, reporter)
+    full = {contract.contract_id: contract for contract in listed}
+    for info in infos:
+        if (contract := decode.contract(info.body)) is not None:
+            full[contract.contract_id] = contract
+    return [full[number] for number in sorted(full)]
+
+
+def _is_in_force(contract: Contract, month: date) -> bool:
+    """Whether the contract overlaps the month; a date that fits no timestamp (0001, 9999) bounds nothing."""
+    begins, ends = wall_time_ns(contract.effective), wall_time_ns(contract.expires)
+    first, after = wall_time_ns(month.isoformat()), wall_time_ns(next_month(month).isoformat())
+    assert first is not None
+    assert after is not None
+    return (begins is None or begins < after) and (ends is None or ends >= first)
+
+
+def _accounts_of(contract: Contract) -> Iterator[AccountInfo]:
+    for info in (*contract.networks, *contract.mailboxes):
+        yield replace(info, contract_id=contract.contract_id)
+
+
+def _networks(asker: Asker, month: date, reporter: Reporter) -> list[AccountInfo]:
+    answer = asker.ask(month, BILLING_API, "NetworkList", {"Name": ""})
+    return [] if _refused(answer, reporter) else decode.networks(answer.body)
+
+
+def _mailboxes(asker: Asker, month: date, networks: Sequence[int], reporter: Reporter) -> Iterator[AccountInfo]:
+    many: list[Arguments] = [{"NetworkID": network, "Name": ""} for network in networks]
+    answers = asker.ask_many(month, BILLING_API, "MailboxListEx", many[:1])
+    if any(answer.fault_code for answer in answers) or not many:
+        # "Only effectively available to NetOps" (facts 4.5): the session's own network is what is left.
+        answer = asker.ask(month, BILLING_API, "MailboxList", {"Name": ""})
+        answers = [] if _refused(answer, reporter) else [answer]
+    else:
+        answers += asker.ask_many(month, BILLING_API, "MailboxListEx", many[1:])
+    for answer in answers:
+        if not _refused(answer, reporter):
+            yield from decode.mailboxes(answer.body)
+
+
+def _single(asker: Asker, month: date, accounts: Iterable[Account]) -> list[tuple[str, AccountInfo]]:
+    """What NetworkInfo and MailboxInfo tell of accounts that only the accounts file names."""
+    networks = sorted({account.network_id for account in accounts})
+    mailboxes = [account.mailbox_id for account in accounts if account.mailbox_id]
+    answers = asker.ask_many(month, BILLING_API, "NetworkInfo", [_id("NetworkID", number) for number in networks])
+    found = [("network", info) for one in answers if not one.fault_code for info in decode.networks(one.body)]
+    answers = asker.ask_many(month, BILLING_API, "MailboxInfo", [_id("MailboxID", number) for number in mailboxes])
+    return found + [("mailbox", info) for one in answers if not one.fault_code for info in decode.mailboxes(one.body)]
+
+
+def _price_lists(asker: Asker, month: date, lists: Sequence[int], reporter: Reporter) -> dict[int, Pricelist | None]:
+    many = [_id("PricelistID", number) for number in lists]
+    answers = asker.ask_many(month, BILLING_API, "PricelistInfo", many)
+    found: dict[int, Pricelist | None] = {}
+    for number, answer in zip(lists, answers, strict=True):
+        ladder, why = None, "it has no content"
+        try:
+            ladder = None if answer.fault_code else decode.pricelist(answer.body)
+        except ECGridError as error:
+            why = str(error)
+        found[number] = ladder
+        if ladder is None:
+            reporter.warn(
+                f"price list {number} cannot be read ({answer.fault_code or why}): "
+                "all pairs are asked of its accounts once"
+            )
+    return found

@@ -1,0 +1,439 @@
+"""Raw answers -> lake, one month at a time: a pure function of the raw bytes (and of the accounts file, where one is
+set), so landing twice gives the same files.
+
+Of several answers to one key the latest is current. An earlier one that says something else goes to
+line_item_history with the time at which it was replaced; one that says the same is taken for the first (its time and
+hash stay). A fault does not replace a line: nothing was said about it.
+
+An index of the month's answers (some 40 bytes each) is sorted by key; bodies are then read one key at a time, so
+memory does not grow with them.
+"""
+
+import hashlib
+import json
+import logging
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby, pairwise
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from ecgrid_client import datasets, decode
+from ecgrid_client.errors import ECGridError
+from ecgrid_flows import discovery, journal
+from ecgrid_flows.errors import Incomplete, StorageFailed, Unreachable
+from ecgrid_flows.journal import Arguments, Place, RawAnswer
+from ecgrid_flows.lake import LANDED, Lake, PartitionWriter
+from ecgrid_flows.plan import PAIR_NUMBER, PAIRS, REFUSED
+from ecgrid_flows.progress import Reporter
+from ecgrid_flows.store import SetAside, Store
+from ecgrid_transforms.accounts import account_row
+from ecgrid_transforms.calls import FAULT, LINE, NO_LINE, call_row
+from ecgrid_transforms.contracts import contract_account_rows, contract_row
+from ecgrid_transforms.invoices import invoice_line_rows, invoice_row
+from ecgrid_transforms.line_items import line_item_row
+from ecgrid_transforms.model import Account, Invoice, Key, LineItem
+from ecgrid_transforms.money import DoesNotFit
+from ecgrid_transforms.period import next_month
+from ecgrid_transforms.price_schedules import price_schedule_rows
+from ecgrid_transforms.rows import Row, batch
+from ecgrid_transforms.schemas import DATASET_FEEDS, FEEDS
+from ecgrid_transforms.wall_time import wall_time_ns
+
+log = logging.getLogger(__name__)
+
+#: Changes whenever landing gives other rows from the same answers, so that every month is landed anew.
+LANDING = 1
+ROWS_AT_ONCE = 4_096
+SEGMENTS_OPEN = 64
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_US = timedelta(microseconds=1)
+
+#: Said of a decimal that is too long for the lake.
+NOT_ROUNDED = (
+    "has more digits than DECIMAL(28,10) holds. The answer is kept in raw; nothing is rounded, so the run stops: "
+    "ask the vendor what the value means"
+)
+
+
+@dataclass(slots=True)
+class Landed:
+    """What landing a month made of it: rows by feed (empty when nothing had changed), and what was set aside."""
+
+    month: date
+    rows: dict[str, int] = field(default_factory=dict)
+    aside: list[SetAside] = field(default_factory=list)
+
+
+def land_month(store: Store, month: date, only: frozenset[Account] | None = None) -> Landed:
+    """Write every feed's partition of `month` from its raw answers; does nothing when they are landed already.
+
+    Only for the holder of the lock. Raises `Incomplete`, naming the key, for a decimal that does not fit.
+    """
+    landed = Landed(month)
+    lake = Lake(store)
+    for feed in sorted(set(journal.FEED_OF.values())):
+        landed.aside += journal.mend(store, feed, month)
+    note, mark = f"{LANDED}/{month:%Y-%m}.json", _mark(store, month, only)
+    is_landed = store.exists(note) and store.read(note) == mark
+    if is_landed and all(lake.parts(feed, month) is not None for feed in FEEDS):
+        return landed
+    try:
+        landed.rows |= _land_lines(store, lake, month)
+    except DoesNotFit as error:
+        raise Incomplete(f"{error}; it {NOT_ROUNDED}") from error
+    landed.rows |= _land_scope(store, lake, month, only)
+    landed.rows |= _land_invoices(store, lake, month)
+    for feed in DATASET_FEEDS:
+        landed.rows[feed] = lake.write_partition(feed, month, _dataset_tables(store, feed, month))
+    store.write(note, mark)
+    return landed
+
+
+def months_to_land(store: Store) -> list[date]:
+    """Every month of which raw answers are kept."""
+    return sorted({month for feed in set(journal.FEED_OF.values()) for month in journal.months(store, feed)})
+
+
+def _mark(store: Store, month: date, only: frozenset[Account] | None) -> bytes:
+    """What the month's partitions were made from: names and sizes of the segments, which only ever grow."""
+    segments = [
+        (entry.path, entry.size)
+        for feed in sorted(set(journal.FEED_OF.values()))
+        for entry in store.entries(journal.folder(feed, month))
+    ]
+    named = sorted((account.network_id, account.mailbox_id) for account in only or ())
+    digest = hashlib.sha256(json.dumps([LANDING, segments, named]).encode()).hexdigest()
+    return (json.dumps({"landing": LANDING, "raw": digest}) + "\n").encode()
+
+
+# --- lines ------------------------------------------------------------------------------------------------------------
+
+
+class _Rows:
+    """Collects rows into batches of one feed and hands them to its partition."""
+
+    def __init__(self, feed: str, partition: PartitionWriter) -> None:
+        self._schema = FEEDS[feed]
+        self._partition = partition
+        self._rows: list[Row] = []
+
+    def add(self, row: Row) -> None:
+        self._rows.append(row)
+        if len(self._rows) >= ROWS_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._rows:
+            self._partition.add(batch(self._schema, self._rows))
+            self._rows = []
+
+
+def _land_lines(store: Store, lake: Lake, month: date) -> dict[str, int]:
+    """The feeds line_items, line_item_history and calls."""
+    feeds = ("line_items", "line_item_history", "calls")
+    with ExitStack() as stack:
+        partitions = {feed: stack.enter_context(lake.partition(feed, month)) for feed in feeds}
+        rows = {feed: _Rows(feed, partitions[feed]) for feed in feeds}
+        for key, answers in _answers_by_key(store, month):
+            _settle(key, answers, rows)
+        for collected in rows.values():
+            collected.flush()
+    return {feed: partition.rows for feed, partition in partitions.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What one answer says of its key: its line, that there is none (None), or nothing (`is_fault`)."""
+
+    answer: RawAnswer
+    line: LineItem | None
+    fault_code: str | None
+    fault_message: str | None
+
+    @property
+    def is_fault(self) -> bool:
+        return self.fault_code is not None and self.fault_code != REFUSED
+
+    @property
+    def outcome(self) -> str:
+        if self.line is not None:
+            return LINE
+        return FAULT if self.is_fault else NO_LINE
+
+
+def _said(answer: RawAnswer) -> _Said:
+    if answer.fault_code is not None:
+        return _Said(answer, None, answer.fault_code, answer.fault_message)
+    try:
+        return _Said(answer, decode.line_item(answer.body), None, None)
+    except ECGridError as error:
+        return _Said(answer, None, error.code, error.fault_message)
+
+
+def _settle(key: Key, answers: Sequence[RawAnswer], rows: Mapping[str, _Rows]) -> None:
+    """The rows of one key, from all its answers in the order in which they came."""
+    said = [_said(answer) for answer in answers]
+    usable = [one for one in said if one.answer.is_usable]
+    last = (usable or said)[-1]
+    rows["calls"].add(
+        call_row(
+            key,
+            last.outcome,
+            last.fault_code,
+            last.fault_message,
+            last.answer.attempts,
+            last.answer.latency_ms,
+            last.answer.received_at,
+        )
+    )
+    states: list[_Said] = []
+    for one in usable:
+        if not one.is_fault and (not states or states[-1].line != one.line):
+            states.append(one)
+    for earlier, later in pairwise(states):
+        if earlier.line is not None:
+            rows["line_item_history"].add((*_line_row(key, earlier), later.answer.received_at))
+    if states and states[-1].line is not None:
+        rows["line_items"].add(_line_row(key, states[-1]))
+
+
+def _line_row(key: Key, said: _Said) -> Row:
+    assert said.line is not None
+    answer = said.answer
+    return line_item_row(key, said.line, answer.api_version, answer.received_at, answer.sha256)
+
+
+def _answers_by_key(store: Store, month: date) -> Iterator[tuple[Key, list[RawAnswer]]]:
+    """Every key of the month, in order, with its answers in the order in which they were received."""
+    index, paths = _index(store, month)
+    with _Bodies(store, paths) as bodies:
+        rows = (row for part in index.to_batches(max_chunksize=16_384) for row in zip(*_lists(part), strict=True))
+        for (network, mailbox, pair), group in groupby(rows, key=lambda row: row[:3]):
+            report, measure = PAIRS[pair]
+            yield Key(network, mailbox, month, report, measure), [bodies.read(*row[4:]) for row in group]
+
+
+def _lists(part: pa.RecordBatch) -> list[list[Any]]:
+    return [column.to_pylist() for column in part.columns]
+
+
+def _index(store: Store, month: date) -> tuple[pa.Table, list[str]]:
+    """Where each answer stands, sorted by key and time; and the segments that `segment` counts."""
+    networks, mailboxes, pairs = array("i"), array("i"), array("B")
+    times, segments, offsets, lengths = array("q"), array("i"), array("q"), array("i")
+    paths: list[str] = []
+    for place, answer in journal.scan(store, "line_items", month):
+        arguments = answer.arguments
+        pair = PAIR_NUMBER.get((str(arguments["AccountReport"]), str(arguments["MeasureField"])))
+        if pair is None:
+            continue
+        if not paths or paths[-1] != place.path:
+            paths.append(place.path)
+        networks.append(int(arguments["NetworkID"]))
+        mailboxes.append(int(arguments["MailboxID"]))
+        pairs.append(pair)
+        times.append((answer.received_at - _EPOCH) // _US)
+        segments.append(len(paths) - 1)
+        offsets.append(place.offset)
+        lengths.append(place.length)
+    columns = {
+        "network_id": _column(networks, pa.int32()),
+        "mailbox_id": _column(mailboxes, pa.int32()),
+        "pair": _column(pairs, pa.uint8()),
+        "received_at": _column(times, pa.int64()),
+        "segment": _column(segments, pa.int32()),
+        "offset": _column(offsets, pa.int64()),
+        "length": _column(lengths, pa.int32()),
+    }
+    table = pa.table(columns)
+    by = ["network_id", "mailbox_id", "pair", "received_at", "segment", "offset"]
+    return table.sort_by([(name, "ascending") for name in by]), paths
+
+
+def _column(values: "array[int]", kind: pa.DataType) -> pa.Array:
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+
+
+class _Bodies:
+    """Reads answers by place, with some segments held open."""
+
+    def __init__(self, store: Store, paths: list[str]) -> None:
+        self._store = store
+        self._paths = paths
+        self._open: dict[int, BinaryIO] = {}
+
+    def __enter__(self) -> "_Bodies":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for source in self._open.values():
+            source.close()
+
+    def read(self, segment: int, offset: int, length: int) -> RawAnswer:
+        source = self._open.get(segment)
+        if source is None:
+            if len(self._open) >= SEGMENTS_OPEN:
+                self._open.pop(next(iter(self._open))).close()
+            source = self._open[segment] = self._store.open(self._paths[segment])
+        source.seek(offset)
+        line = source.read(length)
+        if not journal.is_whole(line):
+            raise StorageFailed(f"{self._store.uri(self._paths[segment])} changed while it was read: run again")
+        return journal.decode(line)
+
+
+# --- who is billed ----------------------------------------------------------------------------------------------------
+
+
+class KeptAnswers:
+    """Answers from raw alone, for `discovery`: what was not asked, or never answered, counts as refused."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._index: dict[tuple[str, date], dict[str, Place]] = {}
+
+    def ask(self, month: date, version: str, operation: str, arguments: Arguments) -> RawAnswer:
+        feed = journal.FEED_OF[operation]
+        if (feed, month) not in self._index:
+            self._index[feed, month] = latest(self._store, feed, month)
+        place = self._index[feed, month].get(journal.name(operation, arguments))
+        if place is not None:
+            return journal.read(self._store, place)
+        return RawAnswer(operation, version, arguments, _EPOCH, 0, 0, "", is_usable=False, fault_code="not_asked")
+
+    def ask_many(self, month: date, version: str, operation: str, many: Sequence[Arguments]) -> list[RawAnswer]:
+        return [self.ask(month, version, operation, arguments) for arguments in many]
+
+
+def latest(store: Store, feed: str, month: date) -> dict[str, Place]:
+    """Where the latest usable answer of each call of a feed stands, by `journal.name`, in the order of the names."""
+    found: dict[str, tuple[datetime, Place]] = {}
+    for place, answer in journal.scan(store, feed, month):
+        name = journal.name(answer.operation, answer.arguments)
+        if answer.is_usable and (name not in found or found[name][0] <= answer.received_at):
+            found[name] = answer.received_at, place
+    return {name: found[name][1] for name in sorted(found)}
+
+
+def _land_scope(store: Store, lake: Lake, month: date, only: frozenset[Account] | None) -> dict[str, int]:
+    """The feeds accounts, contracts, contract_accounts and price_schedules."""
+    try:
+        accounts = list(discovery.scope(KeptAnswers(store), month, only, Reporter(quiet=True, mute=True)).accounts)
+    except Unreachable:
+        accounts = []
+    rows: dict[str, list[Row]] = {"contracts": [], "contract_accounts": [], "price_schedules": []}
+    rows["accounts"] = [account_row(month, billed) for billed in accounts]
+    contracts: dict[int, tuple[RawAnswer, Any]] = {}
+    for answer in _latest_good(store, "contracts", month):
+        if answer.operation == "ContractList":
+            for contract in decode.contracts(answer.body):
+                contracts.setdefault(contract.contract_id, (answer, contract))
+        elif (info := decode.contract(answer.body)) is not None:
+            contracts[info.contract_id] = answer, info
+    for _, (answer, contract) in sorted(contracts.items()):
+        rows["contracts"].append(contract_row(month, contract, answer.api_version, answer.received_at, answer.sha256))
+        rows["contract_accounts"] += contract_account_rows(month, contract)
+    ladders: dict[int, list[Row]] = {}
+    for answer in _latest_good(store, "price_schedules", month):
+        if (ladder := decode.pricelist(answer.body)) is not None:
+            ladders[ladder.price_list_id] = price_schedule_rows(
+                month, ladder, answer.api_version, answer.received_at, answer.sha256
+            )
+    rows["price_schedules"] = [row for _, tiers in sorted(ladders.items()) for row in tiers]
+    return {
+        feed: lake.write_partition(feed, month, _batches(feed, feed_rows)) for feed, feed_rows in sorted(rows.items())
+    }
+
+
+# --- invoices and reports ---------------------------------------------------------------------------------------------
+
+
+def _land_invoices(store: Store, lake: Lake, month: date) -> dict[str, int]:
+    """The feeds invoices and invoice_lines: the issued invoices that bill this month, and the trial calculations."""
+    found: list[tuple[str, int, int, RawAnswer, Invoice]] = []
+    for answer in _latest_good(store, "invoices", month):
+        if answer.operation == "InvoiceList" or (invoice := decode.invoice(answer.body)) is None:
+            continue
+        if answer.operation == "InvoiceCalculate" or billed_month(invoice) == month:
+            found.append((answer.operation, invoice.contract_id, invoice.invoice_id, answer, invoice))
+    found.sort(key=lambda one: one[:3])
+    heads = [
+        invoice_row(month, source, invoice, answer.api_version, answer.received_at, answer.sha256)
+        for source, _, _, answer, invoice in found
+    ]
+    lines = [
+        row
+        for source, _, _, answer, invoice in found
+        for row in invoice_line_rows(month, source, invoice, answer.api_version, answer.received_at, answer.sha256)
+    ]
+    return {
+        "invoices": lake.write_partition("invoices", month, _batches("invoices", heads)),
+        "invoice_lines": lake.write_partition("invoice_lines", month, _batches("invoice_lines", lines)),
+    }
+
+
+def billed_month(invoice: Invoice) -> date | None:
+    """The month that an invoice bills: that of most of its lines' dates; without dated lines, the one before its date.
+
+    Inferred: an Invoice states no month, and vendors date invoices on the last day of the month or after it.
+    """
+    votes: dict[date, int] = {}
+    for line in invoice.line_items:
+        if (dated := _month_of(line.line_date)) is not None:
+            votes[dated] = votes.get(dated, 0) + 1
+    if votes:
+        return max(sorted(votes), key=lambda voted: votes[voted])
+    issued = _month_of(invoice.date)
+    return None if issued is None else next_month(issued, -1)
+
+
+def _month_of(text: str | None) -> date | None:
+    return None if text is None or wall_time_ns(text) is None else date.fromisoformat(text.strip()[:10]).replace(day=1)
+
+
+def _dataset_tables(store: Store, feed: str, month: date) -> Iterator[pa.Table]:
+    """The tables of a DataSet feed, those of one shape together."""
+    tables: list[tuple[str, pa.Table]] = []
+    for answer in _latest_good(store, feed, month):
+        for name, found in datasets.tables(answer.body).items():
+            table = _with_origin(FEEDS[feed], month, answer, name, found)
+            tables.append((f"{name}\n{table.schema.to_string()}", table))
+    for _, table in sorted(tables, key=lambda pair: pair[0]):
+        yield table
+
+
+def _with_origin(schema: pa.Schema, month: date, answer: RawAnswer, name: str, table: pa.Table) -> pa.Table:
+    """`table` behind the columns that say where it comes from; a column of its own that has such a name gets a `_`."""
+    arguments = dict(answer.arguments)
+    network, mailbox = arguments.pop("NetworkID", None), arguments.pop("MailboxID", None)
+    asked = " ".join(f"{key}={value}" for key, value in arguments.items())
+    fixed = (month, network, mailbox, asked, name)
+    origin = (answer.api_version, answer.received_at, answer.sha256)
+    rows = [(*fixed, number, *origin) for number in range(1, table.num_rows + 1)]
+    made = pa.Table.from_batches([batch(schema, rows)])
+    taken = set(schema.names)
+    for field_, column in zip(table.schema, table.columns, strict=True):
+        own = field_.name
+        while own in taken:
+            own += "_"
+        taken.add(own)
+        made = made.append_column(field_.with_name(own), column)
+    return made
+
+
+def _latest_good(store: Store, feed: str, month: date) -> Iterator[RawAnswer]:
+    """The latest usable answer of each call of a feed that was no fault."""
+    for place in latest(store, feed, month).values():
+        answer = journal.read(store, place)
+        if answer.fault_code is None:
+            yield answer
+
+
+def _batches(feed: str, rows: Sequence[Row]) -> Iterator[pa.RecordBatch]:
+    for begin in range(0, len(rows), ROWS_AT_ONCE):
+        yield batch(FEEDS[feed], rows[begin : begin + ROWS_AT_ONCE])

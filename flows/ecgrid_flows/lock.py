@@ -1,0 +1,63 @@
+"""One run at a time per data directory.
+
+The lock is the kernel's (`flock`), so it ends with its process however that ends: a stale one cannot exist. The file
+`.lock` also says who holds it, for the one who has to wait; it stays behind, empty, and means nothing then.
+"""
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from ecgrid_flows.errors import DataDirectoryHeld
+from ecgrid_flows.store import LocalStore, disk_errors
+
+LOCK_FILE = ".lock"
+
+
+@contextmanager
+def held(store: LocalStore, purpose: str) -> Iterator[None]:
+    """Hold the data directory for the length of the block; raises `DataDirectoryHeld` when another run does."""
+    path = store.uri(LOCK_FILE)
+    with disk_errors(path):
+        # Never unlinked: two runs must always meet at the same file.
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataDirectoryHeld(
+                f"{store.root} is held by {_holder(handle)}: wait for it to end, or use another --data-dir"
+            ) from None
+        with disk_errors(path):
+            _say(handle, purpose)
+        store.drop_half_written()
+        try:
+            yield
+        finally:
+            os.ftruncate(handle, 0)
+    finally:
+        os.close(handle)
+
+
+def _say(handle: int, purpose: str) -> None:
+    who = {
+        "purpose": purpose,
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, json.dumps(who).encode(), 0)
+
+
+def _holder(handle: int) -> str:
+    """Who the file names; a run that has just taken the lock may not have signed yet."""
+    try:
+        who = json.loads(os.pread(handle, 4096, 0))
+        return f"`{who['purpose']}`, process {who['pid']} on {who['host']}, since {who['since']}"
+    except (ValueError, KeyError, TypeError):
+        return "another run"

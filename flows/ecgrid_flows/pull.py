@@ -1,0 +1,457 @@
+"""Asking the service, and keeping every answer.
+
+One `Puller` serves a process: one client, one governor, one journal, and `concurrency` threads that make the calls of
+whatever batches are being pulled. So the bound holds over the whole run, however many batches (tasks) there are.
+
+- `ask` is for the few calls around the lines (lists, price lists, invoices, reports): an answer that is kept already
+  is taken from raw and not asked again;
+- `pull_batch` asks the keys of some accounts, a key that has a kept answer left out.
+
+What an error means: a fault that retrying cannot mend is the key's answer (outcome `fault`, or `no_line` where the
+pair is not on the price list) and stops nothing. Where all attempts failed the key is `missing`: kept for disputes,
+asked again by the next run, and the run ends incomplete. Refused credentials and an open circuit end the run.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from ecgrid_client import Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors
+from ecgrid_flows import journal as raw
+from ecgrid_flows.discovery import BILLING_API
+from ecgrid_flows.errors import BillingError, Incomplete, Unreachable
+from ecgrid_flows.governor import Governor
+from ecgrid_flows.journal import Arguments, Journal, Place, RawAnswer
+from ecgrid_flows.land import NOT_ROUNDED
+from ecgrid_flows.plan import Asked, keys_of, pair_bit
+from ecgrid_flows.progress import Counters, Flight
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.store import SetAside, Store
+from ecgrid_transforms.calls import FAULT, LINE, NO_LINE
+from ecgrid_transforms.line_items import misfit
+from ecgrid_transforms.model import Account, Key
+from ecgrid_transforms.period import month_text, reporting_month_text
+
+log = logging.getLogger(__name__)
+
+LINE_OPERATION = "InvoiceCalculateLineItem"
+
+#: Faults that are the key's answer: asking again gives the same.
+_ANSWERS = (
+    errors.AccessDenied,
+    errors.NotFound,
+    errors.InvalidArgument,
+    errors.NotImplementedByService,
+    errors.NotOnPriceList,
+    errors.UnknownFault,
+)
+#: What ends the run, whatever else is going on.
+_FATAL = (
+    errors.CredentialsRefused,
+    errors.TooManySessions,
+    errors.SettingsError,
+    errors.Stopped,
+    errors.CircuitOpen,
+)
+#: How many missing keys are named; more are counted.
+NAMED_MISSING = 1000
+#: How long calls in flight may take once the run is told to stop.
+GRACE_S = 8.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of some keys. `missing` names those without a usable answer, `missing_calls` counts them."""
+
+    calls: int = 0
+    lines: int = 0
+    no_lines: int = 0
+    faults: dict[str, int] = field(default_factory=dict)
+    missing_calls: int = 0
+    missing: list[str] = field(default_factory=list)
+
+    def add(self, other: "Tally") -> None:
+        self.calls += other.calls
+        self.lines += other.lines
+        self.no_lines += other.no_lines
+        for code, count in other.faults.items():
+            self.faults[code] = self.faults.get(code, 0) + count
+        self.missing_calls += other.missing_calls
+        self.missing = (self.missing + other.missing)[:NAMED_MISSING]
+
+
+@dataclass(slots=True)
+class Kept:
+    """Which keys of a month raw answers already, as bits of `plan.PAIRS` by account: with a line, and in all."""
+
+    answered: dict[Account, int] = field(default_factory=dict)
+    lines: dict[Account, int] = field(default_factory=dict)
+
+    def note(self, account: Account, bit: int, outcome: str | None) -> None:
+        self.answered[account] = self.answered.get(account, 0) | bit
+        if outcome == LINE:
+            self.lines[account] = self.lines.get(account, 0) | bit
+
+
+class Batch:
+    """The calls of one task: handed out key by key, done when the last answer is durable."""
+
+    def __init__(self, month: date, keys: Iterator[Key]) -> None:
+        self.month = month
+        self.tally = Tally()
+        self._keys = keys
+        self._lock = threading.Lock()
+        self._out = 0
+        self._drained = False
+        self.done = threading.Event()
+
+    def take(self) -> Key | None:
+        """The next key to ask; None when all are handed out."""
+        with self._lock:
+            key = None if self._drained else next(self._keys, None)
+            if key is not None:
+                self._out += 1
+                return key
+            self._drained = True
+            if self._out == 0:
+                self.done.set()
+            return None
+
+    def returned(self, key: Key, answer: RawAnswer | None) -> None:
+        """The answer of one key is durable; or its call was never made (None)."""
+        with self._lock:
+            self._out -= 1
+            if answer is not None:
+                self._count(key, answer)
+            if self._drained and self._out == 0:
+                self.done.set()
+
+    def _count(self, key: Key, answer: RawAnswer) -> None:
+        tally = self.tally
+        tally.calls += 1
+        if not answer.is_usable:
+            tally.missing_calls += 1
+            if len(tally.missing) < NAMED_MISSING:
+                tally.missing.append(f"{key}: {answer.fault_code} ({answer.fault_message})")
+        elif answer.outcome == LINE:
+            tally.lines += 1
+        elif answer.outcome == NO_LINE:
+            tally.no_lines += 1
+        else:
+            code = answer.fault_code or "unknown_fault"
+            tally.faults[code] = tally.faults.get(code, 0) + 1
+
+
+class Puller:
+    """Makes the calls of one process. Use as a context manager: leaving it closes sessions and segments."""
+
+    def __init__(self, settings: Settings, store: Store, *, refresh: bool = False) -> None:
+        self.settings = settings
+        self.store = store
+        self.refresh = refresh
+        self.counters = Counters()
+        self.aside: list[SetAside] = []
+        self.governor = Governor(settings.concurrency)
+        self._client: ECGridClient | None = None
+        self._journal: Journal | None = None
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)
+        self._batches: deque[Batch] = deque()
+        self._threads: list[threading.Thread] = []
+        self._failure: BillingError | None = None
+        self._stopping: str | None = None
+        self._closed = False
+        self._mended: set[tuple[str, date]] = set()
+        self._kept: dict[date, Kept] = {}
+        self._index: dict[tuple[str, date], dict[str, Place]] = {}
+        self._new: set[tuple[str, date, str]] = set()
+        self._since: dict[date, datetime | None] = {}
+        self._failed_at = 0.0
+
+    def __enter__(self) -> "Puller":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- calls around the lines ---------------------------------------------------------------------------------------
+
+    def ask(self, month: date, version: str, operation: str, arguments: Arguments) -> RawAnswer:
+        """The answer of one call, kept under `month`; from raw where it is there and whole.
+
+        The answer may be a fault (`fault_code`), or unusable (`is_usable`), which the next run asks again. Raises
+        `Unreachable` or `Incomplete` when the run has to end.
+        """
+        feed, name = raw.FEED_OF[operation], raw.name(operation, arguments)
+        place = self._place(feed, month, name)
+        if place is not None:
+            return raw.read(self.store, place)
+        try:
+            answer = raw.answered(self.client.ask(version, operation, dict(arguments)), arguments)
+        except _FATAL as error:
+            raise self._ended(error) from error
+        except errors.ECGridError as error:
+            usable = isinstance(error, _ANSWERS)
+            answer = raw.failed(operation, version, arguments, error, is_usable=usable)
+        self.journal.record(month, answer)
+        self.journal.flush()
+        if answer.is_usable:
+            with self._lock:
+                self._new.add((feed, month, name))
+        return answer
+
+    def ask_many(self, month: date, version: str, operation: str, many: Sequence[Arguments]) -> list[RawAnswer]:
+        """`ask` for each, several at once, in the order given."""
+        if not many:
+            return []
+        with ThreadPoolExecutor(min(self.settings.concurrency, len(many)), "ask") as threads:
+            return list(threads.map(lambda arguments: self.ask(month, version, operation, arguments), many))
+
+    def begin(self, month: date) -> None:
+        """Open a month. A refresh that was cut short goes on from where it stood, with `refresh` or without."""
+        mark = f"{raw.RAW}/_refresh/{month_text(month)}"
+        if self.store.exists(mark):
+            self._since[month] = datetime.fromisoformat(self.store.read(mark).decode())
+        elif self.refresh:
+            now = datetime.now(UTC)
+            self.store.write(mark, now.isoformat().encode())
+            self._since[month] = now
+        else:
+            self._since[month] = None
+
+    def finish(self, month: date) -> None:
+        """Everything of the month was asked: a refresh of it is over."""
+        self.store.delete(f"{raw.RAW}/_refresh/{month_text(month)}")
+
+    # --- lines --------------------------------------------------------------------------------------------------------
+
+    def kept(self, month: date) -> Kept:
+        """The keys of the month that raw answers already; in a refresh, those answered since it began."""
+        with self._lock:
+            if month not in self._kept:
+                kept = Kept()
+                for _, answer in self._scan("line_items", month):
+                    account, bit = _account_and_bit(answer.arguments)
+                    kept.note(account, bit, answer.outcome)
+                self._kept[month] = kept
+            return self._kept[month]
+
+    def pull_batch(self, month: date, asked: Iterable[Asked]) -> Tally:
+        """Ask what is not kept of these accounts' keys, and wait until every answer is durable.
+
+        Raises what ends the run: `Unreachable`, `Incomplete` (stopped, circuit open), `StorageFailed`.
+        """
+        kept = self.kept(month)
+        keys = (
+            key for one in asked for key in keys_of(one.account, month, one.pairs & ~kept.answered.get(one.account, 0))
+        )
+        batch = Batch(month, keys)
+        self._start()
+        with self._work:
+            self._batches.append(batch)
+            self._work.notify_all()
+        while not batch.done.wait(timeout=0.2 if self._failure else 5.0):
+            if self._failure is not None and self._gave_up():
+                break
+        self.check_going_on()
+        return batch.tally
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def client(self) -> ECGridClient:
+        """The one client of this process, made when first needed: a run that finds all in raw opens no session."""
+        if self._client is None:
+            settings = self.settings
+            if not settings.has_credentials:
+                raise Unreachable("no credentials: set ECGRID_API_KEY, or ECGRID_LOGIN_NAME and ECGRID_PASSWORD")
+            self._client = ECGridClient(
+                Endpoints(settings.v2_url, settings.v3_url, settings.v4_url),
+                Credentials(
+                    login_name=settings.login_name,
+                    password=settings.password.reveal() if settings.password else None,
+                    api_key=settings.api_key.reveal() if settings.api_key else None,
+                ),
+                retry=RetryPolicy(max_attempts=settings.max_attempts),
+                call_timeout_s=settings.call_timeout_s,
+                pool_size=settings.concurrency,
+                governor=self.governor,
+                wsdl={"v2.3": settings.wsdl_v2, "v3.2": settings.wsdl_v3, "v4.1": settings.wsdl_v4},
+            )
+        return self._client
+
+    @property
+    def journal(self) -> Journal:
+        if self._journal is None:
+            self._journal = Journal(self.store)
+        return self._journal
+
+    def flight(self) -> Flight:
+        """For the display."""
+        return Flight(self.governor.in_flight, self.governor.limit, self.governor.retries)
+
+    def check_going_on(self) -> None:
+        """Raise what ended the run, if something did."""
+        if self._failure is not None:
+            raise type(self._failure)(str(self._failure)) from self._failure
+
+    def stop(self, why: str) -> None:
+        """No new calls; those in flight may end within `GRACE_S`. Safe from a signal handler's thread."""
+        self._stopping = why
+        self._fail(Incomplete(f"{why}; every answer so far is kept: run again to go on from here"))
+        self.governor.stop()
+        if self._client is not None:
+            self._client.stop(grace_s=GRACE_S)
+
+    def close(self) -> None:
+        """Wait for calls in flight (for a while, when stopping), then close sessions and segments."""
+        with self._work:
+            if self._closed:
+                return
+            self._closed = True
+            self._work.notify_all()
+        end = time.monotonic() + GRACE_S
+        for thread in self._threads:
+            thread.join(timeout=max(end - time.monotonic(), 0.05))
+        try:
+            if self._client is not None:
+                self._client.close()
+        finally:
+            if self._journal is not None:
+                self._journal.close()
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._threads:
+                return
+            for number in range(self.settings.concurrency):
+                thread = threading.Thread(target=self._call_forever, name=f"call-{number}", daemon=True)
+                self._threads.append(thread)
+        for thread in self._threads:
+            thread.start()
+
+    def _call_forever(self) -> None:
+        while (given := self._next()) is not None:
+            batch, key = given
+            try:
+                answer = self._ask_line(key)
+                self.journal.record(batch.month, answer, self._when_durable(batch, key, answer))
+            except BillingError as error:
+                self._fail(error)
+                batch.returned(key, None)
+            except _FATAL as error:
+                self._fail(self._ended(error))
+                batch.returned(key, None)
+            except BaseException as error:
+                self._fail(Incomplete(f"{key}: {type(error).__name__}: {error}"))
+                batch.returned(key, None)
+                raise
+
+    def _next(self) -> tuple[Batch, Key] | None:
+        """The next key of the first batch that has one; waits for batches, None at the end of the run."""
+        with self._work:
+            while True:
+                if self._closed or self._failure is not None:
+                    return None
+                while self._batches:
+                    key = self._batches[0].take()
+                    if key is not None:
+                        return self._batches[0], key
+                    self._batches.popleft()
+                self._work.wait()
+
+    def _ask_line(self, key: Key) -> RawAnswer:
+        arguments: dict[str, str | int | bool] = {
+            "NetworkID": key.network_id,
+            "MailboxID": key.mailbox_id,
+            "ReportingMonth": reporting_month_text(key.reporting_month),
+            "AccountReport": key.account_report,
+            "MeasureField": key.measure_field,
+        }
+        try:
+            answer = self.client.ask(BILLING_API, LINE_OPERATION, arguments)
+        except _FATAL:
+            raise
+        except errors.ECGridError as error:
+            outcome = NO_LINE if isinstance(error, errors.NotOnPriceList) else FAULT
+            usable = isinstance(error, _ANSWERS)
+            return raw.failed(LINE_OPERATION, BILLING_API, arguments, error, is_usable=usable, outcome=outcome)
+        try:
+            line = decode.line_item(answer.body)
+        except errors.ECGridError as error:
+            error.answer, error.attempts = answer, answer.attempts
+            return raw.failed(LINE_OPERATION, BILLING_API, arguments, error, is_usable=False, outcome=FAULT)
+        found = raw.answered(answer, arguments, NO_LINE if line is None else LINE)
+        if line is not None and (name := misfit(line)) is not None:
+            self.journal.record(key.reporting_month, found)
+            self.journal.flush()
+            raise Incomplete(f"{key}: {name} {NOT_ROUNDED}")
+        return found
+
+    def _when_durable(self, batch: Batch, key: Key, answer: RawAnswer) -> Callable[[], None]:
+        def durable() -> None:
+            if answer.is_usable:
+                self._kept[batch.month].note(
+                    key.account, pair_bit(key.account_report, key.measure_field), answer.outcome
+                )
+            self.counters.answered += 1
+            self.counters.lines += answer.outcome == LINE
+            batch.returned(key, answer)
+
+        return durable
+
+    def _fail(self, error: BillingError) -> None:
+        with self._work:
+            if self._failure is None:
+                self._failure = error
+                self._failed_at = time.monotonic()
+            self._work.notify_all()
+
+    def _gave_up(self) -> bool:
+        """Whether calls in flight have had their time after a failure or a stop."""
+        return not self._any_busy() or time.monotonic() - self._failed_at > GRACE_S
+
+    def _any_busy(self) -> bool:
+        return any(thread.is_alive() for thread in self._threads)
+
+    def _ended(self, error: errors.ECGridError) -> BillingError:
+        """What a fatal error of the client means for the run."""
+        if isinstance(error, errors.Stopped):
+            return Incomplete(f"{self._stopping or 'the run was stopped'}; every answer so far is kept: run again")
+        if isinstance(error, errors.CircuitOpen):
+            if self.counters.answered == 0:
+                return Unreachable(f"the service gives nothing but failures: {error}")
+            return Incomplete(f"the service gives nothing but failures: {error}; run again to go on from here")
+        return Unreachable(str(error))
+
+    def _scan(self, feed: str, month: date) -> Iterator[tuple[Place, RawAnswer]]:
+        """The usable answers of a feed that count; what is torn or foreign is set aside first, once."""
+        if (feed, month) not in self._mended:
+            self._mended.add((feed, month))
+            self.aside.extend(raw.mend(self.store, feed, month))
+        since = self._since.get(month)
+        for place, answer in raw.scan(self.store, feed, month):
+            if answer.is_usable and (since is None or answer.received_at >= since):
+                yield place, answer
+
+    def _place(self, feed: str, month: date, name: str) -> Place | None:
+        """Where the latest usable answer of a call stands; the feed is read through once, and once for new ones."""
+        with self._lock:
+            if (feed, month) not in self._index or (feed, month, name) in self._new:
+                self._new = {new for new in self._new if new[:2] != (feed, month)}
+                self._index[feed, month] = {
+                    raw.name(answer.operation, answer.arguments): place for place, answer in self._scan(feed, month)
+                }
+            return self._index[feed, month].get(name)
+
+
+def _account_and_bit(arguments: Arguments) -> tuple[Account, int]:
+    account = Account(int(arguments["NetworkID"]), int(arguments["MailboxID"]))
+    return account, pair_bit(str(arguments["AccountReport"]), str(arguments["MeasureField"]))

@@ -1,0 +1,286 @@
+"""One run over one data directory: settings, store, lock, the puller, and what the steps of a flow share.
+
+`opened` gives the run that is open in this process, or opens one. Tasks find it there, so no credential and no client
+is ever a Prefect parameter.
+"""
+
+import json
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ecgrid_client import decode
+from ecgrid_flows import discovery, journal
+from ecgrid_flows.discovery import Scope
+from ecgrid_flows.errors import Incomplete, SettingsError
+from ecgrid_flows.lake import Lake
+from ecgrid_flows.land import land_month, months_to_land
+from ecgrid_flows.lock import held
+from ecgrid_flows.plan import PAIRS, Asked, Plan, numbers, pair_bit, remember
+from ecgrid_flows.progress import Reporter
+from ecgrid_flows.pull import Puller, Tally
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.store import LocalStore, open_store
+from ecgrid_transforms.model import Account
+from ecgrid_transforms.money import ZERO, Decimal
+from ecgrid_transforms.period import month_text
+
+log = logging.getLogger(__name__)
+
+#: More tasks than this a month only cost time: each then takes several accounts.
+TASKS_A_MONTH = 256
+SOURCE = f"{journal.RAW}/_source.json"
+
+
+@dataclass(slots=True)
+class MonthDone:
+    """What a run made of one month. Amounts are as billed."""
+
+    month: date
+    accounts: int = 0
+    calls: int = 0
+    calls_kept: int = 0
+    lines: int = 0
+    amount: Decimal = ZERO
+    faults: dict[str, int] = field(default_factory=dict)
+    missing_calls: int = 0
+    missing: list[str] = field(default_factory=list)
+    findings: dict[str, int] = field(default_factory=dict)
+    errors_found: int = 0
+    at_stake: Decimal = ZERO
+    exports: list[Path] = field(default_factory=list)
+    report: Path | None = None
+
+
+class Run:
+    """An open run. Everything it holds is given back when its block ends."""
+
+    def __init__(
+        self, settings: Settings, reporter: Reporter, *, refresh: bool = False, is_invented: bool = False
+    ) -> None:
+        self.settings = settings
+        self.reporter = reporter
+        self.is_invented = is_invented
+        self.store: LocalStore = open_store(settings)
+        self.lake = Lake(self.store)
+        self.only = discovery.read_accounts_file(settings.accounts_file) if settings.accounts_file else None
+        self.puller = Puller(settings, self.store, refresh=refresh)
+        self._plans: dict[date, tuple[Scope, Plan]] = {}
+
+    def check_source(self) -> None:
+        """Invented data and a real service's must never meet in one data directory; raises `SettingsError`."""
+        wanted = {"invented": self.is_invented}
+        if not self.store.exists(SOURCE):
+            self.store.write(SOURCE, (json.dumps(wanted) + "\n").encode())
+            return
+        try:
+            found = json.loads(self.store.read(SOURCE))
+        except ValueError:
+            found = None
+        if found == wanted:
+            return
+        if found == {"invented": True}:
+            raise SettingsError(
+                f"{self.store.root} holds invented data of the built-in sandbox: "
+                "give another --data-dir for the real service, or delete this one"
+            )
+        raise SettingsError(
+            f"{self.store.root} holds a service's data, and without credentials the built-in sandbox would add "
+            "invented ones: set the credentials, or give another --data-dir"
+        )
+
+    # --- steps --------------------------------------------------------------------------------------------------------
+
+    def scope(self, month: date) -> Scope:
+        """Ask who is billed in a month, by which contracts and price lists."""
+        self.puller.begin(month)
+        return discovery.scope(self.puller, month, self.only, self.reporter)
+
+    def plan(self, month: date) -> Plan:
+        """Plan the month's calls, once a run, after asking who is billed and what is stored beside the lines."""
+        if month not in self._plans:
+            scope = self.scope(month)
+            discovery.ask_beside(self.puller, scope, self.reporter)
+            memory = remember(self.lake, month, scope.accounts, scope.price_lists)
+            plan = Plan(month, scope.accounts, scope.price_lists, memory, self.settings.plan)
+            self._plans[month] = scope, plan
+        return self._plans[month][1]
+
+    def batches(self, month: date) -> Iterator[list[Asked]]:
+        """The plan cut into tasks: one account each, or several where there are very many."""
+        plan = self.plan(month)
+        size = max(1, -(-len(plan.accounts) // TASKS_A_MONTH))
+        batch: list[Asked] = []
+        for asked in plan.asked():
+            batch.append(asked)
+            if len(batch) >= size:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def surprises(self, month: date) -> list[Asked]:
+        """What the plan left out and should not have, now that it was pulled.
+
+        A void pair of the sample that is billed is asked of every account of its price list; a line of the trial
+        calculation whose key was never asked is asked.
+        """
+        scope, plan = self._plans[month]
+        kept = self.puller.kept(month)
+        by_list: dict[int | None, int] = {}
+        planned: dict[Account, Asked] = {}
+        for asked in plan.asked():
+            planned[asked.account] = asked
+            billed = kept.lines.get(asked.account, 0) & asked.sample
+            if billed:
+                by_list[asked.price_list_id] = by_list.get(asked.price_list_id, 0) | billed
+        for list_id, pairs in sorted(by_list.items(), key=lambda item: (item[0] is not None, item[0])):
+            for number in numbers(pairs):
+                self.reporter.warn(
+                    f"{'/'.join(PAIRS[number])} is not on price list {list_id} as the service states it, and is billed "
+                    "all the same: it is asked of all accounts of the list"
+                )
+        wider = {account: by_list.get(asked.price_list_id, 0) for account, asked in planned.items()}
+        for account, pair in self._trial_pairs(scope):
+            if account in planned:
+                wider[account] = wider.get(account, 0) | pair
+        return [
+            Asked(account, planned[account].price_list_id, pairs & ~kept.answered.get(account, 0), 0)
+            for account, pairs in sorted(wider.items())
+            if pairs & ~kept.answered.get(account, 0)
+        ]
+
+    def _trial_pairs(self, scope: Scope) -> Iterator[tuple[Account, int]]:
+        mailboxes = {
+            billed.account.mailbox_id: billed.account for billed in scope.accounts if billed.account.mailbox_id
+        }
+        for contract in scope.contracts:
+            arguments = discovery.trial_arguments(contract.contract_id, scope.month)
+            answer = self.puller.ask(scope.month, discovery.BILLING_API, "InvoiceCalculate", arguments)
+            invoice = None if answer.fault_code else decode.invoice(answer.body)
+            for line in invoice.line_items if invoice else ():
+                account = mailboxes.get(line.system_id)
+                if line.system_object == "Network":
+                    account = Account(line.system_id, 0)
+                if account is not None and line.schedule is not None:
+                    yield account, pair_bit(line.schedule.account_report, line.schedule.measure)
+
+    def land(self, month: date) -> None:
+        """Raw answers to the lake; says what was set aside."""
+        for aside in self.lake.set_aside():
+            self.reporter.warn(str(aside))
+        for aside in (*self.puller.aside, *land_month(self.store, month, self.only).aside):
+            self.reporter.warn(str(aside))
+
+    def land_all(self) -> list[date]:
+        """Land every month that has raw answers and is not landed yet; gives all months."""
+        months = months_to_land(self.store)
+        for month in months:
+            self.land(month)
+        return months
+
+    def done(self, month: date, tally: Tally | None) -> MonthDone:
+        """The month's figures so far, from the lake."""
+        done = MonthDone(month)
+        done.accounts = sum(part.rows for part in self.lake.parts("accounts", month) or ())
+        for batch in self.lake.batches("line_items", month, ["amount"]):
+            done.lines += batch.num_rows
+            # Widened first: a sum of many DECIMAL(28,10) may pass their range, one of DECIMAL(38,10) will not.
+            amount = pc.sum(batch.column("amount").cast(pa.decimal128(38, 10))).as_py()
+            done.amount += amount or ZERO
+        if tally is not None:
+            done.calls, done.faults = tally.calls, tally.faults
+            done.missing_calls, done.missing = tally.missing_calls, tally.missing
+        done.calls_kept = sum(part.rows for part in self.lake.parts("calls", month) or ()) - done.calls
+        return done
+
+    def unanswered(self, month: date) -> str:
+        """How many keys of the plan have no answer yet, and the first of them."""
+        if month not in self._plans:
+            return "nothing of the month was planned yet"
+        kept = self.puller.kept(month)
+        left, first = 0, None
+        for asked in self._plans[month][1].asked():
+            open_pairs = asked.pairs & ~kept.answered.get(asked.account, 0)
+            left += open_pairs.bit_count()
+            if open_pairs and first is None:
+                report, measure = PAIRS[next(numbers(open_pairs))]
+                first = f"{asked.account.network_id}/{asked.account.mailbox_id} {report}/{measure}"
+        return f"{left} keys of {month_text(month)} have no answer yet" + (f", the first is {first}" if first else "")
+
+
+def reference_folders(settings: Settings) -> list[Path]:
+    """Where the reference tables lie: the project's own (in the wheel or the checkout), then the data directory's."""
+    package = Path(__file__).resolve().parent
+    shipped = [package / "_assets/reference", package.parents[1] / "data/reference"]
+    own = settings.local_dir / "reference"
+    first = next((folder for folder in shipped if folder.is_dir()), None)
+    if first is None:
+        raise SettingsError(f"no reference tables beside {package}: install ecgrid-billing again")
+    return [first] if not own.is_dir() or own.resolve() == first.resolve() else [first, own]
+
+
+_OPEN: list[Run] = []
+
+
+@contextmanager
+def opened(
+    data_dir: str | None = None,
+    *,
+    settings: Settings | None = None,
+    reporter: Reporter | None = None,
+    refresh: bool = False,
+    is_invented: bool = False,
+    purpose: str = "run",
+) -> Iterator[Run]:
+    """The run that is open in this process; or a new one, which holds the data directory's lock for the block."""
+    if _OPEN:
+        yield _OPEN[-1]
+        return
+    run = Run(settings or Settings.load(data_dir), reporter or Reporter(), refresh=refresh, is_invented=is_invented)
+    with held(run.store, purpose):
+        _OPEN.append(run)
+        try:
+            with run.puller:
+                yield run
+        finally:
+            _OPEN.remove(run)
+
+
+def current() -> Run:
+    """The open run of this process, for tasks."""
+    if not _OPEN:
+        raise Incomplete("no run is open in this process")
+    return _OPEN[-1]
+
+
+@contextmanager
+def stopping_on_signals(puller: Puller, reporter: Reporter) -> Iterator[None]:
+    """SIGINT and SIGTERM stop the pull in good order while the block runs; a second SIGINT breaks it off.
+
+    Only the main thread may do this; elsewhere it does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _frame: object) -> None:
+        name = signal.Signals(number).name
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        reporter.say(f"{name}: no new calls; waiting for those in flight")
+        threading.Thread(target=puller.stop, args=(f"stopped by {name}",), name="stop", daemon=True).start()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

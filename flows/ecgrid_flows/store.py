@@ -1,0 +1,300 @@
+"""Where raw answers, the lake and everything else that lasts are kept: a small seam over a folder or a bucket.
+
+Paths are relative, with `/`. A caller may count on what both kinds of storage can promise, and on nothing else:
+
+- `write` is whole or not at all, and durable when it returns; there is no rename;
+- `write_if` does that only when the object is still the one last read (or still absent);
+- `appender` grows one object by whole pieces; a piece is durable after `sync`; a crash may leave a torn tail;
+- `set_aside` takes an object out of every reader's sight without losing it.
+
+Names that begin with a dot are the store's own (locks, half-written files) and are never listed. Every failure of the
+disk is a `StorageFailed` that names the path, the reason and what to do.
+"""
+
+import errno
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from ecgrid_flows.errors import SettingsError, StorageFailed
+from ecgrid_flows.settings import Settings
+
+#: Where `set_aside` puts what must not be read.
+ASIDE = "set-aside"
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full: free space and run again",
+    errno.EDQUOT: "the disk quota is used up: free space and run again",
+    errno.EFBIG: "the file-size limit of this process is reached: raise it and run again",
+    errno.EROFS: "the disk is read-only: mount it writable or choose another --data-dir",
+    errno.EACCES: "permission is denied: grant it or choose another --data-dir",
+    errno.EPERM: "the system forbids it: grant it or choose another --data-dir",
+    errno.ENOENT: "it is gone: was the data directory moved or deleted during the run?",
+    errno.ENOTDIR: "a file stands where a folder is needed: move it away or choose another --data-dir",
+    errno.EIO: "the disk failed to read or write: check it before running again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored object: its path and its size in bytes."""
+
+    path: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """One object that was taken out of sight: where it was, where it is now, and why."""
+
+    path: str
+    now: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.path} was set aside as {self.now}: {self.why}"
+
+
+class Appender(Protocol):
+    """One growing object. Not thread-safe: its one writer holds the lock."""
+
+    def append(self, piece: bytes) -> int:
+        """Add `piece`; gives the offset at which it begins."""
+
+    def sync(self) -> None:
+        """Make everything appended so far durable."""
+
+    def close(self) -> None: ...
+
+
+class Store(Protocol):
+    """A folder or a bucket (see the module's promises)."""
+
+    root: str
+
+    def read(self, path: str) -> bytes: ...
+
+    def read_range(self, path: str, offset: int, length: int) -> bytes: ...
+
+    def open(self, path: str) -> BinaryIO: ...
+
+    def write(self, path: str, data: bytes) -> None: ...
+
+    def write_if(self, path: str, data: bytes, version: str | None) -> bool: ...
+
+    def version(self, path: str) -> str | None: ...
+
+    def appender(self, path: str) -> Appender: ...
+
+    def entries(self, folder: str) -> Iterator[Entry]: ...
+
+    def exists(self, path: str) -> bool: ...
+
+    def delete(self, path: str) -> None: ...
+
+    def set_aside(self, path: str, why: str) -> SetAside: ...
+
+    def uri(self, path: str) -> str: ...
+
+
+@contextmanager
+def disk_errors(what: str) -> Iterator[None]:
+    """Turn an `OSError` inside into `StorageFailed`, naming `what`."""
+    try:
+        yield
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0, f"{error.strerror or type(error).__name__}: mend it and run again")
+        raise StorageFailed(f"{what} cannot be used; {reason}") from error
+
+
+class LocalStore:
+    """A folder of this machine. Durable means fsynced, the folder entry included."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = str(Path(root).absolute())
+        self._root = Path(self.root)
+        self._known_folders: set[Path] = set()
+
+    def prepare(self) -> None:
+        """Make the folder and prove that it takes a write; raises `SettingsError` when it does not."""
+        probe = self._root / f".probe-{secrets.token_hex(4)}"
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            reason = _REASONS.get(error.errno or 0, error.strerror or type(error).__name__)
+            raise SettingsError(f"the data directory {self.root} cannot be written; {reason}") from error
+
+    def read(self, path: str) -> bytes:
+        with disk_errors(self.uri(path)):
+            return self._at(path).read_bytes()
+
+    def read_range(self, path: str, offset: int, length: int) -> bytes:
+        with disk_errors(self.uri(path)), self._at(path).open("rb", buffering=0) as source:
+            return os.pread(source.fileno(), length, offset)
+
+    def open(self, path: str) -> BinaryIO:
+        with disk_errors(self.uri(path)):
+            return self._at(path).open("rb")
+
+    def write(self, path: str, data: bytes) -> None:
+        target = self._at(path)
+        with disk_errors(self.uri(path)):
+            self._make_folder(target.parent)
+            half = target.with_name(f".half-{secrets.token_hex(6)}")
+            try:
+                with half.open("xb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                half.replace(target)
+            except BaseException:
+                with suppress(OSError):
+                    half.unlink(missing_ok=True)
+                raise
+            _sync_folder(target.parent)
+
+    def write_if(self, path: str, data: bytes, version: str | None) -> bool:
+        """Write unless someone else did. Here the run's lock already keeps others out; this only compares."""
+        if self.version(path) != version:
+            return False
+        self.write(path, data)
+        return True
+
+    def version(self, path: str) -> str | None:
+        """What names the present content of `path`; None when it is absent."""
+        with disk_errors(self.uri(path)):
+            try:
+                return hashlib.sha256(self._at(path).read_bytes()).hexdigest()
+            except FileNotFoundError:
+                return None
+
+    def appender(self, path: str) -> "LocalAppender":
+        target = self._at(path)
+        with disk_errors(self.uri(path)):
+            self._make_folder(target.parent)
+            made = LocalAppender(target)
+            _sync_folder(target.parent)
+            return made
+
+    def entries(self, folder: str) -> Iterator[Entry]:
+        """Every object below `folder`, in the order of their paths."""
+        top = self._at(folder)
+        with disk_errors(self.uri(folder)):
+            if not top.is_dir():
+                return
+            for place, folders, names in os.walk(top):
+                folders[:] = sorted(name for name in folders if not name.startswith("."))
+                for name in sorted(names):
+                    if not name.startswith("."):
+                        found = Path(place, name)
+                        with suppress(FileNotFoundError):
+                            yield Entry(found.relative_to(self._root).as_posix(), found.lstat().st_size)
+
+    def exists(self, path: str) -> bool:
+        with disk_errors(self.uri(path)):
+            return self._at(path).is_file()
+
+    def delete(self, path: str) -> None:
+        with disk_errors(self.uri(path)):
+            self._at(path).unlink(missing_ok=True)
+
+    def set_aside(self, path: str, why: str) -> SetAside:
+        source = self._at(path)
+        with disk_errors(self.uri(path)):
+            now = free_name(self, f"{ASIDE}/{path}")
+            target = self._at(now)
+            self._make_folder(target.parent)
+            source.replace(target)
+            _sync_folder(target.parent)
+            _sync_folder(source.parent)
+        return SetAside(path, now, why)
+
+    def uri(self, path: str) -> str:
+        return str(self._at(path))
+
+    def drop_half_written(self) -> None:
+        """Remove what writers that died left half done; only for the holder of the lock."""
+        with disk_errors(self.root):
+            for half in self._root.rglob(".half-*"):
+                half.unlink(missing_ok=True)
+
+    def _at(self, path: str) -> Path:
+        return self._root / path
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder in self._known_folders and folder.is_dir():
+            return
+        # The root itself is made once, by `prepare`: a data directory that vanished must not come back empty.
+        if not self._root.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.root)
+        missing = [place for place in (folder, *folder.parents) if not place.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        for place in missing:
+            _sync_folder(place.parent)
+        self._known_folders.add(folder)
+
+
+class LocalAppender:
+    """A file that only grows, by one system call a piece: a killed process loses no piece that was appended."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._size = 0
+
+    def append(self, piece: bytes) -> int:
+        begin = self._size
+        with disk_errors(str(self._path)):
+            try:
+                written = os.write(self._file, piece)
+                while written < len(piece):
+                    written += os.write(self._file, piece[written:])
+            except OSError:
+                with suppress(OSError):  # a torn piece would be found and set aside anyway
+                    os.ftruncate(self._file, begin)
+                raise
+        self._size += len(piece)
+        return begin
+
+    def sync(self) -> None:
+        with disk_errors(str(self._path)):
+            os.fsync(self._file)
+            if not self._path.exists():
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._path))
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+def free_name(store: Store, path: str) -> str:
+    """`path`, or `path.2`, `path.3` … when that is taken."""
+    number, candidate = 1, path
+    while store.exists(candidate):
+        number += 1
+        candidate = f"{path}.{number}"
+    return candidate
+
+
+def open_store(settings: Settings) -> LocalStore:
+    """The store of the settings' data directory, proven writable; raises `SettingsError`."""
+    if settings.is_remote:
+        raise SettingsError(f"ECGRID_DATA_DIR is {settings.data_dir}: give a local folder")
+    store = LocalStore(settings.local_dir)
+    store.prepare()
+    return store
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in `folder` durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

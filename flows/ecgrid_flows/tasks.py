@@ -1,0 +1,152 @@
+"""The steps of a flow as Prefect tasks. A task is a batch of calls or a whole step, never one call.
+
+Inside a flow run each step is reported to Prefect; called outside one (no Prefect server is set up) it is the plain
+function. Prefect's own in-process server is not used: a fresh one takes 15 s and more to come up and prints stack
+traces when it goes. Parameters carry months, account numbers and pairs, never a setting.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext
+from prefect.settings import PREFECT_API_URL
+
+from ecgrid_flows import runs, warehouse
+from ecgrid_flows.errors import BillingError
+from ecgrid_flows.export import export_month
+from ecgrid_flows.frames import Book
+from ecgrid_flows.plan import Asked
+from ecgrid_flows.pull import Tally
+from ecgrid_flows.report import report_month
+from ecgrid_transforms.money import ZERO, Decimal
+from ecgrid_transforms.period import parse_month
+from ecgrid_transforms.schemas import FEEDS
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def prefect_is_set_up() -> bool:
+    """Whether flow runs have somewhere to be reported: PREFECT_API_URL, or a Prefect profile that has one."""
+    return bool(PREFECT_API_URL.value())
+
+
+class Step(Generic[P, R]):
+    """A function that is a Prefect task inside a flow run, and itself anywhere else."""
+
+    def __init__(self, name: str, function: Callable[P, R]) -> None:
+        self.task: Any = task(name=name, cache_policy=NO_CACHE, persist_result=False, log_prints=False)(function)
+        self._function = function
+        self.__doc__ = function.__doc__
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        runs.current().puller.check_going_on()
+        if FlowRunContext.get() is None:
+            return self._function(*args, **kwargs)
+        result: R = self.task(*args, **kwargs)
+        return result
+
+    def each(self, calls: Iterable[tuple[Any, ...]], at_once: int) -> list[R]:
+        """The step for each tuple of arguments, several at once; an exception is raised after all have ended."""
+        if FlowRunContext.get() is None:
+            plain: Callable[..., R] = self._function
+            with ThreadPoolExecutor(at_once, "task") as threads:
+                return list(threads.map(lambda args: plain(*args), calls))
+        futures = [self.task.submit(*args) for args in calls]
+        for future in futures:
+            future.wait()
+        return [future.result() for future in futures]
+
+
+def step(name: str) -> Callable[[Callable[P, R]], Step[P, R]]:
+    return lambda function: Step(name, function)
+
+
+@step("plan")
+def plan(month: str) -> int:
+    """Who is billed, by which price lists, and which keys to ask; gives how many keys."""
+    run = runs.current()
+    planned = run.plan(parse_month(month))
+    size = planned.size()
+    run.reporter.say(f"{month}: {len(planned.accounts)} accounts, {size} keys planned ({planned.kind})")
+    return size
+
+
+@step("pull-accounts")
+def pull_accounts(month: str, asked: list[Asked]) -> Tally:
+    """One batch: every key of these accounts that is not answered yet."""
+    return runs.current().puller.pull_batch(parse_month(month), asked)
+
+
+def pull(month: str, size: int) -> Tally:
+    """Every key of the plan, then what the plan should not have left out; each answer durable."""
+    run = runs.current()
+    when = parse_month(month)
+    puller, tally = run.puller, Tally()
+    kept = sum(bits.bit_count() for bits in puller.kept(when).answered.values())
+    puller.counters.total += size
+    puller.counters.kept += min(kept, size)
+    with (
+        runs.stopping_on_signals(puller, run.reporter),
+        run.reporter.pulling(f"pull {month}", puller.counters, puller.flight),
+    ):
+        try:
+            for batches in (run.batches(when), _batches_of(run.surprises, when)):
+                calls = [(month, batch) for batch in batches]
+                for done in pull_accounts.each(calls, max(run.settings.concurrency, 1)):
+                    tally.add(done)
+        except BillingError as error:
+            raise type(error)(f"{error}. {run.unanswered(when)}") from error
+    if not tally.missing_calls:
+        puller.finish(when)
+    return tally
+
+
+def _batches_of(surprises: Callable[[date], list[Asked]], month: date) -> Iterable[list[Asked]]:
+    """Looked up only when it is reached: the surprises of a month are known once it is pulled."""
+    for asked in surprises(month):
+        yield [asked]
+
+
+@step("land")
+def land(month: str) -> None:
+    """Raw answers to the lake."""
+    runs.current().land(parse_month(month))
+
+
+@step("build")
+def build() -> str:
+    """The warehouse anew, from the whole lake; gives its path."""
+    run = runs.current()
+    files = {feed: run.lake.files(feed) for feed in FEEDS}
+    report = warehouse.build(files, run.settings.warehouse_path, reference_dir=runs.reference_folders(run.settings))
+    return str(report.target)
+
+
+@step("check")
+def check(month: str) -> tuple[dict[str, int], int, Decimal]:
+    """The month's findings by name, how many are errors, and the money at stake."""
+    with Book(runs.current().settings.warehouse_path) as book:
+        found = book.out("out_findings", reporting_month=parse_month(month))
+    names = Counter(found["check_name"])
+    errors = int((found["severity"] == "error").sum())
+    at_stake = sum((abs(value) for value in found["difference"].dropna()), ZERO)
+    return dict(sorted(names.items(), key=lambda item: (-item[1], item[0]))), errors, Decimal(at_stake)
+
+
+@step("export")
+def export(month: str) -> list[Path]:
+    """The month's CSVs and their manifest; gives their paths."""
+    return list(export_month(runs.current().settings, parse_month(month)))
+
+
+@step("report")
+def report(month: str) -> Path:
+    """The month's HTML report; gives its path."""
+    return report_month(runs.current().settings, parse_month(month))
