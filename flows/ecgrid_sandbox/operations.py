@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from ecgrid_sandbox import records
+from ecgrid_sandbox import records, reports
 from ecgrid_sandbox.clock import as_server_reads, utc_text
+from ecgrid_sandbox.datasets import Table
 from ecgrid_sandbox.envelope import Binding, Fault
 from ecgrid_sandbox.sessions import Session, Sessions, User, new_guid
 from ecgrid_sandbox.shapes import BUILDS, Shape
@@ -91,6 +92,14 @@ class Operations:
             "InvoiceSetStatus": self._invoice_set_status,
             "GenerateAPIKey": self._generate_api_key,
             "UserGetAPIKey": self._user_get_api_key,
+            "ReportMonthly": self._report_monthly,
+            "ReportMonthlyEx": self._report_monthly,
+            "ReportTrafficStats": self._report_traffic_stats,
+            "ReportTrafficStatsEx": self._report_traffic_stats,
+            "ReportInstantStats": self._report_instant_stats,
+            "ReportInstantStatsEx": self._report_instant_stats,
+            "InterconnectCount": self._interconnect_count,
+            "InterconnectCountEx": self._interconnect_count,
         }
 
     def admit(self, call: Call) -> None:
@@ -109,10 +118,7 @@ class Operations:
         """The result of an admitted call, None for an absent one; raises `Fault`."""
         if call.operation in self.trouble.nil:
             return None
-        handler = self._handlers.get(call.operation)
-        if handler is None:
-            raise Fault(f"PENDING: {call.operation} is not implemented.", "NotImplemented")
-        return handler(call)
+        return self._handlers[call.operation](call)
 
     # -- sessions and keys -------------------------------------------------------------------------
 
@@ -326,3 +332,53 @@ class Operations:
 
     def _invoice_set_status(self, call: Call) -> str:
         raise _denied("InvoiceSetStatus")
+
+    # -- reports -----------------------------------------------------------------------------------
+
+    def _accounts(self, call: Call) -> list[tuple[int, int]]:
+        """The accounts that a report is about: those of the session, or those that an Ex operation names.
+
+        -1 is all networks, or all mailboxes of the network; MailboxID 0 is the Root alone (facts 5). A session of a
+        whole network means all of its mailboxes.
+        """
+        caller = call.caller
+        if "NetworkID" in call.arguments:
+            network_id, mailbox_id = call.number("NetworkID"), call.number("MailboxID")
+            if network_id != _ALL and network_id not in self.world.network_by_id:
+                raise _not_found(f"NetworkID {network_id}")
+            if network_id != _ALL and mailbox_id >= 0:
+                return [self._account(call)]
+        else:
+            network_id, mailbox_id = caller.network_id, caller.mailbox_id or _ALL
+        found = [
+            account
+            for account in self.world.accounts
+            if network_id in (_ALL, account[0])
+            and (mailbox_id < 0 or mailbox_id == account[1])
+            and caller.may_see(*account)
+        ]
+        if not found:
+            raise _denied(f"NetworkID {network_id}, MailboxID {mailbox_id}")
+        return found
+
+    def _report_monthly(self, call: Call) -> list[Table]:
+        report = call.number("Report")
+        if not 1 <= report <= 4:
+            raise Fault(f"Report {report} is not one of 1, 2, 3, 4", "InvalidParameter")
+        return reports.monthly(self.world.books, self._accounts(call), report, call.month("Month"))
+
+    def _report_traffic_stats(self, call: Call) -> list[Table]:
+        return reports.traffic_stats(
+            self.world.books,
+            self._accounts(call),
+            call.moment("TargetTime"),
+            call.number("NumPeriods"),
+            call.text("Period"),
+        )
+
+    def _report_instant_stats(self, call: Call) -> list[Table]:
+        minutes = call.number("Minutes1"), call.number("Minutes2")
+        return reports.instant_stats(self.world.books, self._accounts(call), minutes)
+
+    def _interconnect_count(self, call: Call) -> list[Table]:
+        return reports.interconnect_count(self.world.books, self._accounts(call), call.number("MaxDays"))

@@ -25,7 +25,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
-from ecgrid_sandbox import envelope, pages
+from ecgrid_sandbox import datasets, envelope, pages
 from ecgrid_sandbox.envelope import Binding, Fault
 from ecgrid_sandbox.operations import Call, Operations
 from ecgrid_sandbox.sessions import LEVELS, Sessions, User
@@ -186,7 +186,12 @@ class Service:
     def _rendered(self, call: Call) -> Reply:
         interface, operation = call.shape, call.shape.operations[call.operation]
         result = self.operations.result(call)
-        tree = None if result is None else envelope.node(interface, "result", operation.result, result)
+        if result is None:
+            tree = None
+        elif operation.result == "DataSet":
+            tree = envelope.Node("result", children=datasets.nodes(result))
+        else:
+            tree = envelope.node(interface, "result", operation.result, result)
         body = envelope.answer(interface, operation, call.binding, tree)
         return Reply(200, envelope.content_type(call.binding), body)
 

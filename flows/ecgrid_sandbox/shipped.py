@@ -250,6 +250,7 @@ def _price_lists(months: Sequence[date]) -> tuple[PriceList, ...]:
                     block="1",
                     specified_network_id=4443,
                 ),
+                group(*("Statistics", "NewInterconnects", _UNIT, [(0, "5.0000")]), first_id=43803, first_catalog=9603),
                 group(
                     *("FixedRate", "DebitPercentage", replace(money, percent="fraction"), [(0, "0.0300")]),
                     first_id=43802,
@@ -284,6 +285,7 @@ _RANGES: dict[tuple[int, Pair], tuple[int, int]] = {
     (437, ("Statistics", "MigratedTPs")): (5, 300),
     (438, ("TrafficIntraNetwork", "TotalTrans")): (500, 5000),
     (438, ("TrafficSpecial", "ToKCs")): (50, 900),
+    (438, ("Statistics", "NewInterconnects")): (1, 12),
 }
 _AVOID: dict[tuple[int, Pair], tuple[int, int]] = {
     (437, ("TrafficOffNetwork", "TotalKCs")): (1000, 1101),
