@@ -2,5 +2,5 @@
 
 import os
 
-# Prefect reports its use to its maker unless told not to; a billing tool talks to the service it bills and to no one else.
+# Prefect reports its use to its maker unless told not to; this project talks to the service it bills, to no one else.
 os.environ.setdefault("DO_NOT_TRACK", "1")
