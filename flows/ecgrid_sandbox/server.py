@@ -378,7 +378,8 @@ class Sandbox(Addresses):
             idle_s=self.trouble.session_idle_s,
         )
         self.service = Service(world, Operations(world, self.sessions, self.trouble), self.trouble)
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # asyncio turns Nagle's algorithm off only where the protocol is named; else each answer waits 40 ms for an ACK
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((self.host, port))
         self.port = self._socket.getsockname()[1]
