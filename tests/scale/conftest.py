@@ -1,0 +1,38 @@
+"""One S3 server for this folder; every test gets a prefix of its own and no trouble but what it asks for."""
+
+import itertools
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from storage import BUCKET, Storage, running
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def one_storage() -> Iterator[Storage]:
+    with running() as storage:
+        yield storage
+
+
+@pytest.fixture
+def storage(one_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+    """The server, with the AWS variables of this process set to it."""
+    for name, value in one_storage.environment().items():
+        monkeypatch.setenv(name, value)
+    try:
+        yield one_storage
+    finally:
+        one_storage.trouble = one_storage.latency_s = 0.0
+        one_storage.is_down = one_storage.ignores_conditions = False
+
+
+@pytest.fixture
+def address(storage: Storage) -> str:
+    """A data directory that nobody has used."""
+    return f"s3://{BUCKET}/test-{next(_numbers)}/data"

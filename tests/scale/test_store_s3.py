@@ -1,0 +1,245 @@
+"""The store on S3, against a server over HTTP: the same promises as a folder, and no harm from a failing storage."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from storage import Storage
+
+from ecgrid_flows.errors import SettingsError, StorageFailed
+from ecgrid_flows.store import LocalStore, Store
+from ecgrid_flows.store_s3 import BLOCK_BYTES, CHUNK_BYTES, S3Store
+
+Make = Callable[[], S3Store]
+
+
+@pytest.fixture
+def make(address: str, tmp_path: Path) -> Make:
+    return lambda: S3Store(address, tmp_path / "cache")
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "folder":
+        made: LocalStore | S3Store = LocalStore(tmp_path / "data")
+    else:
+        made = request.getfixturevalue("make")()
+    made.prepare()
+    return made
+
+
+def test_an_object_is_replaced_whole(store: Store) -> None:
+    store.write("lake/a/part.parquet", b"first")
+    store.write("lake/a/part.parquet", b"second, longer")
+    assert store.read("lake/a/part.parquet") == b"second, longer"
+    assert store.read_range("lake/a/part.parquet", 0, 6) == b"second"
+    assert store.read_range("lake/a/part.parquet", 8, 100) == b"longer"
+    assert store.read_range("lake/a/part.parquet", 100, 100) == b""
+    with store.open("lake/a/part.parquet") as file:
+        assert file.read() == b"second, longer"
+    assert store.uri("lake/a/part.parquet").startswith(store.root)
+
+
+def test_a_conditional_write_wants_what_was_read(store: Store) -> None:
+    assert store.version("m.json") is None
+    assert store.write_if("m.json", b"1", None)
+    assert not store.write_if("m.json", b"2", None)
+    read = store.version("m.json")
+    assert store.write_if("m.json", b"3", read)
+    assert not store.write_if("m.json", b"4", read)
+    assert not store.write_if("absent.json", b"4", read)
+    assert store.read("m.json") == b"3"
+
+
+def test_what_begins_with_a_dot_is_never_listed(store: Store) -> None:
+    for path in ("raw/b/2.jsonl", "raw/a/1.jsonl", "raw/.half", ".lock", "rawer/c", "raw/a/.x/y"):
+        store.write(path, b"123")
+    assert [(entry.path, entry.size) for entry in store.entries("raw")] == [("raw/a/1.jsonl", 3), ("raw/b/2.jsonl", 3)]
+    assert list(store.entries("nothing")) == []
+    store.delete("raw/b/2.jsonl")
+    store.delete("raw/b/2.jsonl")
+    assert not store.exists("raw/b/2.jsonl")
+    assert store.exists("raw/a/1.jsonl")
+
+
+def test_what_is_set_aside_is_kept_under_free_names(store: Store) -> None:
+    for content in (b"one", b"two"):
+        store.write("raw/a.jsonl", content)
+        aside = store.set_aside("raw/a.jsonl", "it is torn")
+        assert not store.exists("raw/a.jsonl")
+        assert store.read(aside.now) == content
+    assert aside.now == "set-aside/raw/a.jsonl.2"
+
+
+def test_a_listing_longer_than_a_page_is_whole(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecgrid_flows.store_s3.PAGE", 4)
+    store = make()
+    for number in range(11):
+        store.write(f"many/{number:02}", b"")
+    assert [entry.path for entry in store.entries("many")] == [f"many/{number:02}" for number in range(11)]
+
+
+def test_a_segment_grows_by_whole_pieces_in_few_objects(make: Make, storage: Storage) -> None:
+    store = make()
+    appender = store.appender("raw/x/segment.jsonl")
+    piece = b"p" * 1023 + b"\n"
+    assert appender.append(piece) == 0
+    assert list(store.entries("raw")) == []  # not durable, so not there
+    appender.sync()
+    assert [entry.size for entry in store.entries("raw")] == [1024]
+    for _ in range(2 * CHUNK_BYTES // 1024):
+        appender.append(piece)
+        if appender.append(piece) % (64 * 1024) == 0:
+            appender.sync()
+    appender.sync()
+    puts = storage.requests["PUT"]
+    appender.sync()
+    assert storage.requests["PUT"] == puts, "nothing new, so nothing sent"
+    found = list(store.entries("raw"))
+    assert [entry.path for entry in found] == [f"raw/x/segment.{number:05}.jsonl" for number in range(5)]
+    assert [entry.size for entry in found] == [CHUNK_BYTES] * 4 + [1024]
+    assert b"".join(store.read(entry.path) for entry in found) == piece * (4 * 1024 + 1)
+
+
+def test_pieces_that_come_while_others_are_synced_are_not_lost(make: Make, storage: Storage) -> None:
+    storage.latency_s = 0.002
+    store = make()
+    appender = store.appender("raw/x/s.jsonl")
+    pieces = [b"%06d" % number + b"." * 20_000 + b"\n" for number in range(300)]
+
+    def append_all() -> None:
+        for piece in pieces:
+            appender.append(piece)
+
+    writer = threading.Thread(target=append_all)
+    writer.start()
+    while writer.is_alive():
+        appender.sync()
+    appender.sync()
+    stored = b"".join(store.read(entry.path) for entry in store.entries("raw"))
+    assert stored == b"".join(pieces)
+
+
+def test_small_reads_of_one_neighbourhood_share_a_request(make: Make, storage: Storage) -> None:
+    store = make()
+    content = os.urandom(2 * BLOCK_BYTES + 5000)
+    store.write("raw/s.jsonl", content)
+    gets = storage.requests["GET"]
+    for offset in range(0, len(content) - 3000, 3000):
+        assert store.read_range("raw/s.jsonl", offset, 3000) == content[offset : offset + 3000]
+    assert storage.requests["GET"] - gets == 3
+    store.write("raw/s.jsonl", b"changed" * 100)
+    assert store.read_range("raw/s.jsonl", 0, 70) == b"changed" * 10
+
+
+def test_a_local_copy_is_fetched_once_per_version(make: Make, storage: Storage) -> None:
+    store = make()
+    store.write("lake/f/part.parquet", b"1" * 100)
+    first = store.local("lake/f/part.parquet")
+    gets = storage.requests["GET"]
+    assert store.local("lake/f/part.parquet") == first
+    assert make().local("lake/f/part.parquet") == first
+    assert storage.requests["GET"] == gets
+    store.write("lake/f/part.parquet", b"2" * 100)
+    second, again = store.locals(["lake/f/part.parquet", "lake/f/part.parquet"])
+    assert Path(second).read_bytes() == b"2" * 100
+    assert second == again != first
+
+
+def test_one_request_in_ten_may_fail(make: Make, storage: Storage) -> None:
+    """Refused, throttled, cut off, torn, or done with the answer lost: every operation still means what it says."""
+    store = make()
+    storage.trouble = 0.1
+    before = storage.failed.total()
+    for number in range(25):
+        path = f"lake/f/{number}"
+        assert store.write_if(path, b"%d" % number, None), "its own request, repeated, is no other writer"
+        assert not store.write_if(path, b"other", None)
+        version = store.version(path)
+        assert store.write_if(path, b"%d again" % number, version)
+        assert store.read(path) == b"%d again" % number
+    assert len(list(store.entries("lake"))) == 25
+    assert storage.failed.total() - before >= 10
+
+
+def test_of_many_writers_one_wins(make: Make) -> None:
+    stores = [make() for _ in range(6)]
+    won: list[int] = []
+
+    def race(number: int) -> None:
+        if stores[number].write_if("lock", b"%d" % number, None):
+            won.append(number)
+
+    racers = [threading.Thread(target=race, args=(number,)) for number in range(6)]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+    assert len(won) == 1
+    assert make().read("lock") == b"%d" % won[0]
+
+
+def test_a_storage_that_stays_down_is_named_with_what_to_do(make: Make, storage: Storage, short_waits: None) -> None:
+    store = make()
+    storage.is_down = True
+    with pytest.raises(StorageFailed, match=r"s3://billing/.*/lake/x cannot be used; .*run again when it answers"):
+        store.write("lake/x", b"1")
+    with pytest.raises(SettingsError, match="cannot be used; the storage"):
+        store.prepare()
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The waits between attempts are what they are; a test of the last attempt need not sit through them."""
+    monkeypatch.setattr("ecgrid_flows.store_s3.LONGEST_WAIT_S", 0.05)
+
+
+def test_what_is_gone_is_named(make: Make) -> None:
+    store = make()
+    for reading in (
+        lambda: store.read("lake/x"),
+        lambda: store.read_range("lake/x", 0, 100),
+        lambda: store.open("lake/x"),
+        lambda: store.local("lake/x"),
+    ):
+        with pytest.raises(StorageFailed, match=r"/lake/x cannot be used; it is gone"):
+            reading()
+
+
+def test_settings_of_the_storage_are_proven_before_a_run(storage: Storage, address: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="there is no such bucket: make it, or correct ECGRID_DATA_DIR"):
+        S3Store("s3://elsewhere/data", tmp_path).prepare()
+    with pytest.raises(SettingsError, match="write s3://bucket/prefix"):
+        S3Store("s3://", tmp_path)
+    storage.ignores_conditions = True
+    with pytest.raises(SettingsError, match="ignores conditional writes"):
+        S3Store(address, tmp_path).prepare()
+
+
+def test_without_credentials_the_message_names_the_variables(
+    storage: Storage, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    with pytest.raises(SettingsError, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
+        S3Store(address, tmp_path).prepare()
+
+
+def test_without_the_extra_the_message_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(SettingsError, match=r"ecgrid-billing\[scale\]"):
+        S3Store("s3://billing/x", tmp_path)
+
+
+def test_no_secret_is_in_a_failure(make: Make, storage: Storage, short_waits: None) -> None:
+    store = make()
+    storage.is_down = True
+    with pytest.raises(StorageFailed) as caught:
+        store.read("lake/x")
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert "hidden-from-everyone" not in repr(error)
+        error = error.__cause__ or error.__context__
+    assert "hidden-from-everyone" not in repr(vars(store))
