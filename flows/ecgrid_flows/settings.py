@@ -71,6 +71,7 @@ class Settings:
     max_attempts: int = 5
     plan: str = "price-list"
     task_runner: str = "threads"
+    currency: str | None = None
     wsdl_v2: WsdlSource = "own"
     wsdl_v3: WsdlSource = "own"
     wsdl_v4: WsdlSource = "own"
@@ -111,6 +112,7 @@ class Settings:
             max_attempts=_whole(found, "ECGRID_MAX_ATTEMPTS", 5, 1, 100),
             plan=_one_of(found, "ECGRID_PLAN", PLANS, "price-list"),
             task_runner=_task_runner(found),
+            currency=_currency(found),
             wsdl_v2=_wsdl(found, "ECGRID_WSDL_V2"),
             wsdl_v3=_wsdl(found, "ECGRID_WSDL_V3"),
             wsdl_v4=_wsdl(found, "ECGRID_WSDL_V4"),
@@ -218,6 +220,14 @@ def _one_of(found: Mapping[str, str], name: str, choices: tuple[str, ...], defau
 
 def _wsdl(found: Mapping[str, str], name: str) -> WsdlSource:
     return "live" if _one_of(found, name, ("own", "live"), "own") == "live" else "own"
+
+
+def _currency(found: Mapping[str, str]) -> str | None:
+    """The currency of all amounts. ECGrid states none, and nothing stands in for a missing one."""
+    text = found.get("ECGRID_CURRENCY")
+    if text is not None and not (len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()):
+        raise SettingsError(f"ECGRID_CURRENCY is {text[:20]!r}: write the ISO 4217 code, three capitals such as USD")
+    return text
 
 
 def _task_runner(found: Mapping[str, str]) -> str:
