@@ -1,0 +1,167 @@
+-- One row per case_id of core_rating_cases: what the quantity costs, exactly and rounded, or why it has no price.
+-- The tiers before the one that holds the quantity are full, so their sum is the ladder's own (core_rating_steps),
+-- and a case needs but the last slice; only an allowance taken from the slices has to look at all of them.
+-- `amount_exact` is the sum of the slices; `amount` is that sum rounded once, by the reading's rounding (a line is
+-- rounded, never a slice). An exact amount may have no last decimal (a third of a block): it is then rounded from
+-- what it is, not from its 20 decimals; `amount_exact` is cut after 20, and without a rounding `amount` has 20,
+-- half up. `quantity_billed` is in units and `blocks_billed` in blocks, after allowance and blocks; what lies in a free
+-- tier is not billed. `tier` is the one that holds the quantity: 0 the free tier, null for quantity 0.
+WITH last_slices AS (
+    SELECT
+        quantities.case_id,
+        quantities.reading_id,
+        quantities.standing,
+        quantities.zero_pays_flat,
+        quantities.error,
+        steps.* EXCLUDE (ladder_id, kind),
+        units_counted(
+            slice_of_tier(
+                quantities.standing, quantities.is_whole, quantities.rated_quantity, quantities.ladder_quantity,
+                steps.slice_start, steps.upper_bound
+            ),
+            steps.tier_block,
+            steps.tier_blocks
+        ) AS units
+    FROM core_rating_quantities AS quantities
+    INNER JOIN core_rating_steps AS steps
+        ON steps.ladder_id = quantities.ladder_id
+        AND steps.kind = quantities.kind
+        AND CASE
+            WHEN quantities.standing = 'priced'
+                THEN is_tier_reached(quantities.ladder_quantity, steps.lower_bound, quantities.is_inclusive)
+                AND is_tier_kept(quantities.ladder_quantity, steps.upper_bound, quantities.is_inclusive)
+            ELSE steps.tier = 1
+        END
+    WHERE NOT (quantities.standing = 'priced' AND quantities.is_allowance_in_slices)
+),
+
+totals AS (
+    -- exact amount = cut_amount + tail / common_block of the 20th decimal
+    SELECT
+        case_id,
+        reading_id,
+        error,
+        CASE standing WHEN 'priced' THEN tier WHEN 'free' THEN 0 END AS tier,
+        CASE WHEN standing = 'priced' THEN try_cast(units_before + units AS DECIMAL(28, 10)) ELSE 0 END AS units,
+        CASE
+            WHEN standing = 'priced'
+                THEN try_cast(blocks_before + blocks_of_units(units, blocks_per_unit, block) AS DECIMAL(28, 10))
+            ELSE 0
+        END AS blocks,
+        CASE
+            WHEN standing = 'priced'
+                THEN try(
+                    (amount_before + product_of_units(units, unit_price, price_block, rate) + flat)::DECIMAL(38, 20)
+                )
+            WHEN standing = 'zero' AND zero_pays_flat THEN flat
+            ELSE 0
+        END::DECIMAL(38, 20) AS cut_amount,
+        CASE
+            WHEN standing = 'priced'
+                THEN remainder_before + remainder_of_units(units, unit_price, price_block, rate, common_block)
+            ELSE 0::HUGEINT
+        END AS tail,
+        common_block
+    FROM last_slices
+    UNION ALL
+    SELECT
+        slices.case_id,
+        any_value(cases.reading_id),
+        NULL,
+        max(slices.tier),
+        CASE WHEN count(slices.units) = count(*) THEN try_cast(sum(slices.units) AS DECIMAL(28, 10)) END,
+        CASE WHEN count(slices.blocks) = count(*) THEN try_cast(sum(slices.blocks) AS DECIMAL(28, 10)) END,
+        CASE
+            WHEN count(*) FILTER (WHERE abs(slices.amount) < 1000000000000000) = count(*)
+                THEN sum(slices.amount) FILTER (WHERE abs(slices.amount) < 1000000000000000)
+        END,
+        CASE WHEN count(slices.remainder) = count(*) THEN sum(slices.remainder) END,
+        any_value(slices.common_block)
+    FROM core_rating_slices AS slices
+    INNER JOIN core_rating_cases AS cases ON cases.case_id = slices.case_id
+    WHERE slices.is_allowance_in_slices AND slices.tier > 0
+    GROUP BY slices.case_id
+),
+
+carried AS (
+    SELECT
+        totals.* EXCLUDE (reading_id, cut_amount, tail),
+        rules.rounding,
+        rules.rounding_unit,
+        rules.rounding_half,
+        CASE
+            WHEN tail = 0 THEN cut_amount
+            ELSE try(cut_amount + whole_last_decimals(tail, common_block))
+        END AS cut_amount,
+        CASE WHEN tail = 0 THEN tail ELSE tail % common_block END AS tail
+    FROM totals
+    LEFT JOIN core_rating_rules AS rules ON rules.reading_id = totals.reading_id
+),
+
+aligned AS (
+    -- cut toward zero, so that the tail has the amount's own sign
+    SELECT
+        * EXCLUDE (cut_amount, tail),
+        CASE
+            WHEN tail <> 0 AND sign(cut_amount) * sign(tail) < 0
+                THEN cut_amount + sign(tail) * 0.00000000000000000001::DECIMAL(20, 20)
+            ELSE cut_amount
+        END AS amount_exact,
+        CASE
+            WHEN tail <> 0 AND sign(cut_amount) * sign(tail) < 0 THEN tail - sign(tail) * common_block
+            ELSE tail
+        END AS tail
+    FROM carried
+),
+
+rounded AS (
+    SELECT
+        case_id,
+        error AS input_error,
+        tier,
+        units,
+        blocks,
+        amount_exact,
+        CASE WHEN amount_exact < 0 OR tail < 0 THEN -1 ELSE 1 END
+        * CASE
+            WHEN amount_exact IS NULL OR tail IS NULL THEN NULL
+            WHEN rounding <> 'none'
+                THEN try(rounded_to_unit(abs(amount_exact), tail <> 0, rounding_unit, rounding_half, rounding))
+            WHEN tail <> 0 AND abs(tail) >= common_block - abs(tail)
+                THEN try(abs(amount_exact) + 0.00000000000000000001::DECIMAL(20, 20))
+            ELSE abs(amount_exact)
+        END::DECIMAL(38, 20) AS amount
+    FROM aligned
+),
+
+judged AS (
+    SELECT
+        *,
+        CASE
+            WHEN input_error IS NOT NULL THEN input_error
+            WHEN amount IS NULL OR units IS NULL OR blocks IS NULL
+                THEN 'too_large: an amount has more than 18 whole digits'
+        END AS error
+    FROM rounded
+)
+
+SELECT
+    case_id,
+    CASE WHEN error IS NULL THEN amount_exact END AS amount_exact,
+    CASE WHEN error IS NULL THEN amount END AS amount,
+    CASE WHEN error IS NULL THEN units END AS quantity_billed,
+    error,
+    CASE WHEN error IS NULL THEN blocks END AS blocks_billed,
+    CASE WHEN error IS NULL THEN tier END AS tier
+FROM judged
+UNION ALL
+SELECT
+    case_id,
+    NULL,
+    NULL,
+    NULL,
+    'no_tiers: there is no tier to rate by',
+    NULL,
+    NULL
+FROM core_rating_cases
+WHERE ladder_id IS NULL OR ladder_id NOT IN (SELECT ladder_id FROM core_rating_ladders)

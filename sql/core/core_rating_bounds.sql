@@ -1,0 +1,51 @@
+-- One row per ladder_id and tier: the tier's span, its prices, and what is wrong with it.
+-- A tier runs from where the one before ends (`lower_bound`) to its own maximum, the running upper bound; null is
+-- open. So `minimum` decides nothing: it is checked. It is either the maximum before (100, 100: one continuous
+-- ladder) or, after a whole maximum, one more (100, 101: tiers of whole units); a fraction between, 100.5, is past
+-- 100 and so in the next tier. Anything lower is an overlap, anything higher a gap. The first tier begins at 0, or at
+-- 1 for whole units. A null minimum states nothing and is not checked. A block of 0 is no block; both are null here.
+WITH neighbours AS (
+    SELECT
+        *,
+        row_number() OVER ladder AS place,
+        lead(tier) OVER ladder IS NULL AS is_last,
+        coalesce(lag(maximum) OVER ladder, 0::DECIMAL(28, 10)) AS lower_bound
+    FROM core_rating_tiers
+    WINDOW ladder AS (PARTITION BY ladder_id ORDER BY tier)
+)
+
+SELECT
+    ladder_id,
+    tier,
+    lower_bound,
+    maximum AS upper_bound,
+    rate,
+    coalesce(flat, 0)::DECIMAL(28, 10) AS flat,
+    CASE WHEN block > 0 THEN block END AS block,
+    CASE
+        WHEN tier IS DISTINCT FROM place
+            THEN 'tier_order: tiers are numbered from 1 without a hole; found ' || coalesce(tier::VARCHAR, 'no number')
+        WHEN maximum IS NULL AND NOT is_last
+            THEN 'bound_order: tier ' || tier || ' is open (no maximum) but another follows'
+        WHEN least(minimum, maximum) < 0
+            THEN 'bound_order: tier ' || tier || ' has a negative bound'
+        WHEN maximum <= lower_bound
+            THEN 'bound_order: tier ' || tier || ' ends at ' || plain_text(maximum) || ', not above '
+                || plain_text(lower_bound)
+                || CASE WHEN tier = 1 THEN '' ELSE ' where tier ' || (tier - 1) || ' ends' END
+        WHEN minimum > maximum
+            THEN 'bound_order: tier ' || tier || ' begins at ' || plain_text(minimum) || ' and ends at '
+                || plain_text(maximum)
+        WHEN minimum < lower_bound
+            THEN 'tier_overlap: tier ' || tier || ' begins at ' || plain_text(minimum) || ' but tier ' || (tier - 1)
+                || ' ends at ' || plain_text(lower_bound)
+        WHEN minimum > lower_bound AND NOT (minimum - lower_bound = 1 AND lower_bound % 1 = 0)
+            THEN 'tier_gap: tier ' || tier || ' begins at ' || plain_text(minimum)
+                || CASE
+                    WHEN tier = 1 THEN ' and nothing prices what is below'
+                    ELSE ' but tier ' || (tier - 1) || ' ends at ' || plain_text(lower_bound)
+                END
+        WHEN rate IS NULL THEN 'no_rate: tier ' || tier || ' has no rate'
+        WHEN block < 0 THEN 'negative_block: tier ' || tier || ' has the block ' || plain_text(block)
+    END AS fault
+FROM neighbours

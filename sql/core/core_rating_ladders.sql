@@ -1,0 +1,22 @@
+-- One row per ladder_id: what the choice of a tier needs to know of the whole ladder, and its first fault.
+WITH ladders AS (
+    SELECT
+        ladder_id,
+        max(upper_bound) AS highest_bound,
+        bool_or(upper_bound IS NULL) AS is_open,
+        any_value(block) FILTER (WHERE tier = 1) AS first_block,
+        list(DISTINCT in_last_decimals(block)) FILTER (WHERE block IS NOT NULL) AS blocks,
+        arg_min(fault, tier) FILTER (WHERE fault IS NOT NULL) AS fault
+    FROM core_rating_bounds
+    GROUP BY ladder_id
+)
+
+SELECT
+    ladder_id,
+    highest_bound,
+    is_open,
+    first_block,
+    -- the least multiple of every block of the ladder, in last decimals; null when it has more than 38 digits
+    try(list_reduce(list_prepend(1::HUGEINT, blocks), lambda one, other: lcm(one, other))) AS common_block,
+    fault
+FROM ladders

@@ -1,0 +1,86 @@
+-- One row per case and tier that takes part in its price: what lies in the tier, what of it is billed, for how much.
+-- kept as: view
+-- Which tiers take part, by model (`reached`: the quantity is above the tier's lower bound, or on it where that bound
+-- is the excluded upper bound of the tier before):
+--   unit          the first, for everything        volume        the one that holds the quantity, for everything
+--   graduated     every tier reached, its slice    stairstep     the one that holds the quantity, its flat alone
+--   stacked_flat  every tier reached, its flat alone
+-- `flat` is due for every tier that takes part, so on an excluded bound the next tier's too, though its slice is
+-- empty. The free tier (0) is a tier in front, with the prices nought: under volume and stairstep, a quantity past it
+-- is priced whole by the tier that holds it; `unit` prices by the first tier whatever the free tier does not hold.
+-- Quantity 0 (after allowance and blocks) reaches no tier; with zero_pays_flat it pays the flat of the first.
+-- An allowance after_blocks with block_scope tier takes from the units counted, the first slices' first, and leaves
+-- flats.
+-- amount = flat + units billed x what one costs; `remainder` is what its 20 decimals could not hold, in parts
+-- of the 20th decimal over `common_block`. Either is null when it does not fit (18 whole digits).
+WITH cut AS (
+    SELECT
+        quantities.case_id,
+        steps.* EXCLUDE (ladder_id, kind),
+        quantities.is_allowance_in_slices AND quantities.standing = 'priced' AS is_allowance_in_slices,
+        quantities.allowance,
+        quantities.free_quantity,
+        slice_of_tier(
+            quantities.standing, quantities.is_whole, quantities.rated_quantity, quantities.ladder_quantity,
+            steps.slice_start, steps.upper_bound
+        ) AS quantity
+    FROM core_rating_quantities AS quantities
+    INNER JOIN core_rating_steps AS steps
+        ON steps.ladder_id = quantities.ladder_id
+        AND steps.kind = quantities.kind
+        AND CASE
+            WHEN quantities.standing = 'priced'
+                THEN is_tier_reached(quantities.ladder_quantity, steps.lower_bound, quantities.is_inclusive)
+                AND (
+                    NOT quantities.is_whole
+                    OR is_tier_kept(quantities.ladder_quantity, steps.upper_bound, quantities.is_inclusive)
+                )
+            ELSE quantities.standing = 'zero' AND quantities.zero_pays_flat AND steps.tier = 1
+        END
+),
+
+billed AS (
+    SELECT
+        *,
+        CASE
+            WHEN NOT is_allowance_in_slices THEN units_counted(quantity, tier_block, tier_blocks)
+            ELSE units_counted(quantity, tier_block, tier_blocks)
+                - least(units_counted(quantity, tier_block, tier_blocks), greatest(allowance - units_before, 0))
+        END::DECIMAL(28, 10) AS units
+    FROM cut
+)
+
+SELECT
+    case_id,
+    tier,
+    quantity,
+    units,
+    blocks_of_units(units, blocks_per_unit, block) AS blocks,
+    rate,
+    flat,
+    try((product_of_units(units, unit_price, price_block, rate) + flat)::DECIMAL(38, 20)) AS amount,
+    remainder_of_units(units, unit_price, price_block, rate, common_block) AS remainder,
+    common_block,
+    block,
+    try_cast(lower_bound + free_quantity AS DECIMAL(28, 10)) AS lower_bound,
+    try_cast(upper_bound + free_quantity AS DECIMAL(28, 10)) AS upper_bound,
+    is_allowance_in_slices
+FROM billed
+UNION ALL
+SELECT
+    case_id,
+    0,
+    least(rated_quantity, free_quantity),
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    1,
+    NULL,
+    0,
+    free_quantity,
+    false
+FROM core_rating_quantities
+WHERE free_quantity > 0 AND (standing = 'free' OR (standing = 'priced' AND NOT is_whole))

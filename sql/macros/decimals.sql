@@ -1,0 +1,135 @@
+-- Exact arithmetic on DECIMAL, and the only place where anything is divided.
+-- DuckDB turns DECIMAL / anything, DECIMAL // anything and avg(DECIMAL) into a binary floating-point number; +, -, *,
+-- %, sum, least and greatest stay DECIMAL, and // on HUGEINT is a whole-number division that cuts toward zero.
+-- On 128 bits a % costs some thirty times what a product does (240 ns, a conversion to HUGEINT 580 ns), on 64 bits
+-- nothing to speak of: hence the short way for small values, and products where a division is not needed.
+
+-- Plain text of a decimal without superfluous zeros: 1.5000000000 gives 1.5, 100.0000000000 gives 100.
+CREATE OR REPLACE MACRO plain_text(value) AS
+    CASE WHEN contains(value::VARCHAR, '.') THEN rtrim(rtrim(value::VARCHAR, '0'), '.') ELSE value::VARCHAR END;
+
+-- A DECIMAL(28,10) as a whole number of its last decimals (10 of them).
+CREATE OR REPLACE MACRO in_last_decimals(value) AS
+    (value::DECIMAL(28, 10) * 10000000000)::HUGEINT;
+
+-- What is left of `value` beside whole blocks; both DECIMAL(28,10) and at least 0, block above 0.
+CREATE OR REPLACE MACRO part_of_block(value, block) AS
+    CASE
+        WHEN value < 100000000 AND block < 100000000
+            THEN (value::DECIMAL(18, 10) % block::DECIMAL(18, 10))::DECIMAL(28, 10)
+        ELSE value % block
+    END;
+
+-- `value` rounded to whole multiples of `block` by `rule`: up, down, nearest (ties up) or none.
+-- One digit wider than its arguments, so that it cannot overflow.
+CREATE OR REPLACE MACRO in_whole_blocks(value, block, rule) AS
+    CASE
+        WHEN rule = 'none' OR part_of_block(value, block) = 0 THEN value::DECIMAL(29, 10)
+        WHEN rule = 'up' OR (rule = 'nearest' AND part_of_block(value, block) >= block - part_of_block(value, block))
+            THEN (value - part_of_block(value, block) + block)::DECIMAL(29, 10)
+        ELSE (value - part_of_block(value, block))::DECIMAL(29, 10)
+    END;
+
+-- value / block with at most 10 decimals, cut (exact whenever value is a multiple of block).
+CREATE OR REPLACE MACRO count_of_blocks(value, block) AS
+    CASE
+        WHEN block = 1 THEN value::DECIMAL(28, 10)
+        ELSE (
+            (in_last_decimals(value) // in_last_decimals(block))::DECIMAL(28, 0)
+            + ((in_last_decimals(value) % in_last_decimals(block)) * 10000000000 // in_last_decimals(block))
+                ::DECIMAL(28, 0) * 0.0000000001::DECIMAL(10, 10)
+        )::DECIMAL(28, 10)
+    END;
+
+-- What one unit costs at `rate` a block, where that has at most 10 decimals; otherwise null.
+CREATE OR REPLACE MACRO exact_unit_rate(rate, block) AS
+    CASE
+        WHEN block = 1 THEN rate::DECIMAL(28, 10)
+        WHEN try(in_last_decimals(rate) * 10000000000 % in_last_decimals(block)) = 0
+            THEN try_cast(
+                (in_last_decimals(rate) * 10000000000 // in_last_decimals(block))::DECIMAL(38, 0)
+                * 0.0000000001::DECIMAL(10, 10) AS DECIMAL(28, 10)
+            )
+    END;
+
+-- value x rate / block, cut after 20 decimals: the whole blocks' product, plus what the part of a block is worth.
+-- What is cut off is per_block_remainder / block of the 20th decimal, so the two together are exact.
+-- A product past 38 digits raises; wrap the use in TRY.
+CREATE OR REPLACE MACRO per_block_amount(value, block, rate) AS
+    ((in_last_decimals(value) // in_last_decimals(block))::DECIMAL(28, 0) * rate::DECIMAL(28, 10))::DECIMAL(38, 20)
+    + CASE
+        WHEN part_of_block(value, block) = 0 THEN 0::DECIMAL(38, 20)
+        ELSE (
+            (in_last_decimals(value % block) * in_last_decimals(rate) // in_last_decimals(block))::DECIMAL(28, 0)
+            * 0.0000000001::DECIMAL(10, 10)
+            + (
+                (in_last_decimals(value % block) * in_last_decimals(rate) % in_last_decimals(block)) * 10000000000
+                // in_last_decimals(block)
+            )::DECIMAL(18, 0) * 0.00000000000000000001::DECIMAL(20, 20)
+        )::DECIMAL(38, 20)
+    END;
+CREATE OR REPLACE MACRO per_block_remainder(value, block, rate) AS
+    CASE
+        WHEN part_of_block(value, block) = 0 THEN 0::HUGEINT
+        ELSE (in_last_decimals(value % block) * in_last_decimals(rate) % in_last_decimals(block)) * 10000000000
+            % in_last_decimals(block)
+    END;
+
+-- The units billed of what lies in a tier: whole blocks of `tier_block`, or all of it where that is null. Null: too
+-- large.
+CREATE OR REPLACE MACRO units_counted(quantity, tier_block, rule) AS
+    CASE
+        WHEN tier_block IS NULL THEN quantity
+        ELSE try_cast(in_whole_blocks(quantity, tier_block, rule) AS DECIMAL(28, 10))
+    END;
+
+-- Units as blocks: `blocks_per_unit` where 10 decimals hold it, otherwise cut after 10. Null: too large.
+CREATE OR REPLACE MACRO blocks_of_units(units, blocks_per_unit, block) AS
+    CASE
+        WHEN blocks_per_unit = 1 THEN units
+        WHEN blocks_per_unit IS NOT NULL THEN try_cast(try(units * blocks_per_unit) AS DECIMAL(28, 10))
+        ELSE try(count_of_blocks(units, block))
+    END;
+
+-- What units cost, cut after 20 decimals, and what that cut off in parts of the 20th decimal over `common_block`.
+-- `unit_price` is null where 10 decimals do not hold it; then it is `rate` per `price_block`. Null: too large.
+CREATE OR REPLACE MACRO product_of_units(units, unit_price, price_block, rate) AS
+    CASE
+        WHEN unit_price IS NOT NULL THEN try((units * unit_price)::DECIMAL(38, 20))
+        ELSE try(per_block_amount(units, price_block, rate))
+    END;
+CREATE OR REPLACE MACRO remainder_of_units(units, unit_price, price_block, rate, common_block) AS
+    CASE
+        WHEN unit_price IS NOT NULL THEN 0::HUGEINT
+        ELSE try(per_block_remainder(units, price_block, rate) * (common_block // in_last_decimals(price_block)))
+    END;
+
+-- The whole 20th decimals in `tail`, which counts parts of one, `common_block` of them to the whole.
+CREATE OR REPLACE MACRO whole_last_decimals(tail, common_block) AS
+    (tail // common_block)::DECIMAL(18, 0) * 0.00000000000000000001::DECIMAL(20, 20);
+
+-- One unit in decimal `scale` (0 to 20), 0.01 for 2; null for other scales.
+CREATE OR REPLACE MACRO unit_of_scale(scale) AS
+    ([
+        1, 0.1, 0.01, 0.001, 0.0001, 0.00001, 0.000001, 0.0000001, 0.00000001, 0.000000001, 0.0000000001,
+        0.00000000001, 0.000000000001, 0.0000000000001, 0.00000000000001, 0.000000000000001, 0.0000000000000001,
+        0.00000000000000001, 0.000000000000000001, 0.0000000000000000001, 0.00000000000000000001
+    ]::DECIMAL(38, 20)[])[scale + 1];
+
+-- `value` cut to a multiple of `unit`, toward zero.
+CREATE OR REPLACE MACRO cut_to_unit(value, unit) AS
+    value - value % unit;
+
+-- `value`, not negative, rounded to a multiple of `unit`, of which `half` is the half; `has_tail` says that the exact
+-- value goes on beyond its decimals.
+--     half_up    ties up           half_even  ties to the even neighbour
+--     up         to the next       down       to the last
+-- A result past 38 digits raises; wrap the use in TRY.
+CREATE OR REPLACE MACRO rounded_to_unit(value, has_tail, unit, half, rounding) AS
+    CASE
+        WHEN rounding = 'down' THEN cut_to_unit(value, unit)
+        WHEN rounding = 'up' THEN
+            cut_to_unit(value + unit - CASE WHEN has_tail THEN 0 ELSE 0.00000000000000000001::DECIMAL(20, 20) END, unit)
+        WHEN rounding = 'half_even' AND NOT has_tail AND (value + half) % (unit + unit) = unit THEN value - half
+        ELSE cut_to_unit(value + half, unit)
+    END;
