@@ -3,19 +3,19 @@
 Every list may be refused, PENDING or shallow (facts 4.5, 8), so each source only adds: contracts (ContractList, then
 ContractInfo of each), networks (NetworkList; each network's Root mailbox 0 is an account), mailboxes (MailboxListEx per
 network, MailboxList where that is refused), and the accounts file of the settings, which then limits the rest.
-What one source refuses the others still give; each refusal is one warning.
+What one source refuses the others still give; each refusal is one warning. A source that gave no usable answer at all
+is another matter: accounts might be missing, so the run ends incomplete.
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from ecgrid_client import decode
-from ecgrid_client.errors import ECGridError
-from ecgrid_flows.errors import SettingsError, Unreachable
+from ecgrid_client import datasets, decode
+from ecgrid_flows.errors import Incomplete, SettingsError, Unreachable
 from ecgrid_flows.journal import Arguments, RawAnswer
 from ecgrid_flows.progress import Reporter
 from ecgrid_transforms.accounts import Billed, united
@@ -28,8 +28,29 @@ STATISTICS_API = "v4.1"
 ALL = -1  # "all" for NetworkID, MailboxID and ECGridID filters (facts 5)
 #: ReportMonthly's reports (facts 2.2): 1 traffic by day, 2 by trading partner.
 MONTHLY_REPORTS = (1, 2, 3, 4)
+#: Feeds whose answers say what is to be billed.
+ESSENTIAL = ("accounts", "contracts", "price_schedules")
 INTERCONNECT_DAYS = 31
 STATS_MINUTES = (60, 1440)
+
+
+#: What reads the answers of each operation around the lines; an answer that cannot be read is no answer.
+READERS: Mapping[str, Callable[[bytes], Any]] = {
+    "NetworkList": decode.networks,
+    "NetworkInfo": decode.networks,
+    "MailboxList": decode.mailboxes,
+    "MailboxListEx": decode.mailboxes,
+    "MailboxInfo": decode.mailboxes,
+    "ContractList": decode.contracts,
+    "ContractInfo": decode.contract,
+    "PricelistInfo": decode.pricelist,
+    "InvoiceList": decode.invoices,
+    "InvoiceInfo": decode.invoice,
+    "InvoiceCalculate": decode.invoice,
+    "ReportMonthlyEx": datasets.tables,
+    "InterconnectCountEx": datasets.tables,
+    "ReportInstantStatsEx": datasets.tables,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +209,11 @@ def _id(name: str, number: int) -> Arguments:
 def _refused(answer: RawAnswer, reporter: Reporter) -> bool:
     if answer.fault_code is None:
         return False
+    if not answer.is_usable and answer.feed in ESSENTIAL:
+        raise Incomplete(
+            f"{answer.operation} never got a usable answer ({answer.fault_message}), so it is not known "
+            "what to bill: run again"
+        )
     again = "the next run asks again" if not answer.is_usable else "--refresh asks again"
     reporter.warn(f"{answer.operation} is left out ({answer.fault_code}: {answer.fault_message}); {again}")
     return True
@@ -234,7 +260,7 @@ def _networks(asker: Asker, month: date, reporter: Reporter) -> list[AccountInfo
 def _mailboxes(asker: Asker, month: date, networks: Sequence[int], reporter: Reporter) -> Iterator[AccountInfo]:
     many: list[Arguments] = [{"NetworkID": network, "Name": ""} for network in networks]
     answers = asker.ask_many(month, BILLING_API, "MailboxListEx", many[:1])
-    if any(answer.fault_code for answer in answers) or not many:
+    if not many or (answers[0].fault_code is not None and answers[0].is_usable):
         # "Only effectively available to NetOps" (facts 4.5): the session's own network is what is left.
         answer = asker.ask(month, BILLING_API, "MailboxList", {"Name": ""})
         answers = [] if _refused(answer, reporter) else [answer]
@@ -260,15 +286,12 @@ def _price_lists(asker: Asker, month: date, lists: Sequence[int], reporter: Repo
     answers = asker.ask_many(month, BILLING_API, "PricelistInfo", many)
     found: dict[int, Pricelist | None] = {}
     for number, answer in zip(lists, answers, strict=True):
-        ladder, why = None, "it has no content"
-        try:
-            ladder = None if answer.fault_code else decode.pricelist(answer.body)
-        except ECGridError as error:
-            why = str(error)
+        ladder, why = None, answer.fault_message or "the answer has no content"
+        if not answer.is_usable:
+            _refused(answer, reporter)
+        elif answer.fault_code is None:
+            ladder = decode.pricelist(answer.body)
         found[number] = ladder
         if ladder is None:
-            reporter.warn(
-                f"price list {number} cannot be read ({answer.fault_code or why}): "
-                "all pairs are asked of its accounts once"
-            )
+            reporter.warn(f"price list {number} cannot be read ({why}): all pairs are asked of its accounts once")
     return found

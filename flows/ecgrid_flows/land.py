@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from ecgrid_client import datasets, decode
+from ecgrid_client import decode
 from ecgrid_client.errors import ECGridError
 from ecgrid_flows import discovery, journal
 from ecgrid_flows.errors import Incomplete, StorageFailed, Unreachable
@@ -62,11 +62,12 @@ NOT_ROUNDED = (
 
 @dataclass(slots=True)
 class Landed:
-    """What landing a month made of it: rows by feed (empty when nothing had changed), and what was set aside."""
+    """What landing a month made of it: rows by feed (empty when nothing had changed), what was set aside or not read."""
 
     month: date
     rows: dict[str, int] = field(default_factory=dict)
     aside: list[SetAside] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
 
 
 def land_month(store: Store, month: date, only: frozenset[Account] | None = None) -> Landed:
@@ -86,10 +87,10 @@ def land_month(store: Store, month: date, only: frozenset[Account] | None = None
         landed.rows |= _land_lines(store, lake, month)
     except DoesNotFit as error:
         raise Incomplete(f"{error}; it {NOT_ROUNDED}") from error
-    landed.rows |= _land_scope(store, lake, month, only)
-    landed.rows |= _land_invoices(store, lake, month)
+    _land_scope(store, lake, landed, only)
+    _land_invoices(store, lake, landed)
     for feed in DATASET_FEEDS:
-        landed.rows[feed] = lake.write_partition(feed, month, _dataset_tables(store, feed, month))
+        landed.rows[feed] = lake.write_partition(feed, month, _dataset_tables(store, feed, landed))
     store.write(note, mark)
     return landed
 
@@ -320,8 +321,9 @@ def latest(store: Store, feed: str, month: date) -> dict[str, Place]:
     return {name: found[name][1] for name in sorted(found)}
 
 
-def _land_scope(store: Store, lake: Lake, month: date, only: frozenset[Account] | None) -> dict[str, int]:
+def _land_scope(store: Store, lake: Lake, landed: Landed, only: frozenset[Account] | None) -> None:
     """The feeds accounts, contracts, contract_accounts and price_schedules."""
+    month = landed.month
     try:
         accounts = list(discovery.scope(KeptAnswers(store), month, only, Reporter(quiet=True, mute=True)).accounts)
     except Unreachable:
@@ -329,35 +331,35 @@ def _land_scope(store: Store, lake: Lake, month: date, only: frozenset[Account] 
     rows: dict[str, list[Row]] = {"contracts": [], "contract_accounts": [], "price_schedules": []}
     rows["accounts"] = [account_row(month, billed) for billed in accounts]
     contracts: dict[int, tuple[RawAnswer, Any]] = {}
-    for answer in _latest_good(store, "contracts", month):
+    for answer, found in _latest_read(store, "contracts", landed):
         if answer.operation == "ContractList":
-            for contract in decode.contracts(answer.body):
+            for contract in found:
                 contracts.setdefault(contract.contract_id, (answer, contract))
-        elif (info := decode.contract(answer.body)) is not None:
-            contracts[info.contract_id] = answer, info
+        elif found is not None:
+            contracts[found.contract_id] = answer, found
     for _, (answer, contract) in sorted(contracts.items()):
         rows["contracts"].append(contract_row(month, contract, answer.api_version, answer.received_at, answer.sha256))
         rows["contract_accounts"] += contract_account_rows(month, contract)
     ladders: dict[int, list[Row]] = {}
-    for answer in _latest_good(store, "price_schedules", month):
-        if (ladder := decode.pricelist(answer.body)) is not None:
+    for answer, ladder in _latest_read(store, "price_schedules", landed):
+        if ladder is not None:
             ladders[ladder.price_list_id] = price_schedule_rows(
                 month, ladder, answer.api_version, answer.received_at, answer.sha256
             )
     rows["price_schedules"] = [row for _, tiers in sorted(ladders.items()) for row in tiers]
-    return {
-        feed: lake.write_partition(feed, month, _batches(feed, feed_rows)) for feed, feed_rows in sorted(rows.items())
-    }
+    for feed, feed_rows in sorted(rows.items()):
+        landed.rows[feed] = lake.write_partition(feed, month, _batches(feed, feed_rows))
 
 
 # --- invoices and reports ---------------------------------------------------------------------------------------------
 
 
-def _land_invoices(store: Store, lake: Lake, month: date) -> dict[str, int]:
+def _land_invoices(store: Store, lake: Lake, landed: Landed) -> None:
     """The feeds invoices and invoice_lines: the issued invoices that bill this month, and the trial calculations."""
+    month = landed.month
     found: list[tuple[str, int, int, RawAnswer, Invoice]] = []
-    for answer in _latest_good(store, "invoices", month):
-        if answer.operation == "InvoiceList" or (invoice := decode.invoice(answer.body)) is None:
+    for answer, invoice in _latest_read(store, "invoices", landed):
+        if answer.operation == "InvoiceList" or invoice is None:
             continue
         if answer.operation == "InvoiceCalculate" or billed_month(invoice) == month:
             found.append((answer.operation, invoice.contract_id, invoice.invoice_id, answer, invoice))
@@ -371,10 +373,8 @@ def _land_invoices(store: Store, lake: Lake, month: date) -> dict[str, int]:
         for source, _, _, answer, invoice in found
         for row in invoice_line_rows(month, source, invoice, answer.api_version, answer.received_at, answer.sha256)
     ]
-    return {
-        "invoices": lake.write_partition("invoices", month, _batches("invoices", heads)),
-        "invoice_lines": lake.write_partition("invoice_lines", month, _batches("invoice_lines", lines)),
-    }
+    landed.rows["invoices"] = lake.write_partition("invoices", month, _batches("invoices", heads))
+    landed.rows["invoice_lines"] = lake.write_partition("invoice_lines", month, _batches("invoice_lines", lines))
 
 
 def billed_month(invoice: Invoice) -> date | None:
@@ -396,12 +396,12 @@ def _month_of(text: str | None) -> date | None:
     return None if text is None or wall_time_ns(text) is None else date.fromisoformat(text.strip()[:10]).replace(day=1)
 
 
-def _dataset_tables(store: Store, feed: str, month: date) -> Iterator[pa.Table]:
+def _dataset_tables(store: Store, feed: str, landed: Landed) -> Iterator[pa.Table]:
     """The tables of a DataSet feed, those of one shape together."""
     tables: list[tuple[str, pa.Table]] = []
-    for answer in _latest_good(store, feed, month):
-        for name, found in datasets.tables(answer.body).items():
-            table = _with_origin(FEEDS[feed], month, answer, name, found)
+    for answer, found in _latest_read(store, feed, landed):
+        for name, own in found.items():
+            table = _with_origin(FEEDS[feed], landed.month, answer, name, own)
             tables.append((f"{name}\n{table.schema.to_string()}", table))
     for _, table in sorted(tables, key=lambda pair: pair[0]):
         yield table
@@ -426,12 +426,15 @@ def _with_origin(schema: pa.Schema, month: date, answer: RawAnswer, name: str, t
     return made
 
 
-def _latest_good(store: Store, feed: str, month: date) -> Iterator[RawAnswer]:
-    """The latest usable answer of each call of a feed that was no fault."""
-    for place in latest(store, feed, month).values():
+def _latest_read(store: Store, feed: str, landed: Landed) -> Iterator[tuple[RawAnswer, Any]]:
+    """The latest usable answer of each call of a feed that was no fault, and what it says."""
+    for place in latest(store, feed, landed.month).values():
         answer = journal.read(store, place)
         if answer.fault_code is None:
-            yield answer
+            try:
+                yield answer, discovery.READERS[answer.operation](answer.body)
+            except ECGridError as error:
+                landed.unread.append(f"{answer.operation} of {landed.month:%Y-%m} cannot be read: {error}")
 
 
 def _batches(feed: str, rows: Sequence[Row]) -> Iterator[pa.RecordBatch]:

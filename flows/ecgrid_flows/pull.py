@@ -21,9 +21,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
-from ecgrid_client import Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors
+from ecgrid_client import Answer, Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors
 from ecgrid_flows import journal as raw
-from ecgrid_flows.discovery import BILLING_API
+from ecgrid_flows.discovery import BILLING_API, READERS
 from ecgrid_flows.errors import BillingError, Incomplete, Unreachable
 from ecgrid_flows.governor import Governor
 from ecgrid_flows.journal import Arguments, Journal, Place, RawAnswer
@@ -172,6 +172,7 @@ class Puller:
         self._new: set[tuple[str, date, str]] = set()
         self._since: dict[date, datetime | None] = {}
         self._failed_at = 0.0
+        self._heard = False
 
     def __enter__(self) -> "Puller":
         return self
@@ -185,25 +186,39 @@ class Puller:
         """The answer of one call, kept under `month`; from raw where it is there and whole.
 
         The answer may be a fault (`fault_code`), or unusable (`is_usable`), which the next run asks again. Raises
-        `Unreachable` or `Incomplete` when the run has to end.
+        `Unreachable` or `Incomplete` when the run has to end; the first call of all decides whether there is a service.
         """
         feed, name = raw.FEED_OF[operation], raw.name(operation, arguments)
         place = self._place(feed, month, name)
         if place is not None:
             return raw.read(self.store, place)
         try:
-            answer = raw.answered(self.client.ask(version, operation, dict(arguments)), arguments)
+            found = self.client.ask(version, operation, dict(arguments))
+            self._heard = True
+            answer = self._readable(found, arguments)
         except _FATAL as error:
             raise self._ended(error) from error
         except errors.ECGridError as error:
             usable = isinstance(error, _ANSWERS)
+            if not usable and not self._heard:
+                raise Unreachable(str(error)) from error
             answer = raw.failed(operation, version, arguments, error, is_usable=usable)
+        self._heard = self._heard or answer.is_usable
         self.journal.record(month, answer)
         self.journal.flush()
         if answer.is_usable:
             with self._lock:
                 self._new.add((feed, month, name))
         return answer
+
+    def _readable(self, answer: Answer, arguments: Arguments) -> RawAnswer:
+        """The record of an answer; one that cannot be read is kept, but is no answer."""
+        try:
+            READERS[answer.operation](answer.body)
+        except errors.ECGridError as error:
+            error.answer, error.attempts = answer, answer.attempts
+            return raw.failed(answer.operation, answer.api_version, arguments, error, is_usable=False)
+        return raw.answered(answer, arguments)
 
     def ask_many(self, month: date, version: str, operation: str, many: Sequence[Arguments]) -> list[RawAnswer]:
         """`ask` for each, several at once, in the order given."""

@@ -177,8 +177,9 @@ class Run:
         """Raw answers to the lake; says what was set aside."""
         for aside in self.lake.set_aside():
             self.reporter.warn(str(aside))
-        for aside in (*self.puller.aside, *land_month(self.store, month, self.only).aside):
-            self.reporter.warn(str(aside))
+        landed = land_month(self.store, month, self.only)
+        for words in (*map(str, self.puller.aside), *map(str, landed.aside), *landed.unread):
+            self.reporter.warn(words)
 
     def land_all(self) -> list[date]:
         """Land every month that has raw answers and is not landed yet; gives all months."""

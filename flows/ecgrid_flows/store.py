@@ -129,6 +129,8 @@ class LocalStore:
             probe.unlink()
         except OSError as error:
             reason = _REASONS.get(error.errno or 0, error.strerror or type(error).__name__)
+            if error.errno == errno.ENOENT:
+                reason = "no folder can be made there: choose another --data-dir"
             raise SettingsError(f"the data directory {self.root} cannot be written; {reason}") from error
 
     def read(self, path: str) -> bytes:
