@@ -1,16 +1,18 @@
 """How many calls may be in flight at once, over the whole run.
 
-`slot()` admits a call; `observe()` tells how one attempt went. The limit moves between 1 and the user's bound:
+`slot()` admits a call; `observe()` tells how one attempt went. The limit moves between 1 and the user's bound, in
+rounds of as many attempts as the limit admits:
 
-- it is cut to 0.7 of itself when the service says 429 or 503, drops connections, times out or fails by itself, and
-  when latency rises to twice its long-run level (a queue is building up somewhere): at most once per round of calls;
-- it climbs by one for every round of calls that went well, so it finds its way back;
-- a Retry-After holds back every new call, not only the one that was told.
+- an attempt that met 429, 503, a lost connection or a time-out takes one away, at most half in a round;
+- latency at twice its long-run level (a queue builds up somewhere) takes three tenths away, once a round;
+- a round without either adds one, so the limit finds its way back.
 
-When nothing but failures came for a while the circuit opens for good: the run is to end, not to hammer a dead service.
+So a service that refuses one call in ten settles near ten in flight, and one that refuses all is left with one.
+A Retry-After holds back only the call that was told (the client does that), until three in a row were told: then all
+new calls wait. When nothing but failures came for a while the circuit opens for good: the run is to end, not to hammer
+a dead service.
 """
 
-import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,10 +31,15 @@ from ecgrid_client.errors import (
 #: Failures of the service as a whole; any other error is an answer, and shows that the service lives.
 TROUBLE = (ServiceBusy, ServiceError, ServiceUnreachable, MalformedAnswer)
 
-CUT = 0.7
+#: Those of them that say "less", and not only "broken".
+OVERLOAD = (ServiceBusy, ServiceUnreachable)
+
+SLOWER = 0.7
 #: Latency this many times its long-run level, and by this many milliseconds, counts as rising.
 RISE = 2.0
 RISE_MS = 20.0
+#: So many busy answers in a row hold back every call.
+PAUSING_FAILURES = 3
 LONGEST_PAUSE_S = 120.0
 
 
@@ -59,7 +66,9 @@ class Governor:
         self._paused_until = 0.0
         self._failures_in_a_row = 0
         self._failing_since = 0.0
-        self._cut_at = -math.inf
+        self._left_in_round = self._most
+        self._floor = self._most / 2
+        self._is_calm = True
         self._latency_now = 0.0
         self._latency_usual = 0.0
         self.retries = 0
@@ -105,6 +114,9 @@ class Governor:
                 self._failed(error)
             else:
                 self._went_well(latency_ms)
+            self._left_in_round -= 1
+            if self._left_in_round <= 0:
+                self._end_round()
             self._free.notify()
 
     def stop(self) -> None:
@@ -117,13 +129,12 @@ class Governor:
         self._failures_in_a_row = 0
         if not self._latency_usual:
             self._latency_now = self._latency_usual = latency_ms
-        # The short mean forgets within one round of calls, the long one within some hundred.
+        # The short mean forgets within a round, the long one within some hundred calls.
         self._latency_now += (latency_ms - self._latency_now) / max(self.limit, 4)
         self._latency_usual += (latency_ms - self._latency_usual) / max(20 * self.limit, 200)
-        if self._latency_now > RISE * self._latency_usual + RISE_MS:
-            self._cut()
-        else:
-            self._limit = min(self._limit + 1 / self._limit, self._most)
+        if self._is_calm and self._latency_now > RISE * self._latency_usual + RISE_MS:
+            self._is_calm = False
+            self._limit = max(self._limit * SLOWER, 1.0)
 
     def _failed(self, error: ECGridError) -> None:
         now = self._clock()
@@ -131,24 +142,22 @@ class Governor:
         if self._failures_in_a_row == 0:
             self._failing_since = now
         self._failures_in_a_row += 1
-        self._cut()
-        if error.retry_after_s:
+        if isinstance(error, OVERLOAD):
+            self._is_calm = False
+            self._limit = max(self._limit - 1, self._floor, 1.0)
+        if error.retry_after_s and self._failures_in_a_row >= PAUSING_FAILURES:
             self._paused_until = max(self._paused_until, now + min(error.retry_after_s, LONGEST_PAUSE_S))
-        if (
-            self._failures_in_a_row >= self._circuit_failures
-            and now - self._failing_since >= self._circuit_seconds
-            and self._open_because is None
-        ):
+        failing_s = now - self._failing_since
+        is_dead = self._failures_in_a_row >= self._circuit_failures and failing_s >= self._circuit_seconds
+        if is_dead and self._open_because is None:
             self._open_because = (
-                f"the last {self._failures_in_a_row} attempts failed, over {now - self._failing_since:.0f} s, "
-                f"the latest so: {error}"
+                f"the last {self._failures_in_a_row} attempts failed, over {failing_s:.0f} s, the latest so: {error}"
             )
             self._free.notify_all()
 
-    def _cut(self) -> None:
-        """Once per round: the failures of one round of calls tell one thing, not as many as there are calls."""
-        now = self._clock()
-        round_s = max(self._latency_now / 1000, 0.05)
-        if now - self._cut_at >= round_s:
-            self._limit = max(self._limit * CUT, 1.0)
-            self._cut_at = now
+    def _end_round(self) -> None:
+        if self._is_calm:
+            self._limit = min(self._limit + 1, self._most)
+        self._left_in_round = self.limit
+        self._floor = self._limit / 2
+        self._is_calm = True

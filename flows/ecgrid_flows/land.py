@@ -62,7 +62,7 @@ NOT_ROUNDED = (
 
 @dataclass(slots=True)
 class Landed:
-    """What landing a month made of it: rows by feed (empty when nothing had changed), what was set aside or not read."""
+    """What landing a month made of it: rows by feed (none when nothing had changed), what was set aside or not read."""
 
     month: date
     rows: dict[str, int] = field(default_factory=dict)

@@ -150,10 +150,13 @@ class Batch:
 class Puller:
     """Makes the calls of one process. Use as a context manager: leaving it closes sessions and segments."""
 
-    def __init__(self, settings: Settings, store: Store, *, refresh: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, *, refresh: bool = False, retry: RetryPolicy | None = None
+    ) -> None:
         self.settings = settings
         self.store = store
         self.refresh = refresh
+        self.retry = retry or RetryPolicy(max_attempts=settings.max_attempts)
         self.counters = Counters()
         self.aside: list[SetAside] = []
         self.governor = Governor(settings.concurrency)
@@ -292,7 +295,7 @@ class Puller:
                     password=settings.password.reveal() if settings.password else None,
                     api_key=settings.api_key.reveal() if settings.api_key else None,
                 ),
-                retry=RetryPolicy(max_attempts=settings.max_attempts),
+                retry=self.retry,
                 call_timeout_s=settings.call_timeout_s,
                 pool_size=settings.concurrency,
                 governor=self.governor,

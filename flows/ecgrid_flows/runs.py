@@ -17,7 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ecgrid_client import decode
+from ecgrid_client import RetryPolicy, decode
 from ecgrid_flows import discovery, journal
 from ecgrid_flows.discovery import Scope
 from ecgrid_flows.errors import Incomplete, SettingsError
@@ -28,7 +28,7 @@ from ecgrid_flows.plan import PAIRS, Asked, Plan, numbers, pair_bit, remember
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.pull import Puller, Tally
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.store import LocalStore, open_store
+from ecgrid_flows.store import Store, open_store
 from ecgrid_transforms.model import Account
 from ecgrid_transforms.money import ZERO, Decimal
 from ecgrid_transforms.period import month_text
@@ -64,15 +64,21 @@ class Run:
     """An open run. Everything it holds is given back when its block ends."""
 
     def __init__(
-        self, settings: Settings, reporter: Reporter, *, refresh: bool = False, is_invented: bool = False
+        self,
+        settings: Settings,
+        reporter: Reporter,
+        *,
+        refresh: bool = False,
+        is_invented: bool = False,
+        retry: RetryPolicy | None = None,
     ) -> None:
         self.settings = settings
         self.reporter = reporter
         self.is_invented = is_invented
-        self.store: LocalStore = open_store(settings)
+        self.store: Store = open_store(settings)
         self.lake = Lake(self.store)
         self.only = discovery.read_accounts_file(settings.accounts_file) if settings.accounts_file else None
-        self.puller = Puller(settings, self.store, refresh=refresh)
+        self.puller = Puller(settings, self.store, refresh=refresh, retry=retry)
         self._plans: dict[date, tuple[Scope, Plan]] = {}
 
     def check_source(self) -> None:
@@ -241,12 +247,19 @@ def opened(
     refresh: bool = False,
     is_invented: bool = False,
     purpose: str = "run",
+    retry: RetryPolicy | None = None,
 ) -> Iterator[Run]:
     """The run that is open in this process; or a new one, which holds the data directory's lock for the block."""
     if _OPEN:
         yield _OPEN[-1]
         return
-    run = Run(settings or Settings.load(data_dir), reporter or Reporter(), refresh=refresh, is_invented=is_invented)
+    run = Run(
+        settings or Settings.load(data_dir),
+        reporter or Reporter(),
+        refresh=refresh,
+        is_invented=is_invented,
+        retry=retry,
+    )
     with held(run.store, purpose):
         _OPEN.append(run)
         try:
