@@ -113,8 +113,8 @@ class ECGridClient:
             max_answer_bytes=max_answer_bytes,
             pool_size=pool_size + 2,  # a login and a logout must not wait for a free connection
         )
-        self._backoff = tenacity.wait_exponential_jitter(
-            initial=self._retry.first_wait_s, max=self._retry.longest_wait_s, jitter=self._retry.first_wait_s
+        self._backoff = tenacity.wait_random_exponential(
+            multiplier=self._retry.first_wait_s, max=self._retry.longest_wait_s
         )
         self._retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self._retry.max_attempts),
@@ -163,7 +163,20 @@ class ECGridClient:
         described = envelopes.service.operation(operation)
         texts = described.texts(arguments, binding)
         call = _Call(api_version, described, arguments, texts, binding, envelopes)
-        return self._retrying(self._attempt, call)
+        try:
+            return self._attempt(call)  # most calls need no second attempt, and so none of what follows
+        except ECGridError as error:
+            if not error.should_retry:
+                raise
+            call.failure = error
+        return self._retrying(self._next_attempt, call)
+
+    def _next_attempt(self, call: "_Call") -> Answer:
+        """The first attempt as it ended, for the schedule to wait after; then one attempt after another."""
+        failure, call.failure = call.failure, None
+        if failure is not None:
+            raise failure
+        return self._attempt(call)
 
     def _may_repeat(self, state: tenacity.RetryCallState) -> bool:
         outcome, call = state.outcome, state.args[0]
@@ -349,6 +362,7 @@ class _Call:
         self.renewals = 0
         self.latency_ms = 0
         self.expired: Session | None = None
+        self.failure: ECGridError | None = None
 
     @property
     def key(self) -> str:

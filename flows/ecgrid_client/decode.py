@@ -130,10 +130,7 @@ def _parts(element: Element, where: str, known: frozenset[str]) -> tuple[Parts, 
     """Child elements by local name, and what is not known among them."""
     parts: Parts = {}
     extra: dict[str, object] | None = None
-    for child in element:
-        tag = child.tag
-        if not isinstance(tag, str):
-            continue
+    for child in children(element):
         name = local(child)
         if name in known:
             if name in parts:

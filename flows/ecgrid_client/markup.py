@@ -32,6 +32,7 @@ _FORBIDDEN_REFERENCE = re.compile(
 )
 _FORBIDDEN_BYTE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _REPLACEMENT = "�".encode()
+_SMALL = 1 << 16
 
 _parsers = threading.local()
 _locals: dict[str, str] = {}
@@ -91,10 +92,18 @@ def utf8(body: bytes) -> bytes:
 
 
 def parse(body: bytes) -> Element:
-    """The root element of `body`; raises `MalformedAnswer` or `ForbiddenXML`."""
+    """The root element of `body`, not to be changed; raises `MalformedAnswer` or `ForbiddenXML`.
+
+    An answer is looked at when it arrives and decoded right after by the same thread: the last small tree is kept.
+    """
+    if getattr(_parsers, "body", None) is body:
+        return _parsers.root
     text = utf8(body)
     try:
-        return etree.fromstring(text, _parser())
+        root = etree.fromstring(text, _parser())
+        if len(body) <= _SMALL:
+            _parsers.body, _parsers.root = body, root
+        return root
     except etree.XMLSyntaxError as error:
         reason = str(error)
     mended = repaired(text)
@@ -130,9 +139,8 @@ def local(element: Element) -> str:
 
 def children(element: Element) -> Iterator[Element]:
     """Child elements, without comments and the like."""
-    for child in element:
-        if isinstance(child.tag, str):
-            yield child
+    found: Iterator[Element] = element.iterchildren("*")
+    return found
 
 
 def walk(document: bytes) -> Iterator[tuple[list[str], Element]]:

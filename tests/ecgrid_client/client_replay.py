@@ -161,7 +161,7 @@ class Server:
             if asked.operation == "Login":
                 self.sessions_opened += 1
                 return soap("Login", f"5E551011-0000-4000-8000-{self.sessions_opened:012d}")
-            if asked.operation == "Logout":
+            if asked.operation == "Logout" and b"Envelope" in asked.body:
                 self.sessions_closed.append(asked.body.split(b"SessionID>")[1].split(b"<")[0].decode())
                 return soap("Logout", "0")
             return self.script.pop(0) if self.script else Told(b"not told what to say", 404, {})
