@@ -381,8 +381,7 @@ class Journal:
                 batch, self._waiting = self._waiting, []
                 full, self._full = self._full, []
             try:
-                for appender in dict.fromkeys(appender for appender, _ in batch):
-                    appender.sync()
+                self._store.sync_all(dict.fromkeys(appender for appender, _ in batch))
                 for appender in full:
                     appender.close()
             except BillingError as error:

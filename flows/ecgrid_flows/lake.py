@@ -51,13 +51,11 @@ class Lake:
         self._store = store
 
     def files(self, feed: str, month: date | None = None) -> list[str]:
-        """Addresses of the Parquet files of a feed (of one month, or of all), from manifests alone."""
+        """The Parquet files of a feed (of one month, or of all), from manifests alone; fetched where it is a bucket."""
         months = self.months(feed) if month is None else [month]
-        return [
-            self._store.uri(f"{_folder(feed, one)}/{part.name}")
-            for one in months
-            for part in self.parts(feed, one) or ()
-        ]
+        return self._store.locals(
+            [f"{_folder(feed, one)}/{part.name}" for one in months for part in self.parts(feed, one) or ()]
+        )
 
     def months(self, feed: str) -> list[date]:
         """The months for which the feed has a partition, perhaps one without rows."""

@@ -1,4 +1,4 @@
-"""One run at a time per data directory.
+"""One run at a time per data directory. What follows is for a folder; a bucket's lock is `lease`.
 
 The lock is the kernel's (`flock`), so it ends with its process however that ends: a stale one cannot exist. The file
 `.lock` also says who holds it, for the one who has to wait; it stays behind, empty, and means nothing then.
@@ -12,15 +12,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from ecgrid_flows import lease
 from ecgrid_flows.errors import DataDirectoryHeld
-from ecgrid_flows.store import LocalStore, disk_errors
+from ecgrid_flows.store import LocalStore, Store, disk_errors
+from ecgrid_flows.store_s3 import S3Store
 
 LOCK_FILE = ".lock"
 
 
 @contextmanager
-def held(store: LocalStore, purpose: str) -> Iterator[None]:
+def held(store: Store, purpose: str) -> Iterator[None]:
     """Hold the data directory for the length of the block; raises `DataDirectoryHeld` when another run does."""
+    if isinstance(store, S3Store):
+        with lease.held(store, purpose):
+            yield
+    else:
+        assert isinstance(store, LocalStore)
+        with _folder_held(store, purpose):
+            yield
+
+
+@contextmanager
+def _folder_held(store: LocalStore, purpose: str) -> Iterator[None]:
     path = store.uri(LOCK_FILE)
     with disk_errors(path):
         # Never unlinked: two runs must always meet at the same file.

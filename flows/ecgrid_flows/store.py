@@ -15,7 +15,7 @@ import errno
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +61,7 @@ class SetAside:
 
 
 class Appender(Protocol):
-    """One growing object. Not thread-safe: its one writer holds the lock."""
+    """One growing object of one writer. `sync` may come from another thread than `append`."""
 
     def append(self, piece: bytes) -> int:
         """Add `piece`; gives the offset at which it begins."""
@@ -77,6 +77,8 @@ class Store(Protocol):
 
     root: str
 
+    def prepare(self) -> None: ...
+
     def read(self, path: str) -> bytes: ...
 
     def read_range(self, path: str, offset: int, length: int) -> bytes: ...
@@ -91,6 +93,8 @@ class Store(Protocol):
 
     def appender(self, path: str) -> Appender: ...
 
+    def sync_all(self, appenders: Iterable[Appender]) -> None: ...
+
     def entries(self, folder: str) -> Iterator[Entry]: ...
 
     def exists(self, path: str) -> bool: ...
@@ -100,6 +104,10 @@ class Store(Protocol):
     def set_aside(self, path: str, why: str) -> SetAside: ...
 
     def uri(self, path: str) -> str: ...
+
+    def locals(self, paths: Sequence[str]) -> list[str]: ...
+
+    def drop_half_written(self) -> None: ...
 
 
 @contextmanager
@@ -185,6 +193,11 @@ class LocalStore:
             _sync_folder(target.parent)
             return made
 
+    def sync_all(self, appenders: Iterable[Appender]) -> None:
+        """`sync` each."""
+        for appender in appenders:
+            appender.sync()
+
     def entries(self, folder: str) -> Iterator[Entry]:
         """Every object below `folder`, in the order of their paths."""
         top = self._at(folder)
@@ -220,6 +233,10 @@ class LocalStore:
 
     def uri(self, path: str) -> str:
         return str(self._at(path))
+
+    def locals(self, paths: Sequence[str]) -> list[str]:
+        """The objects as files of this machine, which here they are."""
+        return [self.uri(path) for path in paths]
 
     def drop_half_written(self) -> None:
         """Remove what writers that died left half done; only for the holder of the lock."""
@@ -284,11 +301,15 @@ def free_name(store: Store, path: str) -> str:
     return candidate
 
 
-def open_store(settings: Settings) -> LocalStore:
+def open_store(settings: Settings) -> Store:
     """The store of the settings' data directory, proven writable; raises `SettingsError`."""
+    store: Store
     if settings.is_remote:
-        raise SettingsError(f"ECGRID_DATA_DIR is {settings.data_dir}: give a local folder")
-    store = LocalStore(settings.local_dir)
+        from ecgrid_flows.store_s3 import S3Store
+
+        store = S3Store(settings.data_dir, settings.local_dir / "cache")
+    else:
+        store = LocalStore(settings.local_dir)
     store.prepare()
     return store
 

@@ -249,7 +249,9 @@ class S3Store:
 
     def locals(self, paths: Sequence[str]) -> list[str]:
         """`local` of each, several at a time; then cached files that nobody used for `CACHE_DAYS` are dropped."""
-        with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="fetch") as pool:
+        if not paths:
+            return []
+        with ThreadPoolExecutor(min(IN_FLIGHT, len(paths)), thread_name_prefix="fetch") as pool:
             found = list(pool.map(self.local, paths))
         oldest = time.time() - CACHE_DAYS * 86_400
         with suppress(OSError):
