@@ -25,7 +25,7 @@ import tenacity
 from ecgrid_client import decode
 from ecgrid_client.answers import Answer
 from ecgrid_client.endpoints import VERSIONS, Credentials, Endpoints
-from ecgrid_client.envelopes import Envelopes, Request
+from ecgrid_client.envelopes import Envelopes, Request, own_envelopes
 from ecgrid_client.errors import (
     CredentialsRefused,
     ECGridError,
@@ -311,12 +311,12 @@ class ECGridClient:
         return read_wsdl(reply.body, api_version, f"{url}?WSDL")
 
     def _open(self, api_version: str) -> Envelopes:
-        own = own_service(api_version)  # refuses an unknown version
+        own_service(api_version)  # refuses an unknown version
         with self._lock:
             found = self._envelopes.get(api_version)
             if found is None:
                 live = self._wsdl.get(api_version) == "live"
-                found = Envelopes(self.live_service(api_version) if live else own)
+                found = Envelopes(self.live_service(api_version)) if live else own_envelopes(api_version)
                 self._envelopes[api_version] = found
             return found
 
@@ -512,7 +512,7 @@ def _retry_after(header: str | None) -> float | None:
         return None
     text = header.strip()
     if text.isdigit():
-        return float(text[:9])
+        return float(text[:9])  # seconds, never money
     try:
         when = parsedate_to_datetime(text)
     except ValueError:

@@ -59,9 +59,10 @@ _INTEGERS = {
     "unsignedInt": pa.uint32(),
     "unsignedLong": pa.uint64(),
 }
+_REALS = {"double": pa.float64(), "float": pa.float32()}  # statistics, never money
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _REAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_UNREAL = {"INF": float("inf"), "-INF": float("-inf"), "NaN": float("nan")}
+_UNREAL = ("INF", "-INF", "NaN")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _NS_RANGE = range(-(2**63) + 1, 2**63)
@@ -361,11 +362,9 @@ def _integer(value: str, kind: pa.DataType) -> int:
 
 def _double(value: str) -> float:
     stripped = value.strip()
-    if stripped in _UNREAL:
-        return _UNREAL[stripped]
-    if len(stripped) > _LONGEST_NUMBER or not _REAL.fullmatch(stripped):
+    if stripped not in _UNREAL and (len(stripped) > _LONGEST_NUMBER or not _REAL.fullmatch(stripped)):
         raise ValueError(value)
-    return float(stripped)
+    return float(stripped)  # xs:double is statistics, never money
 
 
 def _exact(value: str) -> Decimal:
@@ -417,8 +416,8 @@ def _typed(table: _Table, column: _Column) -> list[tuple[str, pa.ChunkedArray]]:
         return [(column.name, _decimals(table, column))]
     if kind in _INTEGERS:
         return [(column.name, _simple(table, column, _INTEGERS[kind], lambda value: _integer(value, _INTEGERS[kind])))]
-    if kind in ("double", "float"):
-        return [(column.name, _simple(table, column, pa.float64() if kind == "double" else pa.float32(), _double))]
+    if kind in _REALS:
+        return [(column.name, _simple(table, column, _REALS[kind], _double))]
     if kind == "boolean":
         return [(column.name, _simple(table, column, pa.bool_(), lambda value: _BOOLEANS[value.strip()]))]
     if kind == "base64Binary":

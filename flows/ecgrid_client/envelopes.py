@@ -11,16 +11,18 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote_plus
 from xml.sax.saxutils import escape
 
 from lxml import etree
 
+from ecgrid_client.endpoints import VERSIONS
 from ecgrid_client.errors import InvalidArgument, SettingsError
 from ecgrid_client.markup import local
 from ecgrid_client.masking import MASKER
-from ecgrid_client.operations import Operation, Service
+from ecgrid_client.operations import Operation, Service, own_service
 from ecgrid_transforms.money import Decimal
 
 _SAMPLES: dict[str, object] = {
@@ -198,6 +200,12 @@ class Envelopes:
             self._zeep = (client, services)
         loaded: tuple[Any, dict[str, Any]] = self._zeep
         return loaded
+
+
+@lru_cache(maxsize=len(VERSIONS))
+def own_envelopes(api_version: str) -> Envelopes:
+    """The requests of our WSDL of that version; shared by all clients of the process, since zeep reads it slowly."""
+    return Envelopes(own_service(api_version))
 
 
 def _escaped(value: str) -> bytes:
