@@ -13,6 +13,9 @@ A relation's file opens with `-- One row per ...`, its grain. A second line `-- 
 may read tables, views and reference tables; without it the rows are stored. DECIMAL only: a DOUBLE or FLOAT column in a
 `core_`, `out_` or check relation stops the build, for it means that money met a division.
 
+A line `-- with: core_rating_cases = core_trial_cases` below those makes a relation of other inputs: what the SELECT
+reads is worked out anew as if the left relation were the right one. So the rating, written once, serves several times.
+
 Rows leave by Arrow alone (`table`, `frame`): DuckDB's own conversion to pandas turns DECIMAL into float64.
 """
 
@@ -71,6 +74,8 @@ _FLOAT_FREE = ("core_", "out_", "fail_", "warn_", "info_")
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
 _GRAIN = re.compile(r"-- One row per \S")
 _KEPT_AS_VIEW = "-- kept as: view"
+_WITH = re.compile(r"-- with: (.+)")
+_EXCHANGE = re.compile(r"(\w+) = (\w+)")
 _MACRO = re.compile(r"\s*create\s+(or\s+replace\s+)?macro\s", re.IGNORECASE)
 _CSV_FORM = "header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"', nullstr = ''"
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -158,6 +163,8 @@ def load_sql(folder: Path | None = None) -> SqlTree:
         paths[path.stem] = path
     with closing(_open(":memory:")) as parser:
         relations = {name: _read_relation(parser, path, paths.keys()) for name, path in paths.items()}
+    for name in relations:
+        _carry_out_with(name, relations, set())
     return SqlTree(root, tuple(sorted(root.glob("macros/*.sql"))), relations)
 
 
@@ -198,6 +205,50 @@ def _read_relation(parser: Connection, path: Path, stems: Iterable[str]) -> SqlF
     if path.stem in reads:
         raise SqlRefused(f"{_shown(path)}: reads itself")
     return SqlFile(path.stem, path, text, reads, is_view)
+
+
+def _carry_out_with(name: str, relations: dict[str, SqlFile], begun: set[str]) -> SqlFile:
+    """`relations[name]`, after its `-- with:` line, if it has one, is carried out.
+
+    The relations between those exchanged and the SELECT become CTEs of their own names in front of it, in order.
+    """
+    sql = relations[name]
+    asked = next((match[1] for match in map(_WITH.fullmatch, sql.text.splitlines()[1:3]) if match), None)
+    if asked is None or name in begun:
+        return sql
+    begun.add(name)
+    exchanges: dict[str, str] = {}
+    for part in asked.split(","):
+        exchange = _EXCHANGE.fullmatch(part.strip())
+        if not exchange or not {exchange[1], exchange[2]} <= relations.keys():
+            raise SqlRefused(
+                f"{_shown(sql.path)}: `-- with:` exchanges relations, `core_one = core_other`; not {part.strip()!r}"
+            )
+        exchanges[exchange[1]] = exchange[2]
+    chain: list[str] = []
+    known = dict.fromkeys(exchanges, True)
+
+    def is_changed(read: str) -> bool:
+        """Whether `read` reads what is exchanged; if so it is in `chain`, after what it reads."""
+        if read not in known:
+            known[read] = False  # a circle, if there is one, is for `_ordered` to report
+            if read in relations:
+                reads = sorted(_carry_out_with(read, relations, begun).reads)
+                if any([is_changed(further) for further in reads]):
+                    known[read] = True
+                    chain.append(read)
+        return known[read]
+
+    if not any([is_changed(read) for read in sorted(sql.reads)]):
+        raise SqlRefused(
+            f"{_shown(sql.path)}: nothing that it reads comes from {' or '.join(exchanges)}; drop `-- with:`"
+        )
+    parts = [f"{old} AS (SELECT * FROM {new})" for old, new in exchanges.items()]  # noqa: S608 - names of relations
+    parts += [f"{read} AS (\n{relations[read].text}\n)" for read in chain]
+    read_in_all = frozenset[str]().union(sql.reads, *(relations[read].reads for read in chain), exchanges.values())
+    text = f"WITH {', '.join(parts)}\nSELECT * FROM (\n{sql.text}\n)"
+    relations[name] = SqlFile(name, sql.path, text, read_in_all - exchanges.keys() - set(chain), sql.is_view)
+    return relations[name]
 
 
 def _serialized(parser: Connection, path: Path, text: str) -> dict[str, Any]:

@@ -1,0 +1,20 @@
+-- One row per line that bills the allowance of its schedule too.
+SELECT
+    faults.network_id,
+    faults.mailbox_id,
+    faults.reporting_month,
+    faults.account_report,
+    faults.measure_field,
+    faults.price_list_id,
+    NULL::VARCHAR AS invoice_number,
+    faults.billed_amount,
+    faults.expected_amount,
+    faults.difference,
+    concat(
+        plain_text(faults.quantity_billed), ' billed for ', plain_text(faults.actual), ' ', faults.unit,
+        's measured: the allowance of ', plain_text(faults.allowance), ' was not taken off. With it ',
+        plain_text(faults.expected_quantity_billed), ' are billed, which cost ', money_text(faults.expected_amount), ', not ',
+        money_text(faults.billed_amount), ': ', too_much_text(faults.difference), '.'
+    ) AS explanation
+FROM core_line_faults AS faults
+WHERE faults.fault = 'allowance_not_applied'

@@ -1,0 +1,24 @@
+-- One row per line billed without the Minimum or Maximum that its schedule sets on the quantity.
+SELECT
+    faults.network_id,
+    faults.mailbox_id,
+    faults.reporting_month,
+    faults.account_report,
+    faults.measure_field,
+    faults.price_list_id,
+    NULL::VARCHAR AS invoice_number,
+    faults.billed_amount,
+    faults.expected_amount,
+    faults.difference,
+    concat(
+        plain_text(faults.quantity_billed), ' ', faults.unit, 's billed as measured, but the schedule bills ',
+        CASE
+            WHEN faults.quantity_billed < faults.expected_quantity_billed THEN concat('at least ', sets.first_minimum)
+            ELSE concat('at most ', sets.first_maximum)
+        END,
+        ': ', money_text(faults.expected_amount), ', not ', money_text(faults.billed_amount), ': ',
+        too_much_text(faults.difference), '.'
+    ) AS explanation
+FROM core_line_faults AS faults
+INNER JOIN core_sets AS sets USING (set_no)
+WHERE faults.fault = 'bound_ignored'

@@ -1,0 +1,65 @@
+-- One row per charge that is billed in two ways: on another contract's invoice too, or by its account and again by its network.
+-- The second is told by the quantities: the Root's Actual is just the sum of two or more of its mailboxes', which are billed
+-- as well, or its contract says that it aggregates them and the Root's is no less.
+WITH network_totals AS (
+    SELECT
+        lines.network_id,
+        lines.reporting_month,
+        lines.account_report,
+        lines.measure_field,
+        count(*) AS mailboxes,
+        sum(lines.actual) AS actual,
+        sum(lines.amount) AS amount
+    FROM core_lines AS lines
+    INNER JOIN core_sets AS sets USING (set_no)
+    WHERE lines.mailbox_id > 0 AND lines.actual > 0 AND lines.amount <> 0 AND sets.kind = 'count'
+    GROUP BY ALL
+    HAVING count(*) > 1
+),
+aggregates AS (
+    SELECT DISTINCT contract_id, reporting_month
+    FROM raw_contracts
+    WHERE aggregate_network_traffic
+)
+SELECT
+    matches.network_id,
+    matches.mailbox_id,
+    matches.reporting_month,
+    matches.account_report,
+    matches.measure_field,
+    matches.price_list_id,
+    matches.invoice_number,
+    (matches.invoice_amount * 2)::DECIMAL(28, 10) AS billed_amount,
+    matches.invoice_amount AS expected_amount,
+    matches.invoice_amount AS difference,
+    concat(
+        'Invoice ', coalesce(matches.invoice_number, matches.invoice_id::VARCHAR), ' of contract ', matches.contract_id, ' bills ',
+        money_text(matches.invoice_amount), ' for an account of contract ', matches.billing_contract_id,
+        ', whose own invoice bills it too: ask for a credit on the former.'
+    ) AS explanation
+FROM core_invoice_matches AS matches
+WHERE matches.status = 'other_contract'
+UNION ALL
+SELECT
+    root.network_id,
+    root.mailbox_id,
+    root.reporting_month,
+    root.account_report,
+    root.measure_field,
+    root.price_list_id,
+    NULL,
+    (root.amount + totals.amount)::DECIMAL(28, 10),
+    root.amount,
+    totals.amount::DECIMAL(28, 10),
+    concat(
+        'The network''s ', plain_text(root.actual), ' for ', money_text(root.amount), ' take in the ', plain_text(totals.actual),
+        ' of ', totals.mailboxes, ' of its mailboxes, which are billed ', money_text(totals.amount),
+        ' for them as well: ask which of the two is meant.'
+    )
+FROM core_lines AS root
+INNER JOIN network_totals AS totals USING (network_id, reporting_month, account_report, measure_field)
+LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)
+LEFT JOIN aggregates ON aggregates.contract_id = accounts.contract_id AND aggregates.reporting_month = root.reporting_month
+WHERE root.mailbox_id = 0
+    AND root.amount <> 0
+    AND (root.actual = totals.actual OR (aggregates.contract_id IS NOT NULL AND root.actual >= totals.actual))

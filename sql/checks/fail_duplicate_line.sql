@@ -1,0 +1,20 @@
+-- One row per line that an invoice bills more than once.
+SELECT
+    network_id,
+    mailbox_id,
+    reporting_month,
+    account_report,
+    measure_field,
+    price_list_id,
+    invoice_number,
+    (invoice_amount * (count(*) + 1))::DECIMAL(28, 10) AS billed_amount,
+    invoice_amount AS expected_amount,
+    (invoice_amount * count(*))::DECIMAL(28, 10) AS difference,
+    concat(
+        'Invoice ', coalesce(invoice_number, invoice_id::VARCHAR), ' bills the line over ', money_text(invoice_amount), ' ',
+        count(*) + 1, ' times: ', money_text((invoice_amount * count(*))::DECIMAL(28, 10)), ' too much; ask for a credit.'
+    ) AS explanation
+FROM core_invoice_matches
+WHERE status = 'copy'
+GROUP BY
+    network_id, mailbox_id, reporting_month, account_report, measure_field, price_list_id, invoice_number, invoice_id, invoice_amount

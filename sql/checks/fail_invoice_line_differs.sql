@@ -1,0 +1,40 @@
+-- One row per line that the invoice bills otherwise than InvoiceCalculateLineItem answers.
+-- Not where the line itself is found wrong and the invoice has it right, or where the invoice has what was answered before the
+-- line was restated: then that finding is the cause.
+SELECT
+    matches.network_id,
+    matches.mailbox_id,
+    matches.reporting_month,
+    matches.account_report,
+    matches.measure_field,
+    matches.price_list_id,
+    matches.invoice_number,
+    matches.invoice_amount AS billed_amount,
+    matches.amount AS expected_amount,
+    matches.invoice_amount - matches.amount AS difference,
+    concat(
+        'Invoice ', coalesce(matches.invoice_number, matches.invoice_id::VARCHAR), ' bills ', plain_text(matches.invoice_quantity_billed),
+        ' at ', money_text(matches.invoice_amount), ', InvoiceCalculateLineItem answers ', plain_text(matches.quantity_billed), ' at ',
+        money_text(matches.amount),
+        CASE
+            WHEN matches.invoice_amount = matches.amount THEN '.'
+            ELSE concat(': the invoice has ', too_much_text(matches.invoice_amount - matches.amount), '.')
+        END
+    ) AS explanation
+FROM core_invoice_matches AS matches
+LEFT JOIN core_line_faults AS faults
+    ON faults.network_id = matches.network_id
+    AND faults.mailbox_id = matches.mailbox_id
+    AND faults.reporting_month = matches.reporting_month
+    AND faults.account_report = matches.account_report
+    AND faults.measure_field = matches.measure_field
+    AND faults.fault IS NOT NULL
+ANTI JOIN raw_line_item_history AS earlier
+    ON earlier.network_id = matches.network_id
+    AND earlier.mailbox_id = matches.mailbox_id
+    AND earlier.reporting_month = matches.reporting_month
+    AND earlier.account_report = matches.account_report
+    AND earlier.measure_field = matches.measure_field
+    AND earlier.amount = matches.invoice_amount
+    AND earlier.quantity_billed = matches.invoice_quantity_billed
+WHERE matches.status = 'differs' AND matches.invoice_amount IS DISTINCT FROM faults.expected_amount

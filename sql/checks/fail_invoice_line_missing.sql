@@ -1,0 +1,24 @@
+-- One row per line that the invoice of its contract leaves out. A line of nothing is not missed.
+WITH numbers AS (
+    SELECT contract_id, reporting_month, min(invoice_number) AS invoice_number
+    FROM core_invoice_lines
+    GROUP BY ALL
+)
+SELECT
+    matches.network_id,
+    matches.mailbox_id,
+    matches.reporting_month,
+    matches.account_report,
+    matches.measure_field,
+    matches.price_list_id,
+    numbers.invoice_number,
+    NULL::DECIMAL(28, 10) AS billed_amount,
+    matches.amount AS expected_amount,
+    -matches.amount AS difference,
+    concat(
+        'Invoice ', coalesce(numbers.invoice_number, 'of contract ' || matches.contract_id), ' lacks the line over ',
+        money_text(matches.amount), ' that InvoiceCalculateLineItem answers: expect it on a later invoice.'
+    ) AS explanation
+FROM core_invoice_matches AS matches
+INNER JOIN numbers USING (contract_id, reporting_month)
+WHERE matches.status = 'not_on_invoice' AND matches.amount <> 0

@@ -1,0 +1,19 @@
+-- One row per invoice whose total is not the sum of its own lines.
+-- Not where the total is that of the lines asked for one by one: then lines of the invoice are wrong, and found as such.
+SELECT
+    NULL::INTEGER AS network_id,
+    NULL::INTEGER AS mailbox_id,
+    reporting_month,
+    NULL::VARCHAR AS account_report,
+    NULL::VARCHAR AS measure_field,
+    NULL::INTEGER AS price_list_id,
+    invoice_number,
+    total_amount AS billed_amount,
+    lines_amount::DECIMAL(28, 10) AS expected_amount,
+    total_difference::DECIMAL(28, 10) AS difference,
+    concat(
+        'Invoice ', coalesce(invoice_number, invoice_id::VARCHAR), ' of contract ', contract_id, ' says ', money_text(total_amount),
+        ', its ', lines, ' lines add up to ', money_text(lines_amount), ': ', too_much_text(total_difference), '.'
+    ) AS explanation
+FROM out_invoice_tieout
+WHERE total_difference <> 0 AND NOT (total_amount IS NOT DISTINCT FROM billed_amount AND cause <> '')

@@ -1,0 +1,22 @@
+-- One row per MonthlyMinimum line that is not what its account's other lines leave to the minimum.
+SELECT
+    faults.network_id,
+    faults.mailbox_id,
+    faults.reporting_month,
+    faults.account_report,
+    faults.measure_field,
+    faults.price_list_id,
+    NULL::VARCHAR AS invoice_number,
+    faults.billed_amount,
+    faults.expected_amount,
+    faults.difference,
+    concat(
+        'Billed ', money_text(faults.billed_amount), ' as the monthly minimum; ', rules.rule, ' (', plain_text(money.rate),
+        ' and ', money_text(money.base_amount), ') gives ', money_text(faults.expected_amount), ': ',
+        too_much_text(faults.difference), '.'
+    ) AS explanation
+FROM core_line_faults AS faults
+INNER JOIN core_money_expected AS money
+    USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+INNER JOIN core_money_rules AS rules USING (reading_no)
+WHERE faults.fault = 'minimum_mismatch'

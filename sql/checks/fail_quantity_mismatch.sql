@@ -1,0 +1,22 @@
+-- One row per line whose quantity billed is not what allowance and blocks make of the quantity measured.
+SELECT
+    faults.network_id,
+    faults.mailbox_id,
+    faults.reporting_month,
+    faults.account_report,
+    faults.measure_field,
+    faults.price_list_id,
+    NULL::VARCHAR AS invoice_number,
+    faults.billed_amount,
+    faults.expected_amount,
+    faults.difference,
+    concat(
+        plain_text(faults.quantity_billed), ' billed for ', plain_text(faults.actual), ' ', faults.unit, 's measured',
+        CASE WHEN faults.allowance > 0 THEN concat(', ', plain_text(faults.allowance), ' of them free') ELSE '' END,
+        CASE WHEN faults.listed_block > 0 THEN concat(', in blocks of ', plain_text(faults.listed_block)) ELSE '' END,
+        ': it should be ', plain_text(faults.expected_quantity_billed), ', which costs ', money_text(faults.expected_amount),
+        ', not ', money_text(faults.billed_amount),
+        CASE WHEN faults.difference = 0 THEN '.' ELSE concat(': ', too_much_text(faults.difference), '.') END
+    ) AS explanation
+FROM core_line_faults AS faults
+WHERE faults.fault = 'quantity_mismatch'

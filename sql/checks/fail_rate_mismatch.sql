@@ -1,0 +1,42 @@
+-- One row per line that shows another schedule than its price list has.
+SELECT
+    faults.network_id,
+    faults.mailbox_id,
+    faults.reporting_month,
+    faults.account_report,
+    faults.measure_field,
+    faults.price_list_id,
+    NULL::VARCHAR AS invoice_number,
+    faults.billed_amount,
+    faults.expected_amount,
+    faults.difference,
+    CASE
+        WHEN faults.listed_rate IS NULL THEN concat(
+            'Billed ', money_text(faults.billed_amount), ' by schedule ', faults.schedule_id, ', which price list ',
+            faults.price_list_id, ' does not have', CASE
+                WHEN faults.expected_amount IS NULL THEN ': what it should cost cannot be proved.'
+                ELSE concat('; its own schedules give ', money_text(faults.expected_amount), '.')
+            END
+        )
+        ELSE concat(
+            'Billed ', money_text(faults.billed_amount), ' at the rate ', plain_text(faults.shown_rate),
+            CASE
+                WHEN faults.shown_block IS DISTINCT FROM faults.listed_block
+                    THEN concat(' and the block ', plain_text(faults.shown_block))
+                ELSE ''
+            END,
+            '; price list ', faults.price_list_id, ' says ', plain_text(faults.listed_rate),
+            CASE
+                WHEN faults.shown_block IS DISTINCT FROM faults.listed_block
+                    THEN concat(' and ', plain_text(faults.listed_block))
+                ELSE ''
+            END,
+            CASE
+                WHEN faults.difference IS NULL THEN '.'
+                WHEN faults.difference = 0 THEN '; the amount is right all the same.'
+                ELSE concat(', which gives ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.')
+            END
+        )
+    END AS explanation
+FROM core_line_faults AS faults
+WHERE faults.fault = 'rate_mismatch'

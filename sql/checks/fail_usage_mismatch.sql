@@ -1,0 +1,37 @@
+-- One row per line whose quantity is not what else is known of the account's use, beyond the tolerance.
+SELECT
+    usage.network_id,
+    usage.mailbox_id,
+    usage.reporting_month,
+    usage.account_report,
+    usage.measure_field,
+    usage.price_list_id,
+    NULL::VARCHAR AS invoice_number,
+    results.amount AS billed_amount,
+    NULL::DECIMAL(28, 10) AS expected_amount,
+    NULL::DECIMAL(28, 10) AS difference,
+    concat(
+        plain_text(usage.actual), ' measured on the line, but ',
+        CASE
+            WHEN usage.source = 'lines' THEN concat('the account''s To and From lines add up to ', plain_text(usage.stated_quantity))
+            ELSE concat('the monthly report says ', plain_text(usage.stated_quantity))
+        END,
+        ': ', plain_text(abs(usage.difference)), CASE WHEN usage.difference > 0 THEN ' more' ELSE ' less' END,
+        CASE WHEN usage.tolerance > 0 THEN concat(', where rounding explains at most ', plain_text(usage.tolerance)) ELSE '' END,
+        '. The line bills ', money_text(results.amount), ', right for its own quantity: ask which count holds.'
+    ) AS explanation
+FROM out_usage_tieout AS usage
+INNER JOIN core_line_results AS results USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+-- a line of another account has that account's use
+ANTI JOIN core_line_oddities AS odd
+    ON odd.network_id = usage.network_id
+    AND odd.mailbox_id = usage.mailbox_id
+    AND odd.reporting_month = usage.reporting_month
+    AND odd.account_report = usage.account_report
+    AND odd.measure_field = usage.measure_field
+    AND (odd.is_of_other_account OR odd.is_of_other_measure)
+WHERE NOT usage.is_tied
+QUALIFY row_number() OVER (
+    PARTITION BY usage.network_id, usage.mailbox_id, usage.reporting_month, usage.account_report, usage.measure_field
+    ORDER BY usage.source
+) = 1

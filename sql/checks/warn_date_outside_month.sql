@@ -1,0 +1,18 @@
+-- One row per line whose date lies outside the month that it bills.
+SELECT
+    odd.network_id,
+    odd.mailbox_id,
+    odd.reporting_month,
+    odd.account_report,
+    odd.measure_field,
+    odd.price_list_id,
+    NULL::VARCHAR AS invoice_number,
+    odd.amount AS billed_amount,
+    NULL::DECIMAL(28, 10) AS expected_amount,
+    NULL::DECIMAL(28, 10) AS difference,
+    concat(
+        'The line of ', strftime(odd.reporting_month, '%Y-%m'), ' over ', money_text(odd.amount), ' is dated ',
+        strftime(odd.line_date, '%Y-%m-%d'), ': check in which month it is to be booked, and that no other month bills it too.'
+    ) AS explanation
+FROM core_line_oddities AS odd
+WHERE odd.is_outside_month

@@ -1,0 +1,64 @@
+-- One row per price list, month, report and measure whose lines leave it open how the schedules are meant.
+-- Not where a gap or an overlap of the tiers is the reason: that finding says what hangs on it.
+WITH months AS (
+    SELECT DISTINCT price_list_id, reporting_month, account_report, measure_field, set_no
+    FROM core_tiers
+    SEMI JOIN core_lines USING (set_no, reporting_month)
+),
+rivals AS (
+    SELECT
+        rivals.set_no,
+        string_agg(
+            concat(readings.reading_id, ' bills ', coalesce(money_text(rivals.amount_there::DECIMAL(28, 10)), 'nothing it can name')),
+            ', ' ORDER BY rivals.place
+        ) AS words
+    FROM core_rivals AS rivals
+    INNER JOIN core_rivals AS leader ON leader.set_no = rivals.set_no AND leader.place = 1
+    INNER JOIN core_set_readings AS readings ON readings.set_no = rivals.set_no AND readings.reading_no = rivals.reading_no
+    WHERE rivals.deciding_quantity = leader.deciding_quantity
+    GROUP BY rivals.set_no
+),
+money AS (
+    SELECT set_no, lines_explained, lines_total
+    FROM core_money_scores
+    WHERE place = 1 AND lines_explained * 2 < lines_total
+)
+SELECT
+    NULL::INTEGER AS network_id,
+    NULL::INTEGER AS mailbox_id,
+    months.reporting_month,
+    months.account_report,
+    months.measure_field,
+    months.price_list_id,
+    NULL::VARCHAR AS invoice_number,
+    NULL::DECIMAL(28, 10) AS billed_amount,
+    NULL::DECIMAL(28, 10) AS expected_amount,
+    NULL::DECIMAL(28, 10) AS difference,
+    CASE
+        WHEN chosen.verdict = 'undecided' THEN concat(
+            'The lines of price list ', months.price_list_id, ' do not tell how ', months.account_report, ' ',
+            months.measure_field, ' is meant: at a quantity of ', plain_text(chosen.deciding_quantity), ' ', rivals.words, '. Up to ',
+            money_text(chosen.amount_at_stake), ' hang on it; ask the vendor, or wait for such a line.'
+        )
+        ELSE concat(
+            'No reading explains half of the lines of price list ', months.price_list_id, ', ', months.account_report, ' ',
+            months.measure_field, ' (the best explains ', coalesce(chosen.lines_explained, money.lines_explained), ' of ',
+            coalesce(chosen.lines_total, money.lines_total), '): its amounts are not proved; ask the vendor how it is meant.'
+        )
+    END AS explanation
+FROM months
+LEFT JOIN core_chosen_readings AS chosen USING (set_no)
+LEFT JOIN rivals USING (set_no)
+LEFT JOIN money USING (set_no)
+WHERE (chosen.verdict IN ('undecided', 'none_fits') OR money.set_no IS NOT NULL)
+    AND NOT (
+        coalesce(chosen.verdict, '') = 'undecided'
+        AND EXISTS (FROM core_tier_faults AS faults WHERE faults.set_no = months.set_no)
+        AND NOT EXISTS (
+            -- every rival is the chosen reading, but for where the tiers are cut
+            FROM core_rivals AS rival
+            INNER JOIN core_set_readings AS other ON other.set_no = rival.set_no AND other.reading_no = rival.reading_no
+            INNER JOIN core_set_readings AS best ON best.set_no = rival.set_no AND best.reading_no = chosen.reading_no
+            WHERE rival.set_no = months.set_no AND other.model <> best.model
+        )
+    )

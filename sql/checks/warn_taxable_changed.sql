@@ -1,0 +1,37 @@
+-- One row per line whose tax flag is not that of the same key in the month before.
+WITH mixed AS (
+    -- where a price list taxes a measure always or never, no key can have changed
+    SELECT price_list_id, account_report, measure_field
+    FROM core_lines
+    GROUP BY ALL
+    HAVING bool_or(is_taxable) AND NOT bool_and(is_taxable)
+),
+lines AS (
+    SELECT *
+    FROM core_lines
+    SEMI JOIN mixed USING (price_list_id, account_report, measure_field)
+)
+SELECT
+    lines.network_id,
+    lines.mailbox_id,
+    lines.reporting_month,
+    lines.account_report,
+    lines.measure_field,
+    lines.price_list_id,
+    NULL::VARCHAR AS invoice_number,
+    lines.amount AS billed_amount,
+    NULL::DECIMAL(28, 10) AS expected_amount,
+    NULL::DECIMAL(28, 10) AS difference,
+    concat(
+        'The line over ', money_text(lines.amount), ' is ', CASE WHEN lines.is_taxable THEN '' ELSE 'not ' END, 'taxable; in ',
+        strftime(earlier.reporting_month, '%Y-%m'), ' the same line was', CASE WHEN lines.is_taxable THEN ' not' ELSE '' END,
+        ': check the tax before booking.'
+    ) AS explanation
+FROM lines
+INNER JOIN lines AS earlier
+    ON earlier.network_id = lines.network_id
+    AND earlier.mailbox_id = lines.mailbox_id
+    AND earlier.account_report = lines.account_report
+    AND earlier.measure_field = lines.measure_field
+    AND earlier.reporting_month = lines.reporting_month - INTERVAL 1 MONTH
+WHERE lines.is_taxable <> earlier.is_taxable

@@ -1,0 +1,102 @@
+-- One row per key of an invoiced contract and month, and per copy or stranger on an invoice: the invoice's line beside ours.
+--     matches         same quantity and amount              differs       another quantity or amount
+--     not_on_invoice  our line, on no invoice of its contract             not_asked     on the invoice, and we have no line
+--     copy            the same line once more               other_contract  a line of an account that another contract bills, and did
+WITH invoiced AS (
+    SELECT DISTINCT reporting_month, contract_id
+    FROM core_invoice_lines
+),
+months AS (
+    SELECT DISTINCT reporting_month FROM core_invoice_lines
+),
+ours AS (
+    SELECT
+        lines.network_id,
+        lines.mailbox_id,
+        lines.reporting_month,
+        lines.account_report,
+        lines.measure_field,
+        lines.price_list_id,
+        lines.quantity_billed,
+        lines.amount,
+        accounts.contract_id
+    FROM core_lines AS lines
+    SEMI JOIN months USING (reporting_month)
+    INNER JOIN core_accounts AS accounts USING (network_id, mailbox_id)
+    SEMI JOIN invoiced ON invoiced.reporting_month = lines.reporting_month AND invoiced.contract_id = accounts.contract_id
+),
+theirs AS (
+    SELECT
+        invoices.*,
+        accounts.contract_id AS billing_contract_id,
+        accounts.contract_id IS DISTINCT FROM invoices.contract_id
+        AND EXISTS (
+            FROM core_invoice_lines AS own
+            WHERE own.network_id = invoices.network_id
+                AND own.mailbox_id = invoices.mailbox_id
+                AND own.reporting_month = invoices.reporting_month
+                AND own.account_report = invoices.account_report
+                AND own.measure_field = invoices.measure_field
+                AND own.contract_id = accounts.contract_id
+        ) AS is_stranger
+    FROM core_invoice_lines AS invoices
+    LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)
+),
+paired AS (
+    SELECT *
+    FROM theirs
+    WHERE copy = 1 AND NOT is_stranger
+)
+SELECT
+    coalesce(ours.network_id, paired.network_id) AS network_id,
+    coalesce(ours.mailbox_id, paired.mailbox_id) AS mailbox_id,
+    coalesce(ours.reporting_month, paired.reporting_month) AS reporting_month,
+    coalesce(ours.account_report, paired.account_report) AS account_report,
+    coalesce(ours.measure_field, paired.measure_field) AS measure_field,
+    coalesce(ours.price_list_id, paired.price_list_id) AS price_list_id,
+    coalesce(paired.contract_id, ours.contract_id) AS contract_id,
+    paired.source,
+    paired.invoice_id,
+    paired.invoice_number,
+    ours.amount,
+    ours.quantity_billed,
+    paired.amount AS invoice_amount,
+    paired.quantity_billed AS invoice_quantity_billed,
+    paired.actual AS invoice_actual,
+    NULL::INTEGER AS billing_contract_id,
+    CASE
+        WHEN paired.invoice_id IS NULL THEN 'not_on_invoice'
+        WHEN ours.network_id IS NULL THEN 'not_asked'
+        WHEN paired.amount IS NOT DISTINCT FROM ours.amount AND paired.quantity_billed IS NOT DISTINCT FROM ours.quantity_billed
+            THEN 'matches'
+        ELSE 'differs'
+    END AS status
+FROM ours
+FULL JOIN paired
+    ON paired.network_id = ours.network_id
+    AND paired.mailbox_id = ours.mailbox_id
+    AND paired.reporting_month = ours.reporting_month
+    AND paired.account_report = ours.account_report
+    AND paired.measure_field = ours.measure_field
+    AND paired.contract_id = ours.contract_id
+UNION ALL
+SELECT
+    network_id,
+    mailbox_id,
+    reporting_month,
+    account_report,
+    measure_field,
+    price_list_id,
+    contract_id,
+    source,
+    invoice_id,
+    invoice_number,
+    NULL,
+    NULL,
+    amount,
+    quantity_billed,
+    actual,
+    billing_contract_id,
+    CASE WHEN is_stranger THEN 'other_contract' ELSE 'copy' END
+FROM theirs
+WHERE copy > 1 OR is_stranger

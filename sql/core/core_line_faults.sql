@@ -1,0 +1,92 @@
+-- One row per line that is billed wrongly: the one name of its fault, and the figures that a finding gives.
+-- The names go from the most telling to the most general; the first that fits is the fault, so that a line is found once:
+--     sign_mismatch          the right amount with the wrong sign
+--     rate_mismatch          the schedule shown is not the price list's
+--     percentage_mismatch, minimum_mismatch      the amount of such a measure is not what its reading says
+--     allowance_not_applied, bound_ignored       the quantity billed is what leaving that rule out gives
+--     quantity_mismatch      the quantity billed is another one
+--     wrong_tier             the right quantity at the rate of a tier that it does not reach
+--     amount_mismatch        the right quantity, and no rule gives the amount
+WITH other_tiers AS (
+    SELECT
+        suspects.network_id,
+        suspects.mailbox_id,
+        suspects.reporting_month,
+        suspects.account_report,
+        suspects.measure_field,
+        -- the tier shown, if it explains the amount, else the nearest
+        arg_min(
+            tiers.tier,
+            (tiers.tier IS DISTINCT FROM suspects.shown_tier, abs(tiers.tier - suspects.expected_tier), tiers.tier)
+        ) AS billed_tier
+    FROM core_suspects AS suspects
+    INNER JOIN core_set_tiers AS tiers USING (set_no)
+    INNER JOIN core_sets AS sets USING (set_no)
+    INNER JOIN core_price_list_roundings AS chosen ON chosen.price_list_id = sets.price_list_id
+    INNER JOIN core_roundings AS roundings USING (rounding_no)
+    WHERE suspects.verdict = 'differs'
+        AND suspects.tiers > 1
+        AND suspects.quantity_billed = suspects.expected_quantity_billed
+        AND (
+            line_amount(
+                cost_at_rate(suspects.quantity_billed, suspects.billed_in, suspects.rate_per, tiers.block, tiers.rate),
+                roundings.rounding, roundings.unit, roundings.half
+            ) = suspects.amount
+            OR (suspects.model IN ('stairstep', 'stacked_flat') AND tiers.rate = suspects.amount)
+        )
+    GROUP BY ALL
+)
+SELECT
+    suspects.network_id,
+    suspects.mailbox_id,
+    suspects.reporting_month,
+    suspects.account_report,
+    suspects.measure_field,
+    suspects.price_list_id,
+    suspects.set_no,
+    suspects.case_id,
+    suspects.kind,
+    suspects.unit,
+    suspects.verdict,
+    suspects.actual,
+    suspects.quantity_billed,
+    suspects.expected_quantity_billed,
+    suspects.amount AS billed_amount,
+    suspects.expected_amount,
+    suspects.difference,
+    suspects.allowance,
+    suspects.shown_rate,
+    suspects.listed_rate,
+    suspects.shown_block,
+    suspects.listed_block,
+    suspects.schedule_id,
+    suspects.shown_tier,
+    suspects.expected_tier,
+    other_tiers.billed_tier,
+    suspects.error,
+    CASE
+        WHEN suspects.verdict = 'differs' AND suspects.amount <> 0 AND suspects.amount = -suspects.expected_amount
+            THEN 'sign_mismatch'
+        WHEN suspects.shows_other_schedule THEN 'rate_mismatch'
+        WHEN suspects.verdict <> 'differs' THEN NULL
+        WHEN suspects.kind = 'percentage' THEN 'percentage_mismatch'
+        WHEN suspects.kind = 'minimum' THEN 'minimum_mismatch'
+        WHEN suspects.kind = 'subtotal' THEN 'amount_mismatch'
+        WHEN suspects.quantity_billed <> suspects.expected_quantity_billed
+            THEN CASE
+                WHEN suspects.quantity_billed = free.quantity_billed THEN 'allowance_not_applied'
+                WHEN suspects.quantity_billed = unbound.quantity_billed THEN 'bound_ignored'
+                ELSE 'quantity_mismatch'
+            END
+        WHEN suspects.amount = free.amount THEN 'allowance_not_applied'
+        WHEN suspects.amount = unbound.amount THEN 'bound_ignored'
+        WHEN other_tiers.billed_tier IS NOT NULL THEN 'wrong_tier'
+        ELSE 'amount_mismatch'
+    END AS fault
+FROM core_suspects AS suspects
+LEFT JOIN core_fault_rated AS free
+    ON free.set_no = suspects.set_no AND free.actual = suspects.actual AND free.left_out = 'allowance'
+LEFT JOIN core_fault_rated AS unbound
+    ON unbound.set_no = suspects.set_no AND unbound.actual = suspects.actual AND unbound.left_out = 'bounds'
+LEFT JOIN other_tiers
+    USING (network_id, mailbox_id, reporting_month, account_report, measure_field)

@@ -1,0 +1,39 @@
+-- One row per line: what was billed, what its reading expects, and the verdict.
+-- kept as: view
+--     fits          billed as every reading that the lines leave open says, quantity and amount
+--     differs       billed otherwise
+--     undecided     the readings that the lines leave open part on it
+--     not_provable  no schedule, no reading that explains half of its set's lines, or no price for the quantity
+SELECT
+    lines.network_id,
+    lines.mailbox_id,
+    lines.reporting_month,
+    lines.account_report,
+    lines.measure_field,
+    lines.line_item_number,
+    lines.price_list_id,
+    lines.set_no,
+    lines.shown_tier,
+    lines.schedule_id,
+    lines.actual,
+    lines.quantity_billed,
+    lines.is_taxable,
+    lines.amount,
+    expected.case_id,
+    expected.expected_tier,
+    CASE WHEN money.set_no IS NULL THEN expected.expected_quantity_billed ELSE lines.quantity_billed END
+        AS expected_quantity_billed,
+    coalesce(money.expected_amount, expected.expected_amount) AS expected_amount,
+    lines.amount - coalesce(money.expected_amount, expected.expected_amount) AS difference,
+    expected.error,
+    CASE
+        WHEN money.set_no IS NOT NULL THEN CASE WHEN money.fits THEN 'fits' ELSE 'differs' END
+        WHEN expected.expected_amount IS NULL THEN 'not_provable'
+        WHEN expected.is_contested THEN 'undecided'
+        WHEN lines.quantity_billed = expected.expected_quantity_billed AND lines.amount = expected.expected_amount THEN 'fits'
+        ELSE 'differs'
+    END AS verdict
+FROM core_lines AS lines
+LEFT JOIN core_expected AS expected USING (set_no, actual)
+LEFT JOIN core_money_expected AS money
+    USING (network_id, mailbox_id, reporting_month, account_report, measure_field)

@@ -1,0 +1,23 @@
+-- One row per line that is money of other lines: what the reading that explains most lines of its set expects.
+-- Nothing is expected where no reading explains half of them.
+SELECT
+    trials.network_id,
+    trials.mailbox_id,
+    trials.reporting_month,
+    trials.account_report,
+    trials.measure_field,
+    trials.set_no,
+    trials.reading_no,
+    readings.reading_id,
+    trials.kind,
+    trials.base,
+    trials.rule,
+    trials.rate,
+    trials.base_amount,
+    trials.amount_exact,
+    trials.expected_amount,
+    trials.fits
+FROM core_money_trials AS trials
+INNER JOIN core_money_scores AS scores USING (set_no, reading_no)
+INNER JOIN core_money_readings AS readings USING (reading_no)
+WHERE scores.place = 1 AND scores.lines_explained * 2 >= scores.lines_total

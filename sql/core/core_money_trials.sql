@@ -1,0 +1,53 @@
+-- One row per line that is money of other lines, and candidate reading: what the reading bills, and whether the line says so.
+-- A subtotal must also show the sum as its Actual, for its amount alone may be nothing.
+WITH exact AS (
+    SELECT
+        bases.*,
+        readings.reading_no,
+        readings.plausibility,
+        readings.rule,
+        sets.first_rate AS rate,
+        roundings.rounding,
+        units.unit,
+        units.half,
+        CASE readings.rule
+            WHEN 'per_hundred' THEN bases.base_amount * sets.first_rate * 0.01
+            WHEN 'per_hundred_negated' THEN -bases.base_amount * sets.first_rate * 0.01
+            WHEN 'fraction' THEN bases.base_amount * sets.first_rate
+            WHEN 'fraction_negated' THEN -bases.base_amount * sets.first_rate
+            WHEN 'amount_is_base' THEN bases.base_amount
+            WHEN 'true_up' THEN greatest(sets.first_rate - bases.base_amount, 0)
+            WHEN 'whole_when_below' THEN CASE WHEN bases.base_amount < sets.first_rate THEN sets.first_rate ELSE 0 END
+            WHEN 'always' THEN sets.first_rate
+            ELSE 0
+        END::DECIMAL(38, 20) AS amount_exact
+    FROM core_money_bases AS bases
+    INNER JOIN core_money_readings AS readings USING (kind, base)
+    INNER JOIN core_sets AS sets USING (set_no)
+    INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
+    INNER JOIN core_roundings AS units USING (rounding_no)
+),
+rounded AS (
+    SELECT *, line_amount(amount_exact, rounding, unit, half)::DECIMAL(28, 10) AS expected_amount
+    FROM exact
+)
+SELECT
+    network_id,
+    mailbox_id,
+    reporting_month,
+    account_report,
+    measure_field,
+    set_no,
+    reading_no,
+    plausibility,
+    kind,
+    base,
+    rule,
+    rate,
+    base_amount,
+    actual,
+    amount,
+    amount_exact,
+    expected_amount,
+    amount = expected_amount AND (kind <> 'subtotal' OR actual = base_amount) AS fits
+FROM rounded

@@ -1,0 +1,51 @@
+-- One row per price list: how it rounds its lines, judged over all of them at once.
+-- A rounding's score is how many lines it explains when every schedule set takes the reading that suits it best. Where the list's
+-- own lines cannot tell roundings apart (no amount fell where they part, as on a tie between two cents), all price lists
+-- together decide, and failing that the order of reference_roundings: half up to cents first. `is_seen` says that the list's
+-- own lines speak against every other rounding; where it is false the choice costs at most one unit of the last decimal
+-- on lines of a kind not seen, so that it leaves no reading undecided.
+WITH scores AS (
+    SELECT set_no, reading_no, rounding_no, sum(lines) AS lines_explained
+    FROM core_trial_fits
+    GROUP BY ALL
+),
+best AS (
+    SELECT set_no, rounding_no, max(lines_explained) AS lines_explained
+    FROM scores
+    GROUP BY ALL
+),
+lists AS (
+    SELECT sets.price_list_id, roundings.rounding_no, sum(coalesce(best.lines_explained, 0)) AS lines_explained
+    FROM core_sets AS sets
+    CROSS JOIN core_roundings AS roundings
+    LEFT JOIN best USING (set_no, rounding_no)
+    GROUP BY ALL
+),
+everywhere AS (
+    SELECT rounding_no, sum(lines_explained) AS lines_explained
+    FROM lists
+    GROUP BY rounding_no
+),
+ranked AS (
+    SELECT
+        lists.price_list_id,
+        lists.rounding_no,
+        lists.lines_explained,
+        row_number() OVER preference AS place,
+        lead(lists.lines_explained) OVER preference AS next_lines_explained
+    FROM lists
+    INNER JOIN everywhere USING (rounding_no)
+    WINDOW preference AS (
+        PARTITION BY lists.price_list_id
+        ORDER BY lists.lines_explained DESC, everywhere.lines_explained DESC, lists.rounding_no
+    )
+)
+SELECT
+    ranked.price_list_id,
+    ranked.rounding_no,
+    roundings.rounding,
+    roundings.scale,
+    coalesce(ranked.lines_explained > ranked.next_lines_explained, true) AS is_seen
+FROM ranked
+INNER JOIN core_roundings AS roundings USING (rounding_no)
+WHERE ranked.place = 1

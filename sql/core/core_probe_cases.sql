@@ -1,0 +1,27 @@
+-- One row per schedule set, rival rule and quantity on which rivals are held against each other, as a case to rate.
+WITH rules AS (
+    SELECT DISTINCT
+        readings.set_no,
+        readings.rule_no,
+        readings.ladder_id,
+        readings.case_reading_id || '.' || roundings.rounding || roundings.scale AS reading_id,
+        readings.lone_bounds,
+        readings.allowance_rule
+    FROM core_set_readings AS readings
+    INNER JOIN core_reading_scores AS scores USING (set_no, reading_no)
+    INNER JOIN core_sets AS sets USING (set_no)
+    INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
+    WHERE scores.is_rival
+)
+SELECT
+    row_number() OVER (ORDER BY probes.set_no, rules.rule_no, probes.quantity) AS case_id,
+    probes.set_no,
+    rules.rule_no,
+    probes.quantity AS actual,
+    rules.ladder_id,
+    rules.reading_id,
+    case_quantity(probes.quantity, rules.lone_bounds, sets.allowance, sets.first_minimum, sets.first_maximum) AS quantity,
+    case_allowance(rules.allowance_rule, rules.lone_bounds, sets.allowance) AS allowance
+FROM core_probe_quantities AS probes
+INNER JOIN rules USING (set_no)
+INNER JOIN core_sets AS sets USING (set_no)

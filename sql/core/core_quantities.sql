@@ -1,0 +1,5 @@
+-- One row per schedule set and quantity measured: on how many lines.
+SELECT set_no, actual, count(*) AS lines
+FROM core_lines
+WHERE set_no IS NOT NULL
+GROUP BY set_no, actual

@@ -1,0 +1,27 @@
+-- One row per schedule set, quantity on its lines and reading that rates them: the chosen one and, where undecided, its rivals.
+WITH used AS (
+    SELECT set_no, reading_no, true AS is_chosen
+    FROM core_chosen_readings
+    WHERE verdict <> 'none_fits'
+    UNION ALL
+    SELECT rivals.set_no, rivals.reading_no, false
+    FROM core_rivals AS rivals
+    INNER JOIN core_chosen_readings AS chosen USING (set_no)
+    WHERE chosen.verdict = 'undecided' AND rivals.reading_no <> chosen.reading_no
+)
+SELECT
+    row_number() OVER (ORDER BY quantities.set_no, used.reading_no, quantities.actual) AS case_id,
+    quantities.set_no,
+    used.reading_no,
+    used.is_chosen,
+    quantities.actual,
+    readings.billed_in,
+    readings.ladder_id,
+    readings.case_reading_id || '.' || roundings.rounding || roundings.scale AS reading_id,
+    case_quantity(quantities.actual, readings.lone_bounds, sets.allowance, sets.first_minimum, sets.first_maximum) AS quantity,
+    case_allowance(readings.allowance_rule, readings.lone_bounds, sets.allowance) AS allowance
+FROM core_quantities AS quantities
+INNER JOIN used USING (set_no)
+INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+INNER JOIN core_sets AS sets USING (set_no)
+INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)

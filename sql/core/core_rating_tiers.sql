@@ -1,0 +1,31 @@
+-- One row per ladder and tier, as the rating takes it: a schedule set, cut as a reading cuts it.
+-- ladder_id = 4 x set_no + 2 where tiers begin at their Minimum (else they end at their Maximum) + 1 where Rate is the fee of
+-- the step. The minimum is left open, for a ladder has one set of bounds, whichever the reading takes them from; gaps and
+-- overlaps between the two are findings of their own. A schedule that stands alone is open: its bounds bound the quantity,
+-- if anything.
+WITH cuts AS (
+    SELECT
+        *,
+        lead(minimum) OVER ladder AS next_minimum,
+        lead(tier) OVER ladder IS NULL AS is_last
+    FROM core_set_tiers
+    WINDOW ladder AS (PARTITION BY set_no ORDER BY tier)
+)
+SELECT
+    set_no::BIGINT * 4 + CASE WHEN cut.at_minimum THEN 2 ELSE 0 END + CASE WHEN price.is_flat THEN 1 ELSE 0 END AS ladder_id,
+    tier,
+    NULL::DECIMAL(28, 10) AS minimum,
+    CASE
+        WHEN sets.tiers = 1 THEN NULL
+        WHEN is_last THEN nullif(maximum, 0) + CASE WHEN cut.at_minimum AND sets.is_in_whole_units THEN 1 ELSE 0 END
+        WHEN cut.at_minimum THEN nullif(next_minimum, 0)
+        ELSE nullif(maximum, 0)
+    END::DECIMAL(28, 10) AS maximum,
+    CASE WHEN price.is_flat THEN 0 ELSE cuts.rate END::DECIMAL(28, 10) AS rate,
+    CASE WHEN price.is_flat THEN cuts.rate ELSE 0 END::DECIMAL(28, 10) AS flat,
+    cuts.block
+FROM cuts
+INNER JOIN core_sets AS sets USING (set_no)
+CROSS JOIN (VALUES (false), (true)) AS cut (at_minimum)
+CROSS JOIN (VALUES (false), (true)) AS price (is_flat)
+WHERE sets.kind NOT IN ('percentage', 'subtotal', 'minimum')

@@ -1,0 +1,77 @@
+-- One row per schedule set with lines and candidate reading: how many of the lines tried it explains, and its place.
+-- Most lines first; of equals an ordinary reading goes before a remote one, then the order of reference_readings.
+-- The reading that leads its set is the yardstick: `gained` and `lost` are the lines that a reading explains and the leader does
+-- not, and the other way round. A reading is a rival while the lines cannot tell: it explains just the same lines, or the leader
+-- wins fewer than two of three lines on which they part. A remote reading is no rival of an ordinary leader.
+WITH tried AS (
+    SELECT set_no, sum(lines) AS lines_total
+    FROM core_trial_lines
+    GROUP BY set_no
+),
+fits AS (
+    SELECT fits.set_no, fits.reading_no, fits.trial_no, fits.lines
+    FROM core_trial_fits AS fits
+    INNER JOIN core_sets AS sets USING (set_no)
+    INNER JOIN core_price_list_roundings AS chosen USING (price_list_id, rounding_no)
+),
+scores AS (
+    SELECT set_no, reading_no, sum(lines) AS lines_explained
+    FROM fits
+    GROUP BY set_no, reading_no
+),
+ranked AS (
+    SELECT
+        readings.set_no,
+        readings.reading_no,
+        readings.plausibility,
+        tried.lines_total,
+        coalesce(scores.lines_explained, 0) AS lines_explained,
+        row_number() OVER (
+            PARTITION BY readings.set_no
+            ORDER BY coalesce(scores.lines_explained, 0) DESC, readings.plausibility, readings.reading_no
+        ) AS place
+    FROM core_set_readings AS readings
+    INNER JOIN tried USING (set_no)
+    LEFT JOIN scores USING (set_no, reading_no)
+),
+leaders AS (
+    SELECT set_no, reading_no, plausibility, lines_explained
+    FROM ranked
+    WHERE place = 1
+),
+gains AS (
+    SELECT fits.set_no, fits.reading_no, sum(fits.lines) AS gained
+    FROM fits
+    INNER JOIN leaders USING (set_no)
+    WHERE NOT EXISTS (
+        FROM fits AS led
+        WHERE led.set_no = fits.set_no AND led.reading_no = leaders.reading_no AND led.trial_no = fits.trial_no
+    )
+    GROUP BY fits.set_no, fits.reading_no
+),
+compared AS (
+    SELECT
+        ranked.*,
+        coalesce(gains.gained, 0) AS gained,
+        leaders.lines_explained - ranked.lines_explained + coalesce(gains.gained, 0) AS lost,
+        leaders.plausibility AS leading_plausibility
+    FROM ranked
+    INNER JOIN leaders USING (set_no)
+    LEFT JOIN gains ON gains.set_no = ranked.set_no AND gains.reading_no = ranked.reading_no
+)
+SELECT
+    set_no,
+    reading_no,
+    plausibility,
+    lines_total::BIGINT AS lines_total,
+    lines_explained::BIGINT AS lines_explained,
+    place,
+    gained::BIGINT AS gained,
+    lost::BIGINT AS lost,
+    place = 1
+    OR (
+        lines_explained > 0
+        AND (plausibility = 'ordinary' OR leading_plausibility = 'remote')
+        AND ((gained = 0 AND lost = 0) OR lost < gained * 2)
+    ) AS is_rival
+FROM compared

@@ -1,0 +1,16 @@
+-- One row per rule and rounding that a price list uses, as the rating takes it.
+SELECT DISTINCT
+    readings.case_reading_id || '.' || roundings.rounding || roundings.scale AS reading_id,
+    trial.model,
+    trial.upper_bound,
+    trial.blocks,
+    trial.block_scope,
+    trial.rate_per,
+    trial.allowance_rule,
+    trial.zero_pays_flat,
+    roundings.rounding,
+    roundings.scale
+FROM core_set_readings AS readings
+INNER JOIN core_trial_readings AS trial ON trial.reading_id = readings.case_reading_id
+INNER JOIN core_sets AS sets USING (set_no)
+INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)

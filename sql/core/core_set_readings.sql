@@ -1,0 +1,147 @@
+-- One row per schedule set and candidate reading that can bill it in a way of its own.
+-- Attributes that cannot matter on the set are put to one value, and candidates that then say the same are one: so nothing is
+-- called undecided that could never be decided. `reading_id` names the attributes that do matter, `case_reading_id` is the
+-- same rule as the rating knows it (core_rating_readings), `ladder_id` the set's tiers as the reading cuts them.
+WITH tried AS (
+    SELECT
+        sets.set_no,
+        sets.tiers,
+        sets.allowance > 0 AS has_allowance,
+        sets.first_minimum,
+        sets.first_maximum,
+        sets.is_without_blocks,
+        sets.is_cut_at_maximum_only,
+        sets.is_continuous,
+        sets.is_in_whole_units,
+        -- blocks of one unit round nothing where quantities are whole
+        sets.has_unit_blocks AND NOT sets.has_fractions AND sets.allowance % 1 = 0 AS has_idle_blocks,
+        sets.has_unit_blocks,
+        sets.has_fractions,
+        readings.*
+    FROM core_sets AS sets
+    INNER JOIN core_readings AS readings
+        ON readings.lone_bounds = 'ignored' OR sets.tiers = 1
+    WHERE sets.kind NOT IN ('percentage', 'subtotal', 'minimum')
+),
+one_tier AS (
+    SELECT
+        * REPLACE (
+            CASE
+                WHEN tiers > 1 THEN model
+                WHEN model IN ('volume', 'graduated') THEN 'unit'
+                WHEN model = 'stacked_flat' THEN 'stairstep'
+                ELSE model
+            END AS model,
+            -- on a schedule alone a fee per step is far-fetched: a flat fee is Rate for one of it
+            CASE WHEN tiers = 1 AND model IN ('stairstep', 'stacked_flat') THEN 'remote' ELSE plausibility END AS plausibility,
+            CASE
+                WHEN tiers = 1 OR model = 'unit' THEN 'max_inclusive'
+                WHEN tier_bound = 'min_exclusive' AND is_cut_at_maximum_only THEN 'max_exclusive'
+                WHEN tier_bound = 'min_exclusive' AND is_continuous THEN 'max_exclusive'
+                WHEN tier_bound = 'min_exclusive' AND is_in_whole_units AND NOT has_fractions THEN 'max_inclusive'
+                ELSE tier_bound
+            END AS tier_bound,
+            CASE
+                WHEN tiers > 1 THEN 'ignored'
+                WHEN lone_bounds LIKE 'floor_and_cap%' AND coalesce(first_minimum, 0) = 0 AND coalesce(first_maximum, 0) = 0
+                    THEN 'ignored'
+                WHEN lone_bounds = 'floor' AND (coalesce(first_minimum, 0) = 0 OR coalesce(first_maximum, 0) = 0)
+                    THEN CASE WHEN coalesce(first_minimum, 0) = 0 THEN 'ignored' ELSE 'floor_and_cap' END
+                WHEN lone_bounds = 'cap' AND (coalesce(first_minimum, 0) = 0 OR coalesce(first_maximum, 0) = 0)
+                    THEN CASE WHEN coalesce(first_maximum, 0) = 0 THEN 'ignored' ELSE 'floor_and_cap' END
+                WHEN lone_bounds = 'floor_and_cap_after_allowance' AND NOT has_allowance THEN 'floor_and_cap'
+                ELSE lone_bounds
+            END AS lone_bounds,
+            CASE WHEN is_without_blocks THEN zero_block ELSE 'no_blocks' END AS zero_block
+        )
+    FROM tried
+),
+without_blocks AS (
+    SELECT
+        * REPLACE (
+            CASE
+                WHEN is_without_blocks AND zero_block = 'no_blocks' THEN 'none'
+                WHEN has_idle_blocks THEN 'none'
+                -- one slice alone: its blocks are those of the quantity
+                WHEN model = 'unit' AND blocks LIKE '%\_by\_tier' ESCAPE '\' AND allowance_rule <> 'free_tier'
+                    THEN replace(blocks, '_by_tier', '')
+                ELSE blocks
+            END AS blocks,
+            CASE WHEN has_unit_blocks THEN 'unit' ELSE rate_per END AS rate_per,
+            CASE WHEN has_unit_blocks THEN 'units' ELSE billed_in END AS billed_in,
+            CASE WHEN has_idle_blocks THEN 'no_blocks' ELSE zero_block END AS zero_block
+        )
+    FROM one_tier
+),
+allowed AS (
+    SELECT
+        * REPLACE (
+            CASE
+                WHEN NOT has_allowance THEN 'before_blocks'
+                WHEN allowance_rule = 'after_blocks' AND (blocks = 'none' OR blocks LIKE '%\_by\_tier' ESCAPE '\')
+                    THEN 'before_blocks'
+                -- a free tier in front of a single price: what it holds is free, the rest is priced
+                WHEN allowance_rule = 'free_tier' AND model = 'unit'
+                    THEN CASE WHEN blocks = 'none' OR blocks LIKE '%\_by\_tier' ESCAPE '\' THEN 'before_blocks' ELSE 'after_blocks' END
+                ELSE allowance_rule
+            END AS allowance_rule,
+            CASE
+                WHEN model = 'unit' AND blocks LIKE '%\_by\_tier' ESCAPE '\' THEN replace(blocks, '_by_tier', '')
+                ELSE blocks
+            END AS blocks
+        )
+    FROM without_blocks
+),
+distinct_readings AS (
+    SELECT
+        set_no, model, tier_bound, allowance_rule, blocks, rate_per, billed_in, lone_bounds, zero_block, zero_quantity,
+        min(place) AS place,
+        CASE WHEN bool_or(plausibility = 'ordinary') THEN 'ordinary' ELSE 'remote' END AS plausibility
+    FROM allowed
+    GROUP BY ALL
+),
+worded AS (
+    SELECT
+        *,
+        [
+            model,
+            CASE WHEN count(DISTINCT tier_bound) OVER same_model > 1 THEN tier_bound END,
+            CASE WHEN count(DISTINCT allowance_rule) OVER same_model > 1 THEN 'allowance_' || allowance_rule END,
+            CASE WHEN count(DISTINCT blocks) OVER same_model > 1 THEN 'blocks_' || blocks END,
+            CASE WHEN count(DISTINCT rate_per) OVER same_model > 1 THEN 'rate_per_' || rate_per END,
+            CASE WHEN count(DISTINCT billed_in) OVER same_model > 1 THEN 'billed_in_' || billed_in END,
+            CASE WHEN count(DISTINCT lone_bounds) OVER same_model > 1 THEN 'bounds_' || lone_bounds END,
+            CASE WHEN zero_block = 'one_unit' THEN 'zero_block_is_one_unit' END,
+            CASE WHEN count(DISTINCT zero_quantity) OVER same_model > 1 THEN 'zero_' || zero_quantity END
+        ] AS all_words
+    FROM distinct_readings
+    WINDOW same_model AS (PARTITION BY set_no, model)
+)
+SELECT
+    set_no,
+    row_number() OVER (PARTITION BY set_no ORDER BY place)::INTEGER AS reading_no,
+    array_to_string(list_filter(all_words, lambda word: word IS NOT NULL), '.') AS reading_id,
+    plausibility,
+    model,
+    tier_bound,
+    allowance_rule,
+    blocks,
+    rate_per,
+    billed_in,
+    lone_bounds,
+    zero_block,
+    zero_quantity,
+    -- candidates that differ only in how QuantityBilled counts share one rule, rated once
+    dense_rank() OVER (
+        PARTITION BY set_no
+        ORDER BY
+            model, tier_bound, allowance_rule, blocks, rate_per, lone_bounds, zero_block, zero_quantity
+    )::INTEGER AS rule_no,
+    set_no::BIGINT * 4
+        + CASE WHEN tier_bound = 'min_exclusive' THEN 2 ELSE 0 END
+        + CASE WHEN model IN ('stairstep', 'stacked_flat') THEN 1 ELSE 0 END AS ladder_id,
+    concat_ws(
+        '.', model, CASE WHEN tier_bound = 'max_inclusive' THEN 'inclusive' ELSE 'exclusive' END,
+        CASE WHEN allowance_rule = 'ignored' THEN 'before_blocks' ELSE allowance_rule END, blocks, rate_per, zero_quantity
+    ) AS case_reading_id
+FROM worded

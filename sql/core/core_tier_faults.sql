@@ -1,0 +1,65 @@
+-- One row per schedule set and place where its tiers leave quantities without a tier, or give them two.
+-- Where one tier ends and the next begins is written in one of two ways: the same number (1,000 and 1,000), or the next whole one
+-- (1,000 and 1,001). A list that mostly writes the one way means it; a single other step is then a gap or an overlap of one.
+-- Lists without Minimum (the service of before 2022) cannot show either, and a ladder known from lines alone may lack tiers.
+WITH neighbours AS (
+    SELECT
+        tiers.set_no,
+        tiers.tier,
+        tiers.level,
+        tiers.minimum,
+        nullif(tiers.maximum, 0) AS maximum,
+        lead(tiers.tier) OVER ladder AS next_tier,
+        lead(tiers.level) OVER ladder AS next_level,
+        lead(tiers.minimum) OVER ladder AS next_minimum,
+        bool_and(tiers.source = 'line_items') OVER (PARTITION BY tiers.set_no) AS is_from_lines
+    FROM core_set_tiers AS tiers
+    INNER JOIN core_sets AS sets USING (set_no)
+    WHERE sets.tiers > 1 AND NOT sets.is_cut_at_maximum_only
+    WINDOW ladder AS (PARTITION BY tiers.set_no ORDER BY tiers.tier)
+),
+steps AS (
+    SELECT
+        *,
+        next_minimum - maximum AS step,
+        count(*) FILTER (WHERE next_minimum = maximum) OVER (PARTITION BY set_no)
+        > count(*) FILTER (WHERE next_minimum = maximum + 1) OVER (PARTITION BY set_no) AS is_continuous,
+        count(*) FILTER (WHERE next_minimum = maximum) OVER (PARTITION BY set_no)
+        < count(*) FILTER (WHERE next_minimum = maximum + 1) OVER (PARTITION BY set_no) AS is_in_whole_units
+    FROM neighbours
+)
+SELECT
+    set_no,
+    tier,
+    'tier_gap' AS fault,
+    maximum + CASE WHEN is_continuous THEN 0 ELSE 1 END AS from_quantity,
+    next_minimum - CASE WHEN is_continuous THEN 0 ELSE 1 END AS to_quantity,
+    concat(
+        level, ' ends at ', maximum, ' and ', next_level, ' begins at ', next_minimum, ': ',
+        maximum + CASE WHEN is_continuous THEN 0 ELSE 1 END, ' to ', next_minimum - CASE WHEN is_continuous THEN 0 ELSE 1 END,
+        ' belong to no tier'
+    ) AS words
+FROM steps
+WHERE NOT is_from_lines AND (step > 1 OR (step = 1 AND is_continuous))
+UNION ALL
+SELECT
+    set_no, tier, 'tier_gap', 0, minimum - 1,
+    concat(level, ', the first, begins at ', minimum, ': what is below belongs to no tier')
+FROM steps
+WHERE NOT is_from_lines AND tier = 1 AND minimum > 1
+UNION ALL
+SELECT
+    set_no,
+    tier,
+    'tier_overlap',
+    next_minimum,
+    maximum,
+    CASE
+        WHEN maximum IS NULL THEN concat(level, ' has no end but ', next_level, ' begins at ', next_minimum)
+        ELSE concat(
+            level, ' ends at ', maximum, ' but ', next_level, ' begins at ', next_minimum, ': ',
+            CASE WHEN step = 0 THEN maximum || ' belongs' ELSE concat(next_minimum, ' to ', maximum, ' belong') END, ' to both'
+        )
+    END
+FROM steps
+WHERE next_tier IS NOT NULL AND (maximum IS NULL OR step < 0 OR (step = 0 AND is_in_whole_units))

@@ -1,0 +1,75 @@
+-- One row per price list, month, account report, measure and schedule: the schedule set and the tier within it that it is.
+-- The schedules of one report and measure form a ladder when they are of one family of levels (Tier1..Tier9, Level1..Level9,
+-- or several in one level) and carry bounds; a schedule without company, or among others without bounds, stands alone.
+-- A set is what the schedules say, not when: months with the same content share it. `schedule_set_id` is made of that
+-- content, so it is the same in every build; `set_no` is its number in this one.
+WITH families AS (
+    SELECT
+        *,
+        CASE WHEN level SIMILAR TO '(Tier|Level)[0-9]+' THEN rtrim(level, '0123456789') ELSE level END AS family,
+        CASE WHEN level SIMILAR TO '(Tier|Level)[0-9]+' THEN ltrim(level, 'TierLvl')::INTEGER ELSE 0 END AS place,
+        coalesce(maximum, 0) > 0 OR coalesce(minimum, 0) > 0 AS is_bounded
+    FROM core_schedules
+),
+laddered AS (
+    SELECT
+        *,
+        CASE
+            WHEN count(*) OVER company > 1 AND bool_or(is_bounded) OVER company THEN family
+            ELSE family || ' ' || schedule_id
+        END AS ladder
+    FROM families
+    WINDOW company AS (
+        PARTITION BY price_list_id, reporting_month, account_report, measure_field, specified_network_id, family
+    )
+),
+tiers AS (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY price_list_id, reporting_month, account_report, measure_field, specified_network_id, ladder
+            ORDER BY
+                place, coalesce(minimum, 0), CASE WHEN coalesce(maximum, 0) = 0 THEN 2147483647 ELSE maximum END, schedule_id
+        )::INTEGER AS tier
+    FROM laddered
+),
+contents AS (
+    SELECT
+        *,
+        string_agg(
+            concat_ws(
+                '|', model, level, plain_text(allowance), coalesce(minimum::VARCHAR, '-'), maximum, plain_text(block),
+                plain_text(rate), limited_months
+            ),
+            ';' ORDER BY tier
+        ) OVER (
+            PARTITION BY price_list_id, reporting_month, account_report, measure_field, specified_network_id, ladder
+        ) AS content
+    FROM tiers
+)
+SELECT
+    price_list_id,
+    reporting_month,
+    account_report,
+    measure_field,
+    schedule_id,
+    dense_rank() OVER (
+        ORDER BY price_list_id, account_report, measure_field, specified_network_id, content
+    )::INTEGER AS set_no,
+    concat_ws('-', price_list_id, account_report, measure_field, left(md5(specified_network_id || ' ' || content), 8))
+        AS schedule_set_id,
+    tier,
+    specified_network_id,
+    model,
+    level,
+    level_name,
+    allowance,
+    minimum,
+    maximum,
+    block,
+    rate,
+    limited_months,
+    include_root_mailbox,
+    price_list_description,
+    source
+FROM contents

@@ -1,0 +1,17 @@
+-- One row per schedule set, quantity measured, quantity billed and amount among the lines tried: how many lines say so.
+-- The first of them by month and account stands for all as a counter-example.
+SELECT
+    row_number() OVER (ORDER BY set_no, actual, quantity_billed, amount) AS trial_no,
+    *
+FROM (
+    SELECT
+        set_no,
+        actual,
+        quantity_billed,
+        amount,
+        count(*) AS lines,
+        min(row(reporting_month, network_id, mailbox_id)) AS first_line
+    FROM core_lines
+    SEMI JOIN core_trial_quantities USING (set_no, actual)
+    GROUP BY set_no, actual, quantity_billed, amount
+)

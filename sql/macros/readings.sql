@@ -1,0 +1,52 @@
+-- What several relations say in the same words about readings.
+
+-- `quantity` held between a floor and a cap; null or 0 is none.
+CREATE OR REPLACE MACRO bounded_quantity(quantity, lowest, highest) AS
+    CASE
+        WHEN coalesce(highest, 0) > 0 AND greatest(quantity, coalesce(lowest, 0)) > highest THEN highest
+        ELSE greatest(quantity, coalesce(lowest, 0))
+    END::DECIMAL(28, 10);
+
+-- The quantity that enters the rating under a reading: floor and cap of a schedule that stands alone bound what was measured,
+-- or what the allowance leaves of it; other readings take the quantity as it is.
+CREATE OR REPLACE MACRO case_quantity(actual, lone_bounds, allowance, lowest, highest) AS
+    bounded_quantity(
+        CASE WHEN lone_bounds = 'floor_and_cap_after_allowance' THEN greatest(actual - allowance, 0) ELSE actual END,
+        CASE WHEN lone_bounds IN ('floor', 'floor_and_cap', 'floor_and_cap_after_allowance') THEN lowest END,
+        CASE WHEN lone_bounds IN ('cap', 'floor_and_cap', 'floor_and_cap_after_allowance') THEN highest END
+    );
+
+-- The allowance that the rating has yet to deal with.
+CREATE OR REPLACE MACRO case_allowance(allowance_rule, lone_bounds, allowance) AS
+    CASE
+        WHEN allowance_rule = 'ignored' OR lone_bounds = 'floor_and_cap_after_allowance' THEN 0
+        ELSE allowance
+    END::DECIMAL(28, 10);
+
+-- An exact amount of DECIMAL(38,20) as a line shows it, away from nothing on both sides alike; 'none' leaves it as it is.
+-- `unit` is one of the last decimal kept, `half` its half.
+CREATE OR REPLACE MACRO line_amount(exact_amount, rounding, unit, half) AS
+    CASE
+        WHEN rounding = 'none' THEN exact_amount
+        ELSE sign(exact_amount) * rounded_to_unit(abs(exact_amount), false, unit, half, rounding)
+    END::DECIMAL(38, 20);
+
+-- part of whole in hundredths, half up, null of nothing: the only quotient that readings and findings show.
+CREATE OR REPLACE MACRO share_of(part, whole) AS
+    CASE WHEN whole > 0 THEN ((part::HUGEINT * 2000000 + whole) // (whole * 2))::DECIMAL(18, 0) * 0.0001 END::DECIMAL(9, 4);
+
+-- What QuantityBilled costs at one rate alone, exactly: to recognise the rate by which a line was billed.
+CREATE OR REPLACE MACRO cost_at_rate(quantity_billed, billed_in, rate_per, block, rate) AS
+    CASE
+        WHEN coalesce(block, 0) = 0 OR billed_in = rate_per || 's' THEN quantity_billed * rate
+        WHEN billed_in = 'blocks' THEN (quantity_billed * block)::DECIMAL(28, 10) * rate
+        ELSE per_block_amount(quantity_billed, block, rate)
+    END::DECIMAL(38, 20);
+
+-- An amount of money for people: at least two decimals, more only where it has them; never rounded.
+CREATE OR REPLACE MACRO money_text(value) AS
+    CASE WHEN value % 0.01 = 0 THEN value::DECIMAL(38, 2)::VARCHAR ELSE plain_text(value) END;
+
+-- A difference for people: `13.37 too much`.
+CREATE OR REPLACE MACRO too_much_text(difference) AS
+    money_text(abs(difference)) || CASE WHEN difference > 0 THEN ' too much' ELSE ' too little' END;

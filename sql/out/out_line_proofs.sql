@@ -1,0 +1,69 @@
+-- One row per slice of a line that a reading can rate: the arithmetic from the quantity measured to the expected amount.
+-- kept as: view
+-- `product` is what the slice costs, exactly; the products of a line add up to `amount_before_rounding`, and its rounding gives
+-- `expected_amount`. The free tier of an allowance is tier 0. A line that costs nothing has one slice of nothing.
+-- A line that is money of other lines has one slice: `quantity` is the sum that it is taken of.
+SELECT
+    lines.network_id,
+    lines.mailbox_id,
+    lines.reporting_month,
+    lines.account_report,
+    lines.measure_field,
+    row_number() OVER (
+        PARTITION BY lines.network_id, lines.mailbox_id, lines.reporting_month, lines.account_report, lines.measure_field
+        ORDER BY slices.tier
+    )::INTEGER AS slice,
+    coalesce(slices.tier, 1)::INTEGER AS tier,
+    tiers.level,
+    tiers.schedule_id,
+    slices.lower_bound::DECIMAL(28, 10) AS lower_bound,
+    slices.upper_bound::DECIMAL(28, 10) AS upper_bound,
+    coalesce(slices.billed_quantity, 0)::DECIMAL(28, 10) AS quantity,
+    slices.block::DECIMAL(28, 10) AS block,
+    coalesce(slices.blocks, 0)::DECIMAL(28, 10) AS blocks,
+    coalesce(slices.rate, tiers.rate)::DECIMAL(28, 10) AS rate,
+    coalesce(slices.flat, 0)::DECIMAL(28, 10) AS flat,
+    coalesce(slices.amount, 0)::DECIMAL(38, 20) AS product,
+    expected.amount_exact::DECIMAL(38, 20) AS amount_before_rounding,
+    expected.expected_amount,
+    rules.reading_id,
+    rules.rule
+FROM core_lines AS lines
+INNER JOIN core_expected AS expected USING (set_no, actual)
+INNER JOIN core_chosen_readings AS chosen USING (set_no)
+INNER JOIN core_reading_rules AS rules USING (set_no, reading_no)
+LEFT JOIN core_rated_slices AS slices USING (case_id)
+LEFT JOIN core_set_tiers AS tiers ON tiers.set_no = lines.set_no AND tiers.tier = coalesce(slices.tier, 1)
+WHERE expected.error IS NULL
+UNION ALL
+SELECT
+    money.network_id,
+    money.mailbox_id,
+    money.reporting_month,
+    money.account_report,
+    money.measure_field,
+    1,
+    1,
+    tiers.level,
+    tiers.schedule_id,
+    NULL,
+    NULL,
+    CASE WHEN money.kind = 'minimum' THEN 1 ELSE money.base_amount END,
+    NULL,
+    NULL,
+    CASE
+        WHEN money.kind = 'minimum' THEN money.amount_exact
+        WHEN money.rule LIKE 'per_hundred%' THEN money.rate * 0.01 * CASE WHEN money.rule LIKE '%negated' THEN -1 ELSE 1 END
+        WHEN money.rule LIKE 'fraction%' THEN money.rate * CASE WHEN money.rule LIKE '%negated' THEN -1 ELSE 1 END
+        WHEN money.rule = 'amount_is_base' THEN 1
+        ELSE 0
+    END::DECIMAL(28, 10),
+    0,
+    money.amount_exact,
+    money.amount_exact,
+    money.expected_amount,
+    rules.reading_id,
+    rules.rule
+FROM core_money_expected AS money
+INNER JOIN core_money_rules AS rules USING (reading_no)
+INNER JOIN core_set_tiers AS tiers ON tiers.set_no = money.set_no AND tiers.tier = 1

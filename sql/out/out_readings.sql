@@ -1,0 +1,154 @@
+-- One row per price list, account report, measure, schedule set and candidate reading tried on its lines.
+-- `lines_total` is the lines it was tried on, `lines_explained` those that it reproduces, quantity and amount. The counter-example of
+-- a reading is the smallest line, by Actual, that it cannot reproduce. `is_rival`: the lines cannot tell it from the chosen one.
+-- `deciding_quantity` is the smallest quantity at which a rival would bill otherwise than the chosen reading, `amount_at_stake` by
+-- how much; on the chosen reading's own row they are those of its widest open question.
+WITH misses AS (
+    SELECT
+        scores.set_no,
+        scores.reading_no,
+        arg_min(row(lines.actual, lines.quantity_billed, lines.amount, lines.first_line, lines.trial_no), lines.trial_no) AS missed
+    FROM core_reading_scores AS scores
+    INNER JOIN core_trial_lines AS lines USING (set_no)
+    ANTI JOIN (
+        SELECT fits.set_no, fits.trial_no, fits.reading_no
+        FROM core_trial_fits AS fits
+        INNER JOIN core_sets AS sets USING (set_no)
+        INNER JOIN core_price_list_roundings AS roundings USING (price_list_id, rounding_no)
+    ) AS fits ON fits.trial_no = lines.trial_no AND fits.reading_no = scores.reading_no
+    GROUP BY scores.set_no, scores.reading_no
+),
+rated_misses AS (
+    SELECT
+        misses.set_no,
+        misses.reading_no,
+        misses.missed[1] AS actual,
+        misses.missed[2] AS quantity_billed,
+        misses.missed[3] AS billed_amount,
+        misses.missed[4][1] AS reporting_month,
+        misses.missed[4][2] AS network_id,
+        misses.missed[4][3] AS mailbox_id,
+        rated.error,
+        CASE WHEN readings.billed_in = 'blocks' THEN rated.blocks ELSE rated.units END AS reading_quantity,
+        line_amount(rated.amount_exact, roundings.rounding, units.unit, units.half) AS reading_amount
+    FROM misses
+    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+    INNER JOIN core_trial_cases AS cases
+        ON cases.set_no = readings.set_no AND cases.rule_no = readings.rule_no AND cases.actual = misses.missed[1]
+    INNER JOIN core_trial_rated AS rated USING (case_id)
+    INNER JOIN core_sets AS sets ON sets.set_no = misses.set_no
+    INNER JOIN core_price_list_roundings AS roundings ON roundings.price_list_id = sets.price_list_id
+    INNER JOIN core_roundings AS units USING (rounding_no)
+)
+SELECT
+    sets.price_list_id,
+    sets.price_list_description,
+    sets.account_report,
+    sets.measure_field,
+    sets.schedule_set_id,
+    readings.reading_id,
+    sets.model_word,
+    readings.model,
+    CASE WHEN readings.tier_bound = 'max_inclusive' THEN 'inclusive' ELSE 'exclusive' END AS upper_bound,
+    CASE WHEN readings.tier_bound = 'min_exclusive' THEN 'minimum' ELSE 'maximum' END AS tiers_cut_at,
+    readings.allowance_rule,
+    replace(readings.blocks, '_by_tier', '') AS blocks,
+    CASE WHEN readings.blocks LIKE '%_by_tier' THEN 'tier' ELSE 'quantity' END AS block_scope,
+    readings.rate_per,
+    readings.billed_in AS quantity_billed_in,
+    readings.lone_bounds,
+    readings.zero_block,
+    readings.zero_quantity,
+    roundings.rounding,
+    roundings.scale,
+    roundings.is_seen AS is_rounding_seen,
+    readings.plausibility,
+    scores.lines_total,
+    scores.lines_explained,
+    share_of(scores.lines_explained, scores.lines_total) AS share_pct,
+    chosen.verdict,
+    readings.reading_no = chosen.reading_no AS is_chosen,
+    readings.reading_no = chosen.reading_no AND chosen.is_pinned AS is_pinned,
+    rivals.set_no IS NOT NULL AS is_rival,
+    CASE
+        WHEN missed.set_no IS NULL THEN NULL
+        ELSE concat(
+            'account ', missed.network_id, '-', missed.mailbox_id, ', ', strftime(missed.reporting_month, '%Y-%m'), ': ',
+            plain_text(missed.actual), ' measured, ', plain_text(missed.quantity_billed), ' billed at ',
+            money_text(missed.billed_amount), '; this reading ',
+            CASE
+                WHEN missed.error IS NOT NULL THEN 'has no price for it (' || missed.error || ')'
+                ELSE concat('bills ', plain_text(missed.reading_quantity), ' at ', money_text(missed.reading_amount))
+            END
+        )
+    END AS counter_example,
+    missed.network_id AS counter_example_network_id,
+    missed.mailbox_id AS counter_example_mailbox_id,
+    missed.reporting_month AS counter_example_reporting_month,
+    missed.billed_amount AS counter_example_billed_amount,
+    missed.reading_amount::DECIMAL(28, 10) AS counter_example_reading_amount,
+    rivals.deciding_quantity,
+    rivals.amount_there::DECIMAL(28, 10) AS amount_at_deciding_quantity,
+    rivals.amount_at_stake::DECIMAL(28, 10) AS amount_at_stake,
+    sets.first_month,
+    sets.last_month,
+    rules.rule
+FROM core_reading_scores AS scores
+INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+INNER JOIN core_sets AS sets USING (set_no)
+INNER JOIN core_chosen_readings AS chosen USING (set_no)
+INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
+INNER JOIN core_reading_rules AS rules ON rules.set_no = scores.set_no AND rules.reading_no = scores.reading_no
+LEFT JOIN core_rivals AS rivals ON rivals.set_no = scores.set_no AND rivals.reading_no = scores.reading_no
+LEFT JOIN rated_misses AS missed ON missed.set_no = scores.set_no AND missed.reading_no = scores.reading_no
+UNION ALL BY NAME
+SELECT
+    sets.price_list_id,
+    sets.price_list_description,
+    sets.account_report,
+    sets.measure_field,
+    sets.schedule_set_id,
+    readings.reading_id,
+    sets.model_word,
+    sets.kind AS model,
+    roundings.rounding,
+    roundings.scale,
+    roundings.is_seen AS is_rounding_seen,
+    readings.plausibility,
+    scores.lines_total,
+    scores.lines_explained,
+    share_of(scores.lines_explained, scores.lines_total) AS share_pct,
+    CASE WHEN best.lines_explained * 2 < best.lines_total THEN 'none_fits' ELSE 'decided' END AS verdict,
+    scores.place = 1 AS is_chosen,
+    false AS is_pinned,
+    false AS is_rival,
+    CASE
+        WHEN missed.set_no IS NULL THEN NULL
+        ELSE concat(
+            'account ', missed.network_id, '-', missed.mailbox_id, ', ', strftime(missed.reporting_month, '%Y-%m'),
+            ': billed ', money_text(missed.amount), '; this reading bills ', money_text(missed.expected_amount), ' on ',
+            money_text(missed.base_amount)
+        )
+    END AS counter_example,
+    missed.network_id AS counter_example_network_id,
+    missed.mailbox_id AS counter_example_mailbox_id,
+    missed.reporting_month AS counter_example_reporting_month,
+    missed.amount AS counter_example_billed_amount,
+    missed.expected_amount AS counter_example_reading_amount,
+    sets.first_month,
+    sets.last_month,
+    rules.rule
+FROM core_money_scores AS scores
+INNER JOIN core_money_readings AS readings USING (reading_no)
+INNER JOIN core_money_rules AS rules USING (reading_no)
+INNER JOIN core_sets AS sets USING (set_no)
+INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
+INNER JOIN core_money_scores AS best ON best.set_no = scores.set_no AND best.place = 1
+LEFT JOIN (
+    SELECT *
+    FROM core_money_trials
+    WHERE NOT fits
+    QUALIFY row_number() OVER (
+        PARTITION BY set_no, reading_no ORDER BY abs(base_amount), reporting_month, network_id, mailbox_id
+    ) = 1
+) AS missed ON missed.set_no = scores.set_no AND missed.reading_no = scores.reading_no

@@ -1,0 +1,59 @@
+-- One row per line whose quantity something else states too: Actual beside it, the tolerance, and whether they agree.
+-- source `ReportMonthly` is the month's report; `lines` are the account's own lines: Total is To plus From.
+-- Tolerance (reference_usage_tolerances): `absolute`; and where Actual is a whole number and the report is not, `per_parcel` for each parcel
+-- behind it, for KCs may be rounded up parcel by parcel before they are billed.
+WITH ends AS (
+    SELECT
+        network_id,
+        mailbox_id,
+        reporting_month,
+        account_report,
+        right(measure_field, length(measure_field) - CASE WHEN measure_field LIKE 'Total%' THEN 5 WHEN measure_field LIKE 'From%' THEN 4 ELSE 2 END)
+            AS unit,
+        sum(actual) FILTER (WHERE measure_field NOT LIKE 'Total%') AS stated_quantity,
+        count(*) AS lines
+    FROM core_lines
+    WHERE measure_field IN ('TotalKCs', 'ToKCs', 'FromKCs', 'TotalTrans', 'ToTrans', 'FromTrans')
+    GROUP BY ALL
+    HAVING count(DISTINCT measure_field) = 3
+),
+stated AS (
+    SELECT
+        network_id, mailbox_id, reporting_month, account_report, measure_field, 'ReportMonthly' AS source, reported_quantity AS stated_quantity,
+        parcels
+    FROM core_usage
+    UNION ALL
+    SELECT network_id, mailbox_id, reporting_month, account_report, 'Total' || unit, 'lines', stated_quantity, 0
+    FROM ends
+)
+SELECT
+    lines.network_id,
+    lines.mailbox_id,
+    lines.reporting_month,
+    lines.account_report,
+    lines.measure_field,
+    lines.price_list_id,
+    stated.source,
+    lines.actual,
+    stated.stated_quantity::DECIMAL(28, 10) AS stated_quantity,
+    (lines.actual - stated.stated_quantity)::DECIMAL(28, 10) AS difference,
+    stated.parcels,
+    greatest(
+        coalesce(tolerances.absolute::DECIMAL(18, 6), 0),
+        CASE
+            WHEN lines.actual % 1 = 0 AND stated.stated_quantity % 1 <> 0
+                THEN stated.parcels * coalesce(tolerances.per_parcel::DECIMAL(18, 6), 0)
+            ELSE 0
+        END
+    )::DECIMAL(28, 10) AS tolerance,
+    abs(lines.actual - stated.stated_quantity) <= greatest(
+        coalesce(tolerances.absolute::DECIMAL(18, 6), 0),
+        CASE
+            WHEN lines.actual % 1 = 0 AND stated.stated_quantity % 1 <> 0
+                THEN stated.parcels * coalesce(tolerances.per_parcel::DECIMAL(18, 6), 0)
+            ELSE 0
+        END
+    ) AS is_tied
+FROM stated
+INNER JOIN core_lines AS lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+LEFT JOIN reference_usage_tolerances AS tolerances USING (measure_field)

@@ -1,0 +1,14 @@
+-- One row per key asked: what became of the call.
+SELECT
+    network_id,
+    mailbox_id,
+    reporting_month,
+    account_report,
+    measure_field,
+    outcome,
+    fault_code,
+    fault_message,
+    attempts,
+    latency_ms,
+    called_at
+FROM lake_calls
