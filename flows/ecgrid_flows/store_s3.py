@@ -8,7 +8,7 @@ lock and the manifests stand on it. There is no rename, and nothing here needs o
 - an object is PUT in one request, so a reader sees the old one or the new one, whole;
 - a growing segment is a row of objects, `<name>.00000.jsonl`, `<name>.00001.jsonl`, …; `sync` PUTs what is new. The
   last object is PUT again with every `sync` until it holds `CHUNK_BYTES`, so that a slow service does not leave one
-  object per answer. An object therefore never ends within a piece;
+  object per answer; `sync_all` comes at most every `SYNC_EVERY_S`. An object therefore never ends within a piece;
 - `set_aside` copies, then deletes.
 
 A request that fails on its way (5xx, throttled, broken connection, torn answer) is repeated with jitter, in one place.
@@ -16,6 +16,8 @@ A conditional PUT whose answer was lost may have been done: when its repetition 
 """
 
 import asyncio
+import errno
+import fcntl
 import hashlib
 import os
 import secrets
@@ -36,7 +38,8 @@ from ecgrid_flows.errors import SettingsError, StorageFailed
 from ecgrid_flows.store import ASIDE, Appender, Entry, SetAside, disk_errors, free_name
 
 #: A growing object is closed at this size; what is PUT again with a flush is at most this much.
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 19
+SYNC_EVERY_S = 0.1
 #: Small reads are served from aligned blocks, as many as this remembers.
 BLOCK_BYTES, BLOCKS_KEPT = 1 << 20, 96
 #: Shorter reads (magic words of Parquet) ask for just their bytes.
@@ -112,7 +115,9 @@ class S3Store:
         self.root = f"s3://{self._bucket}/{self._prefix}".rstrip("/")
         if not self._bucket:
             raise SettingsError(f"ECGRID_DATA_DIR is {root}: write s3://bucket/prefix")
-        self._cache = cache
+        self._cache = cache / "objects"
+        self.spool = cache / "spool"
+        self._synced_at = 0.0
         self._fs = _filesystem()
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._blocks_lock = threading.Lock()
@@ -180,6 +185,8 @@ class S3Store:
     def sync_all(self, appenders: Iterable[Appender]) -> None:
         """`sync` each, at once: their requests do not wait for one another."""
         several = list(appenders)
+        time.sleep(max(self._synced_at + SYNC_EVERY_S - time.monotonic(), 0))
+        self._synced_at = time.monotonic()
         if len(several) == 1:
             several[0].sync()
         elif several:
@@ -219,11 +226,26 @@ class S3Store:
         return f"{self.root}/{path}"
 
     def drop_half_written(self) -> None:
-        """Remove the probes of runs that died; nothing else can be half written here."""
+        """Store what runs that were killed on this machine left in the spool, and remove their probes."""
+        with disk_errors(str(self.spool)):
+            for left in sorted(self.spool.rglob("*")):
+                if left.is_file():
+                    self._store_spooled(left)
         with self._errors(""):
             for page in self._pages(self._key(".probe-")):
                 for found in page:
                     self._ask("delete_object", str(found["Key"])[len(self._prefix) + 1 if self._prefix else 0 :])
+
+    def _store_spooled(self, left: Path) -> None:
+        """What is stored already is a beginning of what is in the spool. A file that is locked has a living writer."""
+        with left.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            if data := file.read():
+                self.write(left.relative_to(self.spool).as_posix(), data)
+            left.unlink(missing_ok=True)
 
     def local(self, path: str) -> str:
         """The object as a file of this machine, fetched unless this version of it is there already."""
@@ -404,47 +426,85 @@ class S3Store:
 
 
 class S3Appender:
-    """A segment that grows: pieces wait in memory for `sync`, which makes them durable (see the module)."""
+    """A segment that grows: `sync` makes what was appended durable in the bucket (see the module).
+
+    Until then pieces are also in a spool file of this machine, one per object, so that a process that is killed takes
+    none with it: the next one to hold the data directory here stores them (`S3Store.drop_half_written`).
+    """
 
     def __init__(self, store: S3Store, path: str) -> None:
         self._store = store
         self._stem, self._dot, self._suffix = path.rpartition(".")
         self._lock = threading.Lock()  # `append` and `sync` come from different threads
         self._sync_lock = threading.Lock()
-        self._chunks: list[list[bytes]] = [[]]
-        self._first = 0  # number of the object that `_chunks[0]` becomes
-        self._filled = 0  # bytes in the last chunk
-        self._sent = 0  # pieces of `_chunks[0]` that are durable
         self._size = 0
+        self._chunks = [self._chunk(0)]
 
     def append(self, piece: bytes) -> int:
         with self._lock:
             begin = self._size
-            if self._filled and self._filled + len(piece) > CHUNK_BYTES:
-                self._chunks.append([])
-                self._filled = 0
-            self._chunks[-1].append(piece)
-            self._filled += len(piece)
+            chunk = self._chunks[-1]
+            if chunk.size and chunk.size + len(piece) > CHUNK_BYTES:
+                chunk = self._chunk(chunk.number + 1)
+                self._chunks.append(chunk)
+            chunk.add(piece)
             self._size += len(piece)
             return begin
 
     def sync(self) -> None:
         with self._sync_lock:
             with self._lock:
-                waiting = [list(chunk) for chunk in self._chunks]
-                sent = self._sent
-            for number, pieces in enumerate(waiting):
-                if number == 0 and len(pieces) == sent:
-                    continue
-                self._store.write(f"{self._stem}.{self._first + number:05}{self._dot}{self._suffix}", b"".join(pieces))
+                waiting = [(chunk, len(chunk.pieces)) for chunk in self._chunks]
+            for chunk, pieces in waiting:
+                if pieces > chunk.sent:
+                    self._store.write(chunk.path, b"".join(chunk.pieces[:pieces]))
+                    chunk.sent = pieces
             with self._lock:
-                # Every chunk but the last was full when it was sent, for `append` had opened another.
+                # `append` had opened another after every chunk but the last, so those are full and stored.
+                for chunk, _ in waiting[:-1]:
+                    chunk.drop()
                 del self._chunks[: len(waiting) - 1]
-                self._first += len(waiting) - 1
-                self._sent = len(waiting[-1])
 
     def close(self) -> None:
-        """Nothing is left to do: what was synced is stored, and what was not counts as never appended."""
+        """Give the spool back; what was never synced stays in it."""
+        with self._lock:
+            for chunk in self._chunks:
+                if chunk.sent == len(chunk.pieces):
+                    chunk.drop()
+                else:
+                    chunk.release()
+
+    def _chunk(self, number: int) -> "_Chunk":
+        path = f"{self._stem}.{number:05}{self._dot}{self._suffix}"
+        return _Chunk(number, path, self._store.spool / path)
+
+
+class _Chunk:
+    """One object of a segment: its pieces, how many of them are stored, and its spool file, locked while it is ours."""
+
+    def __init__(self, number: int, path: str, spool: Path) -> None:
+        self.number, self.path = number, path
+        self.pieces: list[bytes] = []
+        self.size = self.sent = 0
+        self._spool = spool
+        with disk_errors(str(spool)):
+            spool.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(spool, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def add(self, piece: bytes) -> None:
+        with disk_errors(str(self._spool)):
+            if os.write(self._file, piece) != len(piece):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.pieces.append(piece)
+        self.size += len(piece)
+
+    def drop(self) -> None:
+        self._spool.unlink(missing_ok=True)
+        self.release()
+
+    def release(self) -> None:
+        os.close(self._file)
 
 
 def _filesystem() -> Any:

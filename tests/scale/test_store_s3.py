@@ -1,6 +1,7 @@
 """The store on S3, against a server over HTTP: the same promises as a folder, and no harm from a failing storage."""
 
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -14,6 +15,17 @@ from ecgrid_flows.store import LocalStore, Store
 from ecgrid_flows.store_s3 import BLOCK_BYTES, CHUNK_BYTES, S3Store
 
 Make = Callable[[], S3Store]
+
+KILLED_BEFORE_SYNC = r"""
+import os, signal, sys
+from pathlib import Path
+from ecgrid_flows.store_s3 import S3Store
+appender = S3Store(sys.argv[1], Path(sys.argv[2])).appender("raw/x/s.jsonl")
+appender.append(b"one\n")
+appender.sync()
+appender.append(b"two\n")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 @pytest.fixture
@@ -92,7 +104,7 @@ def test_a_segment_grows_by_whole_pieces_in_few_objects(make: Make, storage: Sto
     assert [entry.size for entry in store.entries("raw")] == [1024]
     for _ in range(2 * CHUNK_BYTES // 1024):
         appender.append(piece)
-        if appender.append(piece) % (64 * 1024) == 0:
+        if appender.append(piece) % (32 * 1024) == 0:
             appender.sync()
     appender.sync()
     puts = storage.requests["PUT"]
@@ -101,7 +113,9 @@ def test_a_segment_grows_by_whole_pieces_in_few_objects(make: Make, storage: Sto
     found = list(store.entries("raw"))
     assert [entry.path for entry in found] == [f"raw/x/segment.{number:05}.jsonl" for number in range(5)]
     assert [entry.size for entry in found] == [CHUNK_BYTES] * 4 + [1024]
-    assert b"".join(store.read(entry.path) for entry in found) == piece * (4 * 1024 + 1)
+    assert b"".join(store.read(entry.path) for entry in found) == piece * (4 * CHUNK_BYTES // 1024 + 1)
+    appender.close()
+    assert [path for path in store.spool.rglob("*") if path.is_file()] == []
 
 
 def test_pieces_that_come_while_others_are_synced_are_not_lost(make: Make, storage: Storage) -> None:
@@ -121,6 +135,22 @@ def test_pieces_that_come_while_others_are_synced_are_not_lost(make: Make, stora
     appender.sync()
     stored = b"".join(store.read(entry.path) for entry in store.entries("raw"))
     assert stored == b"".join(pieces)
+
+
+def test_what_a_killed_process_had_not_stored_yet_is_stored_by_the_next(
+    make: Make, address: str, tmp_path: Path
+) -> None:
+    subprocess.run([sys.executable, "-c", KILLED_BEFORE_SYNC, address, str(tmp_path / "cache")], check=False)
+    store = make()
+    living = store.appender("raw/x/living.jsonl")
+    living.append(b"mine\n")
+    assert store.read("raw/x/s.00000.jsonl") == b"one\n"
+    make().drop_half_written()
+    assert store.read("raw/x/s.00000.jsonl") == b"one\ntwo\n"
+    assert not store.exists("raw/x/living.00000.jsonl"), "its writer lives and stores it in its own time"
+    living.sync()
+    living.close()
+    assert [path for path in store.spool.rglob("*") if path.is_file()] == []
 
 
 def test_small_reads_of_one_neighbourhood_share_a_request(make: Make, storage: Storage) -> None:
