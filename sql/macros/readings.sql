@@ -50,3 +50,13 @@ CREATE OR REPLACE MACRO money_text(value) AS
 -- A difference for people: `13.37 too much`.
 CREATE OR REPLACE MACRO too_much_text(difference) AS
     money_text(abs(difference)) || CASE WHEN difference > 0 THEN ' too much' ELSE ' too little' END;
+
+-- dividend / divisor with 10 decimals, cut; null where there is nothing to divide by. For figures that guide, never for an
+-- amount that is billed.
+CREATE OR REPLACE MACRO quotient(dividend, divisor) AS
+    CASE
+        WHEN divisor <> 0 THEN try(
+            (in_last_decimals(dividend) * 10000000000 // nullif(in_last_decimals(divisor), 0))::DECIMAL(38, 0)
+            * 0.0000000001::DECIMAL(10, 10)
+        )
+    END::DECIMAL(28, 10);

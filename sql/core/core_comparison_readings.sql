@@ -1,0 +1,8 @@
+-- One row per rule that rates billed lines and pricing model in its place.
+SELECT DISTINCT
+    concat_ws('.', models.model, string_split(rules.reading_id, '.')[2:].array_to_string('.')) AS reading_id,
+    models.model,
+    rules.* EXCLUDE (reading_id, model)
+FROM core_rounded_readings AS rules
+CROSS JOIN (VALUES ('unit'), ('volume'), ('graduated')) AS models (model)
+WHERE rules.model IN ('unit', 'volume', 'graduated')

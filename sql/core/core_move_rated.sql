@@ -1,0 +1,9 @@
+-- One row per former schedule set and quantity of core_price_moves: what it would have cost by the former schedules.
+-- with: core_rating_cases = core_move_cases
+SELECT
+    cases.set_no,
+    cases.actual,
+    rated.amount
+FROM core_rating_cases AS cases
+INNER JOIN core_rated AS rated USING (case_id)
+WHERE rated.error IS NULL

@@ -1,0 +1,39 @@
+-- One row per line of a key that another schedule set billed the month before: what the old one makes of the new quantity.
+-- Only sets that do not hold in every month, and accounts that changed their price list, can have moved.
+WITH months AS (
+    SELECT count(DISTINCT reporting_month) AS months FROM core_lines
+),
+passing AS (
+    SELECT set_no
+    FROM core_tiers
+    CROSS JOIN months
+    GROUP BY set_no
+    HAVING count(DISTINCT reporting_month) < any_value(months.months)
+),
+movers AS (
+    SELECT network_id, mailbox_id
+    FROM core_lines
+    GROUP BY network_id, mailbox_id
+    HAVING min(price_list_id) <> max(price_list_id)
+),
+lines AS (
+    SELECT * FROM core_lines WHERE set_no IN (SELECT set_no FROM passing)
+    UNION
+    SELECT core_lines.* FROM core_lines SEMI JOIN movers USING (network_id, mailbox_id)
+)
+SELECT
+    lines.network_id,
+    lines.mailbox_id,
+    lines.reporting_month,
+    lines.account_report,
+    lines.measure_field,
+    earlier.set_no AS previous_set_no,
+    lines.actual
+FROM lines
+INNER JOIN lines AS earlier
+    ON earlier.network_id = lines.network_id
+    AND earlier.mailbox_id = lines.mailbox_id
+    AND earlier.account_report = lines.account_report
+    AND earlier.measure_field = lines.measure_field
+    AND earlier.reporting_month = lines.reporting_month - INTERVAL 1 MONTH
+WHERE earlier.set_no <> lines.set_no

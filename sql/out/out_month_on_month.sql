@@ -1,0 +1,114 @@
+-- One row per key billed in a month or the one before: the change of its amount, in parts that add up to it exactly.
+-- kept as: view
+--     new, ended   the key was not billed before, or is no more
+--     correction   billed less expected, now less then: what wrong billing adds to the change
+--     price        today's quantity by today's schedules less the same by the former
+--     volume       the change of the quantity at the former average price
+--     mix          the rest: other tiers, allowances and blocks reached with the other quantity; nothing on a schedule alone
+-- Lines that cannot be proved count with what was billed. The first month of all has no month before and no rows.
+WITH months AS (
+    SELECT DISTINCT reporting_month FROM core_lines
+),
+pairs AS (
+    SELECT later.reporting_month, earlier.reporting_month AS previous_month
+    FROM months AS later
+    INNER JOIN months AS earlier ON earlier.reporting_month = later.reporting_month - INTERVAL 1 MONTH
+),
+results AS (
+    SELECT
+        network_id, mailbox_id, reporting_month, account_report, measure_field, price_list_id, set_no, actual, amount,
+        coalesce(expected_amount, amount) AS expected_amount
+    FROM core_line_results
+),
+kept AS (
+    SELECT
+        lines.network_id,
+        lines.mailbox_id,
+        lines.account_report,
+        lines.measure_field,
+        lines.reporting_month,
+        lines.price_list_id,
+        sets.tiers,
+        earlier.amount AS previous_amount,
+        lines.amount,
+        (lines.amount - lines.expected_amount) - (earlier.amount - earlier.expected_amount) AS correction_part,
+        earlier.actual AS previous_quantity,
+        lines.actual AS quantity,
+        earlier.expected_amount AS previous_expected,
+        lines.expected_amount AS expected,
+        CASE
+            WHEN lines.set_no IS NOT DISTINCT FROM earlier.set_no THEN lines.expected_amount
+            ELSE coalesce(moved.amount, lines.expected_amount)
+        END AS expected_by_former
+    FROM results AS lines
+    INNER JOIN pairs USING (reporting_month)
+    INNER JOIN results AS earlier
+        ON earlier.network_id = lines.network_id
+        AND earlier.mailbox_id = lines.mailbox_id
+        AND earlier.account_report = lines.account_report
+        AND earlier.measure_field = lines.measure_field
+        AND earlier.reporting_month = pairs.previous_month
+    LEFT JOIN core_sets AS sets ON sets.set_no = lines.set_no
+    LEFT JOIN core_move_rated AS moved ON moved.set_no = earlier.set_no AND moved.actual = lines.actual
+),
+parts AS (
+    SELECT
+        *,
+        (expected - expected_by_former)::DECIMAL(28, 10) AS price_part,
+        CASE
+            WHEN tiers IS NULL OR tiers = 1 OR previous_quantity = 0 THEN expected_by_former - previous_expected
+            ELSE coalesce(
+                round(
+                    quotient(
+                        ((quantity - previous_quantity) * previous_expected)::DECIMAL(28, 10), previous_quantity
+                    ),
+                    2
+                ),
+                expected_by_former - previous_expected
+            )
+        END::DECIMAL(28, 10) AS volume_part
+    FROM kept
+)
+SELECT
+    network_id,
+    mailbox_id,
+    account_report,
+    measure_field,
+    reporting_month,
+    previous_amount,
+    amount,
+    amount - previous_amount AS change,
+    price_part,
+    volume_part,
+    (expected_by_former - previous_expected - volume_part)::DECIMAL(28, 10) AS mix_part,
+    0::DECIMAL(28, 10) AS new_part,
+    0::DECIMAL(28, 10) AS ended_part,
+    correction_part::DECIMAL(28, 10) AS correction_part,
+    price_list_id,
+    previous_quantity,
+    quantity
+FROM parts
+UNION ALL
+SELECT
+    lines.network_id, lines.mailbox_id, lines.account_report, lines.measure_field, lines.reporting_month,
+    0, lines.amount, lines.amount, 0, 0, 0, lines.amount, 0, 0, lines.price_list_id, 0, lines.actual
+FROM core_lines AS lines
+INNER JOIN pairs USING (reporting_month)
+ANTI JOIN core_lines AS earlier
+    ON earlier.network_id = lines.network_id
+    AND earlier.mailbox_id = lines.mailbox_id
+    AND earlier.account_report = lines.account_report
+    AND earlier.measure_field = lines.measure_field
+    AND earlier.reporting_month = pairs.previous_month
+UNION ALL
+SELECT
+    earlier.network_id, earlier.mailbox_id, earlier.account_report, earlier.measure_field, pairs.reporting_month,
+    earlier.amount, 0, -earlier.amount, 0, 0, 0, 0, -earlier.amount, 0, earlier.price_list_id, earlier.actual, 0
+FROM core_lines AS earlier
+INNER JOIN pairs ON pairs.previous_month = earlier.reporting_month
+ANTI JOIN core_lines AS lines
+    ON lines.network_id = earlier.network_id
+    AND lines.mailbox_id = earlier.mailbox_id
+    AND lines.account_report = earlier.account_report
+    AND lines.measure_field = earlier.measure_field
+    AND lines.reporting_month = pairs.reporting_month
