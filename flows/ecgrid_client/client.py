@@ -37,7 +37,7 @@ from ecgrid_client.errors import (
 )
 from ecgrid_client.faults import error_of_fault, error_of_page, error_of_status, soap_fault
 from ecgrid_client.markup import parse
-from ecgrid_client.masking import MASKER, masked_arguments
+from ecgrid_client.masking import MASKER, SECRET_NAMES, masked_arguments
 from ecgrid_client.operations import BINDINGS, Operation, Service, own_service, read_wsdl
 from ecgrid_client.sessions import Session, SessionKeeper
 from ecgrid_client.transport import Reply, Transport
@@ -49,6 +49,7 @@ _LOGOUT_TIMEOUT_S = 5.0
 _WSDL_BYTES = 16 << 20
 _TREE_BYTES = 1 << 20  # a larger answer is looked at as a stream: its tree takes some ten times the room
 _KEY_LENGTH = 120
+_NO_CREDENTIALS = "no credentials: set ECGRID_API_KEY, or ECGRID_LOGIN_NAME together with ECGRID_PASSWORD"
 _FAULT_BYTES = 100_000
 
 
@@ -80,13 +81,14 @@ class RetryPolicy:
 class ECGridClient:
     """Asks the three versions of ECGridOS. Threads may share one; `close` logs every session out.
 
-    `wsdl` names the versions whose own WSDL is taken (`{"v3.2": "live"}`) instead of ours.
+    `wsdl` names the versions whose own WSDL is taken (`{"v3.2": "live"}`) instead of ours. Without credentials only
+    operations that need no session can be asked (Version, NowUTC), and any with a SessionID given by hand.
     """
 
     def __init__(
         self,
         endpoints: Endpoints,
-        credentials: Credentials,
+        credentials: Credentials | None,
         *,
         retry: RetryPolicy | None = None,
         connect_timeout_s: float = 10,
@@ -214,6 +216,8 @@ class ECGridClient:
         session: Session | None = None
         texts = call.texts
         if call.operation.needs_session and "SessionID" not in texts:
+            if self._credentials is None:
+                raise SettingsError(_NO_CREDENTIALS)
             if self._credentials.api_key:
                 session_id = self._credentials.api_key
             else:
@@ -239,7 +243,7 @@ class ECGridClient:
         if isinstance(failure, SessionExpired):
             if session is not None:
                 call.expired = session
-            elif self._credentials.api_key and "SessionID" not in call.texts:
+            elif self._credentials is not None and "SessionID" not in call.texts:
                 raise CredentialsRefused(
                     f"{call.where}: the service does not know the API key; check ECGRID_API_KEY",
                     fault=failure.fault,
@@ -265,8 +269,8 @@ class ECGridClient:
 
     def _session_id(self, api_version: str) -> str:
         credentials = self._credentials
-        if not credentials.login_name or not credentials.password:
-            raise SettingsError("an API key opens no session: set ECGRID_LOGIN_NAME and ECGRID_PASSWORD")
+        if credentials is None or not credentials.login_name or not credentials.password:
+            raise SettingsError("a session is opened with ECGRID_LOGIN_NAME and ECGRID_PASSWORD: set them")
         answer = self.ask(api_version, "Login", {"LoginName": credentials.login_name, "Password": credentials.password})
         session_id = (decode.scalar(answer.body) or "").strip()
         if not session_id:
@@ -367,7 +371,7 @@ class _Call:
     @property
     def key(self) -> str:
         """The arguments in short, for logs and messages: no secret, no line break."""
-        shown = "/".join(str(value) for value in masked_arguments(self.texts).values())
+        shown = "/".join(value for name, value in self.texts.items() if name not in SECRET_NAMES)
         clean = "".join(char if char.isprintable() and char != " " else "_" for char in shown)
         return clean[:_KEY_LENGTH]
 

@@ -531,7 +531,7 @@ def tables(body: bytes) -> dict[str, pa.Table]:
     return made
 
 
-def to_json(body: bytes) -> dict[str, object]:
+def to_json(body: bytes) -> dict[str, Any]:
     """The tables as JSON carries them: integers and booleans as such, decimals and times as the text received."""
     _refuse_faults(body)
     made: dict[str, object] = {}
