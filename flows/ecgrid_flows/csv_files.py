@@ -14,7 +14,7 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from ecgrid_flows.store import disk_errors
+from ecgrid_transforms.money import ZERO, Decimal, total
 
 __all__ = [
     "_GUARDED",
@@ -42,6 +43,8 @@ _GUARDED = re.compile("'*[=+@\t\r\n＝＋－＠-]")
 _APOSTROPHE = "^'('*[=+@\t\r\n＝＋－＠-])"
 _BOM = b"\xef\xbb\xbf"
 _ROWS_A_BATCH = 65_536
+#: Name of the column that holds a row's whole line while it is on its way.
+_LINE = "line of the file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +61,12 @@ class CsvForm:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was written: lines below the header, size, and the SHA-256 of the whole file."""
+    """What was written: lines below the header, size, the SHA-256 of the whole file, and sums of columns."""
 
     rows: int
     size: int
     sha256: str
+    totals: Mapping[str, Decimal]
 
 
 def guarded(text: str) -> str:
@@ -94,14 +98,11 @@ def _cell(field: pa.Field, is_amount: bool) -> str:
         macro = "csv_time"
     else:
         raise TypeError(f"column {field.name} is {kind}, which has no form in a CSV")
-    name = field.name.replace('"', '""')
-    return f'{macro}("{name}")'
+    return f"{macro}({_quoted(field.name)})"
 
 
-def _lines(rows: Any, form: CsvForm, amounts: Sequence[str]) -> Any:
-    """The relation `rows` as a relation of one column: each row's line, its line end included."""
-    cells = ", ".join(_cell(field, field.name in amounts) for field in schema_of(rows))
-    return rows.project(f"concat_ws('{form.delimiter}', {cells}) || chr(13) || chr(10) AS line")
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _header(columns: Sequence[str], form: CsvForm) -> bytes:
@@ -110,15 +111,31 @@ def _header(columns: Sequence[str], form: CsvForm) -> bytes:
     return (_BOM if form.bom else b"") + text.getvalue().encode()
 
 
-def write_relation(rows: Any, target: Path, *, amounts: Sequence[str] = (), form: CsvForm | None = None) -> Written:
-    """Write the DuckDB relation `rows`, in its order, to the new file `target`.
+def write_relation(
+    rows: Any,
+    target: Path,
+    *,
+    amounts: Sequence[str] = (),
+    totals: Sequence[str] = (),
+    form: CsvForm | None = None,
+    also: Callable[[pa.RecordBatch], None] | None = None,
+) -> Written:
+    """Write the DuckDB relation `rows`, in its order, to the new file `target`, in one pass over it.
 
-    Columns named in `amounts` are money and show at least two decimals. Raises `StorageFailed` when the disk does not
-    take it; the file may then be half written.
+    Columns named in `amounts` are money and show at least two decimals; `totals` are added up. `also` gets every batch
+    of rows as Arrow, in the same order. Raises `StorageFailed` when the disk does not take it; the file may then be
+    half written.
     """
     form = form or CsvForm()
     digest = hashlib.sha256()
+    sums = dict.fromkeys(totals, ZERO)
     count = size = 0
+    schema = schema_of(rows)
+    cells = ", ".join(_cell(field, field.name in amounts) for field in schema)
+    kept = [_quoted(name) for name in (schema.names if also else totals)]
+    wanted = rows.project(
+        ", ".join([*kept, f"concat_ws('{form.delimiter}', {cells}) || chr(13) || chr(10) AS {_quoted(_LINE)}"])
+    )
     with disk_errors(str(target)), target.open("xb") as file:
 
         def put(piece: Any) -> None:
@@ -127,11 +144,15 @@ def write_relation(rows: Any, target: Path, *, amounts: Sequence[str] = (), form
             digest.update(piece)
             size += len(piece)
 
-        put(_header(rows.columns, form))
-        for batch in _lines(rows, form, amounts).to_arrow_reader(_ROWS_A_BATCH):
-            put(_text_of(batch.column(0)))
+        put(_header(schema.names, form))
+        for batch in wanted.to_arrow_reader(_ROWS_A_BATCH):
+            put(_text_of(batch.column(_LINE)))
             count += batch.num_rows
-    return Written(count, size, digest.hexdigest())
+            for name in sums:
+                sums[name] = total([sums[name], pc.sum(batch.column(name)).as_py() or ZERO])
+            if also:
+                also(batch.drop_columns([_LINE]))
+    return Written(count, size, digest.hexdigest(), sums)
 
 
 def _text_of(column: pa.StringArray) -> memoryview:

@@ -1,6 +1,7 @@
 """A hand-made warehouse: the relations that exports read, filled with the rows that a test wants to see exported."""
 
 import atexit
+import csv
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from ecgrid_flows.settings import Settings
 from ecgrid_transforms.money import MONEY_TYPE, Decimal
 from ecgrid_transforms.schemas import CALLS, INVOICES, LINE_ITEMS
 
+ROOT = Path(__file__).resolve().parents[2]
 MONTH = date(2026, 10, 1)
 
 _JUDGED = [
@@ -87,13 +89,27 @@ RELATIONS: dict[str, pa.Schema] = {
             ("price_list_id", pa.int32()),
         ]
     ),
+    "reference_measures": pa.schema(
+        [("measure_field", pa.string()), ("kind", pa.string()), ("unit", pa.string()), ("is_whole", pa.string())]
+    ),
     "raw_calls": CALLS,
     "raw_invoices": INVOICES,
 }
 #: The macros that they use.
 MACROS = ("csv", "decimals")
 #: What this part of the project builds on them.
-BUILT = ("out_finance_lines", "out_finding_ids")
+BUILT = (
+    "out_finance_lines",
+    "out_finding_ids",
+    "out_contract_invoices",
+    "out_invoice_summary",
+    "out_journal_amounts",
+    "out_disputes",
+    "core_charge_lines",
+    "core_charge_slices",
+    "core_charges",
+    "out_focus",
+)
 
 
 def line(**given: Any) -> dict[str, Any]:
@@ -159,6 +175,11 @@ def rows_table(schema: pa.Schema, rows: Sequence[Mapping[str, Any]]) -> pa.Table
     return pa.table(columns, schema=pa.schema([field.with_nullable(True) for field in schema]))
 
 
+def measures() -> list[dict[str, str]]:
+    with (ROOT / "data/reference/measures.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 @cache
 def sql_tree() -> warehouse.SqlTree:
     """The macros and the relations of `BUILT`, alone: what stands before them is given."""
@@ -172,18 +193,32 @@ def sql_tree() -> warehouse.SqlTree:
     return warehouse.load_sql(folder)
 
 
-def build(settings: Settings, /, **relations: Sequence[Mapping[str, Any]] | pa.Table) -> None:
-    """Make the warehouse of `settings` anew from rows by relation name; relations left out are empty."""
+Rows = Sequence[Mapping[str, Any]] | pa.Table
+
+
+def fill(connection: duckdb.DuckDBPyConnection, **relations: Rows) -> None:
+    """Make the given relations anew as tables."""
+    for name, rows in relations.items():
+        connection.execute(f'DROP TABLE IF EXISTS "{name}"').fetchall()
+        table = rows if isinstance(rows, pa.Table) else rows_table(RELATIONS[name], rows)
+        connection.register("given_rows", table)
+        connection.table("given_rows").create(name)
+        connection.unregister("given_rows")
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, **relations: Rows) -> None:
+    """Make every relation: those given, empty ones for the rest, and on them what this part of the project builds."""
+    tree = sql_tree()
+    empty: dict[str, Rows] = dict.fromkeys(RELATIONS, ())
+    fill(connection, **{**empty, "reference_measures": measures(), **relations})
+    warehouse.load_macros(connection, tree)
+    warehouse.materialise(connection, tree, wanted=BUILT, given=list(RELATIONS))
+
+
+def build(settings: Settings, /, **relations: Rows) -> None:
+    """Make the warehouse of `settings` anew from rows by relation name."""
     path = settings.warehouse_path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
-    tree = sql_tree()
     with closing(duckdb.connect(str(path))) as connection:
-        for name, schema in RELATIONS.items():
-            rows = relations.get(name, ())
-            table = rows if isinstance(rows, pa.Table) else rows_table(schema, rows)
-            connection.register("given_rows", table)
-            connection.table("given_rows").create(name)
-            connection.unregister("given_rows")
-        warehouse.load_macros(connection, tree)
-        warehouse.materialise(connection, tree, wanted=BUILT, given=list(RELATIONS))
+        prepare(connection, **relations)

@@ -1,0 +1,29 @@
+-- One row per line that charges something, narrow: its key, what kind of charge it is (FOCUS ChargeCategory), its figures.
+-- kept as: view
+-- A Subtotal of amount 0 charges nothing. Negative amounts are credits, whatever was measured.
+SELECT
+    lines.network_id,
+    lines.mailbox_id,
+    lines.reporting_month,
+    lines.account_report,
+    lines.measure_field,
+    CASE
+        WHEN lines.amount < 0 OR (lines.amount = 0 AND lines.measure_field IN ('Credit', 'CreditPercentage'))
+            THEN 'Credit'
+        WHEN measures.kind IN ('minimum', 'percentage', 'subtotal') OR lines.measure_field = 'Credit'
+            THEN 'Adjustment'
+        WHEN measures.kind = 'fee' OR lines.measure_field = 'CurrentMailboxes' OR lines.level = 'OneTime'
+            THEN 'Purchase'
+        ELSE 'Usage'
+    END AS category,
+    coalesce(measures.unit, 'unit') AS unit,
+    lines.level,
+    lines.schedule_id,
+    lines.schedule_rate,
+    lines.actual,
+    lines.quantity_billed,
+    lines.amount,
+    lines.expected_amount
+FROM out_line_items AS lines
+LEFT JOIN reference_measures AS measures ON measures.measure_field = lines.measure_field
+WHERE lines.measure_field <> 'Subtotal' OR lines.amount <> 0

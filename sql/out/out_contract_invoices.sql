@@ -1,0 +1,12 @@
+-- One row per contract and month that an invoice of the service bills: the invoice to be paid for it.
+-- kept as: view
+-- Canceled invoices and previews (InvoiceCalculate) do not count; of several the newest does.
+SELECT
+    contract_id,
+    reporting_month,
+    arg_max(invoice_number, invoice_id) AS invoice_number,
+    max(invoice_id) AS invoice_id,
+    arg_max(total_amount, invoice_id) AS total_amount
+FROM raw_invoices
+WHERE source = 'InvoiceInfo' AND invoice_number IS NOT NULL AND coalesce(status, '') <> 'Canceled'
+GROUP BY contract_id, reporting_month

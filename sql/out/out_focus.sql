@@ -1,0 +1,93 @@
+-- One row per charge in the form of FOCUS 1.2: a tier slice, a flat fee, an adjustment or a credit (core_charges).
+-- kept as: view
+-- The exporter fills in BillingCurrency, which ECGrid does not state, and casts decimals to nine places and times to UTC.
+-- Columns with x_ are this project's own.
+SELECT
+    charges.billed AS "BilledCost",
+    charges.network_id::VARCHAR AS "BillingAccountId",
+    coalesce(networks.account_name, 'Network ' || charges.network_id::VARCHAR) AS "BillingAccountName",
+    'Network' AS "BillingAccountType",
+    NULL::VARCHAR AS "BillingCurrency",
+    (charges.reporting_month + INTERVAL 1 MONTH)::TIMESTAMP AS "BillingPeriodEnd",
+    charges.reporting_month::TIMESTAMP AS "BillingPeriodStart",
+    charges.category AS "ChargeCategory",
+    NULL::VARCHAR AS "ChargeClass",
+    charges.description AS "ChargeDescription",
+    CASE
+        WHEN lines.level = 'OneTime' OR charges.category = 'Credit' THEN 'One-Time'
+        WHEN charges.category = 'Usage' THEN 'Usage-Based'
+        WHEN charges.category = 'Purchase' THEN 'Recurring'
+        ELSE 'One-Time'
+    END AS "ChargeFrequency",
+    (charges.reporting_month + INTERVAL 1 MONTH)::TIMESTAMP AS "ChargePeriodEnd",
+    charges.reporting_month::TIMESTAMP AS "ChargePeriodStart",
+    NULL::VARCHAR AS "CommitmentDiscountStatus",
+    CASE WHEN charges.category = 'Usage' THEN charges.consumed_quantity END AS "ConsumedQuantity",
+    CASE WHEN charges.category = 'Usage' THEN coalesce(measures.unit, 'unit') END AS "ConsumedUnit",
+    charges.cost AS "ContractedCost",
+    charges.unit_price AS "ContractedUnitPrice",
+    charges.billed AS "EffectiveCost",
+    coalesce(
+        invoices.invoice_number,
+        concat_ws('-', 'provisional', lines.contract_id::VARCHAR, strftime(charges.reporting_month, '%Y-%m'))
+    ) AS "InvoiceId",
+    'Loren Data' AS "InvoiceIssuerName",
+    charges.cost AS "ListCost",
+    charges.unit_price AS "ListUnitPrice",
+    CASE WHEN charges.pricing_quantity IS NOT NULL THEN 'Standard' END AS "PricingCategory",
+    charges.pricing_quantity AS "PricingQuantity",
+    charges.pricing_unit AS "PricingUnit",
+    'Loren Data' AS "ProviderName",
+    'Loren Data' AS "PublisherName",
+    'Integration' AS "ServiceCategory",
+    'ECGrid' AS "ServiceName",
+    'Other (Integration)' AS "ServiceSubcategory",
+    CASE WHEN charges.pricing_quantity IS NOT NULL THEN concat_ws(':', charges.account_report, charges.measure_field) END
+        AS "SkuId",
+    CASE WHEN charges.pricing_quantity IS NOT NULL THEN charges.measure_field END AS "SkuMeter",
+    CASE
+        WHEN charges.pricing_quantity IS NOT NULL
+            THEN to_json({
+                'x_Model': lines.model,
+                'x_Level': charges.level,
+                'x_Block': plain_text(lines.schedule_block),
+                'x_Allowance': plain_text(lines.schedule_allowance),
+                'x_Minimum': lines.schedule_minimum,
+                'x_Maximum': lines.schedule_maximum
+            })::VARCHAR
+    END AS "SkuPriceDetails",
+    CASE
+        WHEN charges.pricing_quantity IS NOT NULL
+            THEN concat_ws(
+                ':',
+                lines.price_list_id,
+                charges.account_report,
+                charges.measure_field,
+                charges.level,
+                charges.schedule_id,
+                CASE WHEN charges.pricing_unit IN ('flat fee', 'line') THEN charges.pricing_unit END
+            )
+    END AS "SkuPriceId",
+    charges.mailbox_id::VARCHAR AS "SubAccountId",
+    lines.account_name AS "SubAccountName",
+    'Mailbox' AS "SubAccountType",
+    charges.account_report AS "x_AccountReport",
+    lines.contract_id AS "x_ContractId",
+    lines.is_taxable AS "x_IsTaxable",
+    lines.line_date::TIMESTAMP AS "x_LineDate",
+    lines.line_item_number AS "x_LineItemNumber",
+    charges.measure_field AS "x_MeasureField",
+    charges.part AS "x_Part",
+    lines.price_list_description AS "x_PriceListDescription",
+    lines.reading_id AS "x_Reading",
+    lines.response_sha256 AS "x_ResponseSha256",
+    lines.verdict AS "x_Verdict",
+    charges.network_id,
+    charges.mailbox_id,
+    charges.reporting_month
+FROM core_charges AS charges
+INNER JOIN out_line_items AS lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+LEFT JOIN reference_measures AS measures ON measures.measure_field = charges.measure_field
+LEFT JOIN out_contract_invoices AS invoices
+    ON invoices.contract_id = lines.contract_id AND invoices.reporting_month = lines.reporting_month
+LEFT JOIN core_accounts AS networks ON networks.network_id = charges.network_id AND networks.mailbox_id = 0

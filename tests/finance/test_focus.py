@@ -1,0 +1,266 @@
+"""FOCUS rows: quantity times unit price is the cost, exactly; billed costs add up to the invoice, exactly."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import settings as checked
+from hypothesis import strategies as st
+
+from ecgrid_flows.export import export_month, focus_sheet, read_export
+from ecgrid_flows.settings import Settings
+from ecgrid_transforms.money import ONE, ZERO, Decimal, rounded, total
+
+from .world import MONTH, build, fill, line, prepare
+
+#: FOCUS 1.2, columns that every data set must have.
+MANDATORY = {
+    *("BilledCost", "BillingAccountId", "BillingAccountName", "BillingCurrency", "BillingPeriodStart"),
+    *("BillingPeriodEnd", "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargePeriodStart", "ChargePeriodEnd"),
+    *("ContractedCost", "EffectiveCost", "InvoiceIssuerName", "ListCost", "PricingQuantity", "PricingUnit"),
+    *("ProviderName", "PublisherName", "ServiceCategory", "ServiceName"),
+}
+
+
+@pytest.fixture
+def usd(tmp_path: Path) -> Settings:
+    return Settings(data_dir=str(tmp_path / "data"), currency="USD")
+
+
+def focus(settings: Settings, **relations: Any) -> list[dict[str, Any]]:
+    """The FOCUS rows that these relations are exported as."""
+    build(settings, **relations)
+    export_month(settings, MONTH)
+    rows: list[dict[str, Any]] = pq.read_table(settings.exports_dir(MONTH) / "focus_1_2.parquet").to_pylist()
+    return rows
+
+
+def proof(number: int, quantity: str, rate: str, expected: str, **given: Any) -> dict[str, Any]:
+    """One slice of the proof of `line()`: its blocks are its units unless told otherwise."""
+    product = Decimal(given.get("blocks", quantity)) * Decimal(rate) + Decimal(given.get("flat", "0"))
+    return {
+        **line(),
+        "slice": number,
+        "tier": number,
+        "level": f"Tier{number}",
+        "schedule_id": 43200 + number,
+        "quantity": quantity,
+        "block": "1",
+        "blocks": quantity,
+        "rate": rate,
+        "flat": "0",
+        "product": str(product),
+        "expected_amount": expected,
+    } | given
+
+
+def costs(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    wanted = ("ChargeCategory", "PricingQuantity", "PricingUnit", "ContractedUnitPrice", "ContractedCost", "BilledCost")
+    return [tuple(str(v.normalize()) if isinstance(v, Decimal) else v for v in map(row.get, wanted)) for row in rows]
+
+
+def test_a_graduated_line_is_a_row_per_slice(usd: Settings) -> None:
+    """1200 at 0.2178 are 261.36; 301 at 0.1857 are 55.8957; together 317.2557, billed as 317.26."""
+    rows = focus(
+        usd,
+        out_line_items=[line(actual="1501", quantity_billed="1501", amount="317.26", expected_amount="317.26")],
+        out_line_proofs=[proof(1, "1200", "0.2178", "317.26"), proof(2, "301", "0.1857", "317.26")],
+    )
+    assert costs(rows) == [
+        ("Usage", "1.2E+3", "KC", "0.2178", "261.36", "261.36"),
+        ("Usage", "301", "KC", "0.1857", "55.8957", "55.9"),
+    ]
+    assert [row["ConsumedQuantity"] for row in rows] == [1200, 301]
+    assert [row["SkuPriceId"] for row in rows] == [
+        "432:TrafficAll:TotalKCs:Tier1:43201",
+        "432:TrafficAll:TotalKCs:Tier2:43202",
+    ]
+
+
+def test_blocks_and_what_was_free(usd: Settings) -> None:
+    """353 less 20 free are 333: 67 blocks of 5 at 1.089. What was free was used all the same."""
+    rows = focus(
+        usd,
+        out_line_items=[line(amount="72.96", expected_amount="72.96", schedule_block="5")],
+        out_line_proofs=[proof(1, "333", "1.089", "72.96", block="5", blocks="67")],
+    )
+    assert costs(rows) == [("Usage", "67", "5 KC", "1.089", "72.963", "72.96")]
+    assert rows[0]["ConsumedQuantity"] == 353
+
+
+def test_a_flat_fee_is_a_purchase_of_its_own(usd: Settings) -> None:
+    rows = focus(
+        usd,
+        out_line_items=[line(actual="10", amount="7", expected_amount="7")],
+        out_line_proofs=[proof(1, "10", "0.2", "7", flat="5")],
+    )
+    assert costs(rows) == [
+        ("Usage", "1E+1", "KC", "0.2", "2", "2"),
+        ("Purchase", "1", "flat fee", "5", "5", "5"),
+    ]
+
+
+def test_what_is_billed_beyond_the_proof_is_an_adjustment(usd: Settings) -> None:
+    rows = focus(
+        usd,
+        out_line_items=[line(amount="80", expected_amount="72.96", difference="7.04", verdict="differs")],
+        out_line_proofs=[proof(1, "335", "0.2178", "72.96")],
+    )
+    assert costs(rows) == [
+        ("Usage", "335", "KC", "0.2178", "72.963", "72.96"),
+        ("Adjustment", None, None, None, "7.04", "7.04"),
+    ]
+
+
+def test_a_line_without_a_proof_is_sold_once(usd: Settings) -> None:
+    unproved = {"expected_amount": None, "difference": None, "verdict": "not_provable"}
+    rows = focus(
+        usd,
+        out_line_items=[
+            line(mailbox_id=1, amount="72.96", **unproved),  # 335 x 0.2178 = 72.963: it shows what it multiplied
+            line(mailbox_id=2, amount="70.00", **unproved),
+            line(mailbox_id=3, amount="-6.02", measure_field="Credit", schedule_rate="-6.02", **unproved),
+            line(mailbox_id=4, amount="12.00", measure_field="MonthlyMinimum", **unproved),
+            line(mailbox_id=5, amount="0", measure_field="Subtotal", **unproved),
+        ],
+    )
+    assert costs(rows) == [
+        ("Usage", "335", "KC", "0.2178", "72.963", "72.96"),
+        ("Usage", "1", "line", "7E+1", "7E+1", "7E+1"),
+        ("Credit", None, None, None, "-6.02", "-6.02"),
+        ("Adjustment", None, None, None, "12", "12"),
+    ]
+
+
+def test_periods_names_and_invoices(usd: Settings) -> None:
+    invoice = {
+        "reporting_month": MONTH,
+        "source": "InvoiceInfo",
+        "invoice_id": 7,
+        "invoice_number": "INV-7",
+        "contract_id": 8751,
+        "total_amount": "72.96",
+        "status": "Sent",
+    }
+    rows = focus(
+        usd,
+        out_line_items=[line(mailbox_id=7, account_name="=1+1 Trading"), line(mailbox_id=8, contract_id=None)],
+        core_accounts=[{"network_id": 4443, "mailbox_id": 0, "account_name": "Müller & Söhne"}],
+        raw_invoices=[
+            invoice,
+            {**invoice, "invoice_id": 8, "invoice_number": "INV-8", "status": "Canceled"},
+            {**invoice, "invoice_id": 9, "invoice_number": "INV-9", "source": "InvoiceCalculate"},
+        ],
+    )
+    first, second = rows
+    assert first["BillingPeriodStart"] == first["ChargePeriodStart"] == datetime(2026, 10, 1, tzinfo=UTC)
+    assert first["BillingPeriodEnd"] == first["ChargePeriodEnd"] == datetime(2026, 11, 1, tzinfo=UTC)
+    assert (first["BillingAccountId"], first["BillingAccountName"]) == ("4443", "Müller & Söhne")
+    assert (first["SubAccountId"], first["SubAccountName"]) == ("7", "=1+1 Trading")
+    assert (first["InvoiceId"], second["InvoiceId"]) == ("INV-7", "provisional-2026-10")
+    assert {row["BillingCurrency"] for row in rows} == {"USD"}
+
+
+def test_the_two_files_hold_the_same_rows(usd: Settings) -> None:
+    focus(usd, out_line_items=[line(mailbox_id=number) for number in range(9)])
+    folder = usd.exports_dir(MONTH)
+    parquet = pq.read_table(folder / "focus_1_2.parquet")
+    assert read_export(folder / "focus_1_2.csv").equals(parquet)
+    assert set(parquet.schema.names) >= MANDATORY
+    assert {name for name in parquet.schema.names if name[0].islower()} == {
+        name for name in parquet.schema.names if name.startswith("x_")
+    }
+    for field in parquet.schema:
+        if pa.types.is_decimal(field.type):
+            assert field.type == pa.decimal128(38, 9)
+        assert not pa.types.is_timestamp(field.type) or field.type == pa.timestamp("us", tz="UTC")
+
+
+@st.composite
+def graduated_lines(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Lines and their proofs, rated here slice by slice; some are billed wrong, some have flats and more decimals."""
+    lines, proofs = [], []
+    rate = st.decimals("0", "9", places=draw(st.sampled_from([2, 4, 8])))
+    for mailbox in range(draw(st.integers(1, 8))):
+        given_key = {"mailbox_id": mailbox, "contract_id": draw(st.sampled_from([None, 1, 2]))}
+        slices, used = [], ZERO
+        for number in range(1, draw(st.integers(0, 4)) + 1):
+            quantity = draw(st.decimals("0", "99999", places=draw(st.sampled_from([0, 3]))))
+            flat = draw(st.sampled_from([ZERO, ZERO, Decimal("12.5")]))
+            slices.append(proof(number, str(quantity), str(draw(rate)), "0", flat=str(flat), **given_key))
+            used += quantity
+        exact = total([Decimal(row["product"]) for row in slices])
+        expected = rounded(exact, draw(st.sampled_from([0, 2, 4])), draw(st.sampled_from(["half_up", "down", "up"])))
+        off = draw(st.sampled_from([ZERO, ZERO, Decimal("0.01"), Decimal("-3")]))
+        for row in slices:
+            row["expected_amount"] = str(expected)
+        proofs += slices
+        proved = bool(slices)
+        amount = (expected if proved else draw(st.decimals("-50", "50", places=2))) + off
+        lines.append(
+            line(
+                actual=str(used),
+                amount=str(amount),
+                expected_amount=str(expected) if proved else None,
+                difference=str(amount - expected) if proved else None,
+                **given_key,
+            )
+        )
+    return lines, proofs
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with closing(duckdb.connect()) as made:
+        prepare(made)
+        yield made
+
+
+@given(graduated_lines())
+@checked(max_examples=40)
+def test_products_and_sums_are_exact(
+    connection: duckdb.DuckDBPyConnection, made: tuple[list[dict[str, Any]], list[dict[str, Any]]]
+) -> None:
+    lines, proofs = made
+    fill(connection, out_line_items=lines, out_line_proofs=proofs)
+    rows = focus_sheet(connection.table("out_focus"), "focus", "USD").ordered().to_arrow_table().to_pylist()
+    owed: dict[str, Decimal] = defaultdict(Decimal)
+    for one in lines:
+        contract = "" if one["contract_id"] is None else f"{one['contract_id']}-"
+        owed[f"provisional-{contract}2026-10"] += Decimal(one["amount"])
+    billed: dict[str, Decimal] = defaultdict(Decimal)
+    for row in rows:
+        billed[row["InvoiceId"]] += row["BilledCost"]
+        assert row["EffectiveCost"] == row["BilledCost"]
+        assert row["ListCost"] == row["ContractedCost"]
+        assert (row["PricingQuantity"] is None) == (row["ContractedUnitPrice"] is None)
+        if row["PricingQuantity"] is not None:
+            assert row["PricingQuantity"] * row["ContractedUnitPrice"] == row["ContractedCost"]
+            assert row["ContractedUnitPrice"] >= ZERO
+            assert row["ListUnitPrice"] == row["ContractedUnitPrice"]
+        assert (row["ConsumedQuantity"] is None) == (row["ChargeCategory"] != "Usage")
+        assert row["ChargeFrequency"] != "Usage-Based" or row["ChargeCategory"] == "Usage"
+    assert billed == owed
+    for one in lines:
+        mine = [row for row in rows if row["SubAccountId"] == str(one["mailbox_id"])]
+        used = total([row["ConsumedQuantity"] for row in mine if row["ConsumedQuantity"] is not None])
+        assert used == Decimal(one["actual"]) or all(row["ChargeCategory"] != "Usage" for row in mine)
+
+
+def test_a_price_with_too_many_decimals_is_told_as_a_line(usd: Settings) -> None:
+    """10 decimals times 3 do not fit nine: the line is one thing sold, and nothing is rounded away."""
+    rows = focus(
+        usd,
+        out_line_items=[line(actual="3", quantity_billed="3", amount="0.01", schedule_rate="0.0033333333")],
+        out_line_proofs=[proof(1, "3", "0.0033333333", "0.01")],
+    )
+    assert costs(rows) == [("Usage", "1", "line", "0.01", "0.01", "0.01")]
+    assert rows[0]["ContractedUnitPrice"] * ONE == Decimal("0.01")
