@@ -172,7 +172,8 @@ def fault(binding: Binding, error: Fault, detail_form: str = "code") -> bytes:
 
 # -- requests -------------------------------------------------------------------------------------------------------
 
-_PARSER_OPTIONS = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
+# one for all requests: the server reads them in one thread, and making a parser costs more than using it
+_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
 
 
 def read_soap(body: bytes, namespace: str) -> tuple[str, dict[str, str]]:
@@ -181,7 +182,7 @@ def read_soap(body: bytes, namespace: str) -> tuple[str, dict[str, str]]:
     As in .NET an element of another namespace is not seen, so its argument is missing.
     """
     try:
-        root = etree.fromstring(body, etree.XMLParser(**_PARSER_OPTIONS))
+        root = etree.fromstring(body, _PARSER)
     except etree.XMLSyntaxError as error:
         raise Fault(
             "Server was unable to read request. ---> There is an error in XML document "

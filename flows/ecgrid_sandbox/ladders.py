@@ -93,7 +93,8 @@ def fixed(count: int, months: int) -> list[Series]:
 
 
 def use(
-    group: Group,
+    telling: Sequence[Series],
+    measure: str,
     rng: Random,
     *,
     accounts: int,
@@ -102,19 +103,15 @@ def use(
     high: int,
     avoid: tuple[int, int] | None = None,
 ) -> list[Series]:
-    """The quantities of `accounts` accounts over the months: telling ones first, growing ones after them.
+    """The quantities of `accounts` accounts over the months: the telling ones first, growing ones after them.
 
-    Growing ones begin between `low` and `high`. `avoid` are two bounds between which no
-    account's quantity may lie. Raises
-    `ValueError` when there are fewer accounts than telling quantities and two more.
+    Growing ones begin between `low` and `high`. `avoid` are two bounds between which no account's quantity may lie.
+    Raises `ValueError` when there are fewer accounts than telling quantities and two more.
     """
-    telling = [
-        series for series in telling_series(group, months) if not any(_between(value, avoid) for value in series)
-    ]
-    if accounts < len(telling) + 2:
-        raise ValueError(f"{group.report}/{group.measure} wants {len(telling) + 2} accounts, not {accounts}")
-    step = step_of(group.measure)
-    series = list(telling)
+    series = [values for values in telling if not any(_between(value, avoid) for value in values)]
+    if accounts < len(series) + 2:
+        raise ValueError(f"{measure} wants {len(series) + 2} accounts, not {accounts}")
+    step = step_of(measure)
     while len(series) < accounts:
         start, growth = rng.randint(low, high), 100 + rng.randint(2, 9)
         grown = tuple(

@@ -18,6 +18,9 @@ from ecgrid_transforms.money import ONE, ZERO, Decimal
 
 Model = Literal["unit", "volume", "graduated", "stairstep", "stacked_flat"]
 Blocks = Literal["up", "down", "nearest", "none"]
+Bound = Literal["inclusive", "exclusive"]
+Scope = Literal["quantity", "tier"]
+RatePer = Literal["block", "unit"]
 AllowanceRule = Literal["before_blocks", "after_blocks", "free_tier"]
 Rounding = Literal["half_up", "half_even", "up", "down", "none"]
 
@@ -42,10 +45,10 @@ class Reading:
     """How a ladder is meant. The defaults are CONTRACT's."""
 
     model: Model = "unit"
-    upper_bound: Literal["inclusive", "exclusive"] = "inclusive"
+    upper_bound: Bound = "inclusive"
     blocks: Blocks = "up"
-    block_scope: Literal["quantity", "tier"] = "quantity"
-    rate_per: Literal["block", "unit"] = "block"
+    block_scope: Scope = "quantity"
+    rate_per: RatePer = "block"
     allowance: AllowanceRule = "before_blocks"
     zero_pays_flat: bool = False
     rounding: Rounding = "none"
@@ -111,7 +114,7 @@ def _rated(asked: Fraction, free: Fraction, shift: Fraction, tiers: Sequence[Tie
         return asked <= bound if reading.upper_bound == "inclusive" else asked < bound
 
     if shift > 0 and within(shift):
-        return Priced(rounded(Fraction(0), reading), 0, asked, Fraction(0), (_free_slice(asked),))
+        return Priced(rounded(Fraction(0), reading), 0, Fraction(0), Fraction(0), (_free_slice(asked),))
     reached = next((i for i, bound in enumerate(bounds) if bound is None or within(bound)), None)
     if reached is None:
         raise Unpriceable(f"the quantity is past the last tier, which ends at {tiers[-1].maximum}")

@@ -362,7 +362,8 @@ def _use(bare: World, rng: Random) -> dict[tuple[int, int], dict[Pair, Series]]:
             else:
                 low, high = _RANGES[where]
                 series = ladders.use(
-                    group,
+                    ladders.telling_series(group, MONTHS),
+                    group.measure,
                     rng,
                     accounts=len(accounts),
                     months=MONTHS,

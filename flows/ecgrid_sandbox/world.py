@@ -19,7 +19,7 @@ How this world means its price lists (nothing outside the sandbox and its tests 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ecgrid_sandbox.books import Books
 
 Pair = tuple[str, str]
+BilledIn = Literal["units", "blocks"]
+Percent = Literal["hundred", "fraction"]
 VoidAnswer = Literal["fault", "absent", "zero"]
 
 #: Measures that are money, in the order in which they are worked out.
@@ -43,9 +45,9 @@ class Meaning:
     """What a group's schedules mean: the reading, and what QuantityBilled counts."""
 
     reading: Reading
-    billed_in: Literal["units", "blocks"] = "units"
+    billed_in: BilledIn = "units"
     floor_and_cap: bool = False
-    percent: Literal["hundred", "fraction"] = "hundred"
+    percent: Percent = "hundred"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,10 @@ class Group:
     def is_money(self) -> bool:
         return self.measure in MONEY_ORDER
 
-    def tiers(self) -> tuple[Tier, ...]:
-        """The ladder as the pricer takes it: cut at Maximum alone, whatever Minimum says."""
+    def tiers(self, meaning: Meaning | None = None) -> tuple[Tier, ...]:
+        """The ladder as the pricer takes it, under a meaning (its own): cut at Maximum, whatever Minimum says."""
         made: list[Tier] = []
-        flat_model = self.meaning.reading.model in ("stairstep", "stacked_flat")
+        flat_model = (meaning or self.meaning).reading.model in ("stairstep", "stacked_flat")
         below = ZERO
         lone = len(self.schedules) == 1
         for schedule in self.schedules:
@@ -244,6 +246,33 @@ class World:
 
         return shipped.world(seed, last_month or last_full_month())
 
+    @classmethod
+    def generate(
+        cls,
+        seed: int,
+        last_month: date | None = None,
+        *,
+        months: int = 4,
+        mailboxes: int | None = None,
+        meanings: "tuple[Meaning, ...] | None" = None,
+        wrongs: tuple[str, ...] | None = None,
+    ) -> "World":
+        """A world drawn by `seed`: other meanings, ladders and wrongs than the shipped one.
+
+        `meanings` are given to the counted groups in turn instead of drawn ones, `wrongs` are the check names to plant
+        (all that fit when None, none when empty), `mailboxes` how many there are about.
+        """
+        from ecgrid_sandbox import generated
+
+        return generated.world(
+            seed,
+            last_month or last_full_month(),
+            months=months,
+            mailboxes=mailboxes,
+            meanings=meanings,
+            wrongs=wrongs,
+        )
+
     @cached_property
     def books(self) -> "Books":
         """The bills, invoices and usage reports that follow from this world."""
@@ -302,11 +331,30 @@ class World:
 
     def accounts_of_list(self, price_list_id: int) -> list[tuple[int, int]]:
         """The accounts that a price list bills, in order."""
-        return [account for account in self.accounts if self.price_list_of(*account).price_list_id == price_list_id]
+        return self._accounts_by_list.get(price_list_id, [])
 
     def accounts_of_contract(self, contract_id: int) -> list[tuple[int, int]]:
         """The accounts that a contract bills, in order."""
-        return [account for account in self.accounts if self.contract_of(*account) == contract_id]
+        return self._accounts_by_contract.get(contract_id, [])
+
+    @cached_property
+    def _accounts_by_list(self) -> dict[int, list[tuple[int, int]]]:
+        found: dict[int, list[tuple[int, int]]] = {}
+        for account in self.accounts:
+            found.setdefault(self.price_list_of(*account).price_list_id, []).append(account)
+        return found
+
+    @cached_property
+    def _accounts_by_contract(self) -> dict[int, list[tuple[int, int]]]:
+        found: dict[int, list[tuple[int, int]]] = {}
+        for account in self.accounts:
+            found.setdefault(self.contract_of(*account), []).append(account)
+        return found
+
+    def __getstate__(self) -> dict[str, object]:
+        """What `spawn` sends to a child: the fields, not what was worked out from them."""
+        names = {part.name for part in fields(self)}
+        return {name: value for name, value in self.__dict__.items() if name in names}
 
 
 def months_back(last_month: date, count: int) -> tuple[date, ...]:

@@ -44,16 +44,16 @@ def applied(books: Books, account: Account, month: date, plant: Plant, line: Lin
             # shown and priced by a tier that the quantity does not reach (volume ladders)
             reached = group.schedules.index(line.schedule)
             shown = group.schedules[(reached + int(figures["steps"])) % len(group.schedules)]
-            return replace(line, schedule=shown, amount=_priced_at(line, shown.rate))
+            return replace(line, schedule=shown, amount=priced_at(line, shown.rate))
         case "rate_mismatch":
             # the schedule shown has another rate than the price list gives it, and the line is priced by that
             shown = replace(line.schedule, rate=Decimal(figures["rate"]))
-            return replace(line, schedule=shown, amount=_priced_at(line, shown.rate))
+            return replace(line, schedule=shown, amount=priced_at(line, shown.rate))
         case "quantity_mismatch":
             # one block more than the use comes to, priced by its right rate
             block = line.schedule.block if group.meaning.billed_in == "units" else Decimal(1)
             more = replace(line, billed=line.billed + block * int(figures["blocks"]))
-            return replace(more, amount=_priced_at(more, line.schedule.rate))
+            return replace(more, amount=priced_at(more, line.schedule.rate))
         case "bound_ignored":
             return replace(
                 books.counted_line(account, month, price_list, group, meaning_without="bounds"),
@@ -83,8 +83,8 @@ def applied(books: Books, account: Account, month: date, plant: Plant, line: Lin
     raise ValueError(f"{plant.check_name} is no wrong of a line ({reading.model})")
 
 
-def _priced_at(line: Line, rate: Decimal) -> Decimal:
-    """QuantityBilled times another rate, rounded as the group rounds."""
+def priced_at(line: Line, rate: Decimal) -> Decimal:
+    """What a line would cost at another rate: QuantityBilled times another rate, rounded as the group rounds."""
     meaning = line.group.meaning
     quantity = Fraction(line.billed)
     block = Fraction(line.schedule.block) or Fraction(1)
