@@ -1,0 +1,193 @@
+"""`findings`, `explain` and `compare`: what a reconciled month says, on the screen."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import date
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from ecgrid_flows import compare as comparing
+from ecgrid_flows import explain as explaining
+from ecgrid_flows import warehouse
+from ecgrid_flows.cli import context
+from ecgrid_flows.cli.context import AsJson, DataDir
+from ecgrid_flows.errors import ExitStatus, SettingsError
+from ecgrid_flows.explain import plain_number
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.warehouse import Connection
+from ecgrid_transforms.model import Key
+from ecgrid_transforms.money import ZERO, Decimal, grouped
+from ecgrid_transforms.period import NotAMonth, last_full_month, month_text, parse_month
+
+Month = Annotated[str | None, typer.Option("--month", metavar="YYYY-MM", help="The month (the last full one, UTC).")]
+
+#: `findings` is a group, so that a finding's state can be set beside the list of them.
+findings_app = typer.Typer(
+    name="findings", help="The findings of a month, worst first.", invoke_without_command=True, rich_markup_mode=None
+)
+
+_SEVERITIES = ("error", "warning", "info")
+#: How many lines of a long table the screen shows; `--json` has all.
+_TOP = 15
+_NAME = 32
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(findings_app)
+    app.command()(explain)
+    app.command()(compare)
+
+
+@findings_app.callback()
+def findings(ctx: typer.Context, month: Month = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """The findings of a month, worst first: what does not fit, by how much, and what to do."""
+    if ctx.invoked_subcommand is not None:
+        return
+    wanted = _month(month)
+    with _opened(data_dir) as connection:
+        rows = warehouse.table(connection, "FROM out_findings WHERE reporting_month = ?", [wanted]).to_pylist()
+    rows.sort(key=_badness)
+    if as_json:
+        context.emit_json({"month": month_text(wanted), "findings": rows})
+    else:
+        _print_findings(wanted, rows)
+    if any(row["severity"] == "error" for row in rows):
+        raise typer.Exit(int(ExitStatus.FINDINGS))
+
+
+def _badness(row: Mapping[str, Any]) -> tuple[object, ...]:
+    """Errors first, then the most money, then by name and key."""
+    named = (row[name] for name in ("check_name", "account_report", "measure_field", "invoice_number", "explanation"))
+    numbered = (row[name] for name in ("network_id", "mailbox_id", "price_list_id"))
+    return (
+        _SEVERITIES.index(row["severity"]),
+        -abs(row["difference"] or ZERO),
+        *(text or "" for text in named),
+        *(-1 if number is None else number for number in numbered),
+    )
+
+
+def _print_findings(month: date, rows: Sequence[Mapping[str, Any]]) -> None:
+    if not rows:
+        context.stdout.print(Text(f"{month_text(month)}: no findings"))
+        return
+    for row in rows:
+        at_stake = "" if row["difference"] is None else f"{grouped(row['difference']):>14}"
+        context.stdout.print(Text(f"{row['severity']:<8}{row['check_name']:<24}{_where(row):<58}{at_stake}".rstrip()))
+        context.stdout.print(Text(f"        {_printable(row['explanation'])}"))
+    counts = {
+        severity: sum(1 for row in rows if row["severity"] == severity) for severity in ("error", "warning", "info")
+    }
+    stake = sum((abs(row["difference"]) for row in rows if row["difference"] is not None), ZERO)
+    said = ", ".join(f"{count} {severity}{'' if count == 1 else 's'}" for severity, count in counts.items() if count)
+    context.stdout.print(Text(f"\n{month_text(month)}: {said}; differences of {grouped(stake)} in all"))
+
+
+def _where(row: Mapping[str, Any]) -> str:
+    account = "" if row["network_id"] is None else f"{row['network_id']}-{row['mailbox_id']}"
+    named = " ".join(part for part in (row["account_report"], row["measure_field"]) if part)
+    if row["network_id"] is None and row["price_list_id"] is not None:
+        account = f"price list {row['price_list_id']}"
+    return " ".join(part for part in (account, named, row["invoice_number"] or "") if part)
+
+
+def explain(
+    network: Annotated[int, typer.Argument(metavar="NETWORK", help="NetworkID")],
+    mailbox: Annotated[int, typer.Argument(metavar="MAILBOX", help="MailboxID; 0 is the network's Root mailbox")],
+    month: Annotated[str, typer.Argument(metavar="MONTH", help="YYYY-MM")],
+    report: Annotated[str, typer.Argument(metavar="REPORT", help="account report, such as TrafficAll")],
+    measure: Annotated[str, typer.Argument(metavar="MEASURE", help="measure, such as TotalKCs")],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """The proof of one line: measured, free, blocks, tier, what the bill says and what it should say."""
+    key = Key(network, mailbox, _month(month), report, measure)
+    with _opened(data_dir) as connection:
+        found = explaining.explanation(connection, key)
+    if as_json:
+        context.emit_json(found.data())
+    else:
+        context.stdout.print(Text(found.text()), end="")
+
+
+def compare(month: Month = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """What every line would cost under unit, volume and graduated pricing; break-evens; cliffs."""
+    wanted = _month(month)
+    with _opened(data_dir) as connection:
+        found = comparing.comparison(connection, wanted)
+    if as_json:
+        context.emit_json(
+            {
+                "month": month_text(wanted),
+                "contracts": found.contracts,
+                "accounts": found.accounts,
+                "lines": found.lines,
+            }
+        )
+        return
+    context.stdout.print(Text(f"{month_text(wanted)}: lines rated by unit prices, had they been priced otherwise"))
+    for row in found.contracts:
+        _print_contract(row)
+    cliffs = [
+        (row, f"past {_number(row['next_bound'])} it costs {grouped(row['cliff_saving'])} less") for row in found.cliffs
+    ]
+    _print_lines("Cliffs: a little more use would cost less", cliffs)
+    near = [
+        (row, f"{_number(row['distance_to_next_bound'])} below the bound at {_number(row['next_bound'])}")
+        for row in found.near_bounds
+    ]
+    _print_lines("Next to a bound", near)
+
+
+def _print_contract(row: Mapping[str, Any]) -> None:
+    named = "accounts without a contract" if row["contract_id"] is None else f"contract {row['contract_id']}"
+    models = ", ".join(f"{model} {grouped(row[f'{model}_amount'])}" for model in ("unit", "volume", "graduated"))
+    saving = f"; {row['cheapest_model']} would save {grouped(row['saving'])}" if row["saving"] > ZERO else ""
+    context.stdout.print(
+        Text(
+            f"{named}: {row['lines']} lines of {row['accounts']} accounts, billed {grouped(row['billed_amount'])}, "
+            f"expected {grouped(row['expected_amount'])}\n    {models}{saving}"
+        )
+    )
+
+
+def _print_lines(title: str, rows: Sequence[tuple[Mapping[str, Any], str]]) -> None:
+    if not rows:
+        return
+    more = f" ({_TOP} of {len(rows)}; --json has all)" if len(rows) > _TOP else ""
+    context.stdout.print(Text(f"\n{title}{more}"))
+    for row, words in rows[:_TOP]:
+        name = _printable(row["account_name"] or "")
+        context.stdout.print(
+            Text(
+                f"{row['network_id']}-{row['mailbox_id']} {name[:_NAME]}{'…' if len(name) > _NAME else ''}: "
+                f"{row['account_report']} {row['measure_field']}, {_number(row['quantity'])} for "
+                f"{grouped(row['expected_amount'])}, {words}"
+            )
+        )
+
+
+def _number(value: Decimal | None) -> str:
+    return "" if value is None else plain_number(value)
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _month(text: str | None) -> date:
+    if text is None:
+        return last_full_month()
+    try:
+        return parse_month(text)
+    except NotAMonth as error:
+        raise SettingsError(str(error)) from error
+
+
+@contextmanager
+def _opened(data_dir: str | None) -> Iterator[Connection]:
+    with closing(warehouse.connect(Settings.load(data_dir).warehouse_path)) as connection:
+        yield connection
