@@ -1,0 +1,319 @@
+"""The charts of the notebooks and of the monthly report, in Altair.
+
+A number on a chart is either text made from the decimal (labels, tooltips) or a position on the screen; positions
+alone are floats. Colours are Okabe and Ito's, which people with any colour blindness tell apart, and no chart speaks
+by colour only. Every chart carries a title, a subtitle with its unit and a description for screen readers.
+
+Importing this module makes Altair show charts as a Vega-Lite specification beside a drawing of it (SVG), so that they
+appear in any notebook front end without a network.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import vl_convert
+
+from ecgrid_flows.frames import money, number, signed
+from ecgrid_transforms.money import ZERO, Decimal
+
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "ORANGE",
+    "PALETTE",
+    "SKY",
+    "VERMILION",
+    "bars",
+    "curves",
+    "stacked",
+    "trend",
+    "waterfall",
+]
+
+# Okabe and Ito, "Color Universal Design" (2008).
+BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+SKY, PURPLE, YELLOW, GREY = "#56B4E9", "#CC79A7", "#F0E442", "#7A7A7A"
+PALETTE = (BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, GREY, YELLOW)
+
+INK, QUIET, RULE = "#1c2430", "#4a5563", "#d5dae1"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', sans-serif"
+
+#: Vega's number formats for axis ticks: whole steps of a scale, never an amount.
+TICKS = ",~f"
+LONGEST_LABEL = 260
+
+_MIME = "application/vnd.vegalite.v6+json"
+
+
+def positions(values: "Sequence[Any] | pd.Series[Any]") -> list[float | None]:
+    """Where values lie on a scale."""
+    return [None if not isinstance(value, Decimal | int) else float(value) for value in values]  # never money: a place
+
+
+def bars(
+    frame: pd.DataFrame, category: str, amount: str, *, title: str, unit: str, describe: str, difference: bool = False
+) -> alt.TopLevelMixin:
+    """Horizontal bars, one per row in the order given, each with its amount as text. `difference` shows signs."""
+    text = signed if difference else money
+    data = pd.DataFrame(
+        {
+            "category": [str(value) for value in frame[category]],
+            "place": positions(frame[amount]),
+            "label": [text(value) for value in frame[amount]],
+            "kind": ["over" if value > ZERO else "under" for value in frame[amount]],
+        }
+    )
+    base = alt.Chart(data).encode(
+        y=alt.Y("category:N", sort=None, title=None, axis=alt.Axis(labelLimit=LONGEST_LABEL)),
+        x=alt.X("place:Q", title=unit, axis=alt.Axis(format=TICKS), scale=alt.Scale(padding=64 if difference else 72)),
+        tooltip=[alt.Tooltip("category:N", title=" "), alt.Tooltip("label:N", title=unit)],
+    )
+    colour = (
+        alt.Color(
+            "kind:N",
+            title=None,
+            legend=None,
+            scale=alt.Scale(domain=["over", "under"], range=[VERMILION, BLUE]),
+        )
+        if difference
+        else alt.value(BLUE)
+    )
+    drawn = base.mark_bar(height=16).encode(color=colour)
+    right = base.transform_filter("datum.place >= 0").mark_text(align="left", dx=5, color=INK)
+    left = base.transform_filter("datum.place < 0").mark_text(align="right", dx=-5, color=INK)
+    chart = alt.layer(drawn, right.encode(text="label:N"), left.encode(text="label:N"))
+    return _finished(chart, title, unit, describe, height=alt.Step(26))
+
+
+def stacked(
+    frame: pd.DataFrame,
+    category: str,
+    series: str,
+    amount: str,
+    *,
+    colours: dict[str, str],
+    title: str,
+    unit: str,
+    describe: str,
+) -> alt.TopLevelMixin:
+    """Horizontal bars made of parts; `colours` names the parts in their order."""
+    data = pd.DataFrame(
+        {
+            "category": [str(value) for value in frame[category]],
+            "series": [str(value) for value in frame[series]],
+            "place": positions(frame[amount]),
+            "label": [money(value) for value in frame[amount]],
+            "rank": [list(colours).index(str(value)) for value in frame[series]],
+        }
+    )
+    chart = (
+        alt.Chart(data)
+        .mark_bar(height=18, stroke="white", strokeWidth=1)
+        .encode(
+            y=alt.Y("category:N", sort=None, title=None, axis=alt.Axis(labelLimit=LONGEST_LABEL)),
+            x=alt.X("place:Q", title=unit, axis=alt.Axis(format=TICKS)),
+            color=alt.Color(
+                "series:N",
+                title=None,
+                scale=alt.Scale(domain=list(colours), range=list(colours.values())),
+                legend=alt.Legend(orient="top", labelLimit=LONGEST_LABEL),
+            ),
+            order=alt.Order("rank:Q"),
+            tooltip=[
+                alt.Tooltip("category:N", title=" "),
+                alt.Tooltip("series:N", title="Part"),
+                alt.Tooltip("label:N", title=unit),
+            ],
+        )
+    )
+    return _finished(chart, title, unit, describe, height=alt.Step(30))
+
+
+def waterfall(
+    steps: Sequence[tuple[str, Decimal]],
+    *,
+    start: str,
+    end: str,
+    opening: Decimal,
+    title: str,
+    unit: str,
+    describe: str,
+) -> alt.TopLevelMixin:
+    """From an opening amount over its changes to the closing one; the closing amount is their exact sum."""
+    rows: list[dict[str, object]] = []
+    level = opening
+    rows.append({"step": start, "low": ZERO, "high": opening, "kind": "level", "label": money(opening)})
+    for name, change in steps:
+        after = level + change
+        kind = "up" if change > ZERO else "down"
+        rows.append({"step": name, "low": level, "high": after, "kind": kind, "label": signed(change)})
+        level = after
+    rows.append({"step": end, "low": ZERO, "high": level, "kind": "level", "label": money(level)})
+    data = pd.DataFrame(rows)
+    ends = [(low, high) for low, high in zip(data["low"], data["high"], strict=True)]
+    data["top"] = positions([max(pair) for pair in ends])
+    data["low"], data["high"] = positions([pair[0] for pair in ends]), positions([pair[1] for pair in ends])
+    base = alt.Chart(data).encode(x=alt.X("step:N", sort=None, title=None, axis=alt.Axis(labelAngle=0, labelLimit=96)))
+    drawn = base.mark_bar(size=44).encode(
+        y=alt.Y("low:Q", title=unit, axis=alt.Axis(format=TICKS)),
+        y2="high:Q",
+        color=alt.Color(
+            "kind:N", legend=None, scale=alt.Scale(domain=["level", "up", "down"], range=[GREY, VERMILION, BLUE])
+        ),
+        tooltip=[alt.Tooltip("step:N", title=" "), alt.Tooltip("label:N", title=unit)],
+    )
+    labels = base.mark_text(dy=-8, color=INK).encode(y="top:Q", text="label:N")
+    return _finished(alt.layer(drawn, labels), title, unit, describe, height=260)
+
+
+def trend(
+    frame: pd.DataFrame, x: str, y: str, series: str, *, title: str, unit: str, describe: str, as_money: bool = True
+) -> alt.TopLevelMixin:
+    """One line with a point per month for every series. Months are `YYYY-MM`."""
+    text = money if as_money else number
+    data = pd.DataFrame(
+        {
+            "month": [str(value)[:7] for value in frame[x]],
+            "series": [str(value) for value in frame[series]],
+            "place": positions(frame[y]),
+            "label": [text(value) for value in frame[y]],
+        }
+    )
+    names = list(dict.fromkeys(data["series"]))
+    chart = (
+        alt.Chart(data)
+        .mark_line(point=alt.OverlayMarkDef(size=55, filled=True), strokeWidth=2)
+        .encode(
+            x=alt.X("month:O", title="Reporting month", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("place:Q", title=unit, axis=alt.Axis(format=TICKS)),
+            color=alt.Color("series:N", title=None, scale=_scale(names), legend=_legend(names)),
+            shape=alt.Shape("series:N", title=None, legend=_legend(names)),
+            tooltip=[
+                alt.Tooltip("series:N", title=" "),
+                alt.Tooltip("month:O", title="Month"),
+                alt.Tooltip("label:N", title=unit),
+            ],
+        )
+    )
+    return _finished(chart, title, unit, describe, height=260)
+
+
+def curves(
+    frame: pd.DataFrame,
+    accounts: pd.DataFrame,
+    *,
+    quantity_unit: str,
+    title: str,
+    unit: str,
+    describe: str,
+) -> alt.TopLevelMixin:
+    """What a quantity costs under each model (`quantity`, `amount`, `model`), and accounts as diamonds on them
+    (`quantity`, `amount`, `account`)."""
+    data = pd.DataFrame(
+        {
+            "quantity": positions(frame["quantity"]),
+            "place": positions(frame["amount"]),
+            "model": [str(value) for value in frame["model"]],
+            "label": [money(value) for value in frame["amount"]],
+            "quantity_label": [number(value) for value in frame["quantity"]],
+        }
+    )
+    marks = pd.DataFrame(
+        {
+            "quantity": positions(accounts["quantity"]),
+            "place": positions(accounts["amount"]),
+            "account": [str(value) for value in accounts["account"]],
+            "label": [money(value) for value in accounts["amount"]],
+            "quantity_label": [number(value) for value in accounts["quantity"]],
+        }
+    )
+    names = list(dict.fromkeys(data["model"]))
+    x = alt.X("quantity:Q", title=quantity_unit, axis=alt.Axis(format=TICKS))
+    y = alt.Y("place:Q", title=unit, axis=alt.Axis(format=TICKS))
+    lines = (
+        alt.Chart(data)
+        .mark_line(strokeWidth=2)
+        .encode(
+            x=x,
+            y=y,
+            color=alt.Color("model:N", title="Priced as", scale=_scale(names), legend=alt.Legend(orient="top")),
+            strokeDash=alt.StrokeDash("model:N", title="Priced as", legend=alt.Legend(orient="top")),
+            tooltip=[
+                alt.Tooltip("model:N", title="Priced as"),
+                alt.Tooltip("quantity_label:N", title=quantity_unit),
+                alt.Tooltip("label:N", title=unit),
+            ],
+        )
+    )
+    points = (
+        alt.Chart(marks)
+        .mark_point(shape="diamond", size=80, filled=True, color=INK, opacity=0.75)
+        .encode(
+            x=x,
+            y=y,
+            tooltip=[
+                alt.Tooltip("account:N", title=" "),
+                alt.Tooltip("quantity_label:N", title=quantity_unit),
+                alt.Tooltip("label:N", title=unit),
+            ],
+        )
+    )
+    return _finished(alt.layer(lines, points), title, unit, describe, height=300)
+
+
+def _scale(names: Sequence[str]) -> alt.Scale:
+    return alt.Scale(domain=list(names), range=[PALETTE[index % len(PALETTE)] for index in range(len(names))])
+
+
+def _legend(names: Sequence[str]) -> alt.Legend | None:
+    return alt.Legend(orient="top", labelLimit=LONGEST_LABEL) if len(names) > 1 else None
+
+
+def _finished(chart: Any, title: str, unit: str, describe: str, height: Any) -> alt.TopLevelMixin:
+    """The house style, and the words that every chart carries."""
+    finished: alt.TopLevelMixin = (
+        chart.properties(title=alt.Title(title, subtitle=unit), width="container", height=height, description=describe)
+        .configure(font=FONT, background="white")
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=QUIET,
+            titleColor=QUIET,
+            titleFontWeight="normal",
+            gridColor="#e8ebef",
+            domainColor=RULE,
+            tickColor=RULE,
+            labelFontSize=12,
+            titleFontSize=12,
+        )
+        .configure_axisY(grid=False, ticks=False, labelPadding=8)
+        .configure_text(font=FONT, fontSize=12)
+        .configure_legend(labelColor=INK, labelFontSize=12, titleColor=QUIET, titleFontWeight="normal", symbolSize=120)
+        .configure_title(
+            anchor="start",
+            color=INK,
+            fontSize=15,
+            subtitleColor=QUIET,
+            subtitleFontSize=12,
+            subtitlePadding=4,
+            offset=12,
+        )
+    )
+    return finished
+
+
+def drawing(spec: dict[str, Any], width: int = 720) -> str:
+    """A chart as SVG; one that fills its container is drawn `width` pixels wide."""
+    fixed = {**spec, "width": width} if spec.get("width") == "container" else spec
+    return str(vl_convert.vegalite_to_svg(fixed))
+
+
+def _offline(spec: dict[str, Any], **_metadata: object) -> dict[str, Any]:
+    return {_MIME: spec, "image/svg+xml": drawing(spec)}
+
+
+alt.data_transformers.disable_max_rows()
+alt.renderers.register("offline", _offline)
+alt.renderers.enable("offline")

@@ -1,0 +1,664 @@
+"""Pieces of the monthly page as HTML: the verdict, tiles, findings with folded proofs, tables that can be sorted.
+
+Each piece is a value with `_repr_html_`, so a notebook shows it and the report takes it over. All text that came from
+the service is escaped here, stripped of control characters and set apart (`<bdi>`) so that a name written from right
+to left cannot turn the words around it. Amounts are text made from decimals.
+"""
+
+import html
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import count
+from typing import Any
+
+import pandas as pd
+
+from ecgrid_flows.charts import GREEN, GREY, ORANGE, VERMILION
+from ecgrid_flows.frames import money, number, signed, sums, total
+from ecgrid_transforms.money import ZERO, Decimal, plain
+from ecgrid_transforms.period import month_text, next_month
+
+__all__ = [
+    "CHECKS",
+    "Column",
+    "Html",
+    "at_stake",
+    "findings_list",
+    "fold",
+    "key_figures",
+    "month_words",
+    "readings_table",
+    "table",
+    "tiles",
+    "verdict",
+    "worst_first",
+]
+
+#: What each check says, in the words of someone who pays the bill.
+CHECKS = {
+    "amount_mismatch": "Amount does not follow from the price list",
+    "wrong_tier": "Priced by the wrong tier",
+    "rate_mismatch": "Rate is not the price list's",
+    "quantity_mismatch": "Quantity billed does not follow from the usage",
+    "bound_ignored": "Minimum or maximum quantity ignored",
+    "allowance_not_applied": "Allowance not applied",
+    "sign_mismatch": "Wrong sign",
+    "percentage_mismatch": "Percentage of the subtotal is off",
+    "minimum_mismatch": "Monthly minimum is off",
+    "tier_gap": "Price list has a gap between tiers",
+    "tier_overlap": "Price list has overlapping tiers",
+    "duplicate_line": "Same line billed twice",
+    "missing_line": "Expected line is missing",
+    "double_billed": "Same usage billed on two lines",
+    "identity_mismatch": "Line belongs to another account",
+    "date_outside_month": "Line is dated outside the month",
+    "taxable_changed": "Tax flag changed",
+    "price_changed": "Price changed since last month",
+    "restated": "Amount changed after the fact",
+    "usage_mismatch": "Usage differs from the service's own statistics",
+    "invoice_total_mismatch": "Invoice total is not the sum of its lines",
+    "invoice_line_missing": "Line is missing on the invoice",
+    "invoice_line_differs": "Invoice shows another amount",
+    "reading_undecided": "More than one reading of the price list fits",
+}
+SEVERITIES = {"error": "Error", "warning": "Warning", "info": "Note"}
+VERDICTS = {
+    "fits": "fits",
+    "differs": "differs",
+    "undecided": "undecided",
+    "not_provable": "not provable",
+    "decided": "decided",
+    "none_fits": "none fits",
+}
+#: A line's verdict in words, and its colour on charts, in the order of the bars.
+VERDICT_WORDS = {"fits": "Fits", "differs": "Differs", "undecided": "Undecided", "not_provable": "Not provable"}
+VERDICT_COLOURS = {"Fits": GREEN, "Differs": VERMILION, "Undecided": ORANGE, "Not provable": GREY}
+UNITS = {
+    "TotalKCs": "KC",
+    "ToKCs": "KC",
+    "FromKCs": "KC",
+    "TotalTrans": "transactions",
+    "ToTrans": "transactions",
+    "FromTrans": "transactions",
+    "NewInterconnects": "interconnects",
+    "CurrentMailboxes": "mailboxes",
+    "ActiveQIDs": "IDs",
+    "RegisteredQIDs": "IDs",
+    "ActiveTPs": "partners",
+    "RegisteredTPs": "partners",
+    "MigratedTPs": "partners",
+}
+MONTH_NAMES = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+KEY = ["network_id", "mailbox_id", "reporting_month", "account_report", "measure_field"]
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
+_ids = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Html:
+    """A piece of the page."""
+
+    markup: str
+
+    def _repr_html_(self) -> str:
+        return self.markup
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: heading, and kind `text`, `money`, `difference`, `number`, `month` or `pill`."""
+
+    heading: str
+    kind: str = "text"
+
+
+def month_words(month: date) -> str:
+    """`October 2026`."""
+    return f"{MONTH_NAMES[month.month - 1]} {month.year}"
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame, each as a mapping from column to value."""
+    return [{str(column): value for column, value in row.items()} for row in frame.to_dict("records")]
+
+
+def missing(value: object) -> bool:
+    """Whether a cell is empty (None, NA, NaN or NaT)."""
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
+
+
+def safe(value: object) -> str:
+    """Text of the service as harmless HTML; line ends become spaces."""
+    if missing(value):
+        return ""
+    return html.escape(_CONTROL.sub(" ", str(value)).replace("\n", " "))
+
+
+def name(value: object) -> str:
+    """A name of the service's, escaped and set apart."""
+    return f"<bdi>{safe(value)}</bdi>" if not missing(value) else ""
+
+
+def account(row: Mapping[str, Any]) -> str:
+    """The account of a row: its name, and its numbers."""
+    numbers = f"{number(row['network_id'])}/{number(row['mailbox_id'])}".replace(",", "")
+    if missing(row.get("mailbox_id")):
+        numbers = f"network {numbers.split('/')[0]}"
+    shown = name(row.get("account_name"))
+    return f'{shown} <span class="id">{numbers}</span>' if shown else f'<span class="id">{numbers}</span>'
+
+
+def words(severity: object, labels: Mapping[str, str]) -> str:
+    """A short word as a pill; its meaning is in the word, the colour only repeats it."""
+    key = "" if missing(severity) else str(severity)
+    return f'<span class="pill {safe(key)}">{safe(labels.get(key, key.replace("_", " ")))}</span>' if key else ""
+
+
+def verdict(month: date, lines: pd.DataFrame, findings: pd.DataFrame, notice: str | None = None) -> Html:
+    """What a manager reads first: does the bill fit, what is at stake, what to do next."""
+    severities = findings["severity"].to_list()
+    errors, warnings = severities.count("error"), severities.count("warning")
+    over, under = at_stake(findings)
+    billed = total(lines["amount"])
+    undecided = lines[lines["verdict"] == "undecided"]
+    unproven = lines[lines["verdict"] == "not_provable"]
+    if errors:
+        tone, title = "bad", "Query this bill before paying it"
+    elif warnings:
+        tone, title = "look", "This bill fits, but for points to look at"
+    else:
+        tone, title = "good", "This bill fits its price lists"
+    found = listing([plural(number, word) for number, word in ((errors, "error"), (warnings, "warning")) if number])
+    stakes = listing(
+        [f"<b>{money(value)}</b> too {word}" for value, word in ((over, "much"), (under, "little")) if value]
+    )
+    say = (
+        f"{found} in {plural(len(lines), 'line')}." if found else f"All {plural(len(lines), 'line')} are accounted for."
+    )
+    if stakes:
+        say += f" {stakes} of {money(billed)} billed."
+    advice = []
+    if over:
+        advice.append(f"Ask Loren Data to credit {money(over)}; the proofs below say why, line by line.")
+    if under:
+        advice.append(f"Expect {money(under)} to be billed later: it was charged too low.")
+    if len(undecided):
+        advice.append(
+            f"{plural(len(undecided), 'line')} over {money(total(undecided['amount']))} can be read in more than one "
+            'way; <a href="#how-sure-the-readings-are">what would decide it</a>.'
+        )
+    if len(unproven):
+        advice.append(
+            f"{plural(len(unproven), 'line')} over {money(total(unproven['amount']))} could not be proven either way."
+        )
+    return _headline(month, title, say, tone, advice, notice)
+
+
+def _headline(month: date, title: str, say: str, tone: str, advice: Iterable[str], notice: str | None) -> Html:
+    mark, word = {"good": ("✓", "Fits"), "look": ("!", "Look"), "bad": ("✕", "Query")}[tone]
+    steps = "".join(f"<li>{step}</li>" for step in advice)
+    told = f"<ul>{steps}</ul>" if steps else ""
+    warned = f'<p class="notice">{safe(notice)}</p>' if notice else ""
+    return Html(
+        f'<header class="verdict {tone}"><p class="over">ECGrid bill · {month_words(month)}</p>'
+        f"<h1>{safe(title)}</h1>"
+        f'<p class="say"><span class="mark" role="img" aria-label="{word}">{mark}</span><span>{say}</span></p>'
+        f"{told}{warned}</header>"
+    )
+
+
+def key_figures(lines: pd.DataFrame, findings: pd.DataFrame) -> Html:
+    """The figures under the verdict: what was billed, how much of it is proven, what is at stake."""
+    over, under = at_stake(findings)
+    fits = lines[lines["verdict"] == "fits"]
+    accounts = len(lines[["network_id", "mailbox_id"]].drop_duplicates())
+    return tiles(
+        [
+            ("Billed", money(total(lines["amount"])), f"{plural(len(lines), 'line')}, {plural(accounts, 'account')}"),
+            ("Proven to fit", money(total(fits["amount"])), f"{len(fits):,} of {plural(len(lines), 'line')}"),
+            ("Billed too much", money(over), "errors and warnings"),
+            ("Billed too little", money(under), "errors and warnings"),
+        ]
+    )
+
+
+def tiles(items: Iterable[tuple[str, str, str]]) -> Html:
+    """Figures side by side: label, figure, a word on it."""
+    cells = "".join(
+        f'<div class="tile"><dt>{safe(label)}</dt><dd><span class="figure">{safe(figure)}</span>'
+        f'<span class="note">{safe(note)}</span></dd></div>'
+        for label, figure, note in items
+    )
+    return Html(f'<dl class="tiles">{cells}</dl>')
+
+
+def fold(summary: str, piece: Html) -> Html:
+    """A piece folded beneath a line of text."""
+    return Html(f"<details><summary>{safe(summary)}</summary>{piece.markup}</details>")
+
+
+def _cell(value: object, column: Column) -> tuple[str, str]:
+    """Sort key and markup of one cell."""
+    if column.kind == "markup":
+        shown = str(value)
+        return re.sub(r"<[^>]*>", "", shown), shown
+    if missing(value):
+        return "", '<span class="none">–</span>'
+    if column.kind == "money" or column.kind == "difference":
+        if isinstance(value, Decimal):
+            return plain(value), money(value) if column.kind == "money" else signed(value)
+        return "", safe(value)
+    if column.kind == "number":
+        return (plain(value) if isinstance(value, Decimal) else str(value)), number(value)
+    if column.kind == "id":
+        return str(value), str(value)
+    if column.kind == "month":
+        text = month_text(value) if isinstance(value, date) else str(value)[:7]
+        return text, text
+    if column.kind == "pill":
+        return str(value), words(value, {**SEVERITIES, **VERDICTS})
+    return str(value), name(value)
+
+
+def table(
+    frame: pd.DataFrame,
+    caption: str,
+    columns: Mapping[str, Column | str],
+    *,
+    limit: int | None = None,
+    filterable: bool = True,
+    rest: str = "",
+    empty: str = "None.",
+) -> Html:
+    """A table with a caption, its first column as row headers; the page makes it sortable and filterable.
+
+    `limit` cuts it after so many rows and says so, together with `rest`: where the others are.
+    """
+    if frame.empty:
+        return Html(f'<p class="empty"><b>{safe(caption)}.</b> {safe(empty)}</p>')
+    shown = {key: Column(value) if isinstance(value, str) else value for key, value in columns.items()}
+    numeric = {"money", "difference", "number", "id"}
+    head = "".join(
+        f'<th scope="col" class="{"n" if column.kind in numeric else "t"}" '
+        f'data-kind="{"number" if column.kind in numeric else "text"}">{safe(column.heading)}</th>'
+        for column in shown.values()
+    )
+    body = []
+    for row in records(frame.head(limit)) if limit else records(frame):
+        cells = []
+        for index, (key, column) in enumerate(shown.items()):
+            order, markup = _cell(row[key], column)
+            kind = "n" if column.kind in numeric else "t"
+            keyed = f' data-v="{html.escape(order)}"' if column.kind in numeric else ""
+            cells.append(
+                f'<th scope="row" class="{kind}"{keyed}>{markup}</th>'
+                if index == 0
+                else f'<td class="{kind}"{keyed}>{markup}</td>'
+            )
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    cut = ""
+    if limit and len(frame) > limit:
+        cut = f'<p class="cut">The first {limit:,} of {len(frame):,} rows. {safe(rest)}</p>'
+    identity = f"table-{next(_ids)}"
+    return Html(
+        f'<div class="table" role="region" aria-labelledby="{identity}" tabindex="0">'
+        f'<table class="sortable{" filterable" if filterable and len(body) > 5 else ""}">'
+        f'<caption id="{identity}">{safe(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>{cut}"
+    )
+
+
+def worst_first(findings: pd.DataFrame) -> pd.DataFrame:
+    """Findings by severity, then by the money at stake, then by their key: always the same order."""
+    rank = {"error": 0, "warning": 1, "info": 2}
+    order = sorted(
+        range(len(findings)),
+        key=lambda index: (
+            rank.get(str(findings["severity"].iloc[index]), 3),
+            -abs(findings["difference"].iloc[index]) if not missing(findings["difference"].iloc[index]) else ZERO,
+            str(findings["check_name"].iloc[index]),
+            *(str(findings[column].iloc[index]) for column in KEY),
+        ),
+    )
+    return findings.iloc[order].reset_index(drop=True)
+
+
+def at_stake(findings: pd.DataFrame) -> tuple[Decimal, Decimal]:
+    """What was billed too much and too little, by errors and warnings; both without a sign."""
+    counted = findings[findings["severity"].isin(["error", "warning"])]
+    differences = [value for value in counted["difference"] if isinstance(value, Decimal)]
+    over = total(pd.Series([value for value in differences if value > ZERO], dtype="object"))
+    under = total(pd.Series([value for value in differences if value < ZERO], dtype="object"))
+    return over, -under
+
+
+def findings_list(findings: pd.DataFrame, proofs: pd.DataFrame, top: int = 10) -> Html:
+    """The findings that matter most, each with the proof of its line folded beneath."""
+    if findings.empty:
+        return Html('<p class="empty">Nothing was found that does not fit.</p>')
+    by_key = {key: rows for key, rows in proofs.groupby(KEY, sort=False)} if not proofs.empty else {}
+    items = [
+        _finding(row, by_key.get(tuple(row[column] for column in KEY)))
+        for row in records(worst_first(findings).head(top))
+    ]
+    return Html(f'<ol class="findings">{"".join(items)}</ol>')
+
+
+def _finding(row: Mapping[str, Any], proof: pd.DataFrame | None) -> str:
+    difference = row["difference"]
+    if missing(difference) or difference == ZERO:
+        stake = ""
+    else:
+        too = "too much" if difference > ZERO else "too little"
+        stake = f'<p class="stake"><span>{money(abs(difference))}</span> {too}</p>'
+    amounts = "".join(
+        f"<div><dt>{label}</dt><dd>{money(row[column])}</dd></div>"
+        for label, column in (("Billed", "billed_amount"), ("Expected", "expected_amount"))
+        if not missing(row[column])
+    )
+    where = " · ".join(
+        part
+        for part in (
+            account(row) if not missing(row["network_id"]) else "",
+            safe(row["account_report"])
+            + (f"/{safe(row['measure_field'])}" if not missing(row["measure_field"]) else ""),
+            f"price list {row['price_list_id']}" if not missing(row["price_list_id"]) else "",
+            f"invoice {name(row['invoice_number'])}" if not missing(row["invoice_number"]) else "",
+        )
+        if part
+    )
+    return (
+        f'<li><article class="finding {safe(row["severity"])}"><div class="top"><div>'
+        f"<h3>{safe(CHECKS.get(row['check_name'], row['check_name']))} {words(row['severity'], SEVERITIES)}</h3>"
+        f'<p class="where">{where}</p></div>{stake}</div>'
+        f"<p>{safe(row['explanation'])}</p>"
+        f"{f'<dl class=amounts>{amounts}</dl>' if amounts else ''}{_proof(proof)}</article></li>"
+    )
+
+
+def _proof(proof: pd.DataFrame | None) -> str:
+    if proof is None or proof.empty:
+        return ""
+    slices = proof.sort_values("slice")
+    first = slices.iloc[0]
+    rows = []
+    for row in records(slices):
+        upper = "and more" if missing(row["upper_bound"]) else f"to {number(row['upper_bound'])}"
+        counted = (
+            f"{number(row['blocks'])} × {number(row['block'])}"
+            if not missing(row["blocks"]) and not missing(row["block"]) and row["block"] != 1
+            else number(row["quantity"])
+        )
+        rows.append(
+            f'<tr><th scope="row">{safe(row["tier"])} <span class="id">{name(row["level"])}</span></th>'
+            f"<td>{number(row['lower_bound'])} {upper}</td><td class=n>{number(row['quantity'])}</td>"
+            f"<td class=n>{counted}</td><td class=n>{number(row['rate'])}</td><td class=n>{number(row['flat'])}</td>"
+            f"<td class=n>{number(row['product'])}</td></tr>"
+        )
+    before = number(first["amount_before_rounding"])
+    expected = money(first["expected_amount"])
+    closing = f"{before}, rounded to {expected}" if before != expected else expected
+    heads = "".join(
+        f'<th scope="col" class="{kind}">{word}</th>'
+        for word, kind in (
+            ("Tier", "t"),
+            ("Range", "t"),
+            ("Quantity", "n"),
+            ("Counted as", "n"),
+            ("Rate", "n"),
+            ("Flat", "n"),
+            ("Amount", "n"),
+        )
+    )
+    many = f"{len(rows)} slices" if len(rows) > 1 else "1 slice"
+    return (
+        f'<details class="proof"><summary>Proof: how {expected} comes about ({many})</summary>'
+        f"<p>{safe(first['rule'])}</p>"
+        f'<div class="table" role="region" aria-label="Proof" tabindex="0"><table class="slices">'
+        f'<caption class="hidden">Slices of the expected amount</caption>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody>"
+        f'<tfoot><tr><th scope="row" colspan="6">Expected</th><td class="n">{closing}</td></tr></tfoot></table></div>'
+        f"</details>"
+    )
+
+
+def reading_words(row: Mapping[str, Any]) -> str:
+    """A reading in a few words: what is priced by which tier, and what was found to matter beside it."""
+    models = {
+        "unit": "every unit at the first rate",
+        "volume": "the whole quantity at the rate of the tier reached",
+        "graduated": "each slice at its own tier's rate",
+        "stairstep": "the flat fee of the tier reached",
+        "stacked_flat": "the flat fees of all tiers reached",
+    }
+    text = models.get(str(row["model"]), safe(row["model"]))
+    if row.get("upper_bound") in {"inclusive", "exclusive"}:
+        text += f", upper bound {row['upper_bound']}"
+    return safe(text)
+
+
+def readings_table(readings: pd.DataFrame) -> Html:
+    """How sure the reading of each price list is: one row per price list, report and measure."""
+    if readings.empty:
+        return Html('<p class="empty">No price list was read.</p>')
+    rows = []
+    group = ["price_list_id", "account_report", "measure_field", "schedule_set_id"]
+    for _, candidates in readings.groupby(group, sort=True, dropna=False):
+        chosen = candidates[candidates["is_chosen"].fillna(False)]
+        best = (chosen if not chosen.empty else candidates.sort_values("lines_explained", ascending=False)).iloc[0]
+        losers = candidates[candidates["counter_example"].notna()]
+        rivals = len(candidates) - 1
+        verdict = str(best["verdict"])
+        if best.get("is_pinned") is True:
+            sure = "Set by hand in data/reference."
+        elif verdict == "decided":
+            sure = (
+                f"Every other reading tried ({rivals}) is contradicted by a line." if rivals else "No other was tried."
+            )
+        elif verdict == "undecided":
+            deciding = best.get("deciding_quantity")
+            would = f" A quantity of {number(deciding)} would tell them apart." if not missing(deciding) else ""
+            stake = best.get("amount_at_stake")
+            worth = f" {money(stake)} hang on it." if isinstance(stake, Decimal) and stake != ZERO else ""
+            sure = f"Other readings fit as well.{would}{worth}"
+        else:
+            sure = "No reading explains every line; the best is shown."
+        folded = "".join(f"<li>{safe(text)}</li>" for text in dict.fromkeys(losers["counter_example"].head(8)))
+        if folded:
+            sure = f"{safe(sure)}<details><summary>Why not the others</summary><ul>{folded}</ul></details>"
+        else:
+            sure = safe(sure)
+        explained, lines = int(best["lines_explained"]), int(best["lines_total"])
+        rows.append(
+            {
+                "list": f"{name(best['price_list_description'])} <span class=id>{best['price_list_id']}</span>",
+                "what": f"{safe(best['account_report'])}/{safe(best['measure_field'])}",
+                "word": best["model_word"],
+                "reading": reading_words({str(column): value for column, value in best.items()}),
+                "lines": f"{explained:,} of {lines:,}",
+                "verdict": verdict,
+                "sure": sure,
+            }
+        )
+    columns: dict[str, Column | str] = {
+        "list": Column("Price list", "markup"),
+        "what": Column("Report/measure", "markup"),
+        "word": "ECGrid says",
+        "reading": Column("Read as", "markup"),
+        "lines": "Lines explained",
+        "verdict": Column("Verdict", "pill"),
+        "sure": Column("How sure", "markup"),
+    }
+    return table(pd.DataFrame(rows), "How each price list is read", columns)
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """`1 line`, `2 lines`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def listing(items: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+
+
+def with_names(findings: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
+    """Findings with the name of their account, where the month's lines know it."""
+    account_key = ["network_id", "mailbox_id"]
+    names = lines[[*account_key, "account_name"]].dropna(subset=["account_name"]).drop_duplicates(account_key)
+    return findings.merge(names, on=account_key, how="left")
+
+
+def stakes(
+    findings: pd.DataFrame, by: str, *, words: Mapping[str, str] | None = None, most: int | None = None
+) -> pd.DataFrame:
+    """Errors and warnings summed: `name`, `difference`, `findings`, the largest differences first.
+
+    `by` is a column, or `account` for the account's name and numbers.
+    """
+    counted = findings[findings["severity"].isin(["error", "warning"]) & findings["difference"].notna()].copy()
+    if by == "account":
+        counted["account"] = [account_text(row) for row in records(counted)]
+    added = (
+        sums(counted, [by], ["difference"]) if not counted.empty else counted.assign(rows=0)[[by, "difference", "rows"]]
+    )
+    named = added.rename(columns={by: "name", "rows": "findings"})
+    named = named[[value != ZERO for value in named["difference"]]]
+    named["name"] = [(words or {}).get(value, value) for value in named["name"]]
+    named = named.sort_values("difference", key=lambda column: column.abs(), ascending=False, kind="stable")
+    return (named.head(most) if most else named).reset_index(drop=True)
+
+
+def account_text(row: Mapping[str, Any]) -> str:
+    """An account as plain text, for a chart's label: name and numbers."""
+    numbers = "/".join(str(row[part]) for part in ("network_id", "mailbox_id") if not missing(row[part]))
+    shown = row.get("account_name")
+    text = f"{_CONTROL.sub(' ', str(shown)).replace(chr(10), ' ')} ({numbers})" if not missing(shown) else numbers
+    return text or "whole month"
+
+
+def stakes_table(added: pd.DataFrame, heading: str) -> Html:
+    """The numbers behind a chart of what is at stake."""
+    return table(
+        added,
+        f"Billed less expected: {heading.lower()}",
+        {"name": heading, "findings": Column("Findings", "number"), "difference": Column("Difference", "difference")},
+        filterable=False,
+    )
+
+
+def billed_by_measure(lines: pd.DataFrame) -> pd.DataFrame:
+    """Amounts billed per report and measure and verdict, in words: `measure`, `verdict`, `amount`, `rows`."""
+    added = sums(lines, ["account_report", "measure_field", "verdict"], ["amount"])
+    added["measure"] = added["account_report"] + " / " + added["measure_field"]
+    added["verdict"] = [VERDICT_WORDS.get(str(value), str(value)) for value in added["verdict"]]
+    whole = {name: total(rows["amount"]) for name, rows in added.groupby("measure")}
+    order = sorted(range(len(added)), key=lambda index: (-abs(whole[added["measure"].iloc[index]]), index))
+    return added.iloc[order][["measure", "verdict", "amount", "rows"]].reset_index(drop=True)
+
+
+def measures_table(added: pd.DataFrame) -> Html:
+    """The numbers behind the chart of what was billed."""
+    return table(
+        added,
+        "Amount billed by measure and verdict",
+        {
+            "measure": "Report / measure",
+            "verdict": "Verdict",
+            "rows": Column("Lines", "number"),
+            "amount": Column("Amount", "money"),
+        },
+        filterable=False,
+    )
+
+
+def month_before(month: date) -> date:
+    """The month before."""
+    return next_month(month, -1)
+
+
+def month_steps(changes: pd.DataFrame) -> list[tuple[str, Decimal]]:
+    """The parts of the change since last month that are not zero, summed over the frame."""
+    parts = {
+        "price_part": "Price",
+        "volume_part": "Volume",
+        "mix_part": "Mix",
+        "new_part": "New",
+        "ended_part": "Ended",
+        "correction_part": "Correction",
+    }
+    added = [(words, total(changes[column])) for column, words in parts.items()]
+    return [(words, value) for words, value in added if value != ZERO]
+
+
+def steps_table(steps: Sequence[tuple[str, Decimal]]) -> Html:
+    """The numbers behind a waterfall."""
+    return table(
+        pd.DataFrame({"part": [part for part, _ in steps], "change": [change for _, change in steps]}),
+        "Parts of the change",
+        {"part": "Part", "change": Column("Change", "difference")},
+        filterable=False,
+    )
+
+
+def findings_table(findings: pd.DataFrame, limit: int) -> Html:
+    """Every finding as a row, worst first."""
+    ordered = worst_first(findings)
+    ordered["what"] = [safe(CHECKS.get(value, value)) for value in ordered["check_name"]]
+    ordered["where"] = [account(row) if not missing(row["network_id"]) else "" for row in records(ordered)]
+    ordered["measure"] = [
+        " / ".join(str(part) for part in pair if not missing(part))
+        for pair in zip(ordered["account_report"], ordered["measure_field"], strict=True)
+    ]
+    return table(
+        ordered,
+        "Findings, worst first",
+        {
+            "what": Column("What", "markup"),
+            "severity": Column("Severity", "pill"),
+            "where": Column("Account", "markup"),
+            "measure": "Report / measure",
+            "billed_amount": Column("Billed", "money"),
+            "expected_amount": Column("Expected", "money"),
+            "difference": Column("Difference", "difference"),
+            "explanation": "Explanation",
+        },
+        limit=limit,
+        rest="The others: `ecgrid-billing findings`, or out_findings in the warehouse.",
+        empty="Nothing was found that does not fit.",
+    )
+
+
+def accounts_table(lines: pd.DataFrame, findings: pd.DataFrame, limit: int) -> Html:
+    """One row per account: lines, amount billed, what is at stake; the largest amounts first."""
+    key = ["network_id", "mailbox_id"]
+    added = sums(lines, key, ["amount"]).rename(columns={"rows": "lines"})
+    names = lines[[*key, "account_name"]].drop_duplicates(key)
+    counted = findings[findings["severity"].isin(["error", "warning"]) & findings["network_id"].notna()]
+    if counted.empty:
+        joined = added.merge(names, on=key, how="left").assign(difference=None, found=0)
+    else:
+        found = sums(counted, key, ["difference"]).rename(columns={"rows": "found"})
+        joined = added.merge(names, on=key, how="left").merge(found, on=key, how="left")
+    joined = joined.sort_values([*key]).sort_values("amount", ascending=False, kind="stable").reset_index(drop=True)
+    joined["account"] = [account(row) for row in records(joined)]
+    joined["found"] = [0 if missing(value) else int(value) for value in joined["found"]]
+    return table(
+        joined,
+        "Accounts by amount billed",
+        {
+            "account": Column("Account", "markup"),
+            "lines": Column("Lines", "number"),
+            "amount": Column("Billed", "money"),
+            "found": Column("Findings", "number"),
+            "difference": Column("Difference", "difference"),
+        },
+        limit=limit,
+        rest="The others are in out_line_items.",
+    )

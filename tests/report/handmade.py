@@ -1,0 +1,243 @@
+"""A warehouse made by hand: the `out_` relations that the report reads, with amounts worked out here.
+
+One volume price list (0.10 a KC up to 1,000 KC, 0.08 up to 5,000, 0.05 above), one graduated list with blocks of 100
+and an allowance, one flat fee. Names carry what names carry: markup, quotes, an equals sign, a line end.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from ecgrid_transforms.money import ZERO, Decimal, rounded
+from ecgrid_transforms.period import next_month
+
+NASTY = '<script>document.title="pwned"</script> & "Söhne"'
+NAMES = (
+    NASTY,
+    "Müller & Töchter GmbH",
+    '=HYPERLINK("http://x.invalid","free")',
+    "Acme\nlogistics, north",
+    "Łódź Œuvres <b>bold</b>",
+    "Ordinary Foods",
+)
+VOLUME = ((1, 0, 1000, "0.10"), (2, 1000, 5000, "0.08"), (3, 5000, None, "0.05"))
+MONEY = pa.decimal128(28, 10)
+PROOF_MONEY = pa.decimal128(38, 20)
+MONTH = date(2026, 10, 1)
+
+KEY = [
+    ("network_id", pa.int32()),
+    ("mailbox_id", pa.int32()),
+    ("reporting_month", pa.date32()),
+    ("account_report", pa.string()),
+    ("measure_field", pa.string()),
+]
+LINE_ITEMS = pa.schema(
+    [
+        *KEY,
+        ("account_name", pa.string()),
+        ("contract_id", pa.int32()),
+        ("line_item_number", pa.int32()),
+        ("price_list_id", pa.int32()),
+        ("price_list_description", pa.string()),
+        ("level", pa.string()),
+        ("model", pa.string()),
+        ("schedule_id", pa.int32()),
+        ("actual", MONEY),
+        ("quantity_billed", MONEY),
+        ("is_taxable", pa.bool_()),
+        ("amount", MONEY),
+        ("pulled_at", pa.timestamp("us", tz="UTC")),
+        ("reading_id", pa.string()),
+        ("expected_quantity_billed", MONEY),
+        ("expected_amount", MONEY),
+        ("difference", MONEY),
+        ("verdict", pa.string()),
+    ]
+)
+PROOFS = pa.schema(
+    [
+        *KEY,
+        ("slice", pa.int32()),
+        ("tier", pa.int32()),
+        ("level", pa.string()),
+        ("schedule_id", pa.int32()),
+        ("lower_bound", MONEY),
+        ("upper_bound", MONEY),
+        ("quantity", MONEY),
+        ("block", MONEY),
+        ("blocks", pa.int64()),
+        ("rate", MONEY),
+        ("flat", MONEY),
+        ("product", PROOF_MONEY),
+        ("amount_before_rounding", PROOF_MONEY),
+        ("expected_amount", MONEY),
+        ("reading_id", pa.string()),
+        ("rule", pa.string()),
+    ]
+)
+FINDINGS = pa.schema(
+    [
+        ("check_name", pa.string()),
+        ("severity", pa.string()),
+        *KEY,
+        ("price_list_id", pa.int32()),
+        ("invoice_number", pa.string()),
+        ("billed_amount", MONEY),
+        ("expected_amount", MONEY),
+        ("difference", MONEY),
+        ("explanation", pa.string()),
+    ]
+)
+READINGS = pa.schema(
+    [
+        ("price_list_id", pa.int32()),
+        ("price_list_description", pa.string()),
+        ("account_report", pa.string()),
+        ("measure_field", pa.string()),
+        ("schedule_set_id", pa.string()),
+        ("reading_id", pa.string()),
+        ("model_word", pa.string()),
+        ("model", pa.string()),
+        ("upper_bound", pa.string()),
+        ("lines_total", pa.int64()),
+        ("lines_explained", pa.int64()),
+        ("share_pct", pa.decimal128(9, 4)),
+        ("verdict", pa.string()),
+        ("is_chosen", pa.bool_()),
+        ("is_pinned", pa.bool_()),
+        ("counter_example", pa.string()),
+        ("deciding_quantity", MONEY),
+        ("amount_at_stake", MONEY),
+        ("first_month", pa.date32()),
+        ("last_month", pa.date32()),
+    ]
+)
+MONTH_ON_MONTH = pa.schema(
+    [
+        *KEY,
+        ("previous_amount", MONEY),
+        ("amount", MONEY),
+        ("change", MONEY),
+        *((f"{part}_part", MONEY) for part in ("price", "volume", "mix", "new", "ended", "correction")),
+    ]
+)
+
+
+def volume_tier(quantity: Decimal) -> tuple[int, int, int | None, Decimal]:
+    """The tier that a quantity reaches when upper bounds belong to their tier."""
+    for number, lower, upper, rate in VOLUME:
+        if upper is None or quantity <= upper:
+            return number, lower, upper, Decimal(rate)
+    raise AssertionError("the last tier is open")
+
+
+def build(target: Path, accounts: int = 12, months: int = 3, wrong_every: int = 4) -> Path:
+    """Write the warehouse: per account and month a volume line and a flat fee; every `wrong_every`-th account's volume
+    line of the last month is billed by the first tier's rate."""
+    lines: list[tuple[object, ...]] = []
+    proofs: list[tuple[object, ...]] = []
+    findings: list[tuple[object, ...]] = []
+    changes: list[tuple[object, ...]] = []
+    first = next_month(MONTH, -(months - 1))
+    for account in range(accounts):
+        network, mailbox, name = 100 + account % 3, account // 3, NAMES[account % len(NAMES)]
+        before: Decimal | None = None
+        for index in range(months):
+            month = next_month(first, index)
+            quantity = Decimal(300 + 457 * (account % 14) + 120 * index)
+            tier, lower, upper, rate = volume_tier(quantity)
+            due = rounded(quantity * rate)
+            is_wrong = month == MONTH and account % wrong_every == 1 and tier > 1
+            billed = rounded(quantity * Decimal("0.10")) if is_wrong else due
+            key = (network, mailbox, month, "TrafficAll", "TotalKCs")
+            reading = "volume-inclusive"
+            lines.append(
+                (*key, name, 7, 1, 11, "Standard KC", f"Tier{tier}", "Tiered", 1100 + tier, quantity, quantity, True,
+                 billed, None, reading, quantity, due, billed - due, "differs" if is_wrong else "fits")
+            )  # fmt: skip
+            proofs.append(
+                (*key, 1, tier, f"Tier{tier}", 1100 + tier, Decimal(lower), None if upper is None else Decimal(upper),
+                 quantity, Decimal(1), None, rate, ZERO, quantity * rate, quantity * rate, due, reading,
+                 f"{quantity} KC reach tier {tier}, so all of them cost {rate} each.")
+            )  # fmt: skip
+            if is_wrong:
+                findings.append(
+                    ("wrong_tier", "error", *key, 11, None, billed, due, billed - due,
+                     f"{quantity} KC reach tier {tier} at {rate}, but all of them were billed at 0.10, the rate of tier"
+                     f" 1. Ask for a credit of {billed - due}.")
+                )  # fmt: skip
+            if before is not None:
+                changes.append((*key, before, billed, billed - before, *(
+                    (ZERO, billed - before, ZERO) if not is_wrong else (billed - due, due - before, ZERO)
+                ), ZERO, ZERO, ZERO))  # fmt: skip
+            before = billed
+            fee = (network, mailbox, month, "FixedRate", "FixedRate")
+            lines.append(
+                (*fee, name, 7, 2, 12, "Mailbox fee", "General", "Simple", 1201, Decimal(1), Decimal(1), True,
+                 Decimal("25.00"), None, "unit", Decimal(1), Decimal("25.00"), ZERO, "fits")
+            )  # fmt: skip
+            proofs.append(
+                (*fee, 1, 1, "General", 1201, ZERO, None, Decimal(1), Decimal(1), None, Decimal(25), ZERO, Decimal(25),
+                 Decimal(25), Decimal("25.00"), "unit", "One mailbox costs 25.")
+            )  # fmt: skip
+    # A line too low, a line that no reading proves, and a note.
+    low = (100, 0, MONTH, "TrafficAll", "TotalTrans")
+    lines.append(
+        (*low, NASTY, 7, 3, 13, "Documents <i>plus</i>", "Level1", "Stacked", 1301, Decimal(450), Decimal(4), False,
+         Decimal("8.00"), None, "graduated-inclusive", Decimal(5), Decimal("10.00"), Decimal("-2.00"), "differs")
+    )  # fmt: skip
+    for number, (lower, upper, part, blocks, rate) in enumerate(
+        ((0, 200, 200, 2, "3.00"), (200, None, 250, 3, "1.3333333333")), start=1
+    ):
+        product = blocks * Decimal(rate)
+        proofs.append(
+            (*low, number, number, f"Level{number}", 1300 + number, Decimal(lower),
+             None if upper is None else Decimal(upper), Decimal(part), Decimal(100), blocks, Decimal(rate), ZERO,
+             product, Decimal("9.9999999999"), Decimal("10.00"), "graduated-inclusive",
+             "Each slice is counted in blocks of 100, begun blocks in full, at its own tier's rate.")
+        )  # fmt: skip
+    findings.append(
+        ("quantity_mismatch", "warning", *low, 13, None, Decimal("8.00"), Decimal("10.00"), Decimal("-2.00"),
+         "450 documents are 5 blocks of 100, but 4 were billed. <b>Nothing</b> to pay back.")
+    )  # fmt: skip
+    findings.append(
+        ("reading_undecided", "info", None, None, MONTH, "TrafficAll", "TotalTrans", 13, None, None, None, None,
+         "Two readings explain every line of price list 13; a month with 200 documents exactly would decide.")
+    )  # fmt: skip
+    readings = [
+        (11, "Standard KC", "TrafficAll", "TotalKCs", "a", "volume-inclusive", "Tiered", "volume", "inclusive",
+         accounts * months, accounts * months - len(findings) + 2, Decimal("97.5"), "decided", True, False, None, None,
+         None, first, MONTH),
+        (11, "Standard KC", "TrafficAll", "TotalKCs", "a", "graduated-inclusive", "Tiered", "graduated", "inclusive",
+         accounts * months, 9, Decimal("25"), "decided", False, False,
+         "Network 102, mailbox 0: 1,214 KC were billed 97.12; graduated gives 117.12.", None, None, first, MONTH),
+        (13, "Documents <i>plus</i>", "TrafficAll", "TotalTrans", "b", "graduated-inclusive", "Stacked", "graduated",
+         "inclusive", 1, 0, Decimal(0), "undecided", True, False, None, Decimal(200), Decimal("1.67"), first, MONTH),
+        (13, "Documents <i>plus</i>", "TrafficAll", "TotalTrans", "b", "graduated-exclusive", "Stacked", "graduated",
+         "exclusive", 1, 0, Decimal(0), "undecided", False, False, None, Decimal(200), Decimal("1.67"), first, MONTH),
+    ]  # fmt: skip
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    with duckdb.connect(str(target)) as connection:
+        for relation, schema, rows in (
+            ("out_line_items", LINE_ITEMS, lines),
+            ("out_line_proofs", PROOFS, proofs),
+            ("out_findings", FINDINGS, findings),
+            ("out_readings", READINGS, readings),
+            ("out_month_on_month", MONTH_ON_MONTH, changes),
+        ):
+            connection.register("rows", arrow(schema, rows))
+            connection.execute(f'CREATE TABLE "{relation}" AS FROM rows').fetchall()
+            connection.unregister("rows")
+    return target
+
+
+def arrow(schema: pa.Schema, rows: Iterable[tuple[object, ...]]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    return pa.table(
+        [pa.array(list(values), field.type) for values, field in zip(columns, schema, strict=True)], schema=schema
+    )
