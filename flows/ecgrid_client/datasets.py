@@ -20,10 +20,9 @@ others of its column have one, is null there and kept as text in a further colum
 
 import base64
 import binascii
-import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -33,7 +32,7 @@ from lxml import etree
 
 from ecgrid_client.errors import MalformedAnswer
 from ecgrid_client.faults import error_of_fault, soap_fault
-from ecgrid_client.markup import Element, children, free, local, parse, repaired, text, utf8
+from ecgrid_client.markup import NIL, Element, children, local, local_name, parse, read_stream, repaired, text, utf8
 from ecgrid_client.operations import DATE_TIME
 from ecgrid_transforms.money import MONEY_DIGITS, MONEY_SCALE, MONEY_TYPE, Decimal, NotADecimal, to_decimal
 
@@ -44,7 +43,7 @@ _ROW_ID = f"{{{_DIFFGRAM}}}id"
 _ROW_ORDER = f"{{{_MSDATA}}}rowOrder"
 
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{8}|[0-9A-Fa-f]{4})_")
-_CHUNK_CELLS = 400_000
+_CHUNK_CELLS = 30_000
 _MOST_COLUMNS = 2_000
 _MOST_TABLES = 1_000
 _LONGEST_NUMBER = 100
@@ -117,7 +116,8 @@ class _Table:
     def add(self, cells: dict[str, str | None], order: str | None) -> None:
         """One more row; `order` is its msdata:rowOrder."""
         for wire_name in cells:
-            self.column(wire_name)
+            if wire_name not in self.columns:
+                self.column(wire_name)
         for wire_name, column in self.columns.items():
             column.pending.append(cells.get(wire_name))
         self.rows += 1
@@ -150,82 +150,181 @@ class _Table:
 
 
 class _Reader:
-    """Walks one answer from its first element to its last and keeps tables, not elements."""
+    """What the parser tells as it goes: keeps tables, no elements but the schema's and what is nested in a cell."""
 
     def __init__(self) -> None:
         self.tables: dict[str, _Table] = {}
-        self.row_ids: set[str] = set()
-        self.diffgrams = 0
+        self._row_ids: set[str] = set()
+        self._path: list[str] = []  # the first four names, enough to find the result
+        self._depth = 0
+        self._container = 0  # depth of the element that holds schema and diffgram; 0: not there yet
+        self._diffgram = 0
+        self._data = 0  # depth of the element that holds the current rows
+        self._skipped = 0  # depth of `before` or `errors`
+        self._tree: Any = None  # builds what has to be seen as a whole, from this depth on
+        self._tree_depth = 0
+        self._row = 0  # depth of the row that is being read
+        self._row_name = ""
+        self._row_attributes: Mapping[str, str] = {}
+        self._cells: dict[str, str | None] = {}
+        self._inner: list[Element] = []
+        self._cell: tuple[str, Mapping[str, str]] | None = None
+        self._text: list[str] = []
 
-    def read(self, document: bytes) -> None:
-        """Reads one document, which `markup.utf8` has passed; raises `etree.XMLSyntaxError` too."""
-        path: list[str] = []
-        container = 0  # depth of the element that holds schema and diffgram; 0: not there yet
-        diffgram = data = 0
-        events = etree.iterparse(
-            io.BytesIO(document),
-            events=("start", "end"),
-            resolve_entities=False,
-            no_network=True,
-            load_dtd=False,
-            huge_tree=False,
-            remove_comments=True,
-            remove_pis=True,
-        )
-        for event, element in events:
-            if event == "start":
-                path.append(local(element))
-                depth = len(path)
-                if not container:
-                    container = self._container(path, element)
-                elif diffgram and depth == diffgram + 1 and not element.tag.startswith(f"{{{_DIFFGRAM}}}"):
-                    if data:
-                        raise MalformedAnswer("the diffgram holds more than one set of current rows")
-                    data = depth
-                elif depth == container + 1 and element.tag != f"{{{_XS}}}schema":
-                    self.diffgrams += 1
-                    if self.diffgrams > 1:
-                        raise MalformedAnswer("the answer holds more than one diffgram")
-                    if local(element) == "diffgram":
-                        diffgram = depth
-                    else:
-                        data = depth
-                continue
-            depth = len(path)
-            if depth == container + 1 and element.tag == f"{{{_XS}}}schema":
-                self._declare(element)
-                free(element)
-            elif data and depth == data + 1 and path[: depth - 1] and self._is_current(element, data, path, diffgram):
-                self._row(element)
-                free(element)
-            elif diffgram and depth == diffgram + 1 and element.tag.startswith(f"{{{_DIFFGRAM}}}"):
-                free(element)
-            path.pop()
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        self._depth += 1
+        if self._tree is not None:
+            self._tree.start(tag, attributes)
+        elif self._skipped:
+            pass
+        elif self._row:
+            self._start_in_row(tag, attributes)
+        elif self._data and self._depth == self._data + 1:
+            self._row, self._row_name, self._row_attributes = self._depth, local_name(tag), attributes
+            self._cells, self._inner = {}, []
+        else:
+            self._start_outside(tag, attributes)
+
+    def _start_in_row(self, tag: str, attributes: Mapping[str, str]) -> None:
+        if self._depth > self._row + 1:  # an element within a cell
+            assert self._cell is not None
+            self._start_tree(self._row + 1, *self._cell)
+            self._tree.data("".join(self._text))
+            self._tree.start(tag, attributes)
+            return
+        self._cell, self._text = (tag, attributes), []
+        name = local_name(tag)
+        known = self.tables.get(self._row_name)
+        if _ROW_ID in attributes or (name in self.tables and (known is None or name not in known.columns)):
+            self._start_tree(self._depth, tag, attributes)  # a row of another table, nested in this one
+
+    def _start_tree(self, depth: int, tag: str, attributes: Mapping[str, str]) -> None:
+        self._tree, self._tree_depth = etree.TreeBuilder(), depth
+        self._tree.start(tag, attributes)
+
+    def _start_outside(self, tag: str, attributes: Mapping[str, str]) -> None:
+        if not self._container:
+            self._path.append(local_name(tag))
+            self._container = self._depth if self._is_container() else 0
+        elif self._diffgram and self._depth == self._diffgram + 1:
+            if tag.startswith(f"{{{_DIFFGRAM}}}"):
+                self._skipped = self._depth
+            elif self._data:
+                raise MalformedAnswer("the diffgram holds more than one set of current rows")
+            else:
+                self._data = self._depth
+        elif self._depth == self._container + 1:
+            if tag == f"{{{_XS}}}schema":
+                self._start_tree(self._depth, tag, attributes)
+            elif self._diffgram or self._data:
+                raise MalformedAnswer("the answer holds more than one diffgram")
+            elif local_name(tag) == "diffgram":
+                self._diffgram = self._depth
+            else:
+                self._data = self._depth
+
+    def data(self, text: str) -> None:
+        if self._tree is not None:
+            self._tree.data(text)
+        elif self._cell is not None:
+            self._text.append(text)
+
+    def end(self, tag: str) -> None:
+        if self._tree is not None:
+            self._tree.end(tag)
+            if self._depth == self._tree_depth:
+                element, self._tree = self._tree.close(), None
+                if self._row:
+                    self._end_cell_tree(element)
+                else:
+                    self._declare(element)
+        elif self._skipped:
+            if self._depth == self._skipped:
+                self._skipped = 0
+        elif self._cell is not None:
+            self._end_cell()
+        elif self._row and self._depth == self._row:
+            self._end_row()
+        elif not self._container:
+            self._path.pop()
+        self._depth -= 1
+
+    def _end_cell(self) -> None:
+        assert self._cell is not None
+        (tag, attributes), self._cell = self._cell, None
+        value = "".join(self._text)
+        is_null = not value and attributes.get(NIL, "").strip() in ("true", "1")
+        self._set_cell(local_name(tag), None if is_null else value)
+
+    def _end_cell_tree(self, element: Element) -> None:
+        self._cell = None
+        name = local(element)
+        known = self.tables.get(self._row_name)
+        if element.get(_ROW_ID) is not None or (name in self.tables and (known is None or name not in known.columns)):
+            self._inner.append(element)
+        elif known is not None and name in known.columns and known.columns[name].kind:
+            raise MalformedAnswer(f"{known.name}.{name} holds elements where a plain value belongs")
+        else:
+            self._set_cell(name, json.dumps(_nested(element), ensure_ascii=False))
+
+    def _set_cell(self, name: str, value: str | None) -> None:
+        if name in self._cells:
+            raise MalformedAnswer(f"a row of {self._row_name} holds {name} twice")
+        self._cells[name] = value
+
+    def _end_row(self) -> None:
+        self._row = 0
+        self._add_row(self._row_name, self._row_attributes, self._cells)
+        for element in self._inner:
+            self._add_inner(element)
+
+    def _add_row(self, wire_name: str, attributes: Mapping[str, str], cells: dict[str, str | None]) -> None:
+        row_id = attributes.get(_ROW_ID)
+        if row_id is not None:
+            if row_id in self._row_ids:
+                raise MalformedAnswer(f"the diffgram holds the row {row_id[:60]} twice")
+            self._row_ids.add(row_id)
+        table = self._table(wire_name)
+        for name, value in attributes.items():
+            if not name.startswith("{") and name in table.columns:
+                cells.setdefault(name, value)
+        table.add(cells, attributes.get(_ROW_ORDER))
+
+    def _add_inner(self, element: Element) -> None:
+        """A row nested in another, with its own nested ones."""
+        cells: dict[str, str | None] = {}
+        inner: list[Element] = []
+        for child in children(element):
+            name = local(child)
+            if child.get(_ROW_ID) is not None or name in self.tables:
+                inner.append(child)
+            elif name in cells:
+                raise MalformedAnswer(f"a row of {local(element)} holds {name} twice")
+            else:
+                cells[name] = json.dumps(_nested(child), ensure_ascii=False) if len(child) else text(child)
+        self._add_row(local(element), dict(element.attrib), cells)
+        for child in inner:
+            self._add_inner(child)
+
+    def close(self) -> "dict[str, _Table]":
         for table in self.tables.values():
             table.set_down()
+        return self.tables
 
-    @staticmethod
-    def _is_current(element: Element, data: int, path: list[str], diffgram: int) -> bool:
-        """Whether a row stands under the current rows, not under `before` or `errors`, which stand beside them."""
-        if not diffgram:
-            return True
-        parent = element.getparent()
-        return parent is not None and not parent.tag.startswith(f"{{{_DIFFGRAM}}}")
-
-    @staticmethod
-    def _container(path: list[str], element: Element) -> int:
-        """The depth of the DataSet's element, once the path leads to it."""
+    def _is_container(self) -> bool:
+        """Whether the path has come to the DataSet's element."""
+        path = self._path
         if path[0] != "Envelope":
             if path[0] not in ("DataSet", "anyType"):
                 raise MalformedAnswer(f"<{path[0][:60]}> instead of <DataSet>: a page, or another operation's answer")
-            return 1
+            return True
         if len(path) == 3 and path[1] == "Body" and not path[2].endswith("Response"):
             raise MalformedAnswer(f"<{path[2][:60]}> instead of a response")
         if len(path) == 4 and path[1] == "Body":
             if path[3] != f"{path[2].removesuffix('Response')}Result":
                 raise MalformedAnswer(f"<{path[3][:60]}> instead of the result of {path[2]}")
-            return 4
-        return 0
+            return True
+        return False
 
     def _table(self, wire_name: str) -> _Table:
         found = self.tables.get(wire_name)
@@ -270,33 +369,6 @@ class _Reader:
             mode = part.get(f"{{{_MSDATA}}}DateTimeMode")
             table.column(column, kind or "string", naive=mode == "Unspecified")
 
-    def _row(self, element: Element) -> None:
-        row_id = element.get(_ROW_ID)
-        if row_id is not None:
-            if row_id in self.row_ids:
-                raise MalformedAnswer(f"the diffgram holds the row {row_id[:60]} twice")
-            self.row_ids.add(row_id)
-        table = self._table(local(element))
-        cells: dict[str, str | None] = {}
-        inner: list[Element] = []
-        for name, value in element.attrib.items():
-            if not name.startswith("{") and name in table.columns:
-                cells[name] = value
-        for child in children(element):
-            name = local(child)
-            if child.get(_ROW_ID) is not None or (name in self.tables and name not in table.columns):
-                inner.append(child)
-                continue
-            if name in cells:
-                raise MalformedAnswer(f"a row of {table.name} holds {name} twice")
-            if len(child) and name not in table.columns:
-                cells[name] = json.dumps(_nested(child), ensure_ascii=False)
-            else:
-                cells[name] = text(child)
-        table.add(cells, element.get(_ROW_ORDER))
-        for child in inner:
-            self._row(child)
-
 
 def _nested(element: Element) -> object:
     if not len(element):
@@ -326,24 +398,22 @@ def _content(element: Element, schema: Element | None = None) -> list[Element]:
 
 def _read(body: bytes) -> list[_Table]:
     document = utf8(body)
-    reader = _Reader()
     try:
-        reader.read(document)
+        found = read_stream(document, _Reader())
     except etree.XMLSyntaxError as error:
-        document, reason = repaired(document), " ".join(str(error).split())[:200]
-        if not document:
-            raise MalformedAnswer(f"the answer is no whole XML document ({reason})") from None
-        reader = _Reader()
+        mended, reason = repaired(document), " ".join(str(error).split())[:200]
         try:
-            reader.read(document)
+            found = read_stream(mended, _Reader()) if mended else None
         except etree.XMLSyntaxError:
+            found = None
+        if found is None:
             raise MalformedAnswer(f"the answer is no whole XML document ({reason})") from None
     names: set[str] = set()
-    for wire_name, table in reader.tables.items():
+    for wire_name, table in found.items():
         if table.name in names:
             table.name = wire_name
         names.add(table.name)
-    return list(reader.tables.values())
+    return list(found.values())
 
 
 # --- values -----------------------------------------------------------------------------------------------------------

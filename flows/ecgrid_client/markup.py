@@ -5,7 +5,6 @@ into wrong letters; a DTD is refused before the parser sees it; control characte
 read as U+FFFD (facts 8), for one odd name must not cost the line that carries it.
 """
 
-import io
 import re
 import threading
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from ecgrid_client.errors import ForbiddenXML, MalformedAnswer
 Element = Any
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
-_NIL = f"{{{XSI}}}nil"
+NIL = f"{{{XSI}}}nil"
 
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _DECLARATION = re.compile(rb"\A<\?xml\s[^>]*?\?>")
@@ -33,6 +32,7 @@ _FORBIDDEN_REFERENCE = re.compile(
 _FORBIDDEN_BYTE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _REPLACEMENT = "�".encode()
 _SMALL = 1 << 16
+_PIECE = 1 << 18
 
 _parsers = threading.local()
 _locals: dict[str, str] = {}
@@ -128,7 +128,11 @@ def _shown(reason: str) -> str:
 
 def local(element: Element) -> str:
     """The element's name without its namespace."""
-    tag: str = element.tag
+    return local_name(element.tag)
+
+
+def local_name(tag: str) -> str:
+    """A tag without its namespace."""
     name = _locals.get(tag)
     if name is None:
         name = tag.rpartition("}")[2]
@@ -143,44 +147,29 @@ def children(element: Element) -> Iterator[Element]:
     return found
 
 
-def walk(document: bytes) -> Iterator[tuple[list[str], Element]]:
-    """Each element as it begins, with the local names that lead to it; frees what it has passed.
+def read_stream(document: bytes, target: Any) -> Any:
+    """What `target.close()` gives after it was told of every start, text and end in `document`; no tree is made.
 
-    For documents whose tree would be too large; `document` has gone through `utf8`. Raises `MalformedAnswer`.
+    For documents whose tree would take some ten times the room of their text; `document` has gone through `utf8`.
+    Raises `etree.XMLSyntaxError`, and what the target raises.
     """
-    path: list[str] = []
-    try:
-        for event, element in etree.iterparse(
-            io.BytesIO(document),
-            events=("start", "end"),
-            resolve_entities=False,
-            no_network=True,
-            load_dtd=False,
-            huge_tree=False,
-            remove_comments=True,
-            remove_pis=True,
-        ):
-            if event == "start":
-                path.append(local(element))
-                yield path, element
-            else:
-                path.pop()
-                free(element)
-    except etree.XMLSyntaxError as error:
-        raise MalformedAnswer(f"the answer is no whole XML document ({_shown(str(error))})") from None
-
-
-def free(element: Element) -> None:
-    """Lets go of an element that was read: its content and its elder siblings."""
-    element.clear(keep_tail=False)
-    parent = element.getparent()
-    while parent is not None and element.getprevious() is not None:
-        del parent[0]
+    parser = etree.XMLParser(
+        target=target,
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    for start in range(0, len(document), _PIECE):
+        parser.feed(document[start : start + _PIECE])
+    return parser.close()
 
 
 def is_nil(element: Element) -> bool:
     """Whether the element says `xsi:nil`."""
-    return bool(element.attrib) and element.get(_NIL, "").strip() in ("true", "1")
+    return bool(element.attrib) and element.get(NIL, "").strip() in ("true", "1")
 
 
 def text(element: Element) -> str | None:

@@ -76,9 +76,11 @@ def register(app: typer.Typer) -> None:
 
 
 def call(
-    operation: Annotated[str, typer.Argument(help="Operation of that version's WSDL, for example NetworkInfo.")],
+    operation: Annotated[
+        str, typer.Argument(metavar="OPERATION", help="Operation of that version's WSDL, for example NetworkInfo.")
+    ],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="Its parameters; SessionID is filled in.")
+        list[str] | None, typer.Argument(metavar="NAME=VALUE", help="Its parameters; SessionID is filled in.")
     ] = None,
     api: ApiOption = Api.V3,
     binding: BindingOption = Binding.SOAP11,
