@@ -36,6 +36,7 @@ _REASONS = {
     errno.EPERM: "the system forbids it: grant it or choose another --data-dir",
     errno.ENOENT: "it is gone: was the data directory moved or deleted during the run?",
     errno.ENOTDIR: "a file stands where a folder is needed: move it away or choose another --data-dir",
+    errno.EEXIST: "a file stands where a folder is needed: move it away or choose another --data-dir",
     errno.EIO: "the disk failed to read or write: check it before running again",
 }
 
