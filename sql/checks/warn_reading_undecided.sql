@@ -20,8 +20,8 @@ rivals AS (
 ),
 money AS (
     SELECT set_no, lines_explained, lines_total
-    FROM core_money_scores
-    WHERE place = 1 AND lines_explained * 2 < lines_total
+    FROM core_money_chosen
+    WHERE verdict = 'none_fits'
 )
 SELECT
     NULL::INTEGER AS network_id,

@@ -1,19 +1,43 @@
 -- One row per schedule set with lines: the reading that its lines are proved by, and how sure that is.
 -- verdict: none_fits where the leader explains fewer than half of the lines, undecided where it has rivals that bill some
--- quantity otherwise, else decided.
+-- quantity otherwise, else decided. A reading that the user pinned is decided by the user: of the candidates with the pinned
+-- words the one that explains most. `inferred_reading_no` is the leader, which the lines alone would choose.
+WITH pinned AS (
+    SELECT
+        scores.set_no,
+        arg_min(scores.reading_no, scores.place) AS reading_no
+    FROM core_pins AS pins
+    INNER JOIN core_reading_scores AS scores USING (set_no)
+    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+    INNER JOIN (
+        SELECT set_no, list_distinct(flatten(list(words))) AS words
+        FROM core_set_readings
+        GROUP BY set_no
+    ) AS known USING (set_no)
+    WHERE list_has_all(
+        readings.words, list_filter(pins.words, lambda word: list_contains(known.words, word))
+    )
+        AND list_has_any(known.words, pins.words)
+    GROUP BY scores.set_no
+)
 SELECT
-    scores.set_no,
-    scores.reading_no,
-    scores.lines_total,
-    scores.lines_explained,
+    leaders.set_no,
+    chosen.reading_no,
+    chosen.lines_total,
+    chosen.lines_explained,
     CASE
-        WHEN scores.lines_explained * 2 < scores.lines_total THEN 'none_fits'
+        WHEN pinned.set_no IS NOT NULL THEN 'decided'
+        WHEN chosen.lines_explained * 2 < chosen.lines_total THEN 'none_fits'
         WHEN rivals.set_no IS NOT NULL THEN 'undecided'
         ELSE 'decided'
     END AS verdict,
-    rivals.deciding_quantity,
-    rivals.amount_at_stake,
-    false AS is_pinned
-FROM core_reading_scores AS scores
-LEFT JOIN core_rivals AS rivals USING (set_no, reading_no)
-WHERE scores.place = 1
+    CASE WHEN pinned.set_no IS NULL THEN rivals.deciding_quantity END AS deciding_quantity,
+    CASE WHEN pinned.set_no IS NULL THEN rivals.amount_at_stake END AS amount_at_stake,
+    pinned.set_no IS NOT NULL AS is_pinned,
+    leaders.reading_no AS inferred_reading_no
+FROM core_reading_scores AS leaders
+LEFT JOIN pinned ON pinned.set_no = leaders.set_no
+INNER JOIN core_reading_scores AS chosen
+    ON chosen.set_no = leaders.set_no AND chosen.reading_no = coalesce(pinned.reading_no, leaders.reading_no)
+LEFT JOIN core_rivals AS rivals ON rivals.set_no = leaders.set_no AND rivals.reading_no = leaders.reading_no
+WHERE leaders.place = 1

@@ -5,6 +5,7 @@ WITH rated AS (
         cases.set_no,
         cases.actual,
         cases.case_id,
+        cases.role,
         cases.is_chosen,
         rated.amount_exact,
         rated.amount,
@@ -27,7 +28,7 @@ SELECT
         FROM rated AS rival
         WHERE rival.set_no = chosen.set_no
             AND rival.actual = chosen.actual
-            AND NOT rival.is_chosen
+            AND rival.role = 'rival'
             AND rival.amount IS DISTINCT FROM chosen.amount
     ) AS is_contested
 FROM rated AS chosen

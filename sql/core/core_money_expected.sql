@@ -1,4 +1,4 @@
--- One row per line that is money of other lines: what the reading that explains most lines of its set expects.
+-- One row per line that is money of other lines: what the reading of its set expects.
 -- Nothing is expected where no reading explains half of them.
 SELECT
     trials.network_id,
@@ -18,6 +18,6 @@ SELECT
     trials.expected_amount,
     trials.fits
 FROM core_money_trials AS trials
-INNER JOIN core_money_scores AS scores USING (set_no, reading_no)
+INNER JOIN core_money_chosen AS chosen USING (set_no, reading_no)
 INNER JOIN core_money_readings AS readings USING (reading_no)
-WHERE scores.place = 1 AND scores.lines_explained * 2 >= scores.lines_total
+WHERE chosen.verdict <> 'none_fits'

@@ -5,7 +5,8 @@ SELECT
     families.plausibility,
     bases.word AS base,
     rules.word AS rule,
-    concat_ws('.', rules.word, 'of_' || bases.word) AS reading_id
+    concat_ws('.', rules.word, 'of_' || bases.word) AS reading_id,
+    [rules.word, 'of_' || bases.word] AS words
 FROM reference_money_readings AS families,
     unnest(string_split(families.base, '|')) WITH ORDINALITY AS bases (word, place),
     unnest(string_split(families.rule, '|')) WITH ORDINALITY AS rules (word, place)

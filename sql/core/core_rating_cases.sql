@@ -1,19 +1,26 @@
--- One row per schedule set, quantity on its lines and reading that rates them: the chosen one and, where undecided, its rivals.
+-- One row per schedule set, quantity on its lines and reading that rates them.
+-- role: chosen, the reading that proves the lines; rival, one that an undecided verdict leaves open; inferred, what the lines
+-- alone would choose where the user pinned another.
 WITH used AS (
-    SELECT set_no, reading_no, true AS is_chosen
+    SELECT set_no, reading_no, 'chosen' AS role
     FROM core_chosen_readings
     WHERE verdict <> 'none_fits'
     UNION ALL
-    SELECT rivals.set_no, rivals.reading_no, false
+    SELECT rivals.set_no, rivals.reading_no, 'rival'
     FROM core_rivals AS rivals
     INNER JOIN core_chosen_readings AS chosen USING (set_no)
     WHERE chosen.verdict = 'undecided' AND rivals.reading_no <> chosen.reading_no
+    UNION ALL
+    SELECT set_no, inferred_reading_no, 'inferred'
+    FROM core_chosen_readings
+    WHERE inferred_reading_no <> reading_no
 )
 SELECT
     row_number() OVER (ORDER BY quantities.set_no, used.reading_no, quantities.actual) AS case_id,
     quantities.set_no,
     used.reading_no,
-    used.is_chosen,
+    used.role,
+    used.role = 'chosen' AS is_chosen,
     quantities.actual,
     readings.billed_in,
     readings.ladder_id,

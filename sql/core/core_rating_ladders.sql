@@ -5,7 +5,7 @@ WITH ladders AS (
         max(upper_bound) AS highest_bound,
         bool_or(upper_bound IS NULL) AS is_open,
         any_value(block) FILTER (WHERE tier = 1) AS first_block,
-        list(DISTINCT in_last_decimals(block)) FILTER (WHERE block IS NOT NULL) AS blocks,
+        list(block) FILTER (WHERE block <> 1) AS blocks,
         arg_min(fault, tier) FILTER (WHERE fault IS NOT NULL) AS fault
     FROM core_rating_bounds
     GROUP BY ladder_id
@@ -16,7 +16,13 @@ SELECT
     highest_bound,
     is_open,
     first_block,
-    -- the least multiple of every block of the ladder, in last decimals; null when it has more than 38 digits
-    try(list_reduce(list_prepend(1::HUGEINT, blocks), lambda one, other: lcm(one, other))) AS common_block,
+    -- a multiple of every block of the ladder and of 1, in last decimals; null when it has more than 38 digits
+    CASE
+        WHEN blocks IS NULL THEN 10000000000::HUGEINT
+        ELSE try(list_reduce(
+            list_prepend(10000000000::HUGEINT, list_transform(list_distinct(blocks), lambda block: in_last_decimals(block))),
+            lambda one, other: lcm(one, other)
+        ))
+    END AS common_block,
     fault
 FROM ladders

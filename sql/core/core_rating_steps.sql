@@ -29,6 +29,7 @@ priced AS (
         bounds.lower_bound,
         CASE WHEN kinds.is_sliced OR kinds.is_whole THEN bounds.upper_bound END AS upper_bound,
         bounds.block,
+        bounds.inverse,
         bounds.flat,
         CASE WHEN kinds.tier_blocks <> 'none' THEN bounds.block END AS tier_block,
         CASE WHEN kinds.has_rate THEN bounds.rate ELSE 0 END::DECIMAL(28, 10) AS rate,
@@ -47,11 +48,8 @@ priced AS (
 filled AS (
     SELECT
         *,
-        exact_unit_rate(rate, price_block) AS unit_price,
-        CASE
-            WHEN block IS NULL THEN 1
-            ELSE exact_unit_rate(1::DECIMAL(28, 10), block)
-        END::DECIMAL(28, 10) AS blocks_per_unit,
+        exact_unit_rate(rate, price_block, inverse) AS unit_price,
+        CASE WHEN block IS NULL THEN 1 WHEN inverse * block = 1 THEN inverse END::DECIMAL(28, 10) AS blocks_per_unit,
         units_counted(coalesce(width, 0), tier_block, tier_blocks) AS full_units
     FROM priced
 ),
@@ -66,14 +64,15 @@ valued AS (
 ),
 
 summed AS (
-    -- A sum may run past 38 digits where no part of it does: wholes and fractions are summed apart.
+    -- A sum may run past 38 digits where no part of it does: large parts are summed apart, wholes and fractions.
     SELECT
         *,
         coalesce(sum(full_units) OVER before, 0) AS units_before,
         coalesce(sum(full_blocks) OVER before, 0) AS blocks_before,
         coalesce(sum(CASE WHEN is_sliced THEN flat END) OVER before, 0) AS flat_before,
-        coalesce(sum(trunc(full_product)) OVER before, 0) AS product_wholes,
-        coalesce(sum(full_product % 1) OVER before, 0) AS product_fractions,
+        coalesce(sum(CASE WHEN abs(full_product) < 1000000000000 THEN full_product END) OVER before, 0) AS small_products,
+        coalesce(sum(CASE WHEN abs(full_product) >= 1000000000000 THEN trunc(full_product) END) OVER before, 0) AS wholes,
+        coalesce(sum(CASE WHEN abs(full_product) >= 1000000000000 THEN full_product % 1 END) OVER before, 0) AS fractions,
         coalesce(sum(full_remainder) OVER before, 0) AS remainder_before,
         count(*) FILTER (
             WHERE full_units IS NULL OR full_blocks IS NULL OR full_product IS NULL OR full_remainder IS NULL
@@ -102,7 +101,7 @@ SELECT
     try_cast(blocks_before AS DECIMAL(28, 10)) AS blocks_before,
     CASE
         WHEN too_large_before = 0
-            THEN try((product_wholes::DECIMAL(38, 20) + product_fractions + flat_before)::DECIMAL(38, 20))
+            THEN try((small_products + fractions + flat_before + wholes::DECIMAL(38, 20))::DECIMAL(38, 20))
     END AS amount_before,
     remainder_before
 FROM summed

@@ -111,7 +111,7 @@ worded AS (
             CASE WHEN count(DISTINCT rate_per) OVER same_model > 1 THEN 'rate_per_' || rate_per END,
             CASE WHEN count(DISTINCT billed_in) OVER same_model > 1 THEN 'billed_in_' || billed_in END,
             CASE WHEN count(DISTINCT lone_bounds) OVER same_model > 1 THEN 'bounds_' || lone_bounds END,
-            CASE WHEN zero_block = 'one_unit' THEN 'zero_block_is_one_unit' END,
+            CASE WHEN zero_block = 'one_unit' THEN 'zero_block_is_' || zero_block END,
             CASE WHEN count(DISTINCT zero_quantity) OVER same_model > 1 THEN 'zero_' || zero_quantity END
         ] AS all_words
     FROM distinct_readings
@@ -121,6 +121,10 @@ SELECT
     set_no,
     row_number() OVER (PARTITION BY set_no ORDER BY place)::INTEGER AS reading_no,
     array_to_string(list_filter(all_words, lambda word: word IS NOT NULL), '.') AS reading_id,
+    [
+        model, tier_bound, 'allowance_' || allowance_rule, 'blocks_' || blocks, 'rate_per_' || rate_per,
+        'billed_in_' || billed_in, 'bounds_' || lone_bounds, 'zero_block_is_' || zero_block, 'zero_' || zero_quantity
+    ] AS words,
     plausibility,
     model,
     tier_bound,

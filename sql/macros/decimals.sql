@@ -41,15 +41,22 @@ CREATE OR REPLACE MACRO count_of_blocks(value, block) AS
         )::DECIMAL(28, 10)
     END;
 
--- What one unit costs at `rate` a block, where that has at most 10 decimals; otherwise null.
-CREATE OR REPLACE MACRO exact_unit_rate(rate, block) AS
+-- 1 / block with 10 decimals, cut.
+CREATE OR REPLACE MACRO inverse_of_block(block) AS
+    CASE
+        WHEN block = 1 THEN 1::DECIMAL(28, 10)
+        ELSE try_cast(
+            (100000000000000000000::HUGEINT // in_last_decimals(block))::DECIMAL(28, 0) * 0.0000000001::DECIMAL(10, 10)
+            AS DECIMAL(28, 10)
+        )
+    END;
+
+-- What one unit costs at `rate` a block, where 10 decimals hold it; otherwise null. `inverse` is inverse_of_block(block):
+-- the product with it, rounded to 10 decimals, is the quotient whenever multiplying back gives the rate.
+CREATE OR REPLACE MACRO exact_unit_rate(rate, block, inverse) AS
     CASE
         WHEN block = 1 THEN rate::DECIMAL(28, 10)
-        WHEN try(in_last_decimals(rate) * 10000000000 % in_last_decimals(block)) = 0
-            THEN try_cast(
-                (in_last_decimals(rate) * 10000000000 // in_last_decimals(block))::DECIMAL(38, 0)
-                * 0.0000000001::DECIMAL(10, 10) AS DECIMAL(28, 10)
-            )
+        WHEN try((rate * inverse)::DECIMAL(28, 10) * block) = rate THEN (rate * inverse)::DECIMAL(28, 10)
     END;
 
 -- value x rate / block, cut after 20 decimals: the whole blocks' product, plus what the part of a block is worth.

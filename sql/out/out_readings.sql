@@ -3,6 +3,8 @@
 -- a reading is the smallest line, by Actual, that it cannot reproduce. `is_rival`: the lines cannot tell it from the chosen one.
 -- `deciding_quantity` is the smallest quantity at which a rival would bill otherwise than the chosen reading, `amount_at_stake` by
 -- how much; on the chosen reading's own row they are those of its widest open question.
+-- `pinned_difference`, on a reading that the user pinned: what its lines would be expected to cost more (or, below 0, less) than
+-- under the reading that the lines alone would choose.
 WITH misses AS (
     SELECT
         scores.set_no,
@@ -39,6 +41,17 @@ rated_misses AS (
     INNER JOIN core_sets AS sets ON sets.set_no = misses.set_no
     INNER JOIN core_price_list_roundings AS roundings ON roundings.price_list_id = sets.price_list_id
     INNER JOIN core_roundings AS units USING (rounding_no)
+),
+pinned AS (
+    SELECT cases.set_no, sum((rated.amount - inferred_rated.amount) * quantities.lines) AS difference
+    FROM core_rating_cases AS cases
+    INNER JOIN core_rating_cases AS inferred
+        ON inferred.set_no = cases.set_no AND inferred.actual = cases.actual AND inferred.role = 'inferred'
+    INNER JOIN core_rated AS rated ON rated.case_id = cases.case_id
+    INNER JOIN core_rated AS inferred_rated ON inferred_rated.case_id = inferred.case_id
+    INNER JOIN core_quantities AS quantities ON quantities.set_no = cases.set_no AND quantities.actual = cases.actual
+    WHERE cases.role = 'chosen'
+    GROUP BY cases.set_no
 )
 SELECT
     sets.price_list_id,
@@ -90,6 +103,8 @@ SELECT
     rivals.deciding_quantity,
     rivals.amount_there::DECIMAL(28, 10) AS amount_at_deciding_quantity,
     rivals.amount_at_stake::DECIMAL(28, 10) AS amount_at_stake,
+    CASE WHEN readings.reading_no = chosen.reading_no AND chosen.is_pinned THEN coalesce(pinned.difference, 0) END::DECIMAL(28, 10)
+        AS pinned_difference,
     sets.first_month,
     sets.last_month,
     rules.rule
@@ -100,6 +115,7 @@ INNER JOIN core_chosen_readings AS chosen USING (set_no)
 INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
 INNER JOIN core_reading_rules AS rules ON rules.set_no = scores.set_no AND rules.reading_no = scores.reading_no
 LEFT JOIN core_rivals AS rivals ON rivals.set_no = scores.set_no AND rivals.reading_no = scores.reading_no
+LEFT JOIN pinned ON pinned.set_no = scores.set_no
 LEFT JOIN rated_misses AS missed ON missed.set_no = scores.set_no AND missed.reading_no = scores.reading_no
 UNION ALL BY NAME
 SELECT
@@ -118,9 +134,9 @@ SELECT
     scores.lines_total,
     scores.lines_explained,
     share_of(scores.lines_explained, scores.lines_total) AS share_pct,
-    CASE WHEN best.lines_explained * 2 < best.lines_total THEN 'none_fits' ELSE 'decided' END AS verdict,
-    scores.place = 1 AS is_chosen,
-    false AS is_pinned,
+    chosen.verdict,
+    scores.reading_no = chosen.reading_no AS is_chosen,
+    scores.reading_no = chosen.reading_no AND chosen.is_pinned AS is_pinned,
     false AS is_rival,
     CASE
         WHEN missed.set_no IS NULL THEN NULL
@@ -143,7 +159,7 @@ INNER JOIN core_money_readings AS readings USING (reading_no)
 INNER JOIN core_money_rules AS rules USING (reading_no)
 INNER JOIN core_sets AS sets USING (set_no)
 INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
-INNER JOIN core_money_scores AS best ON best.set_no = scores.set_no AND best.place = 1
+INNER JOIN core_money_chosen AS chosen ON chosen.set_no = scores.set_no
 LEFT JOIN (
     SELECT *
     FROM core_money_trials

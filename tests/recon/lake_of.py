@@ -3,17 +3,20 @@
 One Parquet file per feed. Only the books' answers go in (lines, lists, invoices), nothing of what they mean.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from ecgrid_sandbox import reports
 from ecgrid_sandbox.books import Line
 from ecgrid_sandbox.world import PriceList, Schedule, World
 from ecgrid_transforms import invoices as invoice_rows
 from ecgrid_transforms import model
 from ecgrid_transforms.line_items import line_item_row
+from ecgrid_transforms.money import MONEY_TYPE, exact, fitted
 from ecgrid_transforms.period import next_month
 from ecgrid_transforms.price_schedules import price_schedule_rows
 from ecgrid_transforms.rows import batch
@@ -154,15 +157,54 @@ def rows_of(world: World, months: Iterable[date] | None = None) -> Rows:
     return rows
 
 
-def write(rows: Mapping[str, list[tuple[object, ...]]], folder: Path) -> dict[str, list[str]]:
-    """Write the feeds that have rows, one Parquet file each; gives what `warehouse.build` takes."""
-    files: dict[str, list[str]] = {}
-    for feed, made in rows.items():
-        if made:
-            path = folder / f"{feed}.parquet"
-            pq.write_table(pa.Table.from_batches([batch(FEEDS[feed], made)]), path)
-            files[feed] = [str(path)]
-    return files
+def monthly_reports(world: World, months: Iterable[date] | None = None) -> pa.Table:
+    """The feed monthly_reports: ReportMonthly's first report of every account, with its own columns."""
+    kinds = {"int": pa.int32(), "long": pa.int64(), "decimal": MONEY_TYPE}
+    made = []
+    for month in months or world.months:
+        asked = reports.monthly(world.books, world.accounts, 1, month)[0]
+        own = {}
+        for place, column in enumerate(asked.columns):
+            kind = kinds.get(column.type, pa.string())
+            cells = [row[place] for row in asked.rows]
+            if kind == MONEY_TYPE:
+                values: list[object] = [None if cell is None else fitted(exact(cell)) for cell in cells]
+            elif kind == pa.string():
+                values = list(cells)
+            else:
+                values = [None if cell is None else int(cell) for cell in cells]
+            own[column.name] = pa.array(values, kind)
+        count = len(asked.rows)
+        template = {
+            "reporting_month": [month] * count,
+            "asked_network_id": [None] * count,
+            "asked_mailbox_id": [None] * count,
+            "asked": ["Report=1"] * count,
+            "table_name": ["Table"] * count,
+            "row_number": list(range(1, count + 1)),
+            "api_version": ["v3.2"] * count,
+            "pulled_at": [PULLED_AT] * count,
+            "response_sha256": [SHA256] * count,
+        }
+        schema = FEEDS["monthly_reports"]
+        given = {name: pa.array(template[name], schema.field(name).type) for name in schema.names}
+        made.append(pa.table(given | own))
+    return pa.concat_tables(made)
 
 
-Change = Callable[[Rows], None]
+def tables_of(rows: Rows) -> dict[str, pa.Table]:
+    """The feeds that have rows, as Arrow tables."""
+    return {feed: pa.Table.from_batches([batch(FEEDS[feed], made)]) for feed, made in rows.items() if made}
+
+
+def write(tables: Mapping[str, pa.Table], folder: Path) -> dict[str, list[str]]:
+    """Write the feeds, one Parquet file each; gives what `warehouse.build` takes."""
+    for feed, table in tables.items():
+        pq.write_table(table, folder / f"{feed}.parquet")
+    return {feed: [str(folder / f"{feed}.parquet")] for feed in tables}
+
+
+def lake(world: World, folder: Path, months: Iterable[date] | None = None) -> dict[str, list[str]]:
+    """Write everything that a full run over `months` would have landed of `world`."""
+    tables = tables_of(rows_of(world, months)) | {"monthly_reports": monthly_reports(world, months)}
+    return write(tables, folder)

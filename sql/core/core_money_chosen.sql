@@ -1,0 +1,25 @@
+-- One row per schedule set of money of other lines: the reading that its lines are proved by.
+-- The one that explains most lines, or of those with the words that the user pinned the one that does.
+WITH pinned AS (
+    SELECT scores.set_no, arg_min(scores.reading_no, scores.place) AS reading_no
+    FROM core_pins AS pins
+    INNER JOIN core_money_scores AS scores USING (set_no)
+    INNER JOIN core_money_readings AS readings USING (reading_no)
+    WHERE list_has_all(readings.words, pins.words)
+    GROUP BY scores.set_no
+)
+SELECT
+    leaders.set_no,
+    chosen.reading_no,
+    chosen.lines_total,
+    chosen.lines_explained,
+    CASE
+        WHEN pinned.set_no IS NULL AND chosen.lines_explained * 2 < chosen.lines_total THEN 'none_fits'
+        ELSE 'decided'
+    END AS verdict,
+    pinned.set_no IS NOT NULL AS is_pinned
+FROM core_money_scores AS leaders
+LEFT JOIN pinned USING (set_no)
+INNER JOIN core_money_scores AS chosen
+    ON chosen.set_no = leaders.set_no AND chosen.reading_no = coalesce(pinned.reading_no, leaders.reading_no)
+WHERE leaders.place = 1

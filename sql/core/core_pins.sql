@@ -1,0 +1,50 @@
+-- One row per schedule set that a row of reference_pinned_readings pins: the words that its reading must have.
+-- Words are those of out_readings.reading_id, parted by dots, as many of them as the user is sure of. A row without report or
+-- measure holds for the whole price list; the row that names more goes first. A word that no candidate of the set
+-- has is not in question there (a tier's bound where there is one tier); one that no candidate anywhere has is a slip of the pen
+-- and stops the build.
+WITH pins AS (
+    SELECT
+        try_cast(price_list_id AS INTEGER) AS price_list_id,
+        account_report,
+        measure_field,
+        string_split(trim(words), '.') AS words
+    FROM reference_pinned_readings
+    WHERE price_list_id IS NOT NULL
+),
+known AS (
+    SELECT list_distinct(flatten(list(words))) AS words
+    FROM (
+        SELECT words FROM core_set_readings
+        UNION ALL
+        SELECT words FROM core_money_readings
+    )
+),
+checked AS (
+    SELECT
+        pins.price_list_id,
+        pins.account_report,
+        pins.measure_field,
+        CASE
+            WHEN len(list_filter(pins.words, lambda word: NOT list_contains(known.words, word))) = 0 THEN pins.words
+            ELSE error(
+                'pinned_readings.csv, price list ' || coalesce(pins.price_list_id::VARCHAR, '?') || ': no reading has the word '
+                || list_filter(pins.words, lambda word: NOT list_contains(known.words, word))[1]
+                || '; take the words of out_readings.reading_id, or drop the row'
+            )
+        END AS words
+    FROM pins
+    CROSS JOIN known
+)
+SELECT
+    sets.set_no,
+    checked.words
+FROM core_sets AS sets
+INNER JOIN checked
+    ON checked.price_list_id = sets.price_list_id
+    AND coalesce(checked.account_report, sets.account_report) = sets.account_report
+    AND coalesce(checked.measure_field, sets.measure_field) = sets.measure_field
+QUALIFY row_number() OVER (
+    PARTITION BY sets.set_no
+    ORDER BY checked.measure_field IS NULL, checked.account_report IS NULL, checked.words
+) = 1
