@@ -4,7 +4,7 @@ All are worked out from the same traffic as the bills. The sandbox's present is 
 so that "the last N days" and "the last N minutes" give the same answer on every day.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from random import Random
@@ -13,7 +13,7 @@ from uuid import UUID
 from ecgrid_sandbox.books import Account, Books
 from ecgrid_sandbox.clock import pacific_text
 from ecgrid_sandbox.datasets import Table, columns
-from ecgrid_sandbox.traffic import REPORTS, Flow, day_flows, month_flows, pieces
+from ecgrid_sandbox.traffic import REPORTS, Flow, day_flows, month_flows
 from ecgrid_transforms.money import ZERO, Decimal, exact, rounded
 from ecgrid_transforms.period import next_month
 
@@ -137,23 +137,24 @@ def traffic_stats(books: Books, accounts: list[Account], target: datetime, perio
     if periods == 0:
         return []
     spans = _spans(target, periods, period)
-    hours = _by_hour(books, accounts, spans[0][0], spans[-1][1])
+    found: dict[datetime, Flow] = {}
+    for moment, flow in _flows(books, accounts, spans[0][0], spans[-1][1], by_hour=period == "Hour"):
+        start = _start_of(moment, period)
+        found[start] = found.get(start, Flow()) + flow
     rows: list[tuple[str | None, ...]] = []
     for start, end in spans:
-        flows = [flow for moment, flow in hours if start <= moment < end]
-        trans_in, trans_out = sum(flow.to_trans for flow in flows), sum(flow.from_trans for flow in flows)
-        kcs = sum((flow.total_kcs for flow in flows), ZERO)
-        parcels_in, parcels_out = _parcels(trans_in), _parcels(trans_out)
-        if not (parcels_in or parcels_out or kcs):
+        flow = found.get(start, Flow())
+        if flow.is_none:
             continue
-        each = kcs / max(parcels_in + parcels_out, 1)
+        parcels_in, parcels_out = _parcels(flow.to_trans), _parcels(flow.from_trans)
+        each = flow.total_kcs / max(parcels_in + parcels_out, 1)
         rows.append(
             (
                 pacific_text(start),
                 pacific_text(end),
                 str(parcels_in),
                 str(parcels_out),
-                str(int(kcs * 1000)),
+                str(int(flow.total_kcs * 1000)),
                 f"{rounded(each, 4):f}",
                 f"{rounded(each, 15).normalize():f}",
                 "ACME & Søn",
@@ -185,25 +186,29 @@ def _moved(moment: datetime, period: str, count: int) -> datetime:
     return moment + timedelta(**{{"Hour": "hours", "Day": "days", "Week": "weeks"}[period]: count})
 
 
-def _by_hour(books: Books, accounts: list[Account], start: datetime, end: datetime) -> list[tuple[datetime, Flow]]:
-    """Flows at the hours of office time; a day's traffic is cut over its hours in whole numbers."""
-    weights = [0] * 6 + [1, 2, 4, 5, 6, 6, 4, 5, 6, 5, 4, 2, 1, 1] + [0] * 4
-    found: list[tuple[datetime, Flow]] = []
+_OFFICE_HOURS = [0] * 6 + [1, 2, 4, 5, 6, 6, 4, 5, 6, 5, 4, 2, 1, 1] + [0] * 4
+
+
+def _flows(
+    books: Books, accounts: list[Account], start: datetime, end: datetime, *, by_hour: bool
+) -> Iterator[tuple[datetime, Flow]]:
+    """Traffic by day, or by hour of the day: a day's is cut over the hours in whole numbers."""
     for month in books.world.months:
         if _midnight(next_month(month)) <= start or _midnight(month) >= end:
             continue
         for account in accounts:
             for day, flow in day_flows(books, account, month):
-                numbers = [
-                    pieces(value, weights)
-                    for value in (flow.to_trans, flow.from_trans, int(flow.to_kcs * 1000), int(flow.from_kcs * 1000))
-                ]
-                for hour in range(24):
-                    parts = [number[hour] for number in numbers]
-                    if any(parts):
-                        kcs = [Decimal(part).scaleb(-3) for part in parts[2:]]
-                        found.append((_midnight(day) + timedelta(hours=hour), Flow(parts[0], parts[1], *kcs)))
-    return found
+                moment = _midnight(day)
+                if not start.date() <= day < (end + timedelta(hours=23)).date():
+                    continue
+                if by_hour:
+                    yield from zip(
+                        (moment + timedelta(hours=hour) for hour in range(24)),
+                        flow.cut(_OFFICE_HOURS),
+                        strict=True,
+                    )
+                else:
+                    yield moment, flow
 
 
 # -- instant statistics -----------------------------------------------------------------------------------------------

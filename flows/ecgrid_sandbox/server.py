@@ -367,8 +367,9 @@ class Sandbox(Addresses):
             self.trouble = replace(self.trouble, latency_ms=latency_ms)
         home = world.networks[0].network_id
         first_box = next((box.mailbox_id for box in world.mailboxes if box.network_id == home), 0)
+        is_below = LEVELS.index(auth_level) > LEVELS.index("NetworkUser")
         self.users = [
-            User(5001, "demo@localhost", "Aud", "Itør", auth_level, home),
+            User(5001, "demo@localhost", "Aud", "Itør", auth_level, home, first_box if is_below else 0),
             User(5005, "network@localhost", "Nell", "Work", "NetworkAdmin", home),
             User(5006, "mailbox@localhost", "Max", "Box", "MailboxUser", home, first_box),
         ]

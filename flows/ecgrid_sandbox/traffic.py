@@ -40,6 +40,22 @@ class Flow:
     def total_kcs(self) -> Decimal:
         return self.to_kcs + self.from_kcs
 
+    def __add__(self, other: "Flow") -> "Flow":
+        return Flow(
+            self.to_trans + other.to_trans,
+            self.from_trans + other.from_trans,
+            self.to_kcs + other.to_kcs,
+            self.from_kcs + other.from_kcs,
+        )
+
+    def cut(self, weights: list[int]) -> "list[Flow]":
+        """The flow in parts by weight, in whole transactions and bytes."""
+        numbers = [
+            pieces(value, weights)
+            for value in (self.to_trans, self.from_trans, int(self.to_kcs * 1000), int(self.from_kcs * 1000))
+        ]
+        return [Flow(to, back, into * _BYTE, out * _BYTE) for to, back, into, out in zip(*numbers, strict=True)]
+
 
 def month_flows(books: Books, account: Account, month: date) -> Mapping[str, Flow]:
     """Traffic of an account in a month, by account report."""
@@ -112,13 +128,8 @@ def day_flows(books: Books, account: Account, month: date) -> Iterator[tuple[dat
     weights = [
         rng.randint(2, 9) if (month + timedelta(days=day)).weekday() < 5 else rng.randint(0, 2) for day in range(days)
     ]
-    numbers = [
-        pieces(value, weights)
-        for value in (whole.to_trans, whole.from_trans, int(whole.to_kcs * 1000), int(whole.from_kcs * 1000))
-    ]
-    for day in range(days):
-        to_trans, from_trans, to_bytes, from_bytes = (number[day] for number in numbers)
-        yield month + timedelta(days=day), Flow(to_trans, from_trans, to_bytes * _BYTE, from_bytes * _BYTE)
+    for day, part in enumerate(whole.cut(weights)):
+        yield month + timedelta(days=day), part
 
 
 def pieces(whole: int, weights: list[int]) -> list[int]:
