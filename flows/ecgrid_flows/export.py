@@ -95,7 +95,7 @@ def export_month(
     target = settings.exports_dir(month)
     with opened(settings) as connection, staging(target) as staged:
         _require_month(connection, month)
-        files = {}
+        files: dict[str, Any] = {}
         for sheet in month_sheets(connection, settings, month):
             files |= _write(sheet, staged, form)
         _check_ties(files)

@@ -1,18 +1,18 @@
 -- One row per charge in the form of FOCUS 1.2: a tier slice, a flat fee, an adjustment or a credit (core_charges).
 -- kept as: view
 -- The exporter fills in BillingCurrency, which ECGrid does not state, and casts decimals to nine places and times to UTC.
--- Columns with x_ are this project's own.
+-- Columns with x_ are this project's own; names stand there as they are, and in ASCII in the columns of FOCUS.
 SELECT
     charges.billed AS "BilledCost",
     charges.network_id::VARCHAR AS "BillingAccountId",
-    coalesce(networks.account_name, 'Network ' || charges.network_id::VARCHAR) AS "BillingAccountName",
+    coalesce(ascii_text(networks.account_name), 'Network ' || charges.network_id::VARCHAR) AS "BillingAccountName",
     'Network' AS "BillingAccountType",
     NULL::VARCHAR AS "BillingCurrency",
     (charges.reporting_month + INTERVAL 1 MONTH)::TIMESTAMP AS "BillingPeriodEnd",
     charges.reporting_month::TIMESTAMP AS "BillingPeriodStart",
     charges.category AS "ChargeCategory",
     NULL::VARCHAR AS "ChargeClass",
-    charges.description AS "ChargeDescription",
+    ascii_text(charges.description) AS "ChargeDescription",
     CASE
         WHEN lines.level = 'OneTime' OR charges.category = 'Credit' THEN 'One-Time'
         WHEN charges.category = 'Usage' THEN 'Usage-Based'
@@ -28,7 +28,7 @@ SELECT
     charges.unit_price AS "ContractedUnitPrice",
     charges.billed AS "EffectiveCost",
     coalesce(
-        invoices.invoice_number,
+        ascii_text(invoices.invoice_number),
         concat_ws('-', 'provisional', lines.contract_id::VARCHAR, strftime(charges.reporting_month, '%Y-%m'))
     ) AS "InvoiceId",
     'Loren Data' AS "InvoiceIssuerName",
@@ -69,9 +69,10 @@ SELECT
             )
     END AS "SkuPriceId",
     charges.mailbox_id::VARCHAR AS "SubAccountId",
-    lines.account_name AS "SubAccountName",
+    ascii_text(lines.account_name) AS "SubAccountName",
     'Mailbox' AS "SubAccountType",
     charges.account_report AS "x_AccountReport",
+    networks.account_name AS "x_BillingAccountName",
     lines.contract_id AS "x_ContractId",
     lines.is_taxable AS "x_IsTaxable",
     lines.line_date::TIMESTAMP AS "x_LineDate",
@@ -81,6 +82,7 @@ SELECT
     lines.price_list_description AS "x_PriceListDescription",
     lines.reading_id AS "x_Reading",
     lines.response_sha256 AS "x_ResponseSha256",
+    lines.account_name AS "x_SubAccountName",
     lines.verdict AS "x_Verdict",
     charges.network_id,
     charges.mailbox_id,

@@ -19,7 +19,7 @@ from ecgrid_flows.export import export_month, focus_sheet, read_export
 from ecgrid_flows.settings import Settings
 from ecgrid_transforms.money import ONE, ZERO, Decimal, rounded, total
 
-from .world import MONTH, build, fill, line, prepare
+from .world import MONTH, build, fill, line, prepare, proof
 
 #: FOCUS 1.2, columns that every data set must have.
 MANDATORY = {
@@ -41,25 +41,6 @@ def focus(settings: Settings, **relations: Any) -> list[dict[str, Any]]:
     export_month(settings, MONTH)
     rows: list[dict[str, Any]] = pq.read_table(settings.exports_dir(MONTH) / "focus_1_2.parquet").to_pylist()
     return rows
-
-
-def proof(number: int, quantity: str, rate: str, expected: str, **given: Any) -> dict[str, Any]:
-    """One slice of the proof of `line()`: its blocks are its units unless told otherwise."""
-    product = Decimal(given.get("blocks", quantity)) * Decimal(rate) + Decimal(given.get("flat", "0"))
-    return {
-        **line(),
-        "slice": number,
-        "tier": number,
-        "level": f"Tier{number}",
-        "schedule_id": 43200 + number,
-        "quantity": quantity,
-        "block": "1",
-        "blocks": quantity,
-        "rate": rate,
-        "flat": "0",
-        "product": str(product),
-        "expected_amount": expected,
-    } | given
 
 
 def costs(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -153,7 +134,7 @@ def test_periods_names_and_invoices(usd: Settings) -> None:
     rows = focus(
         usd,
         out_line_items=[line(mailbox_id=7, account_name="=1+1 Trading"), line(mailbox_id=8, contract_id=None)],
-        core_accounts=[{"network_id": 4443, "mailbox_id": 0, "account_name": "Müller & Söhne"}],
+        core_accounts=[{"network_id": 4443, "mailbox_id": 0, "account_name": "Große Müller & 日本"}],
         raw_invoices=[
             invoice,
             {**invoice, "invoice_id": 8, "invoice_number": "INV-8", "status": "Canceled"},
@@ -163,7 +144,8 @@ def test_periods_names_and_invoices(usd: Settings) -> None:
     first, second = rows
     assert first["BillingPeriodStart"] == first["ChargePeriodStart"] == datetime(2026, 10, 1, tzinfo=UTC)
     assert first["BillingPeriodEnd"] == first["ChargePeriodEnd"] == datetime(2026, 11, 1, tzinfo=UTC)
-    assert (first["BillingAccountId"], first["BillingAccountName"]) == ("4443", "Müller & Söhne")
+    assert (first["BillingAccountId"], first["BillingAccountName"]) == ("4443", "Grosse Muller & ??")
+    assert first["x_BillingAccountName"] == "Große Müller & 日本"
     assert (first["SubAccountId"], first["SubAccountName"]) == ("7", "=1+1 Trading")
     assert (first["InvoiceId"], second["InvoiceId"]) == ("INV-7", "provisional-2026-10")
     assert {row["BillingCurrency"] for row in rows} == {"USD"}

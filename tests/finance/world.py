@@ -96,7 +96,7 @@ RELATIONS: dict[str, pa.Schema] = {
     "raw_invoices": INVOICES,
 }
 #: The macros that they use.
-MACROS = ("csv", "decimals")
+MACROS = ("csv", "decimals", "focus")
 #: What this part of the project builds on them.
 BUILT = (
     "out_finance_lines",
@@ -162,6 +162,52 @@ def finding(**given: Any) -> dict[str, Any]:
         "difference": "7.04",
         "explanation": "335 units at 0.2178 are 72.96; 80.00 was billed.",
     } | given
+
+
+def proof(number: int, quantity: str, rate: str, expected: str, **given: Any) -> dict[str, Any]:
+    """One slice of the proof of `line()`: its blocks are its units unless told otherwise."""
+    product = Decimal(given.get("blocks", quantity)) * Decimal(rate) + Decimal(given.get("flat", "0"))
+    return {
+        **line(),
+        "slice": number,
+        "tier": number,
+        "level": f"Tier{number}",
+        "schedule_id": 43200 + number,
+        "quantity": quantity,
+        "block": "1",
+        "blocks": quantity,
+        "rate": rate,
+        "flat": "0",
+        "product": str(product),
+        "expected_amount": expected,
+    } | given
+
+
+def every_kind_of_charge() -> dict[str, list[dict[str, Any]]]:
+    """Lines and proofs that become every kind of FOCUS row: slices, a flat fee, an adjustment, credits, a purchase."""
+    unproved = {"expected_amount": None, "difference": None, "verdict": "not_provable"}
+    fixed = {"account_report": "FixedRate", **unproved}
+    return {
+        "out_line_items": [
+            line(actual="1501", quantity_billed="1501", amount="317.26", expected_amount="317.26", model="Stacked"),
+            line(mailbox_id=1, amount="80", expected_amount="72.96", difference="7.04", verdict="differs"),
+            line(mailbox_id=2, actual="10", quantity_billed="10", amount="7", expected_amount="7"),
+            line(mailbox_id=3, amount="70.00", **unproved),
+            line(mailbox_id=4, amount="-6.02", measure_field="Credit", **fixed),
+            line(mailbox_id=5, amount="12.00", measure_field="MonthlyMinimum", **fixed),
+            line(
+                mailbox_id=6, amount="39.90", measure_field="FixedRate", schedule_rate="39.90", level="General", **fixed
+            )
+            | {"actual": "1", "quantity_billed": "1"},
+            line(mailbox_id=7, amount="0", actual="0", quantity_billed="0", **unproved),
+        ],
+        "out_line_proofs": [
+            proof(1, "1200", "0.2178", "317.26"),
+            proof(2, "301", "0.1857", "317.26"),
+            proof(1, "335", "0.2178", "72.96", mailbox_id=1),
+            proof(1, "10", "0.2", "7", flat="5", mailbox_id=2),
+        ],
+    }
 
 
 def rows_table(schema: pa.Schema, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
