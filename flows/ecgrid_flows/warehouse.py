@@ -504,6 +504,7 @@ def _open(
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "preserve_insertion_order": "false",
+        "python_enable_replacements": "false",  # a relation that is missing is not some Python variable of its name
         "TimeZone": "UTC",
     }
     if threads:

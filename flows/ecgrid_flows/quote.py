@@ -1,0 +1,353 @@
+"""`quote --batch`: rates quantities on given tiers under given readings, by the SQL that rates the billed lines.
+
+In, one JSON object a line: id, quantity, allowance ("0"), tiers, reading (CONTRACT says all). Out, one a line, in the
+same order: id, amount, quantity_billed and slices, or id and error. Whatever is wrong with one record - not JSON,
+an unknown field or value, malformed tiers, too many digits - is that record's error and no other's; an error begins
+with a word that stays (`tier_gap: tier 2 begins at 150 but tier 1 ends at 100`).
+
+Numbers are plain decimal strings. A JSON number is taken by its text, so 0.1 is a tenth; what DECIMAL(28,10) does not
+hold is an error and never rounded. Amounts are exact, up to 18 whole digits and 20 decimals.
+
+Records are read, rated and written in chunks, so a file may be larger than memory.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+
+from ecgrid_flows import warehouse
+from ecgrid_transforms.money import MONEY_TYPE, DoesNotFit, NotADecimal, fitted, plain, to_decimal
+
+#: Records rated at once: enough to keep DuckDB busy, few enough to stay small (some 100 MB). One chunk is rated while
+#: the next is read.
+CHUNK = 25_000
+#: Texts of numbers known to be plain and to fit; forgotten when there are more.
+KNOWN_NUMBERS = 1_000_000
+
+#: Attribute of a reading -> the values it may have; the first is the default, but for rounding's, which is "none".
+READING_VALUES: Mapping[str, tuple[str, ...]] = {
+    "model": ("unit", "volume", "graduated", "stairstep", "stacked_flat"),
+    "upper_bound": ("inclusive", "exclusive"),
+    "blocks": ("up", "down", "nearest", "none"),
+    "block_scope": ("quantity", "tier"),
+    "rate_per": ("block", "unit"),
+    "allowance": ("before_blocks", "after_blocks", "free_tier"),
+    "rounding": ("half_up", "half_even", "up", "down", "none"),
+}
+READING_DEFAULTS: Mapping[str, object] = {
+    **{name: values[0] for name, values in READING_VALUES.items()},
+    "rounding": "none",
+    "zero_pays_flat": False,
+    "scale": "2",
+}
+LARGEST_SCALE = 20
+
+_RECORD_FIELDS = ("id", "quantity", "allowance", "tiers", "reading")
+_RECORD_REQUIRED = ("id", "quantity", "tiers")
+_TIER_FIELDS = ("minimum", "maximum", "rate", "flat", "block")
+_TIER_REQUIRED = ("minimum", "maximum", "rate")
+_READING_FIELDS = tuple(READING_DEFAULTS)
+_RECORD_SET, _TIER_SET, _READING_SET = frozenset(_RECORD_FIELDS), frozenset(_TIER_FIELDS), frozenset(_READING_FIELDS)
+_READING_COLUMNS: Mapping[str, pa.DataType] = {
+    {"allowance": "allowance_rule"}.get(name, name): {"zero_pays_flat": pa.bool_(), "scale": pa.int32()}.get(
+        name, pa.string()
+    )
+    for name in _READING_FIELDS
+}
+_PLAIN_AND_FITTING = re.compile(r"-?\d{1,18}(\.\d{1,10})?", re.ASCII)
+_SCALE = re.compile(r"\d{1,2}", re.ASCII)
+
+Tier = tuple[str | None, ...]
+Reading = tuple[object, ...]
+
+
+class BadRecord(ValueError):
+    """A record that cannot be rated; the message is its error."""
+
+
+class _Number(str):
+    """A JSON number, as its own text: nothing is lost on the way to a decimal."""
+
+    __slots__ = ()
+
+
+def _refuse_constant(name: str) -> None:
+    raise BadRecord(f"bad_number: {name} is not a number")
+
+
+_decoder = json.JSONDecoder(
+    parse_float=_Number,
+    parse_int=_Number,
+    parse_constant=_refuse_constant,
+)
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """Cases to rate at once; equal ladders and readings are kept once. `answers` waits for the prices."""
+
+    answers: list[tuple[str, int | str]] = field(default_factory=list)  # id as JSON, then case number or error
+    quantities: list[str] = field(default_factory=list)
+    allowances: list[str] = field(default_factory=list)
+    case_ladders: list[int] = field(default_factory=list)
+    case_readings: list[int] = field(default_factory=list)
+    ladders: dict[tuple[Tier, ...], int] = field(default_factory=dict)
+    readings: dict[Reading, int] = field(default_factory=dict)
+
+    def tables(self) -> dict[str, pa.Table]:
+        """The three relations that the rating reads."""
+        tiers = [
+            (ladder, place, *tier) for tiers, ladder in self.ladders.items() for place, tier in enumerate(tiers, 1)
+        ]
+        ladder_ids, places, *numbers = zip(*tiers, strict=True)
+        readings = zip(*self.readings, strict=True)
+        return {
+            "core_rating_cases": pa.table(
+                {
+                    "case_id": pa.array(range(len(self.quantities)), pa.int64()),
+                    "ladder_id": pa.array(self.case_ladders, pa.int64()),
+                    "reading_id": pa.array(map(str, self.case_readings), pa.string()),
+                    "quantity": _decimals(self.quantities),
+                    "allowance": _decimals(self.allowances),
+                }
+            ),
+            "core_rating_tiers": pa.table(
+                {
+                    "ladder_id": pa.array(ladder_ids, pa.int64()),
+                    "tier": pa.array(places, pa.int32()),
+                    **{name: _decimals(column) for name, column in zip(_TIER_FIELDS, numbers, strict=True)},
+                }
+            ),
+            "core_rating_readings": pa.table(
+                {
+                    "reading_id": pa.array(map(str, self.readings.values()), pa.string()),
+                    **{
+                        name: pa.array(column, kind)
+                        for (name, kind), column in zip(_READING_COLUMNS.items(), readings, strict=True)
+                    },
+                }
+            ),
+        }
+
+
+def _decimals(texts: Iterable[str | None]) -> pa.Array:
+    return pa.array(texts, pa.string()).cast(MONEY_TYPE)
+
+
+class _Reader:
+    """Reads lines into chunks. It remembers number texts and readings that it has seen to be sound, for speed."""
+
+    def __init__(self) -> None:
+        self._numbers: set[str] = {"0", "1"}
+        self._readings: dict[tuple[tuple[str, object], ...], Reading] = {}
+
+    def chunk(self, numbered: Iterable[tuple[int, bytes]]) -> _Chunk:
+        """The next lines as cases, each wrong one as the error that it is."""
+        chunk = _Chunk()
+        if len(self._numbers) > KNOWN_NUMBERS:
+            self._numbers = {"0", "1"}
+        for number, line in numbered:
+            shown_id = "null"
+            try:
+                record = _parsed(line, number)
+                if "id" in record:
+                    shown_id = _id_text(record["id"])
+                _check_fields(record, _RECORD_SET, _RECORD_FIELDS, _RECORD_REQUIRED, "the record")
+                quantity = self._number(record["quantity"], "quantity")
+                allowance = self._number(record.get("allowance", "0"), "allowance")
+                ladder = self._ladder(record["tiers"])
+                reading = self._reading(record.get("reading", {}))
+            except BadRecord as error:
+                chunk.answers.append((shown_id, str(error)))
+                continue
+            chunk.answers.append((shown_id, len(chunk.quantities)))
+            chunk.quantities.append(quantity)
+            chunk.allowances.append(allowance)
+            chunk.case_ladders.append(chunk.ladders.setdefault(ladder, len(chunk.ladders)))
+            chunk.case_readings.append(chunk.readings.setdefault(reading, len(chunk.readings)))
+        return chunk
+
+    def _ladder(self, tiers: object) -> tuple[Tier, ...]:
+        """The tiers as tuples of decimal text in the order of `_TIER_FIELDS`; what they mean together SQL judges."""
+        if not isinstance(tiers, list):
+            raise BadRecord("bad_value: tiers is not a list")
+        if not tiers:
+            raise BadRecord("no_tiers: there is no tier to rate by")
+        return tuple([self._known_tier(tier) or self._tier(tier, place) for place, tier in enumerate(tiers, 1)])
+
+    def _known_tier(self, tier: Any) -> Tier | None:
+        """The tier, when it is complete and every number in it has been seen: most are."""
+        try:
+            minimum, maximum, rate, flat, block = map(tier.__getitem__, _TIER_FIELDS)
+            known = self._numbers.issuperset((minimum, rate, flat, block)) and (
+                maximum is None or maximum in self._numbers
+            )
+            return (minimum, maximum, rate, flat, block) if known and len(tier) == len(_TIER_FIELDS) else None
+        except (KeyError, TypeError, AttributeError):
+            return None
+
+    def _tier(self, tier: object, place: int) -> Tier:
+        if not isinstance(tier, dict):
+            raise BadRecord(f"bad_value: tier {place} is not an object")
+        _check_fields(tier, _TIER_SET, _TIER_FIELDS, _TIER_REQUIRED, f"tier {place}")
+        maximum = tier["maximum"]
+        return (
+            self._number(tier["minimum"], "minimum", place),
+            None if maximum is None else self._number(maximum, "maximum", place),
+            self._number(tier["rate"], "rate", place),
+            self._number(tier.get("flat", "0"), "flat", place),
+            self._number(tier.get("block", "1"), "block", place),
+        )
+
+    def _number(self, value: object, name: str, tier: int = 0) -> str:
+        """The plain decimal text of a number that DECIMAL(28,10) holds."""
+        where = f"tier {tier}: {name}" if tier else name
+        if not isinstance(value, str):
+            raise BadRecord(f"bad_number: {where} is {_shown(value)}; write a decimal as text")
+        if _PLAIN_AND_FITTING.fullmatch(value):
+            self._numbers.add(value)
+            return value
+        try:
+            return plain(fitted(to_decimal(value)))
+        except NotADecimal as error:
+            raise BadRecord(f"bad_number: {where}: {error}") from error
+        except DoesNotFit as error:
+            raise BadRecord(f"too_large: {where}: {error}") from error
+
+    def _reading(self, given: object) -> Reading:
+        """The reading, complete, in the order of READING_DEFAULTS."""
+        if not isinstance(given, dict):
+            raise BadRecord("bad_value: reading is not an object")
+        try:
+            key = tuple(given.items())
+            reading = self._readings.get(key)
+        except TypeError:  # a list or an object as a value
+            return _whole_reading(given)
+        if reading is None:
+            reading = self._readings[key] = _whole_reading(given)
+        return reading
+
+
+def _parsed(line: bytes, number: int) -> dict[str, Any]:
+    try:
+        record = _decoder.decode(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+    except BadRecord:
+        raise
+    except UnicodeDecodeError as error:
+        raise BadRecord(f"bad_json: line {number} is not UTF-8 ({error.reason} at byte {error.start})") from error
+    except json.JSONDecodeError as error:
+        raise BadRecord(f"bad_json: line {number} is not JSON ({error.msg} at character {error.colno})") from error
+    except RecursionError as error:
+        raise BadRecord(f"bad_json: line {number} is nested too deep") from error
+    if not isinstance(record, dict):
+        raise BadRecord(f"bad_json: line {number} is not a JSON object")
+    return record
+
+
+def _id_text(value: object) -> str:
+    """The id as JSON, as it came: text, a number or null; anything else is no id."""
+    if isinstance(value, _Number):
+        return str(value)
+    if value is None or isinstance(value, str | bool):
+        return json.dumps(value)
+    raise BadRecord("bad_id: an id is text or a number")
+
+
+def _check_fields(
+    found: Mapping[str, Any], known: frozenset[str], named: tuple[str, ...], required: tuple[str, ...], where: str
+) -> None:
+    if not found.keys() <= known:
+        unknown = sorted(found.keys() - known)[0]
+        raise BadRecord(f"unknown_field: {where} has {_shown(unknown)}; its fields are {', '.join(named)}")
+    for name in required:
+        if name not in found:
+            raise BadRecord(f"missing_field: {where} has no {name}")
+
+
+def _whole_reading(given: Mapping[str, object]) -> Reading:
+    _check_fields(given, _READING_SET, _READING_FIELDS, (), "the reading")
+    for name, values in READING_VALUES.items():
+        if name in given and given[name] not in values:
+            raise BadRecord(f"unknown_value: {name} is {_shown(given[name])}; it is one of {', '.join(values)}")
+    whole = {**READING_DEFAULTS, **given}
+    if not isinstance(whole["zero_pays_flat"], bool):
+        raise BadRecord(f"unknown_value: zero_pays_flat is {_shown(whole['zero_pays_flat'])}; it is true or false")
+    scale = whole["scale"]
+    if not isinstance(scale, str) or not _SCALE.fullmatch(scale) or int(scale) > LARGEST_SCALE:
+        raise BadRecord(f"unknown_value: scale is {_shown(scale)}; it is a whole number from 0 to {LARGEST_SCALE}")
+    whole["scale"] = int(scale)
+    return tuple(whole.values())
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def rate(lines: Iterable[bytes], chunk_size: int = CHUNK) -> Iterator[str]:
+    """The answers to `lines`, one JSON object each, without line ends; empty lines ask nothing.
+
+    Raises nothing for what a record holds: that is the record's error.
+    """
+    tree = warehouse.load_sql()
+    reader = _Reader()
+    numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+    with warehouse.scratch(tree) as connection, ThreadPoolExecutor(1, "rating") as worker:
+        rating: tuple[_Chunk, Future[list[_Price]]] | None = None
+        while batch := list(islice(numbered, chunk_size)):
+            chunk = reader.chunk(batch)
+            answered, rating = rating, (chunk, worker.submit(_prices, connection, tree, chunk))
+            if answered:
+                yield from _answers(answered[0], answered[1].result())
+        if rating:
+            yield from _answers(rating[0], rating[1].result())
+
+
+_Price = tuple[str, str, str, str | None]  # amount, quantity billed, slices as JSON, error
+
+
+def _answers(chunk: _Chunk, prices: list[_Price]) -> Iterator[str]:
+    for shown_id, case in chunk.answers:
+        if isinstance(case, str):
+            yield f'{{"id": {shown_id}, "error": {json.dumps(case)}}}'
+            continue
+        amount, billed, slices, error = prices[case]
+        if error is None:
+            yield f'{{"id": {shown_id}, "amount": "{amount}", "quantity_billed": "{billed}", "slices": [{slices}]}}'
+        else:
+            yield f'{{"id": {shown_id}, "error": {json.dumps(error)}}}'
+
+
+def _prices(connection: warehouse.Connection, tree: warehouse.SqlTree, chunk: _Chunk) -> list[_Price]:
+    """What the SQL says of each case of the chunk, in their order."""
+    if not chunk.quantities:
+        return []
+    inputs = chunk.tables()
+    for name, rows in inputs.items():
+        warehouse.register(connection, name, rows)
+    warehouse.materialise(connection, tree, ["core_rating_quotes", "core_rating_quote_slices"], given=inputs)
+    quotes = warehouse.table(connection, "FROM core_rating_quotes ORDER BY case_id")
+    slices = warehouse.table(connection, "FROM core_rating_quote_slices ORDER BY case_id, tier")
+    parts: list[list[str]] = [[] for _ in chunk.quantities]
+    for case, tier, *numbers in zip(*(column.to_pylist() for column in slices.columns), strict=True):
+        quantity, blocks, rate_, flat, amount = map(_without_zeros, numbers)
+        parts[case].append(
+            f'{{"tier": {tier}, "quantity": "{quantity}", "blocks": "{blocks}", '
+            f'"rate": "{rate_}", "flat": "{flat}", "amount": "{amount}"}}'
+        )
+    amounts, billed, errors = (quotes.column(name).to_pylist() for name in ("amount", "quantity_billed", "error"))
+    return [
+        (amount, _without_zeros(units) if error is None else "", ", ".join(part), error)
+        for amount, units, part, error in zip(amounts, billed, parts, errors, strict=True)
+    ]
+
+
+def _without_zeros(text: str) -> str:
+    """Decimal text, which has a point, without superfluous zeros: 1.5000000000 gives 1.5."""
+    return text.rstrip("0").rstrip(".")
