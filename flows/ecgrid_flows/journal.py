@@ -13,7 +13,6 @@ Every writer opens segments of its own, so several processes may journal at once
 import base64
 import json
 import logging
-import re
 import secrets
 import threading
 import zlib
@@ -251,7 +250,7 @@ def mend(store: Store, feed: str, month: date) -> list[SetAside]:
             aside.append(store.set_aside(entry.path, "it is no segment of raw answers"))
             continue
         data = store.read(entry.path)
-        lines = [line for line in re.split(rb"(?<=\n)", data) if line]
+        lines = [data[begin:end] for begin, end in _lines(data)]
         bad = [line for line in lines if not is_whole(line)]
         if not bad and lines:
             continue
@@ -271,12 +270,19 @@ def scan(store: Store, feed: str, month: date) -> Iterator[tuple[Place, RawAnswe
     """Every kept answer without its body, in the order of writing; lines that are not whole are skipped."""
     for path in segments(store, feed, month):
         data = store.read(path)
-        begin = 0
-        while (end := data.find(b"\n", begin)) >= 0:
-            line = data[begin : end + 1]
+        for begin, end in _lines(data):
+            line = data[begin:end]
             if is_whole(line):
-                yield Place(path, begin, end + 1 - begin), decode(line, with_body=False)
-            begin = end + 1
+                yield Place(path, begin, end - begin), decode(line, with_body=False)
+
+
+def _lines(data: bytes) -> Iterator[tuple[int, int]]:
+    """Begin and end of each line, its line feed included; the last may have none."""
+    begin = 0
+    while begin < len(data):
+        end = data.find(b"\n", begin) + 1 or len(data)
+        yield begin, end
+        begin = end
 
 
 def read(store: Store, place: Place) -> RawAnswer:

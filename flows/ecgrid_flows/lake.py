@@ -70,7 +70,15 @@ class Lake:
     def parts(self, feed: str, month: date) -> tuple[Part, ...] | None:
         """What the partition's manifest names; None when there is no partition."""
         path = f"{_folder(feed, month)}/{MANIFEST}"
-        return _read_manifest(self._store.read(path)) if self._store.exists(path) else None
+        if not self._store.exists(path):
+            return None
+        try:
+            return _read_manifest(self._store.read(path))
+        except (ValueError, KeyError, TypeError):
+            raise StorageFailed(
+                f"{self._store.uri(path)} is no manifest of this lake: `ecgrid-billing build` sets it aside and "
+                "lands the month again"
+            ) from None
 
     def batches(self, feed: str, month: date, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The rows of one partition, in stored order, a batch at a time."""
@@ -246,8 +254,10 @@ def _manifest(feed: str, month: date, parts: list[Part]) -> bytes:
 
 
 def _read_manifest(data: bytes) -> tuple[Part, ...]:
-    return tuple(
+    parts = tuple(
         Part(str(file["name"]), int(file["rows"]), int(file["bytes"]), str(file["sha256"]))
         for file in json.loads(data)["files"]
-        if _PART.fullmatch(file["name"])
     )
+    if not all(_PART.fullmatch(part.name) for part in parts):
+        raise ValueError("a manifest names parts of its own folder only")
+    return parts

@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
 from ecgrid_client import Answer, Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors
@@ -36,6 +36,7 @@ from ecgrid_transforms.calls import FAULT, LINE, NO_LINE
 from ecgrid_transforms.line_items import misfit
 from ecgrid_transforms.model import Account, Key
 from ecgrid_transforms.period import month_text, reporting_month_text
+from ecgrid_transforms.schemas import DATASET_FEEDS
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,8 @@ class Tally:
     faults: dict[str, int] = field(default_factory=dict)
     missing_calls: int = 0
     missing: list[str] = field(default_factory=list)
+    #: What a worker of a cluster answered, for the process that leads the run.
+    kept: "Kept | None" = None
 
     def add(self, other: "Tally") -> None:
         self.calls += other.calls
@@ -215,9 +218,13 @@ class Puller:
         return answer
 
     def _readable(self, answer: Answer, arguments: Arguments) -> RawAnswer:
-        """The record of an answer; one that cannot be read is kept, but is no answer."""
+        """The record of an answer; one that cannot be read is kept, but is no answer.
+
+        DataSets are large and decide nothing: they are read when they are landed.
+        """
         try:
-            READERS[answer.operation](answer.body)
+            if raw.FEED_OF[answer.operation] not in DATASET_FEEDS:
+                READERS[answer.operation](answer.body)
         except errors.ECGridError as error:
             error.answer, error.attempts = answer, answer.attempts
             return raw.failed(answer.operation, answer.api_version, arguments, error, is_usable=False)
@@ -258,6 +265,32 @@ class Puller:
                     kept.note(account, bit, answer.outcome)
                 self._kept[month] = kept
             return self._kept[month]
+
+    def log_out(self) -> None:
+        """Close the session until a call is made again; no call may be in flight."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def open_keys(self, month: date, batch: list[Asked]) -> list[Asked]:
+        """The batch without the keys that are answered, which another process could not tell."""
+        answered = self.kept(month).answered
+        return [
+            replace(one, planned=one.planned & ~bits, sample=one.sample & ~bits)
+            for one in batch
+            for bits in [answered.get(one.account, 0)]
+        ]
+
+    def learn(self, month: date, done: Tally) -> None:
+        """Take over what a worker of a cluster answered."""
+        if done.kept is None:
+            return
+        kept = self.kept(month)
+        for account, bits in done.kept.answered.items():
+            kept.answered[account] = kept.answered.get(account, 0) | bits
+            kept.lines[account] = kept.lines.get(account, 0) | done.kept.lines.get(account, 0)
+        self.counters.answered += done.calls
+        self.counters.lines += done.lines
 
     def pull_batch(self, month: date, asked: Iterable[Asked]) -> Tally:
         """Ask what is not kept of these accounts' keys, and wait until every answer is durable.

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,6 +33,9 @@ from ecgrid_flows.store import Store, open_store
 from ecgrid_transforms.model import Account
 from ecgrid_transforms.money import ZERO, Decimal
 from ecgrid_transforms.period import month_text
+
+if TYPE_CHECKING:
+    from ecgrid_flows.cluster import Cluster
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +83,14 @@ class Run:
         self.lake = Lake(self.store)
         self.only = discovery.read_accounts_file(settings.accounts_file) if settings.accounts_file else None
         self.puller = Puller(settings, self.store, refresh=refresh, retry=retry)
+        self.cluster: Cluster | None = None
         self._plans: dict[date, tuple[Scope, Plan]] = {}
+
+    def stop(self, why: str) -> None:
+        """No new calls, here or on a worker; those in flight may end. Safe from a signal handler's thread."""
+        self.puller.stop(why)
+        if self.cluster is not None:
+            self.cluster.stop(why)
 
     def check_source(self) -> None:
         """Invented data and a real service's must never meet in one data directory; raises `SettingsError`."""
@@ -113,6 +124,7 @@ class Run:
     def plan(self, month: date) -> Plan:
         """Plan the month's calls, once a run, after asking who is billed and what is stored beside the lines."""
         if month not in self._plans:
+            self.restore(but=month)
             scope = self.scope(month)
             discovery.ask_beside(self.puller, scope, self.reporter)
             memory = remember(self.lake, month, scope.accounts, scope.price_lists)
@@ -158,11 +170,12 @@ class Run:
         for account, pair in self._trial_pairs(scope):
             if account in planned:
                 wider[account] = wider.get(account, 0) | pair
-        return [
-            Asked(account, planned[account].price_list_id, pairs & ~kept.answered.get(account, 0), 0)
-            for account, pairs in sorted(wider.items())
-            if pairs & ~kept.answered.get(account, 0)
-        ]
+        found = []
+        for account, pairs in sorted(wider.items()):
+            left = pairs & ~planned[account].pairs & ~kept.answered.get(account, 0)
+            if left:
+                found.append(Asked(account, planned[account].price_list_id, left, 0))
+        return found
 
     def _trial_pairs(self, scope: Scope) -> Iterator[tuple[Account, int]]:
         mailboxes = {
@@ -181,17 +194,21 @@ class Run:
 
     def land(self, month: date) -> None:
         """Raw answers to the lake; says what was set aside."""
-        for aside in self.lake.set_aside():
-            self.reporter.warn(str(aside))
         landed = land_month(self.store, month, self.only)
         for words in (*map(str, self.puller.aside), *map(str, landed.aside), *landed.unread):
             self.reporter.warn(words)
 
-    def land_all(self) -> list[date]:
-        """Land every month that has raw answers and is not landed yet; gives all months."""
+    def restore(self, *, but: date | None = None) -> list[date]:
+        """Set aside what is foreign or damaged in the lake, and land every month that is not landed as it should be.
+
+        `but` is left to its own landing. Gives all months that have raw answers.
+        """
+        for aside in self.lake.set_aside():
+            self.reporter.warn(str(aside))
         months = months_to_land(self.store)
         for month in months:
-            self.land(month)
+            if month != but:
+                self.land(month)
         return months
 
     def done(self, month: date, tally: Tally | None) -> MonthDone:
@@ -261,12 +278,38 @@ def opened(
         retry=retry,
     )
     with held(run.store, purpose):
-        _OPEN.append(run)
+        join(run)
         try:
-            with run.puller:
+            with _workers(run, purpose), run.puller:
                 yield run
         finally:
-            _OPEN.remove(run)
+            leave(run)
+
+
+@contextmanager
+def _workers(run: Run, purpose: str) -> Iterator[None]:
+    """The worker processes of the run while the block runs, where the settings ask for any."""
+    if run.settings.task_runner == "threads" or purpose == "accounts":
+        yield
+        return
+    try:
+        from ecgrid_flows import cluster
+    except ImportError as error:
+        raise SettingsError(
+            f"ECGRID_TASK_RUNNER={run.settings.task_runner} wants the extra `scale`: "
+            "pip install 'ecgrid-billing[scale]'"
+        ) from error
+    with cluster.opened(run.settings, run.store) as run.cluster:
+        yield
+
+
+def join(run: Run) -> None:
+    """Make `run` the open run of this process."""
+    _OPEN.append(run)
+
+
+def leave(run: Run) -> None:
+    _OPEN.remove(run)
 
 
 def current() -> Run:
@@ -277,7 +320,7 @@ def current() -> Run:
 
 
 @contextmanager
-def stopping_on_signals(puller: Puller, reporter: Reporter) -> Iterator[None]:
+def stopping_on_signals(stopped: "Puller | Run", reporter: Reporter) -> Iterator[None]:
     """SIGINT and SIGTERM stop the pull in good order while the block runs; a second SIGINT breaks it off.
 
     Only the main thread may do this; elsewhere it does nothing.
@@ -290,7 +333,7 @@ def stopping_on_signals(puller: Puller, reporter: Reporter) -> Iterator[None]:
         name = signal.Signals(number).name
         signal.signal(signal.SIGINT, signal.default_int_handler)
         reporter.say(f"{name}: no new calls; waiting for those in flight")
-        threading.Thread(target=puller.stop, args=(f"stopped by {name}",), name="stop", daemon=True).start()
+        threading.Thread(target=stopped.stop, args=(f"stopped by {name}",), name="stop", daemon=True).start()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

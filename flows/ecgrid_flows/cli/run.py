@@ -132,7 +132,7 @@ def build(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
     reporter = Reporter(console=context.stderr, quiet=as_json)
     with runs.opened(settings=settings, reporter=reporter, purpose="build") as opened:
-        months = opened.land_all()
+        months = opened.restore()
         path = tasks.build()
     if as_json:
         context.emit_json({"warehouse": path, "months": [month_text(one) for one in months]})
@@ -214,17 +214,14 @@ def serving(settings: Settings, reporter: Reporter) -> Iterator[tuple[Settings, 
 
     reporter.say(INVENTED)
     with spawn(World.shipped()) as sandbox:
-        yield (
-            replace(
-                settings,
-                v2_url=sandbox.v2_url,
-                v3_url=sandbox.v3_url,
-                v4_url=sandbox.v4_url,
-                login_name=sandbox.login_name,
-                password=Secret(sandbox.password),
-            ),
-            True,
-        )
+        served = replace(settings, v2_url=sandbox.v2_url, v3_url=sandbox.v3_url, v4_url=sandbox.v4_url)
+        if settings.task_runner == "threads":
+            served = replace(served, login_name=sandbox.login_name, password=Secret(sandbox.password))
+        else:
+            served = replace(
+                served, api_key=Secret(sandbox.api_key)
+            )  # a cluster may need more sessions than a user has
+        yield served, True
 
 
 def _quiet_prefect() -> None:

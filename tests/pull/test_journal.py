@@ -1,0 +1,171 @@
+"""Raw answers: a line checks itself, what is torn is set aside and named, an answer is done when it is durable."""
+
+import json
+import os
+import threading
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecgrid_flows import journal
+from ecgrid_flows.errors import StorageFailed
+from ecgrid_flows.journal import Journal, RawAnswer
+from ecgrid_flows.store import LocalStore
+
+MONTH = date(2026, 10, 1)
+ANSWER = RawAnswer(
+    operation="InvoiceCalculateLineItem",
+    api_version="v3.2",
+    arguments={"NetworkID": 4443, "MailboxID": 0, "AccountReport": "FixedRate", "MeasureField": "Each"},
+    received_at=datetime(2026, 11, 1, 12, 30, 59, 123456, tzinfo=UTC),
+    latency_ms=87,
+    attempts=1,
+    sha256="0" * 64,
+    outcome="line",
+    binding="soap11",
+    http_status=200,
+    content_type="text/xml; charset=utf-8",
+    body='<a>Müller & Töchter,\r\n\u2028"=1+1"</a>'.encode(),
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path)
+
+
+def write(store: LocalStore, *answers: RawAnswer) -> Path:
+    with Journal(store) as opened:
+        for answer in answers:
+            opened.record(MONTH, answer)
+        opened.flush()
+    (segment,) = journal.segments(store, "line_items", MONTH)
+    return Path(store.uri(segment))
+
+
+@given(st.binary(max_size=300), st.text(max_size=40))
+def test_an_answer_comes_back_byte_for_byte(body: bytes, message: str) -> None:
+    answer = replace(ANSWER, body=body, fault_message=message or None)
+    line = journal.encode(answer)
+    assert line.count(b"\n") == 1
+    assert journal.is_whole(line)
+    assert journal.decode(line) == answer
+    assert journal.decode(line, with_body=False) == replace(answer, body=b"")
+
+
+def test_a_line_is_plain_json() -> None:
+    found = json.loads(journal.encode(ANSWER))
+    assert found["answer"]["arguments"]["NetworkID"] == 4443
+    assert found["answer"]["body"].encode() == ANSWER.body
+
+
+@given(st.data())
+def test_any_damaged_byte_is_seen(data: st.DataObject) -> None:
+    line = journal.encode(ANSWER)
+    place = data.draw(st.integers(0, len(line) - 1))
+    other = data.draw(st.integers(0, 255).filter(lambda byte: byte != line[place]))
+    assert not journal.is_whole(line[:place] + bytes([other]) + line[place + 1 :])
+
+
+@given(st.integers(0, len(journal.encode(ANSWER)) - 1))
+def test_a_torn_line_is_no_line(length: int) -> None:
+    assert not journal.is_whole(journal.encode(ANSWER)[:length])
+
+
+def test_a_torn_tail_is_set_aside_and_named_and_the_rest_kept(store: LocalStore, tmp_path: Path) -> None:
+    segment = write(store, ANSWER, replace(ANSWER, latency_ms=2))
+    whole = segment.read_bytes()
+    torn = journal.encode(ANSWER)[:100]
+    segment.write_bytes(whole + torn)
+    assert len(list(journal.scan(store, "line_items", MONTH))) == 2, "not read, also before it is mended"
+    (aside,) = journal.mend(store, "line_items", MONTH)
+    assert "1 of its lines" in aside.why
+    assert (tmp_path / aside.now).read_bytes() == torn
+    assert segment.read_bytes() == whole
+    assert journal.mend(store, "line_items", MONTH) == []
+
+
+def test_a_damaged_line_in_the_middle_does_not_cost_its_neighbours(store: LocalStore) -> None:
+    segment = write(store, *(replace(ANSWER, latency_ms=number) for number in range(3)))
+    lines = segment.read_bytes().splitlines(keepends=True)
+    segment.write_bytes(lines[0] + lines[1].replace(b"4443", b"4444") + lines[2])
+    journal.mend(store, "line_items", MONTH)
+    assert [answer.latency_ms for _, answer in journal.scan(store, "line_items", MONTH)] == [0, 2]
+
+
+@pytest.mark.parametrize(("name", "content"), [("zero.jsonl", b""), ("x.parquet", b"PAR1"), ("other.jsonl", b"{}\n")])
+def test_foreign_files_among_the_segments_are_set_aside(
+    store: LocalStore, tmp_path: Path, name: str, content: bytes
+) -> None:
+    segment = write(store, ANSWER)
+    (segment.parent / name).write_bytes(content)
+    (aside,) = journal.mend(store, "line_items", MONTH)
+    assert aside.path.endswith(name)
+    assert (tmp_path / aside.now).read_bytes() == content
+    assert list(segment.parent.iterdir()) == [segment]
+
+
+def test_an_answer_counts_as_done_only_after_the_fsync_behind_it(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_sync, synced, real = threading.Event(), [], os.fsync
+
+    def waiting(handle: int) -> None:
+        if threading.current_thread().name == "journal":
+            may_sync.wait(10)
+        real(handle)
+        synced.append(handle)
+
+    monkeypatch.setattr(os, "fsync", waiting)
+    done: list[int] = []
+    with Journal(store) as opened:
+        for number in range(5):
+            opened.record(MONTH, ANSWER, lambda number=number: done.append(number))
+        assert done == []
+        assert len(list(journal.scan(store, "line_items", MONTH))) == 5, "but a kill would not lose them"
+        synced.clear()
+        may_sync.set()
+        opened.flush()
+        assert done == [0, 1, 2, 3, 4]
+        assert len(synced) <= 2, "one fsync serves all that came in meanwhile"
+
+
+def test_a_failing_disk_stops_the_journal_and_no_answer_counts(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[int] = []
+    opened = Journal(store)
+    opened.record(MONTH, ANSWER, lambda: done.append(0))
+    opened.flush()
+
+    def broken(_handle: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    opened.record(MONTH, ANSWER, lambda: done.append(1))
+    with pytest.raises(StorageFailed, match="the disk failed"):
+        opened.flush()
+    with pytest.raises(StorageFailed):
+        opened.record(MONTH, ANSWER)
+    opened.close()
+    assert done == [0]
+
+
+def test_segments_are_rolled(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "SEGMENT_BYTES", 3 * len(journal.encode(ANSWER)))
+    with Journal(store) as opened:
+        for number in range(10):
+            opened.record(MONTH, replace(ANSWER, latency_ms=number))
+        opened.flush()
+    assert len(journal.segments(store, "line_items", MONTH)) == 4
+    assert [answer.latency_ms for _, answer in journal.scan(store, "line_items", MONTH)] == list(range(10))
+
+
+@pytest.mark.parametrize("operation", ["Login", "Logout", "WhoAmI", "GenerateAPIKey", "UserGetAPIKey"])
+def test_answers_that_hold_secrets_have_no_place_to_go(store: LocalStore, operation: str) -> None:
+    with Journal(store) as opened, pytest.raises(KeyError):
+        opened.record(MONTH, replace(ANSWER, operation=operation))

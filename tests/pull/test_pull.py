@@ -1,0 +1,409 @@
+"""Pulling from the sandbox over HTTP: every line exact, nothing asked twice, every refusal told for what it is."""
+
+import json
+import shutil
+from collections import Counter
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any, cast
+
+import pyarrow.parquet as pq
+import pytest
+from pulling import (
+    LAST_MONTH,
+    MONTH,
+    accounts_of,
+    files,
+    lake_lines,
+    line_calls,
+    pull_and_land,
+    pulled,
+    rows,
+    running,
+    true_lines,
+)
+
+from ecgrid_client import RetryPolicy
+from ecgrid_flows import journal, tasks
+from ecgrid_flows.errors import ExitStatus, Incomplete, SettingsError, Unreachable
+from ecgrid_flows.governor import Governor
+from ecgrid_flows.lake import Lake
+from ecgrid_flows.plan import PAIRS, ladder_pairs, numbers, pair_bit
+from ecgrid_flows.pull import LINE_OPERATION
+from ecgrid_flows.settings import Secret
+from ecgrid_flows.store import LocalStore
+from ecgrid_sandbox import Sandbox, SpawnedSandbox, Trouble, World, spawn
+from ecgrid_transforms.model import Account, Pricelist
+from ecgrid_transforms.money import Decimal
+from ecgrid_transforms.schemas import FEEDS, LINE_ITEMS
+
+
+@pytest.fixture(scope="module")
+def whole(sandbox: SpawnedSandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with the last month pulled and landed; tests only read it."""
+    data_dir = tmp_path_factory.mktemp("whole")
+    pulled(sandbox, data_dir)
+    return data_dir
+
+
+def test_every_line_is_in_the_lake_exactly_as_answered(whole: Path, world: World) -> None:
+    assert lake_lines(whole) == true_lines(world)
+
+
+def test_every_decimal_of_the_lake_equals_the_text_of_the_answer(whole: Path) -> None:
+    store = LocalStore(whole)
+    texts = {}
+    for place, answer in journal.scan(store, "line_items", LAST_MONTH):
+        body = journal.read(store, place).body.decode()
+        if answer.outcome == "line":
+            arguments = answer.arguments
+            key = tuple(arguments[name] for name in ("NetworkID", "MailboxID", "AccountReport", "MeasureField"))
+            texts[key] = tuple(
+                body.split(f"<{name}>")[1].split("<")[0] for name in ("Actual", "QuantityBilled", "Amount")
+            )
+    lines = lake_lines(whole)
+    assert lines.keys() == texts.keys()
+    for key, values in lines.items():
+        assert values == tuple(type(value)(text) for value, text in zip(values, texts[key], strict=True))
+
+
+def test_the_lake_holds_every_feed_by_its_schema(whole: Path) -> None:
+    lake = Lake(LocalStore(whole))
+    assert {feed: lake.months(feed) for feed in FEEDS} == {feed: [LAST_MONTH] for feed in FEEDS}
+    for feed, schema in FEEDS.items():
+        for path in lake.files(feed):
+            found = pq.read_schema(path)
+            assert found.names[: len(schema)] == schema.names
+            assert [found.field(name).type for name in schema.names] == schema.types
+    assert pq.read_schema(lake.files("line_items")[0]).equals(LINE_ITEMS, check_metadata=True)
+
+
+def test_calls_tell_what_came_of_every_key(whole: Path, world: World) -> None:
+    asked = rows(whole, "calls")
+    assert Counter(row["outcome"] for row in asked)["line"] == len(true_lines(world))
+    assert {row["fault_code"] for row in asked if row["outcome"] == "no_line"} <= {None, "not_on_price_list"}
+    keys = [(row["network_id"], row["mailbox_id"], row["account_report"], row["measure_field"]) for row in asked]
+    assert keys == sorted(keys, key=lambda key: (*key[:2], PAIRS.index(key[2:]))), "in the order of the plan, each once"
+    assert len(keys) == len(set(keys))
+
+
+def test_at_most_a_tenth_more_calls_than_lines(whole: Path) -> None:
+    assert len(rows(whole, "calls")) <= 1.10 * len(rows(whole, "line_items"))
+
+
+def test_a_second_run_asks_nothing_and_changes_no_byte(sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path) -> None:
+    first = pulled(sandbox, tmp_path, accounts_file=few_file)
+    before, calls = files(tmp_path), sandbox.calls
+    second = pulled(sandbox, tmp_path, accounts_file=few_file)
+    assert (first.calls, second.calls) == (len(rows(tmp_path, "calls")), 0)
+    assert sandbox.calls == calls, "not even a session was opened"
+    assert files(tmp_path) == before
+
+
+def test_a_lake_that_was_deleted_comes_back_byte_for_byte(
+    sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path
+) -> None:
+    pulled(sandbox, tmp_path, accounts_file=few_file)
+    before = files(tmp_path)
+    shutil.rmtree(tmp_path / "lake")
+    with running(sandbox, tmp_path, accounts_file=few_file) as run:
+        run.restore()
+    assert files(tmp_path) == before
+
+
+def test_a_damaged_partition_is_landed_again(sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path) -> None:
+    pulled(sandbox, tmp_path, accounts_file=few_file)
+    before = files(tmp_path / "lake")
+    part = Path(Lake(LocalStore(tmp_path)).files("line_items")[0])
+    part.write_bytes(b"")
+    with running(sandbox, tmp_path, accounts_file=few_file) as run:
+        run.restore()
+        assert any(part.name in warning for warning in run.reporter.warnings)
+    assert files(tmp_path / "lake") == before
+
+
+def test_sessions_are_closed_and_no_secret_is_written(sandbox: SpawnedSandbox, whole: Path) -> None:
+    assert sandbox.open_sessions == 0
+    assert sandbox.calls["v3.2", "Login"] == sandbox.calls["v3.2", "Logout"] > 0
+    for path, content in files(whole).items():
+        assert sandbox.password.encode() not in content, path
+        assert b"SessionID" not in content, path
+
+
+def test_a_refresh_keeps_the_earlier_answers(tmp_path: Path, few_file: Path) -> None:
+    month = date(2026, 9, 1)  # the month of which the shipped world restates a line
+    with Sandbox(World.shipped(LAST_MONTH)) as sandbox:
+        pulled(sandbox, tmp_path, month, accounts_file=few_file)
+        before = {tuple(row.values())[:5]: row for row in rows(tmp_path, "line_items", month)}
+        sandbox.world.restate()
+        sandbox.service.forget_answers()
+        assert pulled(sandbox, tmp_path, month, accounts_file=few_file).calls == 0, "nothing is asked unasked"
+        tally = pulled(sandbox, tmp_path, month, accounts_file=few_file, refresh=True)
+    after = {tuple(row.values())[:5]: row for row in rows(tmp_path, "line_items", month)}
+    history = {tuple(row.values())[:5]: row for row in rows(tmp_path, "line_item_history", month)}
+    assert tally.calls == len(rows(tmp_path, "calls", month))
+    changed = {key for key in before if before[key]["actual"] != after[key]["actual"]}
+    assert changed
+    assert history.keys() == changed
+    for key, row in history.items():
+        superseded_at = row.pop("superseded_at")
+        assert row == before[key]
+        assert superseded_at == after[key]["pulled_at"] > row["pulled_at"]
+    for key in before.keys() - changed:
+        assert after[key] == before[key], "the same answer again is taken for the first: its time stays"
+
+
+def test_a_refresh_cut_short_goes_on_where_it_stood(sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path) -> None:
+    pulled(sandbox, tmp_path, accounts_file=few_file)
+    with running(sandbox, tmp_path, refresh=True, accounts_file=few_file) as run:
+        plan = run.plan(LAST_MONTH)
+        asked = list(plan.asked())[:4]
+        some = run.puller.pull_batch(LAST_MONTH, asked).calls
+    assert some > 0
+    calls = line_calls(sandbox)
+    again = pulled(sandbox, tmp_path, accounts_file=few_file)
+    assert again.calls == line_calls(sandbox) - calls == plan.size() - some, "also without --refresh: it was begun"
+    assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == 0
+
+
+def test_a_list_that_is_refused_leaves_what_the_others_give(tmp_path: Path, world: World) -> None:
+    trouble = Trouble(refused=("ContractList", "MailboxListEx", "ReportMonthlyEx", "InterconnectCountEx"))
+    with spawn(world, trouble) as sandbox, running(sandbox, tmp_path) as run:
+        plan = run.plan(LAST_MONTH)
+        warned = [warning.split()[0] for warning in run.reporter.warnings]
+    assert Counter(warned) == {"ContractList": 1, "ReportMonthlyEx": 1, "InterconnectCountEx": 1}, "each once"
+    own = world.networks[0].network_id
+    found = [(billed.account.network_id, billed.account.mailbox_id) for billed in plan.accounts]
+    assert found == sorted(account for account in accounts_of(world) if account[0] == own or account[1] == 0), (
+        "MailboxList gives the session's own network, NetworkList every Root"
+    )
+
+
+def test_the_accounts_file_limits_the_run(sandbox: SpawnedSandbox, world: World, tmp_path: Path) -> None:
+    mailbox = world.mailboxes[3]
+    wanted = [(mailbox.network_id, mailbox.mailbox_id), (world.networks[1].network_id, 0)]
+    path = tmp_path / "accounts.csv"
+    path.write_text("network_id,mailbox_id\n" + "".join(f"{network},{box}\n" for network, box in wanted))
+    pulled(sandbox, tmp_path / "data", accounts_file=path)
+    assert lake_lines(tmp_path / "data") == {key: line for key, line in true_lines(world).items() if key[:2] in wanted}
+
+
+@pytest.mark.parametrize("content", ["a,b\n1,2\n", "network_id,mailbox_id\n", "network_id,mailbox_id\n1,x\n", "\xff"])
+def test_an_accounts_file_that_is_none_is_a_wrong_setting(
+    sandbox: SpawnedSandbox, tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / "accounts.csv"
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(SettingsError, match=r"accounts\.csv"), running(sandbox, tmp_path / "d", accounts_file=path):
+        pass
+
+
+@pytest.mark.parametrize("why", ["refused", "pending"])
+def test_where_a_price_list_cannot_be_read_all_pairs_are_asked_once(tmp_path: Path, why: str) -> None:
+    world = World.shipped(LAST_MONTH)
+    box = world.mailboxes[0]
+    path = tmp_path / "accounts.csv"
+    path.write_text(f"network_id,mailbox_id\n{box.network_id},{box.mailbox_id}\n")
+    months = [date(2026, 9, 1), LAST_MONTH]
+    with Sandbox(world, Trouble(**{why: ("PricelistInfo",)})) as sandbox:
+        with running(sandbox, tmp_path / "data", accounts_file=path) as run:
+            first = pull_and_land(run, months[0])
+            assert any("cannot be read" in warning for warning in run.reporter.warnings)
+        second = pulled(sandbox, tmp_path / "data", months[1], accounts_file=path)
+    assert first.calls == len(PAIRS) == 168
+    assert second.calls <= first.lines + 1, "what was billed, and a sample of the void"
+    for month in months:
+        expected = {
+            key: line for key, line in true_lines(world, month).items() if key[:2] == (box.network_id, box.mailbox_id)
+        }
+        assert lake_lines(tmp_path / "data", month) == expected
+
+
+def test_all_pairs_asks_all_pairs(sandbox: SpawnedSandbox, tmp_path: Path, world: World) -> None:
+    path = tmp_path / "accounts.csv"
+    path.write_text(f"network_id,mailbox_id\n{world.networks[0].network_id},0\n")
+    assert pulled(sandbox, tmp_path / "data", accounts_file=path, plan="all-pairs").calls == 168
+
+
+def test_a_line_off_the_ladder_is_found_by_the_trial_calculation(
+    sandbox: SpawnedSandbox, tmp_path: Path, world: World, few: list[tuple[int, int]], few_file: Path
+) -> None:
+    """The ladders lose a pair before the plan is made: the trial calculation still names its lines."""
+    with running(sandbox, tmp_path, accounts_file=few_file) as run:
+        plan = run.plan(LAST_MONTH)
+        for list_id, ladder in plan.ladders.items():
+            assert ladder is not None
+            cast(dict[int, Pricelist], plan.ladders)[list_id] = replace(ladder, levels=ladder.levels[1:])
+        short = plan.size()
+        tally = pull_and_land(run)
+    assert tally.calls > short
+    assert lake_lines(tmp_path) == true_lines(world, accounts=few)
+
+
+def test_a_void_pair_that_is_billed_is_asked_of_the_whole_list(
+    tmp_path: Path, world: World, few: list[tuple[int, int]], few_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a trial calculation it is the sample that brings a wrong ladder to light."""
+    month, lost = LAST_MONTH, {}
+    trouble = Trouble(refused=("InvoiceCalculate",))
+    with spawn(world, trouble) as sandbox, running(sandbox, tmp_path, accounts_file=few_file) as run:
+        plan = run.plan(month)
+        for list_id, ladder in plan.ladders.items():
+            assert ladder is not None
+            cast(dict[int, Pricelist], plan.ladders)[list_id] = replace(ladder, levels=ladder.levels[1:])
+            lost[list_id] = ladder_pairs(ladder) & ~ladder_pairs(replace(ladder, levels=ladder.levels[1:]))
+
+        def sampled(_month: date, account: Account, planned: int, _first: bool) -> int:
+            """Let the draw fall on a lost pair for the first account of each list."""
+            billed = next(one for one in plan.accounts if one.account == account)
+            assert billed.price_list_id is not None
+            first = next(one for one in plan.accounts if one.price_list_id == billed.price_list_id)
+            pairs = lost[billed.price_list_id] & ~planned
+            return pairs & -pairs if first is billed else 0
+
+        monkeypatch.setattr("ecgrid_flows.plan._sample", sampled)
+        pull_and_land(run)
+        warned = [warning for warning in run.reporter.warnings if "billed all the same" in warning]
+    assert warned
+    expected = true_lines(world, accounts=few)
+    lists = {account: world.price_list_of(*account).price_list_id for account in few}
+    seen = {key for key in lake_lines(tmp_path) if lost[lists[key[:2]]] & pair_bit(*key[2:])}
+    first_lost = {list_id: PAIRS[next(numbers(pairs))] for list_id, pairs in lost.items() if pairs}
+    assert seen == {key for key in expected if first_lost.get(lists[key[:2]]) == key[2:]}
+
+
+@pytest.mark.parametrize("why", ["refused", "pending"])
+def test_faults_that_retrying_cannot_mend_are_the_answer(
+    tmp_path: Path, world: World, why: str, few_file: Path
+) -> None:
+    with Sandbox(world, Trouble(**{why: (LINE_OPERATION,)})) as sandbox:
+        tally = pulled(sandbox, tmp_path, accounts_file=few_file)
+        assert (tally.lines, tally.missing_calls) == (0, 0)
+        assert line_calls(sandbox) == tally.calls, "asked once each"
+        code = {"refused": "access_denied", "pending": "not_implemented_by_service"}[why]
+        assert tally.faults == {code: tally.calls}
+        assert {(row["outcome"], row["fault_code"]) for row in rows(tmp_path, "calls")} == {("fault", code)}
+        assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == 0
+
+
+def test_keys_without_an_answer_leave_the_month_incomplete_and_are_asked_again(
+    sandbox: SpawnedSandbox, tmp_path: Path, world: World, few: list[tuple[int, int]], few_file: Path
+) -> None:
+    with running(sandbox, tmp_path, accounts_file=few_file):
+        tasks.plan(MONTH)
+    hurried = RetryPolicy(max_attempts=1)
+    with (
+        Sandbox(world, Trouble(fault_rate=0.5, mishaps=("sql_error",), seed=3)) as troubled,
+        running(troubled, tmp_path, retry=hurried, accounts_file=few_file) as run,
+    ):
+        tally = pull_and_land(run)
+    assert 0.3 * tally.calls < tally.missing_calls < 0.7 * tally.calls
+    assert "service_error" in tally.missing[0]
+    failed = [row for row in rows(tmp_path, "calls") if row["outcome"] == "fault"]
+    assert len(failed) == tally.missing_calls
+    with running(sandbox, tmp_path, accounts_file=few_file) as run:
+        assert pull_and_land(run).calls == tally.missing_calls
+    assert lake_lines(tmp_path) == true_lines(world, accounts=few)
+
+
+def test_a_wrong_password_is_one_sentence(sandbox: SpawnedSandbox, tmp_path: Path) -> None:
+    with pytest.raises(Unreachable) as refused:
+        pulled(sandbox, tmp_path, password=Secret("wrong-and-secret"))
+    assert refused.value.status == ExitStatus.UNREACHABLE == 3
+    assert "ECGRID_PASSWORD" in str(refused.value)
+    assert "wrong-and-secret" not in str(refused.value)
+
+
+def test_a_host_that_is_not_there_is_one_sentence(sandbox: SpawnedSandbox, tmp_path: Path) -> None:
+    nowhere = "http://127.0.0.1:9/x.asmx"
+    with pytest.raises(Unreachable, match=r"127\.0\.0\.1:9"):
+        pulled(sandbox, tmp_path, v3_url=nowhere, retry=RetryPolicy(max_attempts=1))
+
+
+def test_a_circuit_that_opens_ends_the_run_and_names_what_is_missing(
+    sandbox: SpawnedSandbox, world: World, tmp_path: Path, few_file: Path
+) -> None:
+    with running(sandbox, tmp_path, accounts_file=few_file) as run:
+        size = run.plan(LAST_MONTH).size()
+    with (
+        Sandbox(world, Trouble(fault_rate=1.0, mishaps=("empty_500",))) as dead,
+        running(dead, tmp_path, accounts_file=few_file) as run,
+    ):
+        run.puller.governor = Governor(4, circuit_failures=10, circuit_seconds=0.05)
+        with pytest.raises(Unreachable, match=rf"nothing but failures.* {size} keys of {MONTH} have no answer yet"):
+            pull_and_land(run)
+
+
+def test_a_circuit_that_opens_half_way_leaves_the_run_incomplete(
+    sandbox: SpawnedSandbox, world: World, tmp_path: Path, few: list[tuple[int, int]], few_file: Path
+) -> None:
+    with running(sandbox, tmp_path, accounts_file=few_file) as run:
+        run.plan(LAST_MONTH)
+    with (
+        Sandbox(world, Trouble(session_calls=10)) as dying,
+        running(dying, tmp_path, accounts_file=few_file) as run,
+    ):
+        run.puller.governor = Governor(2, circuit_failures=6, circuit_seconds=0.05)
+        plan = run.plan(LAST_MONTH)
+        some = run.puller.pull_batch(LAST_MONTH, list(plan.asked())[:3]).calls
+        dying.stop()
+        with pytest.raises(Incomplete, match=rf"nothing but failures.* {plan.size() - some} keys of {MONTH}") as ended:
+            pull_and_land(run)
+    assert ended.value.status == ExitStatus.INCOMPLETE == 4
+    assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == plan.size() - some
+    assert lake_lines(tmp_path) == true_lines(world, accounts=few)
+
+
+def test_invented_data_never_meet_a_services(sandbox: SpawnedSandbox, tmp_path: Path) -> None:
+    with running(sandbox, tmp_path) as run:
+        run.check_source()
+        run.check_source()
+        run.is_invented = True
+        with pytest.raises(SettingsError, match="set the credentials"):
+            run.check_source()
+    assert json.loads((tmp_path / "raw/_source.json").read_text()) == {"invented": False}
+
+
+def test_more_accounts_than_tasks_share_tasks(
+    sandbox: SpawnedSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecgrid_flows.runs.TASKS_A_MONTH", 10)
+    with running(sandbox, tmp_path) as run:
+        batches = list(run.batches(LAST_MONTH))
+        accounts = len(run.plan(LAST_MONTH).accounts)
+    assert len(batches) <= 10
+    assert [len(batch) for batch in batches[:-1]] == [-(-accounts // 10)] * (len(batches) - 1)
+
+
+def test_the_stop_of_a_run_is_incomplete_and_resumable(
+    sandbox: SpawnedSandbox, tmp_path: Path, world: World, few: list[tuple[int, int]], few_file: Path
+) -> None:
+    with running(sandbox, tmp_path, accounts_file=few_file) as run:
+        run.plan(LAST_MONTH)
+        run.puller.stop("stopped by SIGTERM")
+        with pytest.raises(Incomplete, match=r"stopped by SIGTERM.*run again"):
+            pull_and_land(run)
+    assert sandbox.open_sessions == 0
+    pulled(sandbox, tmp_path, accounts_file=few_file)
+    assert lake_lines(tmp_path) == true_lines(world, accounts=few)
+
+
+def test_a_decimal_that_does_not_fit_stops_the_run_and_is_kept(
+    tmp_path: Path, few_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World.shipped(LAST_MONTH)
+    with Sandbox(world) as sandbox:
+        real = world.books.line
+
+        def longer(account: tuple[int, int], month: date, pair: tuple[str, str]) -> Any:
+            line = real(account, month, pair)
+            return line and replace(line, amount=line.amount + Decimal("0.00000000001"))
+
+        monkeypatch.setattr(world.books, "line", longer)
+        for _ in range(2):
+            with pytest.raises(Incomplete, match=r"\d+/\d+ 2026-10 \w+/\w+: Amount has more digits than DECIMAL"):
+                pulled(sandbox, tmp_path, accounts_file=few_file)
+    kept = list(journal.scan(LocalStore(tmp_path), "line_items", LAST_MONTH))
+    assert kept
+    assert not (tmp_path / "lake/line_items/reporting_month=2026-10").exists(), "nothing rounded, nothing landed"

@@ -1,0 +1,102 @@
+"""The local store: whole or not at all, durable, and every failure told with what to do."""
+
+import os
+from pathlib import Path
+
+import pytest
+from pulling import files
+
+from ecgrid_flows.errors import SettingsError, StorageFailed
+from ecgrid_flows.store import LocalStore, disk_errors
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    made = LocalStore(tmp_path / "data")
+    made.prepare()
+    return made
+
+
+def test_what_is_written_is_read(store: LocalStore) -> None:
+    store.write("a/b/c.txt", b"one")
+    store.write("a/b/c.txt", b"two")
+    assert store.read("a/b/c.txt") == b"two"
+    assert store.read_range("a/b/c.txt", 1, 2) == b"wo"
+    assert [(entry.path, entry.size) for entry in store.entries("a")] == [("a/b/c.txt", 3)]
+
+
+def test_write_if_writes_over_what_was_read_and_nothing_else(store: LocalStore) -> None:
+    assert store.write_if("m", b"first", None)
+    assert not store.write_if("m", b"second", None)
+    version = store.version("m")
+    assert store.write_if("m", b"second", version)
+    assert not store.write_if("m", b"third", version)
+    assert store.read("m") == b"second"
+
+
+def test_a_write_that_fails_leaves_what_was_there(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write("a/file", b"before")
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageFailed, match="the disk is full: free space and run again"):
+        store.write("a/file", b"after")
+    monkeypatch.undo()
+    assert files(Path(store.root)) == {"a/file": b"before"}
+
+
+def test_names_of_the_stores_own_are_not_listed_and_dead_writers_are_cleared(store: LocalStore) -> None:
+    store.write("a/file", b"x")
+    (Path(store.root) / "a/.half-0123").write_bytes(b"torn")
+    assert [entry.path for entry in store.entries("")] == ["a/file"]
+    store.drop_half_written()
+    assert files(Path(store.root)) == {"a/file": b"x"}
+
+
+def test_set_aside_keeps_every_version(store: LocalStore) -> None:
+    for content in (b"one", b"two"):
+        store.write("lake/x", content)
+        store.set_aside("lake/x", "no reason")
+    assert files(Path(store.root)) == {"set-aside/lake/x": b"one", "set-aside/lake/x.2": b"two"}
+
+
+def test_appended_pieces_stand_in_the_file_at_once(store: LocalStore) -> None:
+    appender = store.appender("raw/seg")
+    assert [appender.append(b"one\n"), appender.append(b"three\n")] == [0, 4]
+    assert store.read("raw/seg") == b"one\nthree\n", "a killed process loses no piece: nothing waits in its memory"
+    appender.sync()
+    appender.close()
+
+
+def test_a_segment_is_never_written_twice(store: LocalStore) -> None:
+    store.appender("raw/seg").close()
+    with pytest.raises(StorageFailed):
+        store.appender("raw/seg")
+
+
+def test_a_vanished_data_directory_does_not_come_back_empty(store: LocalStore) -> None:
+    appender = store.appender("raw/seg")
+    appender.append(b"one\n")
+    Path(store.root).rename(store.root + "-moved")
+    with pytest.raises(StorageFailed, match="it is gone"):
+        appender.sync()
+    with pytest.raises(StorageFailed, match="it is gone"):
+        store.write("lake/x", b"y")
+    assert not Path(store.root).exists()
+    appender.close()
+
+
+@pytest.mark.parametrize("place", ["file/data", "file"])
+def test_a_data_directory_that_cannot_be_is_a_wrong_setting(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(SettingsError, match="cannot be written"):
+        LocalStore(tmp_path / place).prepare()
+
+
+def test_every_reason_says_what_to_do() -> None:
+    with pytest.raises(StorageFailed, match=r"here cannot be used; .*: .*"), disk_errors("here"):
+        raise OSError(5, "Input/output error")
+    with pytest.raises(StorageFailed, match="Too many open files: mend it"), disk_errors("here"):
+        raise OSError(24, "Too many open files")
