@@ -22,7 +22,7 @@ from typing import Literal, Protocol
 
 import tenacity
 
-from ecgrid_client import decode
+from ecgrid_client import decode, large
 from ecgrid_client.answers import Answer
 from ecgrid_client.endpoints import VERSIONS, Credentials, Endpoints
 from ecgrid_client.envelopes import Envelopes, Request, own_envelopes
@@ -36,7 +36,7 @@ from ecgrid_client.errors import (
     Stopped,
 )
 from ecgrid_client.faults import error_of_fault, error_of_page, error_of_status, soap_fault
-from ecgrid_client.markup import parse
+from ecgrid_client.markup import LARGE, parse
 from ecgrid_client.masking import MASKER, SECRET_NAMES, masked_arguments
 from ecgrid_client.operations import BINDINGS, Operation, Service, own_service, read_wsdl
 from ecgrid_client.sessions import Session, SessionKeeper
@@ -47,7 +47,6 @@ log = logging.getLogger("ecgrid_client")
 Source = Literal["own", "live"]
 _LOGOUT_TIMEOUT_S = 5.0
 _WSDL_BYTES = 16 << 20
-_TREE_BYTES = 4 << 20  # a larger answer is looked at as a stream: its tree takes some ten times the room
 _KEY_LENGTH = 120
 _NO_CREDENTIALS = "no credentials: set ECGRID_API_KEY, or ECGRID_LOGIN_NAME together with ECGRID_PASSWORD"
 _FAULT_BYTES = 100_000
@@ -482,8 +481,8 @@ def _check(call: _Call, reply: Reply) -> None:
             is_login=is_login,
         )
     roots = (call.operation.result_type,) if call.operation.result_type else ()
-    if len(body) > _TREE_BYTES:
-        decode.check_large(body, call.operation.name, roots)
+    if len(body) > LARGE:
+        large.check(body, call.operation.name, roots)
         return
     try:
         root = parse(body)

@@ -32,7 +32,7 @@ from lxml import etree
 
 from ecgrid_client.errors import MalformedAnswer
 from ecgrid_client.faults import error_of_fault, soap_fault
-from ecgrid_client.markup import NIL, Element, children, local, local_name, parse, read_stream, repaired, text, utf8
+from ecgrid_client.markup import NIL, Element, children, local, local_name, parse, read_stream, text
 from ecgrid_client.operations import DATE_TIME
 from ecgrid_transforms.money import MONEY_DIGITS, MONEY_SCALE, MONEY_TYPE, Decimal, NotADecimal, to_decimal
 
@@ -397,17 +397,7 @@ def _content(element: Element, schema: Element | None = None) -> list[Element]:
 
 
 def _read(body: bytes) -> list[_Table]:
-    document = utf8(body)
-    try:
-        found = read_stream(document, _Reader())
-    except etree.XMLSyntaxError as error:
-        mended, reason = repaired(document), " ".join(str(error).split())[:200]
-        try:
-            found = read_stream(mended, _Reader()) if mended else None
-        except etree.XMLSyntaxError:
-            found = None
-        if found is None:
-            raise MalformedAnswer(f"the answer is no whole XML document ({reason})") from None
+    found: dict[str, _Table] = read_stream(body, _Reader)
     names: set[str] = set()
     for wire_name, table in found.items():
         if table.name in names:

@@ -9,16 +9,15 @@ field that this project needs is absent or nil), `ForbiddenXML`, or the error th
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import TypeVar
-
-from lxml import etree
 
 from ecgrid_client import datasets
 from ecgrid_client.errors import ECGridError, MalformedAnswer, MissingElement
 from ecgrid_client.faults import error_of_fault, soap_fault
-from ecgrid_client.markup import Element, children, is_nil, local, local_name, parse, read_stream, repaired, text, utf8
+from ecgrid_client.large import items
+from ecgrid_client.markup import LARGE, Element, children, is_nil, local, parse, text
 from ecgrid_client.masking import MASK
 from ecgrid_client.operations import DATE_TIME, Service, own_service
 from ecgrid_transforms.model import (
@@ -85,53 +84,6 @@ def result_in(root: Element, operation: str | None = None, roots: tuple[str, ...
             raise MalformedAnswer(f"{name} holds <{local(next(children(answer)))[:60]}> instead of its result")
         return None
     return None if is_nil(found[0]) else found[0]
-
-
-def check_large(body: bytes, operation: str, roots: tuple[str, ...]) -> None:
-    """`result`'s checks on a document too large for a tree; raises as it does."""
-    document = utf8(body)
-    try:
-        read_stream(document, _PathCheck(operation, roots))
-    except etree.XMLSyntaxError as error:
-        mended, reason = repaired(document), " ".join(str(error).split())[:200]
-        try:
-            if not mended:
-                raise MalformedAnswer(f"the answer is no whole XML document ({reason})") from None
-            read_stream(mended, _PathCheck(operation, roots))
-        except etree.XMLSyntaxError:
-            raise MalformedAnswer(f"the answer is no whole XML document ({reason})") from None
-
-
-class _PathCheck:
-    """A target that knows only how a document begins, and lets the parser find out whether it ends."""
-
-    def __init__(self, operation: str, roots: tuple[str, ...]) -> None:
-        self._roots = roots
-        self._wanted = (("Envelope",), ("Body", "Header"), (f"{operation}Response",), (f"{operation}Result",))
-        self._path: list[str] = []
-        self._depth = 0
-
-    def start(self, tag: str, _attributes: Mapping[str, str]) -> None:
-        self._depth += 1
-        if self._depth > len(self._wanted):
-            return
-        del self._path[self._depth - 1 :]
-        self._path.append(local_name(tag))
-        name = self._path[-1]
-        if self._path[0] != "Envelope":
-            if self._depth == 1 and self._roots and name not in self._roots:
-                raise MalformedAnswer(f"<{name[:60]}> instead of <{self._roots[0]}>")
-        elif name not in self._wanted[self._depth - 1] and self._path[1:2] != ["Header"]:
-            raise MalformedAnswer(f"<{name[:60]}> instead of <{self._wanted[self._depth - 1][0]}>")
-
-    def end(self, _tag: str) -> None:
-        self._depth -= 1
-
-    def data(self, text: str) -> None:
-        """Text is no concern here."""
-
-    def close(self) -> None:
-        """Nothing is kept."""
 
 
 def _raise_fault(root: Element) -> None:
@@ -443,6 +395,10 @@ def _mailbox(element: Element) -> AccountInfo:
 
 def _one_or_many(body: bytes, item: str, key: str, make: Callable[[Element], T]) -> list[T]:
     """The items of a list answer, or the one of an Info answer."""
+    if len(body) > LARGE:
+        streamed = items(body, item, make)
+        if streamed is not None:
+            return streamed
     element = result(body, None, (f"ArrayOf{item}", item))
     if element is None:
         return []

@@ -7,12 +7,12 @@ read as U+FFFD (facts 8), for one odd name must not cost the line that carries i
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from lxml import etree
 
-from ecgrid_client.errors import ForbiddenXML, MalformedAnswer
+from ecgrid_client.errors import AnswerTooLarge, ForbiddenXML, MalformedAnswer
 
 #: lxml ships no types; an element is named so that signatures still say what they take.
 Element = Any
@@ -33,6 +33,9 @@ _FORBIDDEN_BYTE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _REPLACEMENT = "�".encode()
 _SMALL = 1 << 16
 _PIECE = 1 << 18
+#: A tree takes some ten times the room of its text. Lists and DataSets are read as a stream where they are large.
+LARGE = 4 << 20
+LARGEST_TREE = 16 << 20
 
 _parsers = threading.local()
 _locals: dict[str, str] = {}
@@ -98,6 +101,8 @@ def parse(body: bytes) -> Element:
     """
     if getattr(_parsers, "body", None) is body:
         return _parsers.root
+    if len(body) > LARGEST_TREE:
+        raise AnswerTooLarge(f"the answer has {len(body):,} bytes, too many for one record (at most {LARGEST_TREE:,})")
     text = utf8(body)
     try:
         root = etree.fromstring(text, _parser())
@@ -147,12 +152,27 @@ def children(element: Element) -> Iterator[Element]:
     return found
 
 
-def read_stream(document: bytes, target: Any) -> Any:
-    """What `target.close()` gives after it was told of every start, text and end in `document`; no tree is made.
+def read_stream(body: bytes, make_target: Callable[[], Any]) -> Any:
+    """What a target's `close()` gives after it was told of every start, text and end in `body`; no tree is made.
 
-    For documents whose tree would take some ten times the room of their text; `document` has gone through `utf8`.
-    Raises `etree.XMLSyntaxError`, and what the target raises.
+    For answers whose tree would take some ten times the room of their text. Raises `MalformedAnswer` or `ForbiddenXML`,
+    and what the target raises.
     """
+    document = utf8(body)
+    try:
+        return _streamed(document, make_target())
+    except etree.XMLSyntaxError as error:
+        reason = str(error)
+    mended = repaired(document)
+    if mended:
+        try:
+            return _streamed(mended, make_target())
+        except etree.XMLSyntaxError as error:
+            reason = str(error)
+    raise MalformedAnswer(f"the answer is no whole XML document ({_shown(reason)})")
+
+
+def _streamed(document: bytes, target: Any) -> Any:
     parser = etree.XMLParser(
         target=target,
         resolve_entities=False,
