@@ -5,7 +5,7 @@ rounds of as many attempts as the limit admits:
 
 - an attempt that met 429, 503, a lost connection or a time-out takes one away, at most half in a round;
 - latency at twice its long-run level (a queue builds up somewhere) takes three tenths away, once a round;
-- a round without either adds one, so the limit finds its way back.
+- a round of attempts that went well adds one, so the limit finds its way back.
 
 So a service that refuses one call in ten settles near ten in flight, and one that refuses all is left with one.
 A Retry-After holds back only the call that was told (the client does that), until three in a row were told: then all
@@ -91,10 +91,7 @@ class Governor:
         """Wait for a place in flight and hold it; raises `Stopped` or `CircuitOpen` instead of waiting in vain."""
         with self._free:
             while True:
-                if self._stopped:
-                    raise Stopped("the run was stopped; the call was not made")
-                if self._open_because is not None:
-                    raise CircuitOpen(self._open_because)
+                self.check()
                 pause = self._paused_until - self._clock()
                 if pause <= 0 and self._in_flight < self.limit:
                     break
@@ -106,6 +103,13 @@ class Governor:
             with self._free:
                 self._in_flight -= 1
                 self._free.notify()
+
+    def check(self) -> None:
+        """Raise `Stopped` or `CircuitOpen` when no further call may be made."""
+        if self._stopped:
+            raise Stopped("the run was stopped; the call was not made")
+        if self._open_because is not None:
+            raise CircuitOpen(self._open_because)
 
     def observe(self, error: ECGridError | None, latency_ms: float) -> None:
         """One attempt went so: `error` is None for an answer that could be used."""
@@ -135,6 +139,8 @@ class Governor:
         if self._is_calm and self._latency_now > RISE * self._latency_usual + RISE_MS:
             self._is_calm = False
             self._limit = max(self._limit * SLOWER, 1.0)
+        if self._is_calm:
+            self._limit = min(self._limit + 1 / self._limit, self._most)
 
     def _failed(self, error: ECGridError) -> None:
         now = self._clock()
@@ -143,7 +149,6 @@ class Governor:
             self._failing_since = now
         self._failures_in_a_row += 1
         if isinstance(error, OVERLOAD):
-            self._is_calm = False
             self._limit = max(self._limit - 1, self._floor, 1.0)
         if error.retry_after_s and self._failures_in_a_row >= PAUSING_FAILURES:
             self._paused_until = max(self._paused_until, now + min(error.retry_after_s, LONGEST_PAUSE_S))
@@ -156,8 +161,6 @@ class Governor:
             self._free.notify_all()
 
     def _end_round(self) -> None:
-        if self._is_calm:
-            self._limit = min(self._limit + 1, self._most)
         self._left_in_round = self.limit
         self._floor = self._limit / 2
         self._is_calm = True

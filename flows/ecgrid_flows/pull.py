@@ -165,6 +165,7 @@ class Puller:
         self.governor = Governor(settings.concurrency)
         self._client: ECGridClient | None = None
         self._journal: Journal | None = None
+        self._making = threading.Lock()  # many threads may be the first to need one
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         self._batches: deque[Batch] = deque()
@@ -317,30 +318,32 @@ class Puller:
     @property
     def client(self) -> ECGridClient:
         """The one client of this process, made when first needed: a run that finds all in raw opens no session."""
-        if self._client is None:
-            settings = self.settings
-            if not settings.has_credentials:
-                raise Unreachable("no credentials: set ECGRID_API_KEY, or ECGRID_LOGIN_NAME and ECGRID_PASSWORD")
-            self._client = ECGridClient(
-                Endpoints(settings.v2_url, settings.v3_url, settings.v4_url),
-                Credentials(
-                    login_name=settings.login_name,
-                    password=settings.password.reveal() if settings.password else None,
-                    api_key=settings.api_key.reveal() if settings.api_key else None,
-                ),
-                retry=self.retry,
-                call_timeout_s=settings.call_timeout_s,
-                pool_size=settings.concurrency,
-                governor=self.governor,
-                wsdl={"v2.3": settings.wsdl_v2, "v3.2": settings.wsdl_v3, "v4.1": settings.wsdl_v4},
-            )
-        return self._client
+        with self._making:
+            if self._client is None:
+                settings = self.settings
+                if not settings.has_credentials:
+                    raise Unreachable("no credentials: set ECGRID_API_KEY, or ECGRID_LOGIN_NAME and ECGRID_PASSWORD")
+                self._client = ECGridClient(
+                    Endpoints(settings.v2_url, settings.v3_url, settings.v4_url),
+                    Credentials(
+                        login_name=settings.login_name,
+                        password=settings.password.reveal() if settings.password else None,
+                        api_key=settings.api_key.reveal() if settings.api_key else None,
+                    ),
+                    retry=self.retry,
+                    call_timeout_s=settings.call_timeout_s,
+                    pool_size=settings.concurrency,
+                    governor=self.governor,
+                    wsdl={"v2.3": settings.wsdl_v2, "v3.2": settings.wsdl_v3, "v4.1": settings.wsdl_v4},
+                )
+            return self._client
 
     @property
     def journal(self) -> Journal:
-        if self._journal is None:
-            self._journal = Journal(self.store)
-        return self._journal
+        with self._making:
+            if self._journal is None:
+                self._journal = Journal(self.store)
+            return self._journal
 
     def flight(self) -> Flight:
         """For the display."""

@@ -5,10 +5,12 @@ function. Prefect's own in-process server is not used: a fresh one takes 15 s an
 traces when it goes. Parameters carry months, account numbers and pairs, never a setting.
 """
 
+import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -42,20 +44,34 @@ class Step(Generic[P, R]):
 
     def __init__(self, name: str, function: Callable[P, R]) -> None:
         self.task: Any = task(name=name, cache_policy=NO_CACHE, persist_result=False, log_prints=False)(function)
-        self._function = function
+        self.function = function
+        self.name = function.__name__
         self.__doc__ = function.__doc__
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         runs.current().puller.check_going_on()
         if FlowRunContext.get() is None:
-            return self._function(*args, **kwargs)
+            return self.function(*args, **kwargs)
         result: R = self.task(*args, **kwargs)
         return result
 
-    def each(self, calls: Iterable[tuple[Any, ...]], at_once: int) -> list[R]:
-        """The step for each tuple of arguments, several at once; an exception is raised after all have ended."""
+    def parameters(self, args: tuple[Any, ...]) -> dict[str, Any]:
+        """The arguments by name, as Prefect wants them."""
+        return dict(inspect.signature(self.function).bind(*args).arguments)
+
+    def each(
+        self, calls: Iterable[tuple[Any, ...]], at_once: int, tell: Callable[[R], None] = lambda _: None
+    ) -> list[R]:
+        """The step for each tuple of arguments, several at once; an exception is raised after all have ended.
+
+        On a cluster they run on its workers, and `tell` is called here with each result as it comes.
+        """
+        run = runs.current()
+        if run.cluster is not None:
+            run.puller.log_out()  # the workers need the sessions that the service allows a user
+            return run.cluster.each(self, calls, tell, is_recorded=FlowRunContext.get() is not None)
         if FlowRunContext.get() is None:
-            plain: Callable[..., R] = self._function
+            plain: Callable[..., R] = self.function
             with ThreadPoolExecutor(at_once, "task") as threads:
                 return list(threads.map(lambda args: plain(*args), calls))
         futures = [self.task.submit(*args) for args in calls]
@@ -93,13 +109,13 @@ def pull(month: str, size: int) -> Tally:
     puller.counters.total += size
     puller.counters.kept += min(kept, size)
     with (
-        runs.stopping_on_signals(puller, run.reporter),
+        runs.stopping_on_signals(run, run.reporter),
         run.reporter.pulling(f"pull {month}", puller.counters, puller.flight),
     ):
         try:
             for batches in (run.batches(when), _batches_of(run.surprises, when)):
-                calls = [(month, batch) for batch in batches]
-                for done in pull_accounts.each(calls, max(run.settings.concurrency, 1)):
+                calls = [(month, puller.open_keys(when, batch)) for batch in batches]
+                for done in pull_accounts.each(calls, max(run.settings.concurrency, 1), partial(puller.learn, when)):
                     tally.add(done)
         except BillingError as error:
             raise type(error)(f"{error}. {run.unanswered(when)}") from error
