@@ -1,0 +1,135 @@
+"""Every folder tests/sql/<relation>/<case> tests that relation; tests/sql/README.md says how to write one."""
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ecgrid_flows import warehouse
+from ecgrid_transforms.schemas import FEEDS
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "tests/sql"
+CASES = sorted(path.parent for path in FOLDER.glob("*/*/expect.csv"))
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+TYPE = re.compile(r"[A-Z][A-Z0-9_]*(\(\d+(, ?\d+)?\))?(\[\])?")
+
+
+@dataclass(frozen=True)
+class Case:
+    """What `case.toml` says: relations to run from their own files, and variables of the build."""
+
+    runs: tuple[str, ...] = ()
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+def read_case(folder: Path) -> Case:
+    path = folder / "case.toml"
+    told = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    assert told.keys() <= {"runs", "variables"}, f"{path}: the entries are runs and variables"
+    return Case(tuple(told.get("runs", ())), dict(told.get("variables", {})))
+
+
+def quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def load(connection: warehouse.Connection, path: Path) -> None:
+    """One input relation from its CSV; a lake_ view has every column of its feed, those not given are null."""
+    scan = f"read_csv({quoted(str(path))}, header = true, all_varchar = true, nullstr = '')"
+    headers = connection.execute(f"DESCRIBE FROM {scan}").fetchall()
+    columns = []
+    for header, *_ in headers:
+        name, _, kind = header.partition(":")
+        assert NAME.fullmatch(name), f"{path}: a column is named `name` or `name:TYPE`, not {header!r}"
+        assert not kind or TYPE.fullmatch(kind), f"{path}: {kind!r} is no type"
+        columns.append(f'"{header}"::{kind or "VARCHAR"} AS "{name}"')
+    select = f"SELECT {', '.join(columns)} FROM {scan}"
+    feed = path.stem.removeprefix("lake_")
+    if path.stem.startswith("lake_") and feed in FEEDS:
+        warehouse.register(connection, f"{feed}_template", FEEDS[feed].empty_table())
+        connection.execute(f"CREATE TABLE {path.stem} AS FROM {feed}_template").fetchall()
+        connection.execute(f"INSERT INTO {path.stem} BY NAME {select}").fetchall()
+    else:
+        connection.execute(f"CREATE TABLE {path.stem} AS {select}").fetchall()
+
+
+def prepare(connection: warehouse.Connection, tree: warehouse.SqlTree, folder: Path) -> set[str]:
+    """Every relation that the case gives, and what nobody has to give: empty feeds and the project's own references."""
+    case = read_case(folder)
+    given = {path.stem for path in folder.glob("*.csv")} - {"expect"}
+    for name in given:
+        load(connection, folder / f"{name}.csv")
+    for name, value in case.variables.items():
+        connection.execute(f"SET VARIABLE {name} = {quoted(value)}::VARCHAR").fetchall()
+    waiting, seen = [folder.parent.name], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for read in sorted(tree.relations[name].reads - given):
+            feed = read.removeprefix("lake_")
+            reference = ROOT / "data/reference" / f"{read.removeprefix('reference_')}.csv"
+            if read.startswith("lake_") and feed in FEEDS:
+                warehouse.register(connection, read, FEEDS[feed].empty_table())
+                given.add(read)
+            elif read.startswith("reference_") and reference.exists():
+                connection.execute(
+                    f"CREATE TABLE {read} AS FROM read_csv({quoted(str(reference))}, header = true, all_varchar = true)"
+                ).fetchall()
+                given.add(read)
+            else:
+                assert read in case.runs, f"{folder}: give {read}.csv, or name {read} under `runs` in case.toml"
+                waiting.append(read)
+    return given
+
+
+def differing(connection: warehouse.Connection, relation: str, expect: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Rows that should be there and are not, and rows that are there and should not be; only `expect`'s columns."""
+    scan = f"read_csv({quoted(str(expect))}, header = true, all_varchar = true, nullstr = '')"
+    kinds = {name: kind for name, kind, *_ in connection.execute(f'DESCRIBE FROM "{relation}"').fetchall()}
+    names = [name for name, *_ in connection.execute(f"DESCRIBE FROM {scan}").fetchall()]
+    unknown = sorted(set(names) - kinds.keys())
+    assert not unknown, f"{expect}: {relation} has no column {unknown[0]}"
+    # a DECIMAL is compared with all the digits that either side has
+    types = ["DECIMAL(38, 20)" if kinds[name].startswith("DECIMAL") else kinds[name] for name in names]
+    typed = ", ".join(f'"{name}"::{kind} AS "{name}"' for name, kind in zip(names, types, strict=True))
+    wanted, got = f"SELECT {typed} FROM {scan}", f'SELECT {typed} FROM "{relation}"'
+    return {
+        "missing": connection.execute(f"{wanted} EXCEPT ALL ({got}) ORDER BY ALL").fetchall(),
+        "unexpected": connection.execute(f"{got} EXCEPT ALL ({wanted}) ORDER BY ALL").fetchall(),
+    }
+
+
+@pytest.mark.parametrize("folder", CASES, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
+def test_sql_case(folder: Path) -> None:
+    tree = warehouse.load_sql()
+    relation = folder.parent.name
+    assert relation in tree.relations, f"there is no relation {relation}"
+    with warehouse.scratch(tree, threads=1) as connection:
+        given = prepare(connection, tree, folder)
+        warehouse.materialise(connection, tree, [relation], given=given)
+        assert differing(connection, relation, folder / "expect.csv") == {"missing": [], "unexpected": []}
+
+
+def test_every_case_folder_has_its_expectation() -> None:
+    """A case without expect.csv would be collected by nobody."""
+    folders = [path for path in FOLDER.glob("*/*") if path.is_dir()]
+    assert [path.relative_to(FOLDER).as_posix() for path in folders if not (path / "expect.csv").exists()] == []
+
+
+def test_a_wrong_expectation_fails(tmp_path: Path) -> None:
+    """The comparison itself: a cent more, a row twice and a row missing are all seen."""
+    expect = tmp_path / "expect.csv"
+    expect.write_text("account,amount\n1,10.005\n1,10.005\n2,\n3,1.0\n", encoding="utf-8")
+    with warehouse.scratch(threads=1) as connection:
+        connection.execute(
+            "CREATE TABLE out_x AS SELECT account::INTEGER AS account, amount::DECIMAL(28, 10) AS amount "
+            "FROM (VALUES (1, 10.005), (2, NULL), (2, NULL), (3, 1.01)) AS rows (account, amount)"
+        ).fetchall()
+        found = differing(connection, "out_x", expect)
+    assert [row[0] for row in found["missing"]] == [1, 3]
+    assert [row[0] for row in found["unexpected"]] == [2, 3]
