@@ -238,8 +238,10 @@ def _sample(month: date, account: Account, planned: int, at_least_one: bool) -> 
     chance, choice = int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
     if not at_least_one and chance * 100 >= planned.bit_count() * SAMPLED_PER_CENT << 64:
         return 0
-    places = list(numbers(void))
-    return 1 << places[choice % len(places)]
+    place = choice % len(PAIRS)
+    while not void >> place & 1:
+        place = (place + 1) % len(PAIRS)
+    return 1 << place
 
 
 __all__ = [
