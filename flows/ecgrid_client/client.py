@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Literal, Protocol
 
 import tenacity
@@ -499,7 +499,7 @@ def _answer(call: _Call, reply: Reply, body: bytes) -> Answer:
         operation=call.operation.name,
         api_version=call.api_version,
         binding=call.binding,
-        arguments=MappingProxyType(masked_arguments(call.arguments)),
+        arguments=masked_arguments(call.arguments),
         http_status=reply.status,
         content_type=reply.content_type,
         body=body,
