@@ -6,7 +6,7 @@ so a reader sees the old warehouse or the new one, whole. What goes in, in this 
 - `lake_<feed>` for every feed of `schemas.FEEDS`: a temporary view over its Parquet files (no files: no rows, same
   columns), gone when the build ends, so that the warehouse file stands alone;
 - `reference_<stem>` for every `data/reference/*.csv`: a table, every column VARCHAR;
-- `sql/macros/*.sql`: CREATE MACRO statements and nothing else, by file name;
+- `sql/macros/*.sql`: CREATE MACRO statements and nothing else, by file name (a macro uses those above it);
 - `sql/{raw,core,out,checks}/*.sql`: one SELECT a file, file stem = relation, each after the relations that it reads.
 
 A relation's file opens with `-- One row per ...`, its grain. A second line `-- kept as: view` keeps it a view, which
@@ -515,7 +515,7 @@ def _open(
         config["temp_directory"] = str(temp_dir)
     try:
         return duckdb.connect(path, read_only=read_only, config=config)
-    except duckdb.InvalidInputException as error:
+    except (duckdb.InvalidInputException, duckdb.ParserException) as error:
         raise SettingsError(
             f"DuckDB refuses a setting ({_first_line(error)}); a memory limit is written 6GiB"
         ) from error

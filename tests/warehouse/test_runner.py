@@ -1,0 +1,323 @@
+"""The SQL runner: what it builds and in which order, what it refuses, and that a warehouse is replaced only whole."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ecgrid_flows import warehouse
+from ecgrid_flows.errors import NoSuchData, SettingsError
+from ecgrid_flows.warehouse import BuildFailed, SqlRefused
+from ecgrid_transforms.money import Decimal
+from ecgrid_transforms.schemas import FEEDS
+
+Files = Mapping[str, str]
+Build = Callable[..., warehouse.BuildReport]
+
+SUMS = "-- One row per account\nSELECT network_id, sum(amount) AS amount FROM raw_line_items GROUP BY network_id\n"
+LINES = "-- One row per line\nSELECT network_id, amount FROM lake_line_items\n"
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "warehouse/billing.duckdb"
+
+
+@pytest.fixture
+def built(tmp_path: Path, target: Path) -> Build:
+    """Builds from SQL files given as `folder/name` -> text (`.sql` is added), references as name -> CSV text."""
+    count = 0
+
+    def run(files: Files, *, references: Files | None = None, **options: object) -> warehouse.BuildReport:
+        nonlocal count
+        count += 1  # load_sql keeps a folder in memory: each build has its own
+        sql, reference = tmp_path / f"sql{count}", tmp_path / f"reference{count}"
+        (sql / "macros").mkdir(parents=True)
+        reference.mkdir()
+        for name, text in files.items():
+            path = sql / f"{name}.sql"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        for name, text in (references or {}).items():
+            (reference / f"{name}.csv").write_text(text, encoding="utf-8")
+        lake = options.pop("lake", {})
+        return warehouse.build(lake, target, reference_dir=reference, sql=sql, **options)  # type: ignore[arg-type]
+
+    return run
+
+
+def line_items(path: Path, amounts: list[str]) -> str:
+    """A Parquet file of the feed with nothing in it but accounts 1, 2, … and amounts."""
+    schema = FEEDS["line_items"]
+    columns = {
+        name: pa.nulls(len(amounts), schema.field(name).type)
+        for name in schema.names
+        if name not in {"network_id", "amount"}
+    }
+    columns["network_id"] = pa.array(range(1, len(amounts) + 1), pa.int32())
+    columns["amount"] = pa.array([Decimal(amount) for amount in amounts], schema.field("amount").type)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns).select(schema.names), path)
+    return str(path)
+
+
+def rows(path: Path, query: str) -> list[dict[str, object]]:
+    with warehouse.connect(path) as connection:
+        return warehouse.table(connection, query).to_pylist()  # type: ignore[no-any-return]
+
+
+def test_relations_are_built_after_what_they_read(built: Build, target: Path, tmp_path: Path) -> None:
+    lake = {
+        "line_items": [
+            line_items(tmp_path / "reporting_month=2026-10/a.parquet", ["1.10", "2.20"]),
+            line_items(tmp_path / "b.parquet", ["0.0000000001"]),
+        ]
+    }
+    report = built(
+        {"out/out_z": "-- One row per a\nFROM core_b", "core/core_b": SUMS, "raw/raw_line_items": LINES}, lake=lake
+    )
+    assert [relation.name for relation in report.relations] == ["raw_line_items", "core_b", "out_z"]
+    assert report.rows("raw_line_items") == 3
+    assert rows(target, "FROM out_z ORDER BY network_id") == [
+        {"network_id": 1, "amount": Decimal("1.1000000001")},
+        {"network_id": 2, "amount": Decimal("2.2000000000")},
+    ]
+
+
+def test_a_month_in_the_path_does_not_replace_the_column(built: Build, target: Path, tmp_path: Path) -> None:
+    path = line_items(tmp_path / "reporting_month=2026-10/part.parquet", ["1"])
+    built(
+        {"raw/raw_line_items": "-- One row per line\nSELECT reporting_month FROM lake_line_items"},
+        lake={"line_items": [path]},
+    )
+    assert rows(target, "FROM raw_line_items") == [{"reporting_month": None}]
+
+
+def test_every_feed_is_there_typed_though_empty(built: Build, target: Path) -> None:
+    files = {f"raw/raw_{feed}": f"-- One row per row of the feed\nSELECT * FROM lake_{feed}\n" for feed in FEEDS}
+    report = built(files)
+    assert {relation.rows for relation in report.relations} == {0}
+    with warehouse.connect(target) as connection:
+        for feed, schema in FEEDS.items():
+            found = warehouse.table(connection, f"FROM raw_{feed}").schema
+            assert found.names == schema.names
+            assert [field.type for field in found if pa.types.is_decimal(field.type)] == [
+                field.type for field in schema if pa.types.is_decimal(field.type)
+            ]
+
+
+def test_a_dataset_feed_has_its_own_columns_and_those_of_the_answers(
+    built: Build, target: Path, tmp_path: Path
+) -> None:
+    schema = FEEDS["monthly_reports"]
+    for name, extra in (("a", {"KCs": [1]}), ("b", {"Trans": ["x"]})):
+        columns = {column: pa.nulls(1, schema.field(column).type) for column in schema.names}
+        pq.write_table(pa.table({**columns, **extra}), tmp_path / f"{name}.parquet")
+    built(
+        {"raw/raw_monthly_reports": "-- One row per row of the answer\nSELECT * FROM lake_monthly_reports"},
+        lake={"monthly_reports": [str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet")]},
+    )
+    found = rows(target, "SELECT KCs, Trans, asked FROM raw_monthly_reports ORDER BY KCs")
+    assert found == [{"KCs": 1, "Trans": None, "asked": None}, {"KCs": None, "Trans": "x", "asked": None}]
+
+
+def test_reference_tables_are_text_and_the_later_folder_wins(built: Build, target: Path, tmp_path: Path) -> None:
+    (tmp_path / "sql/macros").mkdir(parents=True)
+    (tmp_path / "sql/core").mkdir()
+    (tmp_path / "sql/core/core_r.sql").write_text("-- One row per r\nSELECT * FROM reference_r", encoding="utf-8")
+    for folder, text in (("shipped", "a,b\n1,\n"), ("own", 'a,b\n007,"x ""y"", z"\n')):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "r.csv").write_text(text, encoding="utf-8")
+    folders = [tmp_path / "shipped", tmp_path / "own"]
+    warehouse.build({}, target, reference_dir=folders, sql=tmp_path / "sql")
+    assert rows(target, "FROM core_r") == [{"a": "007", "b": 'x "y", z'}]
+
+
+def test_macros_and_views_work_in_the_finished_file(built: Build, target: Path) -> None:
+    report = built(
+        {
+            "macros/b": "-- once\nCREATE MACRO doubled(x) AS x + x;\n/* again */ CREATE OR REPLACE MACRO twice(x) AS doubled(x);",
+            "core/core_v": "-- One row per number\n-- kept as: view\nSELECT twice(a.n) AS n FROM core_t AS a",
+            "core/core_t": "-- One row per number\nSELECT 21 AS n",
+        }
+    )
+    assert report.rows("core_v") is None
+    assert rows(target, "FROM core_v") == [{"n": 42}]
+
+
+def test_variables_are_read_as_text(built: Build, target: Path) -> None:
+    text = "-- One row per build\nSELECT getvariable('month')::DATE AS month"
+    built({"core/core_month": text}, variables={"month": "2026-10-01"})
+    assert str(rows(target, "FROM core_month")[0]["month"]) == "2026-10-01"
+
+
+def test_the_warehouse_stands_alone(built: Build, target: Path, tmp_path: Path) -> None:
+    path = Path(line_items(tmp_path / "a.parquet", ["1.10"]))
+    built({"raw/raw_line_items": LINES}, lake={"line_items": [str(path)]})
+    path.unlink()
+    assert rows(target, "SELECT count(*) AS n FROM raw_line_items") == [{"n": 1}]
+
+
+def test_a_failed_build_leaves_the_old_warehouse_and_nothing_else(built: Build, target: Path) -> None:
+    built({"core/core_a": "-- One row per build\nSELECT 1 AS n"})
+    with pytest.raises(BuildFailed, match=r"core/core_b\.sql"):
+        built({"core/core_b": "-- One row per number\nSELECT 'x'::INTEGER AS n FROM range(3)"})
+    assert rows(target, "FROM core_a") == [{"n": 1}]
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+def test_a_leftover_of_a_killed_build_is_no_hindrance(built: Build, target: Path) -> None:
+    target.parent.mkdir(parents=True)
+    target.with_name("billing.duckdb.new").write_bytes(b"half a file")
+    built({"core/core_a": "-- One row per build\nSELECT 1 AS n"})
+    assert rows(target, "FROM core_a") == [{"n": 1}]
+
+
+def test_a_reader_of_the_old_warehouse_is_not_disturbed(built: Build, target: Path) -> None:
+    built({"core/core_a": "-- One row per build\nSELECT 1 AS n"})
+    with warehouse.connect(target) as connection:
+        built({"core/core_a": "-- One row per build\nSELECT 2 AS n"})
+        assert warehouse.table(connection, "FROM core_a").to_pylist() == [{"n": 1}]
+    assert rows(target, "FROM core_a") == [{"n": 2}]
+
+
+OK = "-- One row per x\nSELECT 1 AS x"
+REFUSED = {
+    "no grain": ({"core/core_a": "SELECT 1 AS x"}, "core/core_a.sql: the first line says the grain"),
+    "empty": ({"core/core_a": ""}, "the first line says the grain"),
+    "two statements": ({"core/core_a": f"{OK};\nSELECT 2 AS x"}, "core/core_a.sql: 2 statements"),
+    "a create": ({"core/core_a": "-- One row per x\nCREATE TABLE y AS SELECT 1"}, "not one SELECT"),
+    "a delete": ({"core/core_a": "-- One row per x\nDELETE FROM core_b"}, "not one SELECT"),
+    "not SQL": ({"core/core_a": "-- One row per x\nSELEC 1"}, "core/core_a.sql: not one SELECT"),
+    "a name of another layer": ({"core/out_a": OK}, "core/out_a.sql: the name of a relation here begins with core_"),
+    "a check without severity": ({"checks/amounts": OK}, "begins with fail_ or warn_ or info_"),
+    "an unknown layer": ({"marts/core_a": OK}, "there is no layer 'marts'"),
+    "an unknown relation": (
+        {"core/core_a": "-- One row per x\nFROM core_b"},
+        "core/core_a.sql: reads core_b, which is",
+    ),
+    "a circle": (
+        {"core/core_a": "-- One row per x\nFROM core_b", "core/core_b": "-- One row per x\nFROM core_a"},
+        "in a circle",
+    ),
+    "itself": ({"core/core_a": "-- One row per x\nFROM core_a"}, "reads itself"),
+    "a CTE that hides": (
+        {"core/core_a": "-- One row per x\nWITH core_b AS (SELECT 1 AS x) FROM core_b", "core/core_b": OK},
+        "the CTE core_b hides",
+    ),
+    "a schema": ({"core/core_a": "-- One row per x\nFROM main.core_b", "core/core_b": OK}, "without a schema"),
+    "a file": ({"core/core_a": "-- One row per x\nFROM read_csv('x.csv')"}, "read_csv reads a file"),
+    "a view on the lake": (
+        {"core/core_a": "-- One row per x\n-- kept as: view\nSELECT network_id FROM lake_calls"},
+        "cannot be a view",
+    ),
+    "a view with a variable": (
+        {"core/core_a": "-- One row per x\n-- kept as: view\nSELECT getvariable('m') AS x"},
+        "a view has no variables",
+    ),
+    "kept as something": ({"core/core_a": "-- One row per x\n-- kept as: index\nSELECT 1 AS x"}, "kept as: view"),
+    "a double": ({"core/core_a": "-- One row per x\nSELECT 1 / 2 AS x"}, "column x is DOUBLE"),
+    "a double in a view": (
+        {"core/core_a": "-- One row per x\n-- kept as: view\nSELECT 1e0 AS x"},
+        "column x is DOUBLE",
+    ),
+    "a float in a list": ({"out/out_a": "-- One row per x\nSELECT [1::FLOAT] AS x"}, r"column x is FLOAT\[\]"),
+    "an average in a check": (
+        {"checks/fail_a": "-- One row per x\nSELECT avg(1.5) AS x"},
+        "checks/fail_a.sql: column x is DOUBLE",
+    ),
+    "a table in the macros": ({"macros/m": "CREATE TABLE t AS SELECT 1", "core/core_a": OK}, "macros/m.sql: holds"),
+    "a macro that is none": ({"macros/m": "CREATE MACRO", "core/core_a": OK}, "macros/m.sql: cannot be parsed"),
+    "a column that is not": (
+        {"core/core_a": "-- One row per x\nSELECT nothing FROM core_b", "core/core_b": OK},
+        "core/core_a.sql: .*nothing",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_breaks_a_rule_is_refused_by_name(built: Build, target: Path, case: str) -> None:
+    files, message = REFUSED[case]
+    with pytest.raises(SqlRefused, match=message):
+        built(files)
+    assert not target.exists()
+
+
+def test_a_double_is_welcome_in_raw_alone(built: Build) -> None:
+    built({"raw/raw_a": "-- One row per x\nSELECT 1.5::DOUBLE AS x"})
+
+
+def test_a_name_of_python_is_no_relation(built: Build) -> None:
+    core_b = pd.DataFrame({"x": [1]})
+    assert len(core_b) == 1
+    with pytest.raises(SqlRefused, match="core_b"):
+        built({"core/core_a": "-- One row per x\nFROM core_b"})
+
+
+def test_a_missing_lake_file_is_named(built: Build, tmp_path: Path) -> None:
+    with pytest.raises(BuildFailed, match=r"lake_calls.*gone\.parquet.*pull"):
+        built(
+            {"raw/raw_calls": "-- One row per call\nFROM lake_calls"}, lake={"calls": [str(tmp_path / "gone.parquet")]}
+        )
+
+
+def test_a_lake_file_without_a_column_is_named(built: Build, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"network_id": pa.array([1], pa.int32())}), tmp_path / "old.parquet")
+    with pytest.raises(BuildFailed, match=r"lake_calls.*mailbox_id"):
+        built(
+            {"raw/raw_calls": "-- One row per call\nFROM lake_calls"}, lake={"calls": [str(tmp_path / "old.parquet")]}
+        )
+
+
+def test_an_unknown_feed_is_refused(built: Build) -> None:
+    with pytest.raises(SqlRefused, match="there is no feed bills"):
+        built({"core/core_a": OK}, lake={"bills": []})
+
+
+def test_a_memory_limit_holds_and_rows_spill(built: Build, target: Path, tmp_path: Path) -> None:
+    text = "-- One row per number\nSELECT i, repeat('x', 100) AS t FROM range(1500000) AS n (i) ORDER BY hash(i)"
+    spill = tmp_path / "spill"
+    built({"core/core_big": text}, memory_limit="120MB", threads=1, temp_dir=spill)
+    assert rows(target, "SELECT count(*) AS n FROM core_big") == [{"n": 1_500_000}]
+
+
+def test_a_bad_memory_limit_says_how_to_write_one(built: Build) -> None:
+    with pytest.raises(SettingsError, match="6GiB"):
+        built({"core/core_a": OK}, memory_limit="plenty")
+
+
+def test_no_warehouse_says_how_to_make_one(target: Path) -> None:
+    with pytest.raises(NoSuchData, match="ecgrid-billing build"):
+        warehouse.connect(target)
+
+
+def test_decimals_leave_exact(built: Build, target: Path) -> None:
+    built({"core/core_a": "-- One row per x\nSELECT 0.1::DECIMAL(28, 10) AS x FROM range(3)"})
+    with warehouse.connect(target) as connection:
+        found = warehouse.frame(connection, "SELECT x FROM core_a WHERE x < ?", [1])
+        again = warehouse.frame(connection, "SELECT x FROM core_a WHERE x < $most", {"most": 1})
+    assert isinstance(found["x"].dtype, pd.ArrowDtype)
+    assert found["x"].sum() == Decimal("0.3")
+    assert again.equals(found)
+
+
+def test_the_warehouse_is_read_only_unless_asked(built: Build, target: Path) -> None:
+    built({"core/core_a": OK})
+    with warehouse.connect(target) as connection, pytest.raises(Exception, match="read-only"):
+        connection.execute("DROP TABLE core_a")
+
+
+def test_the_projects_own_sql_is_in_order() -> None:
+    """Every file under sql/ keeps the rules, and everything that it reads exists."""
+    tree = warehouse.load_sql()
+    known = tree.relations.keys() | {f"lake_{feed}" for feed in FEEDS}
+    references = {f"reference_{path.stem}" for path in (tree.folder.parent / "data/reference").glob("*.csv")}
+    unknown = {
+        name: sorted(sql.reads - known - references)
+        for name, sql in tree.relations.items()
+        if sql.reads - known - references
+    }
+    assert unknown == {}
