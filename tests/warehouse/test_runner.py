@@ -139,7 +139,8 @@ def test_reference_tables_are_text_and_the_later_folder_wins(built: Build, targe
 def test_macros_and_views_work_in_the_finished_file(built: Build, target: Path) -> None:
     report = built(
         {
-            "macros/b": "-- once\nCREATE MACRO doubled(x) AS x + x;\n/* again */ CREATE OR REPLACE MACRO twice(x) AS doubled(x);",
+            "macros/b": "-- once\nCREATE MACRO doubled(x) AS x + x;\n"
+            "/* again */ CREATE OR REPLACE MACRO twice(x) AS doubled(x);",
             "core/core_v": "-- One row per number\n-- kept as: view\nSELECT twice(a.n) AS n FROM core_t AS a",
             "core/core_t": "-- One row per number\nSELECT 21 AS n",
         }
