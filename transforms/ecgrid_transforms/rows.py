@@ -16,12 +16,29 @@ def batch(schema: pa.Schema, rows: Sequence[Row]) -> pa.RecordBatch:
 
     Raises `DoesNotFit`, naming column and row, for a decimal with more digits than DECIMAL(28,10) holds.
     """
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
     try:
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-    except pa.ArrowInvalid as error:
-        raise _explained(schema, rows, error) from error
+        return _batch(schema, rows)
+    except pa.ArrowInvalid:
+        # Arrow also refuses what would fit once written with ten decimals, such as 1.00000000000 or 0E+30.
+        return _batch(schema, [_fitted(schema, row) for row in rows])
+
+
+def _batch(schema: pa.Schema, rows: Sequence[Row]) -> pa.RecordBatch:
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _fitted(schema: pa.Schema, row: Row) -> Row:
+    """`row` with its decimals at the scale of the lake; raises `DoesNotFit`, naming column and row."""
+    made = list(row)
+    for place, (field, value) in enumerate(zip(schema, row, strict=True)):
+        if field.type == MONEY_TYPE and isinstance(value, Decimal):
+            try:
+                made[place] = fitted(value)
+            except DoesNotFit as error:
+                raise DoesNotFit(f"{field.name} of {row[:5]}: {error}") from error
+    return tuple(made)
 
 
 def json_text(extra: Mapping[str, object]) -> str | None:
@@ -39,14 +56,3 @@ def wall_time(name: str, text: str | None, extra: dict[str, object]) -> int | No
     if found is None or has_zone(text):
         extra[name] = text
     return found
-
-
-def _explained(schema: pa.Schema, rows: Sequence[Row], error: Exception) -> Exception:
-    for row in rows:
-        for field, value in zip(schema, row, strict=True):
-            if field.type == MONEY_TYPE and isinstance(value, Decimal):
-                try:
-                    fitted(value)
-                except DoesNotFit as misfit:
-                    return DoesNotFit(f"{field.name} of {row[:5]}: {misfit}")
-    return ValueError(f"a row does not fit the schema ({', '.join(schema.names[:6])} …): {error}")
