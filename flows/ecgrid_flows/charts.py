@@ -43,7 +43,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu 
 
 #: Vega's number formats for axis ticks: whole steps of a scale, never an amount.
 TICKS = ",~f"
-LONGEST_LABEL = 260
+LONGEST_LABEL = 320
 
 _MIME = "application/vnd.vegalite.v6+json"
 
@@ -68,7 +68,7 @@ def bars(
     )
     base = alt.Chart(data).encode(
         y=alt.Y("category:N", sort=None, title=None, axis=alt.Axis(labelLimit=LONGEST_LABEL)),
-        x=alt.X("place:Q", title=unit, axis=alt.Axis(format=TICKS), scale=alt.Scale(padding=64 if difference else 72)),
+        x=alt.X("place:Q", title=None, axis=alt.Axis(format=TICKS), scale=alt.Scale(padding=64 if difference else 72)),
         tooltip=[alt.Tooltip("category:N", title=" "), alt.Tooltip("label:N", title=unit)],
     )
     colour = (
@@ -114,7 +114,7 @@ def stacked(
         .mark_bar(height=18, stroke="white", strokeWidth=1)
         .encode(
             y=alt.Y("category:N", sort=None, title=None, axis=alt.Axis(labelLimit=LONGEST_LABEL)),
-            x=alt.X("place:Q", title=unit, axis=alt.Axis(format=TICKS)),
+            x=alt.X("place:Q", title=None, axis=alt.Axis(format=TICKS)),
             color=alt.Color(
                 "series:N",
                 title=None,
@@ -142,31 +142,47 @@ def waterfall(
     unit: str,
     describe: str,
 ) -> alt.TopLevelMixin:
-    """From an opening amount over its changes to the closing one; the closing amount is their exact sum."""
-    rows: list[dict[str, object]] = []
+    """From an opening amount over its changes to the closing one, which is their exact sum.
+
+    The two amounts are ticks, not bars, so that the scale need not begin at zero and small changes stay visible.
+    """
+    rows = [(start, opening, opening, "level", money(opening))]
     level = opening
-    rows.append({"step": start, "low": ZERO, "high": opening, "kind": "level", "label": money(opening)})
     for name, change in steps:
-        after = level + change
-        kind = "up" if change > ZERO else "down"
-        rows.append({"step": name, "low": level, "high": after, "kind": kind, "label": signed(change)})
-        level = after
-    rows.append({"step": end, "low": ZERO, "high": level, "kind": "level", "label": money(level)})
-    data = pd.DataFrame(rows)
-    ends = [(low, high) for low, high in zip(data["low"], data["high"], strict=True)]
-    data["top"] = positions([max(pair) for pair in ends])
-    data["low"], data["high"] = positions([pair[0] for pair in ends]), positions([pair[1] for pair in ends])
-    base = alt.Chart(data).encode(x=alt.X("step:N", sort=None, title=None, axis=alt.Axis(labelAngle=0, labelLimit=96)))
-    drawn = base.mark_bar(size=44).encode(
-        y=alt.Y("low:Q", title=unit, axis=alt.Axis(format=TICKS)),
-        y2="high:Q",
-        color=alt.Color(
-            "kind:N", legend=None, scale=alt.Scale(domain=["level", "up", "down"], range=[GREY, VERMILION, BLUE])
-        ),
+        rows.append((name, min(level, level + change), max(level, level + change), _way(change), signed(change)))
+        level += change
+    rows.append((end, level, level, "level", money(level)))
+    data = pd.DataFrame(
+        {
+            "step": [row[0] for row in rows],
+            "low": positions([row[1] for row in rows]),
+            "high": positions([row[2] for row in rows]),
+            "kind": [row[3] for row in rows],
+            "label": [row[4] for row in rows],
+        }
+    )
+    base = alt.Chart(data).encode(
+        x=alt.X("step:N", sort=None, title=None, axis=alt.Axis(labelAngle=0, labelLimit=96)),
         tooltip=[alt.Tooltip("step:N", title=" "), alt.Tooltip("label:N", title=unit)],
     )
-    labels = base.mark_text(dy=-8, color=INK).encode(y="top:Q", text="label:N")
-    return _finished(alt.layer(drawn, labels), title, unit, describe, height=260)
+    scale = alt.Scale(zero=False, padding=24)
+    high = alt.Y("high:Q", title=None, axis=alt.Axis(format=TICKS), scale=scale)
+    changes = (
+        base.transform_filter("datum.kind != 'level'")
+        .mark_bar(size=40)
+        .encode(
+            y=high,
+            y2="low:Q",
+            color=alt.Color("kind:N", legend=None, scale=alt.Scale(domain=["more", "less"], range=[VERMILION, BLUE])),
+        )
+    )
+    levels = base.transform_filter("datum.kind == 'level'").mark_tick(thickness=4, size=56, color=INK).encode(y=high)
+    labels = base.mark_text(dy=-9, color=INK).encode(y=high, text="label:N")
+    return _finished(alt.layer(changes, levels, labels), title, unit, describe, height=260)
+
+
+def _way(change: Decimal) -> str:
+    return "more" if change > ZERO else "less"
 
 
 def trend(
@@ -188,7 +204,7 @@ def trend(
         .mark_line(point=alt.OverlayMarkDef(size=55, filled=True), strokeWidth=2)
         .encode(
             x=alt.X("month:O", title="Reporting month", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("place:Q", title=unit, axis=alt.Axis(format=TICKS)),
+            y=alt.Y("place:Q", title=None, axis=alt.Axis(format=TICKS)),
             color=alt.Color("series:N", title=None, scale=_scale(names), legend=_legend(names)),
             shape=alt.Shape("series:N", title=None, legend=_legend(names)),
             tooltip=[
@@ -232,7 +248,7 @@ def curves(
     )
     names = list(dict.fromkeys(data["model"]))
     x = alt.X("quantity:Q", title=quantity_unit, axis=alt.Axis(format=TICKS))
-    y = alt.Y("place:Q", title=unit, axis=alt.Axis(format=TICKS))
+    y = alt.Y("place:Q", title=None, axis=alt.Axis(format=TICKS))
     lines = (
         alt.Chart(data)
         .mark_line(strokeWidth=2)

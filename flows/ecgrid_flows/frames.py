@@ -64,7 +64,8 @@ class Book:
 
     def months(self) -> list[date]:
         """The months that have billed lines, oldest first."""
-        return sorted(set(self.out("out_line_items")["reporting_month"]))
+        months = warehouse.frame(self._connection, "FROM out_line_items SELECT DISTINCT reporting_month")
+        return sorted(months["reporting_month"])
 
     def month(self, wanted: str | date | None = None) -> date:
         """`wanted` (`2026-10`) as a month, by default the newest; raises `NoSuchData` for one that has no lines."""

@@ -27,11 +27,14 @@ __all__ = [
     "at_stake",
     "findings_list",
     "fold",
+    "invoices_table",
     "key_figures",
     "month_words",
-    "readings_table",
+    "readings_summary",
     "table",
+    "ties",
     "tiles",
+    "usage_table",
     "verdict",
     "worst_first",
 ]
@@ -96,6 +99,9 @@ MONTH_NAMES = (
 )
 KEY = ["network_id", "mailbox_id", "reporting_month", "account_report", "measure_field"]
 
+#: What one reading belongs to: a measure of a price list, as long as its schedules stay the same.
+READ = ["price_list_id", "account_report", "measure_field", "schedule_set_id"]
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _ids = count(1)
 
@@ -147,7 +153,7 @@ def name(value: object) -> str:
 
 def account(row: Mapping[str, Any]) -> str:
     """The account of a row: its name, and its numbers."""
-    numbers = f"{number(row['network_id'])}/{number(row['mailbox_id'])}".replace(",", "")
+    numbers = f"{row['network_id']}/{row['mailbox_id']}"
     if missing(row.get("mailbox_id")):
         numbers = f"network {numbers.split('/')[0]}"
     shown = name(row.get("account_name"))
@@ -186,8 +192,13 @@ def verdict(month: date, lines: pd.DataFrame, findings: pd.DataFrame, notice: st
     advice = []
     if over:
         advice.append(f"Ask Loren Data to credit {money(over)}; the proofs below say why, line by line.")
-    if under:
-        advice.append(f"Expect {money(under)} to be billed later: it was charged too low.")
+    absent = findings[(findings["check_name"] == "missing_line") & findings["expected_amount"].notna()]
+    low = under - total(absent["expected_amount"])
+    if len(absent):
+        worth = money(total(absent["expected_amount"]))
+        advice.append(f"{plural(len(absent), 'expected line')} over {worth} got no answer: clear it before booking.")
+    if low > ZERO:
+        advice.append(f"Expect {money(low)} to be billed later: it was charged too low.")
     if len(undecided):
         advice.append(
             f"{plural(len(undecided), 'line')} over {money(total(undecided['amount']))} can be read in more than one "
@@ -213,14 +224,18 @@ def _headline(month: date, title: str, say: str, tone: str, advice: Iterable[str
     )
 
 
-def key_figures(lines: pd.DataFrame, findings: pd.DataFrame) -> Html:
+def key_figures(lines: pd.DataFrame, findings: pd.DataFrame, currency: str = "") -> Html:
     """The figures under the verdict: what was billed, how much of it is proven, what is at stake."""
     over, under = at_stake(findings)
     fits = lines[lines["verdict"] == "fits"]
     accounts = len(lines[["network_id", "mailbox_id"]].drop_duplicates())
     return tiles(
         [
-            ("Billed", money(total(lines["amount"])), f"{plural(len(lines), 'line')}, {plural(accounts, 'account')}"),
+            (
+                f"Billed, {currency}" if currency else "Billed",
+                money(total(lines["amount"])),
+                f"{plural(len(lines), 'line')}, {plural(accounts, 'account')}",
+            ),
             ("Proven to fit", money(total(fits["amount"])), f"{len(fits):,} of {plural(len(lines), 'line')}"),
             ("Billed too much", money(over), "errors and warnings"),
             ("Billed too little", money(under), "errors and warnings"),
@@ -306,9 +321,10 @@ def table(
     if limit and len(frame) > limit:
         cut = f'<p class="cut">The first {limit:,} of {len(frame):,} rows. {safe(rest)}</p>'
     identity = f"table-{next(_ids)}"
+    kinds = "sortable" + (" filterable" if filterable and len(body) > 5 else "") + (" wide" if len(shown) > 5 else "")
     return Html(
         f'<div class="table" role="region" aria-labelledby="{identity}" tabindex="0">'
-        f'<table class="sortable{" filterable" if filterable and len(body) > 5 else ""}">'
+        f'<table class="{kinds}">'
         f'<caption id="{identity}">{safe(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>{cut}"
     )
@@ -342,11 +358,10 @@ def findings_list(findings: pd.DataFrame, proofs: pd.DataFrame, top: int = 10) -
     """The findings that matter most, each with the proof of its line folded beneath."""
     if findings.empty:
         return Html('<p class="empty">Nothing was found that does not fit.</p>')
-    by_key = {key: rows for key, rows in proofs.groupby(KEY, sort=False)} if not proofs.empty else {}
-    items = [
-        _finding(row, by_key.get(tuple(row[column] for column in KEY)))
-        for row in records(worst_first(findings).head(top))
-    ]
+    shown = worst_first(findings).head(top)
+    wanted = proofs.merge(shown[KEY].dropna().drop_duplicates(), on=KEY)
+    by_key = {key: rows for key, rows in wanted.groupby(KEY, sort=False)}
+    items = [_finding(row, by_key.get(tuple(row[column] for column in KEY))) for row in records(shown)]
     return Html(f'<ol class="findings">{"".join(items)}</ol>')
 
 
@@ -385,117 +400,186 @@ def _finding(row: Mapping[str, Any], proof: pd.DataFrame | None) -> str:
 def _proof(proof: pd.DataFrame | None) -> str:
     if proof is None or proof.empty:
         return ""
-    slices = proof.sort_values("slice")
-    first = slices.iloc[0]
-    rows = []
-    for row in records(slices):
-        upper = "and more" if missing(row["upper_bound"]) else f"to {number(row['upper_bound'])}"
-        counted = (
-            f"{number(row['blocks'])} × {number(row['block'])}"
-            if not missing(row["blocks"]) and not missing(row["block"]) and row["block"] != 1
-            else number(row["quantity"])
-        )
-        rows.append(
-            f'<tr><th scope="row">{safe(row["tier"])} <span class="id">{name(row["level"])}</span></th>'
-            f"<td>{number(row['lower_bound'])} {upper}</td><td class=n>{number(row['quantity'])}</td>"
-            f"<td class=n>{counted}</td><td class=n>{number(row['rate'])}</td><td class=n>{number(row['flat'])}</td>"
-            f"<td class=n>{number(row['product'])}</td></tr>"
-        )
-    before = number(first["amount_before_rounding"])
-    expected = money(first["expected_amount"])
-    closing = f"{before}, rounded to {expected}" if before != expected else expected
-    heads = "".join(
-        f'<th scope="col" class="{kind}">{word}</th>'
-        for word, kind in (
-            ("Tier", "t"),
-            ("Range", "t"),
-            ("Quantity", "n"),
-            ("Counted as", "n"),
-            ("Rate", "n"),
-            ("Flat", "n"),
-            ("Amount", "n"),
-        )
-    )
-    many = f"{len(rows)} slices" if len(rows) > 1 else "1 slice"
+    slices = records(proof.sort_values("slice"))
+    first = slices[0]
+    has_flat = any(not missing(row["flat"]) and row["flat"] != ZERO for row in slices)
+    heads = [("Tier", "t"), ("Range", "t"), ("Quantity", "n"), ("Counted as", "n"), ("Rate", "n")]
+    heads += [*([("Flat", "n")] if has_flat else []), ("Amount", "n")]
+    head = "".join(f'<th scope="col" class="{kind}">{word}</th>' for word, kind in heads)
+    body = "".join(_slice(row, has_flat) for row in slices)
+    before, expected = first["amount_before_rounding"], money(first["expected_amount"])
+    is_rounded = not missing(before) and before != first["expected_amount"]
+    closing = f"{exactly(before)}, rounded to {expected}" if is_rounded else expected
     return (
-        f'<details class="proof"><summary>Proof: how {expected} comes about ({many})</summary>'
-        f"<p>{safe(first['rule'])}</p>"
-        f'<div class="table" role="region" aria-label="Proof" tabindex="0"><table class="slices">'
+        f'<details class="proof"><summary>Proof: how {expected} comes about ({plural(len(slices), "slice")})</summary>'
+        f"<p>{safe(sentence(first['rule']))}</p>"
+        f'<div class="table" role="region" aria-label="Proof of {expected}" tabindex="0"><table class="slices">'
         f'<caption class="hidden">Slices of the expected amount</caption>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody>"
-        f'<tfoot><tr><th scope="row" colspan="6">Expected</th><td class="n">{closing}</td></tr></tfoot></table></div>'
-        f"</details>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+        f'<tfoot><tr><th scope="row" colspan="{len(heads) - 1}">Expected</th><td class="n">{closing}</td></tr></tfoot>'
+        "</table></div></details>"
     )
 
 
-def reading_words(row: Mapping[str, Any]) -> str:
-    """A reading in a few words: what is priced by which tier, and what was found to matter beside it."""
-    models = {
-        "unit": "every unit at the first rate",
-        "volume": "the whole quantity at the rate of the tier reached",
-        "graduated": "each slice at its own tier's rate",
-        "stairstep": "the flat fee of the tier reached",
-        "stacked_flat": "the flat fees of all tiers reached",
-    }
-    text = models.get(str(row["model"]), safe(row["model"]))
-    if row.get("upper_bound") in {"inclusive", "exclusive"}:
-        text += f", upper bound {row['upper_bound']}"
-    return safe(text)
+def _slice(row: Mapping[str, Any], has_flat: bool) -> str:
+    lower, upper = row["lower_bound"], row["upper_bound"]
+    reach = "and more" if missing(upper) else f"to {number(upper)}"
+    span = "any" if missing(lower) and missing(upper) else f"{number(lower) if not missing(lower) else 0} {reach}"
+    in_blocks = not missing(row["blocks"]) and not missing(row["block"]) and row["block"] != 1
+    counted = f"{number(row['blocks'])} × {number(row['block'])}" if in_blocks else number(row["quantity"])
+    tier = "free" if row["tier"] == 0 else safe(row["tier"])
+    flat = f'<td class="n">{exactly(row["flat"])}</td>' if has_flat else ""
+    return (
+        f'<tr><th scope="row">{tier} <span class="id">{name(row["level"])}</span></th><td>{span}</td>'
+        f'<td class="n">{number(row["quantity"])}</td><td class="n">{counted}</td>'
+        f'<td class="n">{number(row["rate"])}</td>{flat}<td class="n">{exactly(row["product"])}</td></tr>'
+    )
 
 
-def readings_table(readings: pd.DataFrame) -> Html:
-    """How sure the reading of each price list is: one row per price list, report and measure."""
+def exactly(value: object) -> str:
+    """An amount with every digit it has, and two decimals at least: `1,130.9955`, `100.00`."""
+    shown = number(value)
+    whole, _, places = shown.partition(".")
+    return f"{whole}.{places.ljust(2, '0')}" if shown != "–" else shown
+
+
+def sentence(text: object) -> str:
+    """Text as a sentence: a capital first, a full stop last."""
+    words = "" if missing(text) else str(text).strip()
+    return words[:1].upper() + words[1:] + ("." if words and words[-1] not in ".!?" else "")
+
+
+def readings_summary(readings: pd.DataFrame, limit: int = 300) -> Html:
+    """How sure the reading of each price list is: a sentence, what is open, and the others folded."""
     if readings.empty:
         return Html('<p class="empty">No price list was read.</p>')
-    rows = []
-    group = ["price_list_id", "account_report", "measure_field", "schedule_set_id"]
-    for _, candidates in readings.groupby(group, sort=True, dropna=False):
-        chosen = candidates[candidates["is_chosen"].fillna(False)]
-        best = (chosen if not chosen.empty else candidates.sort_values("lines_explained", ascending=False)).iloc[0]
-        losers = candidates[candidates["counter_example"].notna()]
-        rivals = len(candidates) - 1
-        verdict = str(best["verdict"])
-        if best.get("is_pinned") is True:
-            sure = "Set by hand in data/reference."
-        elif verdict == "decided":
-            sure = (
-                f"Every other reading tried ({rivals}) is contradicted by a line." if rivals else "No other was tried."
-            )
-        elif verdict == "undecided":
-            deciding = best.get("deciding_quantity")
-            would = f" A quantity of {number(deciding)} would tell them apart." if not missing(deciding) else ""
-            stake = best.get("amount_at_stake")
-            worth = f" {money(stake)} hang on it." if isinstance(stake, Decimal) and stake != ZERO else ""
-            sure = f"Other readings fit as well.{would}{worth}"
-        else:
-            sure = "No reading explains every line; the best is shown."
-        folded = "".join(f"<li>{safe(text)}</li>" for text in dict.fromkeys(losers["counter_example"].head(8)))
-        if folded:
-            sure = f"{safe(sure)}<details><summary>Why not the others</summary><ul>{folded}</ul></details>"
-        else:
-            sure = safe(sure)
-        explained, lines = int(best["lines_explained"]), int(best["lines_total"])
-        rows.append(
-            {
-                "list": f"{name(best['price_list_description'])} <span class=id>{best['price_list_id']}</span>",
-                "what": f"{safe(best['account_report'])}/{safe(best['measure_field'])}",
-                "word": best["model_word"],
-                "reading": reading_words({str(column): value for column, value in best.items()}),
-                "lines": f"{explained:,} of {lines:,}",
-                "verdict": verdict,
-                "sure": sure,
-            }
+    rows = [_reading(candidates) for _, candidates in readings.groupby(READ, sort=True, dropna=False)]
+    frame = pd.DataFrame(rows)
+    is_open = frame["verdict"] != "decided"
+    many = plural(len(frame), "price list measure")
+    if not is_open.any():
+        told = f"All {many} are read in the one way that their lines allow."
+    else:
+        told = (
+            f"{int((~is_open).sum()):,} of {many} are read in the one way that their lines allow; the others are open:"
         )
     columns: dict[str, Column | str] = {
         "list": Column("Price list", "markup"),
-        "what": Column("Report/measure", "markup"),
+        "what": Column("Report / measure", "markup"),
         "word": "ECGrid says",
-        "reading": Column("Read as", "markup"),
+        "reading": "Read as",
         "lines": "Lines explained",
         "verdict": Column("Verdict", "pill"),
         "sure": Column("How sure", "markup"),
     }
-    return table(pd.DataFrame(rows), "How each price list is read", columns)
+    pieces = [f"<p>{told}</p>"]
+    if is_open.any():
+        caption = "Price lists that can be read in more than one way, or in none"
+        pieces.append(table(frame[is_open], caption, columns, limit=limit, rest="The others: out_readings.").markup)
+    if not is_open.all():
+        rest = table(frame[~is_open], "Price lists read with certainty", columns, limit=limit, rest="See out_readings.")
+        pieces.append(fold("Price lists read with certainty, and what speaks against other readings", rest).markup)
+    return Html("".join(pieces))
+
+
+def _reading(candidates: pd.DataFrame) -> dict[str, str]:
+    """One row of the readings table: the chosen reading, or the best where none is chosen."""
+    best = candidates.sort_values(["is_chosen", "lines_explained"], ascending=False, kind="stable").iloc[0]
+    verdict, rivals = str(best["verdict"]), candidates[candidates["is_rival"].fillna(False)]
+    others = candidates[candidates["counter_example"].notna() & ~candidates["is_chosen"].fillna(False)]
+    folded = ""
+    if bool(best["is_pinned"]):
+        sure = "Set by hand in data/reference."
+    elif verdict == "decided":
+        sure = (
+            f"{plural(len(others), 'other reading')} contradicted by a line." if len(others) else "No other is known."
+        )
+        examples = dict.fromkeys(
+            str(text) for text in others.sort_values("share_pct", ascending=False)["counter_example"]
+        )
+        folded = "".join(f"<li>{safe(text)}</li>" for text in list(examples)[:3])
+    elif verdict == "undecided":
+        sure = (
+            f"{plural(len(rivals), 'other reading')} explain as much."
+            if len(rivals) != 1
+            else "One other explains as much."
+        )
+        deciding = rivals[rivals["deciding_quantity"].notna()]
+        if not deciding.empty:
+            sure += f" A line with {number(deciding['deciding_quantity'].iloc[0])} would tell them apart."
+        stakes = [value for value in rivals["amount_at_stake"] if isinstance(value, Decimal)]
+        if stakes:
+            sure += f" Up to {money(max(stakes))} a line hang on it."
+        folded = "".join(f"<li>{safe(text)}</li>" for text in dict.fromkeys(rivals["rule"].dropna().head(5)))
+    else:
+        sure = "No reading explains its lines; the best is shown."
+    summary = "Against the nearest others" if verdict == "decided" else "The other readings"
+    shown = safe(sure) + (f"<details><summary>{summary}</summary><ul>{folded}</ul></details>" if folded else "")
+    return {
+        "list": f"{name(best['price_list_description'])} <span class=id>{safe(best['price_list_id'])}</span>",
+        "what": f"{safe(best['account_report'])}/<wbr>{safe(best['measure_field'])}",
+        "word": str(best["model_word"]),
+        "reading": sentence(best["rule"]),
+        "lines": f"{int(best['lines_explained']):,} of {int(best['lines_total']):,}",
+        "verdict": verdict,
+        "sure": shown,
+    }
+
+
+def invoices_table(tieout: pd.DataFrame) -> Html:
+    """Whether each invoice is the sum of the lines that the service calculates."""
+    return table(
+        tieout.sort_values(["is_tied", "contract_id"]),
+        "Invoices against the lines calculated for the month",
+        {
+            "invoice_number": "Invoice",
+            "contract_id": Column("Contract", "id"),
+            "total_amount": Column("Invoice total", "money"),
+            "lines_amount": Column("Sum of its lines", "money"),
+            "billed_amount": Column("Lines calculated", "money"),
+            "lines_difference": Column("Difference", "difference"),
+            "cause": "Cause",
+        },
+        limit=200,
+        rest="The others are in out_invoice_tieout.",
+        empty="No invoice was found for the month.",
+    )
+
+
+def ties(invoices: pd.DataFrame, usage: pd.DataFrame) -> Html:
+    """One sentence on the invoices, one on the usage."""
+    said = []
+    if not invoices.empty:
+        tied = int(invoices["is_tied"].fillna(False).sum())
+        said.append(f"{tied:,} of {plural(len(invoices), 'invoice')} equal the lines calculated for the month.")
+    if not usage.empty:
+        tied = int(usage["is_tied"].fillna(False).sum())
+        counted = plural(len(usage), "usage quantity", "usage quantities")
+        said.append(f"{tied:,} of {counted} equal the service's own statistics.")
+    return Html(f"<p>{' '.join(said) or 'Neither invoices nor statistics were found for the month.'}</p>")
+
+
+def usage_table(tieout: pd.DataFrame, lines: pd.DataFrame) -> Html:
+    """Billed quantities that are not what the service's statistics say."""
+    if tieout.empty or bool(tieout["is_tied"].fillna(False).all()):
+        return Html("")
+    off = with_names(tieout[~tieout["is_tied"].fillna(False)], lines)
+    off["account"] = [account(row) for row in records(off)]
+    return table(
+        off,
+        "Quantities that differ from the statistics",
+        {
+            "account": Column("Account", "markup"),
+            "account_report": "Report",
+            "measure_field": "Measure",
+            "source": "Statistics",
+            "actual": Column("On the line", "number"),
+            "stated_quantity": Column("In the statistics", "number"),
+            "difference": Column("Difference", "number"),
+        },
+        limit=200,
+        rest="The others are in out_usage_tieout.",
+    )
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
@@ -508,11 +592,11 @@ def listing(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
 
 
-def with_names(findings: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
-    """Findings with the name of their account, where the month's lines know it."""
+def with_names(frame: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the name of their account, where the month's lines know it."""
     account_key = ["network_id", "mailbox_id"]
     names = lines[[*account_key, "account_name"]].dropna(subset=["account_name"]).drop_duplicates(account_key)
-    return findings.merge(names, on=account_key, how="left")
+    return frame.merge(names, on=account_key, how="left")
 
 
 def stakes(
@@ -553,14 +637,29 @@ def stakes_table(added: pd.DataFrame, heading: str) -> Html:
     )
 
 
-def billed_by_measure(lines: pd.DataFrame) -> pd.DataFrame:
-    """Amounts billed per report and measure and verdict, in words: `measure`, `verdict`, `amount`, `rows`."""
-    added = sums(lines, ["account_report", "measure_field", "verdict"], ["amount"])
-    added["measure"] = added["account_report"] + " / " + added["measure_field"]
+def billed_by_measure(lines: pd.DataFrame, most: int = 12) -> pd.DataFrame:
+    """Amounts billed per report and measure and verdict, in words: `measure`, `verdict`, `amount`, `rows`.
+
+    The largest first; past `most` measures the smaller ones are one row.
+    """
+    named = lines[["account_report", "measure_field", "verdict", "amount"]].copy()
+    named["measure"] = named["account_report"] + " / " + named["measure_field"]
+    whole = {measure: abs(total(rows["amount"])) for measure, rows in named.groupby("measure")}
+    largest = sorted(whole, key=lambda measure: (-whole[measure], measure))
+    if len(largest) > most:
+        kept = largest[: most - 1]
+        others = plural(len(largest) - len(kept), "other measure")
+        named["measure"] = [measure if measure in kept else others for measure in named["measure"]]
+        largest = [*kept, others]
+    added = sums(named, ["measure", "verdict"], ["amount"])
     added["verdict"] = [VERDICT_WORDS.get(str(value), str(value)) for value in added["verdict"]]
-    whole = {name: total(rows["amount"]) for name, rows in added.groupby("measure")}
-    order = sorted(range(len(added)), key=lambda index: (-abs(whole[added["measure"].iloc[index]]), index))
-    return added.iloc[order][["measure", "verdict", "amount", "rows"]].reset_index(drop=True)
+    words = list(VERDICT_WORDS.values())
+    rank = [
+        (largest.index(str(measure)), words.index(str(verdict)))
+        for measure, verdict in zip(added["measure"], added["verdict"], strict=True)
+    ]
+    order = sorted(range(len(added)), key=rank.__getitem__)
+    return added.iloc[order].reset_index(drop=True)
 
 
 def measures_table(added: pd.DataFrame) -> Html:

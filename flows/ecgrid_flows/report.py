@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ecgrid_flows.charts import drawing
 from ecgrid_flows.errors import BillingError, NoSuchData
 from ecgrid_flows.settings import Settings
 from ecgrid_transforms.period import month_text
@@ -33,6 +34,7 @@ TEMPLATES = HERE / "templates"
 
 #: What a kernel must not inherit: a notebook reads a file and needs no credentials.
 SECRETS = ("ECGRID_PASSWORD", "ECGRID_API_KEY", "ECGRID_LOGIN_NAME")
+INVENTED = "Invented data: every network, name, price and amount on this page comes from the built-in sandbox."
 CELL_TIMEOUT_S = 600
 
 _VEGA_MIME = re.compile(r"application/vnd\.vegalite\.v\d+\+json")
@@ -52,7 +54,12 @@ def report_month(settings: Settings, month: date) -> Path:
         raise NoSuchData(
             f"there is no warehouse at {settings.warehouse_path}: run `ecgrid-billing run` or `build` first"
         )
-    parameters = {"month": month_text(month), "data_dir": str(settings.local_dir.resolve())}
+    parameters = {
+        "month": month_text(month),
+        "data_dir": str(settings.local_dir.resolve()),
+        "currency": settings.currency or "",
+        "notice": INVENTED if is_invented(settings) else "",
+    }
     with ThreadPoolExecutor(1, thread_name_prefix="vega") as beside:
         beside.submit(vega_script)  # bundling takes as long as the notebook does: both at once
         executed = execute(notebook_path("reconcile_month"), parameters)
@@ -61,6 +68,15 @@ def report_month(settings: Settings, month: date) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     write_whole(target, page)
     return target
+
+
+def is_invented(settings: Settings) -> bool:
+    """Whether the data directory says that its data are the built-in sandbox's."""
+    source = settings.local_dir / "raw" / "_source.json"
+    try:
+        return bool(json.loads(source.read_text(encoding="utf-8"))["invented"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def notebook_path(stem: str) -> Path:
@@ -162,6 +178,7 @@ class Block:
     kind: str
     markup: str = ""
     title: str = ""
+    unit: str = ""
     description: str = ""
     drawing: str = ""
     spec: str = ""
@@ -242,13 +259,14 @@ def _block(output: Any) -> Block | None:
     data = output.data
     chart = next((mime for mime in data if _VEGA_MIME.fullmatch(mime)), None)
     if chart:
-        spec = data[chart]
-        title = spec.get("title", {})
+        spec = {name: value for name, value in data[chart].items() if name != "title"}  # stands above, in HTML
+        title = data[chart].get("title", {})
         return Block(
             "chart",
-            title=str(title.get("text", "") if isinstance(title, Mapping) else title),
+            title=str(title.get("text", "")),
+            unit=str(title.get("subtitle", "")),
             description=str(spec.get("description", "")),
-            drawing=str(data.get("image/svg+xml", "")),
+            drawing=drawing(spec),
             spec=json.dumps(spec, ensure_ascii=False, separators=(",", ":")).translate(_ESCAPES),
         )
     if "text/html" in data:

@@ -7,11 +7,12 @@ and an allowance, one flat fee. Names carry what names carry: markup, quotes, an
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from ecgrid_transforms.money import ZERO, Decimal, rounded
+from ecgrid_transforms.money import ZERO, Decimal, rounded, total
 from ecgrid_transforms.period import next_month
 
 NASTY = '<script>document.title="pwned"</script> & "Söhne"'
@@ -109,11 +110,37 @@ READINGS = pa.schema(
         ("verdict", pa.string()),
         ("is_chosen", pa.bool_()),
         ("is_pinned", pa.bool_()),
+        ("is_rival", pa.bool_()),
         ("counter_example", pa.string()),
         ("deciding_quantity", MONEY),
         ("amount_at_stake", MONEY),
         ("first_month", pa.date32()),
         ("last_month", pa.date32()),
+        ("rule", pa.string()),
+    ]
+)
+INVOICES = pa.schema(
+    [
+        ("reporting_month", pa.date32()),
+        ("contract_id", pa.int32()),
+        ("invoice_number", pa.string()),
+        ("total_amount", MONEY),
+        ("lines_amount", MONEY),
+        ("billed_amount", MONEY),
+        ("lines_difference", MONEY),
+        ("cause", pa.string()),
+        ("is_tied", pa.bool_()),
+    ]
+)
+USAGE = pa.schema(
+    [
+        *KEY,
+        ("price_list_id", pa.int32()),
+        ("source", pa.string()),
+        ("actual", MONEY),
+        ("stated_quantity", MONEY),
+        ("difference", MONEY),
+        ("is_tied", pa.bool_()),
     ]
 )
 MONTH_ON_MONTH = pa.schema(
@@ -138,7 +165,7 @@ def volume_tier(quantity: Decimal) -> tuple[int, int, int | None, Decimal]:
 def build(target: Path, accounts: int = 12, months: int = 3, wrong_every: int = 4) -> Path:
     """Write the warehouse: per account and month a volume line and a flat fee; every `wrong_every`-th account's volume
     line of the last month is billed by the first tier's rate."""
-    lines: list[tuple[object, ...]] = []
+    lines: list[tuple[Any, ...]] = []
     proofs: list[tuple[object, ...]] = []
     findings: list[tuple[object, ...]] = []
     changes: list[tuple[object, ...]] = []
@@ -208,18 +235,41 @@ def build(target: Path, accounts: int = 12, months: int = 3, wrong_every: int = 
         ("reading_undecided", "info", None, None, MONTH, "TrafficAll", "TotalTrans", 13, None, None, None, None,
          "Two readings explain every line of price list 13; a month with 200 documents exactly would decide.")
     )  # fmt: skip
+    volume = "the whole quantity at the rate of the tier reached"
+    slices = "each slice at the rate of its own tier"
     readings = [
-        (11, "Standard KC", "TrafficAll", "TotalKCs", "a", "volume-inclusive", "Tiered", "volume", "inclusive",
-         accounts * months, accounts * months - len(findings) + 2, Decimal("97.5"), "decided", True, False, None, None,
-         None, first, MONTH),
-        (11, "Standard KC", "TrafficAll", "TotalKCs", "a", "graduated-inclusive", "Tiered", "graduated", "inclusive",
-         accounts * months, 9, Decimal("25"), "decided", False, False,
-         "Network 102, mailbox 0: 1,214 KC were billed 97.12; graduated gives 117.12.", None, None, first, MONTH),
-        (13, "Documents <i>plus</i>", "TrafficAll", "TotalTrans", "b", "graduated-inclusive", "Stacked", "graduated",
-         "inclusive", 1, 0, Decimal(0), "undecided", True, False, None, Decimal(200), Decimal("1.67"), first, MONTH),
-        (13, "Documents <i>plus</i>", "TrafficAll", "TotalTrans", "b", "graduated-exclusive", "Stacked", "graduated",
-         "exclusive", 1, 0, Decimal(0), "undecided", False, False, None, Decimal(200), Decimal("1.67"), first, MONTH),
+        (11, "Standard KC", "TrafficAll", "TotalKCs", "a", "volume", "Tiered", "volume", "inclusive", 36, 34,
+         Decimal("94.4444"), "decided", True, False, False, None, None, None, first, MONTH, volume),
+        (11, "Standard KC", "TrafficAll", "TotalKCs", "a", "graduated", "Tiered", "graduated", "inclusive", 36, 9,
+         Decimal(25), "decided", False, False, False,
+         "account 102-0, 2026-10: 1214 measured, billed at 97.12; this reading bills 117.12",
+         None, None, first, MONTH, slices),
+        (13, "Documents <i>plus</i>", "TrafficAll", "TotalTrans", "b", "graduated", "Stacked", "graduated", "inclusive",
+         1, 0, Decimal(0), "undecided", True, False, False, None, None, None, first, MONTH, slices),
+        (13, "Documents <i>plus</i>", "TrafficAll", "TotalTrans", "b", "graduated.exclusive", "Stacked", "graduated",
+         "exclusive", 1, 0, Decimal(0), "undecided", False, False, True, None, Decimal(200), Decimal("1.67"), first,
+         MONTH, slices),
     ]  # fmt: skip
+    billed_amount = total([line[16] for line in lines if line[2] == MONTH])
+    invoices = [
+        (MONTH, 7, "INV-7", billed_amount + 5, billed_amount, billed_amount, ZERO, "total is not its lines", False),
+    ]
+    usage = [
+        (100, 0, MONTH, "TrafficAll", "TotalKCs", 11, "ReportMonthly", Decimal(540), Decimal(540), ZERO, True),
+        (
+            100,
+            0,
+            MONTH,
+            "TrafficAll",
+            "TotalTrans",
+            13,
+            "ReportMonthly",
+            Decimal(450),
+            Decimal(440),
+            Decimal(10),
+            False,
+        ),
+    ]
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     with duckdb.connect(str(target)) as connection:
@@ -229,6 +279,8 @@ def build(target: Path, accounts: int = 12, months: int = 3, wrong_every: int = 
             ("out_findings", FINDINGS, findings),
             ("out_readings", READINGS, readings),
             ("out_month_on_month", MONTH_ON_MONTH, changes),
+            ("out_invoice_tieout", INVOICES, invoices),
+            ("out_usage_tieout", USAGE, usage),
         ):
             connection.register("rows", arrow(schema, rows))
             connection.execute(f'CREATE TABLE "{relation}" AS FROM rows').fetchall()
