@@ -1,6 +1,7 @@
 -- One row per case_id of core_rating_cases: what the quantity costs, exactly and rounded, or why it has no price.
 -- The tiers before the one that holds the quantity are full, so their sum is the ladder's own (core_rating_steps),
--- and a case needs but the last slice; only an allowance taken from the slices has to look at all of them.
+-- and a case needs but the last slice. Where a number does not fit into 10 decimals, or an allowance is taken from the slices, all slices are
+-- rated and added up (core_rating_slices).
 -- `amount_exact` is the sum of the slices; `amount` is that sum rounded once, by the reading's rounding (a line is
 -- rounded, never a slice). An exact amount may have no last decimal (a third of a block): it is then rounded from
 -- what it is, not from its 20 decimals; `amount_exact` is cut after 20, and without a rounding `amount` has 20,
@@ -13,26 +14,53 @@ WITH last_slices AS (
         quantities.standing,
         quantities.zero_pays_flat,
         quantities.error,
-        steps.* EXCLUDE (ladder_id, kind),
+        steps.tier,
+        steps.flat,
+        steps.unit_price,
+        steps.blocks_per_unit,
+        steps.units_before,
+        steps.blocks_before,
+        steps.amount_before,
         units_counted(
             slice_of_tier(
                 quantities.standing, quantities.is_whole, quantities.rated_quantity, quantities.ladder_quantity,
                 steps.slice_start, steps.upper_bound
             ),
             steps.tier_block,
-            steps.tier_blocks
+            steps.lift
         ) AS units
     FROM core_rating_quantities AS quantities
     INNER JOIN core_rating_steps AS steps
         ON steps.ladder_id = quantities.ladder_id
         AND steps.kind = quantities.kind
         AND CASE
-            WHEN quantities.standing = 'priced'
-                THEN is_tier_reached(quantities.ladder_quantity, steps.lower_bound, quantities.is_inclusive)
+            WHEN quantities.standing <> 'priced' THEN steps.tier = 1
+            ELSE NOT (quantities.is_allowance_in_slices OR steps.is_summed)
+                AND is_tier_reached(quantities.ladder_quantity, steps.lower_bound, quantities.is_inclusive)
                 AND is_tier_kept(quantities.ladder_quantity, steps.upper_bound, quantities.is_inclusive)
-            ELSE steps.tier = 1
         END
-    WHERE NOT (quantities.standing = 'priced' AND quantities.is_allowance_in_slices)
+),
+
+slice_sums AS (
+    -- A sum may run past 38 digits where no part of it does: large parts are summed apart, wholes and fractions.
+    SELECT
+        slices.case_id,
+        any_value(cases.reading_id) AS reading_id,
+        max(slices.tier) AS tier,
+        sum(slices.units) AS units,
+        sum(slices.blocks) AS blocks,
+        sum(CASE WHEN abs(slices.amount) < 1000000000000 THEN slices.amount END) AS small_amounts,
+        sum(CASE WHEN abs(slices.amount) >= 1000000000000 THEN trunc(slices.amount) END) AS wholes,
+        sum(CASE WHEN abs(slices.amount) >= 1000000000000 THEN slices.amount % 1 END) AS fractions,
+        sum(slices.remainder) AS tail,
+        any_value(slices.common_block) AS common_block,
+        bool_or(
+            slices.units IS NULL OR slices.blocks IS NULL OR slices.amount IS NULL OR slices.remainder IS NULL
+        ) AS is_too_large
+    FROM core_rating_slices AS slices
+    INNER JOIN core_rating_cases AS cases ON cases.case_id = slices.case_id
+    WHERE slices.is_to_sum AND slices.tier > 0
+    GROUP BY slices.case_id
 ),
 
 totals AS (
@@ -44,43 +72,34 @@ totals AS (
         CASE standing WHEN 'priced' THEN tier WHEN 'free' THEN 0 END AS tier,
         CASE WHEN standing = 'priced' THEN try_cast(units_before + units AS DECIMAL(28, 10)) ELSE 0 END AS units,
         CASE
-            WHEN standing = 'priced'
-                THEN try_cast(blocks_before + blocks_of_units(units, blocks_per_unit, block) AS DECIMAL(28, 10))
+            WHEN standing = 'priced' THEN try((blocks_before + units * blocks_per_unit)::DECIMAL(28, 10))
             ELSE 0
         END AS blocks,
         CASE
-            WHEN standing = 'priced'
-                THEN try(
-                    (amount_before + product_of_units(units, unit_price, price_block, rate) + flat)::DECIMAL(38, 20)
-                )
+            WHEN standing = 'priced' THEN try((amount_before + units * unit_price + flat)::DECIMAL(38, 20))
             WHEN standing = 'zero' AND zero_pays_flat THEN flat
             ELSE 0
         END::DECIMAL(38, 20) AS cut_amount,
-        CASE
-            WHEN standing = 'priced'
-                THEN remainder_before + remainder_of_units(units, unit_price, price_block, rate, common_block)
-            ELSE 0::HUGEINT
-        END AS tail,
-        common_block
+        0::HUGEINT AS tail,
+        1::HUGEINT AS common_block
     FROM last_slices
     UNION ALL
     SELECT
-        slices.case_id,
-        any_value(cases.reading_id),
+        case_id,
+        reading_id,
         NULL,
-        max(slices.tier),
-        CASE WHEN count(slices.units) = count(*) THEN try_cast(sum(slices.units) AS DECIMAL(28, 10)) END,
-        CASE WHEN count(slices.blocks) = count(*) THEN try_cast(sum(slices.blocks) AS DECIMAL(28, 10)) END,
+        tier,
+        try_cast(units AS DECIMAL(28, 10)),
+        try_cast(blocks AS DECIMAL(28, 10)),
         CASE
-            WHEN count(*) FILTER (WHERE abs(slices.amount) < 1000000000000000) = count(*)
-                THEN sum(slices.amount) FILTER (WHERE abs(slices.amount) < 1000000000000000)
+            WHEN NOT is_too_large
+                THEN try((
+                    coalesce(small_amounts, 0) + coalesce(fractions, 0) + coalesce(wholes, 0)::DECIMAL(38, 20)
+                )::DECIMAL(38, 20))
         END,
-        CASE WHEN count(slices.remainder) = count(*) THEN sum(slices.remainder) END,
-        any_value(slices.common_block)
-    FROM core_rating_slices AS slices
-    INNER JOIN core_rating_cases AS cases ON cases.case_id = slices.case_id
-    WHERE slices.is_allowance_in_slices AND slices.tier > 0
-    GROUP BY slices.case_id
+        tail,
+        common_block
+    FROM slice_sums
 ),
 
 carried AS (

@@ -4,7 +4,7 @@
 -- ladder) or, after a whole maximum, one more (100, 101: tiers of whole units); a fraction between, 100.5, is past
 -- 100 and so in the next tier. Anything lower is an overlap, anything higher a gap. The first tier begins at 0, or at
 -- 1 for whole units. A null minimum states nothing and is not checked. A block of 0 is no block; both are null here.
--- `inverse` is 1 / block, cut after 10 decimals; null where it does not fit.
+-- `half_block` and `inverse` (1 / block) are cut after 10 decimals.
 WITH neighbours AS (
     SELECT
         *,
@@ -23,6 +23,7 @@ SELECT
     rate,
     coalesce(flat, 0)::DECIMAL(28, 10) AS flat,
     CASE WHEN block > 0 THEN block END AS block,
+    CASE WHEN block > 0 THEN half_of_block(block) END AS half_block,
     CASE WHEN block > 0 THEN inverse_of_block(block) END AS inverse,
     CASE
         WHEN tier IS DISTINCT FROM place

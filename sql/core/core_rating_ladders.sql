@@ -5,6 +5,7 @@ WITH ladders AS (
         max(upper_bound) AS highest_bound,
         bool_or(upper_bound IS NULL) AS is_open,
         any_value(block) FILTER (WHERE tier = 1) AS first_block,
+        any_value(half_block) FILTER (WHERE tier = 1) AS half_first_block,
         list(block) FILTER (WHERE block <> 1) AS blocks,
         arg_min(fault, tier) FILTER (WHERE fault IS NOT NULL) AS fault
     FROM core_rating_bounds
@@ -16,6 +17,7 @@ SELECT
     highest_bound,
     is_open,
     first_block,
+    half_first_block,
     -- a multiple of every block of the ladder and of 1, in last decimals; null when it has more than 38 digits
     CASE
         WHEN blocks IS NULL THEN 10000000000::HUGEINT

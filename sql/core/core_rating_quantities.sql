@@ -18,17 +18,17 @@ WITH netted AS (
         rules.kind,
         rules.is_whole,
         rules.is_inclusive,
-        rules.quantity_blocks,
         rules.is_allowance_last,
         rules.is_allowance_in_slices,
         rules.zero_pays_flat,
         ladders.highest_bound,
         ladders.is_open,
-        ladders.first_block,
+        CASE WHEN rules.quantity_blocks <> 'none' THEN ladders.first_block END AS counted_block,
+        lift_to_block(ladders.first_block, ladders.half_first_block, rules.quantity_blocks) AS lift,
         coalesce(cases.allowance, 0)::DECIMAL(28, 10) AS allowance,
         CASE WHEN rules.has_free_tier THEN coalesce(cases.allowance, 0) ELSE 0 END::DECIMAL(28, 10) AS free_quantity,
         CASE
-            WHEN rules.is_allowance_first THEN greatest(cases.quantity - coalesce(cases.allowance, 0), 0)
+            WHEN rules.is_allowance_first THEN less_allowance(cases.quantity, coalesce(cases.allowance, 0))
             ELSE cases.quantity
         END AS net_quantity,
         CASE
@@ -51,11 +51,8 @@ rated AS (
         *,
         CASE
             WHEN input_error IS NOT NULL THEN NULL
-            WHEN first_block IS NULL OR quantity_blocks = 'none'
-                THEN CASE WHEN is_allowance_last THEN greatest(net_quantity - allowance, 0) ELSE net_quantity END
-            WHEN is_allowance_last
-                THEN greatest(units_counted(net_quantity, first_block, quantity_blocks) - allowance, 0)
-            ELSE units_counted(net_quantity, first_block, quantity_blocks)
+            WHEN is_allowance_last THEN less_allowance(units_counted(net_quantity, counted_block, lift), allowance)
+            ELSE units_counted(net_quantity, counted_block, lift)
         END::DECIMAL(28, 10) AS rated_quantity
     FROM netted
 ),

@@ -17,9 +17,9 @@ WITH cut AS (
     SELECT
         quantities.case_id,
         steps.* EXCLUDE (ladder_id, kind),
-        quantities.is_allowance_in_slices AND quantities.standing = 'priced' AS is_allowance_in_slices,
-        quantities.allowance,
         quantities.free_quantity,
+        quantities.standing = 'priced' AND (quantities.is_allowance_in_slices OR steps.is_summed) AS is_to_sum,
+        CASE WHEN quantities.is_allowance_in_slices THEN quantities.allowance ELSE 0 END::DECIMAL(28, 10) AS allowance,
         slice_of_tier(
             quantities.standing, quantities.is_whole, quantities.rated_quantity, quantities.ladder_quantity,
             steps.slice_start, steps.upper_bound
@@ -42,11 +42,9 @@ WITH cut AS (
 billed AS (
     SELECT
         *,
-        CASE
-            WHEN NOT is_allowance_in_slices THEN units_counted(quantity, tier_block, tier_blocks)
-            ELSE units_counted(quantity, tier_block, tier_blocks)
-                - least(units_counted(quantity, tier_block, tier_blocks), greatest(allowance - units_before, 0))
-        END::DECIMAL(28, 10) AS units
+        less_allowance(
+            units_counted(quantity, tier_block, lift), greatest(allowance - units_before, 0)
+        )::DECIMAL(28, 10) AS units
     FROM cut
 )
 
@@ -64,7 +62,7 @@ SELECT
     block,
     try_cast(lower_bound + free_quantity AS DECIMAL(28, 10)) AS lower_bound,
     try_cast(upper_bound + free_quantity AS DECIMAL(28, 10)) AS upper_bound,
-    is_allowance_in_slices
+    is_to_sum
 FROM billed
 UNION ALL
 SELECT

@@ -12,7 +12,7 @@ CREATE OR REPLACE MACRO plain_text(value) AS
 CREATE OR REPLACE MACRO in_last_decimals(value) AS
     (value::DECIMAL(28, 10) * 10000000000)::HUGEINT;
 
--- What is left of `value` beside whole blocks; both DECIMAL(28,10) and at least 0, block above 0.
+-- What is left of `value` beside whole blocks; both have 10 decimals, value is at least 0, block above 0.
 CREATE OR REPLACE MACRO part_of_block(value, block) AS
     CASE
         WHEN value < 100000000 AND block < 100000000
@@ -20,14 +20,20 @@ CREATE OR REPLACE MACRO part_of_block(value, block) AS
         ELSE value % block
     END;
 
--- `value` rounded to whole multiples of `block` by `rule`: up, down, nearest (ties up) or none.
--- One digit wider than its arguments, so that it cannot overflow.
-CREATE OR REPLACE MACRO in_whole_blocks(value, block, rule) AS
+-- Half a block, cut to 10 decimals.
+CREATE OR REPLACE MACRO half_of_block(block) AS
+    ((block - part_of_block(block, 0.0000000002::DECIMAL(28, 10))) * 0.5)::DECIMAL(28, 10);
+
+-- What is added to a quantity before it is cut to whole blocks, so that the cut rounds by `rule`: up, down, nearest (ties
+-- up) or none. A block less its last decimal lifts all but whole blocks into the next; half a block, what lies past half.
+CREATE OR REPLACE MACRO lift_to_block(block, half_block, rule) AS
+    CASE rule WHEN 'up' THEN block - 0.0000000001 WHEN 'nearest' THEN half_block ELSE 0 END::DECIMAL(28, 10);
+
+-- `quantity` in whole blocks, by the rule whose lift_to_block is `lift`; all of it where block is null. Null: too large.
+CREATE OR REPLACE MACRO units_counted(quantity, block, lift) AS
     CASE
-        WHEN rule = 'none' OR part_of_block(value, block) = 0 THEN value::DECIMAL(29, 10)
-        WHEN rule = 'up' OR (rule = 'nearest' AND part_of_block(value, block) >= block - part_of_block(value, block))
-            THEN (value - part_of_block(value, block) + block)::DECIMAL(29, 10)
-        ELSE (value - part_of_block(value, block))::DECIMAL(29, 10)
+        WHEN block IS NULL THEN quantity
+        ELSE try_cast(quantity + lift - part_of_block(quantity + lift, block) AS DECIMAL(28, 10))
     END;
 
 -- value / block with at most 10 decimals, cut (exact whenever value is a multiple of block).
@@ -80,14 +86,6 @@ CREATE OR REPLACE MACRO per_block_remainder(value, block, rate) AS
         WHEN part_of_block(value, block) = 0 THEN 0::HUGEINT
         ELSE (in_last_decimals(value % block) * in_last_decimals(rate) % in_last_decimals(block)) * 10000000000
             % in_last_decimals(block)
-    END;
-
--- The units billed of what lies in a tier: whole blocks of `tier_block`, or all of it where that is null. Null: too
--- large.
-CREATE OR REPLACE MACRO units_counted(quantity, tier_block, rule) AS
-    CASE
-        WHEN tier_block IS NULL THEN quantity
-        ELSE try_cast(in_whole_blocks(quantity, tier_block, rule) AS DECIMAL(28, 10))
     END;
 
 -- Units as blocks: `blocks_per_unit` where 10 decimals hold it, otherwise cut after 10. Null: too large.

@@ -10,6 +10,10 @@ CREATE OR REPLACE MACRO is_tier_reached(quantity, lower_bound, is_inclusive) AS
 CREATE OR REPLACE MACRO is_tier_kept(quantity, upper_bound, is_inclusive) AS
     upper_bound IS NULL OR quantity < upper_bound OR (is_inclusive AND quantity = upper_bound);
 
+-- What an allowance leaves of a quantity; null of null (which greatest(quantity - allowance, 0) would call 0).
+CREATE OR REPLACE MACRO less_allowance(quantity, allowance) AS
+    quantity - least(quantity, allowance);
+
 -- What of a case's quantity lies in a tier that takes part in its price; the whole where one tier prices the whole.
 CREATE OR REPLACE MACRO slice_of_tier(standing, is_whole, rated_quantity, ladder_quantity, slice_start, upper_bound) AS
     CASE
