@@ -114,7 +114,7 @@ class _Lease:
 
     def _lease_of(self, found: Stored) -> float:
         said = _said(found).get("lease_s")
-        return float(said) if isinstance(said, int | float) else self._lease_s
+        return float(said) if isinstance(said, int | float) else self._lease_s  # seconds, never money
 
     def _sign(self, version: str | None, attempts: int = 10) -> bool:
         self._beats += 1
