@@ -6,7 +6,8 @@
 -- on lines of a kind not seen, so that it leaves no reading undecided.
 WITH scores AS (
     SELECT set_no, reading_no, rounding_no, sum(lines) AS lines_explained
-    FROM core_trial_fits
+    FROM core_fits
+    SEMI JOIN core_shortlist USING (set_no, reading_no)
     GROUP BY ALL
 ),
 best AS (

@@ -14,7 +14,7 @@ WITH rules AS (
     WHERE scores.is_rival
 )
 SELECT
-    row_number() OVER (ORDER BY probes.set_no, rules.rule_no, probes.quantity) AS case_id,
+    row_number() OVER () AS case_id,
     probes.set_no,
     rules.rule_no,
     probes.quantity AS actual,

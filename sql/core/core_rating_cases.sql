@@ -16,7 +16,7 @@ WITH used AS (
     WHERE inferred_reading_no <> reading_no
 )
 SELECT
-    row_number() OVER (ORDER BY quantities.set_no, used.reading_no, quantities.actual) AS case_id,
+    row_number() OVER () AS case_id,
     quantities.set_no,
     used.reading_no,
     used.role,

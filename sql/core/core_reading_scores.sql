@@ -3,14 +3,15 @@
 -- The reading that leads its set is the yardstick: `gained` and `lost` are the lines that a reading explains and the leader does
 -- not, and the other way round. A reading is a rival while the lines cannot tell: it explains just the same lines, or the leader
 -- wins fewer than two of three lines on which they part. A remote reading is no rival of an ordinary leader.
+-- A candidate that the screening of a large set left behind has the lines that it was screened on, and no better place.
 WITH tried AS (
-    SELECT set_no, sum(lines) AS lines_total
+    SELECT set_no, sum(lines) AS lines_total, sum(lines) FILTER (WHERE is_screened) AS lines_screened
     FROM core_trial_lines
     GROUP BY set_no
 ),
 fits AS (
     SELECT fits.set_no, fits.reading_no, fits.trial_no, fits.lines
-    FROM core_trial_fits AS fits
+    FROM core_fits AS fits
     INNER JOIN core_sets AS sets USING (set_no)
     INNER JOIN core_price_list_roundings AS chosen USING (price_list_id, rounding_no)
 ),
@@ -24,14 +25,18 @@ ranked AS (
         readings.set_no,
         readings.reading_no,
         readings.plausibility,
-        tried.lines_total,
+        shortlist.reading_no IS NOT NULL AS is_shortlisted,
+        CASE WHEN shortlist.reading_no IS NULL THEN tried.lines_screened ELSE tried.lines_total END AS lines_total,
         coalesce(scores.lines_explained, 0) AS lines_explained,
         row_number() OVER (
             PARTITION BY readings.set_no
-            ORDER BY coalesce(scores.lines_explained, 0) DESC, readings.plausibility, readings.reading_no
+            ORDER BY
+                shortlist.reading_no IS NULL, coalesce(scores.lines_explained, 0) DESC, readings.plausibility,
+                readings.reading_no
         ) AS place
     FROM core_set_readings AS readings
     INNER JOIN tried USING (set_no)
+    LEFT JOIN core_shortlist AS shortlist USING (set_no, reading_no)
     LEFT JOIN scores USING (set_no, reading_no)
 ),
 leaders AS (
@@ -70,7 +75,8 @@ SELECT
     lost::BIGINT AS lost,
     place = 1
     OR (
-        lines_explained > 0
+        is_shortlisted
+        AND lines_explained > 0
         AND (plausibility = 'ordinary' OR leading_plausibility = 'remote')
         AND ((gained = 0 AND lost = 0) OR lost < gained * 2)
     ) AS is_rival

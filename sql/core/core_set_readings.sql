@@ -32,8 +32,13 @@ one_tier AS (
                 WHEN model = 'stacked_flat' THEN 'stairstep'
                 ELSE model
             END AS model,
-            -- on a schedule alone a fee per step is far-fetched: a flat fee is Rate for one of it
-            CASE WHEN tiers = 1 AND model IN ('stairstep', 'stacked_flat') THEN 'remote' ELSE plausibility END AS plausibility,
+            -- Far-fetched: a fee per step on a schedule alone, where a flat fee is Rate for one of it; and, where each Minimum is the
+            -- Maximum before plus one, a tier that begins with its Minimum, for what lies between the two was never meant.
+            CASE
+                WHEN tiers = 1 AND model IN ('stairstep', 'stacked_flat') THEN 'remote'
+                WHEN tiers > 1 AND tier_bound = 'min_exclusive' AND is_in_whole_units AND has_fractions THEN 'remote'
+                ELSE plausibility
+            END AS plausibility,
             CASE
                 WHEN tiers = 1 OR model = 'unit' THEN 'max_inclusive'
                 WHEN tier_bound = 'min_exclusive' AND is_cut_at_maximum_only THEN 'max_exclusive'

@@ -1,10 +1,11 @@
--- One row per schedule set, quantity and rule tried on it, as a case to rate.
+-- One row per schedule set, further quantity and rule of its shortlist, as a case to rate.
 WITH rules AS (
     SELECT DISTINCT set_no, rule_no, ladder_id, case_reading_id, lone_bounds, allowance_rule
     FROM core_set_readings
+    SEMI JOIN core_shortlist USING (set_no, reading_no)
 )
 SELECT
-    row_number() OVER (ORDER BY quantities.set_no, rules.rule_no, quantities.actual) AS case_id,
+    row_number() OVER () AS case_id,
     quantities.set_no,
     rules.rule_no,
     quantities.actual,
@@ -15,3 +16,4 @@ SELECT
 FROM core_trial_quantities AS quantities
 INNER JOIN rules USING (set_no)
 INNER JOIN core_sets AS sets USING (set_no)
+WHERE NOT quantities.is_screened

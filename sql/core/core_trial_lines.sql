@@ -7,11 +7,12 @@ FROM (
     SELECT
         set_no,
         actual,
+        any_value(quantities.is_screened) AS is_screened,
         quantity_billed,
         amount,
         count(*) AS lines,
         min(row(reporting_month, network_id, mailbox_id)) AS first_line
     FROM core_lines
-    SEMI JOIN core_trial_quantities USING (set_no, actual)
+    INNER JOIN core_trial_quantities AS quantities USING (set_no, actual)
     GROUP BY set_no, actual, quantity_billed, amount
 )

@@ -5,40 +5,51 @@
 -- how much; on the chosen reading's own row they are those of its widest open question.
 -- `pinned_difference`, on a reading that the user pinned: what its lines would be expected to cost more (or, below 0, less) than
 -- under the reading that the lines alone would choose.
-WITH misses AS (
+WITH missed_lines AS (
+    -- the lines of a set come in order of Actual, so the first that a reading misses is the smallest
     SELECT
         scores.set_no,
         scores.reading_no,
-        arg_min(row(lines.actual, lines.quantity_billed, lines.amount, lines.first_line, lines.trial_no), lines.trial_no) AS missed
+        min(lines.trial_no) AS trial_no
     FROM core_reading_scores AS scores
     INNER JOIN core_trial_lines AS lines USING (set_no)
+    LEFT JOIN core_shortlist AS shortlist USING (set_no, reading_no)
     ANTI JOIN (
-        SELECT fits.set_no, fits.trial_no, fits.reading_no
-        FROM core_trial_fits AS fits
+        SELECT fits.trial_no, fits.reading_no
+        FROM core_fits AS fits
         INNER JOIN core_sets AS sets USING (set_no)
         INNER JOIN core_price_list_roundings AS roundings USING (price_list_id, rounding_no)
     ) AS fits ON fits.trial_no = lines.trial_no AND fits.reading_no = scores.reading_no
+    WHERE lines.is_screened OR shortlist.reading_no IS NOT NULL
     GROUP BY scores.set_no, scores.reading_no
 ),
-rated_misses AS (
+rated AS (
+    SELECT cases.set_no, cases.rule_no, cases.actual, rated.amount_exact, rated.units, rated.blocks, rated.error
+    FROM core_screen_cases AS cases
+    INNER JOIN core_screen_rated AS rated USING (case_id)
+    UNION ALL
+    SELECT cases.set_no, cases.rule_no, cases.actual, rated.amount_exact, rated.units, rated.blocks, rated.error
+    FROM core_trial_cases AS cases
+    INNER JOIN core_trial_rated AS rated USING (case_id)
+),
+misses AS (
     SELECT
-        misses.set_no,
-        misses.reading_no,
-        misses.missed[1] AS actual,
-        misses.missed[2] AS quantity_billed,
-        misses.missed[3] AS billed_amount,
-        misses.missed[4][1] AS reporting_month,
-        misses.missed[4][2] AS network_id,
-        misses.missed[4][3] AS mailbox_id,
+        missed.set_no,
+        missed.reading_no,
+        lines.actual,
+        lines.quantity_billed,
+        lines.amount AS billed_amount,
+        lines.first_line[1] AS reporting_month,
+        lines.first_line[2] AS network_id,
+        lines.first_line[3] AS mailbox_id,
         rated.error,
         CASE WHEN readings.billed_in = 'blocks' THEN rated.blocks ELSE rated.units END AS reading_quantity,
         line_amount(rated.amount_exact, roundings.rounding, units.unit, units.half) AS reading_amount
-    FROM misses
-    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
-    INNER JOIN core_trial_cases AS cases
-        ON cases.set_no = readings.set_no AND cases.rule_no = readings.rule_no AND cases.actual = misses.missed[1]
-    INNER JOIN core_trial_rated AS rated USING (case_id)
-    INNER JOIN core_sets AS sets ON sets.set_no = misses.set_no
+    FROM missed_lines AS missed
+    INNER JOIN core_trial_lines AS lines USING (trial_no)
+    INNER JOIN core_set_readings AS readings ON readings.set_no = missed.set_no AND readings.reading_no = missed.reading_no
+    INNER JOIN rated ON rated.set_no = readings.set_no AND rated.rule_no = readings.rule_no AND rated.actual = lines.actual
+    INNER JOIN core_sets AS sets ON sets.set_no = missed.set_no
     INNER JOIN core_price_list_roundings AS roundings ON roundings.price_list_id = sets.price_list_id
     INNER JOIN core_roundings AS units USING (rounding_no)
 ),
@@ -116,7 +127,7 @@ INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
 INNER JOIN core_reading_rules AS rules ON rules.set_no = scores.set_no AND rules.reading_no = scores.reading_no
 LEFT JOIN core_rivals AS rivals ON rivals.set_no = scores.set_no AND rivals.reading_no = scores.reading_no
 LEFT JOIN pinned ON pinned.set_no = scores.set_no
-LEFT JOIN rated_misses AS missed ON missed.set_no = scores.set_no AND missed.reading_no = scores.reading_no
+LEFT JOIN misses AS missed ON missed.set_no = scores.set_no AND missed.reading_no = scores.reading_no
 UNION ALL BY NAME
 SELECT
     sets.price_list_id,

@@ -1,0 +1,18 @@
+-- One row per schedule set, quantity screened and rule of its candidates, as a case to rate.
+WITH rules AS (
+    SELECT DISTINCT set_no, rule_no, ladder_id, case_reading_id, lone_bounds, allowance_rule
+    FROM core_set_readings
+)
+SELECT
+    row_number() OVER () AS case_id,
+    quantities.set_no,
+    rules.rule_no,
+    quantities.actual,
+    rules.ladder_id,
+    rules.case_reading_id AS reading_id,
+    case_quantity(quantities.actual, rules.lone_bounds, sets.allowance, sets.first_minimum, sets.first_maximum) AS quantity,
+    case_allowance(rules.allowance_rule, rules.lone_bounds, sets.allowance) AS allowance
+FROM core_trial_quantities AS quantities
+INNER JOIN rules USING (set_no)
+INNER JOIN core_sets AS sets USING (set_no)
+WHERE quantities.is_screened

@@ -1,0 +1,9 @@
+-- One row per case of core_screen_cases: the exact amount, and what was billed in units and in blocks.
+-- with: core_rating_cases = core_screen_cases, core_rating_readings = core_trial_readings
+SELECT
+    case_id,
+    amount_exact,
+    quantity_billed AS units,
+    blocks_billed AS blocks,
+    error
+FROM core_rated
