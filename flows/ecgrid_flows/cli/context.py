@@ -28,7 +28,10 @@ DataDir = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout instead of tables and text.")]
 
-stdout = Console(highlight=False, soft_wrap=True)
+#: Columns of a table that goes to a file or a pipe, where no terminal says how wide it is.
+_PIPE_COLUMNS = 240
+
+stdout = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
