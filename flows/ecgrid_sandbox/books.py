@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 
 from ecgrid_sandbox import wrongs as wrong_kinds
-from ecgrid_sandbox.pricing import Priced, Reading, in_blocks, priced, rounded
+from ecgrid_sandbox.pricing import Priced, Reading, priced, rounded
 from ecgrid_sandbox.world import MONEY_ORDER, Group, Pair, Plant, PriceList, Schedule, World, Wrong
 from ecgrid_transforms.money import ONE, ZERO, Decimal, total
 from ecgrid_transforms.period import next_month
@@ -312,4 +312,4 @@ def as_decimal(value: Fraction) -> Decimal:
     return Decimal((1 if whole < 0 else 0, tuple(int(digit) for digit in str(abs(whole))), -scale))
 
 
-__all__ = ["Account", "Books", "Invoice", "Line", "as_decimal", "billed_quantity", "in_blocks"]
+__all__ = ["Account", "Books", "Invoice", "Line", "as_decimal", "billed_quantity"]

@@ -3,11 +3,11 @@
 Used when a world is made, to add the quantities that are still missing, and by tests, to see that none are.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from random import Random
-from typing import get_args
+from typing import Any, get_args
 
 from ecgrid_sandbox.ladders import Series, step_of
 from ecgrid_sandbox.pricing import (
@@ -16,23 +16,12 @@ from ecgrid_sandbox.pricing import (
     Bound,
     Model,
     RatePer,
-    Reading,
-    Rounding,
     Scope,
     Unpriceable,
     priced,
 )
 from ecgrid_sandbox.world import BilledIn, Group, Meaning
 from ecgrid_transforms.money import ZERO, Decimal
-
-_MODELS: tuple[Model, ...] = get_args(Model)
-_BOUNDS: tuple[Bound, ...] = get_args(Bound)
-_BLOCKS: tuple[Blocks, ...] = get_args(Blocks)
-_SCOPES: tuple[Scope, ...] = get_args(Scope)
-_PER: tuple[RatePer, ...] = get_args(RatePer)
-_ALLOWANCES: tuple[AllowanceRule, ...] = get_args(AllowanceRule)
-_ROUNDINGS: tuple[Rounding, ...] = ("half_up", "half_even", "up", "down")  # lines are always rounded
-_BILLED_IN: tuple[BilledIn, ...] = get_args(BilledIn)
 
 #: What a reading makes of a quantity: amount and QuantityBilled, or nothing where it has no price.
 Outcome = tuple[Decimal, object] | None
@@ -54,41 +43,94 @@ def outcome(group: Group, meaning: Meaning, quantity: Decimal) -> Outcome:
 
 def every_meaning(group: Group) -> Iterator[Meaning]:
     """All combinations of what a group could mean: the search space of an inference that assumes nothing."""
-    for model, bound, blocks, scope, per, allowance, rounding, billed_in in product(
-        _MODELS, _BOUNDS, _BLOCKS, _SCOPES, _PER, _ALLOWANCES, _ROUNDINGS, _BILLED_IN
-    ):
-        yield Meaning(
-            Reading(model, bound, blocks, scope, per, allowance, False, rounding, 2),
-            billed_in,
-            floor_and_cap=group.meaning.floor_and_cap,
-        )
+    yield from _combined(group, _choices(group))
 
 
 def near_meanings(group: Group) -> list[Meaning]:
-    """Meanings that differ from the group's in one part, or in two that work together.
-
-    Parts that cannot matter on its schedules are left as they are: bounds where there is one tier, the allowance's
-    rule where there is no allowance, blocks where every quantity is whole blocks.
-    """
-    meaning, first = group.meaning, group.schedules[0]
-    reading = meaning.reading
-    lone = len(group.schedules) == 1
-    models: tuple[Model, ...] = (reading.model, "stairstep") if lone else _MODELS
-    bounds = (reading.upper_bound,) if lone else _BOUNDS
-    rules = _ALLOWANCES if first.allowance else (reading.allowance,)
-    has_blocks = first.block > 0 and first.block != step_of(group.measure)
+    """Meanings that differ from the group's in one part, or in two or three that work together."""
+    own = _own(group)
+    choices = _choices(group)
+    together = (
+        ("model", "upper_bound", "allowance"),
+        ("blocks", "block_scope", "allowance"),
+        ("rate_per", "billed_in"),
+    )
     near: set[Meaning] = set()
-    for model, bound, rule in product(models, bounds, rules):
-        near.add(replace(meaning, reading=replace(reading, model=model, upper_bound=bound, allowance=rule)))
-    if has_blocks:
-        for blocks, scope, rule in product(_BLOCKS, _SCOPES, rules):
-            near.add(replace(meaning, reading=replace(reading, blocks=blocks, block_scope=scope, allowance=rule)))
-        for per, billed_in in product(_PER, _BILLED_IN):
-            near.add(replace(meaning, reading=replace(reading, rate_per=per), billed_in=billed_in))
-    for rounding in _ROUNDINGS:
-        near.add(replace(meaning, reading=replace(reading, rounding=rounding)))
-    near.discard(meaning)
+    for parts in (*together, ("rounding",)):
+        near.update(_combined(group, own | {part: choices[part] for part in parts}))
+    near.discard(group.meaning)
     return sorted(near, key=repr)
+
+
+Choices = dict[str, tuple[str, ...]]
+
+
+def _own(group: Group) -> Choices:
+    meaning, reading = group.meaning, group.meaning.reading
+    return {
+        "model": (reading.model,),
+        "upper_bound": (reading.upper_bound,),
+        "blocks": (reading.blocks,),
+        "block_scope": (reading.block_scope,),
+        "rate_per": (reading.rate_per,),
+        "allowance": (reading.allowance,),
+        "rounding": (reading.rounding,),
+        "billed_in": (meaning.billed_in,),
+    }
+
+
+def _choices(group: Group) -> Choices:
+    """What each part of a group's meaning may be. A part that cannot matter on its schedules has one choice: bounds
+    where there is one tier, the allowance's rule where there is no allowance, blocks where all quantities are whole
+    ones."""
+    first, own = group.schedules[0], _own(group)
+    choices: Choices = {
+        "model": get_args(Model),
+        "upper_bound": get_args(Bound),
+        "blocks": get_args(Blocks),
+        "block_scope": get_args(Scope),
+        "rate_per": get_args(RatePer),
+        "allowance": get_args(AllowanceRule),
+        "rounding": ("half_up", "half_even", "up", "down"),  # lines are always rounded
+        "billed_in": get_args(BilledIn),
+    }
+    if len(group.schedules) == 1:
+        choices |= {"model": (*own["model"], "stairstep"), "upper_bound": own["upper_bound"]}
+    if not first.allowance:
+        choices |= {"allowance": own["allowance"]}
+    if not first.block or first.block == step_of(group.measure):
+        choices |= {part: own[part] for part in ("blocks", "block_scope", "rate_per", "billed_in")}
+    return choices
+
+
+def _combined(group: Group, choices: Choices) -> Iterator[Meaning]:
+    names = [name for name in choices if name != "billed_in"]
+    for billed_in in choices["billed_in"]:
+        for values in product(*(choices[name] for name in names)):
+            changes: dict[str, Any] = dict(zip(names, values, strict=True))
+            changed: dict[str, Any] = {"billed_in": billed_in}
+            yield replace(group.meaning, reading=replace(group.meaning.reading, **changes), **changed)
+
+
+def rivals(
+    group: Group, seen: Sequence[tuple[Decimal, Outcome]], meanings: Iterable[Meaning], rng: Random, *, tries: int = 60
+) -> list[Meaning]:
+    """Meanings that explain at least as many of the lines seen (quantity and what was billed) as the group's own, and
+    would bill some other quantity differently: those that leave the group undecided."""
+    lines = list(dict.fromkeys(seen))
+    allowed = sum(outcome(group, group.meaning, quantity) != billed for quantity, billed in lines)
+    tried = _quantities(group, rng, tries)
+    found = []
+    for meaning in meanings:
+        missed = 0
+        for quantity, billed in lines:
+            missed += outcome(group, meaning, quantity) != billed
+            if missed > allowed:
+                break
+        else:
+            if any(outcome(group, meaning, value) != outcome(group, group.meaning, value) for value in tried):
+                found.append(meaning)
+    return found
 
 
 def completed(group: Group, telling: Sequence[Series], months: int, rng: Random, *, tries: int = 30) -> list[Series]:

@@ -196,25 +196,29 @@ def telling_series(group: Group, months: int) -> list[Series]:
 def _tie(group: Group, month: int) -> Decimal | None:
     """A quantity whose exact amount lies half way between an even cent and the next; None when none is near.
 
-    Looks along the straight line that the first two prices give, and asks the pricer only about what it finds there.
+    Looks in each tier along the straight line that its first two prices give, and asks the pricer only about what it
+    finds there.
     """
     first = group.schedules[0]
     by = first.block or Decimal(1)
-    start = first.allowance + by * (7 + 40 * month)
 
     def cents(quantity: Decimal) -> Fraction:
         exact = replace(group.meaning.reading, rounding="none")
         return Fraction(priced(quantity, first.allowance, group.tiers(), exact).amount) * 100
 
-    try:
-        at_start = cents(start)
-        each = cents(start + by) - at_start
-        for count in range(400):
-            amount = at_start + each * count
-            if amount.denominator == 2 and amount.numerator // 2 % 2 == 0 and cents(start + by * count) == amount:
-                return start + by * count
-    except Unpriceable:
-        pass
+    starts = [first.allowance + by * (7 + 40 * month)]
+    if len(group.schedules) > 1:
+        starts += [first.allowance + schedule.maximum + by * (3 + 11 * month) for schedule in group.schedules[:-1]]
+    for start in starts:
+        try:
+            at_start = cents(start)
+            each = cents(start + by) - at_start
+            for count in range(400):
+                amount = at_start + each * count
+                if amount.denominator == 2 and amount.numerator // 2 % 2 == 0 and cents(start + by * count) == amount:
+                    return start + by * count
+        except Unpriceable:
+            continue
     return None
 
 

@@ -1,8 +1,8 @@
 """A naive pricer: what a quantity costs on a ladder of tiers under one reading, in plain fractions.
 
 Written from CONTRACT's words about `quote` and from nothing else; it shares no code with the SQL that rates billed
-lines, so that agreement between the two proves something. It is slow and simple on purpose: every number is a
-`Fraction` until the last line, so nothing is rounded but what the reading says.
+lines, so that agreement between the two proves something. It is simple on purpose: quantities are whole numbers of the
+smallest decimal that occurs, amounts are `Fraction`s, so nothing is rounded but what the reading says.
 
 Order of work: the allowance and the rounding to blocks (in the order the reading names), the choice of the tier, the
 price of each slice, the flat fees, the rounding of the line.
@@ -11,7 +11,7 @@ price of each slice, the flat fees, the rounding of the line.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor
+from functools import lru_cache
 from typing import Literal
 
 from ecgrid_transforms.money import ONE, ZERO, Decimal
@@ -67,13 +67,22 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A price with the slices it was made of; `units` and `blocks` are what was billed."""
+    """A price with the slices it was made of. `tier` is the one that holds the quantity, 0 the free one; for quantity
+    0 the first."""
 
     amount: Decimal
     tier: int
-    units: Fraction
-    blocks: Fraction
     slices: tuple[Slice, ...]
+
+    @property
+    def units(self) -> Fraction:
+        """Units billed; what lies in a free tier is not billed."""
+        return sum((part.quantity for part in self.slices if part.tier), Fraction(0))
+
+    @property
+    def blocks(self) -> Fraction:
+        """Blocks billed."""
+        return sum((part.blocks for part in self.slices if part.tier), Fraction(0))
 
 
 def price(quantity: Decimal, allowance: Decimal, tiers: Sequence[Tier], reading: Reading) -> Decimal:
@@ -83,105 +92,106 @@ def price(quantity: Decimal, allowance: Decimal, tiers: Sequence[Tier], reading:
 
 def priced(quantity: Decimal, allowance: Decimal, tiers: Sequence[Tier], reading: Reading) -> Priced:
     """As `price`, with tier, billed quantity and slices."""
-    well_formed(tiers)
+    digits = _ladder_digits(tuple(tiers))
     if quantity < 0:
         raise Unpriceable(f"a quantity of {quantity} is negative")
     if allowance < 0:
         raise Unpriceable(f"an allowance of {allowance} is negative")
-    asked, free = Fraction(quantity), Fraction(allowance)
-    first_block = Fraction(tiers[0].block)
+    one = 10 ** max(digits, _decimals(quantity), _decimals(allowance))
+    asked, free = _parts(quantity, one), _parts(allowance, one)
+    if reading.allowance == "before_blocks":
+        asked = max(asked - free, 0)
     if reading.block_scope == "quantity":
-        if reading.allowance == "before_blocks":
-            asked = in_blocks(max(asked - free, Fraction(0)), first_block, reading.blocks) * _unit(first_block)
-        else:
-            asked = in_blocks(asked, first_block, reading.blocks) * _unit(first_block)
-            if reading.allowance == "after_blocks":
-                asked = max(asked - free, Fraction(0))
-    elif reading.allowance == "before_blocks":
-        asked = max(asked - free, Fraction(0))
-    shift = free if reading.allowance == "free_tier" else Fraction(0)
-    return _rated(asked, free, shift, tiers, reading)
+        asked = _to_blocks(asked, _parts(tiers[0].block, one), reading.blocks)
+        if reading.allowance == "after_blocks":
+            asked = max(asked - free, 0)
+    return _rated(asked, free, one, tiers, reading)
 
 
-def _rated(asked: Fraction, free: Fraction, shift: Fraction, tiers: Sequence[Tier], reading: Reading) -> Priced:
-    """The price of a quantity whose allowance is dealt with, but for the two rules that need the tiers for it."""
-    bounds = [None if tier.maximum is None else Fraction(tier.maximum) + shift for tier in tiers]
+@lru_cache(maxsize=256)
+def _ladder_digits(tiers: tuple[Tier, ...]) -> int:
+    """Decimals of the bounds and blocks of well-formed tiers; a ladder is asked for many quantities in a row."""
+    well_formed(tiers)
+    maxima = [tier.maximum for tier in tiers if tier.maximum is not None]
+    return max(_decimals(value) for value in (*maxima, *(tier.block for tier in tiers)))
+
+
+def _rated(asked: int, free: int, one: int, tiers: Sequence[Tier], reading: Reading) -> Priced:
+    """The price of a quantity whose allowance is dealt with, but for the two rules that need the tiers for it.
+
+    `one` is how many parts a unit has.
+    """
+    shift = free if reading.allowance == "free_tier" else 0
     if asked == 0:
-        flat = Fraction(tiers[0].flat) if reading.zero_pays_flat else Fraction(0)
-        return Priced(rounded(flat, reading), 1, Fraction(0), Fraction(0), ())
+        return Priced(rounded(Fraction(tiers[0].flat) if reading.zero_pays_flat else Fraction(0), reading), 1, ())
+    bounds = [None if tier.maximum is None else _parts(tier.maximum, one) + shift for tier in tiers]
+    inclusive = reading.upper_bound == "inclusive"
 
-    def within(bound: Fraction) -> bool:
-        return asked <= bound if reading.upper_bound == "inclusive" else asked < bound
+    def within(bound: int) -> bool:
+        return asked <= bound if inclusive else asked < bound
 
-    if shift > 0 and within(shift):
-        return Priced(rounded(Fraction(0), reading), 0, Fraction(0), Fraction(0), (_free_slice(asked),))
-    reached = next((i for i, bound in enumerate(bounds) if bound is None or within(bound)), None)
+    if shift and within(shift):
+        return Priced(rounded(Fraction(0), reading), 0, (_free_slice(asked, one),))
+    reached = next((place for place, bound in enumerate(bounds) if bound is None or within(bound)), None)
     if reached is None:
         raise Unpriceable(f"the quantity is past the last tier, which ends at {tiers[-1].maximum}")
 
-    parts: list[tuple[int, Fraction]]
-    slices = [_free_slice(shift)] if shift > 0 and reading.model not in ("volume",) else []
-    if reading.model in ("unit", "volume"):
-        place = 0 if reading.model == "unit" else reached
-        parts = [(place, asked - shift if reading.model == "unit" else asked)]
-    elif reading.model == "graduated":
+    # (tier, quantity in it): whole, by slices, or under the flat models for show
+    if reading.model == "unit":
+        parts = [(0, asked - shift)]
+    elif reading.model in ("volume", "stairstep"):
+        parts = [(reached, asked)]
+    else:
         parts, below = [], shift
         for place in range(reached + 1):
             bound = bounds[place]
             top = asked if bound is None else min(asked, bound)
             parts.append((place, top - below))
             below = top
-    elif reading.model == "stairstep":
-        parts = [(reached, asked - shift)]
-    else:
-        parts = [(place, Fraction(0)) for place in range(reached)] + [(reached, asked - shift)]
 
-    left = free if reading.block_scope == "tier" and reading.allowance == "after_blocks" else Fraction(0)
+    slices = [_free_slice(shift, one)] if shift and reading.model not in ("volume", "stairstep") else []
+    left = free if reading.block_scope == "tier" and reading.allowance == "after_blocks" else 0
     for place, quantity in parts:
         tier = tiers[place]
-        block = _unit(Fraction(tier.block))
-        blocks = quantity / block
+        block = _parts(tier.block, one) or one
         if reading.block_scope == "tier":
-            blocks = in_blocks(quantity, Fraction(tier.block), reading.blocks)
-            taken = min(left, blocks * block)
+            quantity = _to_blocks(quantity, _parts(tier.block, one), reading.blocks)
+            taken = min(left, quantity)
             left -= taken
-            blocks -= taken / block
-        each = Fraction(tier.rate) if reading.rate_per == "block" else Fraction(tier.rate) * block
+            quantity -= taken
         amount = Fraction(tier.flat)
-        if reading.model not in ("stairstep", "stacked_flat"):
-            amount += blocks * each
-        slices.append(Slice(place + 1, blocks * block, blocks, amount))
-    total = sum((part.amount for part in slices), Fraction(0))
-    return Priced(
-        rounded(total, reading),
-        reached + 1,
-        sum((part.quantity for part in slices if part.tier), Fraction(0)),
-        sum((part.blocks for part in slices if part.tier), Fraction(0)),
-        tuple(slices),
-    )
+        if reading.model not in ("stairstep", "stacked_flat") and quantity:
+            amount += Fraction(tier.rate) * Fraction(quantity, block if reading.rate_per == "block" else one)
+        slices.append(Slice(place + 1, Fraction(quantity, one), Fraction(quantity, block), amount))
+    total = slices[0].amount if len(slices) == 1 else sum((part.amount for part in slices), Fraction(0))
+    return Priced(rounded(total, reading), reached + 1, tuple(slices))
 
 
-def _free_slice(quantity: Fraction) -> Slice:
-    return Slice(0, quantity, Fraction(0), Fraction(0))
+def _free_slice(quantity: int, one: int) -> Slice:
+    return Slice(0, Fraction(quantity, one), Fraction(0), Fraction(0))
 
 
-def _unit(block: Fraction) -> Fraction:
-    """A block of 0 is no block: each unit stands for itself."""
-    return block if block > 0 else Fraction(1)
+def _decimals(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    assert isinstance(exponent, int)  # finite
+    return max(-exponent, 0)
 
 
-def in_blocks(quantity: Fraction, block: Fraction, rule: Blocks) -> Fraction:
-    """How many blocks `quantity` is, rounded as the rule says (`nearest`: a half up). A block of 0 rounds nothing."""
-    if block == 0:
+def _parts(value: Decimal, one: int) -> int:
+    """A quantity in parts of a unit, of which a unit has `one`."""
+    top, bottom = value.as_integer_ratio()
+    return top * one // bottom
+
+
+def _to_blocks(quantity: int, block: int, rule: Blocks) -> int:
+    """A quantity rounded to whole blocks as the rule says (`nearest`: a half up). A block of 0 rounds nothing."""
+    if block == 0 or rule == "none":
         return quantity
-    exact = quantity / block
-    if rule == "none":
-        return exact
     if rule == "down":
-        return Fraction(floor(exact))
+        return quantity // block * block
     if rule == "nearest":
-        return Fraction(floor(exact + Fraction(1, 2)))
-    return Fraction(-floor(-exact))
+        return (2 * quantity + block) // (2 * block) * block
+    return -(-quantity // block) * block
 
 
 def well_formed(tiers: Sequence[Tier]) -> None:
@@ -215,19 +225,17 @@ def rounded(amount: Fraction, reading: Reading) -> Decimal:
 
     `none` keeps the amount exact; one that no decimal spells (a third of a block) is given to 20 decimals.
     """
-    scale = 20 if reading.rounding == "none" else reading.scale
-    scaled = abs(amount) * 10**scale
-    whole = floor(scaled)
-    rest = scaled - whole
-    half = Fraction(1, 2)
+    exact = reading.rounding == "none"
+    scale = 20 if exact else reading.scale
+    top, bottom = abs(amount.numerator), amount.denominator
+    whole, rest = divmod(top * 10**scale, bottom)
     if (
         (reading.rounding == "up" and rest > 0)
-        or (reading.rounding in ("half_up", "none") and rest >= half)
-        or (reading.rounding == "half_even" and (rest > half or (rest == half and whole % 2 == 1)))
+        or (reading.rounding in ("half_up", "none") and 2 * rest >= bottom)
+        or (reading.rounding == "half_even" and (2 * rest > bottom or (2 * rest == bottom and whole % 2 == 1)))
     ):
         whole += 1
-    if reading.rounding == "none":
-        while scale and whole % 10 == 0:  # zeros that are no digits of the amount
-            whole, scale = whole // 10, scale - 1
+    while exact and scale and whole % 10 == 0:  # zeros that are no digits of the amount
+        whole, scale = whole // 10, scale - 1
     # from digits, not by arithmetic: the default context would round past 28 of them
     return Decimal((1 if amount < 0 and whole else 0, tuple(int(digit) for digit in str(whole)), -scale))

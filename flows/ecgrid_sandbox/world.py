@@ -21,7 +21,7 @@ How this world means its price lists (nothing outside the sandbox and its tests 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from ecgrid_sandbox.pricing import Reading, Tier
@@ -98,23 +98,20 @@ class Group:
 
     def tiers(self, meaning: Meaning | None = None) -> tuple[Tier, ...]:
         """The ladder as the pricer takes it, under a meaning (its own): cut at Maximum, whatever Minimum says."""
-        made: list[Tier] = []
-        flat_model = (meaning or self.meaning).reading.model in ("stairstep", "stacked_flat")
-        below = ZERO
-        lone = len(self.schedules) == 1
-        for schedule in self.schedules:
-            upper = None if schedule.maximum == 0 or lone else Decimal(schedule.maximum)
-            made.append(
-                Tier(
-                    below,
-                    upper,
-                    ZERO if flat_model else schedule.rate,
-                    schedule.rate if flat_model else ZERO,
-                    schedule.block,
-                )
-            )
-            below = upper if upper is not None else below
-        return tuple(made)
+        model = (meaning or self.meaning).reading.model
+        return _tiers(self.schedules, model in ("stairstep", "stacked_flat"))
+
+
+@lru_cache(maxsize=256)
+def _tiers(schedules: tuple[Schedule, ...], is_flat: bool) -> tuple[Tier, ...]:
+    made: list[Tier] = []
+    below = ZERO
+    for schedule in schedules:
+        upper = None if schedule.maximum == 0 or len(schedules) == 1 else Decimal(schedule.maximum)
+        rate, flat = (ZERO, schedule.rate) if is_flat else (schedule.rate, ZERO)
+        made.append(Tier(below, upper, rate, flat, schedule.block))
+        below = upper if upper is not None else below
+    return tuple(made)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,14 @@ TO_TRANS = ("TrafficAll", "ToTrans")
 
 def test_a_line_is_worked_out_as_the_sample_list_says(wire: Any, world: World) -> None:
     """Allowance 150, block 20, rate 0.0776, as in the wire samples: what comes out for the account's quantity."""
-    got = wire.line((4440, 105220), TO_TRANS)
+    got = wire.line((4440, 105223), TO_TRANS)
     actual = int(got.text("Actual"))
     billed = -(-(actual - 150) // 20) * 20
     assert got.text("QuantityBilled") == str(billed)
     assert Plain(got.text("Amount")) == (billed * Plain("0.0776")).quantize(Plain("0.01"), "ROUND_HALF_UP")
     assert got.text("LineDate") == "2026-10-31T00:00:00"
     assert got.text("SystemObject") == "Mailbox"
-    assert got.text("SystemID") == "105220"
+    assert got.text("SystemID") == "105223"
 
 
 def test_a_root_mailbox_is_billed_as_its_network(wire: Any) -> None:
@@ -60,7 +60,7 @@ def test_accounts_that_are_not_there_are_not_found(wire: Any) -> None:
     assert wire.line((1, 0), TO_TRANS).fault == ("NetworkID 1 not found", "NotFound")
     assert wire.line((4440, 1), TO_TRANS).fault == ("MailboxID 1 of NetworkID 4440 not found", "NotFound")
     assert wire.line((4440, -1), TO_TRANS).fault[1] == "NotFound"
-    assert wire.line((4443, 105211), TO_TRANS).fault[1] == "NotFound"  # of another network
+    assert wire.line((4443, 105214), TO_TRANS).fault[1] == "NotFound"  # of another network
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def test_accounts_that_are_not_there_are_not_found(wire: Any) -> None:
 def test_the_server_takes_an_offset_for_its_own_time(
     wire: Any, world: World, text: str, binding: str, month: int
 ) -> None:
-    got = wire.line((4440, 105220), TO_TRANS, binding, ReportingMonth=text)
-    use = world.use[(4440, 105220)][TO_TRANS]
+    got = wire.line((4440, 105223), TO_TRANS, binding, ReportingMonth=text)
+    use = world.use[(4440, 105223)][TO_TRANS]
     assert got.text("Actual") == str(use[month - 6])
 
 
 def test_outside_the_worlds_months_nothing_is_billed(wire: Any) -> None:
-    for account, pair in (((4440, 105220), TO_TRANS), ((4440, 0), ("FixedRate", "Credit"))):
+    for account, pair in (((4440, 105223), TO_TRANS), ((4440, 0), ("FixedRate", "Credit"))):
         got = wire.line(account, pair, ReportingMonth="2020-01-01T00:00:00")
         assert (got.text("Actual"), got.text("Amount")) == ("0", "0")
 
@@ -143,8 +143,8 @@ def test_an_invoice_is_calculated_but_never_saved(wire: Any, world: World) -> No
     assert (got.text("InvoiceNumber"), got.text("Message")) == ("PRO-1", "for show")
     systems = set(got.texts("LineItems/LineItem/SystemID"))
     assert systems == {str(box) for _, box in world.accounts_of_contract(8755)}
-    one = wire.ask("v3.2", "InvoiceCalculate", **CALCULATE | {"NetworkID": 4440, "MailboxID": 105222})
-    assert set(one.texts("LineItems/LineItem/SystemID")) == {"105222"}
+    one = wire.ask("v3.2", "InvoiceCalculate", **CALCULATE | {"NetworkID": 4440, "MailboxID": 105225})
+    assert set(one.texts("LineItems/LineItem/SystemID")) == {"105225"}
     refused = wire.ask("v3.2", "InvoiceCalculate", **CALCULATE | {"Save": "true"})
     assert refused.fault == ("Access Denied: InvoiceCalculate with Save", "AccessDenied")
     status = wire.ask("v3.2", "InvoiceSetStatus", InvoiceID=1, Status="Paid")
@@ -176,7 +176,7 @@ def test_every_line_that_single_calls_give_is_on_a_calculated_invoice(wire: Any,
 
 def test_money_lines_follow_from_the_lines_before_them(wire: Any) -> None:
     lines = {
-        measure: wire.line((4447, 105280), pair)
+        measure: wire.line((4447, 105292), pair)
         for measure, pair in {
             "fee": ("FixedRate", "FixedRate"),
             "kcs": ("TrafficInterECGrid", "TotalKCs"),
@@ -189,7 +189,7 @@ def test_money_lines_follow_from_the_lines_before_them(wire: Any) -> None:
     assert lines["subtotal"].text("Amount") == "0"  # so that lines add up to the invoice
     expected = (subtotal * Plain("-2.5") / 100).quantize(Plain("0.01"), "ROUND_HALF_UP")
     assert Plain(lines["credit"].text("Amount")) == expected
-    quiet = (4451, 105293)
+    quiet = (4451, 105310)
     charges = sum(
         Plain(wire.line(quiet, pair).text("Amount")) for pair in (("FixedRate", "Each"), ("TrafficAll", "TotalKCs"))
     )
