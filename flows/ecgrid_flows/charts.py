@@ -85,7 +85,7 @@ def bars(
     right = base.transform_filter("datum.place >= 0").mark_text(align="left", dx=5, color=INK)
     left = base.transform_filter("datum.place < 0").mark_text(align="right", dx=-5, color=INK)
     chart = alt.layer(drawn, right.encode(text="label:N"), left.encode(text="label:N"))
-    return _finished(chart, title, unit, describe, height=alt.Step(26))
+    return _finished(chart, title, unit, describe, height=26 * len(data) + 6)
 
 
 def stacked(
@@ -129,7 +129,7 @@ def stacked(
             ],
         )
     )
-    return _finished(chart, title, unit, describe, height=alt.Step(30))
+    return _finished(chart, title, unit, describe, height=30 * data["category"].nunique() + 6)
 
 
 def waterfall(
@@ -162,7 +162,7 @@ def waterfall(
         }
     )
     base = alt.Chart(data).encode(
-        x=alt.X("step:N", sort=None, title=None, axis=alt.Axis(labelAngle=0, labelLimit=96)),
+        x=alt.X("step:N", sort=list(data["step"]), title=None, axis=alt.Axis(labelAngle=0, labelLimit=96)),
         tooltip=[alt.Tooltip("step:N", title=" "), alt.Tooltip("label:N", title=unit)],
     )
     scale = alt.Scale(zero=False, padding=24)
@@ -288,10 +288,13 @@ def _legend(names: Sequence[str]) -> alt.Legend | None:
     return alt.Legend(orient="top", labelLimit=LONGEST_LABEL) if len(names) > 1 else None
 
 
-def _finished(chart: Any, title: str, unit: str, describe: str, height: Any) -> alt.TopLevelMixin:
+def _finished(chart: Any, title: str, unit: str, describe: str, height: int) -> alt.TopLevelMixin:
     """The house style, and the words that every chart carries."""
+    fit = alt.AutoSizeParams(type="fit-x", contains="padding")  # the width is the page's, the height is the rows'
     finished: alt.TopLevelMixin = (
-        chart.properties(title=alt.Title(title, subtitle=unit), width="container", height=height, description=describe)
+        chart.properties(
+            title=alt.Title(title, subtitle=unit), width="container", height=height, description=describe, autosize=fit
+        )
         .configure(font=FONT, background="white")
         .configure_view(stroke=None)
         .configure_axis(

@@ -177,6 +177,7 @@ class Block:
 
     kind: str
     markup: str = ""
+    id: str = ""
     title: str = ""
     unit: str = ""
     description: str = ""
@@ -242,7 +243,8 @@ def sections_of(executed: Any) -> list[Section]:
             if text:
                 sections[-1].blocks.append(Block("html", str(markdown2html(text))))
         elif cell.cell_type == "code":
-            sections[-1].blocks.extend(block for output in cell.outputs if (block := _block(output)))
+            blocks = [block for output in cell.outputs if (block := _block(output, f"{cell.id}-chart"))]
+            sections[-1].blocks.extend(blocks)
     return sections
 
 
@@ -253,7 +255,7 @@ def _heading(source: str) -> tuple[str | None, str]:
     return None, "\n".join(line for line in lines if not line.startswith("# ")).strip()
 
 
-def _block(output: Any) -> Block | None:
+def _block(output: Any, chart_id: str) -> Block | None:
     if output.output_type not in ("display_data", "execute_result"):
         return None  # what libraries say to stdout and stderr is not for this page
     data = output.data
@@ -263,6 +265,7 @@ def _block(output: Any) -> Block | None:
         title = data[chart].get("title", {})
         return Block(
             "chart",
+            id=chart_id,
             title=str(title.get("text", "")),
             unit=str(title.get("subtitle", "")),
             description=str(spec.get("description", "")),

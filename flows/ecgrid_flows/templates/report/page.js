@@ -9,6 +9,7 @@ async function drawCharts() {
     const room = { labelLimit: 0.38, padding: 0.16 };
     const spec = JSON.parse(figure.querySelector('script[type="application/json"]').textContent, (key, value) =>
       key in room && typeof value === "number" ? Math.min(value, place.clientWidth * room[key]) : value);
+    if (place.clientWidth < 480) spec.config.legend.columns = 2;
     await window.vegaEmbed(place, spec, {
       actions: false, ast: true, defaultStyle: false, renderer: "svg",
       tooltip: { disableDefaultStyle: true },
