@@ -140,6 +140,7 @@ def land(month: str) -> None:
 def build() -> str:
     """The warehouse anew, from the whole lake; gives its path."""
     run = runs.current()
+    run.reporter.say("building the warehouse")
     files = {feed: run.lake.files(feed) for feed in FEEDS}
     report = warehouse.build(files, run.settings.warehouse_path, reference_dir=runs.reference_folders(run.settings))
     return str(report.target)
@@ -165,4 +166,5 @@ def export(month: str) -> list[Path]:
 @step("report")
 def report(month: str) -> Path:
     """The month's HTML report; gives its path."""
+    runs.current().reporter.say(f"{month}: writing the report")
     return report_month(runs.current().settings, parse_month(month))

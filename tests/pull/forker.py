@@ -1,0 +1,95 @@
+"""Pulls in child processes that start at once: forked from a process that has imported everything and has no threads.
+
+As a script it is that process: it reads one job a line, forks, and says the child's pid; asked to wait for a pid it
+says its status. `Forker` is the test's end of it.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from ecgrid_flows.errors import BillingError
+from ecgrid_flows.settings import Secret
+
+#: Calls in flight of a child.
+CONCURRENCY = 4
+
+
+class Forker:
+    """Starts and awaits children. The sandbox is asked by API key, for a killed run closes no session."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def start(
+        self, sandbox: Any, data_dir: Path, accounts_file: Path | None = None, file_limit: int | None = None
+    ) -> int:
+        """Begin a pull of the month in a child; gives its pid."""
+        names = ("v2_url", "v3_url", "v4_url", "login_name", "password", "api_key")
+        job = {
+            "sandbox": {name: getattr(sandbox, name) for name in names},
+            "data_dir": str(data_dir),
+            "accounts_file": accounts_file and str(accounts_file),
+            "file_limit": file_limit,
+        }
+        return self._ask(job)
+
+    def wait(self, pid: int) -> int:
+        """The exit status of a child, negative for the signal that killed it."""
+        return self._ask({"wait": pid})
+
+    def close(self) -> None:
+        self._process.communicate()
+
+    def _ask(self, job: dict[str, Any]) -> int:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+
+def _pull(job: dict[str, Any]) -> int:
+    """What a child does. The error's words go to the file `said` beside the data directory."""
+    from pulling import pulled
+
+    data_dir = Path(job["data_dir"])
+    if job["file_limit"] is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_limit"], job["file_limit"]))
+    try:
+        pulled(
+            SimpleNamespace(**job["sandbox"]),
+            data_dir,
+            api_key=Secret(job["sandbox"]["api_key"]),
+            accounts_file=job["accounts_file"] and Path(job["accounts_file"]),
+            concurrency=CONCURRENCY,
+        )
+    except BillingError as error:
+        data_dir.with_name("said").write_text(f"{type(error).__name__}: {error}")
+        return int(error.status)
+    return 0
+
+
+def _serve() -> None:
+    import pulling  # noqa: F401 - so that no child has to
+
+    for line in sys.stdin:
+        job = json.loads(line)
+        if "wait" in job:
+            print(os.waitstatus_to_exitcode(os.waitpid(job["wait"], 0)[1]), flush=True)
+            continue
+        pid = os.fork()
+        if pid == 0:
+            os._exit(_pull(job))
+        print(pid, flush=True)
+
+
+if __name__ == "__main__":
+    _serve()
