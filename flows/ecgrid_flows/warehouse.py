@@ -106,11 +106,15 @@ class SqlFile:
 
 @dataclass(frozen=True, slots=True)
 class SqlTree:
-    """Everything under one `sql` folder, read and checked: macro scripts by file name, relations by stem."""
+    """Everything under one `sql` folder, read and checked: macro scripts by file name, relations by stem.
+
+    `merges` is for a build by partitions: the SELECT that puts the parts of a relation together, by the relation's name.
+    """
 
     folder: Path
     macros: tuple[Path, ...]
     relations: Mapping[str, SqlFile]
+    merges: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +157,7 @@ def load_sql(folder: Path | None = None) -> SqlTree:
     root = folder or sql_folder()
     paths: dict[str, Path] = {}
     for path in sorted(root.glob("*/*.sql")):
-        if path.parent.name == "macros":
+        if path.parent.name in ("macros", "merges"):
             continue
         prefixes = LAYERS.get(path.parent.name)
         if prefixes is None:
@@ -163,9 +167,23 @@ def load_sql(folder: Path | None = None) -> SqlTree:
         paths[path.stem] = path
     with closing(_open(":memory:")) as parser:
         relations = {name: _read_relation(parser, path, paths.keys()) for name, path in paths.items()}
+        merges = {path.stem: _read_merge(parser, path, paths.keys()) for path in sorted(root.glob("merges/*.sql"))}
     for name in relations:
         _carry_out_with(name, relations, set())
-    return SqlTree(root, tuple(sorted(root.glob("macros/*.sql"))), relations)
+    return SqlTree(root, tuple(sorted(root.glob("macros/*.sql"))), relations, merges)
+
+
+def _read_merge(parser: Connection, path: Path, stems: Iterable[str]) -> str:
+    if path.stem not in stems:
+        raise SqlRefused(f"{_shown(path)}: there is no relation {path.stem} whose parts it could put together")
+    text = path.read_text(encoding="utf-8")
+    if not _GRAIN.match(text):
+        raise SqlRefused(f"{_shown(path)}: the first line says the grain; write `-- One row per ...`")
+    nodes = _nodes(_serialized(parser, path, text))
+    read = {str(node["table_name"]).lower() for node in nodes if node.get("type") == "BASE_TABLE"}
+    if read != {path.stem}:
+        raise SqlRefused(f"{_shown(path)}: reads {', '.join(sorted(read))}; a merge reads {path.stem} and nothing else")
+    return text
 
 
 def _read_relation(parser: Connection, path: Path, stems: Iterable[str]) -> SqlFile:

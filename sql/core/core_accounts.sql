@@ -19,13 +19,9 @@ billed AS (
     SELECT
         network_id,
         mailbox_id,
-        -- an answer may name another account (identity_mismatch): only its own name counts
-        arg_max(system_name, reporting_month) FILTER (
-            WHERE system_name IS NOT NULL
-            AND system_id = CASE WHEN mailbox_id = 0 THEN network_id ELSE mailbox_id END
-        ) AS account_name,
-        arg_max(price_list_id, (reporting_month, price_list_id)) AS price_list_id
-    FROM raw_line_items
+        arg_max(account_name, reporting_month) FILTER (WHERE account_name IS NOT NULL) AS account_name,
+        arg_max(price_list_id, reporting_month) FILTER (WHERE price_list_id IS NOT NULL) AS price_list_id
+    FROM core_billed_accounts
     GROUP BY network_id, mailbox_id
 ),
 accounts AS (

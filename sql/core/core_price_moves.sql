@@ -1,7 +1,7 @@
 -- One row per line of a key that another schedule set billed the month before: what the old one makes of the new quantity.
 -- Only sets that do not hold in every month, and accounts that changed their price list, can have moved.
 WITH months AS (
-    SELECT count(DISTINCT reporting_month) AS months FROM core_lines
+    SELECT count(*) AS months FROM core_months
 ),
 passing AS (
     SELECT set_no

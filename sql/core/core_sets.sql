@@ -1,12 +1,7 @@
 -- One row per schedule set: what its ladder looks like, and so which attributes of a reading can matter on it at all.
 -- `has_fractions` is observed: a measure (of any price list) that ever showed a part of a unit. On whole quantities a bound
 -- at 1,200 and one just before 1,201 are the same bound, and a block of 1 rounds nothing.
-WITH fractions AS (
-    SELECT measure_field, bool_or(actual % 1 <> 0) AS has_fractions
-    FROM raw_line_items
-    GROUP BY measure_field
-),
-neighbours AS (
+WITH neighbours AS (
     SELECT DISTINCT
         set_no, tier, allowance, minimum, maximum, block, rate,
         lead(minimum) OVER ladder AS next_minimum,
@@ -62,5 +57,5 @@ SELECT
 FROM core_tiers AS tiers
 INNER JOIN shapes USING (set_no)
 LEFT JOIN reference_measures AS measures USING (measure_field)
-LEFT JOIN fractions USING (measure_field)
+LEFT JOIN core_fractions AS fractions USING (measure_field)
 GROUP BY set_no

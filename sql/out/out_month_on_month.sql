@@ -6,13 +6,10 @@
 --     volume       the change of the quantity at the former average price
 --     mix          the rest: other tiers, allowances and blocks reached with the other quantity; nothing on a schedule alone
 -- Lines that cannot be proved count with what was billed. The first month of all has no month before and no rows.
-WITH months AS (
-    SELECT DISTINCT reporting_month FROM core_lines
-),
-pairs AS (
+WITH pairs AS (
     SELECT later.reporting_month, earlier.reporting_month AS previous_month
-    FROM months AS later
-    INNER JOIN months AS earlier ON earlier.reporting_month = later.reporting_month - INTERVAL 1 MONTH
+    FROM core_months AS later
+    INNER JOIN core_months AS earlier ON earlier.reporting_month = later.reporting_month - INTERVAL 1 MONTH
 ),
 results AS (
     SELECT

@@ -52,17 +52,6 @@ misses AS (
     INNER JOIN core_sets AS sets ON sets.set_no = missed.set_no
     INNER JOIN core_price_list_roundings AS roundings ON roundings.price_list_id = sets.price_list_id
     INNER JOIN core_roundings AS units USING (rounding_no)
-),
-pinned AS (
-    SELECT cases.set_no, sum((rated.amount - inferred_rated.amount) * quantities.lines) AS difference
-    FROM core_rating_cases AS cases
-    INNER JOIN core_rating_cases AS inferred
-        ON inferred.set_no = cases.set_no AND inferred.actual = cases.actual AND inferred.role = 'inferred'
-    INNER JOIN core_rated AS rated ON rated.case_id = cases.case_id
-    INNER JOIN core_rated AS inferred_rated ON inferred_rated.case_id = inferred.case_id
-    INNER JOIN core_quantities AS quantities ON quantities.set_no = cases.set_no AND quantities.actual = cases.actual
-    WHERE cases.role = 'chosen'
-    GROUP BY cases.set_no
 )
 SELECT
     sets.price_list_id,
@@ -126,7 +115,7 @@ INNER JOIN core_chosen_readings AS chosen USING (set_no)
 INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
 INNER JOIN core_reading_rules AS rules ON rules.set_no = scores.set_no AND rules.reading_no = scores.reading_no
 LEFT JOIN core_rivals AS rivals ON rivals.set_no = scores.set_no AND rivals.reading_no = scores.reading_no
-LEFT JOIN pinned ON pinned.set_no = scores.set_no
+LEFT JOIN core_pinned_differences AS pinned ON pinned.set_no = scores.set_no
 LEFT JOIN misses AS missed ON missed.set_no = scores.set_no AND missed.reading_no = scores.reading_no
 UNION ALL BY NAME
 SELECT

@@ -1,0 +1,10 @@
+-- One row per schedule set whose reading the user pinned against its lines: what they would be expected to cost more (below 0, less).
+SELECT cases.set_no, sum((rated.amount - inferred_rated.amount) * quantities.lines) AS difference
+FROM core_rating_cases AS cases
+INNER JOIN core_rating_cases AS inferred
+    ON inferred.set_no = cases.set_no AND inferred.actual = cases.actual AND inferred.role = 'inferred'
+INNER JOIN core_rated AS rated ON rated.case_id = cases.case_id
+INNER JOIN core_rated AS inferred_rated ON inferred_rated.case_id = inferred.case_id
+INNER JOIN core_quantities AS quantities ON quantities.set_no = cases.set_no AND quantities.actual = cases.actual
+WHERE cases.role = 'chosen'
+GROUP BY cases.set_no

@@ -1,0 +1,3 @@
+-- One row per month that has lines, of all partitions.
+SELECT DISTINCT reporting_month
+FROM core_months

@@ -1,0 +1,17 @@
+-- One row per schedule set, quantity measured, quantity billed and amount among the lines tried, of all partitions.
+SELECT
+    row_number() OVER (ORDER BY set_no, actual, quantity_billed, amount) AS trial_no,
+    *
+FROM (
+    SELECT
+        set_no,
+        actual,
+        any_value(is_screened) AS is_screened,
+        quantity_billed,
+        amount,
+        sum(lines)::BIGINT AS lines,
+        -- Parquet names the fields of a row
+        min(row(first_line.element1, first_line.element2, first_line.element3)) AS first_line
+    FROM core_trial_lines
+    GROUP BY set_no, actual, quantity_billed, amount
+)
