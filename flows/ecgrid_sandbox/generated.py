@@ -19,7 +19,7 @@ from random import Random
 
 from ecgrid_sandbox import inference, ladders, names
 from ecgrid_sandbox.ladders import Series
-from ecgrid_sandbox.planting import plants
+from ecgrid_sandbox.planting import check_names, plants
 from ecgrid_sandbox.pricing import AllowanceRule, Bound, Model, RatePer, Reading, Rounding, Scope
 from ecgrid_sandbox.world import (
     Contract,
@@ -331,6 +331,7 @@ def world(
     """The world that `seed` draws; see `World.generate`."""
     if months < 2:
         raise ValueError("a world has at least two months: some wrongs show only from one month to the next")
+    check_names(wrongs or ())
     rng = Random(f"generated world {seed}")  # noqa: S311 - figures for a show, no secrets
     when = months_back(last_month, months)
     draw = _Draw(rng, months, meanings)

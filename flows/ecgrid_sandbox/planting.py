@@ -5,7 +5,7 @@ amount some other explanation would give as well (another tier, another model, n
 planted there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from random import Random
 
@@ -29,12 +29,15 @@ PLANTABLE = (
 )
 
 
+def check_names(names: Sequence[str]) -> None:
+    """Raises `ValueError` for a name that no wrong can be planted as."""
+    if unknown := set(names) - set(PLANTABLE):
+        raise ValueError(f"no wrong can be planted as {', '.join(sorted(unknown))}")
+
+
 def plants(bare: World, candidates: Candidates, rng: Random, wrongs: tuple[str, ...] | None) -> tuple[Plant, ...]:
     """The plants of a world: of each check name asked for as many as its lists have room for, up to a few."""
     names = PLANTABLE if wrongs is None else wrongs
-    unknown = set(names) - set(PLANTABLE)
-    if unknown:
-        raise ValueError(f"no wrong can be planted as {', '.join(sorted(unknown))}")
     planting = _Planting(bare, candidates, rng)
     # those with fewest places first
     for name in sorted(names, key=_SCARCITY.index):

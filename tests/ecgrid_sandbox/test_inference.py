@@ -63,7 +63,7 @@ def test_the_undecidable_group_states_why() -> None:
 
 @pytest.mark.parametrize("seed", range(1, 21))
 def test_generated_worlds_plant_what_can_be_told(seed: int) -> None:
-    """Some groups, drawn by the seed, are decided in a month; each wrong line differs from the right one."""
+    """A group drawn by the seed is decided in a month; each wrong line differs from the right one."""
     world = World.generate(seed, date(2026, 10, 1))
     rng = Random(seed)
     month = rng.choice(world.months)
@@ -78,7 +78,7 @@ def test_generated_worlds_plant_what_can_be_told(seed: int) -> None:
         for group in price_list.groups
         if not group.is_money and group.report != "FixedRate" and not is_malformed(group)
     ]
-    for price_list, group in rng.sample(pairs, 2):
+    for price_list, group in rng.sample(pairs, 1):
         found = rivals(group, _seen(world, price_list, group, month), near_meanings(group), rng, tries=25)
         planted = (price_list.price_list_id, *group.pair) in undecided
         assert bool(found) == planted, (group.pair, found[:2])
@@ -99,7 +99,7 @@ def test_generated_worlds_plant_what_can_be_told(seed: int) -> None:
 
 
 def test_generated_worlds_differ_and_repeat() -> None:
-    one, same, other = (World.generate(seed, date(2026, 10, 1)) for seed in (5, 5, 6))
+    one, same, other = (World.generate(seed, date(2026, 10, 1), months=2) for seed in (5, 5, 6))
     assert one == same
     assert one.price_lists != other.price_lists
     assert {network.void for network in one.networks} == {"fault", "absent", "zero"}
@@ -117,7 +117,6 @@ def test_worlds_of_given_meanings_and_wrongs() -> None:
     assert meaning in {group.meaning for group in counted}
     assert {wrong.check_name for wrong in world.wrongs} == {"amount_mismatch"}
     assert len(world.wrongs) == 2  # one a month
-    assert World.generate(3, date(2026, 10, 1), wrongs=()).wrongs == ()
     with pytest.raises(ValueError, match="no wrong can be planted as nonsense"):
         World.generate(3, date(2026, 10, 1), wrongs=("nonsense",))
     with pytest.raises(ValueError, match="at least two months"):
@@ -131,6 +130,7 @@ def test_a_large_world_has_the_mailboxes_asked_for() -> None:
         world.accounts[-1], world.last_month, world.price_list_of(*world.accounts[-1]).groups[0].pair
     )
     assert line is not None
+    assert world.wrongs == ()
 
 
 def test_the_brute_force_would_see_a_blind_spot() -> None:
