@@ -16,11 +16,12 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL
 
 from ecgrid_flows import runs, warehouse
-from ecgrid_flows.errors import BillingError
+from ecgrid_flows.errors import BillingError, Unreachable
 from ecgrid_flows.export import export_month
 from ecgrid_flows.frames import Book
 from ecgrid_flows.plan import Asked
@@ -35,8 +36,18 @@ R = TypeVar("R")
 
 
 def prefect_is_set_up() -> bool:
-    """Whether flow runs have somewhere to be reported: PREFECT_API_URL, or a Prefect profile that has one."""
-    return bool(PREFECT_API_URL.value())
+    """Whether flow runs have somewhere to be reported: PREFECT_API_URL, or a Prefect profile that has one.
+
+    Raises `Unreachable` when that place does not answer.
+    """
+    url = PREFECT_API_URL.value()
+    if not url:
+        return False
+    with get_client(sync_client=True) as client:
+        problem = client.api_healthcheck()
+    if problem is not None:
+        raise Unreachable(f"Prefect at {url} does not answer ({problem}): start it, or unset PREFECT_API_URL")
+    return True
 
 
 class Step(Generic[P, R]):

@@ -57,6 +57,7 @@ def run(
 
     reporter = Reporter(console=context.stderr, quiet=as_json)
     incomplete: MonthIncomplete | None = None
+    is_reported = tasks.prefect_is_set_up()
     with (
         serving(settings, reporter) as (served, is_invented),
         runs.opened(settings=served, reporter=reporter, refresh=refresh, is_invented=is_invented) as opened,
@@ -65,10 +66,10 @@ def run(
         opened.check_source()
         try:
             if len(months) == 1:
-                one = monthly_billing if tasks.prefect_is_set_up() else monthly_billing.fn
+                one = monthly_billing if is_reported else monthly_billing.fn
                 done = [one(month_text(months[0]))]
             else:
-                many = backfill if tasks.prefect_is_set_up() else backfill.fn
+                many = backfill if is_reported else backfill.fn
                 done = many(month_text(months[0]), month_text(months[-1]))
         except MonthIncomplete as error:
             incomplete, done = error, error.done
