@@ -331,7 +331,9 @@ def _prices(connection: warehouse.Connection, tree: warehouse.SqlTree, chunk: _C
     inputs = chunk.tables()
     for name, rows in inputs.items():
         warehouse.register(connection, name, rows)
-    warehouse.materialise(connection, tree, ["core_rating_quotes", "core_rating_quote_slices"], given=inputs)
+    warehouse.materialise(
+        connection, tree, ["core_rating_quotes", "core_rating_quote_slices"], given=inputs, is_guarded=False
+    )
     quotes = warehouse.table(connection, "FROM core_rating_quotes ORDER BY case_id")
     slices = warehouse.table(connection, "FROM core_rating_quote_slices ORDER BY case_id, tier")
     parts: list[list[str]] = [[] for _ in chunk.quantities]

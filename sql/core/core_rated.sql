@@ -1,7 +1,7 @@
 -- One row per case_id of core_rating_cases: what the quantity costs, exactly and rounded, or why it has no price.
 -- The tiers before the one that holds the quantity are full, so their sum is the ladder's own (core_rating_steps),
--- and a case needs but the last slice. Where a number does not fit into 10 decimals, or an allowance is taken from the slices, all slices are
--- rated and added up (core_rating_slices).
+-- and a case needs but the last slice. Where a number does not fit into 10 decimals, or an allowance is taken from the
+-- slices, all slices are rated and added up (core_rating_slices).
 -- `amount_exact` is the sum of the slices; `amount` is that sum rounded once, by the reading's rounding (a line is
 -- rounded, never a slice). An exact amount may have no last decimal (a third of a block): it is then rounded from
 -- what it is, not from its 20 decimals; `amount_exact` is cut after 20, and without a rounding `amount` has 20,

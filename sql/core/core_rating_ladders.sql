@@ -22,7 +22,9 @@ SELECT
     CASE
         WHEN blocks IS NULL THEN 10000000000::HUGEINT
         ELSE try(list_reduce(
-            list_prepend(10000000000::HUGEINT, list_transform(list_distinct(blocks), lambda block: in_last_decimals(block))),
+            list_prepend(
+                10000000000::HUGEINT, list_transform(list_distinct(blocks), lambda block: in_last_decimals(block))
+            ),
             lambda one, other: lcm(one, other)
         ))
     END AS common_block,

@@ -1,11 +1,12 @@
 -- One row per ladder_id, kind of pricing and tier: all that is the same for every quantity that reaches the tier.
 -- Only the kinds that some case asks of a ladder are here. Kind 0, tier 1 takes in the cases that are not priced.
 --   slice_start    where the slice begins: the tier's lower bound, or 0 where one tier prices the whole quantity
---   tier_block     the block in which the slice is counted, null where blocks are not counted per tier; `lift` its rounding
+--   tier_block     the block in which the slice is counted, null where blocks are not counted per tier
+--   lift           how its count is rounded: lift_to_block
 --   unit_price     what one unit costs, null where 10 decimals do not hold it (then `rate` a `price_block`)
 --   ..._before     what the tiers before add, each full: units billed, blocks, amount with flats
---   is_summed      whether this ladder cannot be priced so, for a number that 10 decimals do not hold or that is too large:
---                  then the slices are rated one by one
+--   is_summed      whether that does not do here, for a number that 10 decimals do not hold or that is too large: then
+--                  the slices are rated one by one
 -- Which tiers a kind has: `unit` the first alone, open; the others all.
 WITH asked AS (
     SELECT DISTINCT cases.ladder_id, rules.kind
@@ -47,7 +48,10 @@ priced AS (
             WHEN bounds.block IS NULL THEN 1
             WHEN bounds.inverse * bounds.block = 1 THEN bounds.inverse
         END::DECIMAL(28, 10) AS blocks_per_unit,
-        CASE WHEN kinds.is_sliced THEN coalesce(bounds.upper_bound - bounds.lower_bound, 0) ELSE 0 END::DECIMAL(28, 10) AS width
+        CASE
+            WHEN kinds.is_sliced THEN coalesce(bounds.upper_bound - bounds.lower_bound, 0)
+            ELSE 0
+        END::DECIMAL(28, 10) AS width
     FROM asked
     INNER JOIN kinds ON kinds.kind = asked.kind
     INNER JOIN core_rating_ladders AS ladders ON ladders.ladder_id = asked.ladder_id AND ladders.fault IS NULL
@@ -74,7 +78,9 @@ summed AS (
         *,
         coalesce(sum(full_units) OVER before, 0) AS units_before,
         coalesce(sum(full_blocks) OVER before, 0) AS blocks_before,
-        coalesce(sum(CASE WHEN abs(full_product) < 1000000000000 THEN full_product END) OVER before, 0) AS product_before,
+        coalesce(sum(
+            CASE WHEN abs(full_product) < 1000000000000 THEN full_product END
+        ) OVER before, 0) AS product_before,
         coalesce(sum(CASE WHEN is_sliced THEN flat END) OVER before, 0) AS flat_before,
         coalesce(bool_or(
             unit_price IS NULL OR full_blocks IS NULL OR full_product IS NULL OR abs(full_product) >= 1000000000000

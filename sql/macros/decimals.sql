@@ -24,12 +24,14 @@ CREATE OR REPLACE MACRO part_of_block(value, block) AS
 CREATE OR REPLACE MACRO half_of_block(block) AS
     ((block - part_of_block(block, 0.0000000002::DECIMAL(28, 10))) * 0.5)::DECIMAL(28, 10);
 
--- What is added to a quantity before it is cut to whole blocks, so that the cut rounds by `rule`: up, down, nearest (ties
--- up) or none. A block less its last decimal lifts all but whole blocks into the next; half a block, what lies past half.
+-- What is added to a quantity before it is cut to whole blocks, so that the cut rounds by `rule`: up, down, nearest
+-- (ties up) or none. A block less its last decimal lifts all but whole blocks into the next; half a block, what lies
+-- past half.
 CREATE OR REPLACE MACRO lift_to_block(block, half_block, rule) AS
     CASE rule WHEN 'up' THEN block - 0.0000000001 WHEN 'nearest' THEN half_block ELSE 0 END::DECIMAL(28, 10);
 
--- `quantity` in whole blocks, by the rule whose lift_to_block is `lift`; all of it where block is null. Null: too large.
+-- `quantity` in whole blocks, by the rule whose lift_to_block is `lift`; all of it where block is null. Null: too
+-- large.
 CREATE OR REPLACE MACRO units_counted(quantity, block, lift) AS
     CASE
         WHEN block IS NULL THEN quantity
@@ -57,8 +59,9 @@ CREATE OR REPLACE MACRO inverse_of_block(block) AS
         )
     END;
 
--- What one unit costs at `rate` a block, where 10 decimals hold it; otherwise null. `inverse` is inverse_of_block(block):
--- the product with it, rounded to 10 decimals, is the quotient whenever multiplying back gives the rate.
+-- What one unit costs at `rate` a block, where 10 decimals hold it; otherwise null. `inverse` is
+-- inverse_of_block(block): the product with it, rounded to 10 decimals, is the quotient whenever multiplying back
+-- gives the rate.
 CREATE OR REPLACE MACRO exact_unit_rate(rate, block, inverse) AS
     CASE
         WHEN block = 1 THEN rate::DECIMAL(28, 10)
