@@ -118,19 +118,20 @@ def write_relation(
     amounts: Sequence[str] = (),
     totals: Sequence[str] = (),
     form: CsvForm | None = None,
+    schema: pa.Schema | None = None,
     also: Callable[[pa.RecordBatch], None] | None = None,
 ) -> Written:
     """Write the DuckDB relation `rows`, in its order, to the new file `target`, in one pass over it.
 
-    Columns named in `amounts` are money and show at least two decimals; `totals` are added up. `also` gets every batch
-    of rows as Arrow, in the same order. Raises `StorageFailed` when the disk does not take it; the file may then be
-    half written.
+    Columns named in `amounts` are money and show at least two decimals; `totals` are added up. `schema` is that of
+    `rows`, where it is known already. `also` gets every batch of rows as Arrow, in the same order. Raises
+    `StorageFailed` when the disk does not take it; the file may then be half written.
     """
     form = form or CsvForm()
     digest = hashlib.sha256()
     sums = dict.fromkeys(totals, ZERO)
     count = size = 0
-    schema = schema_of(rows)
+    schema = schema or schema_of(rows)
     cells = ", ".join(_cell(field, field.name in amounts) for field in schema)
     kept = [_quoted(name) for name in (schema.names if also else totals)]
     wanted = rows.project(

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ecgrid_flows.store import disk_errors
+from ecgrid_flows.store import LocalStore, Store, disk_errors
 
-__all__ = ["put_in_place", "staging"]
+__all__ = ["publish", "put_file", "put_in_place", "staging"]
 
 _HIDDEN = ".staged-"
 
@@ -58,3 +58,40 @@ def _sync(path: Path, flags: int) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def put_file(store: Store, path: str, source: Path) -> None:
+    """Copy a local file into the store, whole or not at all; on local storage without holding it in memory."""
+    if not isinstance(store, LocalStore):
+        store.write(path, source.read_bytes())
+        return
+    target = Path(store.uri(path))
+    with disk_errors(str(target)):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        half = target.with_name(f".half-{secrets.token_hex(6)}")
+        try:
+            shutil.copyfile(source, half)
+            _sync(half, os.O_RDONLY)
+            half.replace(target)
+        finally:
+            half.unlink(missing_ok=True)
+        _sync(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def publish(store: Store, folder: Path, path: str, last: str) -> None:
+    """Make the folder `path` of a remote store hold the files of the local `folder`; the file `last` comes last.
+
+    Readers there go by `last` (a manifest): it is taken away first, so that what it names is always there, whole.
+    """
+    if isinstance(store, LocalStore):
+        return
+    names = sorted(found.name for found in folder.iterdir() if found.is_file())
+    store.delete(f"{path}/{last}")
+    for name in names:
+        if name != last:
+            put_file(store, f"{path}/{name}", folder / name)
+    for entry in list(store.entries(path)):
+        below = entry.path.removeprefix(f"{path}/")
+        if "/" not in below and below not in names:
+            store.delete(entry.path)
+    put_file(store, f"{path}/{last}", folder / last)

@@ -79,7 +79,10 @@ AMOUNTS = ("debit", "credit")
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one contract was billed for one network, report, measure and tax flag in a month; `amount` is exact."""
+    """What one contract was billed for one network, report, measure and tax flag in a month; `amount` is exact.
+
+    `suffix` ends the reference of its entry: charges of different suffixes are entries of their own.
+    """
 
     contract_id: int | None
     network_id: int
@@ -89,6 +92,7 @@ class Charge:
     is_taxable: bool
     invoice_number: str | None
     amount: Decimal
+    suffix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +212,8 @@ def entries(charges: Iterable[Charge], chart: Chart, currency: str) -> list[Entr
 
 def _reference(charge: Charge) -> str:
     contract = "none" if charge.contract_id is None else charge.contract_id
-    return charge.invoice_number or f"ECGRID-{contract}-{month_text(charge.reporting_month)}"
+    invoice = charge.invoice_number or f"ECGRID-{contract}-{month_text(charge.reporting_month)}"
+    return invoice + charge.suffix
 
 
 def _bill(charges: Sequence[Charge], chart: Chart, currency: str) -> list[Entry]:

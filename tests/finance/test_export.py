@@ -11,8 +11,9 @@ import pytest
 
 from ecgrid_flows.csv_files import CsvForm
 from ecgrid_flows.errors import NoSuchData, StorageFailed
-from ecgrid_flows.export import export_month, read_export, read_manifest
+from ecgrid_flows.export import export_month, read_export
 from ecgrid_flows.settings import Settings
+from ecgrid_flows.sheets import read_manifest
 from ecgrid_transforms.money import Decimal
 
 from .world import MONTH, build, finding, line

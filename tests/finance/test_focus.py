@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import settings as checked
 from hypothesis import strategies as st
 
-from ecgrid_flows.export import export_month, focus_sheet, read_export
+from ecgrid_flows.export import export_month, read_export
 from ecgrid_flows.settings import Settings
+from ecgrid_flows.sheets import focus_sheet
 from ecgrid_transforms.money import ONE, ZERO, Decimal, rounded, total
 
 from .world import MONTH, build, fill, line, prepare, proof

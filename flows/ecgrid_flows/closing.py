@@ -1,0 +1,213 @@
+"""Closing a month: it is sealed, and from then on nothing that is pulled or inferred changes what finance has.
+
+    closings/YYYY-MM/<entry>/lines.parquet, readings.parquet, findings.parquet, focus.parquet    what was closed
+                             exports/…                                                           the files as they were
+    closings/log/…                                                                               see `decisions`
+
+A month with open findings of severity error is not closed unless each is accepted, with a reason. The closing's entry
+in the log names every frozen file by its hash, and is itself sealed by the entries after it; `verify` holds all of
+that against what is there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from ecgrid_flows import decisions, warehouse
+from ecgrid_flows.corrections import FOCUS, LINES
+from ecgrid_flows.decisions import CLOSINGS, Decision, Log
+from ecgrid_flows.errors import NoSuchData, Refused, SettingsError
+from ecgrid_flows.export import require_month, write_month
+from ecgrid_flows.finding_states import OPEN, find, set_state, with_states
+from ecgrid_flows.folders import publish, put_file, staging
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.sheets import (
+    FOCUS_KEY,
+    KEY,
+    MANIFEST,
+    form_of,
+    listed,
+    of_month,
+    opened,
+    read_manifest,
+    sha256_of,
+    write_parquet,
+)
+from ecgrid_flows.store import Store
+from ecgrid_transforms.period import month_text
+
+__all__ = ["Closed", "Verified", "close_month", "reopen_month", "require_closed", "verify"]
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A month just closed: the log's entry (its hash is the seal to keep), what was accepted, and the frozen export."""
+
+    entry: Decision
+    accepted: tuple[str, ...]
+    exports: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What `verify` held against the seals: how many files, and what is not as it was closed."""
+
+    files: int
+    faults: tuple[str, ...]
+
+
+def close_month(settings: Settings, store: Store, month: date, accept: Mapping[str, str]) -> Closed:
+    """Seal `month`; `accept` gives a reason for each finding to accept. The caller holds the data directory's lock.
+
+    Raises `Refused` when the month is closed already or findings of severity error are open; then nothing is recorded.
+    """
+    log = decisions.read(store)
+    log.require_sound()
+    earlier = log.closing(month)
+    if earlier is not None:
+        raise Refused(
+            f"{month_text(month)} is closed, since {earlier.at} by {earlier.by}: "
+            f"`corrections {month_text(month)}` shows what changed, `reopen` opens it again"
+        )
+    if empty := [name for name, why in accept.items() if not why.strip()]:
+        raise SettingsError(f"finding {empty[0]} is to be accepted without a reason: give one by --why")
+    with opened(settings) as connection:
+        require_month(connection, month)
+        accepted = find(connection, accept, month)
+        _require_decided(of_month(with_states(connection, log), month), month, {row["finding_id"] for row in accepted})
+        for row, why in zip(accepted, accept.values(), strict=True):
+            set_state(store, [row], "accepted", why)
+        log = decisions.read(store)
+        exports = _export_again(connection, settings, log, month)
+        publish(store, settings.exports_dir(month), f"exports/{month_text(month)}", MANIFEST)
+        entry = _freeze(connection, settings, store, log, month, exports)
+    return Closed(entry, tuple(row["finding_id"] for row in accepted), tuple(exports))
+
+
+def _require_decided(findings: Any, month: date, accepted: set[str]) -> None:
+    """Refuse while an error is open that is not about to be accepted."""
+    errors = findings.filter(f"severity = 'error' AND state = '{OPEN}'").order("check_name, finding_id")
+    still_open = [
+        row
+        for row in errors.project("finding_id, check_name, network_id, mailbox_id, difference::VARCHAR").fetchall()
+        if row[0] not in accepted
+    ]
+    if not still_open:
+        return
+    shown = "\n".join(
+        f"  {name}  {check}" + ("" if network is None else f"  {network}/{mailbox}") + (f"  {amount}" if amount else "")
+        for name, check, network, mailbox, amount in still_open[:_SHOWN]
+    )
+    more = f"\n  and {len(still_open) - _SHOWN} more" if len(still_open) > _SHOWN else ""
+    raise Refused(
+        f"{month_text(month)} has {len(still_open)} open findings of severity error, so it is not closed: accept each "
+        f"by --accept FINDING --why TEXT, or decide by `findings set FINDING accepted|disputed|resolved --note TEXT`:\n"
+        f"{shown}{more}"
+    )
+
+
+def _export_again(connection: warehouse.Connection, settings: Settings, log: Log, month: date) -> list[Path]:
+    """The month's export, made anew in the form that it has, so that it carries the last decisions."""
+    try:
+        manifest: Mapping[str, Any] | None = read_manifest(settings.exports_dir(month))
+    except SettingsError:
+        manifest = None
+    if manifest is None:
+        from ecgrid_flows.csv_files import CsvForm
+
+        return write_month(connection, settings, log, month, run_id=None, form=CsvForm())
+    return write_month(connection, settings, log, month, run_id=manifest["run_id"], form=form_of(manifest))
+
+
+def _freeze(
+    connection: warehouse.Connection, settings: Settings, store: Store, log: Log, month: date, exports: list[Path]
+) -> Decision:
+    """Keep what is closed, then say so in the log: a closing is there with its entry, not before."""
+    folder = f"{CLOSINGS}/{month_text(month)}/{len(log.entries) + 1:06}"
+    lines = of_month(connection.table("out_finance_lines"), month)
+    readings = connection.table("out_readings")
+    snapshots = {
+        LINES: lines.order(listed(KEY)),
+        FOCUS: of_month(connection.table("out_focus"), month).order(listed((*FOCUS_KEY, "x_Part"))),
+        "findings.parquet": of_month(with_states(connection, log), month).order("finding_id"),
+        "readings.parquet": readings.join(
+            lines.project("price_list_id").distinct().set_alias("used"), "price_list_id", how="semi"
+        ).order("price_list_id, account_report, measure_field, reading_id"),
+    }
+    seals = {}
+    with staging(settings.local_dir / CLOSINGS / "closing") as staged:
+        for name, rows in snapshots.items():
+            write_parquet(rows, staged / name)
+            seals[f"{folder}/{name}"] = sha256_of(staged / name)
+            put_file(store, f"{folder}/{name}", staged / name)
+    frozen = {path.name: sha256_of(path) for path in exports}
+    for path in exports:
+        put_file(store, f"{folder}/exports/{path.name}", path)
+    manifest = read_manifest(settings.exports_dir(month))
+    return decisions.append(
+        store,
+        "close",
+        {
+            "month": month_text(month),
+            "run_id": manifest["run_id"],
+            "control_totals": manifest["files"]["finance_lines.csv"]["control_totals"],
+            "files": seals | {f"{folder}/exports/{name}": seal for name, seal in frozen.items()},
+            "exports": frozen,
+        },
+    )
+
+
+def reopen_month(store: Store, month: date, why: str) -> Decision:
+    """Open a closed month again, for a reason; what was closed stays in `closings`. The caller holds the lock."""
+    if not why.strip():
+        raise SettingsError("reopening wants a reason: say why by --why TEXT")
+    log = decisions.read(store)
+    log.require_sound()
+    closing = require_closed(log, month)
+    return decisions.append(
+        store, "reopen", {"month": month_text(month), "why": why.strip(), "closing": closing.number}
+    )
+
+
+def require_closed(log: Log, month: date) -> Decision:
+    """The closing of `month`; raises `NoSuchData` when it is open."""
+    closing = log.closing(month)
+    if closing is None:
+        raise NoSuchData(f"{month_text(month)} is not closed: `ecgrid-billing close {month_text(month)}` closes it")
+    return closing
+
+
+def verify(settings: Settings, store: Store, month: date, seal: str | None = None) -> Verified:
+    """Hold the log and every file of the closed month against their seals; `seal` is one that was kept elsewhere."""
+    log = decisions.read(store)
+    faults = list(log.faults)
+    if seal is not None and not any(entry.sha256.startswith(seal.strip().lower()) for entry in log.entries):
+        faults.append(f"no entry of the log has the seal {seal}")
+    closing = log.closing(month)
+    if closing is None:
+        if not faults:
+            require_closed(log, month)
+        return Verified(0, tuple(faults))
+    seals: dict[str, str] = dict(closing.data["files"])
+    for booking in log.bookings(closing):
+        seals |= booking.data["files"]
+    for path, kept in seals.items():
+        if not store.exists(path):
+            faults.append(f"{store.uri(path)} is missing")
+        elif _sha256(store, path) != kept:
+            faults.append(f"{store.uri(path)} is not what it was")
+    for name, kept in closing.data["exports"].items():
+        path_of = settings.exports_dir(month) / name
+        if not path_of.is_file():
+            faults.append(f"{path_of} is missing; `export` puts it back as it was closed")
+        elif sha256_of(path_of) != kept:
+            faults.append(f"{path_of} is not what was closed")
+    return Verified(len(seals) + len(closing.data["exports"]), tuple(faults))
+
+
+def _sha256(store: Store, path: str) -> str:
+    return sha256_of(Path(store.locals([path])[0]))

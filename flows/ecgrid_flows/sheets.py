@@ -1,0 +1,282 @@
+"""How the files of an export are written, and how they are read back.
+
+A `Sheet` says what goes into one CSV: a relation, its order, its money. A folder of files has a manifest with rows,
+columns, control totals and SHA-256 of each; `read_export` reads a file by it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ecgrid_flows import journal_entries, warehouse
+from ecgrid_flows.csv_files import CsvForm, Written, field_types, read_table, schema_of, write_relation
+from ecgrid_flows.errors import NoSuchData, SettingsError
+from ecgrid_flows.folders import put_in_place
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.store import disk_errors
+from ecgrid_transforms.money import Decimal, plain
+
+__all__ = [
+    "FOCUS_KEY",
+    "KEY",
+    "MANIFEST",
+    "Sheet",
+    "focus_sheet",
+    "form_of",
+    "form_words",
+    "journal_sheet",
+    "listed",
+    "of_month",
+    "opened",
+    "place",
+    "read_export",
+    "read_manifest",
+    "sha256_of",
+    "write_parquet",
+    "write_sheet",
+]
+
+MANIFEST = "manifest.json"
+#: What an export may use; past the memory, sorts spill to a folder beside the warehouse.
+MEMORY_LIMIT = "1GiB"
+KEY = ("network_id", "mailbox_id", "reporting_month", "account_report", "measure_field")
+#: The same key in out_focus.
+FOCUS_KEY = ("network_id", "mailbox_id", "reporting_month", "x_AccountReport", "x_MeasureField")
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One file to write: a relation (whose column names and types are the file's), its order, and what is money.
+
+    `order` must leave no ties that show; its columns need not be among `columns` (all of them by default). `totals` are
+    the columns whose sums stand in the manifest. With `parquet` the rows go into a Parquet file of that name as well.
+    """
+
+    name: str
+    rows: Any
+    order: tuple[str, ...]
+    amounts: tuple[str, ...] = ()
+    totals: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    parquet: str | None = None
+
+    def ordered(self) -> Any:
+        rows = self.rows.order(listed(self.order))
+        return rows.project(listed(self.columns)) if self.columns else rows
+
+
+def listed(columns: Sequence[str]) -> str:
+    """Column names as a list for DuckDB."""
+    return ", ".join(f'"{column}"' for column in columns)
+
+
+def opened(settings: Settings) -> "closing[warehouse.Connection]":
+    """The warehouse, read-only, within the memory that an export may use."""
+    spill = settings.warehouse_path.with_name("export.spill")
+    return closing(warehouse.connect(settings.warehouse_path, memory_limit=MEMORY_LIMIT, temp_dir=spill))
+
+
+def of_month(rows: Any, month: date) -> Any:
+    """The rows of a relation that belong to one month."""
+    return rows.filter(f"reporting_month = DATE '{month.isoformat()}'")
+
+
+def journal_sheet(
+    connection: warehouse.Connection, settings: Settings, charges: Any, name: str, currency: str
+) -> Sheet:
+    """The journal of the amounts in `charges` (as in out_journal_amounts), by the user's chart of accounts.
+
+    A column `suffix`, where there is one, ends the reference, and so makes an entry of its own.
+    """
+    fields = ("contract_id", "network_id", "reporting_month", "account_report", "measure_field", "is_taxable")
+    wanted = (*fields, "invoice_number", "amount", *(("suffix",) if "suffix" in charges.columns else ()))
+    rows = charges.project(listed(wanted)).to_arrow_table().to_pylist()
+    chart = journal_entries.read_chart(_chart_path(settings))
+    lines = journal_entries.entries((journal_entries.Charge(**row) for row in rows), chart, currency)
+    relation = name.removesuffix(".csv")
+    warehouse.register(connection, relation, journal_entries.to_table(lines))
+    return Sheet(
+        name,
+        connection.table(relation),
+        order=("row",),
+        amounts=journal_entries.AMOUNTS,
+        totals=journal_entries.AMOUNTS,
+        columns=tuple(column for column in journal_entries.SCHEMA.names if column != "row"),
+    )
+
+
+def _chart_path(settings: Settings) -> Path:
+    """The user's chart of accounts, else the one that ships."""
+    from ecgrid_flows.runs import reference_folders
+
+    found = [folder / "journal_accounts.csv" for folder in reference_folders(settings)]
+    return next(path for path in reversed(found) if path.is_file())
+
+
+def focus_sheet(charges: Any, stem: str, currency: str) -> Sheet:
+    """FOCUS rows: decimals at nine places (none is rounded: `core_charges` lets no more through), the currency set."""
+    shown, decimals = [], []
+    for field in schema_of(charges):
+        name = f'"{field.name}"'
+        if field.name == "BillingCurrency":
+            shown.append(f"'{currency}' AS {name}")
+        elif pa.types.is_decimal(field.type):
+            shown.append(f"{name}::DECIMAL(38, 9) AS {name}")
+            decimals.append(field.name)
+        else:
+            shown.append(name)
+    rows = charges.project(", ".join(shown))
+    return Sheet(
+        f"{stem}.csv",
+        rows,
+        order=(*FOCUS_KEY, *(name for name in ("x_Correction", "x_Entry") if name in rows.columns), "x_Part"),
+        amounts=tuple(decimals),
+        totals=("BilledCost", "EffectiveCost", "ListCost", "ContractedCost"),
+        columns=tuple(name for name in rows.columns if name not in KEY),
+        parquet=f"{stem}.parquet",
+    )
+
+
+def write_sheet(sheet: Sheet, folder: Path, form: CsvForm) -> dict[str, Any]:
+    """Write the files of one sheet; what the manifest says of each."""
+    rows = sheet.ordered()
+    schema = schema_of(rows)
+    options: dict[str, Any] = {"amounts": sheet.amounts, "totals": sheet.totals, "form": form, "schema": schema}
+    if sheet.parquet is None:
+        written = write_relation(rows, folder / sheet.name, **options)
+        return {sheet.name: _file_words(written, schema)}
+    schema = pa.schema([field.with_type(_utc(field.type)) for field in schema])
+    path = folder / sheet.parquet
+    with disk_errors(str(path)), pq.ParquetWriter(path, schema) as parquet:
+        written = write_relation(
+            rows, folder / sheet.name, also=lambda batch: parquet.write_batch(batch.cast(schema)), **options
+        )
+    both = replace(written, size=path.stat().st_size, sha256=sha256_of(path))
+    return {sheet.name: _file_words(written, schema), sheet.parquet: _file_words(both, schema)}
+
+
+def write_parquet(rows: Any, path: Path) -> None:
+    """The rows of a relation, in its order, as a Parquet file."""
+    with disk_errors(str(path)):
+        reader = rows.to_arrow_reader(65_536)
+        with pq.ParquetWriter(path, reader.schema, compression="zstd") as parquet:
+            for batch in reader:
+                parquet.write_batch(batch)
+
+
+def _utc(kind: pa.DataType) -> pa.DataType:
+    return pa.timestamp("us", tz="UTC") if pa.types.is_timestamp(kind) else kind
+
+
+def _file_words(written: Written, schema: pa.Schema) -> dict[str, Any]:
+    return {
+        "rows": written.rows,
+        "bytes": written.size,
+        "sha256": written.sha256,
+        "control_totals": {name: _total_text(value) for name, value in written.totals.items()},
+        "columns": field_types(schema),
+    }
+
+
+def _total_text(value: Decimal | int) -> str:
+    text = plain(Decimal(value))
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def form_words(form: CsvForm) -> dict[str, Any]:
+    """How the CSVs are written, as a manifest says it."""
+    return {"delimiter": form.delimiter, "line_end": "CRLF", "encoding": "UTF-8", "byte_order_mark": form.bom}
+
+
+def form_of(manifest: Mapping[str, Any]) -> CsvForm:
+    """The form that `form_words` described."""
+    return CsvForm(semicolons=manifest["csv"]["delimiter"] == ";", bom=manifest["csv"]["byte_order_mark"])
+
+
+def place(staged: Path, target: Path, manifest: Mapping[str, Any]) -> list[Path]:
+    """Put the staged files and their manifest in place of `target`, unless they are there already.
+
+    An export in place that differs in nothing but its run id stays, run id included. Gives the paths, manifest last.
+    """
+    if not _is_unchanged(target, manifest):
+        with disk_errors(str(staged)):
+            text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
+            (staged / MANIFEST).write_text(text, encoding="utf-8")
+        put_in_place(staged, target)
+    return [target / name for name in (*manifest["files"], MANIFEST)]
+
+
+def _is_unchanged(target: Path, manifest: Mapping[str, Any]) -> bool:
+    if not (target / MANIFEST).is_file():
+        return False
+    try:
+        old = read_manifest(target)
+    except SettingsError:
+        return False
+    return (
+        {**old, "run_id": None} == {**json.loads(json.dumps(manifest)), "run_id": None}
+        and {path.name for path in target.iterdir()} == {*manifest["files"], MANIFEST}
+        and all(sha256_of(target / name) == entry["sha256"] for name, entry in manifest["files"].items())
+    )
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with disk_errors(str(path)), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of an export; raises `NoSuchData` when there is none, `SettingsError` when it is damaged."""
+    path = folder / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_bytes())
+        manifest["files"].keys()
+    except FileNotFoundError:
+        raise NoSuchData(f"{folder} holds no whole export: run `ecgrid-billing export` for its month") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SettingsError(f"{path} is damaged: export the month again") from error
+    return manifest
+
+
+_TYPES = {
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "bool": pa.bool_(),
+    "string": pa.string(),
+    "date32[day]": pa.date32(),
+    "timestamp[us, tz=UTC]": pa.timestamp("us", tz="UTC"),
+}
+
+
+def _schema(columns: Sequence[Mapping[str, str]]) -> pa.Schema:
+    """The Arrow schema that a manifest describes."""
+
+    def kind(text: str) -> pa.DataType:
+        if text.startswith("decimal128("):
+            precision, scale = text.removeprefix("decimal128(").removesuffix(")").split(",")
+            return pa.decimal128(int(precision), int(scale))
+        return _TYPES[text]
+
+    return pa.schema([(column["name"], kind(column["type"])) for column in columns])
+
+
+def read_export(path: Path) -> pa.Table:
+    """One CSV of an export as the table it was written from: types by its manifest, the formula guard undone.
+
+    This is how an exported file is imported again without loss. Raises `NoSuchData` when the manifest does not name
+    the file.
+    """
+    manifest = read_manifest(path.parent)
+    entry = manifest["files"].get(path.name)
+    if entry is None:
+        raise NoSuchData(f"{path.parent / MANIFEST} does not name {path.name}: export the month again")
+    return read_table(path, _schema(entry["columns"]), form_of(manifest))

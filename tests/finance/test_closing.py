@@ -1,0 +1,364 @@
+"""A closed month stays closed: what changes later comes as corrections, and whatever is tampered with is told."""
+
+import json
+from collections import defaultdict
+from contextlib import closing as closing_of
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as checked
+from hypothesis import strategies as st
+
+from ecgrid_flows import corrections, decisions
+from ecgrid_flows.closing import Closed, close_month, reopen_month, verify
+from ecgrid_flows.errors import NoSuchData, Refused, SettingsError
+from ecgrid_flows.export import export_month, read_export
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.sheets import read_manifest
+from ecgrid_flows.store import open_store
+from ecgrid_transforms.money import ZERO, Decimal
+
+from .world import MONTH, build, fill, finding, line
+
+
+@pytest.fixture
+def usd(tmp_path: Path) -> Settings:
+    return Settings(data_dir=str(tmp_path / "data"), currency="USD")
+
+
+def close(settings: Settings, accept: dict[str, str] | None = None) -> Closed:
+    return close_month(settings, open_store(settings), MONTH, accept or {})
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def corrected(settings: Settings) -> list[dict[str, Any]]:
+    export_month(settings, MONTH)
+    path = settings.exports_dir(MONTH) / "corrections/corrections.csv"
+    rows: list[dict[str, Any]] = read_export(path).to_pylist() if path.is_file() else []
+    return rows
+
+
+def plain_text(value: Decimal) -> str:
+    return f"{value:f}".rstrip("0").rstrip(".")
+
+
+def shown(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    wanted = ("correction", "entry", "mailbox_id", "billed_amount", "expected_amount")
+    return [tuple(plain_text(v) if isinstance(v, Decimal) else v for v in map(row.get, wanted)) for row in rows]
+
+
+def test_open_errors_keep_a_month_open_until_each_is_accepted(settings: Settings) -> None:
+    build(
+        settings,
+        out_line_items=[line(amount="80")],
+        out_findings=[finding(), finding(mailbox_id=1), finding(mailbox_id=2, severity="warning")],
+    )
+    export_month(settings, MONTH)
+    found = read_export(settings.exports_dir(MONTH) / "findings.csv").to_pylist()
+    ids = {row["mailbox_id"]: row["finding_id"] for row in found}
+    with pytest.raises(Refused, match=r"2 open findings of severity error.*--accept FINDING") as refused:
+        close(settings)
+    assert ids[0] in str(refused.value)
+    with pytest.raises(Refused, match="1 open findings"):
+        close(settings, {ids[0]: "within our tolerance"})
+    with pytest.raises(SettingsError, match="without a reason"):
+        close(settings, {ids[0]: "fine", ids[1]: " "})
+    with pytest.raises(NoSuchData, match="no finding 'abcdef'"):
+        close(settings, {ids[0]: "fine", "abcdef": "fine"})
+    assert decisions.read(open_store(settings)).entries == ()  # a refused closing records nothing
+    done = close(settings, {ids[0]: "within our tolerance", ids[1]: "settled by phone"})
+    assert done.accepted == (ids[0], ids[1])
+    files = {path.name: path for path in done.exports}
+    frozen = {row["mailbox_id"]: (row["state"], row["note"]) for row in read_export(files["findings.csv"]).to_pylist()}
+    assert frozen == {
+        0: ("accepted", "within our tolerance"),
+        1: ("accepted", "settled by phone"),
+        2: ("open", None),
+    }
+
+
+def test_a_disputed_error_does_not_keep_a_month_open(settings: Settings) -> None:
+    from .test_finding_states import decide
+
+    build(settings, out_line_items=[line(amount="80")], out_findings=[finding()])
+    export_month(settings, MONTH)
+    name = read_export(settings.exports_dir(MONTH) / "findings.csv")["finding_id"][0].as_py()
+    decide(settings, open_store(settings), name, "disputed")
+    assert close(settings).entry.kind == "close"
+
+
+def test_a_closed_month_keeps_its_files_whatever_comes_later(settings: Settings) -> None:
+    build(settings, out_line_items=[line(), line(mailbox_id=1)])
+    export_month(settings, MONTH, run_id="first")
+    close(settings)
+    frozen = contents(settings.exports_dir(MONTH))
+    build(settings, out_line_items=[line(amount="75.00", expected_amount="75.00"), line(mailbox_id=2)])
+    paths = export_month(settings, MONTH, run_id="second")
+    assert contents(settings.exports_dir(MONTH)) == frozen
+    assert read_manifest(settings.exports_dir(MONTH))["run_id"] == "first"
+    assert {path.parent.name for path in paths} == {"2026-10", "corrections"}
+    assert verify(settings, open_store(settings), MONTH).faults == ()
+
+
+def test_corrections_by_hand(settings: Settings) -> None:
+    """One line changed, one came, one went; one only changed its reading's name, which is no correction."""
+    build(settings, out_line_items=[line(), line(mailbox_id=1), line(mailbox_id=3, reading_id="unit")])
+    close(settings)
+    assert corrected(settings) == []
+    build(
+        settings,
+        out_line_items=[
+            line(amount="75.00", expected_amount="75.00", is_taxable=True),
+            line(mailbox_id=2, amount="5", expected_amount=None, difference=None),
+            line(mailbox_id=3, reading_id="unit (other words)"),
+        ],
+    )
+    rows = corrected(settings)
+    assert shown(rows) == [
+        (1, "reversal", 0, "-72.96", "-72.96"),
+        (1, "re-entry", 0, "75", "75"),
+        (1, "reversal", 1, "-72.96", "-72.96"),
+        (1, "re-entry", 2, "5", None),
+    ]
+    assert {row["reporting_month"] for row in rows} == {MONTH}
+    assert [row["quantity_billed"] for row in rows] == [-335, 335, -335, 335]
+
+
+def test_corrections_for_the_ledger_and_in_focus(usd: Settings) -> None:
+    """72.96 is taken back and 75.00 entered: 2.04 more is owed, by an entry of its own."""
+    build(usd, out_line_items=[line()])
+    close(usd)
+    build(usd, out_line_items=[line(amount="75.00", expected_amount="75.00", schedule_rate="0.2238805970")])
+    export_month(usd, MONTH)
+    folder = usd.exports_dir(MONTH) / "corrections"
+    journal = read_export(folder / "corrections_journal.csv").to_pylist()
+    assert [(row["date"], row["account"], row["debit"], row["credit"], row["reference"]) for row in journal] == [
+        (date(2026, 10, 31), "6100", Decimal("2.04"), None, "ECGRID-8751-2026-10-C1"),
+        (date(2026, 10, 31), "2000", None, Decimal("2.04"), "ECGRID-8751-2026-10-C1"),
+    ]
+    focus = read_export(folder / "corrections_focus_1_2.csv").to_pylist()
+    assert [(row["ChargeClass"], row["x_Entry"], row["BilledCost"], row["InvoiceId"]) for row in focus] == [
+        ("Correction", "re-entry", Decimal("75.00"), "provisional-8751-2026-10-C1"),
+        ("Correction", "reversal", Decimal("-72.96"), "provisional-8751-2026-10-C1"),
+    ]
+    for row in focus:
+        assert row["PricingQuantity"] * row["ContractedUnitPrice"] == row["ContractedCost"]
+        assert row["ContractedUnitPrice"] > ZERO
+        assert row["ChargePeriodStart"].date() == MONTH
+
+
+amounts = st.one_of(st.none(), st.decimals("-999", "9999", places=4))
+states_of_a_month = st.dictionaries(st.integers(0, 4), st.tuples(amounts, amounts), max_size=5)
+
+
+@given(st.lists(st.tuples(states_of_a_month, st.booleans()), min_size=1, max_size=4), states_of_a_month)
+@checked(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+def test_reversals_and_re_entries_sum_to_the_change_for_any_sequence_of_pulls(
+    tmp_path_factory: pytest.TempPathFactory,
+    pulls: list[tuple[dict[int, tuple[Decimal | None, Decimal | None]], bool]],
+    first: dict[int, tuple[Decimal | None, Decimal | None]],
+) -> None:
+    """After every pull, booked or not: what was closed and all corrections make what the warehouse says, by line."""
+    settings = Settings(data_dir=str(tmp_path_factory.mktemp("pulls") / "data"))
+    store = open_store(settings)
+
+    def rows_of(month: dict[int, tuple[Decimal | None, Decimal | None]]) -> list[dict[str, Any]]:
+        return [
+            line(mailbox_id=mailbox, amount=str(billed or ZERO), expected_amount=None if right is None else str(right))
+            for mailbox, (billed, right) in month.items()
+        ]
+
+    call = {**line(), "outcome": "line", "attempts": 1, "latency_ms": 1, "called_at": 0}
+    build(settings, out_line_items=rows_of(first), raw_calls=[call])
+    close(settings)
+    booked: list[dict[str, Any]] = []
+    for month, is_booked in pulls:
+        with closing_of(duckdb.connect(str(settings.warehouse_path))) as connection:
+            fill(connection, out_line_items=rows_of(month))
+        rows = listed_pairs(settings)
+        assert all(row in rows for row in booked)  # what was booked stays
+        sums: dict[int, list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
+        for mailbox, (billed, right) in first.items():
+            sums[mailbox] = [billed or ZERO, right or ZERO]
+        for row in rows:
+            kept = sums[row["mailbox_id"]]
+            sums[row["mailbox_id"]] = [kept[0] + row["billed_amount"], kept[1] + (row["expected_amount"] or ZERO)]
+        for mailbox in {*first, *month}:
+            billed, right = month.get(mailbox, (ZERO, ZERO))
+            assert sums[mailbox] == [billed or ZERO, right or ZERO]
+        if is_booked:
+            log = decisions.read(store)
+            entry = log.closing(MONTH)
+            assert entry is not None
+            corrections.book(settings, store, log, entry, "posted")
+            booked = rows
+    assert verify(settings, store, MONTH).faults == ()
+
+
+def listed_pairs(settings: Settings) -> list[dict[str, Any]]:
+    store = open_store(settings)
+    log = decisions.read(store)
+    entry = log.closing(MONTH)
+    assert entry is not None
+    with corrections.pairs(settings, store, log, entry) as (_, found):
+        rows: list[dict[str, Any]] = found.lines.to_arrow_table().to_pylist()
+    return rows
+
+
+def test_what_is_booked_is_posted_once(settings: Settings) -> None:
+    build(settings, out_line_items=[line()])
+    close(settings)
+    store = open_store(settings)
+
+    def book() -> decisions.Decision | None:
+        log = decisions.read(store)
+        entry = log.closing(MONTH)
+        assert entry is not None
+        return corrections.book(settings, store, log, entry, "posted in November")
+
+    assert book() is None
+    build(settings, out_line_items=[line(amount="75")])
+    entry = book()
+    assert entry is not None
+    assert (entry.data["entries"], entry.data["billed_amount"]) == (2, "2.0400000000")
+    build(settings, out_line_items=[line(amount="70")])
+    assert shown(corrected(settings)) == [
+        (1, "reversal", 0, "-72.96", "-72.96"),
+        (1, "re-entry", 0, "75", "72.96"),
+        (2, "reversal", 0, "-75", "-72.96"),
+        (2, "re-entry", 0, "70", "72.96"),
+    ]
+
+
+def test_closing_twice_and_reopening(settings: Settings) -> None:
+    build(settings, out_line_items=[line()])
+    with pytest.raises(NoSuchData, match="is not closed"):
+        reopen_month(open_store(settings), MONTH, "wrong invoice")
+    close(settings)
+    with pytest.raises(Refused, match="is closed, since"):
+        close(settings)
+    with pytest.raises(SettingsError, match="wants a reason"):
+        reopen_month(open_store(settings), MONTH, " ")
+    build(settings, out_line_items=[line(amount="75")])
+    assert len(corrected(settings)) == 2
+    reopen_month(open_store(settings), MONTH, "wrong invoice")
+    export_month(settings, MONTH)
+    table = read_export(settings.exports_dir(MONTH) / "finance_lines.csv")
+    assert table["billed_amount"].to_pylist() == [Decimal(75)]
+    assert not (settings.exports_dir(MONTH) / "corrections").exists()
+    close(settings)
+    assert corrected(settings) == []
+    log = decisions.read(open_store(settings))
+    assert [entry.kind for entry in log.entries] == ["close", "reopen", "close"]
+    assert log.entries[1].data["why"] == "wrong invoice"
+
+
+def test_a_deleted_export_of_a_closed_month_comes_back_as_it_was(settings: Settings) -> None:
+    build(settings, out_line_items=[line()])
+    close(settings)
+    folder = settings.exports_dir(MONTH)
+    frozen = contents(folder)
+    build(settings, out_line_items=[line(amount="75")])
+    for path in folder.iterdir():
+        path.unlink()
+    export_month(settings, MONTH)
+    assert contents(folder) == frozen
+
+
+TAMPERED = [
+    "exports/2026-10/finance_lines.csv",
+    "exports/2026-10/manifest.json",
+    "closings/2026-10/000001/lines.parquet",
+    "closings/2026-10/000001/readings.parquet",
+    "closings/2026-10/000001/findings.parquet",
+    "closings/2026-10/000001/exports/findings.csv",
+    "closings/log/000001.json",
+    "closings/head.json",
+]
+
+
+@pytest.mark.parametrize("is_missing", [False, True], ids=["changed", "missing"])
+@pytest.mark.parametrize("path", TAMPERED)
+def test_whatever_is_tampered_with_is_told(settings: Settings, path: str, is_missing: bool) -> None:
+    build(settings, out_line_items=[line()])
+    close(settings)
+    reopen_month(open_store(settings), MONTH, "once more")
+    close(settings)
+    path = path.replace("000001/", "000003/")  # of the closing that counts
+    assert verify(settings, open_store(settings), MONTH).faults == ()
+    victim = Path(settings.data_dir) / path
+    if is_missing:
+        victim.unlink()
+    else:
+        data = bytearray(victim.read_bytes())
+        data[len(data) // 2] ^= 1
+        victim.write_bytes(data)
+    faults = verify(settings, open_store(settings), MONTH).faults
+    assert faults
+    assert any(victim.name in fault or (victim.parent.name == "log" and "log/" in fault) for fault in faults)
+
+
+def test_a_log_cut_short_or_written_anew_is_told(settings: Settings) -> None:
+    build(settings, out_line_items=[line()])
+    seal = close(settings).entry.sha256
+    store = open_store(settings)
+    reopen_month(store, MONTH, "once more")
+    assert verify_seal(settings, seal) == ()
+    log = Path(settings.data_dir) / "closings/log"
+    last = (log / "000002.json").read_bytes()
+    (log / "000002.json").unlink()
+    assert verify_seal(settings, seal) == ("closings/head.json counts 2 entries, 1 are there",)
+    with pytest.raises(Refused, match="not as it was written"):
+        close(settings)
+    (log / "000002.json").write_bytes(last)
+    # someone rewrites the whole log, hashes and all: only the seal that was kept elsewhere tells
+    for path in [*log.iterdir(), log.parent / "head.json"]:
+        path.unlink()
+    close(settings)
+    assert verify_seal(settings, None) == ()
+    assert verify_seal(settings, seal) == (f"no entry of the log has the seal {seal}",)
+
+
+def verify_seal(settings: Settings, seal: str | None) -> tuple[str, ...]:
+    try:
+        return verify(settings, open_store(settings), MONTH, seal).faults
+    except NoSuchData:
+        return ()
+
+
+def test_a_crash_between_entry_and_head_is_no_tampering(settings: Settings) -> None:
+    build(settings, out_line_items=[line()])
+    close(settings)
+    head = Path(settings.data_dir) / "closings/head.json"
+    before = head.read_bytes()
+    reopen_month(open_store(settings), MONTH, "once more")
+    head.write_bytes(before)
+    assert decisions.read(open_store(settings)).faults == ()
+    close(settings)
+    assert json.loads(head.read_bytes())["entries"] == 3
+
+
+def test_a_changed_frozen_file_stops_the_export(settings: Settings) -> None:
+    build(settings, out_line_items=[line()])
+    close(settings)
+    path = settings.exports_dir(MONTH) / "finance_lines.csv"
+    path.write_bytes(path.read_bytes().replace(b"72.96", b"72.95"))
+    with pytest.raises(Refused, match=r"finance_lines\.csv is not the file that 2026-10 was closed with"):
+        export_month(settings, MONTH)
+
+
+def test_the_form_of_the_files_stays_through_closing(settings: Settings) -> None:
+    from ecgrid_flows.csv_files import CsvForm
+
+    build(settings, out_line_items=[line()])
+    export_month(settings, MONTH, form=CsvForm(semicolons=True, bom=True))
+    before = contents(settings.exports_dir(MONTH))
+    close(settings)
+    assert contents(settings.exports_dir(MONTH)) == before

@@ -1,0 +1,160 @@
+"""Accept, dispute, resolve: a decision stays with its finding over rebuilds, and not over a change of amounts."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from ecgrid_flows import decisions
+from ecgrid_flows.errors import NoSuchData, SettingsError
+from ecgrid_flows.export import export_month, read_export
+from ecgrid_flows.finding_states import find, set_state
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.sheets import opened
+from ecgrid_flows.store import Store, open_store
+
+from .world import MONTH, build, finding, line
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    return open_store(settings)
+
+
+def exported(settings: Settings) -> list[dict[str, Any]]:
+    export_month(settings, MONTH)
+    rows: list[dict[str, Any]] = read_export(settings.exports_dir(MONTH) / "findings.csv").to_pylist()
+    return rows
+
+
+def decide(settings: Settings, store: Store, finding_id: str, state: str, note: str = "agreed by phone") -> None:
+    with opened(settings) as connection:
+        set_state(store, find(connection, [finding_id]), state, note)
+
+
+def test_ids_come_from_check_and_key_alone(settings: Settings) -> None:
+    build(settings, out_line_items=[line()], out_findings=[finding()])
+    first = exported(settings)[0]["finding_id"]
+    changed = finding(billed_amount="90", difference="17.04", explanation="other words", severity="warning")
+    build(settings, out_line_items=[line()], out_findings=[changed])
+    assert exported(settings)[0]["finding_id"] == first
+    others = [
+        finding(check_name="wrong_tier"),
+        finding(mailbox_id=1),
+        finding(measure_field="ToKCs"),
+        finding(account_report="FixedRate"),
+        finding(network_id=1),
+        finding(network_id=None, mailbox_id=None),
+        finding(network_id=None, mailbox_id=None, price_list_id=7),
+        finding(network_id=None, mailbox_id=None, invoice_number="INV-1"),
+    ]
+    build(settings, out_line_items=[line()], out_findings=[finding(), *others])
+    ids = {row["finding_id"] for row in exported(settings)}
+    assert len(ids) == len(others) + 1
+    assert first in ids
+
+
+def test_twins_of_one_key_have_ids_of_their_own(settings: Settings) -> None:
+    build(settings, out_line_items=[line()], out_findings=[finding(), finding(billed_amount="90")])
+    assert len({row["finding_id"] for row in exported(settings)}) == 2
+
+
+def test_a_decision_survives_a_rebuild_and_a_change_of_words(settings: Settings, store: Store) -> None:
+    build(settings, out_line_items=[line()], out_findings=[finding()])
+    row = exported(settings)[0]
+    assert (row["state"], row["note"]) == ("open", None)
+    decide(settings, store, row["finding_id"][:5], "disputed", "=claimed on 3 November")
+    build(settings, out_line_items=[line()], out_findings=[finding(explanation="said in other words")])
+    row = exported(settings)[0]
+    assert (row["state"], row["note"]) == ("disputed", "=claimed on 3 November")
+
+
+@pytest.mark.parametrize("change", [{"billed_amount": "80.01"}, {"expected_amount": None}, {"difference": "7.05"}])
+def test_it_is_open_again_when_an_amount_changes_and_decided_again_when_it_comes_back(
+    settings: Settings, store: Store, change: dict[str, Any]
+) -> None:
+    build(settings, out_line_items=[line()], out_findings=[finding()])
+    decide(settings, store, exported(settings)[0]["finding_id"], "accepted")
+    build(settings, out_line_items=[line()], out_findings=[finding(**change)])
+    assert exported(settings)[0]["state"] == "open"
+    build(settings, out_line_items=[line()], out_findings=[finding()])
+    assert exported(settings)[0]["state"] == "accepted"
+
+
+def test_missing_amounts_are_matched_too(settings: Settings, store: Store) -> None:
+    nothing = {"billed_amount": None, "expected_amount": None, "difference": None}
+    build(settings, out_line_items=[line()], out_findings=[finding(**nothing)])
+    decide(settings, store, exported(settings)[0]["finding_id"], "resolved")
+    assert exported(settings)[0]["state"] == "resolved"
+
+
+def test_the_last_decision_counts_and_open_takes_it_back(settings: Settings, store: Store) -> None:
+    build(settings, out_line_items=[line()], out_findings=[finding()])
+    name = exported(settings)[0]["finding_id"]
+    for state in ("disputed", "accepted", "resolved", "open"):
+        decide(settings, store, name, state)
+        assert exported(settings)[0]["state"] == state
+    assert [entry.data["state"] for entry in decisions.read(store).entries] == [
+        "disputed",
+        "accepted",
+        "resolved",
+        "open",
+    ]
+
+
+def test_only_what_is_open_or_disputed_is_contested(settings: Settings, store: Store) -> None:
+    found = [finding(mailbox_id=number) for number in range(4)]
+    below = finding(mailbox_id=9, difference="-7.04", billed_amount="60")
+    small = finding(mailbox_id=8, severity="info")
+    build(
+        settings,
+        out_line_items=[line(mailbox_id=number, amount="80") for number in (0, 1, 2, 3, 8, 9)],
+        out_findings=[*found, below, small],
+    )
+    ids = {row["mailbox_id"]: row["finding_id"] for row in exported(settings)}
+    for mailbox, state in ((1, "disputed"), (2, "accepted"), (3, "resolved")):
+        decide(settings, store, ids[mailbox], state)
+    export_month(settings, MONTH)
+    contested = read_export(settings.exports_dir(MONTH) / "dispute_8751.csv").to_pylist()
+    assert [(row["mailbox_id"], row["state"], str(row["amount_claimed"])) for row in contested] == [
+        (0, "open", "7.0400000000"),
+        (1, "disputed", "7.0400000000"),
+    ]
+
+
+def test_the_proof_is_told_in_words(settings: Settings) -> None:
+    from .world import proof
+
+    build(
+        settings,
+        out_line_items=[line(amount="80")],
+        out_findings=[finding()],
+        out_line_proofs=[
+            proof(1, "300", "0.2", "72.96", block="5", blocks="60", rule="each slice at its rate"),
+            proof(2, "60", "1.016", "72.96", flat="0.5", rule="each slice at its rate"),
+        ],
+    )
+    export_month(settings, MONTH)
+    row = read_export(settings.exports_dir(MONTH) / "dispute_8751.csv").to_pylist()[0]
+    assert row["proof"] == (
+        "Tier 1 (Tier1): 300 in 60 blocks of 5 at 0.2 = 12; Tier 2 (Tier2): 60 at 1.016 plus a fee of 0.5 = 61.46. "
+        "Expected 72.96: each slice at its rate"
+    )
+
+
+def test_refusals_say_what_to_write(settings: Settings, store: Store) -> None:
+    build(settings, out_line_items=[line()], out_findings=[finding(), finding(mailbox_id=5)])
+    name = exported(settings)[0]["finding_id"]
+    with opened(settings) as connection:
+        with pytest.raises(NoSuchData, match="no finding 'zzzz'"):
+            find(connection, ["zzzz"])
+        with pytest.raises(SettingsError, match="write more of the id"):
+            find(connection, [name[:2]])
+        with pytest.raises(NoSuchData, match="of 2026-11"):
+            find(connection, [name], date(2026, 11, 1))
+        row = find(connection, [name])
+    with pytest.raises(SettingsError, match="accepted, disputed, resolved"):
+        set_state(store, row, "ignored", "x")
+    with pytest.raises(SettingsError, match="--note"):
+        set_state(store, row, "accepted", "  ")
+    assert decisions.read(store).entries == ()
