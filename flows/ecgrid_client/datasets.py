@@ -28,11 +28,22 @@ from datetime import date
 from typing import Any
 
 import pyarrow as pa
-from lxml import etree
 
 from ecgrid_client.errors import MalformedAnswer
 from ecgrid_client.faults import error_of_fault, soap_fault
-from ecgrid_client.markup import NIL, Element, children, local, local_name, parse, read_stream, text
+from ecgrid_client.markup import (
+    DEEPEST,
+    NIL,
+    Branch,
+    Element,
+    children,
+    local,
+    local_name,
+    parse,
+    plain_value,
+    read_stream,
+    text,
+)
 from ecgrid_client.operations import DATE_TIME
 from ecgrid_transforms.money import MONEY_DIGITS, MONEY_SCALE, MONEY_TYPE, Decimal, NotADecimal, to_decimal
 
@@ -161,8 +172,7 @@ class _Reader:
         self._diffgram = 0
         self._data = 0  # depth of the element that holds the current rows
         self._skipped = 0  # depth of `before` or `errors`
-        self._tree: Any = None  # builds what has to be seen as a whole, from this depth on
-        self._tree_depth = 0
+        self._tree: Branch | None = None  # what has to be seen as a whole
         self._row = 0  # depth of the row that is being read
         self._row_name = ""
         self._row_attributes: Mapping[str, str] = {}
@@ -188,7 +198,7 @@ class _Reader:
     def _start_in_row(self, tag: str, attributes: Mapping[str, str]) -> None:
         if self._depth > self._row + 1:  # an element within a cell
             assert self._cell is not None
-            self._start_tree(self._row + 1, *self._cell)
+            self._tree = Branch(*self._cell)
             self._tree.data("".join(self._text))
             self._tree.start(tag, attributes)
             return
@@ -196,11 +206,7 @@ class _Reader:
         name = local_name(tag)
         known = self.tables.get(self._row_name)
         if _ROW_ID in attributes or (name in self.tables and (known is None or name not in known.columns)):
-            self._start_tree(self._depth, tag, attributes)  # a row of another table, nested in this one
-
-    def _start_tree(self, depth: int, tag: str, attributes: Mapping[str, str]) -> None:
-        self._tree, self._tree_depth = etree.TreeBuilder(), depth
-        self._tree.start(tag, attributes)
+            self._tree = Branch(tag, attributes)  # a row of another table, nested in this one
 
     def _start_outside(self, tag: str, attributes: Mapping[str, str]) -> None:
         if not self._container:
@@ -215,7 +221,7 @@ class _Reader:
                 self._data = self._depth
         elif self._depth == self._container + 1:
             if tag == f"{{{_XS}}}schema":
-                self._start_tree(self._depth, tag, attributes)
+                self._tree = Branch(tag, attributes)
             elif self._diffgram or self._data:
                 raise MalformedAnswer("the answer holds more than one diffgram")
             elif local_name(tag) == "diffgram":
@@ -231,8 +237,7 @@ class _Reader:
 
     def end(self, tag: str) -> None:
         if self._tree is not None:
-            self._tree.end(tag)
-            if self._depth == self._tree_depth:
+            if self._tree.end(tag):
                 element, self._tree = self._tree.close(), None
                 if self._row:
                     self._end_cell_tree(element)
@@ -265,7 +270,7 @@ class _Reader:
         elif known is not None and name in known.columns and known.columns[name].kind:
             raise MalformedAnswer(f"{known.name}.{name} holds elements where a plain value belongs")
         else:
-            self._set_cell(name, json.dumps(_nested(element), ensure_ascii=False))
+            self._set_cell(name, json.dumps(plain_value(element), ensure_ascii=False))
 
     def _set_cell(self, name: str, value: str | None) -> None:
         if name in self._cells:
@@ -290,8 +295,10 @@ class _Reader:
                 cells.setdefault(name, value)
         table.add(cells, attributes.get(_ROW_ORDER))
 
-    def _add_inner(self, element: Element) -> None:
+    def _add_inner(self, element: Element, depth: int = 0) -> None:
         """A row nested in another, with its own nested ones."""
+        if depth > DEEPEST:
+            raise MalformedAnswer("the answer nests rows without end")
         cells: dict[str, str | None] = {}
         inner: list[Element] = []
         for child in children(element):
@@ -301,10 +308,10 @@ class _Reader:
             elif name in cells:
                 raise MalformedAnswer(f"a row of {local(element)} holds {name} twice")
             else:
-                cells[name] = json.dumps(_nested(child), ensure_ascii=False) if len(child) else text(child)
+                cells[name] = json.dumps(plain_value(child), ensure_ascii=False) if len(child) else text(child)
         self._add_row(local(element), dict(element.attrib), cells)
         for child in inner:
-            self._add_inner(child)
+            self._add_inner(child, depth + 1)
 
     def close(self) -> "dict[str, _Table]":
         for table in self.tables.values():
@@ -346,7 +353,7 @@ class _Reader:
             declared = by_name.get((part.get("ref") or "").rpartition(":")[2], part)
             self._declare_table(declared, schema)
 
-    def _declare_table(self, declared: Element, schema: Element) -> None:
+    def _declare_table(self, declared: Element, schema: Element, depth: int = 0) -> None:
         name = declared.get("name", "")
         if not name:
             return
@@ -358,7 +365,9 @@ class _Reader:
             if not column:
                 continue
             if local(part) == "element" and any(local(inner) == "complexType" for inner in children(part)):
-                self._declare_table(part, schema)  # a nested relation: its rows stand inside their parent's
+                if depth > DEEPEST:
+                    raise MalformedAnswer("the schema nests tables without end")
+                self._declare_table(part, schema, depth + 1)  # a nested relation: its rows stand inside their parent's
                 continue
             if column in table.columns:
                 raise MalformedAnswer(f"the schema declares the column {name}.{column} twice")
@@ -368,15 +377,6 @@ class _Reader:
                 kind = (base.get("base") or "").rpartition(":")[2] if base is not None else ""
             mode = part.get(f"{{{_MSDATA}}}DateTimeMode")
             table.column(column, kind or "string", naive=mode == "Unspecified")
-
-
-def _nested(element: Element) -> object:
-    if not len(element):
-        return text(element)
-    found: dict[str, list[object]] = {}
-    for child in children(element):
-        found.setdefault(local(child), []).append(_nested(child))
-    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
 def _content(element: Element, schema: Element | None = None) -> list[Element]:

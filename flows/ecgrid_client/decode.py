@@ -17,7 +17,7 @@ from ecgrid_client import datasets
 from ecgrid_client.errors import ECGridError, MalformedAnswer, MissingElement
 from ecgrid_client.faults import error_of_fault, soap_fault
 from ecgrid_client.large import items
-from ecgrid_client.markup import LARGE, Element, children, is_nil, local, parse, text
+from ecgrid_client.markup import DEEPEST, LARGE, Element, children, is_nil, local, parse, plain_value, text
 from ecgrid_client.masking import MASK
 from ecgrid_client.operations import DATE_TIME, Service, own_service
 from ecgrid_transforms.model import (
@@ -105,7 +105,7 @@ def _only(parent: Element, name: str, where: str) -> Element:
 def _parts(element: Element, where: str, known: frozenset[str]) -> tuple[Parts, Extra]:
     """Child elements by local name, and what is not known among them."""
     parts: Parts = {}
-    extra: dict[str, object] | None = None
+    extra: dict[str, list[object]] | None = None
     for child in children(element):
         name = local(child)
         if name in known:
@@ -114,28 +114,10 @@ def _parts(element: Element, where: str, known: frozenset[str]) -> tuple[Parts, 
             parts[name] = child
         else:
             extra = extra if extra is not None else {}
-            value = untyped(child)
-            if name in extra:
-                earlier = extra[name]
-                extra[name] = [*earlier, value] if isinstance(earlier, list) else [earlier, value]
-            else:
-                extra[name] = value
-    return parts, NO_EXTRA if extra is None else MappingProxyType(extra)
-
-
-def untyped(element: Element) -> object:
-    """An element nobody knows, as JSON carries it: text, None for nil, or its elements by name."""
-    if not len(element):
-        return text(element)
-    found: dict[str, object] = {}
-    for child in children(element):
-        name, value = local(child), untyped(child)
-        if name in found:
-            earlier = found[name]
-            found[name] = [*earlier, value] if isinstance(earlier, list) else [earlier, value]
-        else:
-            found[name] = value
-    return found
+            extra.setdefault(name, []).append(plain_value(child))
+    if extra is None:
+        return parts, NO_EXTRA
+    return parts, MappingProxyType({name: found[0] if len(found) == 1 else found for name, found in extra.items()})
 
 
 def _missing(name: str, where: str) -> MissingElement:
@@ -524,23 +506,31 @@ def to_json(body: bytes, operation: str, version: str, service: Service | None =
 _NUMBERS = frozenset({"byte", "short", "int", "long", "unsignedByte", "unsignedShort", "unsignedInt", "integer"})
 
 
-def _typed(element: Element, kind: str, service: Service) -> object:
+def _typed(element: Element, kind: str, service: Service, depth: int = 0) -> object:
+    if depth > DEEPEST:
+        raise MalformedAnswer("the answer nests elements without end")
     if is_nil(element):
         return None
     fields = service.types.get(kind)
     if fields is None:
         if len(element):
-            return untyped(element)
+            return plain_value(element)
         found = text(element)
         return _value(found, kind)
     if len(fields) == 1 and fields[0].repeated:
-        return [_typed(child, fields[0].type, service) for child in children(element)]
+        return [_typed(child, fields[0].type, service, depth + 1) for child in children(element)]
     types = {field.name: field for field in fields}
     made: dict[str, object] = {}
     for child in children(element):
         name = local(child)
         field = types.get(name)
-        value = MASK if name == "SessionID" else _typed(child, field.type, service) if field else untyped(child)
+        value = (
+            MASK
+            if name == "SessionID"
+            else _typed(child, field.type, service, depth + 1)
+            if field
+            else plain_value(child)
+        )
         if field is not None and not field.repeated and name in made:
             raise MalformedAnswer(f"{kind} holds {name} twice")
         if name in made or (field is not None and field.repeated):

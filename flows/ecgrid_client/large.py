@@ -3,10 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from lxml import etree
-
 from ecgrid_client.errors import MalformedAnswer
-from ecgrid_client.markup import Element, is_nil, local_name, read_stream
+from ecgrid_client.markup import Branch, Element, is_nil, local_name, read_stream
 
 T = TypeVar("T")
 
@@ -78,7 +76,7 @@ class _Items(_Outline, Generic[T]):
         super().__init__(None, (f"ArrayOf{item}", item))
         self._item = item
         self._make = make
-        self._tree: Any = None
+        self._tree: Branch | None = None
         self._is_array = True
         self._made: list[T] = []
 
@@ -90,8 +88,7 @@ class _Items(_Outline, Generic[T]):
         super().start(tag, attributes)
         if self._is_array and self.result_depth and self.depth == self.result_depth + 1:
             if local_name(tag) == self._item:
-                self._tree = etree.TreeBuilder()
-                self._tree.start(tag, attributes)
+                self._tree = Branch(tag, attributes)
             else:
                 self._is_array = False
 
@@ -100,12 +97,10 @@ class _Items(_Outline, Generic[T]):
             self._tree.data(text)
 
     def end(self, tag: str) -> None:
-        if self._tree is not None:
-            self._tree.end(tag)
-            if self.depth == self.result_depth + 1:
-                element, self._tree = self._tree.close(), None
-                if not is_nil(element):
-                    self._made.append(self._make(element))
+        if self._tree is not None and self._tree.end(tag):
+            element, self._tree = self._tree.close(), None
+            if not is_nil(element):
+                self._made.append(self._make(element))
         super().end(tag)
 
     def close(self) -> list[T] | None:

@@ -7,7 +7,7 @@ read as U+FFFD (facts 8), for one odd name must not cost the line that carries i
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lxml import etree
@@ -36,6 +36,8 @@ _PIECE = 1 << 18
 #: A tree takes some ten times the room of its text. Lists and DataSets are read as a stream where they are large.
 LARGE = 4 << 20
 LARGEST_TREE = 16 << 20
+MOST_NODES = 1_000_000
+DEEPEST = 100
 
 _parsers = threading.local()
 _locals: dict[str, str] = {}
@@ -101,8 +103,8 @@ def parse(body: bytes) -> Element:
     """
     if getattr(_parsers, "body", None) is body:
         return _parsers.root
-    if len(body) > LARGEST_TREE:
-        raise AnswerTooLarge(f"the answer has {len(body):,} bytes, too many for one record (at most {LARGEST_TREE:,})")
+    if len(body) > LARGEST_TREE or (len(body) > _SMALL and body.count(b"<") + body.count(b"=") > MOST_NODES):
+        raise AnswerTooLarge(f"the answer has {len(body):,} bytes, too many to be one record or a list of some")
     text = utf8(body)
     try:
         root = etree.fromstring(text, _parser())
@@ -185,6 +187,51 @@ def _streamed(document: bytes, target: Any) -> Any:
     for start in range(0, len(document), _PIECE):
         parser.feed(document[start : start + _PIECE])
     return parser.close()
+
+
+class Branch:
+    """A tree of one item out of a stream, within bounds."""
+
+    def __init__(self, tag: str, attributes: Mapping[str, str]) -> None:
+        self._builder = etree.TreeBuilder()
+        self._depth = self._nodes = 0
+        self.start(tag, attributes)
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        self._depth += 1
+        self._nodes += 1 + len(attributes)
+        if self._nodes > MOST_NODES // 10:
+            raise AnswerTooLarge("one item of the answer has too many elements to be a record")
+        try:
+            self._builder.start(tag, attributes)
+        except ValueError:  # a prefix that stands for nothing, for example
+            raise MalformedAnswer(f"{tag[:60]!r} is no name of an element") from None
+
+    def data(self, text: str) -> None:
+        self._builder.data(text)
+
+    def end(self, tag: str) -> bool:
+        """Whether the item is complete."""
+        self._builder.end(tag)
+        self._depth -= 1
+        return self._depth == 0
+
+    def close(self) -> Element:
+        return self._builder.close()
+
+
+def plain_value(element: Element, depth: int = 0) -> object:
+    """An element nobody knows, as JSON carries it: text, None for nil, or its elements by name."""
+    if depth > DEEPEST:
+        raise MalformedAnswer("the answer nests elements without end")
+    if not len(element):
+        return text(element)
+    found: dict[str, list[object]] = {}
+    for child in children(element):
+        found.setdefault(local(child), []).append(plain_value(child, depth + 1))
+    if (element.text or "").strip() or any((child.tail or "").strip() for child in element):
+        raise MalformedAnswer(f"{local(element)[:60]} mixes text with elements")
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
 def is_nil(element: Element) -> bool:
