@@ -28,6 +28,7 @@ __all__ = [
     "VERMILION",
     "bars",
     "curves",
+    "pairs",
     "stacked",
     "trend",
     "waterfall",
@@ -54,10 +55,21 @@ def positions(values: "Sequence[Any] | pd.Series[Any]") -> list[float | None]:
 
 
 def bars(
-    frame: pd.DataFrame, category: str, amount: str, *, title: str, unit: str, describe: str, difference: bool = False
+    frame: pd.DataFrame,
+    category: str,
+    amount: str,
+    *,
+    title: str,
+    unit: str,
+    describe: str,
+    difference: bool = False,
+    as_money: bool = True,
 ) -> alt.TopLevelMixin:
-    """Horizontal bars, one per row in the order given, each with its amount as text. `difference` shows signs."""
-    text = signed if difference else money
+    """Horizontal bars, one per row in the order given, each with its amount as text. `difference` shows signs.
+
+    Without `as_money` the values are quantities.
+    """
+    text = number if not as_money else signed if difference else money
     data = pd.DataFrame(
         {
             "category": [str(value) for value in frame[category]],
@@ -130,6 +142,34 @@ def stacked(
         )
     )
     return _finished(chart, title, unit, describe, height=30 * data["category"].nunique() + 6)
+
+
+def pairs(
+    frame: pd.DataFrame, category: str, series: dict[str, str], *, title: str, unit: str, describe: str
+) -> alt.TopLevelMixin:
+    """Quantities side by side: for every category one bar for each of `series`, a name and its column."""
+    names = list(series)
+    data = pd.DataFrame(
+        {
+            "category": [str(value) for value in frame[category] for _ in names],
+            "series": [name for _ in frame[category] for name in names],
+            "place": positions([row[column] for _, row in frame.iterrows() for column in series.values()]),
+            "label": [number(row[column]) for _, row in frame.iterrows() for column in series.values()],
+        }
+    )
+    base = alt.Chart(data).encode(
+        y=alt.Y("category:N", sort=None, title=None, axis=alt.Axis(labelLimit=LONGEST_LABEL)),
+        yOffset=alt.YOffset("series:N", sort=names),
+        x=alt.X("place:Q", title=None, axis=alt.Axis(format=TICKS), scale=alt.Scale(padding=72)),
+        tooltip=[
+            alt.Tooltip("category:N", title=" "),
+            alt.Tooltip("series:N", title="Counted"),
+            alt.Tooltip("label:N", title="Quantity"),
+        ],
+    )
+    drawn = base.mark_bar().encode(color=alt.Color("series:N", title=None, scale=_scale(names), legend=_legend(names)))
+    labels = base.mark_text(align="left", dx=5, color=INK, fontSize=11).encode(text="label:N")
+    return _finished(alt.layer(drawn, labels), title, unit, describe, height=42 * len(frame) + 6)
 
 
 def waterfall(

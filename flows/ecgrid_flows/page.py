@@ -17,11 +17,13 @@ import pandas as pd
 
 from ecgrid_flows.charts import GREEN, GREY, ORANGE, VERMILION
 from ecgrid_flows.frames import money, number, signed, sums, total
-from ecgrid_transforms.money import ZERO, Decimal, plain
+from ecgrid_transforms.model import MONEY_MEASURES
+from ecgrid_transforms.money import ZERO, Decimal, plain, rounded
 from ecgrid_transforms.period import month_text, next_month
 
 __all__ = [
     "CHECKS",
+    "MONEY_MEASURES",
     "Column",
     "Html",
     "at_stake",
@@ -118,7 +120,8 @@ class Html:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: heading, and kind `text`, `money`, `difference`, `number`, `month` or `pill`."""
+    """A column of a table: heading, and kind: `text`, `money`, `difference`, `number` (every digit), `quantity` (two
+    decimals), `id`, `month`, `pill`, or `markup` (made here, escaped already)."""
 
     heading: str
     kind: str = "text"
@@ -271,6 +274,8 @@ def _cell(value: object, column: Column) -> tuple[str, str]:
         return "", safe(value)
     if column.kind == "number":
         return (plain(value) if isinstance(value, Decimal) else str(value)), number(value)
+    if column.kind == "quantity":
+        return (plain(value), number(rounded(value))) if isinstance(value, Decimal) else ("", safe(value))
     if column.kind == "id":
         return str(value), str(value)
     if column.kind == "month":
@@ -298,7 +303,7 @@ def table(
     if frame.empty:
         return Html(f'<p class="empty"><b>{safe(caption)}.</b> {safe(empty)}</p>')
     shown = {key: Column(value) if isinstance(value, str) else value for key, value in columns.items()}
-    numeric = {"money", "difference", "number", "id"}
+    numeric = {"money", "difference", "number", "quantity", "id"}
     head = "".join(
         f'<th scope="col" class="{"n" if column.kind in numeric else "t"}" '
         f'data-kind="{"number" if column.kind in numeric else "text"}">{safe(column.heading)}</th>'
@@ -760,4 +765,111 @@ def accounts_table(lines: pd.DataFrame, findings: pd.DataFrame, limit: int) -> H
         },
         limit=limit,
         rest="The others are in out_line_items.",
+    )
+
+
+def cliffs_table(comparison: pd.DataFrame) -> Html:
+    """Accounts that would pay less if they used a little more."""
+    on_cliff = comparison[comparison["is_on_cliff"].fillna(False)].copy()
+    on_cliff["account"] = [account(row) for row in records(on_cliff)]
+    on_cliff["measure"] = on_cliff["account_report"] + " / " + on_cliff["measure_field"]
+    return table(
+        on_cliff.sort_values("cliff_saving", ascending=False),
+        "On a cliff: more use would cost less",
+        {
+            "account": Column("Account", "markup"),
+            "price_list_id": Column("Price list", "id"),
+            "measure": "Report / measure",
+            "quantity": Column("Quantity", "number"),
+            "break_even_quantity": Column("Cheaper from", "quantity"),
+            "next_bound": Column("Next tier from past", "number"),
+            "billed_amount": Column("Billed", "money"),
+            "cliff_saving": Column("Saved at the next tier", "money"),
+        },
+        limit=500,
+        empty="No account is on a cliff.",
+    )
+
+
+def largest(frame: pd.DataFrame, by: str, amount: str, most: int, others: str = "others") -> pd.Series:
+    """`by`, with all but the `most` largest sums of `amount` called `others`."""
+    whole = {value: abs(total(rows[amount])) for value, rows in frame.groupby(by)}
+    kept = set(sorted(whole, key=lambda value: (-whole[value], str(value)))[:most])
+    return pd.Series([value if value in kept else others for value in frame[by]], index=frame.index, dtype="str")
+
+
+def rows_table(frame: pd.DataFrame, caption: str, limit: int = 200, empty: str = "None.") -> Html:
+    """Every column of a frame as text, under its own name: for answers whose columns the service chooses."""
+    filled = frame.dropna(axis="columns", how="all")
+    return table(filled, caption, {str(column): str(column) for column in filled.columns}, limit=limit, empty=empty)
+
+
+def most_changed(changes: pd.DataFrame, lines: pd.DataFrame) -> dict[str, int]:
+    """The account whose amount changed most; without a month before, the one that pays most."""
+    key = ["network_id", "mailbox_id"]
+    of, frame = ("change", changes) if not changes.empty else ("amount", lines)
+    added = records(sums(frame, key, [of]))
+    best = max(added, key=lambda row: (abs(row[of]), -row["network_id"], -row["mailbox_id"]))
+    return {part: int(best[part]) for part in key}
+
+
+def account_headline(lines: pd.DataFrame, account_key: Mapping[str, int], month: date) -> Html:
+    """Whose history this is."""
+    names = [value for value in lines["account_name"] if not missing(value)]
+    shown = account({**account_key, "account_name": names[-1] if names else None})
+    months = sorted(set(lines["reporting_month"]))
+    if not months:
+        return Html(f"<p><b>{shown}</b> has no billed line up to {month_words(month)}.</p>")
+    return Html(f"<p><b>{shown}</b>, {month_words(months[0])} to {month_words(months[-1])}.</p>")
+
+
+def history_table(lines: pd.DataFrame) -> Html:
+    """Every line of an account over the months."""
+    return table(
+        lines.sort_values(["reporting_month", "measure"], ascending=[False, True]),
+        "Lines by month",
+        {
+            "reporting_month": Column("Month", "month"),
+            "measure": "Report / measure",
+            "actual": Column("Measured", "number"),
+            "quantity_billed": Column("Billed quantity", "number"),
+            "amount": Column("Billed", "money"),
+            "expected_amount": Column("Expected", "money"),
+            "verdict": Column("Verdict", "pill"),
+        },
+        limit=500,
+    )
+
+
+def rates_table(lines: pd.DataFrame) -> Html:
+    """The rate that each line names, month by month."""
+    return table(
+        lines.sort_values(["measure", "reporting_month"]),
+        "Rate on each line",
+        {
+            "measure": "Report / measure",
+            "reporting_month": Column("Month", "month"),
+            "level": "Level",
+            "schedule_rate": Column("Rate", "number"),
+            "schedule_block": Column("Block", "number"),
+            "schedule_allowance": Column("Allowance", "number"),
+        },
+        limit=500,
+    )
+
+
+def changes_table(changes: pd.DataFrame) -> Html:
+    """The parts of the change, measure by measure."""
+    parts = ("price", "volume", "mix", "new", "ended", "correction")
+    shown = changes.assign(measure=changes["account_report"] + " / " + changes["measure_field"])
+    return table(
+        shown.sort_values("measure"),
+        "The change by measure",
+        {
+            "measure": "Report / measure",
+            "previous_amount": Column("Before", "money"),
+            **{f"{part}_part": Column(part.capitalize(), "difference") for part in parts},
+            "amount": Column("Now", "money"),
+        },
+        filterable=False,
     )

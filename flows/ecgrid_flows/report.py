@@ -24,6 +24,7 @@ from typing import Any
 
 from ecgrid_flows.charts import drawing
 from ecgrid_flows.errors import BillingError, NoSuchData
+from ecgrid_flows.frames import Book
 from ecgrid_flows.settings import Settings
 from ecgrid_transforms.period import month_text
 
@@ -48,12 +49,11 @@ class ReportFailed(BillingError):
 def report_month(settings: Settings, month: date) -> Path:
     """Execute the notebook for `month` and write its page; the file appears whole or not at all.
 
-    Raises `NoSuchData` where there is no warehouse, `ReportFailed` when the notebook cannot be executed.
+    Raises `NoSuchData` where there is no warehouse or no line of the month, `ReportFailed` when the notebook
+    cannot be executed.
     """
-    if not settings.warehouse_path.is_file():
-        raise NoSuchData(
-            f"there is no warehouse at {settings.warehouse_path}: run `ecgrid-billing run` or `build` first"
-        )
+    with Book(settings.warehouse_path) as book:
+        book.month(month)
     parameters = {
         "month": month_text(month),
         "data_dir": str(settings.local_dir.resolve()),

@@ -39,6 +39,7 @@ def shipped_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from ecgrid_sandbox import World
 
     folder = tmp_path_factory.mktemp("shipped")
+    (folder / "lake").mkdir()
     files = lake_of.lake(World.shipped(handmade.MONTH), folder / "lake")
     reference = Path(__file__).parents[2] / "data/reference"
     warehouse.build(files, folder / "warehouse/billing.duckdb", reference_dir=reference)

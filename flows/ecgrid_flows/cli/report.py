@@ -1,0 +1,32 @@
+"""`report`: the month's page anew from the warehouse; no network is used."""
+
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from ecgrid_flows.cli import context
+from ecgrid_flows.cli.context import AsJson, DataDir
+from ecgrid_flows.cli.run import chosen_months
+from ecgrid_flows.settings import Settings
+from ecgrid_transforms.period import month_text
+
+Month = Annotated[str | None, typer.Option("--month", metavar="YYYY-MM", help="The month (the last full one, UTC).")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(report)
+
+
+def report(month: Month = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Set the month's reconciliation as a page that opens offline; no network is used."""
+    (wanted,) = chosen_months(month, None, None)
+    settings = Settings.load(data_dir)
+    from ecgrid_flows.report import report_month
+
+    path = report_month(settings, wanted)
+    if as_json:
+        context.emit_json({"month": month_text(wanted), "report": path})
+    else:
+        context.stdout.print(Text(str(path)))
