@@ -176,12 +176,10 @@ def key_generate(
 ) -> None:
     """Make a new API key for a user (GenerateAPIKey); the old one ends at once."""
     if not yes:
-        question = f"A new key for user {user_id} replaces the old one, which ends at once. Go on?"
-        try:
-            agreed = typer.confirm(question, err=True)
-        except typer.Abort:
-            agreed = False
-        if not agreed:
+        # not typer.confirm: it writes a blank to stdout, which is for the result alone
+        question = f"A new key for user {user_id} replaces the old one, which ends at once. Go on? [y/N]: "
+        context.stderr.print(Text(question), end="")
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             context.fail("no key was made", ExitStatus.USAGE)
     with connected(data_dir) as client:
         answer = client.ask(Api.V4, "GenerateAPIKey", {"UserID": user_id})
