@@ -57,12 +57,23 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What one tier bills: tier 0 is the allowance as a free tier. `quantity` is in units, after rounding to blocks."""
+    """What one tier bills: tier 0 is the allowance as a free tier. `parts` counts parts of a unit, of which a unit has
+    `one` and a block `block`."""
 
     tier: int
-    quantity: Fraction
-    blocks: Fraction
+    parts: int
+    one: int
+    block: int
     amount: Fraction
+
+    @property
+    def quantity(self) -> Fraction:
+        """Units, after rounding to blocks."""
+        return Fraction(self.parts, self.one)
+
+    @property
+    def blocks(self) -> Fraction:
+        return Fraction(self.parts, self.block)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +88,14 @@ class Priced:
     @property
     def units(self) -> Fraction:
         """Units billed; what lies in a free tier is not billed."""
-        return sum((part.quantity for part in self.slices if part.tier), Fraction(0))
+        billed = [part.quantity for part in self.slices if part.tier]
+        return billed[0] if len(billed) == 1 else sum(billed, Fraction(0))
 
     @property
     def blocks(self) -> Fraction:
         """Blocks billed."""
-        return sum((part.blocks for part in self.slices if part.tier), Fraction(0))
+        billed = [part.blocks for part in self.slices if part.tier]
+        return billed[0] if len(billed) == 1 else sum(billed, Fraction(0))
 
 
 def price(quantity: Decimal, allowance: Decimal, tiers: Sequence[Tier], reading: Reading) -> Decimal:
@@ -159,16 +172,22 @@ def _rated(asked: int, free: int, one: int, tiers: Sequence[Tier], reading: Read
             taken = min(left, quantity)
             left -= taken
             quantity -= taken
-        amount = Fraction(tier.flat)
+        amount = _exact(tier.flat)
         if reading.model not in ("stairstep", "stacked_flat") and quantity:
-            amount += Fraction(tier.rate) * Fraction(quantity, block if reading.rate_per == "block" else one)
-        slices.append(Slice(place + 1, Fraction(quantity, one), Fraction(quantity, block), amount))
+            each = _exact(tier.rate) * Fraction(quantity, block if reading.rate_per == "block" else one)
+            amount = amount + each if amount else each
+        slices.append(Slice(place + 1, quantity, one, block, amount))
     total = slices[0].amount if len(slices) == 1 else sum((part.amount for part in slices), Fraction(0))
     return Priced(rounded(total, reading), reached + 1, tuple(slices))
 
 
+@lru_cache(maxsize=1024)
+def _exact(value: Decimal) -> Fraction:
+    return Fraction(value)
+
+
 def _free_slice(quantity: int, one: int) -> Slice:
-    return Slice(0, Fraction(quantity, one), Fraction(0), Fraction(0))
+    return Slice(0, quantity, one, one, Fraction(0))
 
 
 def _decimals(value: Decimal) -> int:
@@ -237,5 +256,7 @@ def rounded(amount: Fraction, reading: Reading) -> Decimal:
         whole += 1
     while exact and scale and whole % 10 == 0:  # zeros that are no digits of the amount
         whole, scale = whole // 10, scale - 1
+    if whole < 10**28:
+        return Decimal(-whole if amount < 0 else whole).scaleb(-scale)
     # from digits, not by arithmetic: the default context would round past 28 of them
     return Decimal((1 if amount < 0 and whole else 0, tuple(int(digit) for digit in str(whole)), -scale))

@@ -11,7 +11,9 @@ from typing import Any
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
+from ecgrid_flows.cli.sandbox import sandbox as commands
 from ecgrid_sandbox import Trouble, World, spawn
 from ecgrid_sandbox.shapes import PATHS
 
@@ -104,7 +106,6 @@ def test_serve_prints_settings_and_ends_on_a_signal() -> None:
     [(["--last-month", "October"], "write YYYY-MM"), (["--auth-level", "Boss"], "no authorisation level")],
 )
 def test_serve_refuses_what_it_cannot_serve(options: list[str], words: str) -> None:
-    command = [sys.executable, "-c", "from ecgrid_flows.cli.sandbox import sandbox; sandbox()", "serve", "--port", "0"]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 2
+    done = CliRunner().invoke(commands, ["serve", "--port", "0", *options])
+    assert done.exit_code == 2
     assert words in " ".join(done.stderr.split())

@@ -44,14 +44,14 @@ def _named(pairs: list[tuple[PriceList, Group]]) -> list[str]:
 def test_a_months_lines_of_the_shipped_world_leave_one_meaning(price_list: PriceList, group: Group) -> None:
     """Of all that a group could mean, in the last month; but for the group that is undecidable on purpose."""
     seen = _seen(WORLD, price_list, group, WORLD.months[-1])
-    found = rivals(group, seen, every_meaning(group), Random(1), tries=40)
+    found = rivals(group, seen, every_meaning(group), Random(1), tries=16)
     assert bool(found) != group.decidable, found[:3]
 
 
 @pytest.mark.parametrize(("price_list", "group"), GROUPS, ids=_named(GROUPS))
 def test_so_does_another_month_among_near_meanings(price_list: PriceList, group: Group) -> None:
     month = WORLD.months[group.schedules[0].schedule_id % 3]
-    found = rivals(group, _seen(WORLD, price_list, group, month), near_meanings(group), Random(2), tries=40)
+    found = rivals(group, _seen(WORLD, price_list, group, month), near_meanings(group), Random(2), tries=16)
     assert bool(found) != group.decidable, found[:3]
 
 
@@ -79,7 +79,7 @@ def test_generated_worlds_plant_what_can_be_told(seed: int) -> None:
         if not group.is_money and group.report != "FixedRate" and not is_malformed(group)
     ]
     for price_list, group in rng.sample(pairs, 1):
-        found = rivals(group, _seen(world, price_list, group, month), near_meanings(group), rng, tries=25)
+        found = rivals(group, _seen(world, price_list, group, month), near_meanings(group), rng, tries=12)
         planted = (price_list.price_list_id, *group.pair) in undecided
         assert bool(found) == planted, (group.pair, found[:2])
         assert group.decidable != planted
@@ -124,7 +124,7 @@ def test_worlds_of_given_meanings_and_wrongs() -> None:
 
 
 def test_a_large_world_has_the_mailboxes_asked_for() -> None:
-    world = World.generate(4, date(2026, 10, 1), mailboxes=600, wrongs=())
+    world = World.generate(4, date(2026, 10, 1), months=2, mailboxes=600, wrongs=())
     assert 590 <= len(world.mailboxes) <= 610
     line = world.books.line(
         world.accounts[-1], world.last_month, world.price_list_of(*world.accounts[-1]).groups[0].pair
