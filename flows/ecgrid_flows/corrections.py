@@ -36,6 +36,7 @@ from ecgrid_flows.sheets import (
     form_of,
     form_words,
     journal_sheet,
+    listed,
     of_month,
     opened,
     place,
@@ -47,7 +48,7 @@ from ecgrid_flows.sheets import (
 from ecgrid_flows.store import Store
 from ecgrid_transforms.period import month_text, parse_month
 
-__all__ = ["FOCUS", "LINES", "book", "closed_folder", "export_corrections", "frozen_export", "pairs"]
+__all__ = ["FOCUS", "LINES", "book", "closed_folder", "export_corrections", "frozen_export", "in_order", "pairs"]
 
 #: The snapshots of a closing that corrections are made from.
 LINES, FOCUS = "lines.parquet", "focus.parquet"
@@ -232,12 +233,24 @@ def export_corrections(
     return paths
 
 
+def in_order(found: Pairs) -> Any:
+    """The pairs line by line: batch, key, reversal before re-entry."""
+    return _placed(found).order(listed(_ORDER)).project(listed(found.lines.columns))
+
+
+def _placed(found: Pairs) -> Any:
+    return found.lines.project(f"*, CASE entry WHEN '{_REVERSAL}' THEN 1 ELSE 2 END AS place")
+
+
+_ORDER = ("correction", *KEY, "place")
+
+
 def _sheets(connection: warehouse.Connection, settings: Settings, found: Pairs, month: date) -> Iterator[Sheet]:
     amounts = ("billed_amount", "expected_amount", "difference")
     yield Sheet(
         "corrections.csv",
-        found.lines.project(f"*, CASE entry WHEN '{_REVERSAL}' THEN 1 ELSE 2 END AS place"),
-        order=("correction", *KEY, "place"),
+        _placed(found),
+        order=_ORDER,
         amounts=amounts,
         totals=("quantity_billed", *amounts),
         columns=tuple(found.lines.columns),

@@ -1,0 +1,265 @@
+"""`export`, `close`, `reopen`, `corrections` and `findings set`: what finance takes, and what it decides."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from ecgrid_flows.cli import context
+from ecgrid_flows.cli.context import AsJson, DataDir
+from ecgrid_flows.cli.findings import findings_app
+from ecgrid_flows.cli.run import First, Last, Month, chosen_months
+from ecgrid_flows.errors import ExitStatus, NoSuchData, SettingsError
+from ecgrid_flows.settings import Settings
+from ecgrid_transforms.period import month_text
+
+Closed = Annotated[str, typer.Argument(metavar="MONTH", help="YYYY-MM")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(export)
+    app.command()(close)
+    app.command()(reopen)
+    app.command()(corrections)
+    findings_app.command("set")(set_finding)
+
+
+def export(
+    month: Month = None,
+    first: First = None,
+    last: Last = None,
+    semicolons: Annotated[
+        bool,
+        typer.Option("--semicolons", help="Semicolons between cells instead of commas, as many spreadsheets want."),
+    ] = False,
+    bom: Annotated[
+        bool, typer.Option("--bom", help="Open each CSV with a byte-order mark, as Excel wants it.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the month's files for finance from the warehouse; no network is used.
+
+    Lines, invoice summary, findings and disputes always; the journal and FOCUS 1.2 when ECGRID_CURRENCY is set.
+    """
+    months = chosen_months(month, first, last)
+    settings = Settings.load(data_dir)
+    from ecgrid_flows.csv_files import CsvForm
+    from ecgrid_flows.export import NEED_CURRENCY, NO_CURRENCY, export_month
+    from ecgrid_flows.lock import held
+
+    form = CsvForm(semicolons=semicolons, bom=bom)
+    with held(_store(settings), "export"):
+        written = {one: export_month(settings, one, form=form) for one in months}
+    if as_json:
+        left_out = [] if settings.currency else list(NEED_CURRENCY)
+        done = [{"month": month_text(one), "files": paths, "left_out": left_out} for one, paths in written.items()]
+        context.emit_json({"months": done})
+    else:
+        for path in (path for paths in written.values() for path in paths):
+            context.stdout.print(Text(str(path)))
+    if settings.currency is None:
+        context.stderr.print(Text(f"Left out: {', '.join(NEED_CURRENCY)}. {NO_CURRENCY}."))
+
+
+def close(
+    month: Closed,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option("--accept", metavar="FINDING", help="Accept this open finding; may be repeated, each with --why."),
+    ] = None,
+    why: Annotated[
+        list[str] | None,
+        typer.Option("--why", metavar="TEXT", help="Why; one for each --accept in turn, or one for them all."),
+    ] = None,
+    is_verify: Annotated[
+        bool, typer.Option("--verify", help="Close nothing: hold a closed month against its seals.")
+    ] = False,
+    seal: Annotated[
+        str | None, typer.Option("--seal", metavar="HASH", help="With --verify: a seal that you kept elsewhere.")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Seal a month: what finance has stays as it is, whatever is pulled or inferred later.
+
+    Refused while findings of severity error are open, unless each is accepted with a reason. Prints the seal; kept
+    somewhere else, it proves later (--verify --seal) that nobody rewrote the closing.
+    """
+    wanted = _month(month)
+    settings = Settings.load(data_dir)
+    if is_verify:
+        _verify(settings, wanted, seal, as_json)
+        return
+    if seal is not None:
+        raise SettingsError("--seal goes with --verify")
+    reasons = _reasons(accept or [], why or [])
+    from ecgrid_flows.closing import close_month
+    from ecgrid_flows.lock import held
+
+    store = _store(settings)
+    with held(store, "close"):
+        done = close_month(settings, store, wanted, reasons)
+    if as_json:
+        context.emit_json(
+            {
+                "month": month_text(wanted),
+                "entry": done.entry.number,
+                "seal": done.entry.sha256,
+                "accepted": done.accepted,
+                "files": done.exports,
+            }
+        )
+    else:
+        context.stdout.print(
+            Text(f"{month_text(wanted)} is closed, with {len(done.exports)} files.\n{done.entry.sha256}")
+        )
+        context.stderr.print(Text("The second line is the seal: keep it somewhere else, for `close --verify --seal`."))
+
+
+def _reasons(accept: Sequence[str], why: Sequence[str]) -> Mapping[str, str]:
+    """A reason for each finding to accept; raises `SettingsError` when they do not pair up."""
+    if why and not accept:
+        raise SettingsError("--why gives the reason for an --accept: name the finding")
+    if len(why) not in (1, len(accept)) and accept:
+        raise SettingsError(
+            f"{len(accept)} findings to accept and {len(why)} reasons: give one --why each, or one for all"
+        )
+    return dict(zip(accept, [why[0]] * len(accept) if len(why) == 1 else why, strict=True))
+
+
+def _verify(settings: Settings, month: date, seal: str | None, as_json: bool) -> None:
+    from ecgrid_flows.closing import verify
+
+    found = verify(settings, _store(settings), month, seal)
+    if as_json:
+        context.emit_json({"month": month_text(month), "files": found.files, "faults": found.faults})
+    elif found.faults:
+        for fault in found.faults:
+            context.stdout.print(Text(fault))
+    else:
+        context.stdout.print(
+            Text(f"{month_text(month)}: all {found.files} files are what they were when it was closed")
+        )
+    if found.faults:
+        raise typer.Exit(int(ExitStatus.FINDINGS))
+
+
+def reopen(
+    month: Closed,
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the log.")],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Open a closed month again; what was closed is kept, and the log says who, when and why."""
+    wanted = _month(month)
+    settings = Settings.load(data_dir)
+    from ecgrid_flows.closing import reopen_month
+    from ecgrid_flows.lock import held
+
+    store = _store(settings)
+    with held(store, "reopen"):
+        entry = reopen_month(store, wanted, why)
+    if as_json:
+        context.emit_json({"month": month_text(wanted), "entry": entry.number, "seal": entry.sha256})
+    else:
+        context.stdout.print(Text(f"{month_text(wanted)} is open again"))
+
+
+def corrections(
+    month: Closed,
+    is_book: Annotated[
+        bool, typer.Option("--book", help="Number what is new for good: later changes become a batch of their own.")
+    ] = False,
+    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="With --book: what the log is to say.")] = "",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """List and export what changed in a month since it was closed, as reversal and re-entry rows."""
+    wanted = _month(month)
+    settings = Settings.load(data_dir)
+    from ecgrid_flows import corrections as correcting
+    from ecgrid_flows import decisions
+    from ecgrid_flows.closing import require_closed
+    from ecgrid_flows.lock import held
+
+    store = _store(settings)
+    with held(store, "corrections"):
+        log = decisions.read(store)
+        closing = require_closed(log, wanted)
+        if is_book and correcting.book(settings, store, log, closing, note) is not None:
+            log = decisions.read(store)
+        correcting.frozen_export(settings, store, closing)
+        paths = correcting.export_corrections(settings, store, log, closing)
+        with correcting.pairs(settings, store, log, closing) as (_, found):
+            rows = correcting.in_order(found).to_arrow_table().to_pylist()
+    if as_json:
+        context.emit_json({"month": month_text(wanted), "corrections": rows, "files": paths})
+        return
+    _print_corrections(wanted, rows, paths)
+
+
+_SHOWN = ("correction", "entry", "network_id", "mailbox_id", "account_report", "measure_field")
+_SHOWN_AMOUNTS = ("quantity_billed", "billed_amount", "expected_amount")
+
+
+def _print_corrections(month: date, rows: Sequence[Mapping[str, Any]], paths: Sequence[Path]) -> None:
+    if not rows:
+        context.stdout.print(Text(f"{month_text(month)}: nothing changed since it was closed"))
+        return
+    columns = (*_SHOWN, *_SHOWN_AMOUNTS)
+    cells = [[row[name] if name in _SHOWN else _short(row[name]) for name in columns] for row in rows]
+    context.stdout.print(context.table(f"{month_text(month)}, since it was closed", columns, cells))
+    for path in paths:
+        context.stderr.print(Text(str(path)))
+
+
+def _short(value: Any) -> Any:
+    """A decimal without superfluous zeros."""
+    return None if value is None else value.normalize() + 0
+
+
+def set_finding(
+    findings: Annotated[list[str], typer.Argument(metavar="FINDING...", help="Ids as `findings` shows them.")],
+    state: Annotated[
+        str, typer.Argument(metavar="STATE", help="accepted, disputed, resolved, or open to take it back.")
+    ],
+    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="Why: for the one who asks a year from now.")],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Accept, dispute or resolve findings. A decision holds until the amounts that it was about change."""
+    settings = Settings.load(data_dir)
+    from ecgrid_flows.finding_states import find, set_state
+    from ecgrid_flows.lock import held
+    from ecgrid_flows.sheets import opened
+
+    store = _store(settings)
+    with held(store, "findings set"):
+        with opened(settings) as connection:
+            rows = find(connection, findings)
+        set_state(store, rows, state, note)
+    if as_json:
+        context.emit_json({"state": state, "note": note, "findings": rows})
+    else:
+        for row in rows:
+            context.stdout.print(Text(f"{row['finding_id']}  {row['check_name']}  {state}"))
+
+
+def _month(text: str) -> date:
+    return chosen_months(text, None, None)[0]
+
+
+def _store(settings: Settings) -> Any:
+    """The store of a data directory that is there; a typing error must not make a new one."""
+    from ecgrid_flows.store import open_store
+
+    if not settings.is_remote and not settings.local_dir.is_dir():
+        raise NoSuchData(
+            f"there is no data directory {settings.local_dir}: correct --data-dir, or run `ecgrid-billing run` first"
+        )
+    return open_store(settings)
