@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from ecgrid_sandbox.pricing import Reading, Tier
 from ecgrid_transforms.money import ZERO, Decimal, plain
 
 DEFAULTS = Reading()
+READING_FIELDS = tuple(field.name for field in fields(Reading))
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,16 @@ class Case:
             "quantity": plain(self.quantity),
             "allowance": plain(self.allowance),
             "tiers": [
-                {name: value if value is None else plain(value) for name, value in asdict(tier).items()}
+                {
+                    "minimum": plain(tier.minimum),
+                    "maximum": None if tier.maximum is None else plain(tier.maximum),
+                    "rate": plain(tier.rate),
+                    "flat": plain(tier.flat),
+                    "block": plain(tier.block),
+                }
                 for tier in self.tiers
             ],
-            "reading": asdict(self.reading),
+            "reading": {name: getattr(self.reading, name) for name in READING_FIELDS},
         }
 
 
