@@ -15,6 +15,7 @@ import json
 import logging
 import secrets
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 RAW = "raw"
 SEGMENT_BYTES = 64 << 20
+#: How long answers gather before one fsync makes them durable; whoever waits for it (`flush`) is not kept waiting.
+GATHER_S = 0.02
 
 #: Which feed keeps the answers of which operation. What is not here (Login, WhoAmI, keys) is never recorded.
 FEED_OF: Mapping[str, str] = {
@@ -312,7 +315,7 @@ class Journal:
         self._open: dict[tuple[str, date], _Segment] = {}
         self._waiting: list[tuple[Appender, Callable[[], None] | None]] = []
         self._full: list[Appender] = []
-        self._written = self._durable = 0
+        self._written = self._durable = self._waiters = 0
         self._failure: BillingError | None = None
         self._closing = False
         self._name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
@@ -341,14 +344,18 @@ class Journal:
                 raise
             self._waiting.append((appender, done))
             self._written += 1
-            self._dirty.notify()
+            if len(self._waiting) == 1:
+                self._dirty.notify()
 
     def flush(self) -> None:
         """Wait until everything recorded so far is durable; raises `StorageFailed`."""
         with self._lock:
             goal = self._written
+            self._waiters += 1
+            self._dirty.notify()
             while self._durable < goal and self._failure is None:
                 self._settled.wait()
+            self._waiters -= 1
             self._raise_failure()
 
     def close(self) -> None:
@@ -377,6 +384,12 @@ class Journal:
         if self._failure is not None:
             raise type(self._failure)(str(self._failure)) from self._failure
 
+    def _gather(self) -> None:
+        """Let a few more answers come in, unless someone waits meanwhile."""
+        end = time.monotonic() + GATHER_S
+        while not self._waiters and not self._closing and (left := end - time.monotonic()) > 0:
+            self._dirty.wait(left)
+
     def _sync_forever(self) -> None:
         while True:
             with self._lock:
@@ -384,6 +397,8 @@ class Journal:
                     self._dirty.wait()
                 if not self._waiting or self._failure is not None:
                     return
+                if not self._waiters and not self._closing:
+                    self._gather()
                 batch, self._waiting = self._waiting, []
                 full, self._full = self._full, []
             try:

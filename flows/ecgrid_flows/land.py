@@ -305,7 +305,7 @@ class KeptAnswers:
         place = self._index[feed, month].get(journal.name(operation, arguments))
         if place is not None:
             return journal.read(self._store, place)
-        return RawAnswer(operation, version, arguments, _EPOCH, 0, 0, "", is_usable=False, fault_code="not_asked")
+        return RawAnswer(operation, version, arguments, _EPOCH, 0, 0, "", fault_code="not_asked")
 
     def ask_many(self, month: date, version: str, operation: str, many: Sequence[Arguments]) -> list[RawAnswer]:
         return [self.ask(month, version, operation, arguments) for arguments in many]

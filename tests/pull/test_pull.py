@@ -112,6 +112,17 @@ def test_a_lake_that_was_deleted_comes_back_byte_for_byte(
     assert files(tmp_path) == before
 
 
+def test_a_month_that_was_cut_short_in_its_lists_does_not_stand_in_the_way_of_others(
+    sandbox: SpawnedSandbox, tmp_path: Path, few: list[tuple[int, int]], few_file: Path
+) -> None:
+    earlier = date(2026, 9, 1)
+    with running(sandbox, tmp_path, accounts_file=few_file) as run:
+        run.puller.begin(earlier)
+        run.puller.ask(earlier, "v3.2", "NetworkList", {"Name": ""})
+    assert pulled(sandbox, tmp_path, accounts_file=few_file).missing_calls == 0
+    assert {(row["network_id"], row["mailbox_id"]) for row in rows(tmp_path, "accounts", earlier)} == set(few)
+
+
 def test_a_damaged_partition_is_landed_again(sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path) -> None:
     pulled(sandbox, tmp_path, accounts_file=few_file)
     before = files(tmp_path / "lake")
