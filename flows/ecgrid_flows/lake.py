@@ -52,10 +52,12 @@ class Lake:
 
     def files(self, feed: str, month: date | None = None) -> list[str]:
         """The Parquet files of a feed (of one month, or of all), from manifests alone; fetched where it is a bucket."""
+        return self._store.locals(self.paths(feed, month))
+
+    def paths(self, feed: str, month: date | None = None) -> list[str]:
+        """The same files by their names in the store."""
         months = self.months(feed) if month is None else [month]
-        return self._store.locals(
-            [f"{_folder(feed, one)}/{part.name}" for one in months for part in self.parts(feed, one) or ()]
-        )
+        return [f"{_folder(feed, one)}/{part.name}" for one in months for part in self.parts(feed, one) or ()]
 
     def months(self, feed: str) -> list[date]:
         """The months for which the feed has a partition, perhaps one without rows."""

@@ -56,7 +56,11 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that a command takes from its surroundings. `data_dir` is a local folder or `s3://bucket/prefix`."""
+    """Everything that a command takes from its surroundings. `data_dir` is a local folder or `s3://bucket/prefix`.
+
+    `build_memory_mb` bounds the memory of one job of a build; past it rows spill to disk. A lake that is too large for
+    one job is built by partitions of as many lines as fit, or of `partition_lines` where that is given.
+    """
 
     data_dir: str = "data"
     v2_url: str = V2_URL
@@ -71,6 +75,8 @@ class Settings:
     max_attempts: int = 5
     plan: str = "price-list"
     task_runner: str = "threads"
+    build_memory_mb: int = 4096
+    partition_lines: int | None = None
     currency: str | None = None
     wsdl_v2: WsdlSource = "own"
     wsdl_v3: WsdlSource = "own"
@@ -112,6 +118,8 @@ class Settings:
             max_attempts=_whole(found, "ECGRID_MAX_ATTEMPTS", 5, 1, 100),
             plan=_one_of(found, "ECGRID_PLAN", PLANS, "price-list"),
             task_runner=_task_runner(found),
+            build_memory_mb=_whole(found, "ECGRID_BUILD_MEMORY_MB", 4096, 256, 1_048_576),
+            partition_lines=_whole(found, "ECGRID_PARTITION_LINES", 0, 0, 100_000_000) or None,
             currency=_currency(found),
             wsdl_v2=_wsdl(found, "ECGRID_WSDL_V2"),
             wsdl_v3=_wsdl(found, "ECGRID_WSDL_V3"),

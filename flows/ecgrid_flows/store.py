@@ -15,6 +15,7 @@ import errno
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -91,6 +92,8 @@ class Store(Protocol):
     def write_if(self, path: str, data: bytes, version: str | None) -> bool: ...
 
     def version(self, path: str) -> str | None: ...
+
+    def adopt(self, path: str, file: Path) -> None: ...
 
     def appender(self, path: str) -> Appender: ...
 
@@ -177,6 +180,13 @@ class LocalStore:
             return False
         self.write(path, data)
         return True
+
+    def adopt(self, path: str, file: Path) -> None:
+        """Let a file of this machine become the object, whole but not durable: for what can be made again."""
+        target = self._at(path)
+        with disk_errors(self.uri(path)):
+            self._make_folder(target.parent)
+            shutil.move(file, target)
 
     def version(self, path: str) -> str | None:
         """What names the present content of `path`; None when it is absent."""

@@ -174,6 +174,13 @@ class S3Store:
             self._forget(path)
             return self._put(path, data, version) is not None
 
+    def adopt(self, path: str, file: Path) -> None:
+        """Let a file of this machine become the object."""
+        with disk_errors(str(file)):
+            data = file.read_bytes()
+            self.write(path, data)
+            file.unlink()
+
     def version(self, path: str) -> str | None:
         with self._errors(path):
             found = self._head(path)

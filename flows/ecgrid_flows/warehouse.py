@@ -108,7 +108,7 @@ class SqlFile:
 class SqlTree:
     """Everything under one `sql` folder, read and checked: macro scripts by file name, relations by stem.
 
-    `merges` is for a build by partitions: the SELECT that puts the parts of a relation together, by the relation's name.
+    `merges` is for a build by partitions: the SELECT that puts a relation's parts together, by the relation's name.
     """
 
     folder: Path
@@ -348,10 +348,16 @@ def load_macros(connection: Connection, tree: SqlTree) -> None:
 
 
 def materialise(
-    connection: Connection, tree: SqlTree, wanted: Iterable[str] | None = None, given: Iterable[str] = ()
+    connection: Connection,
+    tree: SqlTree,
+    wanted: Iterable[str] | None = None,
+    given: Iterable[str] = (),
+    *,
+    is_guarded: bool = True,
 ) -> list[BuiltRelation]:
     """Create the `wanted` relations (default: all) and what they read, in order; `given` ones are there already.
 
+    `is_guarded=False` leaves out the search for floats, for relations that every build searches anyway.
     Raises `SqlRefused` for a fault of a file, `BuildFailed` for one that DuckDB met while running it.
     """
     built = []
@@ -362,7 +368,8 @@ def materialise(
             connection.execute(f'CREATE OR REPLACE {kind} "{sql.name}" AS\n{sql.text}').fetchall()
         except duckdb.Error as error:
             raise _build_error(_shown(sql.path), error) from error
-        _refuse_floats(connection, sql)
+        if is_guarded:
+            _refuse_floats(connection, sql)
         rows = None if sql.is_view else _count(connection, sql.name)
         built.append(BuiltRelation(sql.name, rows, time.perf_counter() - started))
         log.debug("relation=%s rows=%s ms=%d", sql.name, rows, built[-1].seconds * 1000)
@@ -460,6 +467,117 @@ def build(
     return BuildReport(target, tuple(built), time.perf_counter() - started)
 
 
+@contextmanager
+def workbench(
+    path: Path,
+    tree: SqlTree,
+    *,
+    threads: int | None = None,
+    memory_limit: str | None = None,
+    temp_dir: Path | None = None,
+) -> Iterator[Connection]:
+    """A database file with the macros and nothing else, for a build by partitions; anything of its name goes first."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _discard(path)
+    except OSError as error:
+        raise StorageFailed(
+            f"{path.parent} cannot be written ({error.strerror}); make room or fix its rights"
+        ) from error
+    with closing(_open(str(path), threads, memory_limit, temp_dir)) as connection:
+        load_macros(connection, tree)
+        yield connection
+
+
+def create_lake_views(
+    connection: Connection, lake_files: Mapping[str, Sequence[str]], reference_dir: Path | Sequence[Path], tree: SqlTree
+) -> list[str]:
+    """`lake_<feed>` for each feed given, `reference_<stem>` for each reference table; gives their names."""
+    given = [_create_lake_view(connection, feed, files) for feed, files in lake_files.items()]
+    return given + _create_reference_tables(connection, reference_dir, tree.relations)
+
+
+def create_raw_view(connection: Connection, tree: SqlTree, feed: str, files: Sequence[str], condition: str = "") -> str:
+    """`raw_<feed>` as a view straight on the lake's files, for a feed too large to be copied; gives its name.
+
+    It reads them whenever it is read, so it lives as long as they do.
+    """
+    name = f"raw_{feed}"
+    _create_lake_view(connection, feed, ())
+    scan = f"SELECT * FROM lake_{feed}_no_rows"  # noqa: S608 - a feed's name
+    if files:
+        names = ", ".join(FEEDS[feed].names)
+        scan = f"SELECT {names} FROM {_scan(files)}"  # noqa: S608 - names of a schema, paths are quoted
+    where = f" WHERE {condition}" if condition else ""
+    text = f"WITH lake_{feed} AS ({scan}{where}) SELECT * FROM (\n{tree.relations[name].text}\n)"  # noqa: S608 - SQL files
+    _run(connection, f"CREATE OR REPLACE {'VIEW' if files else 'TABLE'} {name} AS {text}", name)
+    return name
+
+
+def create_scan(connection: Connection, name: str, files: Sequence[str], condition: str = "") -> None:
+    """Relation `name` as a view on Parquet files that hold its rows."""
+    where = f" WHERE {condition}" if condition else ""
+    _run(connection, f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM {_scan(files)}{where}', name)  # noqa: S608 - quoted
+
+
+def merge(connection: Connection, tree: SqlTree, name: str, files: Sequence[str]) -> None:
+    """Relation `name` as a table, put together from the Parquet files of its parts by `sql/merges/<name>.sql`."""
+    parts = f'"{name}" AS (SELECT * FROM {_scan(files)})'  # noqa: S608 - quoted
+    text = f'CREATE OR REPLACE TABLE "{name}" AS WITH {parts} SELECT * FROM (\n{tree.merges[name]}\n)'  # noqa: S608 - ours
+    _run(connection, text, f"merges/{name}.sql")
+
+
+def copy_out(connection: Connection, names: Iterable[str], target: Path) -> None:
+    """Copy relations into a database file of their own, every type as it is (Parquet has no HUGEINT, for one)."""
+    _run(connection, f"ATTACH '{_quoted(target)}' AS copied", target.name)
+    for name in names:
+        _run(connection, f'CREATE TABLE copied."{name}" AS SELECT * FROM main."{name}"', name)  # noqa: S608 - stems
+    _run(connection, "DETACH copied", target.name)
+
+
+def attach(connection: Connection, path: str, names: Mapping[str, str]) -> None:
+    """Make relations of a file that `copy_out` wrote readable: name -> condition on its rows, or ''."""
+    alias = f"whole_{_count_databases(connection)}"
+    _run(connection, f"ATTACH '{_quoted(path)}' AS {alias} (READ_ONLY)", path)
+    for name, condition in names.items():
+        where = f" WHERE {condition}" if condition else ""
+        text = f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM {alias}."{name}"{where}'  # noqa: S608 - stems
+        _run(connection, text, name)
+
+
+def _count_databases(connection: Connection) -> int:
+    return int(_run(connection, "SELECT count(*) FROM duckdb_databases()", "duckdb_databases")[0][0])
+
+
+def write_parquet(connection: Connection, name: str, target: Path) -> int:
+    """Write the rows of relation `name`; gives how many there are. `SqlRefused`: a type that Parquet lacks."""
+    for column, kind in _run(connection, f'SELECT column_name, column_type FROM (DESCRIBE "{name}")', name):  # noqa: S608 - a stem
+        if "HUGEINT" in kind:
+            raise SqlRefused(f"{name}: column {column} is {kind}, which Parquet holds as DOUBLE: cast it")
+    copied = _run(
+        connection,
+        f"COPY (SELECT * FROM \"{name}\") TO '{_quoted(target)}' (FORMAT parquet, COMPRESSION zstd)",  # noqa: S608 - quoted
+        name,
+    )
+    return int(copied[0][0])
+
+
+def _run(connection: Connection, text: str, where: str) -> list[Any]:
+    try:
+        return connection.execute(text).fetchall()
+    except duckdb.Error as error:
+        raise _build_error(where, error) from error
+
+
+def _scan(files: Sequence[str]) -> str:
+    listed = ", ".join(f"'{_quoted(path)}'" for path in files)
+    return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+
+
+def _quoted(path: str | Path) -> str:
+    return str(path).replace("'", "''")
+
+
 def _discard(path: Path) -> None:
     for leftover in (path, path.with_name(f"{path.name}.wal")):
         leftover.unlink(missing_ok=True)
@@ -475,8 +593,7 @@ def _create_lake_view(connection: Connection, feed: str, files: Sequence[str]) -
     connection.unregister("feed_template")
     select = f"SELECT * FROM {no_rows}"  # noqa: S608 - a feed's name
     if files:
-        listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
-        scan = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+        scan = _scan(files)
         if feed in DATASET_FEEDS:
             select += f" UNION ALL BY NAME SELECT * FROM {scan}"  # noqa: S608 - paths are quoted
         else:
