@@ -5,4 +5,3 @@ FROM core_screen_fits
 UNION ALL
 SELECT set_no, trial_no, lines, reading_no, rounding_no
 FROM core_trial_fits
-SEMI JOIN core_shortlist USING (set_no, reading_no)

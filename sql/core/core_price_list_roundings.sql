@@ -18,7 +18,7 @@ best AS (
 lists AS (
     SELECT sets.price_list_id, roundings.rounding_no, sum(coalesce(best.lines_explained, 0)) AS lines_explained
     FROM core_sets AS sets
-    CROSS JOIN core_roundings AS roundings
+    INNER JOIN core_candidate_roundings AS roundings USING (price_list_id)
     LEFT JOIN best USING (set_no, rounding_no)
     GROUP BY ALL
 ),

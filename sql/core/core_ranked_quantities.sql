@@ -1,7 +1,12 @@
--- One row per schedule set and quantity on its lines, with its turn to be tried.
--- `turn` begins at the quantities nearest to where readings part (each bound, with and without the allowance; the allowance;
--- nothing at all), then goes evenly over the rest: the first n turns tell as much as n quantities can.
-WITH landmarks AS (
+-- One row per schedule set and quantity that is given a turn to be tried; sets of up to 200 quantities give one to each.
+-- First come the quantities next to where readings part (a bound, with and without the allowance; the allowance; nothing at
+-- all): within three blocks of it. Then an even spread of the rest, about 400: the first n turns tell as much as n can.
+WITH sizes AS (
+    SELECT set_no, count(*) AS quantities
+    FROM core_quantities
+    GROUP BY set_no
+),
+landmarks AS (
     SELECT set_no, maximum::DECIMAL(28, 10) AS landmark FROM core_set_tiers WHERE maximum > 0
     UNION
     SELECT set_no, maximum + allowance FROM core_set_tiers WHERE maximum > 0
@@ -14,39 +19,56 @@ WITH landmarks AS (
     UNION
     SELECT set_no, 0 FROM core_set_tiers
 ),
-spread AS (
-    SELECT
-        set_no,
-        actual,
-        lines,
-        row_number() OVER (PARTITION BY set_no ORDER BY hash(actual), actual) AS place
-    FROM core_quantities
+reaches AS (
+    SELECT landmarks.set_no, landmarks.landmark, 3 * greatest(sets.first_block, 1) AS reach
+    FROM landmarks
+    INNER JOIN core_sets AS sets USING (set_no)
 ),
 near AS (
     SELECT
         quantities.set_no,
         quantities.actual,
         row_number() OVER (
-            PARTITION BY quantities.set_no, landmarks.landmark
-            ORDER BY abs(quantities.actual - landmarks.landmark), quantities.actual
+            PARTITION BY quantities.set_no, reaches.landmark
+            ORDER BY abs(quantities.actual - reaches.landmark), quantities.actual
         ) AS place
     FROM core_quantities AS quantities
-    INNER JOIN landmarks USING (set_no)
+    INNER JOIN reaches USING (set_no)
+    WHERE abs(quantities.actual - reaches.landmark) <= reaches.reach
     QUALIFY place <= 6
 ),
 nearest AS (
     SELECT set_no, actual, min(place) AS place
     FROM near
     GROUP BY set_no, actual
+),
+chosen AS (
+    SELECT
+        quantities.set_no,
+        quantities.actual,
+        quantities.lines,
+        sizes.quantities,
+        nearest.place
+    FROM core_quantities AS quantities
+    INNER JOIN sizes USING (set_no)
+    LEFT JOIN nearest USING (set_no, actual)
+    WHERE sizes.quantities <= 200
+        OR hash(quantities.actual) % sizes.quantities < 400
+        OR nearest.place IS NOT NULL
 )
 SELECT
-    spread.set_no,
-    spread.actual,
-    spread.lines,
-    count(*) OVER (PARTITION BY spread.set_no) AS quantities,
+    set_no,
+    actual,
+    lines,
+    quantities,
     row_number() OVER (
-        PARTITION BY spread.set_no
-        ORDER BY least(coalesce(nearest.place * 8, 2147483647), spread.place), spread.place
+        PARTITION BY set_no
+        ORDER BY
+            -- a neighbour of each landmark for every eighth of the spread, the nearest first
+            least(coalesce(place * 8, 2147483647), spread),
+            spread
     ) AS turn
-FROM spread
-LEFT JOIN nearest USING (set_no, actual)
+FROM (
+    SELECT *, row_number() OVER (PARTITION BY set_no ORDER BY hash(actual), actual) AS spread
+    FROM chosen
+)

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -91,6 +92,10 @@ used AS (
         (1000 + account % {lists})::INTEGER AS price_list_id,
         CASE
             WHEN place = 0 THEN 1000
+            -- one line in 97 lies on the bound of its first tier, where readings part
+            WHEN h % 97 = 5 AND place IN (2, 4, 5, 6, 7, 9) THEN [10, 1000, 600, 1220, 400, 1000][
+                [0, 0, 1, 0, 2, 3, 4, 5, 0, 6][place + 1]
+            ] * 1000
             WHEN place = 1 THEN (h % 80) * 1000
             WHEN place = 2 THEN (h % 120) * 1000
             WHEN place IN (5, 6, 8) AND h // 6000000 % 4 = 0 THEN (h % 6000) * 1000 + h // 6000 % 1000
@@ -313,7 +318,7 @@ def pandas_rating(files: list[str], lines: int) -> float:
     return seconds
 
 
-def measure(lines: int, threads: int, memory: str) -> dict[str, object]:
+def measure(lines: int, threads: int, memory: str) -> dict[str, Any]:
     """Make a lake of `lines` lines and time everything on it."""
     with tempfile.TemporaryDirectory(prefix="reconcile-") as name:
         folder = Path(name)
@@ -332,10 +337,10 @@ def measure(lines: int, threads: int, memory: str) -> dict[str, object]:
                 memory,
             ],
             check=True,
-            capture_output=True,
+            stdout=subprocess.PIPE,
             text=True,
         )
-        found: dict[str, object] = json.loads(child.stdout)
+        found: dict[str, Any] = json.loads(child.stdout)
         found["scan"] = scan_and_sum(files["line_items"], threads)
         found["pandas"] = pandas_rating(files["line_items"], lines // 10)
         found["lake_bytes"] = sum(Path(path).stat().st_size for path in files["line_items"])
