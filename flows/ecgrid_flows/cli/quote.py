@@ -3,9 +3,8 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import typer
 
@@ -14,14 +13,14 @@ from ecgrid_flows.cli import context
 from ecgrid_flows.errors import ExitStatus
 
 
-@contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
-    if name == "-":
-        yield sys.stdin.buffer
-        return
+def _lines(name: str) -> Iterator[bytes]:
+    """The lines of the file, or of stdin; ends the command with status 2 where they cannot be read."""
     try:
-        with Path(name).open("rb") as file:
-            yield file
+        if name == "-":
+            yield from sys.stdin.buffer
+        else:
+            with Path(name).open("rb") as file:
+                yield from file
     except OSError as error:
         context.fail(
             f"{name} cannot be read ({error.strerror}); give a file of JSON lines, or - for stdin", ExitStatus.USAGE
@@ -40,15 +39,16 @@ def quote_command(
     One JSON object a line in, one out, same order; a record that cannot be rated gives {"id", "error"}.
     """
     out = sys.stdout.buffer
-    before, between, after = ("[\n", ",\n", "\n]\n") if as_json else ("", "\n", "\n")
+    opening, between, closing = ("[\n", ",\n", "\n]\n") if as_json else ("", "\n", "\n")
     try:
-        with _opened(batch) as lines:
-            written = 0
-            for answer in quote.rate(lines):
-                out.write(((between if written else before) + answer).encode())
-                written += 1
-        if written or as_json:
-            out.write(((before if not written else "") + after).encode())
+        is_first = True
+        for answer in quote.rate(_lines(batch)):
+            out.write(((opening if is_first else between) + answer).encode())
+            is_first = False
+        if not is_first:
+            out.write(closing.encode())
+        elif as_json:
+            out.write(b"[]\n")
         out.flush()
     except BrokenPipeError:
         # the reader has seen enough; nothing may be flushed to it at exit
