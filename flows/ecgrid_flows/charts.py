@@ -246,7 +246,7 @@ def trend(
             x=alt.X("month:O", title="Reporting month", axis=alt.Axis(labelAngle=0)),
             y=alt.Y("place:Q", title=None, axis=alt.Axis(format=TICKS)),
             color=alt.Color("series:N", title=None, scale=_scale(names), legend=_legend(names)),
-            shape=alt.Shape("series:N", title=None, legend=_legend(names)),
+            shape=alt.Shape("series:N", title=None, scale=alt.Scale(domain=names), legend=_legend(names)),
             tooltip=[
                 alt.Tooltip("series:N", title=" "),
                 alt.Tooltip("month:O", title="Month"),
@@ -287,6 +287,7 @@ def curves(
         }
     )
     names = list(dict.fromkeys(data["model"]))
+    legend = alt.Legend(orient="top")
     x = alt.X("quantity:Q", title=quantity_unit, axis=alt.Axis(format=TICKS))
     y = alt.Y("place:Q", title=None, axis=alt.Axis(format=TICKS))
     lines = (
@@ -295,8 +296,8 @@ def curves(
         .encode(
             x=x,
             y=y,
-            color=alt.Color("model:N", title="Priced as", scale=_scale(names), legend=alt.Legend(orient="top")),
-            strokeDash=alt.StrokeDash("model:N", title="Priced as", legend=alt.Legend(orient="top")),
+            color=alt.Color("model:N", title="Priced as", scale=_scale(names), legend=legend),
+            strokeDash=alt.StrokeDash("model:N", title="Priced as", scale=alt.Scale(domain=names), legend=legend),
             tooltip=[
                 alt.Tooltip("model:N", title="Priced as"),
                 alt.Tooltip("quantity_label:N", title=quantity_unit),

@@ -87,7 +87,7 @@ def quantities(tiers: Sequence[Tier], most: Decimal, points: int = 60) -> list[D
     step = max(end // points, Decimal(1))
     steps = [step * place for place in range(points + 1)]
     beside = [value for bound in bounds for value in (bound, bound + 1)]
-    return sorted({value for value in (*steps, *beside) if ZERO <= value <= end})
+    return sorted({value for value in (*steps, *beside, end) if ZERO <= value <= end})
 
 
 def compared(amounts_of: Sequence[Decimal], tiers: Sequence[Tier], read: Mapping[str, object]) -> pd.DataFrame:

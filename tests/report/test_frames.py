@@ -1,0 +1,97 @@
+"""Frames keep decimals exact, read out_ relations alone, and say what to do when there is nothing to read."""
+
+from datetime import date
+from pathlib import Path
+
+import handmade
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from ecgrid_flows import frames
+from ecgrid_flows.errors import NoSuchData
+from ecgrid_transforms.money import Decimal
+
+
+def test_decimals_leave_the_warehouse_exact_and_add_up_exactly(handmade_dir: Path) -> None:
+    with frames.open_book(handmade_dir) as book:
+        lines = book.out("out_line_items", reporting_month=handmade.MONTH)
+    assert lines["amount"].dtype == pd.ArrowDtype(pa.decimal128(28, 10))
+    assert isinstance(lines["amount"].iloc[0], Decimal)
+    # Quantities 540, 997, 1454 ... 5567 of the twelve accounts; rates 0.10, 0.08, 0.05; accounts 5 and 9 at 0.10.
+    assert frames.total(lines["amount"]) == Decimal("3099.35")
+
+
+def test_sums_are_exact_past_28_digits() -> None:
+    large = Decimal("999999999999999999.9999999999")
+    frame = pd.DataFrame({"k": ["a", "a", "b"], "v": [large, large, None]}).astype(
+        {"v": pd.ArrowDtype(pa.decimal128(28, 10))}
+    )
+    assert frames.total(frame["v"]) == Decimal("1999999999999999999.9999999998")
+    added = frames.sums(frame, ["k"], ["v"]).set_index("k")
+    assert added.loc["a", "v"] == Decimal("1999999999999999999.9999999998")
+    assert added["rows"].to_list() == [2, 1]
+    assert pd.isna(added.loc["b", "v"]), "a sum over nothing is missing, not zero"
+
+
+@pytest.mark.parametrize(
+    ("value", "money", "signed", "number"),
+    [
+        (Decimal("1234.5"), "1,234.50", "+1,234.50", "1,234.5"),
+        (Decimal("-1234.005"), "−1,234.01", "−1,234.01", "−1,234.005"),
+        (Decimal("0.0000000000"), "0.00", "0.00", "0"),
+        (Decimal("-0.25"), "−0.25", "−0.25", "−0.25"),
+        (Decimal("12345678901234567.0750000000"), "12,345,678,901,234,567.08", "+12,345,678,901,234,567.08",
+         "12,345,678,901,234,567.075"),
+        (None, "–", "–", "–"),
+    ],
+)  # fmt: skip
+def test_numbers_for_people_are_made_from_the_decimals(
+    value: Decimal | None, money: str, signed: str, number: str
+) -> None:
+    assert (frames.money(value), frames.signed(value), frames.number(value)) == (money, signed, number)
+
+
+def test_a_float_is_never_shown_as_money() -> None:
+    assert frames.money(1.5) == "–"
+
+
+def test_only_out_relations_are_read(handmade_dir: Path) -> None:
+    with frames.open_book(handmade_dir) as book:
+        with pytest.raises(ValueError, match="no out_ relation"):
+            book.out("core_lines")
+        with pytest.raises(ValueError, match="no out_ relation"):
+            book.out("out_findings; DROP TABLE out_findings")
+        with pytest.raises(ValueError, match="no column name"):
+            book.out("out_findings", **{"1=1 OR severity": "error"})
+        quoted = book.out("out_findings", severity="' OR 1=1 --")
+    assert quoted.empty
+
+
+def test_the_warehouse_is_opened_for_reading(handmade_dir: Path) -> None:
+    """Two notebooks read at once, and neither can change the file."""
+    before = (handmade_dir / "warehouse/billing.duckdb").read_bytes()
+    with frames.open_book(handmade_dir) as one, frames.open_book(handmade_dir) as other:
+        assert one.months() == other.months() == [date(2026, 8, 1), date(2026, 9, 1), handmade.MONTH]
+    assert (handmade_dir / "warehouse/billing.duckdb").read_bytes() == before
+
+
+def test_the_month_is_the_newest_unless_one_is_named(handmade_dir: Path) -> None:
+    with frames.open_book(handmade_dir) as book:
+        assert book.month() == handmade.MONTH
+        assert book.month("2026-08") == date(2026, 8, 1)
+        with pytest.raises(NoSuchData, match=r"2025-01 .*2026-08 to 2026-10.*run --month 2025-01"):
+            book.month("2025-01")
+
+
+def test_the_data_folder_is_found_further_up(
+    handmade_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").symlink_to(handmade_dir)
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    with frames.open_book() as book:
+        assert book.month() == handmade.MONTH
+    monkeypatch.setenv("ECGRID_DATA_DIR", str(tmp_path / "elsewhere"))
+    with pytest.raises(NoSuchData, match="ecgrid-billing run"):
+        frames.open_book()

@@ -1,0 +1,100 @@
+"""The four notebooks run as they stand on the shipped world, and read nothing but `out_` relations."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from ecgrid_flows import frames, what_if
+from ecgrid_flows.report import execute
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+
+
+def source(path: Path, kind: str = "code") -> str:
+    book = json.loads(path.read_text(encoding="utf-8"))
+    return "\n\n".join("".join(cell["source"]) for cell in book["cells"] if cell["cell_type"] == kind)
+
+
+def test_the_four_are_there() -> None:
+    assert [path.stem for path in NOTEBOOKS] == [
+        "account_history",
+        "reconcile_month",
+        "tiers_and_cliffs",
+        "usage_against_bill",
+    ]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_each_says_first_what_it_answers_and_has_its_parameters(path: Path) -> None:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    assert cells[0]["cell_type"] == "markdown"
+    assert re.search(r"This notebook answers: \*\*.+\?\*\*", "".join(cells[0]["source"]))
+    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    assert len(tagged) == 1
+    assert "data_dir = " in "".join(tagged[0]["source"])
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_each_reads_only_out_relations(path: Path) -> None:
+    code = source(path)
+    read = set(re.findall(r"book\.out\(\s*\"(\w+)\"", code))
+    assert read
+    assert all(name.startswith("out_") for name in read)
+    assert not re.search(r"duckdb|read_parquet|read_csv|\bopen\(|raw_|core_|lake_", code)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_run_all_works_on_the_shipped_world(path: Path, shipped_dir: Path) -> None:
+    executed = execute(path, {"data_dir": str(shipped_dir)})
+    outputs = [output for cell in executed.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert not [output for output in outputs if output.output_type in ("error", "stream")]
+    charts = [output.data for output in outputs if any("vegalite" in mime for mime in output.get("data", {}))]
+    assert len(charts) >= (3 if path.stem == "reconcile_month" else 2)
+    for data in charts:
+        spec = next(value for mime, value in data.items() if "vegalite" in mime)
+        assert spec["title"]["text"]
+        assert spec["title"]["subtitle"]
+        assert spec["description"]
+        assert "<svg" in data["image/svg+xml"]
+
+
+def test_the_waterfall_of_the_change_ends_at_the_amount_billed(shipped_dir: Path) -> None:
+    with frames.open_book(shipped_dir) as book:
+        month = book.month()
+        changes, lines = (
+            book.out("out_month_on_month", reporting_month=month),
+            book.out("out_line_items", reporting_month=month),
+        )
+    from ecgrid_flows import page
+
+    end = frames.total(changes["previous_amount"]) + sum(change for _, change in page.month_steps(changes))
+    assert end == frames.total(lines["amount"])
+
+
+def test_the_curves_are_those_of_the_bill(shipped_dir: Path) -> None:
+    """What `quote` says on a ladder of out_tiers is what the comparison of the billed lines says, for every line."""
+    with frames.open_book(shipped_dir) as book:
+        tiers, chosen = book.out("out_tiers"), book.out("out_readings", is_chosen=True)
+        comparison = book.out("out_model_comparison", reporting_month=book.month())
+    compared = 0
+    for set_id, rows in tiers.groupby("schedule_set_id"):
+        if len(rows) < 2:
+            continue
+        first, reading = rows.iloc[0], chosen[chosen["schedule_set_id"] == set_id].iloc[0].to_dict()
+        lines = comparison[
+            (comparison["price_list_id"] == first["price_list_id"])
+            & (comparison["account_report"] == first["account_report"])
+            & (comparison["measure_field"] == first["measure_field"])
+        ]
+        if lines.empty:  # a ladder of steps has no unit price to compare
+            continue
+        for model in what_if.MODELS:
+            answers = what_if.rated(
+                list(lines["quantity"]), what_if.ladder(rows, model), what_if.reading(reading, model)
+            )
+            assert answers["error"].isna().all()
+            assert answers["amount"].to_list() == lines[f"{model}_amount"].to_list()
+            compared += len(lines)
+    assert compared > 200

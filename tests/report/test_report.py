@@ -1,0 +1,101 @@
+"""The report as a file: whole or absent, small, without secrets, and with a sentence when it cannot be made."""
+
+import os
+import re
+import sys
+from datetime import date
+from pathlib import Path
+
+import handmade
+import nbformat
+import pytest
+
+from ecgrid_flows.errors import ExitStatus, NoSuchData
+from ecgrid_flows.report import ReportFailed, execute, render, report_month
+from ecgrid_flows.settings import Settings
+
+LIMIT = 5_000_000
+
+
+def notebook(folder: Path, *cells: str) -> Path:
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell, id=f"c{n}") for n, cell in enumerate(cells)])
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    path = folder / "made.ipynb"
+    nbformat.write(book, path)
+    return path
+
+
+def test_it_lies_where_the_contract_says_and_fetches_nothing(page: Path, handmade_dir: Path) -> None:
+    assert page == handmade_dir / "reports/2026-10/reconcile_month.html"
+    assert [path.name for path in page.parent.iterdir()] == ["reconcile_month.html"]
+    text = page.read_text(encoding="utf-8")
+    head, _, body = text.partition("<body>")
+    assert "default-src 'none'" in head
+    assert not re.search(
+        r"<(script|img|iframe)[^>]+src=|<link\b|@import|url\(", head + re.sub(r"(?s)<script>.*?</script>", "", body)
+    )
+    assert text.count("window.vegaEmbed=") <= 1
+
+
+def test_service_text_never_becomes_markup(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert "<script>document.title" not in text
+    assert "&lt;script&gt;document.title=" in text
+    assert "<b>bold" not in text
+    assert "\\u003cscript\\u003e" in text, "the chart's data are JSON inside a script element"
+
+
+def test_a_month_of_50_000_lines_stays_small(tmp_path: Path) -> None:
+    handmade.build(tmp_path / "warehouse/billing.duckdb", accounts=25_000, months=1, wrong_every=8)
+    made = report_month(Settings(data_dir=str(tmp_path)), handmade.MONTH)
+    assert made.stat().st_size < LIMIT
+    text = made.read_text(encoding="utf-8")
+    assert "50,001 lines" in text
+    assert re.search(r"The first 2,000 of \d,\d{3} rows", text), "what is cut is said"
+
+
+def test_no_warehouse_and_no_such_month_are_told_before_anything_runs(handmade_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(NoSuchData, match=r"no warehouse .*ecgrid-billing"):
+        report_month(Settings(data_dir=str(tmp_path)), handmade.MONTH)
+    with pytest.raises(NoSuchData, match=r"2019-05 has no billed lines"):
+        report_month(Settings(data_dir=str(handmade_dir)), date(2019, 5, 1))
+    assert not (handmade_dir / "reports/2019-05").exists()
+    assert NoSuchData.status == ExitStatus.USAGE
+
+
+def test_a_notebook_that_stops_says_where_and_why(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ReportFailed, match=r"made.ipynb stopped: cell 2: KeyError: 'amount'") as caught:
+        execute(notebook(tmp_path, "1", "{}['amount']"), {})
+    assert caught.value.status == ExitStatus.INCOMPLETE
+    assert capfd.readouterr() == ("", ""), "nothing stray on the screen"
+
+
+def test_a_kernel_gets_no_secret_and_leaves_nothing_in_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It runs in this very interpreter even where another kernelspec of that name is installed for the user."""
+    home = tmp_path / "home"
+    spec = home / ".local/share/jupyter/kernels/python3"
+    spec.mkdir(parents=True)
+    (spec / "kernel.json").write_text('{"argv": ["/bin/false"], "display_name": "other", "language": "python"}')
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("ECGRID_PASSWORD", "correct-horse")
+    monkeypatch.setenv("ECGRID_API_KEY", "00000000-1111-2222-3333-444444444444")
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(home / ".local/share/jupyter"))
+    secrets = "{'ECGRID_PASSWORD', 'ECGRID_API_KEY'}"
+    code = f"import os, sys; [sorted(os.environ.keys() & {secrets}), sys.prefix]"
+    executed = execute(notebook(tmp_path, code), {})
+    assert executed.cells[-1].outputs[0].data["text/plain"] == repr([[], sys.prefix])
+    found = {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()}
+    assert found == {".local/share/jupyter/kernels/python3/kernel.json"}
+    assert capfd.readouterr() == ("", "")
+    assert os.environ["ECGRID_PASSWORD"] == "correct-horse"
+
+
+def test_what_libraries_print_is_not_on_the_page(tmp_path: Path) -> None:
+    code = "import sys; print('chatter'); sys.stderr.write('noise')\n'<b>text</b>'"
+    text = render(execute(notebook(tmp_path, code), {}), "made")
+    body = text.partition("<main")[2].partition("</main>")[0]
+    assert "chatter" not in body
+    assert "noise" not in body
+    assert "&lt;b&gt;text&lt;/b&gt;" in body
