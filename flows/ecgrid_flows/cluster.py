@@ -13,10 +13,11 @@ import logging
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
+import dask.base
 import dask.config
 import distributed
 from prefect_dask.task_runners import DaskTaskRunner
@@ -24,7 +25,7 @@ from prefect_dask.task_runners import DaskTaskRunner
 from ecgrid_flows.errors import BillingError, Incomplete, SettingsError
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import Store
-from ecgrid_flows.worker import Job, RunOnWorker, call_step, service_of, stop_here
+from ecgrid_flows.worker import HEAVY, Job, RunOnWorker, call_step, service_of, stop_here
 
 log = logging.getLogger(__name__)
 
@@ -64,15 +65,9 @@ class Cluster:
 
         The first exception stops the rest, and is raised when all have ended.
         """
-        if is_recorded:
-            futures = [self._runner.submit(step.task, step.parameters(arguments)).wrapped_future for arguments in calls]
-        else:
-            futures = [
-                self.client.submit(
-                    call_step, step.name, arguments, pure=False, key=f"{step.name}-{secrets.token_hex(8)}"
-                )
-                for arguments in calls
-            ]
+        # Its resource keeps a worker to one heavy step at a time (see `RunOnWorker`).
+        with dask.base.annotate(resources={HEAVY: 1}) if step.is_heavy else nullcontext():
+            futures = self._submitted(step, calls, is_recorded)
         order = {future.key: number for number, future in enumerate(futures)}
         results: list[Any] = [None] * len(futures)
         failure: BaseException | None = None
@@ -92,6 +87,14 @@ class Cluster:
         if failure is not None:
             raise _told(failure, self._stopped) from failure
         return results
+
+    def _submitted(self, step: Any, calls: Iterable[tuple[Any, ...]], is_recorded: bool) -> list[Any]:
+        if is_recorded:
+            return [self._runner.submit(step.task, step.parameters(arguments)).wrapped_future for arguments in calls]
+        return [
+            self.client.submit(call_step, step.name, arguments, pure=False, key=f"{step.name}-{secrets.token_hex(8)}")
+            for arguments in calls
+        ]
 
     def stop(self, why: str) -> None:
         """No new calls on any worker; those in flight may end. Batches that wait end as soon as they begin."""

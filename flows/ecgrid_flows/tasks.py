@@ -6,6 +6,7 @@ traces when it goes. Parameters carry months, account numbers and pairs, never a
 """
 
 import inspect
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL
 
-from ecgrid_flows import runs, warehouse
+from ecgrid_flows import partitions, runs, warehouse
 from ecgrid_flows.errors import BillingError, Unreachable
 from ecgrid_flows.export import export_month
 from ecgrid_flows.frames import Book
@@ -53,7 +54,9 @@ def prefect_is_set_up() -> bool:
 class Step(Generic[P, R]):
     """A function that is a Prefect task inside a flow run, and itself anywhere else."""
 
-    def __init__(self, name: str, function: Callable[P, R]) -> None:
+    def __init__(self, name: str, function: Callable[P, R], is_heavy: bool) -> None:
+        #: Takes a worker's whole memory: on a cluster a worker does one of them at a time.
+        self.is_heavy = is_heavy
         self.task: Any = task(name=name, cache_policy=NO_CACHE, persist_result=False, log_prints=False)(function)
         self.function = function
         self.name = function.__name__
@@ -91,8 +94,8 @@ class Step(Generic[P, R]):
         return [future.result() for future in futures]
 
 
-def step(name: str) -> Callable[[Callable[P, R]], Step[P, R]]:
-    return lambda function: Step(name, function)
+def step(name: str, *, is_heavy: bool = False) -> Callable[[Callable[P, R]], Step[P, R]]:
+    return lambda function: Step(name, function, is_heavy)
 
 
 @step("plan")
@@ -147,14 +150,59 @@ def land(month: str) -> None:
     runs.current().land(parse_month(month))
 
 
-@step("build")
 def build() -> str:
-    """The warehouse anew, from the whole lake; gives its path."""
+    """The warehouse anew, from the whole lake; gives its path. By partitions where one job could not hold it."""
     run = runs.current()
-    run.reporter.say("building the warehouse")
-    files = {feed: run.lake.files(feed) for feed in FEEDS}
-    report = warehouse.build(files, run.settings.warehouse_path, reference_dir=runs.reference_folders(run.settings))
+    lines = sum(
+        part.rows for month in run.lake.months("line_items") for part in run.lake.parts("line_items", month) or ()
+    )
+    most = run.settings.partition_lines or partitions.lines_that_fit(run.settings.build_memory_mb)
+    if lines <= most:
+        run.reporter.say("building the warehouse")
+        return build_whole()
+    run.reporter.say(f"building the warehouse from {lines:,} lines, by partitions of {most:,}")
+    sources = partitions.Sources(
+        {feed: {month: run.lake.paths(feed, month) for month in run.lake.months(feed)} for feed in FEEDS},
+        runs.reference_folders(run.settings),
+    )
+    cores = os.cpu_count() or 1
+    bounds = partitions.Bounds(run.settings.build_memory_mb, cores if run.cluster is None else 1, most)
+
+    def do_jobs(jobs: list[partitions.Job]) -> list[dict[str, partitions.Part]]:
+        run.reporter.say(f"round {jobs[0].round}: {len(jobs)} partitions")
+        return build_partition.each([(job,) for job in jobs], 1)
+
+    report = partitions.build(
+        sources, run.store, run.settings.warehouse_path, bounds, do_jobs, lambda surveys: survey_lines.each(surveys, 1)
+    )
     return str(report.target)
+
+
+@step("build")
+def build_whole() -> str:
+    """The warehouse in one job."""
+    run = runs.current()
+    files = {feed: run.lake.files(feed) for feed in FEEDS}
+    report = warehouse.build(
+        files,
+        run.settings.warehouse_path,
+        reference_dir=runs.reference_folders(run.settings),
+        memory_limit=f"{run.settings.build_memory_mb}MiB",
+    )
+    return str(report.target)
+
+
+@step("survey-lines", is_heavy=True)
+def survey_lines(paths: list[str], grain: int) -> list[partitions.Bound]:
+    """The account at every so manieth line of a month."""
+    return partitions.survey(runs.current().store.locals(paths), grain)
+
+
+@step("build-partition", is_heavy=True)
+def build_partition(job: partitions.Job) -> dict[str, partitions.Part]:
+    """One job of a build by partitions."""
+    run = runs.current()
+    return partitions.run_job(job, run.store, run.settings.warehouse_path.parent / "jobs")
 
 
 @step("check")

@@ -28,6 +28,9 @@ from ecgrid_transforms.model import Account
 
 log = logging.getLogger(__name__)
 
+#: What a step that takes a worker's whole memory needs; every worker has one.
+HEAVY = "ecgrid-heavy"
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -44,7 +47,7 @@ class Job:
 
 
 def service_of(settings: Settings) -> tuple[tuple[str, str], ...]:
-    """The settings, by variable, on which a run and its workers must agree; of credentials only whether they are set."""
+    """The settings, by variable, on which a run and its workers must agree; of credentials, whether there are any."""
     return (
         ("ECGRID_V2_URL", settings.v2_url),
         ("ECGRID_V3_URL", settings.v3_url),
@@ -121,6 +124,7 @@ class RunOnWorker(WorkerPlugin):
         # In a thread: opening talks to the storage, and the semaphore's own calls want this loop free.
         self._run = await asyncio.to_thread(WorkerRun, self._job, semaphore)
         runs.join(self._run)
+        await worker.set_resources(**{HEAVY: 1})
 
     async def teardown(self, worker: Worker) -> None:
         if hasattr(self, "_run"):
