@@ -1,0 +1,211 @@
+"""One month of the built-in sandbox, end to end, twice: what a new user runs first."""
+
+import csv
+import hashlib
+import json
+import re
+import subprocess
+from collections import Counter
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+
+from ecgrid_sandbox import World
+from ecgrid_transforms.money import Decimal
+from ecgrid_transforms.period import last_full_month, month_text
+
+MONTH = last_full_month()
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("e2e") / "data"
+
+
+@pytest.fixture(scope="module")
+def first_run(billing, data_dir: Path) -> "subprocess.CompletedProcess[str]":
+    return billing("run", "--data-dir", str(data_dir))
+
+
+def fingerprints(folder: Path, *, suffixes: tuple[str, ...]) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in suffixes and path.is_file()
+    }
+
+
+def findings(billing, data_dir: Path) -> list[dict[str, str]]:
+    asked = billing("findings", "--month", month_text(MONTH), "--json", "--data-dir", str(data_dir))
+    found = json.loads(asked.stdout)
+    return found["findings"] if isinstance(found, dict) else found
+
+
+def test_the_run_finds_what_is_wrong_and_says_that_the_data_are_invented(first_run) -> None:
+    assert first_run.returncode == 1, first_run.stderr
+    assert "invented" in first_run.stderr.lower()
+    shown = first_run.stdout + first_run.stderr
+    for word in ("accounts", "calls", "lines", "billed", "findings", "at stake", "finance_lines.csv", ".html"):
+        assert word in shown.lower(), f"the summary says nothing of {word!r}"
+    assert "Traceback" not in shown
+    assert "Warning" not in shown
+
+
+def test_exactly_what_was_planted_is_found(first_run, billing, data_dir: Path) -> None:
+    planted = Counter(
+        (wrong.check_name, wrong.network_id, wrong.mailbox_id, wrong.account_report, wrong.measure_field)
+        for wrong in World.shipped().wrongs
+        if wrong.reporting_month == MONTH
+    )
+    found = Counter(
+        (row["check_name"], row["network_id"], row["mailbox_id"], row["account_report"], row["measure_field"])
+        for row in findings(billing, data_dir)
+        if row["severity"] != "info"
+    )
+    assert found == planted
+
+
+def test_the_second_run_changes_no_byte(first_run, billing, data_dir: Path) -> None:
+    lake_before = fingerprints(data_dir / "lake", suffixes=(".parquet",))
+    exports_before = fingerprints(data_dir / "exports", suffixes=(".csv", ".parquet"))
+    assert lake_before
+    assert exports_before
+    again = billing("run", "--data-dir", str(data_dir))
+    assert again.returncode == 1, again.stderr
+    line_items = {name: sha for name, sha in lake_before.items() if name.startswith("line_items/")}
+    lake_after = fingerprints(data_dir / "lake", suffixes=(".parquet",))
+    assert {name: lake_after.get(name) for name in line_items} == line_items
+    assert fingerprints(data_dir / "exports", suffixes=(".csv", ".parquet")) == exports_before
+
+
+def raw_line_items(data_dir: Path) -> dict[tuple[int, int, str, str], str]:
+    """Key -> body of every answer to InvoiceCalculateLineItem, read without the project's code."""
+    bodies = {}
+    for segment in (data_dir / "raw/line_items").rglob("*.jsonl"):
+        for text in segment.read_text(encoding="utf-8").splitlines():
+            answer = json.loads(text)["answer"]
+            said = answer["arguments"]
+            key = (
+                int(said["NetworkID"]),
+                int(said["MailboxID"]),
+                str(said["AccountReport"]),
+                str(said["MeasureField"]),
+            )
+            bodies[key] = answer.get("body", "")
+    return bodies
+
+
+def test_every_decimal_in_parquet_is_the_text_of_the_answer(first_run, data_dir: Path) -> None:
+    bodies = raw_line_items(data_dir)
+    elements = {
+        "amount": "Amount",
+        "actual": "Actual",
+        "quantity_billed": "QuantityBilled",
+        "schedule_rate": "Rate",
+        "schedule_block": "Block",
+        "schedule_allowance": "Allowance",
+    }
+    rows = ds.dataset(data_dir / "lake/line_items", partitioning=None).to_table().to_pylist()
+    assert len(rows) > 100
+    for row in rows:
+        body = bodies[row["network_id"], row["mailbox_id"], row["account_report"], row["measure_field"]]
+        for column, element in elements.items():
+            sent = re.search(rf"<{element}>([^<]*)</{element}>", body)
+            assert sent, (element, body)
+            assert row[column] == Decimal(sent[1]), (column, row)
+
+
+def test_every_amount_in_the_csv_is_the_amount_in_parquet(first_run, data_dir: Path) -> None:
+    lake = {
+        (str(row["network_id"]), str(row["mailbox_id"]), row["account_report"], row["measure_field"]): row["amount"]
+        for row in ds.dataset(data_dir / "lake/line_items", partitioning=None).to_table().to_pylist()
+    }
+    path = data_dir / "exports" / month_text(MONTH) / "finance_lines.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    billed = {
+        (row["network_id"], row["mailbox_id"], row["account_report"], row["measure_field"]): Decimal(
+            row["billed_amount"]
+        )
+        for row in lines
+        if row["billed_amount"]
+    }
+    assert billed == lake
+
+
+def test_no_decimal_column_of_the_lake_is_a_float(first_run, data_dir: Path) -> None:
+    guilty = [
+        f"{path.relative_to(data_dir)}: {field.name}"
+        for path in (data_dir / "lake").rglob("*.parquet")
+        if "line" in path.as_posix() or "schedule" in path.as_posix() or "invoice" in path.as_posix()
+        for field in pq.read_schema(path)
+        if pa.types.is_floating(field.type)
+    ]
+    assert guilty == []
+
+
+def test_the_manifest_ties(first_run, data_dir: Path) -> None:
+    folder = data_dir / "exports" / month_text(MONTH)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    for name, file in manifest["files"].items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == file["sha256"]
+    assert {path.name for path in folder.iterdir()} == {*manifest["files"], "manifest.json"}
+
+
+def test_a_foreign_file_in_the_lake_is_set_aside_and_named(first_run, billing, data_dir: Path) -> None:
+    folder = data_dir / f"lake/line_items/reporting_month={month_text(MONTH)}"
+    empty, foreign = folder / "empty.parquet", folder / "foreign.parquet"
+    empty.write_bytes(b"")
+    pq.write_table(pa.table({"other": [1]}), foreign)
+    before = [row for row in findings(billing, data_dir) if row["check_name"] == "amount_mismatch"]
+    built = billing("build", "--data-dir", str(data_dir))
+    assert built.returncode in (0, 1), built.stderr
+    assert not empty.exists()
+    assert not foreign.exists()
+    assert "empty.parquet" in built.stderr
+    assert "foreign.parquet" in built.stderr
+    assert [row for row in findings(billing, data_dir) if row["check_name"] == "amount_mismatch"] == before
+
+
+@pytest.mark.parametrize("text", ["2026-13", "october", "2026-1"])
+def test_a_bad_month_is_a_usage_error(billing, tmp_path: Path, text: str) -> None:
+    refused = billing("run", "--month", text, "--data-dir", str(tmp_path / "data"))
+    assert refused.returncode == 2
+    assert "YYYY-MM" in refused.stderr
+    assert not (tmp_path / "data/lake").exists()
+
+
+def test_a_data_directory_that_takes_no_file_is_a_settings_error(billing, tmp_path: Path) -> None:
+    in_the_way = tmp_path / "data"
+    in_the_way.write_text("a file where a folder should be", encoding="utf-8")
+    refused = billing("run", "--data-dir", str(in_the_way))
+    assert refused.returncode == 2
+    assert len(refused.stderr.strip().splitlines()) <= 2
+    assert "--data-dir" in refused.stderr
+
+
+def test_an_unreachable_service_is_status_3(billing, tmp_path: Path) -> None:
+    nowhere = "http://127.0.0.1:9/v3.2/prod/ECGridOS.asmx"
+    env = {
+        "ECGRID_V2_URL": nowhere,
+        "ECGRID_V3_URL": nowhere,
+        "ECGRID_V4_URL": nowhere,
+        "ECGRID_LOGIN_NAME": "someone",
+        "ECGRID_PASSWORD": "Not-4-secret",
+        "ECGRID_MAX_ATTEMPTS": "2",
+    }
+    refused = billing("run", "--data-dir", str(tmp_path / "data"), env=env)
+    assert refused.returncode == 3, refused.stderr
+    assert "Not-4-secret" not in refused.stdout + refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not list((tmp_path / "data").glob("lake/**/*.parquet"))
+
+
+def test_the_month_is_the_last_full_one(first_run, data_dir: Path) -> None:
+    months = {path.name for path in (data_dir / "lake/line_items").iterdir()}
+    assert months == {f"reporting_month={month_text(MONTH)}"}
+    assert date.today().replace(day=1) > MONTH  # noqa: DTZ011  a test's own clock will do
