@@ -9,7 +9,7 @@ import sys
 import typer
 from rich.text import Text
 
-from ecgrid_flows.cli import context, finance, findings, quote, report, run, sandbox, service
+from ecgrid_flows.cli import context, finance, findings, quote, report, run, sandbox, serve, service
 from ecgrid_flows.errors import BillingError
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for commands in (run, service, findings, finance, quote, sandbox, report):
+for commands in (run, service, findings, finance, quote, sandbox, report, serve):
     commands.register(app)
 
 
