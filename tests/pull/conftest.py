@@ -40,12 +40,6 @@ def few_file(few: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(autouse=True)
-def one_monthly_report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reports beside the lines are large; here one of the four stands for all, but where a test wants them."""
-    if "all_reports" not in request.fixturenames:
-        monkeypatch.setattr("ecgrid_flows.discovery.MONTHLY_REPORTS", (1,))
-
-
-@pytest.fixture
-def all_reports() -> None:
-    """Ask for all four monthly reports."""
+def no_monthly_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reports beside the lines are large, and only the fixture `whole` wants them."""
+    monkeypatch.setattr("ecgrid_flows.discovery.MONTHLY_REPORTS", ())
