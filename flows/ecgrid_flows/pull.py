@@ -62,7 +62,7 @@ _FATAL = (
 #: How many missing keys are named; more are counted.
 NAMED_MISSING = 1000
 #: How long calls in flight may take once the run is told to stop.
-GRACE_S = 8.0
+GRACE_S = 6.0
 
 
 @dataclass(slots=True)

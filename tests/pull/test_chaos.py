@@ -21,7 +21,7 @@ from ecgrid_flows.settings import Secret
 from ecgrid_flows.store import LocalStore
 from ecgrid_sandbox import SpawnedSandbox, Trouble, World, spawn
 
-KILLS = 20
+KILLS = 10
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_kills_at_random_moments_cost_only_the_calls_in_flight(tmp_path: Path, w
             calls_at_kills.append(line_calls(sandbox))
         assert forker.wait(forker.start(sandbox, tmp_path)) == 0
         calls, api_key = line_calls(sandbox), Secret(sandbox.api_key)
-    assert len({count for count in calls_at_kills if 0 < count < calls}) >= 5, "it was killed half way, and often"
+    assert len({count for count in calls_at_kills if 0 < count < calls}) >= 4, "it was killed half way, and often"
     assert lake_lines(tmp_path) == true_lines(world)
     with running(sandbox, tmp_path, api_key=api_key) as run:
         planned = run.plan(LAST_MONTH).size()
@@ -70,19 +70,18 @@ def test_a_troubled_service_gives_every_line_exactly_once(tmp_path: Path, world:
     assert lake_lines(tmp_path) == true_lines(world)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_run_in_good_order(
-    tmp_path: Path, world: World, few: list[tuple[int, int]], few_file: Path, number: signal.Signals
+    tmp_path: Path, world: World, few: list[tuple[int, int]], few_file: Path
 ) -> None:
     with spawn(world, latency_ms=100) as sandbox:
         process = command(sandbox, tmp_path, few_file)
         wait_for(lambda: segments(LocalStore(tmp_path), "line_items", LAST_MONTH))
         began = time.monotonic()
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=30)
         assert process.returncode == 4, said
         assert time.monotonic() - began < 10
-        assert f"stopped by {number.name}; every answer so far is kept: run again" in said
+        assert "stopped by SIGTERM; every answer so far is kept: run again" in said
         assert "have no answer yet" in said
         assert "Traceback" not in said
         assert sandbox.open_sessions == 0
@@ -96,10 +95,11 @@ def test_a_signal_does_not_wait_for_calls_that_hang(tmp_path: Path, world: World
         wait_for(lambda: (tmp_path / ".lock").is_file() and (tmp_path / ".lock").read_text())
         time.sleep(1)
         began = time.monotonic()
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
         assert process.returncode == 4, said
         assert time.monotonic() - began < 10
+        assert "stopped by SIGINT" in said
         assert "Traceback" not in said
 
 
