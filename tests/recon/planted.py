@@ -1,0 +1,91 @@
+"""What was planted in a sandbox world, held against what was found in its warehouse."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from ecgrid_flows import warehouse
+from ecgrid_sandbox.world import World, Wrong
+from ecgrid_transforms.money import Decimal
+
+Key = tuple[int | None, int | None, date | None, str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One row of out_findings."""
+
+    check_name: str
+    key: Key
+    price_list_id: int | None
+    invoice_number: str | None
+    billed_amount: Decimal | None
+    expected_amount: Decimal | None
+    explanation: str
+
+
+def found_in(connection: warehouse.Connection) -> list[Found]:
+    rows = warehouse.table(connection, "FROM out_findings").to_pylist()
+    return [
+        Found(
+            row["check_name"],
+            (
+                row["network_id"],
+                row["mailbox_id"],
+                row["reporting_month"],
+                row["account_report"],
+                row["measure_field"],
+            ),
+            row["price_list_id"],
+            row["invoice_number"],
+            row["billed_amount"],
+            row["expected_amount"],
+            row["explanation"],
+        )
+        for row in rows
+    ]
+
+
+def names(world: World, wrong: Wrong) -> set[str]:
+    """The check names that tell the truth about a wrong: its own, and another where the figures are the same.
+
+    One block too many may be just what billing the allowance too would come to; nobody can tell which it was.
+    """
+    fair = {wrong.check_name}
+    if wrong.check_name == "quantity_mismatch":
+        network_id, mailbox_id, month, report, measure = wrong.key
+        assert network_id is not None
+        assert mailbox_id is not None
+        assert month is not None
+        price_list = world.price_list_of(network_id, mailbox_id)
+        group = price_list.group((str(report), str(measure)))
+        assert group is not None
+        account = (network_id, mailbox_id)
+        unfree = world.books.counted_line(account, month, price_list, group, meaning_without="allowance")
+        billed = world.books.bill(account, month)[group.pair]
+        if (unfree.billed, unfree.amount) == (billed.billed, billed.amount):
+            fair.add("allowance_not_applied")
+    return fair
+
+
+def fits(world: World, wrong: Wrong, found: Found) -> bool:
+    """Whether a finding names the wrong: a name, every part of the key that the wrong has, list or invoice."""
+    return (
+        found.check_name in names(world, wrong)
+        and all(part is None or part == said for part, said in zip(wrong.key, found.key, strict=True))
+        and wrong.invoice_number in (None, found.invoice_number)
+        and (wrong.network_id is not None or wrong.price_list_id in (None, found.price_list_id))
+    )
+
+
+def differences(world: World, found: Iterable[Found]) -> tuple[list[Wrong], list[Found]]:
+    """Wrongs that no finding names, and findings that name no wrong; each finding counts once."""
+    left = list(found)
+    missed = []
+    for wrong in world.wrongs:
+        match = next((one for one in left if fits(world, wrong, one)), None)
+        if match is None:
+            missed.append(wrong)
+        else:
+            left.remove(match)
+    return missed, left

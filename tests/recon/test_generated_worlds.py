@@ -1,0 +1,125 @@
+"""Worlds of other seeds, meanings and wrongs: every planted wrong found, none invented.
+
+Twenty worlds are landed in one lake, each moved to identifiers of its own, so that they are reconciled by one build.
+"""
+
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+import lake_of
+import planted
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from ecgrid_flows import warehouse
+from ecgrid_sandbox.world import World
+
+REFERENCE = Path(__file__).resolve().parents[2] / "data/reference"
+LAST_MONTH = date(2026, 10, 1)
+SEEDS = range(101, 121)
+APART = 1_000_000
+#: Identifiers that a world's move changes; 0 stays what it is (Root, no network specified).
+MOVED = (
+    *("network_id", "mailbox_id", "system_id", "price_list_id", "contract_id", "schedule_id", "invoice_id"),
+    *("schedule_specified_network_id", "NetworkID", "MailboxID"),
+)
+
+
+def moved(table: pa.Table, by: int) -> pa.Table:
+    """The table with every identifier raised by `by`, and invoice numbers told apart."""
+    for name in table.column_names:
+        if name in MOVED:
+            column = table[name]
+            raised = pc.if_else(pc.greater(column, 0), pc.add(column, pa.scalar(by, column.type)), column)
+            table = table.set_column(table.column_names.index(name), table.schema.field(name), raised)
+        elif name in ("invoice_number", "asked"):
+            numbered = pc.binary_join_element_wise(table[name], str(by), "/")
+            table = table.set_column(table.column_names.index(name), table.schema.field(name), numbered)
+    return table
+
+
+def at_home(found: planted.Found, by: int) -> planted.Found:
+    """The finding in its world's own identifiers."""
+    network_id, mailbox_id, *rest = found.key
+    key = (network_id and network_id - by, mailbox_id and mailbox_id - by, *rest)
+    return planted.Found(
+        found.check_name,
+        key,  # type: ignore[arg-type]
+        found.price_list_id and found.price_list_id - by,
+        found.invoice_number and found.invoice_number.rpartition("/")[0],
+        found.billed_amount,
+        found.expected_amount,
+        found.explanation,
+    )
+
+
+def home_of(found: planted.Found) -> int:
+    """Which world a finding is about, by the identifiers that it has."""
+    if found.invoice_number:
+        return int(found.invoice_number.rpartition("/")[2]) // APART
+    return (found.key[0] or found.price_list_id or 0) // APART
+
+
+@pytest.fixture(scope="module")
+def worlds() -> dict[int, World]:
+    return {place: World.generate(seed, LAST_MONTH, months=3) for place, seed in enumerate(SEEDS, start=1)}
+
+
+@pytest.fixture(scope="module")
+def found(worlds: dict[int, World], tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[planted.Found]]:
+    """The findings of each world."""
+    folder = tmp_path_factory.mktemp("worlds")
+    parts: dict[str, list[pa.Table]] = {}
+    for place, world in worlds.items():
+        tables = lake_of.tables_of(lake_of.rows_of(world)) | {"monthly_reports": lake_of.monthly_reports(world)}
+        for feed, table in tables.items():
+            parts.setdefault(feed, []).append(moved(table, place * APART))
+    files = lake_of.write({feed: pa.concat_tables(tables) for feed, tables in parts.items()}, folder)
+    warehouse.build(files, folder / "billing.duckdb", reference_dir=REFERENCE)
+    by_world: dict[int, list[planted.Found]] = {place: [] for place in worlds}
+    with closing(warehouse.connect(folder / "billing.duckdb")) as connection:
+        for one in planted.found_in(connection):
+            by_world[home_of(one)].append(at_home(one, home_of(one) * APART))
+    return by_world
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", range(1, len(SEEDS) + 1))
+def test_every_planted_wrong_is_found_and_nothing_else(
+    worlds: dict[int, World], found: dict[int, list[planted.Found]], place: int
+) -> None:
+    assert planted.differences(worlds[place], found[place]) == ([], [])
+
+
+@pytest.mark.slow
+def test_the_worlds_plant_every_kind_of_wrong(worlds: dict[int, World]) -> None:
+    kinds = {wrong.check_name for world in worlds.values() for wrong in world.wrongs}
+    assert len(kinds) >= 22
+
+
+def test_a_world_alone_is_reconciled_as_well(tmp_path: Path) -> None:
+    world = World.generate(7, LAST_MONTH)
+    warehouse.build(lake_of.lake(world, tmp_path), tmp_path / "billing.duckdb", reference_dir=REFERENCE)
+    with closing(warehouse.connect(tmp_path / "billing.duckdb")) as connection:
+        assert planted.differences(world, planted.found_in(connection)) == ([], [])
+
+
+def test_a_line_answered_otherwise_later_is_restated(tmp_path: Path) -> None:
+    """The vendor corrects lines after they were pulled: the new answers replace the old ones, which are kept."""
+    world = World.shipped(LAST_MONTH)
+    before = lake_of.rows_of(world)
+    world.restate()
+    after = lake_of.rows_of(world)
+    superseded = lake_of.PULLED_AT.replace(day=9)
+    after["line_item_history"] = [
+        (*row, superseded) for row in before["line_items"] if row not in set(after["line_items"])
+    ]
+    assert after["line_item_history"]
+    tables = lake_of.tables_of(after) | {"monthly_reports": lake_of.monthly_reports(world)}
+    warehouse.build(lake_of.write(tables, tmp_path), tmp_path / "billing.duckdb", reference_dir=REFERENCE)
+    with closing(warehouse.connect(tmp_path / "billing.duckdb")) as connection:
+        found = planted.found_in(connection)
+    assert planted.differences(world, found) == ([], [])
+    assert any(one.check_name == "restated" for one in found)
