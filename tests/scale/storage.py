@@ -1,7 +1,8 @@
 """An S3 server for tests: moto over HTTP in a process of its own, and a proxy before it that makes trouble.
 
 The proxy adds what a real storage has and moto has not (conditional writes that exclude each other), and what every
-network has: refused requests, broken connections, torn answers, and answers lost after the request was done.
+network has: refused requests, broken connections, torn answers, and answers lost after the request was done. Before
+another server (`fronting`) it counts how many requests are in flight at once.
 """
 
 import http.client
@@ -33,11 +34,13 @@ class Storage:
         self.requests: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
         self.bodies_sent = 0
+        self.in_flight = self.peak = 0
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self._writes = threading.Lock()
         self.server = _Server(("127.0.0.1", 0), _handler(self, target_port))
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.port: int = self.server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
 
     def environment(self) -> dict[str, str]:
         """The AWS variables that lead to this server."""
@@ -73,6 +76,16 @@ def _handler(storage: Storage, target_port: int) -> type[BaseHTTPRequestHandler]
 
         def _any(self) -> None:
             data = self._body()
+            with storage._lock:
+                storage.in_flight += 1
+                storage.peak = max(storage.peak, storage.in_flight)
+            try:
+                self._pass_on(data)
+            finally:
+                with storage._lock:
+                    storage.in_flight -= 1
+
+        def _pass_on(self, data: bytes) -> None:
             storage.requests[self.command] += 1
             storage.bodies_sent += len(data)
             if storage.latency_s:
@@ -170,22 +183,29 @@ def running(seed: int = 1) -> Iterator[Storage]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=Path("/"))
     try:
         _wait_for(port, process)
-        storage = Storage(port, seed)
-        thread = threading.Thread(target=storage.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            made = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            made.request("PUT", f"/{BUCKET}", headers={"Authorization": _SCOPE})
-            assert made.getresponse().status == 200
-            made.close()
+        made = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        made.request("PUT", f"/{BUCKET}", headers={"Authorization": _SCOPE})
+        assert made.getresponse().status == 200
+        made.close()
+        with fronting(port, seed) as storage:
             yield storage
-        finally:
-            storage.server.shutdown()
-            storage.server.server_close()
-            thread.join()
     finally:
         process.terminate()
         process.wait()
+
+
+@contextmanager
+def fronting(port: int, seed: int = 1) -> Iterator[Storage]:
+    """The proxy before any HTTP server of this machine."""
+    storage = Storage(port, seed)
+    thread = threading.Thread(target=storage.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield storage
+    finally:
+        storage.server.shutdown()
+        storage.server.server_close()
+        thread.join()
 
 
 def _free_port() -> int:

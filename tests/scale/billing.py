@@ -1,0 +1,69 @@
+"""Runs over a sandbox for these tests, and what they leave, comparable line for line."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ecgrid_client import RetryPolicy
+from ecgrid_flows import runs, tasks, warehouse
+from ecgrid_flows.lake import Lake
+from ecgrid_flows.partitions import SHOWN
+from ecgrid_flows.progress import Reporter
+from ecgrid_flows.runs import Run
+from ecgrid_flows.settings import Secret, Settings
+from ecgrid_flows.store import Store
+from ecgrid_sandbox import World
+
+MONTHS = (date(2026, 9, 1), date(2026, 10, 1))
+WORLD = World.shipped(MONTHS[-1])
+#: What differs between two pulls of the same answers.
+OF_THE_PULL = {"pulled_at", "response_sha256"}
+
+
+def settings_of(sandbox: Any, data_dir: Path | str, **changes: Any) -> Settings:
+    values: dict[str, Any] = {
+        "data_dir": str(data_dir),
+        "v2_url": sandbox.v2_url,
+        "v3_url": sandbox.v3_url,
+        "v4_url": sandbox.v4_url,
+        "api_key": Secret(sandbox.api_key),
+        "concurrency": 6,
+    }
+    return Settings(**(values | changes))
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[Run]:
+    """An open run whose reporter stays silent."""
+    quick = RetryPolicy(max_attempts=8, first_wait_s=0.01, longest_wait_s=0.05)
+    with runs.opened(settings=settings, reporter=Reporter(mute=True), retry=quick) as run:
+        yield run
+
+
+def pull(run: Run, month: date) -> int:
+    """The month's plan → pull → land; gives how many calls were made for its lines."""
+    tally = tasks.pull(f"{month:%Y-%m}", tasks.plan(f"{month:%Y-%m}"))
+    run.land(month)
+    assert tally.missing_calls == 0
+    return tally.calls
+
+
+def lines(store: Store, month: date) -> list[tuple[Any, ...]]:
+    """Every line of the lake, in order, but for when it was pulled."""
+    found = [row for batch in Lake(store).batches("line_items", month) for row in batch.to_pylist()]
+    return sorted(tuple((name, str(value)) for name, value in row.items() if name not in OF_THE_PULL) for row in found)
+
+
+def relations(path: Path) -> dict[str, pa.Table]:
+    """What everyone may look up in a warehouse: every relation, its rows in order."""
+    with warehouse.connect(path) as connection:
+        names = [
+            str(name)
+            for (name,) in connection.execute("SELECT DISTINCT table_name FROM duckdb_columns() ORDER BY 1").fetchall()
+            if str(name).startswith(SHOWN)
+        ]
+        return {name: warehouse.table(connection, f'SELECT * FROM "{name}" ORDER BY ALL') for name in names}
