@@ -1,0 +1,56 @@
+"""What can be used is written down, and what is written by the code is not stale."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ecgrid_flows.dictionary import commands_text, dictionary_text
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [
+    path
+    for room in (".", "flows", "transforms", "sql", "notebooks", "data", "tests")
+    for path in (ROOT / room).rglob("*.md")
+    if ".venv" not in path.parts
+]
+STALE = "write it anew: .venv/bin/python -m ecgrid_flows.dictionary"
+
+
+def test_the_page_of_commands_is_not_stale() -> None:
+    assert (ROOT / "flows/COMMANDS.md").read_text(encoding="utf-8") == commands_text(), STALE
+
+
+def test_the_dictionary_is_not_stale() -> None:
+    """Every feed, relation and column."""
+    assert (ROOT / "data/DICTIONARY.md").read_text(encoding="utf-8") == dictionary_text(), STALE
+
+
+def test_every_option_says_what_it_does() -> None:
+    bare = [line for line in commands_text().splitlines() if re.fullmatch(r"\| `.*` \|\s*\|", line)]
+    assert bare == []
+
+
+def test_every_setting_is_described() -> None:
+    page = (ROOT / "flows/README.md").read_text(encoding="utf-8")
+    used = {
+        name
+        for path in (ROOT / "flows").rglob("*.py")
+        for name in re.findall(r"\bECGRID_[A-Z0-9_]*[A-Z0-9]\b", path.read_text(encoding="utf-8"))
+    }
+    assert sorted(name for name in used if name not in page) == []
+
+
+@pytest.mark.parametrize("room", ["flows", "transforms", "sql", "notebooks", "data", "tests"])
+def test_every_room_has_its_page(room: str) -> None:
+    assert (ROOT / room / "README.md").is_file()
+
+
+def test_links_lead_somewhere() -> None:
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
+        if not (page.parent / target).exists()
+    ]
+    assert broken == []
