@@ -112,7 +112,7 @@ class ECGridClient:
             connect_timeout_s=connect_timeout_s,
             call_timeout_s=call_timeout_s,
             max_answer_bytes=max_answer_bytes,
-            pool_size=pool_size + 2,  # a login and a logout must not wait for a free connection
+            pool_size=pool_size + 2,  # a login and a logout beside the calls
         )
         self._backoff = tenacity.wait_random_exponential(
             multiplier=self._retry.first_wait_s, max=self._retry.longest_wait_s

@@ -8,7 +8,7 @@ import logging
 import re
 from collections import deque
 from collections.abc import Mapping
-from threading import Lock
+from threading import RLock
 from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
 
@@ -28,7 +28,7 @@ class Masker:
     """Knows the secrets of this process and takes them out of text. Its repr says only how many."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()  # a signal handler may log while its own thread is masking
         self._lasting: set[str] = set()
         self._passing: deque[str] = deque(maxlen=_KEPT)
 

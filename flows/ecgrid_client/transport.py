@@ -7,6 +7,7 @@ and then would outlive any read time-out.
 """
 
 import os
+import queue
 import socket
 import ssl
 import threading
@@ -27,7 +28,6 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
-    EmptyPoolError,
     HTTPError,
     IncompleteRead,
     InvalidChunkLength,
@@ -130,6 +130,27 @@ class _TLSConnection(_Boarding, HTTPSConnection):
     pass
 
 
+class _Queue(queue.LifoQueue[Any]):
+    """Idle connections. A signal handler that closes the client may find its own thread inside; the lock lets it in."""
+
+    def __init__(self, maxsize: int = 0) -> None:
+        super().__init__(maxsize)
+        self.mutex = threading.RLock()  # type: ignore[assignment] # the conditions below take either kind
+        self.not_empty = threading.Condition(self.mutex)
+        self.not_full = threading.Condition(self.mutex)
+        self.all_tasks_done = threading.Condition(self.mutex)
+
+
+class _PlainPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+    QueueCls = _Queue
+
+
+class _TLSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+    QueueCls = _Queue
+
+
 class _Watchman:
     """A thread that ends the requests whose time is over. It sleeps while there are none."""
 
@@ -170,8 +191,8 @@ class _Watchman:
             self._work.wait()
             if not self._flights:
                 self._work.clear()
-                if not self._flights:  # one may have taken off just before the flag fell
-                    self._work.wait(timeout=60)
+                if self._flights:  # one took off just before the flag fell, and found it still up
+                    self._work.set()
                 continue
             now = time.monotonic()
             for flight in list(self._flights.values()):
@@ -227,7 +248,7 @@ class Transport:
         self._pools: dict[str, Any] = {}
         self._paths: dict[str, tuple[Any, str]] = {}
         self._managers: list[Any] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._watchman = _Watchman()
         self._headers = {"User-Agent": user_agent(), "Accept-Encoding": "gzip"}
         mask_library_logs()
@@ -267,7 +288,6 @@ class Transport:
                 redirect=False,
                 assert_same_host=False,
                 timeout=urllib3.Timeout(connect=min(self._connect_timeout_s, total), read=total),
-                pool_timeout=total,
                 preload_content=False,
                 decode_content=False,
             )
@@ -319,15 +339,15 @@ class Transport:
     def _open_pool(self, scheme: str, host: str, port: int | None) -> Any:
         if scheme != "https" and not (scheme == "http" and is_loopback(host)):
             raise SettingsError(f"plain http is refused except to loopback: {scheme}://{host}")
-        options: dict[str, Any] = {"maxsize": self._pool_size, "block": True}
+        # not "block": a logout at the end of the process finds the idle connections gone and has to open one
+        options: dict[str, Any] = {"maxsize": self._pool_size}
         if scheme == "https":
             options["ssl_context"] = _tls_context()
         proxy = _proxy_for(scheme, host)
         manager = _proxy_manager(proxy, options) if proxy else urllib3.PoolManager(num_pools=4, **options)
-        pool = manager.connection_from_host(host, port, scheme)
-        pool.ConnectionCls = _TLSConnection if scheme == "https" else _PlainConnection
+        manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TLSPool}
         self._managers.append(manager)
-        return pool
+        return manager.connection_from_host(host, port, scheme)
 
 
 def _proxy_manager(proxy: str, options: dict[str, Any]) -> Any:
@@ -439,12 +459,6 @@ _FAILURES: tuple[tuple[tuple[type[Exception], ...], _Make], ...] = (
     (
         (ConnectTimeoutError,),
         lambda error, host, total: ServiceUnreachable(f"no connection to {host} in time", may_have_run=False),
-    ),
-    (
-        (EmptyPoolError,),
-        lambda error, host, total: ServiceUnreachable(
-            f"no free connection to {host} within {total:g} s", may_have_run=False
-        ),
     ),
     ((SSLError, ssl.SSLError), _tls_failure),
     ((ReadTimeoutError, TimeoutError), lambda error, host, total: _over_time(total)),

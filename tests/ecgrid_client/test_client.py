@@ -3,6 +3,9 @@
 import gzip
 import hashlib
 import io
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -574,6 +577,59 @@ def test_stop_gives_calls_under_way_a_grace(server: Server) -> None:
         threading.Timer(0.3, client.stop, [0.2]).start()
         with taking(0.3, 3), pytest.raises((errors.ServiceUnreachable, errors.Stopped)):
             client.ask("v3.2", OPERATION, KEY)
+
+
+def test_a_signal_handler_may_close_the_client(server: Server) -> None:
+    """SIGTERM in the middle of a call: the session is closed by the handler itself, and the call ends."""
+    code = """
+        import os, signal, sys, threading
+        from ecgrid_client import Credentials, ECGridClient, Endpoints, errors
+        url = sys.argv[1]
+        client = ECGridClient(Endpoints(url, url, url), Credentials("demo@localhost", "Corr3ct&Horse"))
+        def handler(number, frame):
+            client.close()
+            raise SystemExit(0)
+        signal.signal(signal.SIGTERM, handler)
+        client.ask("v3.2", "NetworkList")
+        print("open", client.open_sessions, flush=True)
+        threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGTERM]).start()
+        client.ask("v3.2", "MailboxList")
+    """
+    server.rules = lambda asked: {
+        "NetworkList": soap("NetworkList"),
+        "MailboxList": Told(b"", delay_s=3),
+    }.get(asked.operation)
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), server.endpoints.v3_url],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert ran.stdout == "open ('v3.2',)\n"
+    assert ran.stderr == ""
+    assert server.sessions_closed == ["5E551011-0000-4000-8000-000000000001"]
+
+
+def test_a_forgotten_client_is_closed_when_the_process_ends(server: Server) -> None:
+    code = """
+        import sys
+        from ecgrid_client import Credentials, ECGridClient, Endpoints
+        url = sys.argv[1]
+        client = ECGridClient(Endpoints(url, url, url), Credentials("demo@localhost", "Corr3ct&Horse"))
+        client.ask("v3.2", "NetworkList")
+        raise RuntimeError("forgot to close")
+    """
+    server.rules = lambda asked: soap("NetworkList") if asked.operation == "NetworkList" else None
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), server.endpoints.v3_url],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.stderr.endswith("RuntimeError: forgot to close\n")
+    assert len(server.sessions_closed) == 1
 
 
 class Governor:
