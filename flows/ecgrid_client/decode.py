@@ -17,7 +17,19 @@ from ecgrid_client import datasets
 from ecgrid_client.errors import ECGridError, MalformedAnswer, MissingElement
 from ecgrid_client.faults import error_of_fault, soap_fault
 from ecgrid_client.large import items
-from ecgrid_client.markup import DEEPEST, LARGE, Element, children, is_nil, local, parse, plain_value, text
+from ecgrid_client.markup import (
+    DEEPEST,
+    LARGE,
+    LOCAL_NAMES,
+    Element,
+    children,
+    is_nil,
+    local,
+    local_name,
+    parse,
+    plain_value,
+    text,
+)
 from ecgrid_client.masking import MASK
 from ecgrid_client.operations import DATE_TIME, Service, own_service
 from ecgrid_transforms.model import (
@@ -106,8 +118,9 @@ def _parts(element: Element, where: str, known: frozenset[str]) -> tuple[Parts, 
     """Child elements by local name, and what is not known among them."""
     parts: Parts = {}
     extra: dict[str, list[object]] | None = None
-    for child in children(element):
-        name = local(child)
+    for child in element.iterchildren("*"):
+        tag = child.tag
+        name = LOCAL_NAMES.get(tag) or local_name(tag)  # the hot path: most tags were seen before
         if name in known:
             if name in parts:
                 raise MalformedAnswer(f"{where} holds {name} twice")
@@ -126,9 +139,13 @@ def _missing(name: str, where: str) -> MissingElement:
 
 def _needed(parts: Parts, name: str, where: str) -> str:
     element = parts.get(name)
-    found = None if element is None else text(element)
-    if found is None:
+    if element is None:
         raise _missing(name, where)
+    found: str | None = element.text
+    if found is None or len(element):  # an empty element, xsi:nil, or one that holds others
+        found = text(element)
+        if found is None:
+            raise _missing(name, where)
     return found
 
 
@@ -146,6 +163,8 @@ def _enum(parts: Parts, name: str, where: str) -> str:
 
 def whole(found: str, name: str, where: str) -> int:
     """An xs:int; raises `MalformedAnswer`."""
+    if len(found) < 10 and found.isdecimal() and found.isascii():
+        return int(found)  # nearly always
     digits = found.strip()
     if _WHOLE.fullmatch(digits):
         number = int(digits)

@@ -40,7 +40,8 @@ MOST_NODES = 1_000_000
 DEEPEST = 100
 
 _parsers = threading.local()
-_locals: dict[str, str] = {}
+#: Tags seen so far, without their namespace.
+LOCAL_NAMES: dict[str, str] = {}
 
 
 def _parser() -> Any:
@@ -140,11 +141,11 @@ def local(element: Element) -> str:
 
 def local_name(tag: str) -> str:
     """A tag without its namespace."""
-    name = _locals.get(tag)
+    name = LOCAL_NAMES.get(tag)
     if name is None:
         name = tag.rpartition("}")[2]
-        if len(_locals) < 4096:  # a hostile answer cannot make this grow
-            _locals[tag] = name
+        if len(LOCAL_NAMES) < 4096:  # a hostile answer cannot make this grow
+            LOCAL_NAMES[tag] = name
     return name
 
 
