@@ -1,10 +1,12 @@
 """What was planted in a sandbox world, held against what was found in its warehouse."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 from ecgrid_flows import warehouse
+from ecgrid_sandbox import inference
 from ecgrid_sandbox.world import World, Wrong
 from ecgrid_transforms.money import Decimal
 
@@ -89,3 +91,42 @@ def differences(world: World, found: Iterable[Found]) -> tuple[list[Wrong], list
         else:
             left.remove(match)
     return missed, left
+
+
+def is_honest_doubt(world: World, found: Found, readings: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a `reading_undecided` that nobody planted is true, by the naive pricer: its rivals explain every line
+    that the truth explains, and one of them bills another amount at the deciding quantity that it states."""
+    if found.check_name != "reading_undecided":
+        return False
+    price_list = world.price_list_by_id[found.price_list_id or 0]
+    group = price_list.group((str(found.key[3]), str(found.key[4])))
+    assert group is not None
+    accounts = [account for account in world.accounts if world.price_list_of(*account) is price_list]
+    lines = {
+        (line.actual, line.billed, line.amount)
+        for account in accounts
+        for month in world.months
+        if (line := world.books.line(account, month, group.pair)) is not None
+    }
+    parted = False
+    for row in readings:
+        rival = replace(
+            group.meaning,
+            reading=replace(
+                group.meaning.reading,
+                model=row["model"],
+                upper_bound=row["upper_bound"],
+                blocks=row["blocks"],
+                block_scope=row["block_scope"],
+                rate_per=row["rate_per"],
+                allowance=row["allowance_rule"],
+            ),
+            billed_in=row["quantity_billed_in"],
+        )
+        for actual, billed, amount in lines:
+            said = (amount, billed)
+            if inference.outcome(group, group.meaning, actual) == said != inference.outcome(group, rival, actual):
+                return False
+        quantity = row["deciding_quantity"]
+        parted |= inference.outcome(group, rival, quantity) != inference.outcome(group, group.meaning, quantity)
+    return parted

@@ -1,0 +1,159 @@
+"""A lake made by hand: price lists and lines as a test says them, for one network and a month or two."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import lake_of
+
+from ecgrid_flows import warehouse
+from ecgrid_transforms.money import Decimal
+from ecgrid_transforms.rows import Row
+from ecgrid_transforms.wall_time import wall_time_ns
+
+REFERENCE = Path(__file__).resolve().parents[2] / "data/reference"
+MONTH = date(2026, 10, 1)
+NETWORK = 4440
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One schedule: Minimum, Maximum, Rate as the service would say them."""
+
+    minimum: int | None
+    maximum: int
+    rate: str
+
+
+@dataclass(slots=True)
+class Ladder:
+    """The schedules of one report and measure of a price list."""
+
+    price_list_id: int
+    pair: Pair
+    tiers: Sequence[Tier]
+    allowance: str = "0"
+    block: str = "0"
+    model: str = "Tiered"
+    level: str | None = None
+    limited_months: int = 0
+    specified_network_id: int = 0
+
+    def schedule(self, tier: int, rate: str | None = None) -> Row:
+        """The `schedule_` columns of tier 1, 2, …, perhaps with another rate than the list's."""
+        said = self.tiers[tier - 1]
+        number = sum(map(ord, "".join(self.pair))) % 900
+        return (
+            self.price_list_id * 10_000 + number * 10 + tier,
+            Decimal(self.allowance),
+            said.minimum,
+            said.maximum,
+            Decimal(self.block),
+            Decimal(rate or said.rate),
+            9000,
+            "as typed in",
+            *self.pair,
+            self.specified_network_id,
+            True,
+        )
+
+    def level_of(self, tier: int) -> str:
+        return self.level or (f"Tier{tier}" if len(self.tiers) > 1 else "General")
+
+
+def own_mailbox(ladder: Ladder, mailbox: int) -> int:
+    """The MailboxID of a list's account: lists share none, for an account has one list. 0 is the network's Root."""
+    return ladder.price_list_id * 1000 + mailbox if mailbox else 0
+
+
+@dataclass(slots=True)
+class Lake:
+    """Rows of the feeds, gathered line by line."""
+
+    rows: lake_of.Rows = field(default_factory=lambda: {feed: [] for feed in lake_of.FEEDS})
+    numbers: dict[tuple[int, date], int] = field(default_factory=dict)
+
+    def listed(self, ladder: Ladder, months: Iterable[date] = (MONTH,), dated: str = "2020-01-01T00:00:00") -> None:
+        """PricelistInfo gave the ladder in these months, with this Date."""
+        for month in months:
+            for tier in range(1, len(ladder.tiers) + 1):
+                self.rows["price_schedules"].append(
+                    (
+                        month,
+                        ladder.price_list_id,
+                        f"List {ladder.price_list_id}",
+                        wall_time_ns(dated),
+                        "Active",
+                        ladder.model,
+                        tier,
+                        ladder.level_of(tier),
+                        None,
+                        ladder.limited_months,
+                        1,
+                        *ladder.schedule(tier),
+                        None,
+                        "v3.2",
+                        lake_of.PULLED_AT,
+                        lake_of.SHA256,
+                    )
+                )
+
+    def billed(
+        self,
+        ladder: Ladder,
+        mailbox: int,
+        actual: str,
+        quantity: str,
+        amount: str,
+        *,
+        tier: int = 1,
+        month: date = MONTH,
+        rate: str | None = None,
+    ) -> None:
+        """A line of one of the list's own accounts, showing `tier`, perhaps with another rate than the list's."""
+        mailbox = own_mailbox(ladder, mailbox)
+        number = self.numbers[mailbox, month] = self.numbers.get((mailbox, month), 0) + 1
+        self.rows["line_items"].append(
+            (
+                NETWORK,
+                mailbox,
+                month,
+                *ladder.pair,
+                number,
+                wall_time_ns(f"{month.isoformat()}T00:00:00"),
+                ladder.price_list_id,
+                f"List {ladder.price_list_id}",
+                "Mailbox" if mailbox else "Network",
+                mailbox or NETWORK,
+                f"Mailbox {mailbox}",
+                ladder.level_of(tier),
+                None,
+                ladder.model,
+                *ladder.schedule(tier, rate),
+                Decimal(actual),
+                Decimal(quantity),
+                False,
+                Decimal(amount),
+                None,
+                "v3.2",
+                lake_of.PULLED_AT,
+                lake_of.SHA256,
+            )
+        )
+
+    def build(self, folder: Path, pins: str = "") -> Path:
+        """The warehouse of this lake; `pins` are rows of pinned_readings.csv."""
+        references = [REFERENCE]
+        if pins:
+            own = folder / "reference"
+            own.mkdir()
+            header = (REFERENCE / "pinned_readings.csv").read_text(encoding="utf-8").splitlines()[0]
+            (own / "pinned_readings.csv").write_text(f"{header}\n{pins}\n", encoding="utf-8")
+            references.append(own)
+        target = folder / "billing.duckdb"
+        warehouse.build(
+            lake_of.write(lake_of.tables_of(self.rows), folder), target, reference_dir=references, threads=1
+        )
+        return target

@@ -1,0 +1,286 @@
+"""What is inferred from lines made by hand; every amount is worked out in the comments.
+
+All cases share one lake, each on a price list of its own, for a build costs more than a case.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hand import MONTH, NETWORK, Ladder, Lake, Tier, own_mailbox
+
+from ecgrid_flows import warehouse
+from ecgrid_flows.warehouse import Connection
+from ecgrid_transforms.money import Decimal
+
+KCS = ("TrafficAll", "TotalKCs")
+TRANS = ("TrafficAll", "ToTrans")
+FEE = ("FixedRate", "Each")
+
+#: The wire samples: PricelistInfo of list 432, the line of network 4443, and a line of invoice INV-202307-18751.
+WIRE_TIERS = Ladder(
+    432,
+    ("TrafficKCInterchangeTiered", "TieredKCIntCount"),
+    [Tier(0, 1200, "0.2178"), Tier(1201, 0, "0.1856")],
+    allowance="20",
+    block="5",
+)
+WIRE_TRANS = Ladder(431, TRANS, [Tier(0, 0, "0.0776")], allowance="150", block="20", model="Simple")
+
+GRADUATED = Ladder(500, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.50")], model="Stacked")
+VOLUME = Ladder(501, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.50")], model="Stacked")
+SMALL = Ladder(502, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.50")])
+NONSENSE = Ladder(503, TRANS, [Tier(0, 0, "1.00")], model="Simple")
+FLOOR = Ladder(504, ("Statistics", "ActiveQIDs"), [Tier(25, 200, "1.25")], model="Simple")
+UNLISTED = Ladder(506, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.50")])
+DATED_LATER = Ladder(507, FEE, [Tier(0, 0, "3.00")], model="Simple")
+OUT_OF_DATE = Ladder(508, FEE, [Tier(0, 0, "2.00")], model="Simple")
+ONE_WRONG = Ladder(509, FEE, [Tier(0, 0, "2.00")], model="Simple")
+BOUNDED = Ladder(510, TRANS, [Tier(0, 100, "1.00"), Tier(101, 200, "0.90")])
+FINE = Ladder(512, TRANS, [Tier(0, 0, "0.12345")], model="Simple")
+EVEN = Ladder(513, TRANS, [Tier(0, 0, "0.125")], model="Simple")
+MINIMUM = Ladder(514, ("FixedRate", "MonthlyMinimum"), [Tier(0, 0, "50.00")], model="Simple", level="Minimum")
+BESIDE_MINIMUM = Ladder(514, TRANS, [Tier(0, 0, "1.00")], model="Simple")
+PINNED = Ladder(515, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.50")])
+OLD = Ladder(516, TRANS, [Tier(None, 100, "1.00"), Tier(None, 0, "0.50")])
+
+
+def billed(lake: Lake, ladder: Ladder, lines: Sequence[tuple[str, str]], month: date = MONTH) -> None:
+    """Lines of (Actual, Amount) without allowance or blocks, one an account."""
+    for mailbox, (actual, amount) in enumerate(lines, start=1):
+        tier = 2 if len(ladder.tiers) > 1 and int(actual) > ladder.tiers[0].maximum else 1
+        lake.billed(ladder, mailbox, actual, actual, amount, tier=tier, month=month)
+
+
+def made() -> Lake:
+    lake = Lake()
+    for ladder in (WIRE_TIERS, WIRE_TRANS, GRADUATED, VOLUME, SMALL, NONSENSE, FLOOR, OUT_OF_DATE, ONE_WRONG, BOUNDED):
+        lake.listed(ladder)
+    for ladder in (FINE, EVEN, MINIMUM, BESIDE_MINIMUM, PINNED, OLD):
+        lake.listed(ladder)
+    lake.listed(DATED_LATER, dated="2026-12-01T00:00:00")
+
+    # 353 - 20 = 333, up to 335 in fives; 335 x 0.2178 = 72.963
+    lake.billed(WIRE_TIERS, 0, "353", "335", "72.96")
+    # 3,521 - 150 = 3,371, up to 3,380 in twenties; 3,380 x 0.0776 = 262.288
+    lake.billed(WIRE_TRANS, 105213, "3521", "3380", "262.29")
+    # slices of 1.00 up to 100 and 0.50 above: 150 is 100 + 25; the last line is wrong, billed by volume, 300 x 0.50
+    graduated = [("10", "10"), ("100", "100"), ("101", "100.5"), ("150", "125"), ("200", "150"), ("400", "250")]
+    billed(lake, GRADUATED, graduated * 3 + [("0", "0"), ("300", "150")])
+    billed(lake, VOLUME, [("10", "10"), ("100", "100"), ("101", "50.5"), ("150", "75"), ("200", "100")])
+    # nobody leaves the first tier
+    billed(lake, SMALL, [("10", "10"), ("20", "20"), ("30", "30")])
+    billed(lake, NONSENSE, [("10", "3.33"), ("20", "9.99"), ("30", "1"), ("40", "40")])
+    # at least 25 and at most 200, at 1.25
+    for mailbox, (actual, quantity, amount) in enumerate(
+        [("18", "25", "31.25"), ("25", "25", "31.25"), ("60", "60", "75"), ("200", "200", "250"), ("241", "200", "250")]
+    ):
+        lake.billed(FLOOR, mailbox + 1, actual, quantity, amount)
+    billed(lake, UNLISTED, [("10", "10"), ("100", "100"), ("101", "100.5"), ("150", "125"), ("200", "150")])
+    for mailbox in (1, 2):
+        lake.billed(DATED_LATER, mailbox, "1", "1", "2.00", rate="2.00")
+    for mailbox in range(1, 6):
+        lake.billed(OUT_OF_DATE, mailbox, "1", "1", "2.50", rate="2.50")
+        lake.billed(
+            ONE_WRONG, mailbox, "1", "1", "2.00" if mailbox > 1 else "2.50", rate=None if mailbox > 1 else "2.50"
+        )
+    billed(lake, BOUNDED, [("50", "50"), ("100", "100"), ("101", "90.9"), ("200", "180"), ("250", "225")])
+    # 0.12345 to four decimals: 3 are 0.37035, 5 are 0.61725, ties that go up
+    billed(lake, FINE, [("3", "0.3704"), ("5", "0.6173"), ("7", "0.8642")])
+    # 0.125 is a tie that goes to the even cent: 0.12; 0.375 goes to 0.38 either way
+    billed(lake, EVEN, [("1", "0.12"), ("3", "0.38"), ("5", "0.62"), ("8", "1.00")])
+    # a minimum of 50.00, whole when the account's charges stay below it
+    for mailbox, (charges, least) in enumerate([("30", "50"), ("49", "50"), ("50", "0"), ("80", "0")], start=1):
+        lake.billed(BESIDE_MINIMUM, mailbox, charges, charges, charges)
+        lake.billed(MINIMUM, mailbox, charges, "1", least)
+    billed(lake, PINNED, [("10", "10"), ("20", "20"), ("150", "75")])
+    billed(lake, OLD, [("10", "10"), ("100", "100"), ("101", "50.5"), ("150", "75")])
+    return lake
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made().build(tmp_path_factory.mktemp("readings"), pins="515,,,graduated.max_inclusive,by contract")
+
+
+@pytest.fixture
+def built(path: Path) -> Iterator[Connection]:
+    with closing(warehouse.connect(path)) as connection:
+        yield connection
+
+
+def chosen(connection: Connection, ladder: Ladder) -> dict[str, Any]:
+    found = warehouse.table(
+        connection,
+        "FROM out_readings WHERE is_chosen AND price_list_id = ? AND account_report = ? AND measure_field = ?",
+        [ladder.price_list_id, *ladder.pair],
+    ).to_pylist()
+    assert len(found) == 1
+    row: dict[str, Any] = found[0]
+    return row
+
+
+def lines(connection: Connection, ladder: Ladder) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = warehouse.table(
+        connection,
+        "FROM out_line_items WHERE price_list_id = ? AND measure_field = ? ORDER BY mailbox_id",
+        [ladder.price_list_id, ladder.pair[1]],
+    ).to_pylist()
+    return found
+
+
+def findings(connection: Connection, ladder: Ladder) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = warehouse.table(
+        connection, "FROM out_findings WHERE price_list_id = ? ORDER BY mailbox_id", [ladder.price_list_id]
+    ).to_pylist()
+    return found
+
+
+@pytest.mark.parametrize("ladder", [WIRE_TIERS, WIRE_TRANS], ids=["tiers", "transactions"])
+def test_the_wire_samples_are_explained(built: Connection, ladder: Ladder) -> None:
+    """One line each: it fits under every reading that it leaves open, though it cannot decide between them."""
+    (line,) = lines(built, ladder)
+    assert line["verdict"] == "fits"
+    assert (line["expected_quantity_billed"], line["expected_amount"]) == (line["quantity_billed"], line["amount"])
+    assert chosen(built, ladder)["verdict"] == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("ladder", "model"), [(GRADUATED, "graduated"), (VOLUME, "volume")], ids=["graduated", "volume"]
+)
+def test_one_word_may_mean_two_models(built: Connection, ladder: Ladder, model: str) -> None:
+    row = chosen(built, ladder)
+    assert (row["model_word"], row["model"], row["upper_bound"], row["verdict"]) == (
+        "Stacked",
+        model,
+        "inclusive",
+        "decided",
+    )
+
+
+def test_one_line_in_twenty_may_be_wrong(built: Connection) -> None:
+    row = chosen(built, GRADUATED)
+    assert (row["lines_total"], row["lines_explained"], row["share_pct"]) == (20, 19, Decimal(95))
+    assert row["counter_example_reading_amount"] == Decimal(200)  # 100 + 200 x 0.50, billed 150
+    (wrong,) = [line for line in lines(built, GRADUATED) if line["verdict"] != "fits"]
+    assert (wrong["actual"], wrong["difference"]) == (300, -50)
+
+
+def test_a_loser_has_the_smallest_line_that_it_misses(built: Connection) -> None:
+    (row,) = warehouse.table(
+        built, "FROM out_readings WHERE price_list_id = 501 AND reading_id = 'graduated.max_inclusive'"
+    ).to_pylist()
+    # 101 are 100 + 0.50 by slices, billed 50.50 by volume
+    assert (row["counter_example_billed_amount"], row["counter_example_reading_amount"]) == (
+        Decimal("50.5"),
+        Decimal("100.5"),
+    )
+    assert row["counter_example_mailbox_id"] == own_mailbox(VOLUME, 3)
+
+
+def test_what_the_lines_leave_open_is_undecided_with_its_price(built: Connection) -> None:
+    """Inside the first tier all models agree. The first quantity that tells is the bound, 100: volume that excludes it
+    bills 50.00, the others 100.00; at 101 unit bills 101.00, volume 50.50, graduated 100.50."""
+    row = chosen(built, SMALL)
+    assert (row["verdict"], row["deciding_quantity"]) == ("undecided", 100)
+    assert row["amount_at_stake"] == Decimal("50.5")
+    rivals = warehouse.table(built, "FROM out_readings WHERE price_list_id = 502 AND is_rival").to_pylist()
+    open_questions = {rival["reading_id"]: (rival["deciding_quantity"], rival["amount_at_stake"]) for rival in rivals}
+    assert open_questions["volume.max_exclusive"] == (100, 50)
+    assert open_questions["volume.max_inclusive"] == (101, Decimal("50.5"))
+    assert open_questions["graduated.max_inclusive"] == (101, Decimal("0.5"))
+    assert {line["verdict"] for line in lines(built, SMALL)} == {"fits"}
+    assert [found["check_name"] for found in findings(built, SMALL)] == ["reading_undecided"]
+
+
+def test_where_no_reading_explains_half_nothing_is_claimed(built: Connection) -> None:
+    assert chosen(built, NONSENSE)["verdict"] == "none_fits"
+    assert {line["verdict"] for line in lines(built, NONSENSE)} == {"not_provable"}
+    assert {line["expected_amount"] for line in lines(built, NONSENSE)} == {None}
+    assert [found["check_name"] for found in findings(built, NONSENSE)] == ["reading_undecided"]
+
+
+def test_minimum_and_maximum_of_a_schedule_alone_bound_the_quantity(built: Connection) -> None:
+    row = chosen(built, FLOOR)
+    assert (row["lone_bounds"], row["verdict"], row["lines_explained"]) == ("floor_and_cap", "decided", 5)
+
+
+def test_schedules_seen_on_lines_stand_in_for_the_price_list(built: Connection) -> None:
+    assert (chosen(built, UNLISTED)["model"], chosen(built, UNLISTED)["verdict"]) == ("graduated", "decided")
+    tiers = warehouse.table(built, "FROM core_tiers WHERE price_list_id = 506").to_pylist()
+    assert {row["source"] for row in tiers} == {"line_items"}
+
+
+def test_a_list_dated_later_says_nothing_of_the_month(built: Connection) -> None:
+    assert {line["verdict"] for line in lines(built, DATED_LATER)} == {"fits"}
+    assert findings(built, DATED_LATER) == []
+
+
+def test_lines_that_agree_overrule_a_list_that_is_out_of_date(built: Connection) -> None:
+    assert {line["verdict"] for line in lines(built, OUT_OF_DATE)} == {"fits"}
+    assert findings(built, OUT_OF_DATE) == []
+
+
+def test_a_line_with_another_rate_than_its_list_is_found(built: Connection) -> None:
+    (found,) = findings(built, ONE_WRONG)
+    assert (found["check_name"], found["mailbox_id"]) == ("rate_mismatch", own_mailbox(ONE_WRONG, 1))
+    assert found["difference"] == Decimal("0.5")
+    assert found["explanation"] == (
+        "Billed 2.50 at the rate 2.5; price list 509 says 2, which gives 2.00: 0.50 too much."
+    )
+
+
+def test_a_quantity_past_a_bounded_last_tier_has_no_price(built: Connection) -> None:
+    (past,) = [line for line in lines(built, BOUNDED) if line["verdict"] != "fits"]
+    assert (past["actual"], past["verdict"], past["expected_amount"]) == (250, "not_provable", None)
+    (found,) = findings(built, BOUNDED)
+    assert (found["check_name"], found["mailbox_id"]) == ("tier_gap", past["mailbox_id"])
+
+
+@pytest.mark.parametrize(
+    ("ladder", "rounding", "scale"), [(FINE, "half_up", 4), (EVEN, "half_even", 2)], ids=["four decimals", "even"]
+)
+def test_rounding_is_seen_on_the_lines(built: Connection, ladder: Ladder, rounding: str, scale: int) -> None:
+    row = chosen(built, ladder)
+    assert (row["rounding"], row["scale"], row["lines_explained"]) == (rounding, scale, row["lines_total"])
+    assert {line["verdict"] for line in lines(built, ladder)} == {"fits"}
+
+
+def test_a_monthly_minimum_may_be_whole_instead_of_a_true_up(built: Connection) -> None:
+    row = chosen(built, MINIMUM)
+    assert row["reading_id"].startswith("whole_when_below.")
+    assert row["lines_explained"] == 4
+
+
+def test_lists_without_minimum_are_cut_at_their_maximum(built: Connection) -> None:
+    """The service of before 2022 had no Schedule.Minimum: a running upper bound is all there is, and no gap."""
+    row = chosen(built, OLD)
+    assert (row["model"], row["tiers_cut_at"], row["verdict"]) == ("volume", "maximum", "decided")
+    assert findings(built, OLD) == []
+
+
+def test_a_pinned_reading_is_taken_and_says_what_it_changes(built: Connection) -> None:
+    """The lines are billed by volume (150 x 0.50 = 75.00); pinned as graduated the last should be 100 + 25 = 125.00."""
+    row = chosen(built, PINNED)
+    assert (row["is_pinned"], row["model"], row["verdict"]) == (True, "graduated", "decided")
+    assert (row["lines_explained"], row["pinned_difference"]) == (2, 50)
+    (line,) = [line for line in lines(built, PINNED) if line["verdict"] != "fits"]
+    assert (line["actual"], line["expected_amount"], line["difference"]) == (150, 125, -50)
+
+
+def test_nothing_else_is_found(built: Connection) -> None:
+    """The lists that are billed right have no finding, however odd they are."""
+    quiet = (VOLUME, FLOOR, UNLISTED, DATED_LATER, OUT_OF_DATE, FINE, EVEN, MINIMUM, OLD)
+    assert [found for ladder in quiet for found in findings(built, ladder)] == []
+    assert {line["network_id"] for line in lines(built, VOLUME)} == {NETWORK}
+
+
+def test_a_pin_of_unknown_words_stops_the_build(tmp_path: Path) -> None:
+    lake = Lake()
+    lake.listed(SMALL)
+    billed(lake, SMALL, [("10", "10")])
+    with pytest.raises(warehouse.BuildFailed, match="no reading has the word gradual"):
+        lake.build(tmp_path, pins="502,,,gradual,a slip of the pen")
