@@ -32,15 +32,17 @@ def page(handmade_dir: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def shipped_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with the warehouse of the sandbox's shipped world, all its months."""
+    """A data directory with the warehouse of the sandbox's shipped world, its last two months."""
     import lake_of
 
     from ecgrid_flows import warehouse
     from ecgrid_sandbox import World
+    from ecgrid_transforms.period import next_month
 
     folder = tmp_path_factory.mktemp("shipped")
     (folder / "lake").mkdir()
-    files = lake_of.lake(World.shipped(handmade.MONTH), folder / "lake")
+    months = [next_month(handmade.MONTH, -1), handmade.MONTH]
+    files = lake_of.lake(World.shipped(handmade.MONTH), folder / "lake", months)
     reference = Path(__file__).parents[2] / "data/reference"
     warehouse.build(files, folder / "warehouse/billing.duckdb", reference_dir=reference)
     return folder

@@ -45,6 +45,7 @@ def test_service_text_never_becomes_markup(page: Path) -> None:
     assert "\\u003cscript\\u003e" in text, "the chart's data are JSON inside a script element"
 
 
+@pytest.mark.slow
 def test_a_month_of_50_000_lines_stays_small(tmp_path: Path) -> None:
     handmade.build(tmp_path / "warehouse/billing.duckdb", accounts=25_000, months=1, wrong_every=8)
     made = report_month(Settings(data_dir=str(tmp_path)), handmade.MONTH)
