@@ -13,7 +13,7 @@ import pyarrow as pa
 from ecgrid_flows import quote
 from ecgrid_transforms.money import ZERO, Decimal, plain, to_decimal
 
-__all__ = ["MODELS", "compared", "curves", "ladder", "quantities", "rated", "reading"]
+__all__ = ["MODELS", "compared", "curves", "ladder", "quantities", "rated", "rated_cases", "reading"]
 
 MODELS = ("unit", "volume", "graduated")
 #: Parts of a reading that out_readings and `quote` both have.
@@ -24,15 +24,19 @@ Tier = Mapping[str, object]
 
 def rated(amounts_of: Iterable[Decimal], tiers: Sequence[Tier], read: Mapping[str, object]) -> pd.DataFrame:
     """`quantity` and exact `amount` of each quantity, and `error` where it has none (a gap, past the last tier)."""
-    wanted = list(amounts_of)
+    return rated_cases([(quantity, tiers, read) for quantity in amounts_of])
+
+
+def rated_cases(cases: Sequence[tuple[Decimal, Sequence[Tier], Mapping[str, object]]]) -> pd.DataFrame:
+    """As `rated`, each quantity on a ladder and under a reading of its own; all are rated at once."""
     records = (
         json.dumps({"id": str(place), "quantity": plain(quantity), "tiers": tiers, "reading": read}).encode()
-        for place, quantity in enumerate(wanted)
+        for place, (quantity, tiers, read) in enumerate(cases)
     )
     answers = [json.loads(answer) for answer in quote.rate(records)]
     table = pa.table(
         {
-            "quantity": pa.array(wanted, pa.decimal128(38, 10)),
+            "quantity": pa.array([quantity for quantity, _, _ in cases], pa.decimal128(38, 10)),
             "amount": pa.array(
                 [to_decimal(answer["amount"]) if "amount" in answer else None for answer in answers],
                 pa.decimal128(38, 20),
@@ -105,11 +109,12 @@ def compared(amounts_of: Sequence[Decimal], tiers: Sequence[Tier], read: Mapping
 
 def curves(tiers: pd.DataFrame, chosen: Mapping[str, Any], most: Decimal) -> pd.DataFrame:
     """Points of the curves of one ladder: `quantity`, `amount`, `model`; the chosen reading's says `as read`."""
-    parts = []
     own = str(chosen["model"])
+    cases, names = [], []
     for model in dict.fromkeys([own, *MODELS]):
-        steps = ladder(tiers, model)
-        answer = rated(quantities(steps, most), steps, reading(chosen, model))
-        name = f"{model.replace('_', ' ')}, as read" if model == own else model
-        parts.append(answer[answer["amount"].notna()].assign(model=name))
-    return pd.concat(parts, ignore_index=True)
+        steps, read = ladder(tiers, model), reading(chosen, model)
+        for quantity in quantities(steps, most):
+            cases.append((quantity, steps, read))
+            names.append(f"{model.replace('_', ' ')}, as read" if model == own else model)
+    answers = rated_cases(cases).assign(model=names)
+    return answers[answers["amount"].notna()].reset_index(drop=True)

@@ -90,11 +90,14 @@ def test_the_curves_are_those_of_the_bill(shipped_dir: Path) -> None:
         ]
         if lines.empty:  # a ladder of steps has no unit price to compare
             continue
-        for model in what_if.MODELS:
-            answers = what_if.rated(
-                list(lines["quantity"]), what_if.ladder(rows, model), what_if.reading(reading, model)
-            )
-            assert answers["error"].isna().all()
-            assert answers["amount"].to_list() == lines[f"{model}_amount"].to_list()
-            compared += len(lines)
+        cases = [
+            (quantity, what_if.ladder(rows, model), what_if.reading(reading, model))
+            for model in what_if.MODELS
+            for quantity in lines["quantity"]
+        ]
+        expected = [amount for model in what_if.MODELS for amount in lines[f"{model}_amount"]]
+        answers = what_if.rated_cases(cases)
+        assert answers["error"].isna().all()
+        assert answers["amount"].to_list() == expected
+        compared += len(expected)
     assert compared > 200
