@@ -13,7 +13,9 @@ import pytest
 from hand import MONTH, NETWORK, Ladder, Lake, Tier, own_mailbox
 
 from ecgrid_flows import warehouse
+from ecgrid_flows.explain import explanation
 from ecgrid_flows.warehouse import Connection
+from ecgrid_transforms.model import Key
 from ecgrid_transforms.money import Decimal
 
 KCS = ("TrafficAll", "TotalKCs")
@@ -45,6 +47,9 @@ EVEN = Ladder(513, TRANS, [Tier(0, 0, "0.125")], model="Simple")
 MINIMUM = Ladder(514, ("FixedRate", "MonthlyMinimum"), [Tier(0, 0, "50.00")], model="Simple", level="Minimum")
 BESIDE_MINIMUM = Ladder(514, TRANS, [Tier(0, 0, "1.00")], model="Simple")
 PINNED = Ladder(515, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.50")])
+PROOF = Ladder(
+    517, KCS, [Tier(0, 500, "0.2000"), Tier(501, 2000, "0.1645"), Tier(2001, 0, "0.1225")], allowance="100", block="1"
+)
 OLD = Ladder(516, TRANS, [Tier(None, 100, "1.00"), Tier(None, 0, "0.50")])
 
 
@@ -59,7 +64,7 @@ def made() -> Lake:
     lake = Lake()
     for ladder in (WIRE_TIERS, WIRE_TRANS, GRADUATED, VOLUME, SMALL, NONSENSE, FLOOR, OUT_OF_DATE, ONE_WRONG, BOUNDED):
         lake.listed(ladder)
-    for ladder in (FINE, EVEN, MINIMUM, BESIDE_MINIMUM, PINNED, OLD):
+    for ladder in (FINE, EVEN, MINIMUM, BESIDE_MINIMUM, PINNED, OLD, PROOF):
         lake.listed(ladder)
     lake.listed(DATED_LATER, dated="2026-12-01T00:00:00")
 
@@ -98,6 +103,20 @@ def made() -> Lake:
         lake.billed(MINIMUM, mailbox, charges, "1", least)
     billed(lake, PINNED, [("10", "10"), ("20", "20"), ("150", "75")])
     billed(lake, OLD, [("10", "10"), ("100", "100"), ("101", "50.5"), ("150", "75")])
+    # 100 are free, parts of a KC go up: 500 x 0.2 = 100; 501 are 100 + 0.1645; 1,501 are 100 + 1,001 x 0.1645
+    for mailbox, (actual, quantity, amount) in enumerate(
+        [
+            ("60", "0", "0"),
+            ("300.25", "201", "40.2"),
+            ("600", "500", "100"),
+            ("600.5", "501", "100.16"),
+            ("1601", "1501", "264.66"),
+            ("2100", "2000", "346.75"),
+            ("2771.486", "2672", "429.07"),
+        ],
+        start=1,
+    ):
+        lake.billed(PROOF, mailbox, actual, quantity, amount, tier=1 if Decimal(quantity) <= 500 else 2)
     return lake
 
 
@@ -284,3 +303,27 @@ def test_a_pin_of_unknown_words_stops_the_build(tmp_path: Path) -> None:
     billed(lake, SMALL, [("10", "10")])
     with pytest.raises(warehouse.BuildFailed, match="no reading has the word gradual"):
         lake.build(tmp_path, pins="502,,,gradual,a slip of the pen")
+
+
+def test_a_graduated_line_is_explained_slice_by_slice(built: Connection) -> None:
+    """2,771.486 less 100 free is 2,671.486, up to 2,672 whole KCs: 500 x 0.2 + 1,500 x 0.1645 + 672 x 0.1225 = 100 +
+    246.75 + 82.32 = 429.07; by volume 2,672 x 0.1225 = 327.32, at the first rate 2,672 x 0.2 = 534.40."""
+    key = Key(NETWORK, own_mailbox(PROOF, 7), MONTH, *KCS)
+    said = explanation(built, key).text().splitlines()
+    assert said[1] == "Price list 517 (List 517), which ECGrid calls Tiered"
+    arithmetic = [
+        "Measured     2771.486",
+        "Allowance    100",
+        "Slice        Tier1 (0 to 500): 500 x 0.2 = 100",
+        "             Tier2 (500 to 2000): 1500 x 0.1645 = 246.75",
+        "             Tier3 (above 2000): 672 x 0.1225 = 82.32",
+        "Sum          429.07",
+        "",
+        "Billed       429.07 for 2672",
+        "Expected     429.07 for 2672",
+        "Difference   none: the bill is right",
+        "",
+        "Otherwise    unit 534.40, volume 327.32, graduated 429.07",
+    ]
+    start = said.index(arithmetic[0])
+    assert said[start : start + len(arithmetic)] == arithmetic

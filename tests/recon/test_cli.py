@@ -1,0 +1,145 @@
+"""`findings`, `explain` and `compare` over the shipped world's warehouse."""
+
+import json
+import os
+from datetime import date
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ecgrid_flows.cli import app
+from ecgrid_flows.errors import NoSuchData, SettingsError
+from ecgrid_flows.explain import explanation, money, plain_number
+from ecgrid_flows.warehouse import Connection
+from ecgrid_sandbox.world import World, Wrong
+from ecgrid_transforms.model import Key
+from ecgrid_transforms.money import Decimal
+
+MONTH = "2026-10"
+
+
+@pytest.fixture
+def data_dir(shipped_path: Path, tmp_path: Path) -> str:
+    (tmp_path / "warehouse").mkdir()
+    os.link(shipped_path, tmp_path / "warehouse/billing.duckdb")
+    return str(tmp_path)
+
+
+def test_findings_end_with_status_1_while_there_are_errors(shipped: World, data_dir: str) -> None:
+    done = CliRunner().invoke(app, ["findings", "--month", MONTH, "--json", "--data-dir", data_dir])
+    assert done.exit_code == 1
+    found = json.loads(done.stdout)
+    planted = [wrong for wrong in shipped.wrongs if wrong.reporting_month == date(2026, 10, 1)]
+    assert sorted(row["check_name"] for row in found["findings"]) == sorted(wrong.check_name for wrong in planted)
+    severities = [row["severity"] for row in found["findings"]]
+    assert severities == sorted(severities, key=["error", "warning", "info"].index)
+    assert all(isinstance(row["difference"], str | None) for row in found["findings"])
+
+
+def test_findings_are_told_in_words(shipped: World, data_dir: str) -> None:
+    done = CliRunner().invoke(app, ["findings", "--month", MONTH, "--data-dir", data_dir])
+    wrong = planted_in_october(shipped, "wrong_tier")
+    said = done.stdout.splitlines()
+    place = next(number for number, line in enumerate(said) if line.startswith("error   wrong_tier "))
+    assert f"{wrong.network_id}-{wrong.mailbox_id} {wrong.account_report} {wrong.measure_field}" in said[place]
+    assert said[place + 1].startswith(f"        Billed {wrong.billed_amount} at the rate of Tier")
+    assert f"which gives {wrong.true_amount}: " in said[place + 1]
+    assert said[-1].startswith("2026-10: ")
+
+
+def planted_in_october(world: World, check_name: str) -> Wrong:
+    """The first wrong of a kind in the world's last month."""
+    return next(
+        wrong for wrong in world.wrongs if wrong.check_name == check_name and wrong.reporting_month == date(2026, 10, 1)
+    )
+
+
+def test_a_month_without_lines_has_no_findings(data_dir: str) -> None:
+    done = CliRunner().invoke(app, ["findings", "--month", "2020-01", "--data-dir", data_dir])
+    assert (done.exit_code, done.stdout) == (0, "2020-01: no findings\n")
+
+
+@pytest.mark.parametrize("command", [["findings", "--month", "2026-13"], ["compare", "--month", "October"]])
+def test_a_bad_month_is_an_error_of_usage(command: list[str], data_dir: str) -> None:
+    done = CliRunner().invoke(app, [*command, "--data-dir", data_dir])
+    assert isinstance(done.exception, SettingsError)
+    assert done.exception.status == 2
+
+
+def test_explain_as_json_has_plain_decimals(shipped: World, data_dir: str) -> None:
+    wrong = planted_in_october(shipped, "wrong_tier")
+    line = [str(wrong.network_id), str(wrong.mailbox_id), MONTH, str(wrong.account_report), str(wrong.measure_field)]
+    done = CliRunner().invoke(app, ["explain", *line, "--json", "--data-dir", data_dir])
+    found = json.loads(done.stdout)
+    assert found["line"]["verdict"] == "differs"
+    assert wrong.billed_amount is not None
+    assert wrong.true_amount is not None
+    assert Decimal(found["line"]["difference"]) == wrong.billed_amount - wrong.true_amount
+    assert [row["check_name"] for row in found["findings"]] == ["wrong_tier"]
+    slices = [(Decimal(part["quantity"]), Decimal(part["rate"]), Decimal(part["product"])) for part in found["proof"]]
+    assert slices
+    assert all(quantity * rate == product for quantity, rate, product in slices)
+
+
+def test_explain_of_a_missing_line_says_what_was_answered(reconciled: Connection, shipped: World) -> None:
+    missing = next(wrong for wrong in shipped.wrongs if wrong.check_name == "missing_line")
+    network_id, mailbox_id, month, report, measure = missing.key
+    key = Key(network_id or 0, mailbox_id or 0, month or date(2026, 10, 1), report or "", measure or "")
+    text = explanation(reconciled, key).text()
+    assert "The service answered with no line" in text
+    assert "missing_line: No line was answered, but invoice" in text
+
+
+def test_explain_of_an_unknown_key_says_what_to_do(reconciled: Connection) -> None:
+    with pytest.raises(NoSuchData, match=r"nothing is known of 1/2 2026-10 TrafficAll/TotalKCs: check the key"):
+        explanation(reconciled, Key(1, 2, date(2026, 10, 1), "TrafficAll", "TotalKCs"))
+
+
+def test_every_line_can_be_explained_in_text(reconciled: Connection, shipped: World) -> None:
+    """Names that carry what names carry stay on their line."""
+    for wrong in shipped.wrongs:
+        if None in wrong.key[:2] or wrong.check_name == "missing_line":
+            continue
+        network_id, mailbox_id, month, report, measure = wrong.key
+        key = Key(network_id or 0, mailbox_id or 0, month or date(2026, 10, 1), report or "", measure or "")
+        text = explanation(reconciled, key).text()
+        assert text.splitlines()[0].startswith(f"Account {network_id}-{mailbox_id} (")
+        assert f"{wrong.check_name}: " in text
+
+
+def test_compare_gives_contracts_accounts_and_lines(data_dir: str) -> None:
+    done = CliRunner().invoke(app, ["compare", "--month", MONTH, "--json", "--data-dir", data_dir])
+    found = json.loads(done.stdout)
+    for model in ("unit", "volume", "graduated"):
+        by_line = sum(Decimal(row[f"{model}_amount"]) for row in found["lines"])
+        assert by_line == sum(Decimal(row[f"{model}_amount"]) for row in found["accounts"])
+        assert by_line == sum(Decimal(row[f"{model}_amount"]) for row in found["contracts"])
+    cliffs = [row for row in found["lines"] if row["is_on_cliff"]]
+    assert cliffs
+    assert all(Decimal(row["quantity"]) > Decimal(row["break_even_quantity"]) for row in cliffs)
+
+
+def test_compare_in_words_names_cliffs(data_dir: str) -> None:
+    done = CliRunner().invoke(app, ["compare", "--month", MONTH, "--data-dir", data_dir])
+    assert done.exit_code == 0
+    assert "Cliffs: a little more use would cost less" in done.stdout
+    assert "past 5000 it costs 177.75 less" in done.stdout
+
+
+def test_compare_of_a_month_without_lines_says_what_to_do(data_dir: str) -> None:
+    done = CliRunner().invoke(app, ["compare", "--month", "2020-01", "--data-dir", data_dir])
+    assert isinstance(done.exception, NoSuchData)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [("1643.3000000000", "1,643.30"), ("0.0000000000", "0.00"), ("72.963", "72.963"), ("-6.02", "-6.02")],
+)
+def test_money_keeps_every_digit(value: str, shown: str) -> None:
+    assert money(Decimal(value)) == shown
+
+
+@pytest.mark.parametrize(("value", "shown"), [("100.0000000000", "100"), ("0.1050", "0.105"), ("7", "7")])
+def test_numbers_lose_their_closing_zeros_alone(value: str, shown: str) -> None:
+    assert plain_number(Decimal(value)) == shown
