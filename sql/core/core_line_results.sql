@@ -19,6 +19,9 @@ SELECT
     lines.quantity_billed,
     lines.is_taxable,
     lines.amount,
+    lines.shows_other_schedule,
+    lines.shown_rate,
+    lines.shown_block,
     expected.case_id,
     expected.expected_tier,
     CASE WHEN money.set_no IS NULL THEN expected.expected_quantity_billed ELSE lines.quantity_billed END

@@ -2,7 +2,15 @@
 -- source `ReportMonthly` is the month's report; `lines` are the account's own lines: Total is To plus From.
 -- Tolerance (reference_usage_tolerances): `absolute`; and where Actual is a whole number and the report is not, `per_parcel` for each parcel
 -- behind it, for KCs may be rounded up parcel by parcel before they are billed.
-WITH ends AS (
+WITH threefold AS (
+    -- only where a price list bills Total, To and From of one report do an account's lines tell on each other
+    SELECT price_list_id, account_report
+    FROM core_tiers
+    WHERE measure_field SIMILAR TO '(Total|To|From)(KCs|Trans)'
+    GROUP BY price_list_id, account_report
+    HAVING count(DISTINCT measure_field) >= 3
+),
+ends AS (
     SELECT
         network_id,
         mailbox_id,
@@ -13,6 +21,7 @@ WITH ends AS (
         sum(actual) FILTER (WHERE measure_field NOT LIKE 'Total%') AS stated_quantity,
         count(*) AS lines
     FROM core_lines
+    SEMI JOIN threefold USING (price_list_id, account_report)
     WHERE measure_field IN ('TotalKCs', 'ToKCs', 'FromKCs', 'TotalTrans', 'ToTrans', 'FromTrans')
     GROUP BY ALL
     HAVING count(DISTINCT measure_field) = 3
