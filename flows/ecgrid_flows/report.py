@@ -24,8 +24,10 @@ from typing import Any
 
 from ecgrid_flows.charts import drawing
 from ecgrid_flows.errors import BillingError, NoSuchData
+from ecgrid_flows.folders import put_file
 from ecgrid_flows.frames import Book
 from ecgrid_flows.settings import Settings
+from ecgrid_flows.store import open_store
 from ecgrid_transforms.period import month_text
 
 __all__ = ["ReportFailed", "execute", "notebook_path", "render", "report_month"]
@@ -67,14 +69,19 @@ def report_month(settings: Settings, month: date) -> Path:
     target = settings.reports_dir(month) / "reconcile_month.html"
     target.parent.mkdir(parents=True, exist_ok=True)
     write_whole(target, page)
+    if settings.is_remote:
+        put_file(open_store(settings), f"reports/{month_text(month)}/{target.name}", target)
     return target
 
 
 def is_invented(settings: Settings) -> bool:
     """Whether the data directory says that its data are the built-in sandbox's."""
-    source = settings.local_dir / "raw" / "_source.json"
+    source = "raw/_source.json"
     try:
-        return bool(json.loads(source.read_text(encoding="utf-8"))["invented"])
+        if settings.is_remote:
+            store = open_store(settings)
+            return store.exists(source) and bool(json.loads(store.read(source))["invented"])
+        return bool(json.loads((settings.local_dir / source).read_text(encoding="utf-8"))["invented"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

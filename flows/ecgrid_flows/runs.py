@@ -25,6 +25,7 @@ from ecgrid_flows.errors import Incomplete, SettingsError
 from ecgrid_flows.lake import Lake
 from ecgrid_flows.land import land_month, months_to_land
 from ecgrid_flows.lock import held
+from ecgrid_flows.mirror import fetch
 from ecgrid_flows.plan import PAIRS, Asked, Plan, numbers, pair_bit, remember
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.pull import Puller, Tally
@@ -278,6 +279,7 @@ def opened(
         retry=retry,
     )
     with held(run.store, purpose):
+        fetch(run.settings, run.store)
         join(run)
         try:
             with _workers(run, purpose), run.puller:
