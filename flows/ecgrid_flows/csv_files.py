@@ -43,6 +43,8 @@ _GUARDED = re.compile("'*[=+@\t\r\n＝＋－＠-]")
 _APOSTROPHE = "^'('*[=+@\t\r\n＝＋－＠-])"
 _BOM = b"\xef\xbb\xbf"
 _ROWS_A_BATCH = 65_536
+#: Decimals that the macros write; a relation of more must round them itself, so that it is seen.
+_MOST_PLACES = 10
 #: Name of the column that holds a row's whole line while it is on its way.
 _LINE = "line of the file"
 
@@ -90,11 +92,11 @@ def _cell(field: pa.Field, is_amount: bool) -> str:
     kind = field.type
     if pa.types.is_string(kind):
         macro = "csv_text"
-    elif pa.types.is_decimal(kind):
+    elif pa.types.is_decimal(kind) and kind.scale <= _MOST_PLACES:
         macro = "csv_amount" if is_amount else "csv_number"
     elif pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_date(kind):
         macro = "csv_plain"
-    elif pa.types.is_timestamp(kind):
+    elif pa.types.is_timestamp(kind) and kind.tz is None:
         macro = "csv_time"
     else:
         raise TypeError(f"column {field.name} is {kind}, which has no form in a CSV")

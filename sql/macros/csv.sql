@@ -9,24 +9,40 @@ CREATE OR REPLACE MACRO csv_guarded(value) AS
 CREATE OR REPLACE MACRO csv_text(value) AS
     CASE
         WHEN value IS NULL THEN ''
-        WHEN regexp_matches(value, '[",;\r\n]|^$|^ | $') THEN '"' || replace(csv_guarded(value), '"', '""') || '"'
-        ELSE csv_guarded(value)
+        -- a separator, a quote or a line end within; nothing, a space or what the guard looks at in front; a space behind
+        WHEN contains(value, '"') OR contains(value, ',') OR contains(value, ';')
+            OR contains(value, chr(10)) OR contains(value, chr(13))
+            OR ascii(value) IN (0, 9, 10, 13, 32, 39, 43, 45, 61, 64, 65291, 65293, 65309, 65312)
+            OR suffix(value, ' ')
+            THEN '"' || replace(csv_guarded(value), '"', '""') || '"'
+        ELSE value
+    END;
+
+-- A decimal of at most ten places with all ten. In eighteen digits DuckDB writes it three times as fast.
+CREATE OR REPLACE MACRO ten_places(value) AS
+    CASE
+        WHEN abs(value) < 100000000 THEN value::DECIMAL(18, 10)::VARCHAR
+        ELSE value::DECIMAL(38, 10)::VARCHAR
     END;
 
 -- An amount of money: two decimals, and more only where the value has them (150 is 150.00, 0.1234 stays).
 CREATE OR REPLACE MACRO csv_amount(value) AS
     CASE
         WHEN value IS NULL THEN ''
-        WHEN value % 0.01 = 0 THEN value::DECIMAL(38, 2)::VARCHAR
-        ELSE rtrim(value::VARCHAR, '0')
+        WHEN suffix(ten_places(value), '00000000') THEN left(ten_places(value), strlen(ten_places(value)) - 8)
+        ELSE rtrim(ten_places(value), '0')
     END;
 
 -- Any other decimal: no superfluous zeros (353.0000000000 is 353).
 CREATE OR REPLACE MACRO csv_number(value) AS
-    CASE WHEN value IS NULL THEN '' ELSE plain_text(value) END;
+    CASE
+        WHEN value IS NULL THEN ''
+        WHEN suffix(ten_places(value), '.0000000000') THEN left(ten_places(value), strlen(ten_places(value)) - 11)
+        ELSE rtrim(ten_places(value), '0')
+    END;
 
 -- Whole numbers, true and false, dates (2026-10-31).
 CREATE OR REPLACE MACRO csv_plain(value) AS coalesce(value::VARCHAR, '');
 
 -- A time in UTC (2026-10-31T23:59:59Z).
-CREATE OR REPLACE MACRO csv_time(value) AS coalesce(strftime(value, '%Y-%m-%dT%H:%M:%SZ'), '');
+CREATE OR REPLACE MACRO csv_time(value) AS coalesce(replace(value::VARCHAR, ' ', 'T') || 'Z', '');

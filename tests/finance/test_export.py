@@ -56,7 +56,7 @@ def test_finance_lines_by_hand(settings: Settings) -> None:
     assert header.startswith(PROMISED + ",")
     shown = ["4443,{},2026-10-01,TrafficAll,TotalKCs,432,Naïve tiers,{},false,8751,".format(*pair) for pair in (
         ("0,Müller & Söhne", "unit,335,72.96,72.96,0.00,fits"),
-        ("7,'=1+1 Trading", "unit,335,80.00,72.96,7.04,differs"),
+        ("7,\"'=1+1 Trading\"", "unit,335,80.00,72.96,7.04,differs"),
         ("9,Müller & Söhne", ",335,72.96,,,not_provable"),
     )]  # fmt: skip
     assert [line[: len(begin)] for line, begin in zip(lines, shown, strict=False)] == shown

@@ -166,8 +166,8 @@ def test_the_journal_file(settings: Settings) -> None:
     assert path.read_bytes().decode().split("\r\n")[:3] == [
         "date,account,description,debit,credit,reference,currency,contract_id,network_id,account_report,"
         "measure_field,is_taxable",
-        "2026-10-31,'=6100,'+Müller,0.01,,ECGRID-8751-2026-10,USD,8751,4443,TrafficAll,ToKCs,true",
-        "2026-10-31,'=6100,'+Müller,72.96,,ECGRID-8751-2026-10,USD,8751,4443,TrafficAll,TotalKCs,false",
+        '2026-10-31,"\'=6100","\'+Müller",0.01,,ECGRID-8751-2026-10,USD,8751,4443,TrafficAll,ToKCs,true',
+        '2026-10-31,"\'=6100","\'+Müller",72.96,,ECGRID-8751-2026-10,USD,8751,4443,TrafficAll,TotalKCs,false',
     ]
     table = read_export(path)
     assert table["account"].to_pylist() == ["=6100", "=6100", "2000"]
