@@ -1,3 +1,19 @@
 -- Text in ASCII, as FOCUS wants names (its StringHandling): accents go, any other foreign character becomes a question mark.
 CREATE OR REPLACE MACRO ascii_text(value) AS
-    regexp_replace(strip_accents(replace(value, 'ß', 'ss')), '[^\x00-\x7F]', '?', 'g');
+    CASE
+        WHEN strlen(value) = length(value) THEN value -- as many bytes as characters: ASCII as it is
+        ELSE regexp_replace(strip_accents(replace(value, 'ß', 'ss')), '[^\x00-\x7F]', '?', 'g')
+    END;
+
+-- The terms of a price as JSON, in ECGrid's words, as FOCUS wants SkuPriceDetails: keys of our own begin with x_, numbers
+-- are numbers. What is not known is left out.
+CREATE OR REPLACE MACRO price_details(model, level, block, allowance, minimum, maximum) AS
+    '{' || concat_ws(
+        ',',
+        CASE WHEN model IS NOT NULL THEN '"x_Model":' || to_json(ascii_text(model))::VARCHAR END,
+        CASE WHEN level IS NOT NULL THEN '"x_Level":' || to_json(ascii_text(level))::VARCHAR END,
+        '"x_Block":' || plain_text(block),
+        '"x_Allowance":' || plain_text(allowance),
+        '"x_Minimum":' || minimum,
+        '"x_Maximum":' || maximum
+    ) || '}';

@@ -14,7 +14,7 @@ SELECT
     NULL::VARCHAR AS "ChargeClass",
     ascii_text(charges.description) AS "ChargeDescription",
     CASE
-        WHEN lines.level = 'OneTime' OR charges.category = 'Credit' THEN 'One-Time'
+        WHEN charges.line_level = 'OneTime' OR charges.category = 'Credit' THEN 'One-Time'
         WHEN charges.category = 'Usage' THEN 'Usage-Based'
         WHEN charges.category = 'Purchase' THEN 'Recurring'
         ELSE 'One-Time'
@@ -23,13 +23,13 @@ SELECT
     charges.reporting_month::TIMESTAMP AS "ChargePeriodStart",
     NULL::VARCHAR AS "CommitmentDiscountStatus",
     CASE WHEN charges.category = 'Usage' THEN charges.consumed_quantity END AS "ConsumedQuantity",
-    CASE WHEN charges.category = 'Usage' THEN coalesce(measures.unit, 'unit') END AS "ConsumedUnit",
+    CASE WHEN charges.category = 'Usage' THEN charges.unit END AS "ConsumedUnit",
     charges.cost AS "ContractedCost",
     charges.unit_price AS "ContractedUnitPrice",
     charges.billed AS "EffectiveCost",
     coalesce(
         ascii_text(invoices.invoice_number),
-        concat_ws('-', 'provisional', lines.contract_id::VARCHAR, strftime(charges.reporting_month, '%Y-%m'))
+        concat_ws('-', 'provisional', charges.contract_id::VARCHAR, left(charges.reporting_month::VARCHAR, 7))
     ) AS "InvoiceId",
     'Loren Data' AS "InvoiceIssuerName",
     charges.cost AS "ListCost",
@@ -46,21 +46,19 @@ SELECT
         AS "SkuId",
     CASE WHEN charges.pricing_quantity IS NOT NULL THEN charges.measure_field END AS "SkuMeter",
     CASE
-        WHEN charges.pricing_quantity IS NOT NULL
-            THEN to_json({
-                'x_Model': lines.model,
-                'x_Level': charges.level,
-                'x_Block': plain_text(lines.schedule_block),
-                'x_Allowance': plain_text(lines.schedule_allowance),
-                'x_Minimum': lines.schedule_minimum,
-                'x_Maximum': lines.schedule_maximum
-            })::VARCHAR
+        WHEN charges.pricing_quantity IS NULL THEN NULL
+        WHEN prices.schedule_id IS NOT NULL THEN prices.details
+        -- a schedule that the price list does not know: what the line shows of it
+        ELSE price_details(
+            charges.model, charges.level, charges.schedule_block, charges.schedule_allowance,
+            charges.schedule_minimum, charges.schedule_maximum
+        )
     END AS "SkuPriceDetails",
     CASE
         WHEN charges.pricing_quantity IS NOT NULL
             THEN concat_ws(
                 ':',
-                lines.price_list_id,
+                charges.price_list_id,
                 charges.account_report,
                 charges.measure_field,
                 charges.level,
@@ -69,27 +67,27 @@ SELECT
             )
     END AS "SkuPriceId",
     charges.mailbox_id::VARCHAR AS "SubAccountId",
-    ascii_text(lines.account_name) AS "SubAccountName",
+    ascii_text(charges.account_name) AS "SubAccountName",
     'Mailbox' AS "SubAccountType",
     charges.account_report AS "x_AccountReport",
     networks.account_name AS "x_BillingAccountName",
-    lines.contract_id AS "x_ContractId",
-    lines.is_taxable AS "x_IsTaxable",
-    lines.line_date::TIMESTAMP AS "x_LineDate",
-    lines.line_item_number AS "x_LineItemNumber",
+    charges.contract_id AS "x_ContractId",
+    charges.is_taxable AS "x_IsTaxable",
+    charges.line_date::TIMESTAMP AS "x_LineDate",
+    charges.line_item_number AS "x_LineItemNumber",
     charges.measure_field AS "x_MeasureField",
     charges.part AS "x_Part",
-    lines.price_list_description AS "x_PriceListDescription",
-    lines.reading_id AS "x_Reading",
-    lines.response_sha256 AS "x_ResponseSha256",
-    lines.account_name AS "x_SubAccountName",
-    lines.verdict AS "x_Verdict",
+    charges.price_list_description AS "x_PriceListDescription",
+    charges.reading_id AS "x_Reading",
+    charges.response_sha256 AS "x_ResponseSha256",
+    charges.account_name AS "x_SubAccountName",
+    charges.verdict AS "x_Verdict",
     charges.network_id,
     charges.mailbox_id,
     charges.reporting_month
 FROM core_charges AS charges
-INNER JOIN out_line_items AS lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
-LEFT JOIN reference_measures AS measures ON measures.measure_field = charges.measure_field
+LEFT JOIN core_prices AS prices
+    USING (price_list_id, reporting_month, account_report, measure_field, schedule_id)
 LEFT JOIN out_contract_invoices AS invoices
-    ON invoices.contract_id = lines.contract_id AND invoices.reporting_month = lines.reporting_month
+    ON invoices.contract_id = charges.contract_id AND invoices.reporting_month = charges.reporting_month
 LEFT JOIN core_accounts AS networks ON networks.network_id = charges.network_id AND networks.mailbox_id = 0

@@ -1,5 +1,6 @@
 """FOCUS rows: quantity times unit price is the cost, exactly; billed costs add up to the invoice, exactly."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
@@ -64,6 +65,31 @@ def test_a_graduated_line_is_a_row_per_slice(usd: Settings) -> None:
     assert [row["SkuPriceId"] for row in rows] == [
         "432:TrafficAll:TotalKCs:Tier1:43201",
         "432:TrafficAll:TotalKCs:Tier2:43202",
+    ]
+
+
+def test_a_price_is_told_by_its_own_tier(usd: Settings) -> None:
+    """Each slice by the schedule that prices it, not by the one that the line shows; a tier unknown, by the line."""
+    tier = {**line(), "model": "Stacked", "level": "Tier1", "block": "1", "allowance": "20.5", "minimum": 0}
+    rows = focus(
+        usd,
+        core_tiers=[
+            {**tier, "schedule_id": 43201, "maximum": 1200},
+            {**tier, "schedule_id": 43202, "level": "Tier2", "minimum": 1201, "maximum": None},
+        ],
+        out_line_items=[
+            line(actual="1501", quantity_billed="1501", amount="317.26", expected_amount="317.26", schedule_id=43202),
+            line(mailbox_id=1, schedule_id=7, model='so-called "flat"\\', schedule_block=None),
+            line(mailbox_id=2, amount="-1", measure_field="Credit"),
+        ],
+        out_line_proofs=[proof(1, "1200", "0.2178", "317.26"), proof(2, "301", "0.1857", "317.26")],
+    )
+    common = {"x_Model": "Stacked", "x_Block": 1, "x_Allowance": 20.5}
+    assert [None if row["SkuPriceDetails"] is None else json.loads(row["SkuPriceDetails"]) for row in rows] == [
+        {**common, "x_Level": "Tier1", "x_Minimum": 0, "x_Maximum": 1200},
+        {**common, "x_Level": "Tier2", "x_Minimum": 1201},
+        {"x_Model": 'so-called "flat"\\'},
+        None,
     ]
 
 

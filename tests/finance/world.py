@@ -89,6 +89,21 @@ RELATIONS: dict[str, pa.Schema] = {
             ("price_list_id", pa.int32()),
         ]
     ),
+    "core_tiers": pa.schema(
+        [
+            ("price_list_id", pa.int32()),
+            ("reporting_month", pa.date32()),
+            ("account_report", pa.string()),
+            ("measure_field", pa.string()),
+            ("schedule_id", pa.int32()),
+            ("model", pa.string()),
+            ("level", pa.string()),
+            ("block", MONEY_TYPE),
+            ("allowance", MONEY_TYPE),
+            ("minimum", pa.int32()),
+            ("maximum", pa.int32()),
+        ]
+    ),
     "reference_measures": pa.schema(
         [("measure_field", pa.string()), ("kind", pa.string()), ("unit", pa.string()), ("is_whole", pa.string())]
     ),
@@ -108,6 +123,7 @@ BUILT = (
     "core_charge_lines",
     "core_charge_slices",
     "core_charges",
+    "core_prices",
     "out_focus",
 )
 

@@ -1,0 +1,10 @@
+-- One row per price list, month, account report, measure and schedule: what FOCUS tells of the price (SkuPriceDetails).
+-- kept as: view
+SELECT
+    price_list_id,
+    reporting_month,
+    account_report,
+    measure_field,
+    schedule_id,
+    price_details(model, level, block, allowance, minimum, maximum) AS details
+FROM core_tiers
