@@ -17,6 +17,7 @@ from typing import Any
 
 from ecgrid_flows import decisions, warehouse
 from ecgrid_flows.corrections import FOCUS, LINES
+from ecgrid_flows.csv_files import CsvForm
 from ecgrid_flows.decisions import CLOSINGS, Decision, Log
 from ecgrid_flows.errors import NoSuchData, Refused, SettingsError
 from ecgrid_flows.export import require_month, write_month
@@ -36,6 +37,7 @@ from ecgrid_flows.sheets import (
     write_parquet,
 )
 from ecgrid_flows.store import Store
+from ecgrid_transforms.money import grouped
 from ecgrid_transforms.period import month_text
 
 __all__ = ["Closed", "Verified", "close_month", "reopen_month", "require_closed", "verify"]
@@ -75,12 +77,14 @@ def close_month(settings: Settings, store: Store, month: date, accept: Mapping[s
         )
     if empty := [name for name, why in accept.items() if not why.strip()]:
         raise SettingsError(f"finding {empty[0]} is to be accepted without a reason: give one by --why")
+    _require_currency(settings, month)
     with opened(settings) as connection:
         require_month(connection, month)
         accepted = find(connection, accept, month)
         _require_decided(of_month(with_states(connection, log), month), month, {row["finding_id"] for row in accepted})
-        for row, why in zip(accepted, accept.values(), strict=True):
-            set_state(store, [row], "accepted", why)
+        reasons = list(accept.values())
+        for why in dict.fromkeys(reasons):
+            set_state(store, [row for row, one in zip(accepted, reasons, strict=True) if one == why], "accepted", why)
         log = decisions.read(store)
         exports = _export_again(connection, settings, log, month)
         publish(store, settings.exports_dir(month), f"exports/{month_text(month)}", MANIFEST)
@@ -93,13 +97,15 @@ def _require_decided(findings: Any, month: date, accepted: set[str]) -> None:
     errors = findings.filter(f"severity = 'error' AND state = '{OPEN}'").order("check_name, finding_id")
     still_open = [
         row
-        for row in errors.project("finding_id, check_name, network_id, mailbox_id, difference::VARCHAR").fetchall()
+        for row in errors.project("finding_id, check_name, network_id, mailbox_id, difference").fetchall()
         if row[0] not in accepted
     ]
     if not still_open:
         return
     shown = "\n".join(
-        f"  {name}  {check}" + ("" if network is None else f"  {network}/{mailbox}") + (f"  {amount}" if amount else "")
+        f"  {name}  {check}"
+        + ("" if network is None else f"  {network}/{mailbox}")
+        + ("" if amount is None else f"  {grouped(amount)}")
         for name, check, network, mailbox, amount in still_open[:_SHOWN]
     )
     more = f"\n  and {len(still_open) - _SHOWN} more" if len(still_open) > _SHOWN else ""
@@ -112,15 +118,29 @@ def _require_decided(findings: Any, month: date, accepted: set[str]) -> None:
 
 def _export_again(connection: warehouse.Connection, settings: Settings, log: Log, month: date) -> list[Path]:
     """The month's export, made anew in the form that it has, so that it carries the last decisions."""
-    try:
-        manifest: Mapping[str, Any] | None = read_manifest(settings.exports_dir(month))
-    except SettingsError:
-        manifest = None
+    manifest = _manifest(settings, month)
     if manifest is None:
-        from ecgrid_flows.csv_files import CsvForm
-
         return write_month(connection, settings, log, month, run_id=None, form=CsvForm())
     return write_month(connection, settings, log, month, run_id=manifest["run_id"], form=form_of(manifest))
+
+
+def _manifest(settings: Settings, month: date) -> dict[str, Any] | None:
+    """The manifest of the month's export, when there is a whole one."""
+    try:
+        return read_manifest(settings.exports_dir(month))
+    except SettingsError:
+        return None
+
+
+def _require_currency(settings: Settings, month: date) -> None:
+    """Refuse to close a month without the journal and the FOCUS files that finance already has."""
+    manifest = _manifest(settings, month)
+    exported_in = manifest and manifest.get("currency")
+    if exported_in and exported_in != settings.currency:
+        raise Refused(
+            f"the export of {month_text(month)} is in {exported_in}, and ECGRID_CURRENCY is now "
+            f"{settings.currency or 'not set'}: set it to {exported_in}, or `export` the month again first"
+        )
 
 
 def _freeze(

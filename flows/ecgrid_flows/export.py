@@ -24,10 +24,11 @@ from ecgrid_flows.csv_files import CsvForm
 from ecgrid_flows.decisions import Log
 from ecgrid_flows.errors import BillingError, NoSuchData
 from ecgrid_flows.finding_states import with_states
-from ecgrid_flows.folders import staging
+from ecgrid_flows.folders import publish, staging
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.sheets import (
     KEY,
+    MANIFEST,
     Sheet,
     focus_sheet,
     form_words,
@@ -70,7 +71,9 @@ def export_month(
         return [*frozen, *corrections.export_corrections(settings, store, log, closing, run_id=run_id, form=form)]
     with opened(settings) as connection:
         require_month(connection, month)
-        return write_month(connection, settings, log, month, run_id=run_id, form=form or CsvForm())
+        written = write_month(connection, settings, log, month, run_id=run_id, form=form or CsvForm())
+    publish(store, settings.exports_dir(month), f"exports/{month_text(month)}", MANIFEST)
+    return written
 
 
 def write_month(
@@ -130,17 +133,19 @@ def _sheets(connection: warehouse.Connection, settings: Settings, log: Log, mont
         amounts=_JUDGED,
         totals=_JUDGED,
     )
-    yield from _dispute_sheets(of_month(connection.table("out_disputes"), month), findings)
+    yield from _dispute_sheets(connection, month, findings)
     if settings.currency:
         charges = of_month(connection.table("out_journal_amounts"), month)
         yield journal_sheet(connection, settings, charges, "journal.csv", settings.currency)
         yield focus_sheet(of_month(connection.table("out_focus"), month), "focus_1_2", settings.currency)
 
 
-def _dispute_sheets(claims: Any, findings: Any) -> Iterator[Sheet]:
+def _dispute_sheets(connection: warehouse.Connection, month: date, findings: Any) -> Iterator[Sheet]:
     """A file per contract of what to contest: what nobody accepted or called resolved."""
     contested = findings.filter("state IN ('open', 'disputed')").project("finding_id, state, note")
-    rows = claims.join(contested, "finding_id")
+    claims = of_month(connection.table("out_disputes"), month).join(contested, "finding_id").to_arrow_table()
+    warehouse.register(connection, "claims", claims)  # found once, whatever the number of contracts
+    rows = connection.table("claims")
     contracts = [row[0] for row in rows.project("contract_id").distinct().order("contract_id").fetchall()]
     for contract in contracts:
         yield Sheet(

@@ -41,7 +41,8 @@ invoice_contracts AS (
     HAVING count(DISTINCT contract_id) = 1
 )
 SELECT
-    coalesce(lines.contract_id, accounts.contract_id, invoice_contracts.contract_id) AS contract_id,
+    -- an invoice is contested with the contract that it was sent to, which need not be the account's
+    coalesce(invoice_contracts.contract_id, lines.contract_id, accounts.contract_id) AS contract_id,
     claims.network_id,
     claims.mailbox_id,
     coalesce(lines.account_name, accounts.account_name) AS account_name,

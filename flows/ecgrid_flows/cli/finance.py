@@ -1,6 +1,7 @@
 """`export`, `close`, `reopen`, `corrections` and `findings set`: what finance takes, and what it decides."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,10 +51,9 @@ def export(
     settings = Settings.load(data_dir)
     from ecgrid_flows.csv_files import CsvForm
     from ecgrid_flows.export import NEED_CURRENCY, NO_CURRENCY, export_month
-    from ecgrid_flows.lock import held
 
     form = CsvForm(semicolons=semicolons, bom=bom)
-    with held(_store(settings), "export"):
+    with _held(settings, "export"):
         written = {one: export_month(settings, one, form=form) for one in months}
     if as_json:
         left_out = [] if settings.currency else list(NEED_CURRENCY)
@@ -99,10 +99,8 @@ def close(
         raise SettingsError("--seal goes with --verify")
     reasons = _reasons(accept or [], why or [])
     from ecgrid_flows.closing import close_month
-    from ecgrid_flows.lock import held
 
-    store = _store(settings)
-    with held(store, "close"):
+    with _held(settings, "close") as store:
         done = close_month(settings, store, wanted, reasons)
     if as_json:
         context.emit_json(
@@ -159,10 +157,8 @@ def reopen(
     wanted = _month(month)
     settings = Settings.load(data_dir)
     from ecgrid_flows.closing import reopen_month
-    from ecgrid_flows.lock import held
 
-    store = _store(settings)
-    with held(store, "reopen"):
+    with _held(settings, "reopen") as store:
         entry = reopen_month(store, wanted, why)
     if as_json:
         context.emit_json({"month": month_text(wanted), "entry": entry.number, "seal": entry.sha256})
@@ -185,10 +181,8 @@ def corrections(
     from ecgrid_flows import corrections as correcting
     from ecgrid_flows import decisions
     from ecgrid_flows.closing import require_closed
-    from ecgrid_flows.lock import held
 
-    store = _store(settings)
-    with held(store, "corrections"):
+    with _held(settings, "corrections") as store:
         log = decisions.read(store)
         closing = require_closed(log, wanted)
         if is_book and correcting.book(settings, store, log, closing, note) is not None:
@@ -235,11 +229,9 @@ def set_finding(
     """Accept, dispute or resolve findings. A decision holds until the amounts that it was about change."""
     settings = Settings.load(data_dir)
     from ecgrid_flows.finding_states import find, set_state
-    from ecgrid_flows.lock import held
     from ecgrid_flows.sheets import opened
 
-    store = _store(settings)
-    with held(store, "findings set"):
+    with _held(settings, "findings set") as store:
         with opened(settings) as connection:
             rows = find(connection, findings)
         set_state(store, rows, state, note)
@@ -252,6 +244,18 @@ def set_finding(
 
 def _month(text: str) -> date:
     return chosen_months(text, None, None)[0]
+
+
+@contextmanager
+def _held(settings: Settings, purpose: str) -> Iterator[Any]:
+    """The data directory's store, held for the block, with what a bucket keeps brought to this machine."""
+    from ecgrid_flows.lock import held
+    from ecgrid_flows.mirror import fetch
+
+    store = _store(settings)
+    with held(store, purpose):
+        fetch(settings, store)
+        yield store
 
 
 def _store(settings: Settings) -> Any:
