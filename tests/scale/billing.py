@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,45 @@ from ecgrid_flows.progress import Reporter
 from ecgrid_flows.runs import Run
 from ecgrid_flows.settings import Secret, Settings
 from ecgrid_flows.store import Store
-from ecgrid_sandbox import World
+from ecgrid_sandbox import SpawnedSandbox, World, spawn
 
 MONTHS = (date(2026, 9, 1), date(2026, 10, 1))
 WORLD = World.shipped(MONTHS[-1])
+#: Some thirty accounts of four networks, those with which something is wrong: every relation has rows, none has many.
+ACCOUNTS = sorted({(one.network_id, one.mailbox_id) for one in WORLD.wrongs if one.mailbox_id is not None})
 #: What differs between two pulls of the same answers.
 OF_THE_PULL = {"pulled_at", "response_sha256"}
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """The sandbox that these tests bill, the accounts that they bill there, and what a run in one process made of it.
+
+    `data_dir` holds two months, pulled by this process, and `relations` what its warehouse, built in one, says.
+    """
+
+    sandbox: SpawnedSandbox
+    accounts_file: Path
+    data_dir: Path
+    relations: dict[str, pa.Table]
+
+    def settings(self, data_dir: Path | str, **changes: Any) -> Settings:
+        return settings_of(self.sandbox, data_dir, accounts_file=self.accounts_file, **changes)
+
+
+@contextmanager
+def billed(folder: Path) -> Iterator[Billed]:
+    """Bill two months in this process, in `folder`."""
+    accounts_file = folder / "accounts.csv"
+    rows = "".join(f"{network},{mailbox}\n" for network, mailbox in ACCOUNTS)
+    accounts_file.write_text(f"network_id,mailbox_id\n{rows}", encoding="utf-8")
+    with spawn(WORLD) as sandbox:
+        settings = settings_of(sandbox, folder / "data", accounts_file=accounts_file)
+        with running(settings) as run:
+            for month in MONTHS:
+                pull(run, month)
+            tasks.build()
+        yield Billed(sandbox, accounts_file, folder / "data", relations(settings.warehouse_path))
 
 
 def settings_of(sandbox: Any, data_dir: Path | str, **changes: Any) -> Settings:

@@ -1,4 +1,7 @@
-"""One S3 server for this folder; every test gets a prefix of its own and no trouble but what it asks for."""
+"""One S3 server and one billed world for this folder.
+
+Every test gets a prefix of its own on the server, and no trouble but what it asks for.
+"""
 
 import itertools
 import sys
@@ -9,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from billing import Billed, billed
 from storage import BUCKET, Storage, running
 
 _numbers = itertools.count()
@@ -36,3 +40,16 @@ def storage(one_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
 def address(storage: Storage) -> str:
     """A data directory that nobody has used."""
     return f"s3://{BUCKET}/test-{next(_numbers)}/data"
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The waits between attempts are what they are; a test of what comes of them need not sit through them."""
+    monkeypatch.setattr("ecgrid_flows.store_s3.LONGEST_WAIT_S", 0.05)
+
+
+@pytest.fixture(scope="session")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Billed]:
+    """What all others must come to: two months, pulled and built by one process on local files."""
+    with billed(tmp_path_factory.mktemp("local")) as made:
+        yield made

@@ -179,7 +179,7 @@ def test_a_local_copy_is_fetched_once_per_version(make: Make, storage: Storage) 
     assert second == again != first
 
 
-def test_one_request_in_ten_may_fail(make: Make, storage: Storage) -> None:
+def test_one_request_in_ten_may_fail(make: Make, storage: Storage, short_waits: None) -> None:
     """Refused, throttled, cut off, torn, or done with the answer lost: every operation still means what it says."""
     store = make()
     storage.trouble = 0.1
@@ -219,12 +219,6 @@ def test_a_storage_that_stays_down_is_named_with_what_to_do(make: Make, storage:
         store.write("lake/x", b"1")
     with pytest.raises(SettingsError, match="cannot be used; the storage"):
         store.prepare()
-
-
-@pytest.fixture
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The waits between attempts are what they are; a test of the last attempt need not sit through them."""
-    monkeypatch.setattr("ecgrid_flows.store_s3.LONGEST_WAIT_S", 0.05)
 
 
 def test_what_is_gone_is_named(make: Make) -> None:

@@ -1,0 +1,69 @@
+"""Whole runs over a data directory in a bucket that fails one request in ten: the local run's result, line for line."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from billing import MONTHS, Billed, lines, pull, relations, running
+from storage import Storage
+
+from ecgrid_flows import mirror, tasks
+from ecgrid_flows.report import is_invented
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.store import LocalStore, open_store
+
+COMMAND = str(Path(sys.executable).with_name("ecgrid-billing"))
+
+
+def test_two_machines_bill_in_a_troubled_bucket_what_one_bills_on_its_disk(
+    local: Billed, storage: Storage, address: str, tmp_path: Path, short_waits: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One machine pulls a month while a second run is refused; another goes on from the bucket, and exports."""
+    there = local.settings(address)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "first machine"))
+    storage.trouble = 0.1
+    failed = storage.failed.total()
+    with running(there) as run:
+        run.check_source()
+        pull(run, MONTHS[0])
+        refused = subprocess.run(
+            [COMMAND, "pull", "--data-dir", address], env=os.environ, capture_output=True, text=True, check=False
+        )
+    assert refused.returncode == 5, refused.stderr
+    assert "is held by `run`" in refused.stderr
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "second machine"))
+    with running(there) as run:
+        assert pull(run, MONTHS[0]) == 0, "all that was answered is in the bucket"
+        pull(run, MONTHS[1])
+        tasks.build()
+        exported = tasks.export("2026-10")
+    assert storage.failed.total() - failed > 20
+    storage.trouble = 0
+    for month in MONTHS:
+        assert lines(open_store(there), month) == lines(LocalStore(local.data_dir), month)
+    found = relations(there.warehouse_path)
+    for name in ("out_findings", "out_line_proofs", "out_readings"):
+        assert found[name].equals(local.relations[name]), name
+    assert not is_invented(there)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "third machine"))
+    fetches_what_is_whole(there, exported)
+
+
+def fetches_what_is_whole(settings: Settings, exported: list[Path]) -> None:
+    """Exports and reference tables come from the bucket; what was half published does not."""
+    store = open_store(settings)
+    wanted = {path.name: path.read_bytes() for path in exported}
+    store.write("reference/pinned_readings.csv", b"mine\n")
+    store.write("exports/2026-09/finance_lines.csv", b"half")
+    mirror.fetch(settings, store)
+    found = settings.exports_dir(MONTHS[1])
+    assert {path.name: path.read_bytes() for path in found.iterdir()} == wanted
+    assert (settings.local_dir / "reference/pinned_readings.csv").read_bytes() == b"mine\n"
+    assert not settings.exports_dir(MONTHS[0]).exists()
+    assert json.loads(wanted["manifest.json"])["files"].keys() == wanted.keys() - {"manifest.json"}
+    store.delete("reference/pinned_readings.csv")
+    mirror.fetch(settings, store)
+    assert not (settings.local_dir / "reference").exists()
