@@ -3,9 +3,20 @@
 import os
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+# The same examples every time: a build does not fail by chance. HYPOTHESIS_SEARCH=20 looks at 20 times as many, and new
+# ones each time. The phase that explains a failure traces every line, and would outlast the tests' time-out.
+SEARCH = int(os.environ.get("HYPOTHESIS_SEARCH", "0"))
+settings.register_profile(
+    "house",
+    deadline=None,
+    derandomize=not SEARCH,
+    max_examples=100 * max(SEARCH, 1),
+    phases=[phase for phase in Phase if phase is not Phase.explain],
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+)
 settings.load_profile("house")
 
 
