@@ -136,7 +136,9 @@ def _rated(asked: int, free: int, one: int, tiers: Sequence[Tier], reading: Read
     """
     shift = free if reading.allowance == "free_tier" else 0
     if asked == 0:
-        return Priced(rounded(Fraction(tiers[0].flat) if reading.zero_pays_flat else Fraction(0), reading), 1, ())
+        # with a free tier in front, that is the first tier, and its flat is nought
+        pays_flat = reading.zero_pays_flat and not shift
+        return Priced(rounded(Fraction(tiers[0].flat) if pays_flat else Fraction(0), reading), 1, ())
     bounds = [None if tier.maximum is None else _parts(tier.maximum, one) + shift for tier in tiers]
     inclusive = reading.upper_bound == "inclusive"
 

@@ -83,7 +83,7 @@ SELECT
     is_whole,
     is_inclusive,
     is_allowance_in_slices,
-    zero_pays_flat,
+    zero_pays_flat AND free_quantity = 0 AS zero_pays_flat, -- the first tier is else the free one, whose flat is nought
     allowance,
     free_quantity,
     rated_quantity,

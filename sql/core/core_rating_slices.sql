@@ -8,7 +8,8 @@
 -- `flat` is due for every tier that takes part, so on an excluded bound the next tier's too, though its slice is
 -- empty. The free tier (0) is a tier in front, with the prices nought: under volume and stairstep, a quantity past it
 -- is priced whole by the tier that holds it; `unit` prices by the first tier whatever the free tier does not hold.
--- Quantity 0 (after allowance and blocks) reaches no tier; with zero_pays_flat it pays the flat of the first.
+-- Quantity 0 (after allowance and blocks) reaches no tier; with zero_pays_flat it pays the flat of the first, which is
+-- nought where a free tier stands in front: more may never cost less.
 -- An allowance after_blocks with block_scope tier takes from the units counted, the first slices' first, and leaves
 -- flats.
 -- amount = flat + units billed x what one costs; `remainder` is what its 20 decimals could not hold, in parts
