@@ -30,14 +30,16 @@ from dataclasses import dataclass, field
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pandas as pd
 import pyarrow as pa
 
 from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError, StorageFailed
 from ecgrid_transforms.schemas import DATASET_FEEDS, FEEDS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "BuildFailed",
@@ -361,31 +363,32 @@ def materialise(
     Raises `SqlRefused` for a fault of a file, `BuildFailed` for one that DuckDB met while running it.
     """
     built = []
-    for sql in _ordered(tree, tree.relations if wanted is None else wanted, given):
+    ordered = _ordered(tree, tree.relations if wanted is None else wanted, given)
+    for sql in ordered:
         started = time.perf_counter()
         kind = "VIEW" if sql.is_view else "TABLE"
         try:
             connection.execute(f'CREATE OR REPLACE {kind} "{sql.name}" AS\n{sql.text}').fetchall()
         except duckdb.Error as error:
             raise _build_error(_shown(sql.path), error) from error
-        if is_guarded:
-            _refuse_floats(connection, sql)
         rows = None if sql.is_view else _count(connection, sql.name)
         built.append(BuiltRelation(sql.name, rows, time.perf_counter() - started))
         log.debug("relation=%s rows=%s ms=%d", sql.name, rows, built[-1].seconds * 1000)
+    if is_guarded:
+        _refuse_floats(connection, ordered)
     return built
 
 
-def _refuse_floats(connection: Connection, sql: SqlFile) -> None:
-    if not sql.name.startswith(_FLOAT_FREE):
-        return
+def _refuse_floats(connection: Connection, files: Iterable[SqlFile]) -> None:
+    guarded = {sql.name: sql.path for sql in files if sql.name.startswith(_FLOAT_FREE)}
     columns = connection.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index", [sql.name]
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() "
+        "WHERE regexp_matches(data_type, '\\b(DOUBLE|FLOAT)\\b') ORDER BY table_name, column_index"
     ).fetchall()
-    for column, kind in columns:
-        if re.search(r"\b(DOUBLE|FLOAT)\b", kind):
+    for name, column, kind in columns:
+        if name in guarded:
             raise SqlRefused(
-                f"{_shown(sql.path)}: column {column} is {kind}; money and shares are DECIMAL: "
+                f"{_shown(guarded[name])}: column {column} is {kind}; money and shares are DECIMAL: "
                 f"no `/`, `//` or avg outside macros, no exponent literals, or cast it"
             )
 
@@ -694,7 +697,9 @@ def table(connection: Connection, sql: str, params: Sequence[object] | Mapping[s
     return connection.sql(sql, params=params or None).to_arrow_table()
 
 
-def frame(connection: Connection, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> pd.DataFrame:
+def frame(connection: Connection, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> "pd.DataFrame":
     """The rows of a query as pandas on Arrow types: decimals stay decimals, and sums stay exact."""
+    import pandas as pd  # by who asks for a frame alone: it is a second of every other command's time
+
     result: pd.DataFrame = table(connection, sql, params).to_pandas(types_mapper=pd.ArrowDtype)
     return result

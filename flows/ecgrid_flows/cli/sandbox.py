@@ -6,7 +6,6 @@ import typer
 
 from ecgrid_flows.cli import context
 from ecgrid_flows.errors import ExitStatus
-from ecgrid_sandbox import Sandbox, Trouble, World
 from ecgrid_transforms.period import NotAMonth, parse_month
 
 sandbox = typer.Typer(help="The built-in imitation of ECGridOS, with invented data.", no_args_is_help=True)
@@ -52,6 +51,8 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the sandbox until Ctrl-C; prints addresses and invented credentials as ECGRID_* settings."""
+    from ecgrid_sandbox import Sandbox, Trouble, World
+
     try:
         month = parse_month(last_month) if last_month else None
     except NotAMonth as error:
