@@ -15,14 +15,19 @@ import re
 import tempfile
 import warnings
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ecgrid_flows.charts import drawing
+import jinja2
+import platformdirs
+from markdown_it import MarkdownIt
+
+from ecgrid_flows.charts import UNDRAWN, drawing
 from ecgrid_flows.errors import BillingError, NoSuchData
 from ecgrid_flows.folders import put_file
 from ecgrid_flows.frames import Book
@@ -62,10 +67,8 @@ def report_month(settings: Settings, month: date) -> Path:
         "currency": settings.currency or "",
         "notice": INVENTED if is_invented(settings) else "",
     }
-    with ThreadPoolExecutor(1, thread_name_prefix="vega") as beside:
-        beside.submit(vega_script)  # bundling takes as long as the notebook does: both at once
-        executed = execute(notebook_path("reconcile_month"), parameters)
-        page = render(executed, title=f"Reconciliation {month_text(month)}")
+    executed = execute(notebook_path("reconcile_month"), parameters, are_charts_drawn=False)
+    page = render(executed, title=f"Reconciliation {month_text(month)}")
     target = settings.reports_dir(month) / "reconcile_month.html"
     target.parent.mkdir(parents=True, exist_ok=True)
     write_whole(target, page)
@@ -107,10 +110,11 @@ def write_whole(target: Path, text: str) -> None:
         raise
 
 
-def execute(notebook: Path, parameters: Mapping[str, str]) -> Any:
+def execute(notebook: Path, parameters: Mapping[str, str], *, are_charts_drawn: bool = True) -> Any:
     """The notebook with its outputs, run in a fresh kernel of this very interpreter.
 
-    No kernelspec needs to be installed, and none that is installed elsewhere is used. Raises `ReportFailed`.
+    No kernelspec needs to be installed, and none that is installed elsewhere is used. `are_charts_drawn=False` leaves
+    charts as their description, for a page that draws them itself. Raises `ReportFailed`.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of jupyter's own libraries, about themselves
@@ -126,7 +130,7 @@ def execute(notebook: Path, parameters: Mapping[str, str]) -> Any:
                     None,
                     parameters=dict(parameters),
                     kernel_name="python3",
-                    kernel_manager_class=_kernel_class(Path(scratch), said),
+                    kernel_manager_class=_kernel_class(Path(scratch), said, are_charts_drawn),
                     progress_bar=False,
                     log_output=False,
                     execution_timeout=CELL_TIMEOUT_S,
@@ -152,7 +156,7 @@ def _reason(error: Exception) -> str:
     return f"{f'cell {cell}: ' if cell else ''}{name}: {value}"
 
 
-def _kernel_class(scratch: Path, said: Path) -> type:
+def _kernel_class(scratch: Path, said: Path, are_charts_drawn: bool) -> type:
     """A kernel manager bound to this interpreter, without secrets, whose files and words stay in `scratch`."""
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
@@ -172,6 +176,8 @@ def _kernel_class(scratch: Path, said: Path) -> type:
                 "PYDEVD_DISABLE_FILE_VALIDATION": "1",
                 "PYTHONWARNINGS": "ignore",
             }
+            if not are_charts_drawn:
+                environment[UNDRAWN] = "1"
             with said.open("w", encoding="utf-8") as words:
                 await super().start_kernel(**{**options, "env": environment, "stdout": words, "stderr": words})
 
@@ -203,42 +209,42 @@ class Section:
 
 def render(executed: Any, title: str) -> str:
     """An executed notebook as one self-contained page: markdown and outputs, never the code."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from nbconvert.exporters import HTMLExporter
+    sections = sections_of(executed)
+    vega, script = vega_script(), _template("page.js")
+    page = {
+        "title": title,
+        "policy": "; ".join(
+            (
+                "default-src 'none'",
+                f"script-src {_hash(vega)} {_hash(script)}",
+                "style-src 'unsafe-inline'",  # Vega styles its marks in place
+                "img-src data:",
+                "base-uri 'none'",
+                "form-action 'none'",
+            )
+        ),
+        "css": _template("page.css"),
+        "vega": vega,
+        "script": script,
+        "sections": sections,
+        "contents": [(section.id, section.title) for section in sections if section.title],
+        "footer": "Made by ecgrid-billing from the answers of the service; opens offline and sends nothing.",
+    }
+    # not escaped by default: most of the page is markup that stands; the template escapes the words
+    template = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined).from_string(  # noqa: S701
+        _template("page.html.j2")
+    )
+    return template.render(page=page)
 
-        sections = sections_of(executed)
-        vega, script = vega_script(), (TEMPLATES / "report" / "page.js").read_text(encoding="utf-8")
-        page = {
-            "title": title,
-            "policy": "; ".join(
-                (
-                    "default-src 'none'",
-                    f"script-src {_hash(vega)} {_hash(script)}",
-                    "style-src 'unsafe-inline'",  # Vega styles its marks in place
-                    "img-src data:",
-                    "base-uri 'none'",
-                    "form-action 'none'",
-                )
-            ),
-            "css": (TEMPLATES / "report" / "page.css").read_text(encoding="utf-8"),
-            "vega": vega,
-            "script": script,
-            "sections": sections,
-            "contents": [(section.id, section.title) for section in sections if section.title],
-            "footer": "Made by ecgrid-billing from the answers of the service; opens offline and sends nothing.",
-        }
-        exporter = HTMLExporter(template_name="report", extra_template_basedirs=[str(TEMPLATES)])  # type: ignore[no-untyped-call]
-        exporter.preprocessors = []
-        markup, _ = exporter.from_notebook_node(executed, resources={"page": page})
-        return str(markup)
+
+def _template(name: str) -> str:
+    return (TEMPLATES / "report" / name).read_text(encoding="utf-8")
 
 
 def sections_of(executed: Any) -> list[Section]:
     """The blocks of a notebook, cut into sections at its `## ` headings. Code is left out, and so is its `# ` title:
     the verdict takes that place."""
-    from nbconvert.filters import markdown2html
-
+    markdown = MarkdownIt("commonmark", {"html": True}).enable("table")
     sections = [Section("top", "", [])]
     for cell in executed.cells:
         if "remove" in cell.metadata.get("tags", []):
@@ -248,7 +254,7 @@ def sections_of(executed: Any) -> list[Section]:
             if heading:
                 sections.append(Section(re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-"), heading, []))
             if text:
-                sections[-1].blocks.append(Block("html", str(markdown2html(text))))
+                sections[-1].blocks.append(Block("html", markdown.render(text)))
         elif cell.cell_type == "code":
             blocks = [block for output in cell.outputs if (block := _block(output, f"{cell.id}-chart"))]
             sections[-1].blocks.extend(blocks)
@@ -286,11 +292,24 @@ def _block(output: Any, chart_id: str) -> Block | None:
 
 @cache
 def vega_script() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, from the installed library."""
+    """Vega, Vega-Lite and Vega-Embed as one script, from the installed library.
+
+    Bundling takes seconds and depends on the library's version alone, so the script is kept in the user's cache folder,
+    behind its hash; a damaged one is made anew, and where nothing can be written it is made each time.
+    """
+    kept = Path(platformdirs.user_cache_dir("ecgrid-billing")) / f"vega-{version('vl-convert-python')}.js"
+    with suppress(OSError, UnicodeError):
+        digest, _, script = kept.read_text(encoding="utf-8").partition("\n")
+        if digest == f"// {_hash(script)}":
+            return script
     import vl_convert
 
-    script = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
-    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    bundled = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+    script = bundled.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    with suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(kept, f"// {_hash(script)}\n{script}")
+    return script
 
 
 def _hash(script: str) -> str:
