@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgrid_flows import decisions, warehouse
+from ecgrid_flows.built_by import run_of
 from ecgrid_flows.corrections import FOCUS, LINES
 from ecgrid_flows.csv_files import CsvForm
 from ecgrid_flows.decisions import CLOSINGS, Decision, Log
@@ -119,9 +120,10 @@ def _require_decided(findings: Any, month: date, accepted: set[str]) -> None:
 def _export_again(connection: warehouse.Connection, settings: Settings, log: Log, month: date) -> list[Path]:
     """The month's export, made anew in the form that it has, so that it carries the last decisions."""
     manifest = _manifest(settings, month)
-    if manifest is None:
-        return write_month(connection, settings, log, month, run_id=None, form=CsvForm())
-    return write_month(connection, settings, log, month, run_id=manifest["run_id"], form=form_of(manifest))
+    run_id, form = run_of(settings.warehouse_path), CsvForm()
+    if manifest is not None:
+        run_id, form = run_id or manifest["run_id"], form_of(manifest)
+    return write_month(connection, settings, log, month, run_id=run_id, form=form)
 
 
 def _manifest(settings: Settings, month: date) -> dict[str, Any] | None:

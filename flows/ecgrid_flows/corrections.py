@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgrid_flows import decisions, warehouse
+from ecgrid_flows.built_by import run_of
 from ecgrid_flows.csv_files import CsvForm
 from ecgrid_flows.decisions import CLOSINGS, Decision, Log
 from ecgrid_flows.errors import NoSuchData, Refused
@@ -221,7 +222,7 @@ def export_corrections(
                 files |= write_sheet(sheet, staged, form)
             manifest = {
                 "month": month_text(month),
-                "run_id": run_id,
+                "run_id": run_id or run_of(settings.warehouse_path),
                 "closing": {"number": closing.number, "sha256": closing.sha256},
                 "booked": [entry.number for entry in log.bookings(closing)],
                 "currency": settings.currency,

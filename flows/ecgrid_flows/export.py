@@ -8,8 +8,9 @@
     focus_1_2.parquet, .csv      FOCUS 1.2, one row per charge          only with ECGRID_CURRENCY
     manifest.json                rows, control totals and SHA-256 of each file; the run, price lists and readings behind
 
-Nothing in a CSV tells when or by which run it was written. The manifest names the run that wrote the files: an export
-that would change nothing leaves the old one in place, its run id included. `read_export` takes a file back in.
+Nothing in a CSV tells when or by which run it was written. The manifest names the run that built the warehouse behind
+the files: an export that would change nothing leaves the old one in place, its run id included. `read_export` takes a
+file back in.
 
 A closed month is never written again: what changed since goes into `exports/YYYY-MM/corrections/` (see `corrections`).
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgrid_flows import corrections, decisions, journal_entries, warehouse
+from ecgrid_flows.built_by import run_of
 from ecgrid_flows.csv_files import CsvForm
 from ecgrid_flows.decisions import Log
 from ecgrid_flows.errors import BillingError, NoSuchData
@@ -59,10 +61,12 @@ def export_month(
 ) -> list[Path]:
     """Write the export of `month` from the warehouse as it stands; gives the paths of its files, manifest last.
 
-    Of a closed month the frozen files stay, and the corrections are written beside them. Without a currency in the
-    settings the journal and the FOCUS files are left out, and the manifest says so. Raises `NoSuchData` when the
-    warehouse or the month is not there, `Refused` when a frozen file was changed, `StorageFailed` when the disk fails.
+    The manifest names `run_id`, or else the run that built the warehouse. Of a closed month the frozen files stay, and
+    the corrections are written beside them. Without a currency in the settings the journal and the FOCUS files are left
+    out, and the manifest says so. Raises `NoSuchData` when the warehouse or the month is not there, `Refused` when a
+    frozen file was changed, `StorageFailed` when the disk fails.
     """
+    run_id = run_id or run_of(settings.warehouse_path)
     store = open_store(settings)
     log = decisions.read(store)
     closing = log.closing(month)

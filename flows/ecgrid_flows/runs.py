@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from ecgrid_client import RetryPolicy, decode
 from ecgrid_flows import discovery, journal
+from ecgrid_flows.built_by import new_run_id
 from ecgrid_flows.discovery import Scope
 from ecgrid_flows.errors import Incomplete, SettingsError
 from ecgrid_flows.lake import Lake
@@ -77,6 +78,7 @@ class Run:
         is_invented: bool = False,
         retry: RetryPolicy | None = None,
     ) -> None:
+        self.id = new_run_id()
         self.settings = settings
         self.reporter = reporter
         self.is_invented = is_invented

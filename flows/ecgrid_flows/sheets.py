@@ -222,7 +222,8 @@ def _is_unchanged(target: Path, manifest: Mapping[str, Any]) -> bool:
     except SettingsError:
         return False
     return (
-        {**old, "run_id": None} == {**json.loads(json.dumps(manifest)), "run_id": None}
+        (old.get("run_id") is not None or manifest["run_id"] is None)
+        and {**old, "run_id": None} == {**json.loads(json.dumps(manifest)), "run_id": None}
         and {path.name for path in target.iterdir()} == {*manifest["files"], MANIFEST}
         and all(sha256_of(target / name) == entry["sha256"] for name, entry in manifest["files"].items())
     )

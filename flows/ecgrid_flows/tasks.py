@@ -22,6 +22,7 @@ from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL
 
 from ecgrid_flows import partitions, runs, warehouse
+from ecgrid_flows.built_by import building
 from ecgrid_flows.errors import BillingError, Unreachable
 from ecgrid_flows.export import export_month
 from ecgrid_flows.frames import Book
@@ -152,7 +153,13 @@ def land(month: str) -> None:
 
 def build() -> str:
     """The warehouse anew, from the whole lake; gives its path. By partitions where one job could not hold it."""
-    run = runs.current()
+    run, recorded = runs.current(), FlowRunContext.get()
+    flow_run = recorded.flow_run if recorded else None
+    with building(run.settings.warehouse_path, str(flow_run.id) if flow_run else run.id):
+        return _build(run)
+
+
+def _build(run: runs.Run) -> str:
     lines = sum(
         part.rows for month in run.lake.months("line_items") for part in run.lake.parts("line_items", month) or ()
     )

@@ -151,6 +151,8 @@ def test_no_decimal_column_of_the_lake_is_a_float(first_run, data_dir: Path) -> 
 def test_the_manifest_ties(first_run, data_dir: Path) -> None:
     folder = data_dir / "exports" / month_text(MONTH)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    built_by = json.loads((data_dir / "warehouse/built_by.json").read_text(encoding="utf-8"))
+    assert manifest["run_id"] == built_by["run_id"] != ""
     for name, file in manifest["files"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == file["sha256"]
     assert {path.name for path in folder.iterdir()} == {*manifest["files"], "manifest.json"}

@@ -1,5 +1,6 @@
 """The export of a month: what its files say, that they are whole, and that the same warehouse gives the same bytes."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -9,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from ecgrid_flows.built_by import building, run_of
 from ecgrid_flows.csv_files import CsvForm
 from ecgrid_flows.errors import NoSuchData, StorageFailed
 from ecgrid_flows.export import export_month, read_export
@@ -113,6 +115,23 @@ def test_the_same_warehouse_gives_the_same_bytes(settings: Settings) -> None:
     build(settings, out_line_items=rows[::-1])
     export_month(settings, MONTH, run_id="second")
     assert contents(settings.exports_dir(MONTH)) == first
+
+
+def test_the_run_is_the_one_that_built_the_warehouse(settings: Settings) -> None:
+    def run_id() -> str | None:
+        export_month(settings, MONTH)
+        found: str | None = read_manifest(settings.exports_dir(MONTH))["run_id"]
+        return found
+
+    build(settings, out_line_items=[line()])
+    assert run_id() is None
+    with building(settings.warehouse_path, "run-7"):
+        assert run_of(settings.warehouse_path) is None
+    assert run_id() == "run-7"
+    with contextlib.suppress(ZeroDivisionError), building(settings.warehouse_path, "run-8"):
+        raise ZeroDivisionError
+    assert run_of(settings.warehouse_path) is None  # nobody knows what such a build left
+    assert run_id() == "run-7"  # the files are still those of that run
 
 
 def test_a_changed_line_makes_a_new_export_and_leaves_nothing_of_the_old(settings: Settings) -> None:
