@@ -1,6 +1,7 @@
 -- One row per finding that may be contested: billed above what can be proved, with the proof in words.
 -- kept as: view
--- The amount claimed is the finding's difference. What was billed too low is a finding, but nothing to contest.
+-- The amount claimed is the finding's difference. What was billed too low is a finding, but nothing to contest. The invoice
+-- is the finding's, otherwise the one that bills the line's contract.
 WITH claims AS (
     SELECT *
     FROM out_finding_ids
@@ -50,7 +51,7 @@ SELECT
     claims.account_report,
     claims.measure_field,
     claims.price_list_id,
-    claims.invoice_number,
+    coalesce(claims.invoice_number, invoices.invoice_number) AS invoice_number,
     claims.check_name,
     claims.severity,
     lines.actual,
@@ -68,3 +69,6 @@ LEFT JOIN proofs USING (network_id, mailbox_id, reporting_month, account_report,
 LEFT JOIN core_accounts AS accounts
     ON accounts.network_id = claims.network_id AND accounts.mailbox_id = claims.mailbox_id
 LEFT JOIN invoice_contracts ON invoice_contracts.invoice_number = claims.invoice_number
+LEFT JOIN out_contract_invoices AS invoices
+    ON invoices.contract_id = coalesce(lines.contract_id, accounts.contract_id)
+    AND invoices.reporting_month = claims.reporting_month
