@@ -9,8 +9,8 @@
     │   └── StorageFailed   4  the data directory is full, read-only or gone
     └── DataDirectoryHeld   5  another run holds this data directory
 
-The client has a tree of its own (`ecgrid_client.errors`); `exit_status` maps both. Every message says what happened,
-why, and what to do next.
+The client has a tree of its own (`ecgrid_client.errors`); `cli.service.exit_status` gives its exit statuses. Every
+message says what happened, why, and what to do next.
 """
 
 from enum import IntEnum

@@ -5,7 +5,6 @@ The environment wins over `.env`; an empty value counts as absent. Nothing here 
 """
 
 import hashlib
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+from ecgrid_client.endpoints import is_loopback
 from ecgrid_flows.errors import SettingsError
 from ecgrid_transforms.period import month_text
 
@@ -173,15 +173,6 @@ def _data_dir(text: str) -> str:
     return text.rstrip("/") or "/"
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _url(found: Mapping[str, str], name: str, default: str) -> str:
     """The address in `name`; https, or http to loopback only, and no credentials in it."""
     text = found.get(name, default)
@@ -194,7 +185,7 @@ def _url(found: Mapping[str, str], name: str, default: str) -> str:
         raise SettingsError(f"{name} carries a user name: put credentials into ECGRID_LOGIN_NAME and ECGRID_PASSWORD")
     if parts.scheme not in ("http", "https") or not host:
         raise SettingsError(f"{name} is not a full https address: write it like {default}")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise SettingsError(
             f"{name} is plain http to {host}: credentials would travel readable; write https:// (http is for loopback)"
         )

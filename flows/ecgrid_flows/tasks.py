@@ -26,10 +26,11 @@ from ecgrid_flows.built_by import building
 from ecgrid_flows.errors import BillingError, Unreachable
 from ecgrid_flows.export import export_month
 from ecgrid_flows.frames import Book
+from ecgrid_flows.page import at_stake
 from ecgrid_flows.plan import Asked
 from ecgrid_flows.pull import Tally
 from ecgrid_flows.report import report_month
-from ecgrid_transforms.money import ZERO, Decimal
+from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import parse_month
 from ecgrid_transforms.schemas import FEEDS
 
@@ -214,13 +215,13 @@ def build_partition(job: partitions.Job) -> dict[str, partitions.Part]:
 
 @step("check")
 def check(month: str) -> tuple[dict[str, int], int, Decimal]:
-    """The month's findings by name, how many are errors, and the money at stake."""
+    """The month's findings by name, how many are errors, and the money at stake in errors and warnings."""
     with Book(runs.current().settings.warehouse_path) as book:
         found = book.out("out_findings", reporting_month=parse_month(month))
     names = Counter(found["check_name"])
     errors = int((found["severity"] == "error").sum())
-    at_stake = sum((abs(value) for value in found["difference"].dropna()), ZERO)
-    return dict(sorted(names.items(), key=lambda item: (-item[1], item[0]))), errors, Decimal(at_stake)
+    over, under = at_stake(found)
+    return dict(sorted(names.items(), key=lambda item: (-item[1], item[0]))), errors, over + under
 
 
 @step("export")
