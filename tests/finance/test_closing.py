@@ -1,6 +1,7 @@
 """A closed month stays closed: what changes later comes as corrections, and whatever is tampered with is told."""
 
 import json
+import shutil
 from collections import defaultdict
 from contextlib import closing as closing_of
 from datetime import date
@@ -284,13 +285,21 @@ TAMPERED = [
 ]
 
 
-@pytest.mark.parametrize("is_missing", [False, True], ids=["changed", "missing"])
-@pytest.mark.parametrize("path", TAMPERED)
-def test_whatever_is_tampered_with_is_told(settings: Settings, path: str, is_missing: bool) -> None:
+@pytest.fixture(scope="module")
+def closed_twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory whose month was closed, reopened and closed again."""
+    settings = Settings(data_dir=str(tmp_path_factory.mktemp("closed") / "data"))
     build(settings, out_line_items=[line()])
     close(settings)
     reopen_month(open_store(settings), MONTH, "once more")
     close(settings)
+    return Path(settings.data_dir)
+
+
+@pytest.mark.parametrize("is_missing", [False, True], ids=["changed", "missing"])
+@pytest.mark.parametrize("path", TAMPERED)
+def test_whatever_is_tampered_with_is_told(settings: Settings, closed_twice: Path, path: str, is_missing: bool) -> None:
+    shutil.copytree(closed_twice, settings.data_dir)
     path = path.replace("000001/", "000003/")  # of the closing that counts
     assert verify(settings, open_store(settings), MONTH).faults == ()
     victim = Path(settings.data_dir) / path

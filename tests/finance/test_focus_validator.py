@@ -1,10 +1,7 @@
 """What the FinOps Foundation's own validator says of a FOCUS file with every kind of charge in it."""
 
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from ecgrid_flows.export import export_month
@@ -31,17 +28,8 @@ def exported(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_only_the_two_known_faults_of_the_model_fail(exported: Path) -> None:
+    """That these two do fail shows that the validator is awake: passing would mean nothing otherwise."""
     said = verdict(exported)
     assert said.unexpected == ()
     assert set(said.failed) == set(validate_focus.KNOWN_FAULTS)
     assert said.is_good
-
-
-@pytest.mark.slow
-def test_the_validator_is_awake(exported: Path, tmp_path: Path) -> None:
-    """A category that FOCUS does not know must be noticed, or passing means nothing."""
-    table = pq.read_table(exported)
-    place = table.schema.get_field_index("ChargeCategory")
-    wrong: Any = pa.array(["Guess"] * table.num_rows)
-    pq.write_table(table.set_column(place, "ChargeCategory", wrong), tmp_path / "wrong.parquet")
-    assert "ChargeCategory" in " ".join(verdict(tmp_path / "wrong.parquet").unexpected)

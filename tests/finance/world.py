@@ -277,10 +277,20 @@ def prepare(connection: duckdb.DuckDBPyConnection, **relations: Rows) -> None:
     warehouse.materialise(connection, tree, wanted=BUILT, given=list(RELATIONS))
 
 
+@cache
+def _template() -> Path:
+    """A warehouse with every relation, and no row in those that are given."""
+    path = Path(tempfile.mkdtemp(prefix="finance-warehouse-")) / "billing.duckdb"
+    atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
+    with closing(duckdb.connect(str(path))) as connection:
+        prepare(connection)
+    return path
+
+
 def build(settings: Settings, /, **relations: Rows) -> None:
-    """Make the warehouse of `settings` anew from rows by relation name."""
+    """Make the warehouse of `settings` anew from rows by relation name; all that is built on them are views."""
     path = settings.warehouse_path
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
+    shutil.copy(_template(), path)
     with closing(duckdb.connect(str(path))) as connection:
-        prepare(connection, **relations)
+        fill(connection, **relations)
