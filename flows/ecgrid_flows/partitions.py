@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +194,11 @@ def digest(tree: SqlTree) -> str:
     return hashlib.sha256(repr((texts, sorted(tree.merges.items()))).encode()).hexdigest()
 
 
+@cache
+def _own_digest() -> str:
+    return digest(warehouse.load_sql())
+
+
 def survey(files: Sequence[str], grain: int) -> list[Bound]:
     """The account at every `grain`-th line of some files, in the order of accounts."""
     keys = [
@@ -230,7 +236,7 @@ _one_at_a_time = threading.Lock()
 def run_job(job: Job, store: Store, scratch: Path) -> dict[str, Part]:
     """Do one job on this machine; gives what it wrote. At most one at a time in a process: its memory is bounded."""
     tree = warehouse.load_sql()
-    if digest(tree) != job.sql_digest:
+    if _own_digest() != job.sql_digest:
         raise SettingsError("this worker has another version of ecgrid-billing than the run: install the same on both")
     folder = scratch / f"{job.name}-{secrets.token_hex(4)}"
     with _one_at_a_time, _workspace(folder), _connection(folder / "job.duckdb", tree, job.threads, job.memory_mb) as db:

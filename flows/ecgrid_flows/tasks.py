@@ -21,7 +21,7 @@ from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL
 
-from ecgrid_flows import partitions, runs, warehouse
+from ecgrid_flows import partitions, runs, steps, warehouse
 from ecgrid_flows.built_by import building
 from ecgrid_flows.errors import BillingError, Unreachable
 from ecgrid_flows.export import export_month
@@ -110,10 +110,7 @@ def plan(month: str) -> int:
     return size
 
 
-@step("pull-accounts")
-def pull_accounts(month: str, asked: list[Asked]) -> Tally:
-    """One batch: every key of these accounts that is not answered yet."""
-    return runs.current().puller.pull_batch(parse_month(month), asked)
+pull_accounts = step("pull-accounts")(steps.pull_accounts)
 
 
 def pull(month: str, size: int) -> Tally:
@@ -200,17 +197,8 @@ def build_whole() -> str:
     return str(report.target)
 
 
-@step("survey-lines", is_heavy=True)
-def survey_lines(paths: list[str], grain: int) -> list[partitions.Bound]:
-    """The account at every so manieth line of a month."""
-    return partitions.survey(runs.current().store.locals(paths), grain)
-
-
-@step("build-partition", is_heavy=True)
-def build_partition(job: partitions.Job) -> dict[str, partitions.Part]:
-    """One job of a build by partitions."""
-    run = runs.current()
-    return partitions.run_job(job, run.store, run.settings.warehouse_path.parent / "jobs")
+survey_lines = step("survey-lines", is_heavy=True)(steps.survey_lines)
+build_partition = step("build-partition", is_heavy=True)(steps.build_partition)
 
 
 @step("check")

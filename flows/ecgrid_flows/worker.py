@@ -15,7 +15,7 @@ from typing import Any
 
 from distributed import Semaphore, Worker, WorkerPlugin
 
-from ecgrid_flows import runs
+from ecgrid_flows import runs, steps
 from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.lake import Lake
 from ecgrid_flows.plan import Asked
@@ -133,10 +133,8 @@ class RunOnWorker(WorkerPlugin):
 
 
 def call_step(name: str, arguments: tuple[Any, ...]) -> Any:
-    """A step of `tasks`, as a plain function, on this worker."""
-    from ecgrid_flows import tasks
-
-    return getattr(tasks, name).function(*arguments)
+    """One of `steps`, on this worker."""
+    return getattr(steps, name)(*arguments)
 
 
 def stop_here(why: str) -> None:
