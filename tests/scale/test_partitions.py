@@ -8,17 +8,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from billing import MONTHS, WORLD, pull, relations, running, settings_of
+from billing import Billed, relations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecgrid_flows import partitions, runs, tasks, warehouse
+from ecgrid_flows import partitions, runs, warehouse
 from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.lake import Lake
 from ecgrid_flows.partitions import CELL, GRAINS, GROUP, PARTED, Accounts, Bounds, Job, Part, Sources
 from ecgrid_flows.store import LocalStore
 from ecgrid_flows.warehouse import SqlRefused
-from ecgrid_sandbox import spawn
 from ecgrid_transforms.schemas import FEEDS
 
 #: Whole relations that read parted ones: each was looked at, and reads what all parts make together.
@@ -138,24 +137,13 @@ def test_a_survey_marks_every_so_manieth_line(tmp_path: Path) -> None:
     assert partitions.survey([], 2) == []
 
 
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with two months of the shipped world, pulled in this process, and its warehouse built in one."""
-    folder = tmp_path_factory.mktemp("whole") / "data"
-    with spawn(WORLD) as sandbox, running(settings_of(sandbox, folder)) as run:
-        for month in MONTHS:
-            pull(run, month)
-        tasks.build()
-    return folder
-
-
-def test_a_build_by_partitions_is_the_build_in_one(data_dir: Path, tmp_path: Path) -> None:
-    """Two months in cells of some 240 lines; jobs done back to front, one of them twice, as a cluster may."""
-    store = LocalStore(data_dir)
+def test_a_build_by_partitions_is_the_build_in_one(local: Billed, tmp_path: Path) -> None:
+    """Two months in cells of some 60 lines; jobs done back to front, one of them twice, as a cluster may."""
+    store = LocalStore(local.data_dir)
     lake = Lake(store)
     sources = Sources(
         {feed: {month: lake.paths(feed, month) for month in lake.months(feed)} for feed in FEEDS},
-        runs.reference_folders(settings_of_folder(data_dir)),
+        runs.reference_folders(local.settings(local.data_dir)),
     )
     done: list[Job] = []
 
@@ -169,13 +157,13 @@ def test_a_build_by_partitions_is_the_build_in_one(data_dir: Path, tmp_path: Pat
     def do_surveys(asked: list[tuple[list[str], int]]) -> list[list[tuple[int, int]]]:
         return [partitions.survey(store.locals(paths), grain) for paths, grain in asked]
 
-    target = data_dir / "warehouse/parted.duckdb"
-    report = partitions.build(sources, store, target, Bounds(1024, 1, 240), do_jobs, do_surveys)
+    target = local.data_dir / "warehouse/parted.duckdb"
+    report = partitions.build(sources, store, target, Bounds(1024, 1, 60), do_jobs, do_surveys)
     assert {job.over for job in done} == {CELL, GROUP}
     assert len({job.accounts for job in done}) > 1
     assert report.rows("core_lines") == report.rows("out_line_items")
     assert not list((tmp_path / "jobs").iterdir())
-    whole, parted = relations(data_dir / "warehouse/billing.duckdb"), relations(target)
+    whole, parted = local.relations, relations(target)
     assert whole.keys() == parted.keys()
     for name, table in whole.items():
         assert parted[name].schema.equals(table.schema), name
@@ -183,14 +171,10 @@ def test_a_build_by_partitions_is_the_build_in_one(data_dir: Path, tmp_path: Pat
     assert whole["out_findings"].num_rows > 10
 
 
-def settings_of_folder(folder: Path) -> runs.Settings:
-    return runs.Settings(data_dir=str(folder))
-
-
-def test_a_worker_with_other_sql_is_refused(data_dir: Path, tmp_path: Path) -> None:
+def test_a_worker_with_other_sql_is_refused(tmp_path: Path) -> None:
     job = Job("b", 1, CELL, Accounts(0, None, None), date(2026, 10, 1), {}, {}, {}, {}, (), (), "another", 1, 512)
     with pytest.raises(SettingsError, match="another version of ecgrid-billing"):
-        partitions.run_job(job, LocalStore(data_dir), tmp_path)
+        partitions.run_job(job, LocalStore(tmp_path), tmp_path)
 
 
 def test_a_job_is_told_nothing_but_names() -> None:
