@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import subprocess
+import sys
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -19,6 +20,7 @@ from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import last_full_month, month_text
 
 MONTH = last_full_month()
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +29,17 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def first_run(billing, data_dir: Path) -> "subprocess.CompletedProcess[str]":
-    return billing("run", "--data-dir", str(data_dir))
+def first_run(clean_environ: dict[str, str], data_dir: Path) -> "subprocess.CompletedProcess[str]":
+    """`make run`, as the README has it, in the environment of these tests."""
+    return subprocess.run(
+        ["make", "-s", "-o", f"{sys.prefix}/.ready", f"VENV={sys.prefix}", "run"],
+        env={**clean_environ, "ECGRID_DATA_DIR": str(data_dir)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
 
 
 def fingerprints(folder: Path, *, suffixes: tuple[str, ...]) -> dict[str, str]:
@@ -46,7 +57,7 @@ def findings(billing, data_dir: Path) -> list[dict[str, str]]:
 
 
 def test_the_run_finds_what_is_wrong_and_says_that_the_data_are_invented(first_run) -> None:
-    assert first_run.returncode == 1, first_run.stderr
+    assert first_run.returncode == 0, "findings are its result, not its failure"
     assert "invented" in first_run.stderr.lower()
     shown = first_run.stdout + first_run.stderr
     for word in ("accounts", "calls", "lines", "billed", "findings", "at stake", "finance_lines.csv", ".html"):

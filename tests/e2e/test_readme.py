@@ -1,0 +1,77 @@
+"""The README's commands, run as they stand there, one after the other, against the sandbox in the service's place."""
+
+import csv
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from ecgrid_sandbox import Sandbox, World
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+MONTH = date(2026, 10, 1)
+WORLD = World.shipped(MONTH)
+NETWORK = 4443
+#: Commands that other tests run: this suite is `make test`, and a schedule runs in tests/prefect_server.
+ELSEWHERE = {"make run", "make test", ".venv/bin/ecgrid-billing serve"}
+#: Exit statuses other than 0: findings, and a month with open errors that does not let itself be closed.
+STATUS = {"run": 1, "findings": 1, "close": 2, "corrections": 2}
+
+
+def commands() -> list[str]:
+    """Every command of the README: lines of its code blocks, and words between backticks that are more than a name."""
+    blocks = re.findall(r"^```\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    shown = [line for line in lines if re.match(r"(make |export |\.venv/bin/)", line)]
+    words = re.findall(r"`([^`\n]+)`", re.sub(r"^```\n.*?^```", "", README, flags=re.MULTILINE | re.DOTALL))
+    named = [word for word in words if re.match(r"(\.venv/bin/ecgrid-billing |(close|corrections|export)\b)", word)]
+    return list(dict.fromkeys([*shown, *named]))
+
+
+def test_they_are_found() -> None:
+    found = commands()
+    assert found[:2] == ["make run", "make test"]
+    assert sum("ecgrid-billing" in command for command in found) >= 5
+    assert {"export", "close 2026-10", "corrections 2026-10"} <= set(found)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(WORLD) as running:
+        yield running
+
+
+def test_every_command_does_what_the_readme_says(billing, sandbox: Sandbox, tmp_path: Path) -> None:
+    few = tmp_path / "accounts.csv"
+    with few.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(
+            [("network_id", "mailbox_id"), *(account for account in WORLD.accounts if account[0] == NETWORK)]
+        )
+    env = {
+        **sandbox.settings(),
+        "ECGRID_ACCOUNTS": str(few),
+        "ECGRID_CURRENCY": "USD",
+        "ECGRID_DATA_DIR": str(tmp_path / "data"),
+    }
+    said = {}
+    for command in commands():
+        if command in ELSEWHERE:
+            continue
+        words = shlex.split(command)
+        if words[0] == "export" and len(words) > 1:  # the shell's: credentials, which the sandbox has its own of
+            assert {word.partition("=")[0] for word in words[1:]} <= env.keys()
+            continue
+        arguments = words[1:] if words[0].endswith("ecgrid-billing") else words
+        done = billing(*arguments, env=env)
+        assert done.returncode == STATUS.get(arguments[0], 0), f"{command}: {done.stdout}{done.stderr}"
+        assert "Traceback" not in done.stderr
+        assert os.environ.get("ECGRID_PASSWORD", sandbox.password) not in done.stdout + done.stderr
+        said[arguments[0]] = done.stdout + done.stderr
+    assert said.keys() >= {"doctor", "run", "findings", "explain", "export", "close", "corrections"}
+    assert "wrong_tier" in said["findings"], "the example of the README is a line that does not fit"
+    assert "--accept" in said["close"]
+    assert sandbox.open_sessions == 0
