@@ -55,9 +55,12 @@ def planted_in_october(world: World, check_name: str) -> Wrong:
     )
 
 
-def test_a_month_without_lines_has_no_findings(data_dir: str) -> None:
+def test_a_month_that_nobody_asked_about_is_not_a_month_without_findings(data_dir: str) -> None:
     done = CliRunner().invoke(app, ["findings", "--month", "2020-01", "--data-dir", data_dir])
-    assert (done.exit_code, done.stdout) == (0, "2020-01: no findings\n")
+    assert done.exit_code != 0
+    assert done.stdout == ""
+    assert isinstance(done.exception, NoSuchData)
+    assert "run `ecgrid-billing run --month 2020-01`" in str(done.exception)
 
 
 @pytest.mark.parametrize("command", [["findings", "--month", "2026-13"], ["compare", "--month", "October"]])

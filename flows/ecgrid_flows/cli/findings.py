@@ -49,6 +49,10 @@ def findings(ctx: typer.Context, month: Month = None, data_dir: DataDir = None, 
     wanted = _month(month)
     with _opened(data_dir) as connection:
         rows = warehouse.table(connection, "FROM out_findings WHERE reporting_month = ?", [wanted]).to_pylist()
+        if not rows:
+            from ecgrid_flows.export import require_month
+
+            require_month(connection, wanted)  # nothing found is not the same as nothing looked at
     rows.sort(key=_badness)
     if as_json:
         context.emit_json({"month": month_text(wanted), "findings": rows})

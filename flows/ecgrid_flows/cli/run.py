@@ -138,7 +138,8 @@ def build(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     if as_json:
         context.emit_json({"warehouse": path, "months": [month_text(one) for one in months]})
     else:
-        context.stdout.print(Text(f"{path} from {len(months)} months"))
+        hint = "" if months else "; nothing is pulled yet: run `ecgrid-billing run`"
+        context.stdout.print(Text(f"{path} from {len(months)} month{'' if len(months) == 1 else 's'}{hint}"))
 
 
 def accounts(month: Month = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
