@@ -8,7 +8,7 @@ import pytest
 from ecgrid_flows import decisions
 from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.export import export_month, read_export
-from ecgrid_flows.finding_states import find, set_state
+from ecgrid_flows.finding_states import find, set_state, with_states
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.sheets import opened
 from ecgrid_flows.store import Store, open_store
@@ -21,9 +21,11 @@ def store(settings: Settings) -> Store:
     return open_store(settings)
 
 
-def exported(settings: Settings) -> list[dict[str, Any]]:
-    export_month(settings, MONTH)
-    rows: list[dict[str, Any]] = read_export(settings.exports_dir(MONTH) / "findings.csv").to_pylist()
+def found(settings: Settings) -> list[dict[str, Any]]:
+    """The findings of the warehouse, with what was decided of them."""
+    log = decisions.read(open_store(settings))
+    with opened(settings) as connection:
+        rows: list[dict[str, Any]] = with_states(connection, log).to_arrow_table().to_pylist()
     return rows
 
 
@@ -34,10 +36,10 @@ def decide(settings: Settings, store: Store, finding_id: str, state: str, note: 
 
 def test_ids_come_from_check_and_key_alone(settings: Settings) -> None:
     build(settings, out_line_items=[line()], out_findings=[finding()])
-    first = exported(settings)[0]["finding_id"]
+    first = found(settings)[0]["finding_id"]
     changed = finding(billed_amount="90", difference="17.04", explanation="other words", severity="warning")
     build(settings, out_line_items=[line()], out_findings=[changed])
-    assert exported(settings)[0]["finding_id"] == first
+    assert found(settings)[0]["finding_id"] == first
     others = [
         finding(check_name="wrong_tier"),
         finding(mailbox_id=1),
@@ -49,23 +51,23 @@ def test_ids_come_from_check_and_key_alone(settings: Settings) -> None:
         finding(network_id=None, mailbox_id=None, invoice_number="INV-1"),
     ]
     build(settings, out_line_items=[line()], out_findings=[finding(), *others])
-    ids = {row["finding_id"] for row in exported(settings)}
+    ids = {row["finding_id"] for row in found(settings)}
     assert len(ids) == len(others) + 1
     assert first in ids
 
 
 def test_twins_of_one_key_have_ids_of_their_own(settings: Settings) -> None:
     build(settings, out_line_items=[line()], out_findings=[finding(), finding(billed_amount="90")])
-    assert len({row["finding_id"] for row in exported(settings)}) == 2
+    assert len({row["finding_id"] for row in found(settings)}) == 2
 
 
 def test_a_decision_survives_a_rebuild_and_a_change_of_words(settings: Settings, store: Store) -> None:
     build(settings, out_line_items=[line()], out_findings=[finding()])
-    row = exported(settings)[0]
+    row = found(settings)[0]
     assert (row["state"], row["note"]) == ("open", None)
     decide(settings, store, row["finding_id"][:5], "disputed", "=claimed on 3 November")
     build(settings, out_line_items=[line()], out_findings=[finding(explanation="said in other words")])
-    row = exported(settings)[0]
+    row = found(settings)[0]
     assert (row["state"], row["note"]) == ("disputed", "=claimed on 3 November")
 
 
@@ -74,26 +76,26 @@ def test_it_is_open_again_when_an_amount_changes_and_decided_again_when_it_comes
     settings: Settings, store: Store, change: dict[str, Any]
 ) -> None:
     build(settings, out_line_items=[line()], out_findings=[finding()])
-    decide(settings, store, exported(settings)[0]["finding_id"], "accepted")
+    decide(settings, store, found(settings)[0]["finding_id"], "accepted")
     build(settings, out_line_items=[line()], out_findings=[finding(**change)])
-    assert exported(settings)[0]["state"] == "open"
+    assert found(settings)[0]["state"] == "open"
     build(settings, out_line_items=[line()], out_findings=[finding()])
-    assert exported(settings)[0]["state"] == "accepted"
+    assert found(settings)[0]["state"] == "accepted"
 
 
 def test_missing_amounts_are_matched_too(settings: Settings, store: Store) -> None:
     nothing = {"billed_amount": None, "expected_amount": None, "difference": None}
     build(settings, out_line_items=[line()], out_findings=[finding(**nothing)])
-    decide(settings, store, exported(settings)[0]["finding_id"], "resolved")
-    assert exported(settings)[0]["state"] == "resolved"
+    decide(settings, store, found(settings)[0]["finding_id"], "resolved")
+    assert found(settings)[0]["state"] == "resolved"
 
 
 def test_the_last_decision_counts_and_open_takes_it_back(settings: Settings, store: Store) -> None:
     build(settings, out_line_items=[line()], out_findings=[finding()])
-    name = exported(settings)[0]["finding_id"]
+    name = found(settings)[0]["finding_id"]
     for state in ("disputed", "accepted", "resolved", "open"):
         decide(settings, store, name, state)
-        assert exported(settings)[0]["state"] == state
+        assert found(settings)[0]["state"] == state
     assert [entry.data["state"] for entry in decisions.read(store).entries] == [
         "disputed",
         "accepted",
@@ -103,15 +105,15 @@ def test_the_last_decision_counts_and_open_takes_it_back(settings: Settings, sto
 
 
 def test_only_what_is_open_or_disputed_is_contested(settings: Settings, store: Store) -> None:
-    found = [finding(mailbox_id=number) for number in range(4)]
+    four = [finding(mailbox_id=number) for number in range(4)]
     below = finding(mailbox_id=9, difference="-7.04", billed_amount="60")
     small = finding(mailbox_id=8, severity="info")
     build(
         settings,
         out_line_items=[line(mailbox_id=number, amount="80") for number in (0, 1, 2, 3, 8, 9)],
-        out_findings=[*found, below, small],
+        out_findings=[*four, below, small],
     )
-    ids = {row["mailbox_id"]: row["finding_id"] for row in exported(settings)}
+    ids = {row["mailbox_id"]: row["finding_id"] for row in found(settings)}
     for mailbox, state in ((1, "disputed"), (2, "accepted"), (3, "resolved")):
         decide(settings, store, ids[mailbox], state)
     export_month(settings, MONTH)
@@ -144,7 +146,7 @@ def test_the_proof_is_told_in_words(settings: Settings) -> None:
 
 def test_refusals_say_what_to_write(settings: Settings, store: Store) -> None:
     build(settings, out_line_items=[line()], out_findings=[finding(), finding(mailbox_id=5)])
-    name = exported(settings)[0]["finding_id"]
+    name = found(settings)[0]["finding_id"]
     with opened(settings) as connection:
         with pytest.raises(NoSuchData, match="no finding 'zzzz'"):
             find(connection, ["zzzz"])
