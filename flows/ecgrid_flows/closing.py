@@ -43,7 +43,7 @@ from ecgrid_transforms.period import month_text
 
 __all__ = ["Closed", "Verified", "close_month", "reopen_month", "require_closed", "verify"]
 
-_SHOWN = 10
+_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,11 @@ def _require_decided(findings: Any, month: date, accepted: set[str]) -> None:
         + ("" if amount is None else f"  {grouped(amount)}")
         for name, check, network, mailbox, amount in still_open[:_SHOWN]
     )
-    more = f"\n  and {len(still_open) - _SHOWN} more" if len(still_open) > _SHOWN else ""
+    more = (
+        f"\n  and {len(still_open) - _SHOWN} more: `ecgrid-billing findings --month {month_text(month)}` shows all"
+        if len(still_open) > _SHOWN
+        else ""
+    )
     raise Refused(
         f"{month_text(month)} has {len(still_open)} open findings of severity error, so it is not closed: accept each "
         f"by --accept FINDING --why TEXT, or decide by `findings set FINDING accepted|disputed|resolved --note TEXT`:\n"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from datetime import date
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def test_findings_are_told_in_words(shipped: World, data_dir: str) -> None:
     said = done.stdout.splitlines()
     place = next(number for number, line in enumerate(said) if line.startswith("error   wrong_tier "))
     assert f"{wrong.network_id}-{wrong.mailbox_id} {wrong.account_report} {wrong.measure_field}" in said[place]
+    assert re.search(r"  -?[0-9.,]+  [0-9a-f]{12}$", said[place]), "the amount, and the id to decide by"
     assert said[place + 1].startswith(f"        Billed {wrong.billed_amount} at the rate of Tier")
     assert f"which gives {wrong.true_amount}: " in said[place + 1]
     assert said[-1].startswith("2026-10: ")

@@ -9,13 +9,16 @@ import typer
 from rich.text import Text
 
 from ecgrid_flows import compare as comparing
+from ecgrid_flows import decisions, warehouse
 from ecgrid_flows import explain as explaining
-from ecgrid_flows import warehouse
 from ecgrid_flows.cli import context
 from ecgrid_flows.cli.context import AsJson, DataDir
 from ecgrid_flows.errors import ExitStatus, SettingsError
 from ecgrid_flows.explain import plain_number
+from ecgrid_flows.finding_states import OPEN, with_states
 from ecgrid_flows.settings import Settings
+from ecgrid_flows.sheets import of_month
+from ecgrid_flows.store import open_store
 from ecgrid_flows.warehouse import Connection
 from ecgrid_transforms.model import Key
 from ecgrid_transforms.money import ZERO, Decimal, grouped
@@ -43,12 +46,17 @@ def register(app: typer.Typer) -> None:
 
 @findings_app.callback()
 def findings(ctx: typer.Context, month: Month = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """The findings of a month, worst first: what does not fit, by how much, and what to do."""
+    """The findings of a month, worst first: what does not fit, by how much, and what to do.
+
+    Each ends in its id, for `findings set` and `close --accept`, and in what was decided about it.
+    """
     if ctx.invoked_subcommand is not None:
         return
     wanted = _month(month)
-    with _opened(data_dir) as connection:
-        rows = warehouse.table(connection, "FROM out_findings WHERE reporting_month = ?", [wanted]).to_pylist()
+    settings = Settings.load(data_dir)
+    with closing(warehouse.connect(settings.warehouse_path)) as connection:
+        log = decisions.read(open_store(settings))
+        rows = of_month(with_states(connection, log), wanted).to_arrow_table().to_pylist()
         if not rows:
             from ecgrid_flows.export import require_month
 
@@ -79,8 +87,14 @@ def _print_findings(month: date, rows: Sequence[Mapping[str, Any]]) -> None:
         context.stdout.print(Text(f"{month_text(month)}: no findings"))
         return
     for row in rows:
-        at_stake = "" if row["difference"] is None else f"{grouped(row['difference']):>14}"
-        context.stdout.print(Text(f"{row['severity']:<8}{row['check_name']:<24}{_where(row):<58}{at_stake}".rstrip()))
+        at_stake = "" if row["difference"] is None else grouped(row["difference"])
+        decided = "" if row["state"] == OPEN else f"  {row['state']}: {_printable(row['note'] or '')}"
+        context.stdout.print(
+            Text(
+                f"{row['severity']:<8}{row['check_name']:<24}{_where(row):<58}{at_stake:>14}  "
+                f"{row['finding_id']}{decided}"
+            )
+        )
         context.stdout.print(Text(f"        {_printable(row['explanation'])}"))
     counts = {
         severity: sum(1 for row in rows if row["severity"] == severity) for severity in ("error", "warning", "info")
