@@ -15,6 +15,7 @@ from ecgrid_flows.cli.findings import findings_app
 from ecgrid_flows.cli.run import First, Last, Month, chosen_months
 from ecgrid_flows.errors import ExitStatus, NoSuchData, SettingsError
 from ecgrid_flows.settings import Settings
+from ecgrid_transforms.money import grouped, total
 from ecgrid_transforms.period import month_text
 
 Closed = Annotated[str, typer.Argument(metavar="MONTH", help="YYYY-MM")]
@@ -208,6 +209,8 @@ def _print_corrections(month: date, rows: Sequence[Mapping[str, Any]], paths: Se
     columns = (*_SHOWN, *_SHOWN_AMOUNTS)
     cells = [[row[name] if name in _SHOWN else _short(row[name]) for name in columns] for row in rows]
     context.stdout.print(context.table(f"{month_text(month)}, since it was closed", columns, cells))
+    billed, expected = (total([row[name] for row in rows if row[name] is not None]) for name in _SHOWN_AMOUNTS[1:])
+    context.stdout.print(Text(f"In all: billed {grouped(billed)}, expected {grouped(expected)}"))
     for path in paths:
         context.stderr.print(Text(str(path)))
 
