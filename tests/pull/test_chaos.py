@@ -21,7 +21,7 @@ from ecgrid_flows.settings import Secret
 from ecgrid_flows.store import LocalStore
 from ecgrid_sandbox import SpawnedSandbox, Trouble, World, spawn
 
-KILLS = 10
+KILLS = 20
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +33,14 @@ def forker() -> Iterator[Forker]:
 
 def test_kills_at_random_moments_cost_only_the_calls_in_flight(tmp_path: Path, world: World, forker: Forker) -> None:
     rng = random.Random(4)
-    with spawn(world, latency_ms=15) as sandbox:
+    with spawn(world, latency_ms=8) as sandbox:
         kills, calls_at_kills = 0, []
         while kills < KILLS:
             pid, begin = forker.start(sandbox, tmp_path), time.monotonic()
             if kills < 3:  # somewhere on the way to the first line: start, lists, reports, resuming
                 time.sleep(rng.uniform(0.0, 0.8))
             else:  # somewhere between the lines
-                goal = line_calls(sandbox) + rng.randint(1, 30)
+                goal = line_calls(sandbox) + rng.randint(1, 20)
                 while line_calls(sandbox) < goal and time.monotonic() - begin < 20:
                     time.sleep(rng.uniform(0.001, 0.01))
             os.kill(pid, signal.SIGKILL)
