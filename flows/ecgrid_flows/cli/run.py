@@ -212,8 +212,12 @@ def serving(settings: Settings, reporter: Reporter) -> Iterator[tuple[Settings, 
     if settings.has_credentials:
         yield settings, False
         return
+    from ecgrid_flows.lock import held
+    from ecgrid_flows.store import open_store
     from ecgrid_sandbox import World, spawn
 
+    with held(open_store(settings), "start"):
+        pass  # a data directory that cannot be used is told at once, not after the sandbox has come up
     reporter.say(INVENTED)
     with spawn(World.shipped()) as sandbox:
         served = replace(settings, v2_url=sandbox.v2_url, v3_url=sandbox.v3_url, v4_url=sandbox.v4_url)
