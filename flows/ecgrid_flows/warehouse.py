@@ -673,7 +673,7 @@ def connect(
 ) -> Connection:
     """Open a built warehouse; raises `NoSuchData` when there is none."""
     if not path.is_file():
-        raise NoSuchData(f"there is no warehouse {path}: run `ecgrid-billing run` (or `build`, if months are pulled)")
+        raise NoSuchData(f"there is no warehouse {path}: run `ecgrid-billing run` (`build`, if months are pulled)")
     return _open(str(path), threads, memory_limit, temp_dir, read_only)
 
 
