@@ -300,6 +300,8 @@ def _connection(path: Path, tree: SqlTree, threads: int, memory_mb: int) -> Iter
         memory_limit=f"{int(memory_mb * DUCKDB_SHARE)}MiB",
         temp_dir=path.with_suffix(".spill"),
     ) as connection:
+        # DuckDB takes a worker process for somebody at a terminal, and would draw on the run's stdout.
+        connection.execute("SET enable_progress_bar = false").fetchall()
         yield connection
 
 
@@ -316,11 +318,15 @@ class Sources:
 
 @dataclass(slots=True)
 class Bounds:
-    """How a build is cut: memory of a job, its threads, and the lines of a cell."""
+    """How a build is cut: memory of a job, its threads, the lines of a cell, and the threads of the whole's own work.
+
+    Jobs and the whole take turns, so the whole may have every core that the jobs share.
+    """
 
     memory_mb: int
     threads: int
     lines: int
+    whole_threads: int
 
 
 def lines_that_fit(memory_mb: int) -> int:
@@ -375,7 +381,7 @@ class _Build:
         grain = max(self._bounds.lines // GRAINS, 1)
         self._groups = grouped(self._do_surveys([(paths, grain) for paths in lines]))
         new = self._target.with_name(f"{self._target.name}.new")
-        with _connection(new, self._tree, self._bounds.threads, self._bounds.memory_mb) as db:
+        with _connection(new, self._tree, self._bounds.whole_threads, self._bounds.memory_mb) as db:
             self._take_lake(db)
             for number in range(1, max(self._rounds.values()) + 1):
                 wanted = [name for name, found in self._rounds.items() if found == number]

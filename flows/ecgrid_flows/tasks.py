@@ -171,7 +171,7 @@ def _build(run: runs.Run) -> str:
         runs.reference_folders(run.settings),
     )
     cores = os.cpu_count() or 1
-    bounds = partitions.Bounds(run.settings.build_memory_mb, cores if run.cluster is None else 1, most)
+    bounds = partitions.Bounds(run.settings.build_memory_mb, cores if run.cluster is None else 1, most, cores)
 
     def do_jobs(jobs: list[partitions.Job]) -> list[dict[str, partitions.Part]]:
         run.reporter.say(f"round {jobs[0].round}: {len(jobs)} partitions")

@@ -158,7 +158,7 @@ def test_a_build_by_partitions_is_the_build_in_one(local: Billed, tmp_path: Path
         return [partitions.survey(store.locals(paths), grain) for paths, grain in asked]
 
     target = local.data_dir / "warehouse/parted.duckdb"
-    report = partitions.build(sources, store, target, Bounds(1024, 1, 60), do_jobs, do_surveys)
+    report = partitions.build(sources, store, target, Bounds(1024, 1, 60, 2), do_jobs, do_surveys)
     assert {job.over for job in done} == {CELL, GROUP}
     assert len({job.accounts for job in done}) > 1
     assert report.rows("core_lines") == report.rows("out_line_items")
