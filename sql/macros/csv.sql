@@ -15,6 +15,8 @@ CREATE OR REPLACE MACRO csv_text(value) AS
             OR ascii(value) IN (0, 9, 10, 13, 32, 39, 43, 45, 61, 64, 65291, 65293, 65309, 65312)
             OR suffix(value, ' ')
             THEN '"' || replace(csv_guarded(value), '"', '""') || '"'
+        -- a text that begins like a number is in quotes, so that a spreadsheet can be told to leave it as it is (00123)
+        WHEN ascii(value) BETWEEN 46 AND 57 THEN '"' || value || '"'
         ELSE value
     END;
 
