@@ -44,5 +44,6 @@ SELECT
     expected_amount,
     difference,
     explanation,
-    left(sha256(concat_ws('|', identity, twin::VARCHAR)), 12) AS finding_id
+    -- a letter first: twelve hexadecimal digits may look like a number (4576e1234567), which a spreadsheet would take it for
+    'f' || left(sha256(concat_ws('|', identity, twin::VARCHAR)), 11) AS finding_id
 FROM numbered
