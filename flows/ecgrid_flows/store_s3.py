@@ -29,6 +29,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -518,6 +519,7 @@ def _filesystem() -> Any:
     """s3fs, with its own and botocore's repetitions off: `_ask` is the one place that repeats."""
     try:
         import s3fs
+        from aiobotocore.session import AioSession  # type: ignore[import-untyped] # ships none
     except ImportError as error:
         raise SettingsError(
             "a data directory on s3:// wants the extra `scale`: pip install 'ecgrid-billing[scale]'"
@@ -530,7 +532,17 @@ def _filesystem() -> Any:
     }
     if os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
         config["s3"] = {"addressing_style": "path"}  # other storages rarely answer to bucket.host names
-    return s3fs.S3FileSystem(config_kwargs=config, use_listings_cache=False, skip_instance_cache=True)
+    session = AioSession()
+    session.register_component("data_loader", _descriptions())
+    return s3fs.S3FileSystem(session=session, config_kwargs=config, use_listings_cache=False, skip_instance_cache=True)
+
+
+@cache
+def _descriptions() -> Any:
+    """botocore's descriptions of S3 and its endpoints: a megabyte of JSON, read once in a process."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
 
 
 def _answer_of(error: Exception) -> _Answer:
