@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ecgrid_flows.errors import StorageFailed
 from ecgrid_flows.store import LocalStore, Store, disk_errors
 
 __all__ = ["publish", "put_file", "put_in_place", "staging"]
@@ -81,7 +82,8 @@ def put_file(store: Store, path: str, source: Path) -> None:
 def publish(store: Store, folder: Path, path: str, last: str) -> None:
     """Make the folder `path` of a remote store hold the files of the local `folder`; the file `last` comes last.
 
-    Readers there go by `last` (a manifest): it is taken away first, so that what it names is always there, whole.
+    Readers there go by `last` (a manifest): it is taken away first, so that what it names is always there, whole, and
+    comes back by a conditional write. Raises `StorageFailed` when another writer's stands there by then.
     """
     if isinstance(store, LocalStore):
         return
@@ -94,4 +96,5 @@ def publish(store: Store, folder: Path, path: str, last: str) -> None:
         below = entry.path.removeprefix(f"{path}/")
         if "/" not in below and below not in names:
             store.delete(entry.path)
-    put_file(store, f"{path}/{last}", folder / last)
+    if not store.write_if(f"{path}/{last}", (folder / last).read_bytes(), None):
+        raise StorageFailed(f"{store.uri(path)} was written by someone else meanwhile: run again")
