@@ -14,8 +14,9 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ __all__ = [
     "read_table",
     "schema_of",
     "unguarded",
+    "write_groups",
     "write_relation",
 ]
 
@@ -129,16 +131,54 @@ def write_relation(
     `rows`, where it is known already. `also` gets every batch of rows as Arrow, in the same order. Raises
     `StorageFailed` when the disk does not take it; the file may then be half written.
     """
-    form = form or CsvForm()
+    form, schema = form or CsvForm(), schema or schema_of(rows)
+    kept = schema.names if also else totals
+    batches = _with_lines(rows, schema, amounts, form, kept).to_arrow_reader(_ROWS_A_BATCH)
+    return _write(batches, target, _header(schema.names, form), totals, also)
+
+
+def write_groups(
+    rows: Any,
+    by: str,
+    target_of: Callable[[Any], Path],
+    *,
+    amounts: Sequence[str] = (),
+    totals: Sequence[str] = (),
+    form: CsvForm | None = None,
+    schema: pa.Schema | None = None,
+) -> dict[Path, Written]:
+    """Write a file for each value of the column `by`, in which `rows` are in order; otherwise as `write_relation`.
+
+    The relation is run once, however many files it makes, and held in memory.
+    """
+    form, schema = form or CsvForm(), schema or schema_of(rows)
+    table = _with_lines(rows, schema, amounts, form, (by, *totals)).to_arrow_table()
+    values = table.column(by).to_pylist()
+    begins = [at for at, value in enumerate(values) if at == 0 or value != values[at - 1]]
+    written = {}
+    for begin, end in pairwise([*begins, len(values)]):
+        target, batches = target_of(values[begin]), table.slice(begin, end - begin).to_batches()
+        written[target] = _write(batches, target, _header(schema.names, form), totals, None)
+    return written
+
+
+def _with_lines(rows: Any, schema: pa.Schema, amounts: Sequence[str], form: CsvForm, kept: Sequence[str]) -> Any:
+    """The columns `kept` of a relation, and each row's line of the file."""
+    cells = ", ".join(_cell(field, field.name in amounts) for field in schema)
+    line = f"concat_ws('{form.delimiter}', {cells}) || chr(13) || chr(10) AS {_quoted(_LINE)}"
+    return rows.project(", ".join([*map(_quoted, kept), line]))
+
+
+def _write(
+    batches: Iterable[pa.RecordBatch],
+    target: Path,
+    header: bytes,
+    totals: Sequence[str],
+    also: Callable[[pa.RecordBatch], None] | None,
+) -> Written:
     digest = hashlib.sha256()
     sums = dict.fromkeys(totals, ZERO)
     count = size = 0
-    schema = schema or schema_of(rows)
-    cells = ", ".join(_cell(field, field.name in amounts) for field in schema)
-    kept = [_quoted(name) for name in (schema.names if also else totals)]
-    wanted = rows.project(
-        ", ".join([*kept, f"concat_ws('{form.delimiter}', {cells}) || chr(13) || chr(10) AS {_quoted(_LINE)}"])
-    )
     with disk_errors(str(target)), target.open("xb") as file:
 
         def put(piece: Any) -> None:
@@ -147,8 +187,8 @@ def write_relation(
             digest.update(piece)
             size += len(piece)
 
-        put(_header(schema.names, form))
-        for batch in wanted.to_arrow_reader(_ROWS_A_BATCH):
+        put(header)
+        for batch in batches:
             put(_text_of(batch.column(_LINE)))
             count += batch.num_rows
             for name in sums:

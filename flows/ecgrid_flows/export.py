@@ -137,28 +137,20 @@ def _sheets(connection: warehouse.Connection, settings: Settings, log: Log, mont
         amounts=_JUDGED,
         totals=_JUDGED,
     )
-    yield from _dispute_sheets(connection, month, findings)
+    # what nobody accepted or called resolved is contested
+    contested = findings.filter("state IN ('open', 'disputed')").project("finding_id, state, note")
+    yield Sheet(
+        "dispute_{}.csv",
+        of_month(connection.table("out_disputes"), month).join(contested, "finding_id"),
+        order=("contract_id", *KEY, "check_name", "finding_id"),
+        amounts=("billed_amount", "expected_amount", "amount_claimed"),
+        totals=("billed_amount", "expected_amount", "amount_claimed"),
+        by="contract_id",
+    )
     if settings.currency:
         charges = of_month(connection.table("out_journal_amounts"), month)
         yield journal_sheet(connection, settings, charges, "journal.csv", settings.currency)
         yield focus_sheet(of_month(connection.table("out_focus"), month), "focus_1_2", settings.currency)
-
-
-def _dispute_sheets(connection: warehouse.Connection, month: date, findings: Any) -> Iterator[Sheet]:
-    """A file per contract of what to contest: what nobody accepted or called resolved."""
-    contested = findings.filter("state IN ('open', 'disputed')").project("finding_id, state, note")
-    claims = of_month(connection.table("out_disputes"), month).join(contested, "finding_id").to_arrow_table()
-    warehouse.register(connection, "claims", claims)  # found once, whatever the number of contracts
-    rows = connection.table("claims")
-    contracts = [row[0] for row in rows.project("contract_id").distinct().order("contract_id").fetchall()]
-    for contract in contracts:
-        yield Sheet(
-            f"dispute_{'no_contract' if contract is None else contract}.csv",
-            rows.filter("contract_id IS NULL" if contract is None else f"contract_id = {contract}"),
-            order=(*KEY, "check_name", "finding_id"),
-            amounts=("billed_amount", "expected_amount", "amount_claimed"),
-            totals=("billed_amount", "expected_amount", "amount_claimed"),
-        )
 
 
 def _check_ties(files: Mapping[str, Any]) -> None:

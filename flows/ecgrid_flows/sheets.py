@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecgrid_flows import journal_entries, warehouse
-from ecgrid_flows.csv_files import CsvForm, Written, field_types, read_table, schema_of, write_relation
+from ecgrid_flows.csv_files import CsvForm, Written, field_types, read_table, schema_of, write_groups, write_relation
 from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.folders import put_in_place
 from ecgrid_flows.settings import Settings
@@ -58,6 +58,7 @@ class Sheet:
 
     `order` must leave no ties that show; its columns need not be among `columns` (all of them by default). `totals` are
     the columns whose sums stand in the manifest. With `parquet` the rows go into a Parquet file of that name as well.
+    With `by`, the first column of `order`, each of its values has a file, and stands for the braces in `name`.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Sheet:
     totals: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     parquet: str | None = None
+    by: str | None = None
 
     def ordered(self) -> Any:
         rows = self.rows.order(listed(self.order))
@@ -146,10 +148,16 @@ def focus_sheet(charges: Any, stem: str, currency: str) -> Sheet:
 
 
 def write_sheet(sheet: Sheet, folder: Path, form: CsvForm) -> dict[str, Any]:
-    """Write the files of one sheet; what the manifest says of each."""
+    """Write the file or files of one sheet; what the manifest says of each."""
     rows = sheet.ordered()
     schema = schema_of(rows)
     options: dict[str, Any] = {"amounts": sheet.amounts, "totals": sheet.totals, "form": form, "schema": schema}
+    if sheet.by is not None:
+        none = f"no_{sheet.by.removesuffix('_id')}"
+        made = write_groups(
+            rows, sheet.by, lambda value: folder / sheet.name.format(none if value is None else value), **options
+        )
+        return {path.name: _file_words(written, schema) for path, written in made.items()}
     if sheet.parquet is None:
         written = write_relation(rows, folder / sheet.name, **options)
         return {sheet.name: _file_words(written, schema)}

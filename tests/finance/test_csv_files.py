@@ -10,11 +10,12 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ecgrid_flows import warehouse
 from ecgrid_flows.csv_files import CsvForm, guarded, read_table, unguarded, write_relation
+from ecgrid_sandbox.names import TRICKY
 from ecgrid_transforms.money import MONEY_TYPE, Decimal
 
 from .world import sql_tree
@@ -46,6 +47,7 @@ AWKWARD = (
     "a\r\nb",
     'say "hi"',
     ";,\n",
+    *TRICKY,
 )
 
 
@@ -108,6 +110,7 @@ def write(connection: duckdb.DuckDBPyConnection, table: pa.Table, form: CsvForm)
 
 
 @given(values=rows, form=st.sampled_from(FORMS))
+@example(values=[(1, name, None, None, None, None, None, None, name) for name in AWKWARD], form=CsvForm())
 @settings(max_examples=60)
 def test_csv_back_to_table_is_the_table_and_another_reader_sees_no_formula(
     connection: duckdb.DuckDBPyConnection, values: list[tuple[object, ...]], form: CsvForm

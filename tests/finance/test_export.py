@@ -173,7 +173,7 @@ def test_a_quiet_month_that_was_pulled_is_exported_empty(settings: Settings) -> 
 
 
 def test_without_a_warehouse_it_says_what_to_do(settings: Settings) -> None:
-    with pytest.raises(NoSuchData, match="ecgrid-billing build"):
+    with pytest.raises(NoSuchData, match="run `ecgrid-billing run`"):
         export_month(settings, MONTH)
 
 

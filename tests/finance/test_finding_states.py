@@ -124,6 +124,18 @@ def test_only_what_is_open_or_disputed_is_contested(settings: Settings, store: S
     ]
 
 
+def test_a_contract_has_a_file_of_its_own(settings: Settings) -> None:
+    lines = [(0, 8751), (1, 7), (2, None), (3, 7)]
+    build(
+        settings,
+        out_line_items=[line(mailbox_id=number, contract_id=contract, amount="80") for number, contract in lines],
+        out_findings=[finding(mailbox_id=number) for number, _ in lines],
+    )
+    paths = {path.name: path for path in export_month(settings, MONTH) if path.name.startswith("dispute_")}
+    contested = {name: read_export(path)["mailbox_id"].to_pylist() for name, path in paths.items()}
+    assert contested == {"dispute_7.csv": [1, 3], "dispute_8751.csv": [0], "dispute_no_contract.csv": [2]}
+
+
 def test_the_proof_is_told_in_words(settings: Settings) -> None:
     from .world import proof
 

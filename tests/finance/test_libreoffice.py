@@ -12,14 +12,15 @@ import pytest
 from ecgrid_flows.csv_files import CsvForm, unguarded
 from ecgrid_flows.export import export_month, read_export
 from ecgrid_flows.settings import Settings
+from ecgrid_sandbox.names import TRICKY
 from ecgrid_transforms.money import Decimal
 
 from .world import MONTH, build, finding, line
 
 NAMES = (
-    *("=1+1 Trading", "+49 Versand", "-7 Cold Storage", "@home", "'Apostrophe first", "'=x", "\ttab", "＝1+1"),
-    *('say "hi"', "a, b; c", "First line\nsecond line", " leading and trailing ", "Müller & Töchter", "日本 🚚"),
-    *("00123", "1E5", "1.10", "2026-10", "3/4", "12:30", "NULL", "TRUE", "0x1F", "100%"),
+    *TRICKY,
+    *("=1+1", "'=x", "＝1+1", "\ttab", "\nline", "a, b; c"),
+    *("00123", "1E5", "1.10", "2026-10", "3/4", "12:30", "TRUE", "0x1F"),
 )
 AMOUNTS = ("72.96", "-6.02", "0", "0.1", "1234567.89", "0.0001")
 TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
@@ -104,7 +105,7 @@ def test_the_same_rows_texts_and_numbers(settings: Settings, tmp_path: Path, for
                 if wanted is None or wanted == "":
                     assert value == "", name
                 elif isinstance(wanted, str):
-                    assert unguarded(value) == wanted, name
+                    assert unguarded(value) == wanted.replace("\r\n", "\n"), name
                     assert kind == "string" or wanted == "TRUE", (
                         name
                     )  # a word that LibreOffice knows; it reads the same
