@@ -1,7 +1,7 @@
 """The house keeps its shape: imports go one way, and each library stays in its room."""
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ ALLOWED = {
 SANDBOX_MAY_SHARE = {"ecgrid_transforms.money", "ecgrid_transforms.period"}
 #: library -> the modules (package-relative, without .py) that may import it
 ROOMS = {
-    "prefect": {"ecgrid_flows/monthly", "ecgrid_flows/backfill", "ecgrid_flows/tasks", "ecgrid_flows/deployments"},
+    "prefect": {"ecgrid_flows/monthly", "ecgrid_flows/tasks", "ecgrid_flows/deployments"},
     "zeep": {"ecgrid_client"},
     "duckdb": {"ecgrid_flows/warehouse", "ecgrid_flows/export"},
     "starlette": {"ecgrid_sandbox"},
@@ -34,19 +34,23 @@ PURE = {"pyarrow", "pandas", "ecgrid_transforms"}
 IMPURE_STANDARD = {"socket", "urllib", "http", "sqlite3", "subprocess", "threading", "tempfile", "shutil"}
 
 
-def modules(package: str) -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted(PACKAGES[package].rglob("*.py")):
-        name = path.relative_to(PACKAGES[package].parent).with_suffix("").as_posix()
-        yield name, ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def modules(package: str) -> list[tuple[str, ast.Module]]:
+    return [
+        (path.relative_to(PACKAGES[package].parent).with_suffix("").as_posix(), ast.parse(path.read_text("utf-8")))
+        for path in sorted(PACKAGES[package].rglob("*.py"))
+    ]
 
 
-def imported(tree: ast.Module) -> Iterator[str]:
+@cache
+def imported(tree: ast.Module) -> list[str]:
+    found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return found
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -37,7 +37,8 @@ from prefect.types.entrypoint import EntrypointType
 from ecgrid_flows import runs, tasks
 from ecgrid_flows.errors import BillingError, ExitStatus, SettingsError
 from ecgrid_flows.frames import Book, money, signed
-from ecgrid_flows.monthly import MonthIncomplete, monthly_billing
+from ecgrid_flows.monthly import monthly_billing
+from ecgrid_flows.months import MonthIncomplete
 from ecgrid_flows.page import CHECKS, SEVERITIES, records, worst_first
 from ecgrid_flows.report import is_invented
 from ecgrid_flows.runs import MonthDone, Run

@@ -1,56 +1,22 @@
-"""The monthly flow: plan → pull → land → build → check → export → report.
-
-A month that is not whole (keys without an answer) is landed, built and checked, so that it can be looked at, but not
-exported or reported: finance gets whole months only.
-"""
-
-from collections.abc import Sequence
+"""The flows of Prefect: one month, and several in a row. What they do stands in `months`."""
 
 from prefect import flow
 
-from ecgrid_flows import runs, tasks
-from ecgrid_flows.errors import Incomplete
-from ecgrid_flows.pull import Tally
+from ecgrid_flows.months import bill_month, bill_months
 from ecgrid_flows.runs import MonthDone
-from ecgrid_transforms.period import parse_month
-
-
-class MonthIncomplete(Incomplete):
-    """Some keys never got a usable answer; `done` has what there is of each month."""
-
-    def __init__(self, done: Sequence[MonthDone]) -> None:
-        partial = [month for month in done if month.missing_calls]
-        named = "; ".join(words for month in partial for words in month.missing[:5])
-        super().__init__(
-            f"{sum(month.missing_calls for month in partial)} keys never got a usable answer, so "
-            f"{', '.join(f'{month.month:%Y-%m}' for month in partial)} is neither exported nor reported: "
-            f"run again to ask them. {named}"
-        )
-        self.done = list(done)
 
 
 @flow(name="monthly-billing", flow_run_name="billing {month}", persist_result=False, log_prints=False)
 def monthly_billing(month: str, data_dir: str | None = None, refresh: bool = False) -> MonthDone:
-    """Bill and reconcile one month (`YYYY-MM`). Settings come from the environment, never from parameters.
+    """Bill and reconcile one month (`YYYY-MM`): plan → pull → land → build → check → export → report.
 
-    Raises `Incomplete` where keys never got an answer, and the other errors of `errors` as they are.
+    Settings come from the environment, never from parameters. Raises `Incomplete` where keys never got an answer, and
+    the other errors of `errors` as they are.
     """
-    with runs.opened(data_dir, refresh=refresh):
-        size = tasks.plan(month)
-        pulled = tasks.pull(month, size)
-        tasks.land(month)
-        tasks.build()
-        done = settle(month, pulled)
-    if done.missing_calls:
-        raise MonthIncomplete([done])
-    return done
+    return bill_month(month, data_dir, refresh)
 
 
-def settle(month: str, pulled: Tally | None) -> MonthDone:
-    """What follows the build, for one month: check → export → report."""
-    done = runs.current().done(parse_month(month), pulled)
-    done.findings, done.errors_found, done.at_stake = tasks.check(month)
-    if not done.missing_calls:
-        done.exports = tasks.export(month)
-        done.report = tasks.report(month)
-    return done
+@flow(name="backfill", flow_run_name="backfill {first} to {last}", persist_result=False, log_prints=False)
+def backfill(first: str, last: str, data_dir: str | None = None, refresh: bool = False) -> list[MonthDone]:
+    """Bill and reconcile every month from `first` to `last`, both included; raises as `monthly_billing` does."""
+    return bill_months(first, last, data_dir, refresh)

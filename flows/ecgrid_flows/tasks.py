@@ -3,23 +3,20 @@
 Inside a flow run each step is reported to Prefect; called outside one (no Prefect server is set up) it is the plain
 function. Prefect's own in-process server is not used: a fresh one takes 15 s and more to come up and prints stack
 traces when it goes. Parameters carry months, account numbers and pairs, never a setting.
+
+Prefect is loaded when it is needed: that takes as long as pulling a month of a hundred accounts.
 """
 
 import inspect
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
-
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
-from prefect.context import FlowRunContext
-from prefect.settings import PREFECT_API_URL
 
 from ecgrid_flows import partitions, runs, steps, warehouse
 from ecgrid_flows.built_by import building
@@ -34,6 +31,9 @@ from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import parse_month
 from ecgrid_transforms.schemas import FEEDS
 
+#: The one variable of Prefect's that the command line sets itself.
+QUIET = "PREFECT_LOGGING_LEVEL"
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -43,6 +43,11 @@ def prefect_is_set_up() -> bool:
 
     Raises `Unreachable` when that place does not answer.
     """
+    if not _prefect_has_settings():
+        return False
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL
+
     url = PREFECT_API_URL.value()
     if not url:
         return False
@@ -53,20 +58,46 @@ def prefect_is_set_up() -> bool:
     return True
 
 
+def _prefect_has_settings() -> bool:
+    """Whether there is anything at all that Prefect takes settings from; what they say is for Prefect to tell."""
+    if any(name.startswith("PREFECT_") and name != QUIET for name in os.environ):
+        return True
+    files = (Path("~/.prefect/profiles.toml").expanduser(), Path(".env"), Path("prefect.toml"))
+    if any(path.exists() for path in files):
+        return True
+    project = Path("pyproject.toml")
+    return project.exists() and "tool.prefect" in project.read_text(encoding="utf-8", errors="replace")
+
+
+def _flow_run_context() -> Any:
+    """Prefect's context of the flow run that this is part of, or None."""
+    loaded = sys.modules.get("prefect.context")
+    return None if loaded is None else loaded.FlowRunContext.get()
+
+
 class Step(Generic[P, R]):
     """A function that is a Prefect task inside a flow run, and itself anywhere else."""
 
     def __init__(self, name: str, function: Callable[P, R], is_heavy: bool) -> None:
         #: Takes a worker's whole memory: on a cluster a worker does one of them at a time.
         self.is_heavy = is_heavy
-        self.task: Any = task(name=name, cache_policy=NO_CACHE, persist_result=False, log_prints=False)(function)
         self.function = function
         self.name = function.__name__
         self.__doc__ = function.__doc__
+        self._task_name = name
+
+    @cached_property
+    def task(self) -> Any:
+        """The Prefect task."""
+        from prefect import task
+        from prefect.cache_policies import NO_CACHE
+
+        options: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False, "log_prints": False}
+        return task(name=self._task_name, **options)(self.function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         runs.current().puller.check_going_on()
-        if FlowRunContext.get() is None:
+        if _flow_run_context() is None:
             return self.function(*args, **kwargs)
         result: R = self.task(*args, **kwargs)
         return result
@@ -85,8 +116,8 @@ class Step(Generic[P, R]):
         run = runs.current()
         if run.cluster is not None:
             run.puller.log_out()  # the workers need the sessions that the service allows a user
-            return run.cluster.each(self, calls, tell, is_recorded=FlowRunContext.get() is not None)
-        if FlowRunContext.get() is None:
+            return run.cluster.each(self, calls, tell, is_recorded=_flow_run_context() is not None)
+        if _flow_run_context() is None:
             plain: Callable[..., R] = self.function
             with ThreadPoolExecutor(at_once, "task") as threads:
                 return list(threads.map(lambda args: plain(*args), calls))
@@ -151,7 +182,7 @@ def land(month: str) -> None:
 
 def build() -> str:
     """The warehouse anew, from the whole lake; gives its path. By partitions where one job could not hold it."""
-    run, recorded = runs.current(), FlowRunContext.get()
+    run, recorded = runs.current(), _flow_run_context()
     flow_run = recorded.flow_run if recorded else None
     with building(run.settings.warehouse_path, str(flow_run.id) if flow_run else run.id):
         return _build(run)

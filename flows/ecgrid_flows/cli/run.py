@@ -52,8 +52,7 @@ def run(
     settings = Settings.load(data_dir)
     _quiet_prefect()
     from ecgrid_flows import runs, tasks
-    from ecgrid_flows.backfill import backfill
-    from ecgrid_flows.monthly import MonthIncomplete, monthly_billing
+    from ecgrid_flows.months import MonthIncomplete
 
     reporter = Reporter(console=context.stderr, quiet=as_json)
     incomplete: MonthIncomplete | None = None
@@ -65,12 +64,7 @@ def run(
     ):
         opened.check_source()
         try:
-            if len(months) == 1:
-                one = monthly_billing if is_reported else monthly_billing.fn
-                done = [one(month_text(months[0]))]
-            else:
-                many = backfill if is_reported else backfill.fn
-                done = many(month_text(months[0]), month_text(months[-1]))
+            done = _billed(months, is_reported)
         except MonthIncomplete as error:
             incomplete, done = error, error.done
     if as_json:
@@ -81,6 +75,18 @@ def run(
         raise incomplete
     if any(one.errors_found for one in done):
         raise typer.Exit(int(ExitStatus.FINDINGS))
+
+
+def _billed(months: Sequence[date], is_reported: bool) -> list[Any]:
+    """The months billed: as flow runs where Prefect is set up, by the same functions plainly where it is not."""
+    first, last = month_text(months[0]), month_text(months[-1])
+    if is_reported:
+        from ecgrid_flows.monthly import backfill, monthly_billing
+
+        return [monthly_billing(first)] if len(months) == 1 else backfill(first, last)
+    from ecgrid_flows.months import bill_month, bill_months
+
+    return [bill_month(first)] if len(months) == 1 else bill_months(first, last)
 
 
 def pull(
@@ -96,7 +102,7 @@ def pull(
     settings = Settings.load(data_dir)
     _quiet_prefect()
     from ecgrid_flows import runs, tasks
-    from ecgrid_flows.monthly import MonthIncomplete
+    from ecgrid_flows.months import MonthIncomplete
 
     reporter = Reporter(console=context.stderr, quiet=as_json)
     done = []
