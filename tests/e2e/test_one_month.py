@@ -16,6 +16,8 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
+from ecgrid_flows.cli.run import chosen_months
+from ecgrid_flows.errors import SettingsError
 from ecgrid_sandbox import World
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import last_full_month, month_text
@@ -65,6 +67,16 @@ def test_the_run_finds_what_is_wrong_and_says_that_the_data_are_invented(first_r
         assert word in shown.lower(), f"the summary says nothing of {word!r}"
     assert "Traceback" not in shown
     assert "Warning" not in shown
+
+
+def test_the_manifest_ties(first_run, data_dir: Path) -> None:
+    folder = data_dir / "exports" / month_text(MONTH)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    built_by = json.loads((data_dir / "warehouse/built_by.json").read_text(encoding="utf-8"))
+    assert manifest["run_id"] == built_by["run_id"] != ""
+    for name, file in manifest["files"].items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == file["sha256"]
+    assert {path.name for path in folder.iterdir()} == {*manifest["files"], "manifest.json"}
 
 
 def test_exactly_what_was_planted_is_found(first_run, billing, data_dir: Path) -> None:
@@ -160,16 +172,6 @@ def test_no_decimal_column_of_the_lake_is_a_float(first_run, data_dir: Path) -> 
     assert guilty == []
 
 
-def test_the_manifest_ties(first_run, data_dir: Path) -> None:
-    folder = data_dir / "exports" / month_text(MONTH)
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    built_by = json.loads((data_dir / "warehouse/built_by.json").read_text(encoding="utf-8"))
-    assert manifest["run_id"] == built_by["run_id"] != ""
-    for name, file in manifest["files"].items():
-        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == file["sha256"]
-    assert {path.name for path in folder.iterdir()} == {*manifest["files"], "manifest.json"}
-
-
 def test_a_foreign_file_in_the_lake_is_set_aside_and_named(first_run, billing, data_dir: Path) -> None:
     folder = data_dir / f"lake/line_items/reporting_month={month_text(MONTH)}"
     empty, foreign = folder / "empty.parquet", folder / "foreign.parquet"
@@ -191,8 +193,13 @@ def found_in(data_dir: Path) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("text", ["2026-13", "october", "2026-1"])
-def test_a_bad_month_is_a_usage_error(billing, tmp_path: Path, text: str) -> None:
-    refused = billing("run", "--month", text, "--data-dir", str(tmp_path / "data"))
+def test_only_months_are_months(text: str) -> None:
+    with pytest.raises(SettingsError, match="YYYY-MM"):
+        chosen_months(text, None, None)
+
+
+def test_a_bad_month_is_a_usage_error(billing, tmp_path: Path) -> None:
+    refused = billing("run", "--month", "2026-13", "--data-dir", str(tmp_path / "data"))
     assert refused.returncode == 2
     assert "YYYY-MM" in refused.stderr
     assert not (tmp_path / "data/lake").exists()
