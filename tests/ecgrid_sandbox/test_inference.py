@@ -61,7 +61,7 @@ def test_the_undecidable_group_states_why() -> None:
     assert all("first tier" in group.why for group in undecidable)
 
 
-@pytest.mark.parametrize("seed", range(1, 21))
+@pytest.mark.parametrize("seed", range(1, 9))
 def test_generated_worlds_plant_what_can_be_told(seed: int) -> None:
     """A group drawn by the seed is decided in a month; each wrong line differs from the right one."""
     world = World.generate(seed, date(2026, 10, 1))

@@ -16,7 +16,7 @@ from ecgrid_transforms.money import Decimal, rounded, total
 ZERO, ONE = Decimal(0), Decimal(1)
 MODELS = ("unit", "volume", "graduated", "stairstep", "stacked_flat")
 PER_UNIT = ("unit", "volume", "graduated")
-EXAMPLES = settings(max_examples=settings().max_examples * 3 // 100)  # each rates a dozen cases and more
+EXAMPLES = settings(max_examples=settings().max_examples // 50)  # each rates a dozen cases and more
 
 
 def decimals(highest: int, places: int = 4, lowest: int = 0) -> st.SearchStrategy[Decimal]:
