@@ -260,7 +260,8 @@ def _sheets(connection: warehouse.Connection, settings: Settings, found: Pairs, 
         yield journal_sheet(
             connection, settings, _charges(connection, found, month), "corrections_journal.csv", settings.currency
         )
-        yield focus_sheet(found.focus, "corrections_focus_1_2", settings.currency)
+        focus = found.focus.project(f"*, CASE \"x_Entry\" WHEN '{_REVERSAL}' THEN 1 ELSE 2 END AS place")
+        yield focus_sheet(focus, "corrections_focus_1_2", settings.currency)
 
 
 def _charges(connection: warehouse.Connection, found: Pairs, month: date) -> Any:

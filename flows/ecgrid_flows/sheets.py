@@ -124,7 +124,10 @@ def _chart_path(settings: Settings) -> Path:
 
 
 def focus_sheet(charges: Any, stem: str, currency: str) -> Sheet:
-    """FOCUS rows: decimals at nine places (none is rounded: `core_charges` lets no more through), the currency set."""
+    """FOCUS rows: decimals at nine places (none is rounded: `core_charges` lets no more through), the currency set.
+
+    Corrections have a column `place` by which an entry's rows are in order; it is not written.
+    """
     shown, decimals = [], []
     for field in schema_of(charges):
         name = f'"{field.name}"'
@@ -139,10 +142,10 @@ def focus_sheet(charges: Any, stem: str, currency: str) -> Sheet:
     return Sheet(
         f"{stem}.csv",
         rows,
-        order=(*FOCUS_KEY, *(name for name in ("x_Correction", "x_Entry") if name in rows.columns), "x_Part"),
+        order=(*FOCUS_KEY, *(name for name in ("x_Correction", "place") if name in rows.columns), "x_Part"),
         amounts=tuple(decimals),
         totals=("BilledCost", "EffectiveCost", "ListCost", "ContractedCost"),
-        columns=tuple(name for name in rows.columns if name not in KEY),
+        columns=tuple(name for name in rows.columns if name not in (*KEY, "place")),
         parquet=f"{stem}.parquet",
     )
 

@@ -146,8 +146,8 @@ def test_corrections_for_the_ledger_and_in_focus(usd: Settings) -> None:
     ]
     focus = read_export(folder / "corrections_focus_1_2.csv").to_pylist()
     assert [(row["ChargeClass"], row["x_Entry"], row["BilledCost"], row["InvoiceId"]) for row in focus] == [
-        ("Correction", "re-entry", Decimal("75.00"), "provisional-8751-2026-10-C1"),
         ("Correction", "reversal", Decimal("-72.96"), "provisional-8751-2026-10-C1"),
+        ("Correction", "re-entry", Decimal("75.00"), "provisional-8751-2026-10-C1"),
     ]
     for row in focus:
         assert row["PricingQuantity"] * row["ContractedUnitPrice"] == row["ContractedCost"]
