@@ -3,17 +3,24 @@
 A command works on the files below `Settings.local_dir`. `fetch` brings them there from the bucket before it begins, so
 that any machine may go on from where another stood; what the command then writes, its own module publishes
 (`folders.publish`, manifest last). On a local data directory there is nothing to do.
+
+The warehouse stays on the machine that built it. A command that takes figures out of it asks `require_current` first:
+another machine may have landed a month since.
 """
 
+import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from ecgrid_flows.errors import NoSuchData
 from ecgrid_flows.folders import put_in_place, staging
+from ecgrid_flows.lake import LAKE
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import Store, disk_errors
 
-__all__ = ["fetch"]
+__all__ = ["fetch", "noting_lake", "require_current"]
 
 MANIFEST = "manifest.json"
 
@@ -46,3 +53,42 @@ def _replace(store: Store, paths: Sequence[str], target: Path) -> None:
         for path, file in zip(paths, store.locals(paths), strict=True):
             shutil.copyfile(file, staged / path.rsplit("/", 1)[1])
         put_in_place(staged, target)
+
+
+@contextmanager
+def noting_lake(settings: Settings, store: Store) -> Iterator[None]:
+    """Say beside the warehouse from which lake it was built, where the block built it and ended well.
+
+    Only a lake in a bucket can change from elsewhere.
+    """
+    before = _built_at(settings)
+    yield
+    if settings.is_remote and _built_at(settings) != before:
+        with disk_errors(str(settings.warehouse_path)):
+            _note(settings).write_text(_lake(store), encoding="ascii")
+
+
+def _built_at(settings: Settings) -> int:
+    return settings.warehouse_path.stat().st_mtime_ns if settings.warehouse_path.is_file() else 0
+
+
+def require_current(settings: Settings, store: Store) -> None:
+    """Refuse a warehouse of this machine that another one's pull has left behind; raises `NoSuchData`."""
+    if not settings.is_remote or not settings.warehouse_path.is_file():
+        return
+    note = _note(settings)
+    if not note.is_file() or note.read_text(encoding="ascii") != _lake(store):
+        raise NoSuchData(
+            f"the lake in {store.root} is not the one that this machine's warehouse was built from: "
+            f"run `ecgrid-billing build` first"
+        )
+
+
+def _lake(store: Store) -> str:
+    """What tells one state of the lake from another: its parts' names hold the hash of their content."""
+    names = sorted(entry.path for entry in store.entries(LAKE) if entry.path.endswith(".parquet"))
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+def _note(settings: Settings) -> Path:
+    return settings.warehouse_path.with_name("lake.sha256")

@@ -26,7 +26,7 @@ from ecgrid_flows.errors import Incomplete, SettingsError
 from ecgrid_flows.lake import Lake
 from ecgrid_flows.land import land_month, months_to_land
 from ecgrid_flows.lock import held
-from ecgrid_flows.mirror import fetch
+from ecgrid_flows.mirror import fetch, noting_lake
 from ecgrid_flows.plan import PAIRS, Asked, Plan, numbers, pair_bit, remember
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.pull import Puller, Tally
@@ -284,7 +284,7 @@ def opened(
         fetch(run.settings, run.store)
         join(run)
         try:
-            with _workers(run, purpose), run.puller:
+            with noting_lake(run.settings, run.store), _workers(run, purpose), run.puller:
                 yield run
         finally:
             leave(run)

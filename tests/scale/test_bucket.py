@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from billing import MONTHS, Billed, lines, pull, relations, running
 from storage import Storage
 
 from ecgrid_flows import mirror, tasks
+from ecgrid_flows.errors import NoSuchData
+from ecgrid_flows.lake import Lake
 from ecgrid_flows.report import is_invented
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import LocalStore, open_store
@@ -48,8 +51,19 @@ def test_two_machines_bill_in_a_troubled_bucket_what_one_bills_on_its_disk(
     for name in ("out_findings", "out_line_proofs", "out_readings"):
         assert found[name].equals(local.relations[name]), name
     assert not is_invented(there)
+    no_stale_warehouse_is_taken(there)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "third machine"))
     fetches_what_is_whole(there, exported)
+
+
+def no_stale_warehouse_is_taken(settings: Settings) -> None:
+    """Until another machine lands something, this one's warehouse is the lake's."""
+    store = open_store(settings)
+    mirror.require_current(settings, store)
+    lake = Lake(store)
+    lake.write_partition("calls", date(2026, 11, 1), list(lake.batches("calls", MONTHS[1])))
+    with pytest.raises(NoSuchData, match="run `ecgrid-billing build` first"):
+        mirror.require_current(settings, store)
 
 
 def fetches_what_is_whole(settings: Settings, exported: list[Path]) -> None:

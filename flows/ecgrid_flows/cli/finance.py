@@ -253,11 +253,12 @@ def _month(text: str) -> date:
 def _held(settings: Settings, purpose: str) -> Iterator[Any]:
     """The data directory's store, held for the block, with what a bucket keeps brought to this machine."""
     from ecgrid_flows.lock import held
-    from ecgrid_flows.mirror import fetch
+    from ecgrid_flows.mirror import fetch, require_current
 
     store = _store(settings)
     with held(store, purpose):
         fetch(settings, store)
+        require_current(settings, store)
         yield store
 
 
