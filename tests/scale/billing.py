@@ -92,12 +92,16 @@ def lines(store: Store, month: date) -> list[tuple[Any, ...]]:
     return sorted(tuple((name, str(value)) for name, value in row.items() if name not in OF_THE_PULL) for row in found)
 
 
-def relations(path: Path) -> dict[str, pa.Table]:
-    """What everyone may look up in a warehouse: every relation, its rows in order."""
+#: What tells two warehouses apart, where the partitions' own test has looked at every relation.
+TELLING = ("out_findings", "out_line_proofs", "out_readings")
+
+
+def relations(path: Path, wanted: tuple[str, ...] = ()) -> dict[str, pa.Table]:
+    """What everyone may look up in a warehouse, or what is wanted of it: relations, their rows in order."""
     with warehouse.connect(path) as connection:
         names = [
             str(name)
             for (name,) in connection.execute("SELECT DISTINCT table_name FROM duckdb_columns() ORDER BY 1").fetchall()
-            if str(name).startswith(SHOWN)
+            if (str(name) in wanted if wanted else str(name).startswith(SHOWN))
         ]
         return {name: warehouse.table(connection, f'SELECT * FROM "{name}" ORDER BY ALL') for name in names}

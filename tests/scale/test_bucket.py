@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from billing import MONTHS, Billed, lines, pull, relations, running
+from billing import MONTHS, TELLING, Billed, lines, pull, relations, running
 from storage import Storage
 
 from ecgrid_flows import mirror, tasks
@@ -47,8 +47,8 @@ def test_two_machines_bill_in_a_troubled_bucket_what_one_bills_on_its_disk(
     storage.trouble = 0
     for month in MONTHS:
         assert lines(open_store(there), month) == lines(LocalStore(local.data_dir), month)
-    found = relations(there.warehouse_path)
-    for name in ("out_findings", "out_line_proofs", "out_readings"):
+    found = relations(there.warehouse_path, TELLING)
+    for name in TELLING:
         assert found[name].equals(local.relations[name]), name
     assert not is_invented(there)
     no_stale_warehouse_is_taken(there)

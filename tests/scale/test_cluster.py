@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import cloudpickle
 import pytest
-from billing import MONTHS, Billed, lines, pull, relations, running
+from billing import MONTHS, TELLING, Billed, lines, pull, relations, running
 from storage import Storage, fronting
 
 from ecgrid_flows import tasks
@@ -85,8 +85,8 @@ def test_a_stopped_run_and_killed_workers_change_nothing(local: Billed, counted:
     assert len(killed) == 2
     for month in MONTHS:
         assert lines(LocalStore(tmp_path / "data"), month) == lines(LocalStore(local.data_dir), month)
-    parted = relations(settings.warehouse_path)
-    for name in ("out_findings", "out_line_proofs", "out_readings"):
+    parted = relations(settings.warehouse_path, TELLING)
+    for name in TELLING:
         assert parted[name].equals(local.relations[name]), name
     assert local.sandbox.open_sessions == 0
 
