@@ -1,6 +1,8 @@
 """`serve`: runs the schedule in this process, with a Prefect server of its own where none is set up."""
 
+import ctypes
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +23,9 @@ from ecgrid_flows.settings import Settings
 
 SERVER_START_S = 120
 Port = Annotated[int, typer.Option("--port", help="Port of the Prefect server, where one is started (0: a free one).")]
+
+
+_PR_SET_PDEATHSIG = 1
 
 
 class ServerFailed(BillingError):
@@ -69,16 +74,24 @@ def prefect_server(set_up: str | None, port: int) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C ends the runs first, then this ends the server
+        preexec_fn=_end_with_parent if sys.platform == "linux" else None,
     )
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         _wait_until_healthy(server, address)
         yield address
     finally:
+        signal.signal(signal.SIGTERM, before)
         server.terminate()
         try:
             server.wait(20)
         except subprocess.TimeoutExpired:
             server.kill()
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this process when the one that started it is gone, `kill -9` included (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _wait_until_healthy(server: "subprocess.Popen[bytes]", address: str) -> None:
