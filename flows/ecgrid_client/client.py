@@ -302,7 +302,7 @@ class ECGridClient:
     def live_service(self, api_version: str) -> Service:
         """The service's own WSDL as a table, fetched from its address and from nowhere else."""
         url = self.endpoints.url(api_version)
-        reply = self._transport.send("GET", url, {}, query="WSDL", max_bytes=_WSDL_BYTES)
+        reply = self._transport.send(url, {}, query="WSDL", max_bytes=_WSDL_BYTES)
         if reply.status != 200:
             raise error_of_status(
                 reply.status,
@@ -406,12 +406,12 @@ class _Caller:
         started = time.perf_counter()
         try:
             reply = self._transport.send(
-                request.method,
                 self._endpoints.url(call.api_version) + request.path,
                 request.headers,
                 request.body,
                 query=request.query,
                 timeout_s=timeout_s,
+                is_repeatable=call.operation.is_repeatable(call.arguments),
             )
             _check(call, reply)
         except ECGridError as error:

@@ -1,4 +1,4 @@
-"""Everything that can go wrong in a call, as one tree. No exception of urllib3, zeep or lxml leaves this package.
+"""Everything that can go wrong in a call, as one tree. No exception of pycurl, zeep or lxml leaves this package.
 
     ECGridError                     retry?
     ├── ServiceUnreachable            yes   no connection, TLS, time-out, connection lost (not: a bad certificate)

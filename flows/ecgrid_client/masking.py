@@ -4,7 +4,6 @@ ASP.NET's request validation echoes the value that it refuses, even a password, 
 masked by value, in the forms they take in a URL, a form body and XML, and by the name of the parameter beside them.
 """
 
-import logging
 import re
 from collections import deque
 from collections.abc import Mapping
@@ -71,19 +70,3 @@ MASKER = Masker()
 def masked_arguments(arguments: Mapping[str, object]) -> dict[str, object]:
     """Arguments as an answer, a log or an error may show them: SessionID left out, other secrets masked."""
     return {name: MASK if name in SECRET_NAMES else value for name, value in arguments.items() if name != "SessionID"}
-
-
-class _MaskingFilter(logging.Filter):
-    """urllib3 logs the request line at DEBUG, which over HTTP GET holds the SessionID."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = MASKER.text(record.getMessage()), None
-        return True
-
-
-def mask_library_logs() -> None:
-    """Puts the filter on the loggers of the HTTP library, once."""
-    for name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry"):
-        logger = logging.getLogger(name)
-        if not any(isinstance(known, _MaskingFilter) for known in logger.filters):
-            logger.addFilter(_MaskingFilter())

@@ -1,43 +1,29 @@
 """HTTP: one request out, one answer in, bounded in time and size. Knows nothing of SOAP.
 
-TLS is verified (certifi's authorities, and those of SSL_CERT_FILE where a company has its own); proxies come from the
-environment, never for loopback; no redirect is followed. Connect and read time-outs are urllib3's; the total deadline
-is kept by a watchman thread, which shuts the socket of a call that is over its time: a server that sends one byte now
-and then would outlive any read time-out.
+libcurl does the work, outside of Python's lock: a call costs a tenth of what http.client takes, and its total deadline
+holds against a server that sends one byte now and then. TLS is verified (certifi's authorities, and those of
+SSL_CERT_FILE where a company has its own); proxies come from the environment, never for loopback; no redirect is
+followed.
 """
 
+import io
 import os
-import queue
-import socket
-import ssl
 import threading
 import time
 import urllib.request
 import zlib
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPException
-from http.client import IncompleteRead as HTTPIncompleteRead
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import certifi
-import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    IncompleteRead,
-    InvalidChunkLength,
-    NameResolutionError,
-    NewConnectionError,
-    ProtocolError,
-    ProxyError,
-    ReadTimeoutError,
-    SSLError,
-)
+import pycurl
 
 from ecgrid_client.endpoints import is_loopback
 from ecgrid_client.errors import (
@@ -47,11 +33,9 @@ from ecgrid_client.errors import (
     ServiceUnreachable,
     SettingsError,
 )
-from ecgrid_client.masking import MASKER, mask_library_logs
+from ecgrid_client.masking import MASKER
 
-_PIECE = 1 << 18
-_TICK_S = 0.1
-_ONCE = urllib3.Retry.from_int(False)  # repeating is the client's, and failures come as they are
+_READABLE_CODINGS = ("gzip", "x-gzip", "deflate")
 
 
 def user_agent() -> str:
@@ -73,154 +57,53 @@ class Reply:
 
 
 class _Flight:
-    """One request under way, as the watchman sees it."""
+    """One request under way: what came of it so far, and until when it may go on."""
 
-    __slots__ = ("connection", "deadline", "expired")
+    __slots__ = ("head", "limit", "pieces", "received", "until")
 
-    def __init__(self, deadline: float) -> None:
-        self.deadline = deadline
-        self.connection: Any = None
-        self.expired = False
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.until: float | None = None
+        self.head: list[bytes] = []
+        self.pieces: list[bytes] = []
+        self.received = 0
 
+    def take_head(self, line: bytes) -> None:
+        if line.startswith(b"HTTP/"):
+            self.head.clear()  # those before were a proxy's, or announced more to come
+        self.head.append(line)
 
-_here = threading.local()
+    def take(self, piece: bytes) -> int:
+        """Keeps a piece of the body; -1 ends the transfer."""
+        self.received += len(piece)
+        if self.received > self.limit:
+            return -1
+        self.pieces.append(piece)
+        return len(piece)
 
+    def is_over(self, *_sizes: int) -> int:
+        """libcurl asks now and then, once a second at least; 1 ends the transfer."""
+        return 1 if self.until is not None and time.monotonic() >= self.until else 0
 
-def _board(connection: Any) -> None:
-    flight: _Flight | None = getattr(_here, "flight", None)
-    if flight is not None:
-        flight.connection = connection
-
-
-class _Boarding:
-    """What both kinds of connection add: the watchman knows them, and a request goes out in one piece.
-
-    http.client sends head and body apart, which costs one more system call and, with the pauses of TCP, sometimes
-    a good deal of time.
-    """
-
-    _held: list[bytes] | None = None
-
-    def connect(self) -> None:
-        _board(self)
-        super().connect()  # type: ignore[misc] # of the connection that this is mixed into
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        _board(self)
-        self._held = []
-        try:
-            super().request(*args, **kwargs)  # type: ignore[misc]
-            request = b"".join(self._held)
-        finally:
-            self._held = None
-        self.send(request)
-
-    def send(self, data: Any) -> None:
-        if self._held is None:
-            super().send(data)  # type: ignore[misc]
-        else:
-            self._held.append(data)
+    def headers(self) -> dict[str, str]:
+        found = {}
+        for line in self.head[1:]:
+            name, colon, value = line.partition(b":")
+            if colon:
+                found[name.strip().lower().decode("latin-1")] = value.strip().decode("latin-1")
+        return found
 
 
-class _PlainConnection(_Boarding, HTTPConnection):
-    pass
+class _Failed(Exception):
+    """libcurl's number for what went wrong, and how far it had come."""
 
-
-class _TLSConnection(_Boarding, HTTPSConnection):
-    pass
-
-
-class _Queue(queue.LifoQueue[Any]):
-    """Idle connections. A signal handler that closes the client may find its own thread inside; the lock lets it in."""
-
-    def __init__(self, maxsize: int = 0) -> None:
-        super().__init__(maxsize)
-        self.mutex = threading.RLock()  # type: ignore[assignment] # the conditions below take either kind
-        self.not_empty = threading.Condition(self.mutex)
-        self.not_full = threading.Condition(self.mutex)
-        self.all_tasks_done = threading.Condition(self.mutex)
-
-
-class _PlainPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
-    QueueCls = _Queue
-
-
-class _TLSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
-    QueueCls = _Queue
-
-
-class _Watchman:
-    """A thread that ends the requests whose time is over. It sleeps while there are none."""
-
-    def __init__(self) -> None:
-        self._flights: dict[int, _Flight] = {}
-        self._lock = threading.Lock()
-        self._work = threading.Event()
-        self._closed = False
-        self._thread: threading.Thread | None = None
-
-    def take_off(self, flight: _Flight) -> None:
-        self._flights[id(flight)] = flight
-        if not self._work.is_set():
-            if self._thread is None:
-                self._start()
-            self._work.set()
-
-    def land(self, flight: _Flight) -> None:
-        self._flights.pop(id(flight), None)
-
-    def shorten(self, deadline: float) -> None:
-        """No request under way lives longer than `deadline`."""
-        for flight in list(self._flights.values()):
-            flight.deadline = min(flight.deadline, deadline)
-
-    def close(self) -> None:
-        self._closed = True
-        self._work.set()
-
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name="ecgrid-deadlines", daemon=True)
-                self._thread.start()
-
-    def _watch(self) -> None:
-        while not self._closed:
-            self._work.wait()
-            if not self._flights:
-                self._work.clear()
-                if self._flights:  # one took off just before the flag fell, and found it still up
-                    self._work.set()
-                continue
-            now = time.monotonic()
-            for flight in list(self._flights.values()):
-                if now >= flight.deadline and not flight.expired:
-                    self._end(flight)
-            time.sleep(_TICK_S)
-
-    def _end(self, flight: _Flight) -> None:
-        flight.expired = True
-        connection = flight.connection
-        if any(other.connection is connection and other is not flight for other in list(self._flights.values())):
-            return  # the call was done just now, and its connection already serves the next
-        raw = getattr(connection, "sock", None)
-        if isinstance(raw, socket.socket):
-            with suppress(OSError):  # it may be gone already
-                # the plain socket's method: that of an SSLSocket would go on reading unencrypted
-                socket.socket.shutdown(raw, socket.SHUT_RDWR)
-
-
-def _tls_context() -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=certifi.where())
-    own_file, own_dir = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    if own_file or own_dir:
-        try:
-            context.load_verify_locations(cafile=own_file or None, capath=own_dir or None)
-        except (OSError, ssl.SSLError) as error:
-            raise SettingsError(f"SSL_CERT_FILE or SSL_CERT_DIR cannot be read: {error}") from None
-    return context
+    def __init__(self, code: int, connection: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.was_connected = connection.getinfo(pycurl.PRETRANSFER_TIME) > 0
+        self.proxy_status = connection.getinfo(pycurl.HTTP_CONNECTCODE)
+        self.errno = connection.getinfo(pycurl.OS_ERRNO)
+        self.proxy_error = connection.getinfo(pycurl.PROXY_ERROR)
 
 
 def _is_bypassed(host: str) -> bool:
@@ -235,6 +118,91 @@ def _proxy_for(scheme: str, host: str) -> str | None:
     return proxies.get(scheme) or proxies.get("all")
 
 
+@cache
+def _authorities(own_file: str | None) -> bytes:
+    """Certifi's certificates, and those of SSL_CERT_FILE."""
+    known = Path(certifi.where()).read_bytes()
+    if own_file is None:
+        return known
+    try:
+        return known + b"\n" + Path(own_file).read_bytes()
+    except OSError as error:
+        raise SettingsError(f"SSL_CERT_FILE cannot be read: {error.strerror}") from None
+
+
+class _Origin:
+    """A host with its idle connections; each serves one request at a time."""
+
+    def __init__(self, scheme: str, host: str, port: int | None, most_idle: int, connect_timeout_s: float) -> None:
+        if scheme != "https" and not (scheme == "http" and is_loopback(host)):
+            raise SettingsError(f"plain http is refused except to loopback: {scheme}://{host}")
+        self.shown = host if port is None else f"{host}:{port}"
+        self.proxy = _proxy_for(scheme, host)
+        self._options: list[tuple[int, Any]] = [
+            (pycurl.NOSIGNAL, 1),
+            (pycurl.NOPROGRESS, 0),
+            (pycurl.FOLLOWLOCATION, 0),
+            (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
+            (pycurl.HTTP09_ALLOWED, 0),
+            (pycurl.HTTP_CONTENT_DECODING, 0),  # inflated here, within bounds
+            (pycurl.USERAGENT, user_agent()),
+            (pycurl.CONNECTTIMEOUT_MS, max(int(connect_timeout_s * 1000), 1)),
+            (pycurl.PROXY, ""),  # curl would look into the environment itself
+            (pycurl.NOPROXY, ""),
+        ]
+        if scheme == "https":
+            self._options += [
+                (pycurl.SSL_VERIFYPEER, 1),
+                (pycurl.SSL_VERIFYHOST, 2),
+                (pycurl.CAINFO_BLOB, _authorities(os.environ.get("SSL_CERT_FILE") or None)),
+            ]
+            if folder := os.environ.get("SSL_CERT_DIR"):
+                self._options.append((pycurl.CAPATH, folder))
+        if self.proxy:
+            self._options += _proxy_options(self.proxy)
+        self._idle: deque[Any] = deque()
+        self._most_idle = most_idle
+        self._is_closed = False
+
+    def borrow(self) -> Any:
+        with suppress(IndexError):
+            return self._idle.pop()  # the one used last: its connection is the likeliest to stand
+        connection = pycurl.Curl()
+        for option, value in self._options:
+            connection.setopt(option, value)
+        return connection
+
+    def give_back(self, connection: Any, *, is_sound: bool) -> None:
+        if is_sound and not self._is_closed and len(self._idle) < self._most_idle:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        self._is_closed = True
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+
+def _proxy_options(proxy: str) -> list[tuple[int, Any]]:
+    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError("the proxy of HTTPS_PROXY is no http or https address; SOCKS is not supported")
+    port = f":{parts.port}" if parts.port else ""
+    options: list[tuple[int, Any]] = [
+        (pycurl.PROXY, f"{parts.scheme}://{parts.hostname}{port}"),
+        (pycurl.PROXY_CAINFO_BLOB, _authorities(os.environ.get("SSL_CERT_FILE") or None)),
+    ]
+    if parts.username:
+        MASKER.learn(unquote(parts.password or ""))
+        options += [
+            (pycurl.PROXYUSERNAME, unquote(parts.username)),
+            (pycurl.PROXYPASSWORD, unquote(parts.password or "")),
+        ]
+    return options
+
+
 class Transport:
     """Keeps connections to the services and sends requests over them. Threads may share it."""
 
@@ -245,20 +213,16 @@ class Transport:
         self._call_timeout_s = call_timeout_s
         self._max_answer_bytes = max_answer_bytes
         self._pool_size = pool_size
-        self._pools: dict[str, Any] = {}
-        self._paths: dict[str, tuple[Any, str]] = {}
-        self._managers: list[Any] = []
+        self._origins: dict[tuple[str, str], _Origin] = {}
+        self._of_url: dict[str, _Origin] = {}
         self._lock = threading.RLock()
-        self._watchman = _Watchman()
-        self._headers = {"User-Agent": user_agent(), "Accept-Encoding": "gzip"}
-        mask_library_logs()
+        self._flights: dict[int, _Flight] = {}
 
     def __repr__(self) -> str:
         return f"Transport(pool_size={self._pool_size})"
 
     def send(
         self,
-        method: str,
         url: str,
         headers: Mapping[str, str],
         body: bytes | None = None,
@@ -266,212 +230,199 @@ class Transport:
         query: str = "",
         timeout_s: float | None = None,
         max_bytes: int | None = None,
+        is_repeatable: bool = True,
     ) -> Reply:
-        """Sends one request. `url` is an address without query; `query` goes behind it and into no message.
+        """Sends one request: a GET, or a POST of `body`. `query` goes behind `url`, and into no message.
 
-        Raises `ServiceUnreachable`, `MalformedAnswer` (cut off), `AnswerTooLarge` or `SettingsError`.
+        A GET over a kept connection that is lost meanwhile goes out again over a new one; where that is not
+        `is_repeatable`, it gets a new connection at once. Raises `ServiceUnreachable`, `MalformedAnswer` (cut off),
+        `AnswerTooLarge` or `SettingsError`.
         """
-        pool, path = self._pool(url)
+        origin = self._of_url.get(url) or self._origin(url)
         total = min(self._call_timeout_s, timeout_s or self._call_timeout_s)
-        limit = max_bytes or self._max_answer_bytes
-        flight = _Flight(time.monotonic() + total)
-        _here.flight = flight
-        self._watchman.take_off(flight)
-        failure: ECGridError
+        flight = _Flight(max_bytes or self._max_answer_bytes)
+        connection = origin.borrow()
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        connection.setopt(pycurl.URL, f"{url}?{query}" if query else url)
+        connection.setopt(pycurl.HTTPHEADER, [*lines, "Accept-Encoding: gzip", "Expect:"])
+        connection.setopt(pycurl.TIMEOUT_MS, max(int(total * 1000), 1))
+        connection.setopt(pycurl.MAXFILESIZE_LARGE, flight.limit)
+        connection.setopt(pycurl.FRESH_CONNECT, 0 if is_repeatable else 1)
+        connection.setopt(pycurl.HEADERFUNCTION, flight.take_head)
+        connection.setopt(pycurl.WRITEFUNCTION, flight.take)
+        connection.setopt(pycurl.XFERINFOFUNCTION, flight.is_over)
+        if body is None:
+            connection.setopt(pycurl.HTTPGET, 1)
+        else:
+            connection.setopt(pycurl.POST, 1)
+            connection.setopt(pycurl.POSTFIELDSIZE, len(body))
+            # a body that is read once: over a kept connection that was lost, libcurl would send another on its own
+            connection.setopt(pycurl.READFUNCTION, io.BytesIO(body).read)
+        self._flights[id(flight)] = flight
         try:
-            response = pool.urlopen(
-                method,
-                f"{path}?{query}" if query else path,
-                body=body,
-                headers={**self._headers, **headers},
-                retries=_ONCE,
-                redirect=False,
-                assert_same_host=False,
-                timeout=urllib3.Timeout(connect=min(self._connect_timeout_s, total), read=total),
-                preload_content=False,
-                decode_content=False,
-            )
-            try:
-                content = _content(response, limit)
-            finally:
-                if flight.expired:
-                    response.close()
-                response.release_conn()
-            if not flight.expired:
-                found = response.headers
-                return Reply(response.status, found.get("Content-Type", ""), found.get("Retry-After"), content)
-            failure = _over_time(total)
-        except ECGridError as error:
-            failure = _over_time(total) if flight.expired else error
-        except (HTTPError, HTTPException, OSError, ValueError) as error:
-            failure = _over_time(total) if flight.expired else _failure(error, urlsplit(url).netloc, total)
+            status = _performed(connection, flight, origin)
+        except _Failed as failed:
+            failure = _failure(failed, flight, origin, total)
+        else:
+            return _reply(status, flight)
         finally:
-            self._watchman.land(flight)
-            _here.flight = None
-        raise failure  # outside the handler: the library's exception may hold the address with its SessionID
+            self._flights.pop(id(flight), None)
+        raise failure  # outside the handler, so that no library's words come along
 
     def hurry(self, grace_s: float) -> None:
-        """Requests under way get `grace_s` more seconds at most."""
-        self._watchman.shorten(time.monotonic() + grace_s)
+        """Requests under way get `grace_s` more seconds at most; a second more may pass until libcurl asks."""
+        until = time.monotonic() + grace_s
+        for flight in list(self._flights.values()):
+            flight.until = until if flight.until is None else min(flight.until, until)
 
     def close(self) -> None:
-        """Closes every connection; a later request opens new ones."""
+        """Closes every idle connection, and those in use when they are given back; a later request opens new ones."""
         with self._lock:
-            managers, self._managers = self._managers, []
-            self._pools, self._paths = {}, {}
-        for manager in managers:
-            manager.clear()
-        self._watchman.close()
-        self._watchman = _Watchman()
+            origins, self._origins, self._of_url = list(self._origins.values()), {}, {}
+        for origin in origins:
+            origin.close()
 
-    def _pool(self, url: str) -> tuple[Any, str]:
-        """The pool of the address's host, and the path behind it."""
-        found = self._paths.get(url)
-        if found is None:
-            parts = urlsplit(url)
-            origin = f"{parts.scheme}://{parts.netloc}"
-            with self._lock:
-                pool = self._pools.get(origin) or self._open_pool(parts.scheme, parts.hostname or "", parts.port)
-                self._pools[origin] = pool
-                found = self._paths[url] = (pool, parts.path or "/")
+    def _origin(self, url: str) -> _Origin:
+        parts = urlsplit(url)
+        named = (parts.scheme, parts.netloc)
+        with self._lock:
+            found = self._origins.get(named)
+            if found is None:
+                found = _Origin(
+                    parts.scheme, parts.hostname or "", parts.port, self._pool_size, self._connect_timeout_s
+                )
+                self._origins[named] = found
+            self._of_url[url] = found
         return found
 
-    def _open_pool(self, scheme: str, host: str, port: int | None) -> Any:
-        if scheme != "https" and not (scheme == "http" and is_loopback(host)):
-            raise SettingsError(f"plain http is refused except to loopback: {scheme}://{host}")
-        # not "block": a logout at the end of the process finds the idle connections gone and has to open one
-        options: dict[str, Any] = {"maxsize": self._pool_size}
-        if scheme == "https":
-            options["ssl_context"] = _tls_context()
-        proxy = _proxy_for(scheme, host)
-        manager = _proxy_manager(proxy, options) if proxy else urllib3.PoolManager(num_pools=4, **options)
-        manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TLSPool}
-        self._managers.append(manager)
-        return manager.connection_from_host(host, port, scheme)
 
+def _performed(connection: Any, flight: _Flight, origin: _Origin) -> int:
+    """The status of the answer; raises `_Failed`. The connection is given back, whatever comes of it.
 
-def _proxy_manager(proxy: str, options: dict[str, Any]) -> Any:
-    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError("the proxy of HTTPS_PROXY is no http or https address; SOCKS is not supported")
-    headers = None
-    if parts.username:
-        MASKER.learn(unquote(parts.password or ""))
-        headers = urllib3.make_headers(proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}")
-    port = f":{parts.port}" if parts.port else ""
-    return urllib3.ProxyManager(f"{parts.scheme}://{parts.hostname}{port}", proxy_headers=headers, **options)
+    libcurl does not come back for a signal, and an exception of a signal's handler would be lost in one of its
+    callbacks. So the main thread has another one do the work, and waits where signals are heard.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return _perform(connection, origin)
+    outcome: list[Any] = []
+    is_done = threading.Event()
 
+    def work() -> None:
+        try:
+            outcome.append(_perform(connection, origin))
+        except BaseException as error:
+            outcome.append(error)
+        finally:
+            is_done.set()
 
-def _content(response: Any, limit: int) -> bytes:
-    """The whole body, decompressed, never more than `limit` bytes of it in either form."""
-    declared = response.headers.get("Content-Length", "")
-    if declared.isdigit() and int(declared) > limit:
-        response.close()
-        raise AnswerTooLarge(f"the answer has {int(declared):,} bytes, over the limit of {limit:,}")
-    coding = response.headers.get("Content-Encoding", "").strip().lower()
-    if coding in ("", "identity"):
-        pieces: list[bytes] = []
-        received = 0
-        while piece := response.read(_PIECE):
-            received += len(piece)
-            if received > limit:
-                response.close()
-                raise AnswerTooLarge(f"the answer is over the limit of {limit:,} bytes")
-            pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    if coding not in ("gzip", "x-gzip", "deflate"):
-        response.close()
-        raise MalformedAnswer(f"the answer is compressed as {coding[:30]!r}, which was not asked for")
-    return _inflated(response, limit)
-
-
-def _inflated(response: Any, limit: int) -> bytes:
-    inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-    pieces: list[bytes] = []
-    received = 0
     try:
-        while piece := response.read(_PIECE):
-            while piece:
-                out = inflate.decompress(piece, limit - received + 1)
-                received += len(out)
-                if received > limit:
-                    response.close()
-                    raise AnswerTooLarge(f"the answer swells to over the limit of {limit:,} bytes once decompressed")
-                pieces.append(out)
-                piece = inflate.unconsumed_tail
-        pieces.append(inflate.flush())
+        threading.Thread(target=work, name="ecgrid-call", daemon=True).start()
+    except RuntimeError:  # the interpreter is ending, and starts no thread any more
+        return _perform(connection, origin)
+    try:
+        is_done.wait()
+    except BaseException:
+        flight.until = 0.0
+        raise
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    status: int = outcome[0]
+    return status
+
+
+def _perform(connection: Any, origin: _Origin) -> int:
+    is_sound = False
+    try:
+        connection.perform()
+        is_sound = True
+        return int(connection.getinfo(pycurl.RESPONSE_CODE))
+    except pycurl.error as error:
+        failed = _Failed(int(error.args[0]), connection)
+    finally:
+        origin.give_back(connection, is_sound=is_sound)
+    raise failed
+
+
+def _reply(status: int, flight: _Flight) -> Reply:
+    headers = flight.headers()
+    content = flight.pieces[0] if len(flight.pieces) == 1 else b"".join(flight.pieces)
+    coding = headers.get("content-encoding", "").lower()
+    if coding not in ("", "identity"):
+        if coding not in _READABLE_CODINGS:
+            raise MalformedAnswer(f"the answer is compressed as {coding[:30]!r}, which was not asked for")
+        content = _inflated(content, flight.limit)
+    return Reply(status, headers.get("content-type", ""), headers.get("retry-after"), content)
+
+
+def _inflated(content: bytes, limit: int) -> bytes:
+    inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    try:
+        made = inflate.decompress(content, limit + 1)
     except zlib.error:
-        response.close()
         raise MalformedAnswer("the compressed answer is damaged") from None
+    if len(made) > limit:
+        raise AnswerTooLarge(f"the answer swells to over the limit of {limit:,} bytes once decompressed")
     if not inflate.eof:
         raise MalformedAnswer("the compressed answer is cut off")
-    return b"".join(pieces)
+    return made
 
 
 def _over_time(total: float) -> ServiceUnreachable:
     return ServiceUnreachable(f"no whole answer within {total:g} s")
 
 
-def _failure(error: Exception, host: str, total: float) -> ECGridError:
-    """What a library's exception means. Its text is not passed on: it may hold the address with its SessionID."""
-    for kind, make in _FAILURES:
-        if isinstance(error, kind):
-            return make(error, host, total)
-    return ServiceUnreachable(f"no answer from {host}: {type(error).__name__}")
+def _failure(failed: _Failed, flight: _Flight, origin: _Origin, total: float) -> ECGridError:
+    """What libcurl's number means. Its text is not passed on: it may hold the address with its SessionID."""
+    host, cause = origin.shown, os.strerror(failed.errno) if failed.errno else f"curl error {failed.code}"
+    if flight.received > flight.limit or failed.code == pycurl.E_FILESIZE_EXCEEDED:
+        return AnswerTooLarge(f"the answer is over the limit of {flight.limit:,} bytes")
+    if origin.proxy and (failed.code in _PROXY or failed.proxy_error or failed.proxy_status not in (0, 200)):
+        refused = f"it answers with {failed.proxy_status}" if failed.proxy_status not in (0, 200) else cause
+        return ServiceUnreachable(f"the proxy gives no way to {host} ({refused})", may_have_run=False)
+    if failed.code in (pycurl.E_OPERATION_TIMEDOUT, pycurl.E_ABORTED_BY_CALLBACK):
+        if failed.was_connected or failed.code == pycurl.E_ABORTED_BY_CALLBACK:
+            return _over_time(total)
+        return ServiceUnreachable(f"no connection to {host} in time", may_have_run=False)
+    make = _FAILURES.get(failed.code)
+    if make is not None:
+        return make(host, cause)
+    return ServiceUnreachable(f"no answer from {host} ({cause})", may_have_run=failed.was_connected)
 
 
-def _cause(error: BaseException) -> str:
-    """The system's word for a failed connection, without addresses of ours."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return f"certificate: {seen.verify_message}"
-        if isinstance(seen, OSError) and seen.strerror:
-            return seen.strerror
-        inner = seen.args[-1] if seen.args and isinstance(seen.args[-1], BaseException) else None
-        seen = inner or seen.__cause__ or seen.__context__
-    return type(error).__name__
+def _cut_off(_host: str, _cause: str) -> ECGridError:
+    return MalformedAnswer("the answer is cut off")
 
 
-def _tls_failure(error: Exception, host: str, _total: float) -> ECGridError:
-    cause = _cause(error)
-    return ServiceUnreachable(
-        f"no trusted connection to {host} ({cause})", should_retry="certificate" not in cause, may_have_run=False
-    )
+def _no_address(host: str, _cause: str) -> ECGridError:
+    return ServiceUnreachable(f"there is no address for {host}", may_have_run=False)
 
 
-_Make = Callable[[Exception, str, float], ECGridError]
-_FAILURES: tuple[tuple[tuple[type[Exception], ...], _Make], ...] = (
-    (
-        (ProxyError,),
-        lambda error, host, total: ServiceUnreachable(
-            f"the proxy gives no way to {host} ({_cause(error)})", may_have_run=False
-        ),
-    ),
-    (
-        (NameResolutionError,),
-        lambda error, host, total: ServiceUnreachable(f"there is no address for {host}", may_have_run=False),
-    ),
-    (
-        (NewConnectionError,),
-        lambda error, host, total: ServiceUnreachable(f"no connection to {host} ({_cause(error)})", may_have_run=False),
-    ),
-    (
-        (ConnectTimeoutError,),
-        lambda error, host, total: ServiceUnreachable(f"no connection to {host} in time", may_have_run=False),
-    ),
-    ((SSLError, ssl.SSLError), _tls_failure),
-    ((ReadTimeoutError, TimeoutError), lambda error, host, total: _over_time(total)),
-    (
-        (IncompleteRead, InvalidChunkLength),
-        lambda error, host, total: MalformedAnswer("the answer is cut off"),
-    ),
-    (
-        (ProtocolError,),
-        lambda error, host, total: (
-            MalformedAnswer("the answer is cut off")
-            if isinstance(error.args[-1] if error.args else None, HTTPIncompleteRead)
-            else ServiceUnreachable(f"the connection to {host} was lost ({_cause(error)})")
-        ),
-    ),
-)
+def _no_connection(host: str, cause: str) -> ECGridError:
+    return ServiceUnreachable(f"no connection to {host} ({cause})", may_have_run=False)
+
+
+def _no_trust(host: str, _cause: str) -> ECGridError:
+    why = "its certificate is not signed by a known authority, has expired, or is another host's"
+    return ServiceUnreachable(f"no trusted connection to {host} ({why})", should_retry=False, may_have_run=False)
+
+
+def _no_tls(host: str, cause: str) -> ECGridError:
+    return ServiceUnreachable(f"no trusted connection to {host} ({cause})", may_have_run=False)
+
+
+def _lost(host: str, cause: str) -> ECGridError:
+    return ServiceUnreachable(f"the connection to {host} was lost ({cause})")
+
+
+_PROXY = (pycurl.E_COULDNT_RESOLVE_PROXY, 97)  # 97 is CURLE_PROXY
+_FAILURES: dict[int, Callable[[str, str], ECGridError]] = {
+    pycurl.E_COULDNT_RESOLVE_HOST: _no_address,
+    pycurl.E_COULDNT_CONNECT: _no_connection,
+    pycurl.E_PEER_FAILED_VERIFICATION: _no_trust,
+    pycurl.E_SSL_CONNECT_ERROR: _no_tls,
+    pycurl.E_PARTIAL_FILE: _cut_off,
+    pycurl.E_GOT_NOTHING: _lost,
+    pycurl.E_SEND_ERROR: _lost,
+    pycurl.E_RECV_ERROR: _lost,
+    pycurl.E_SEND_FAIL_REWIND: _lost,
+}

@@ -20,7 +20,7 @@ from ecgrid_transforms.period import last_full_month, next_month, reporting_mont
 
 _LITTLE_BYTES = 1 << 30
 _CLOCK_OFF_S = 5
-_LIBRARIES = ("ecgrid-billing", "zeep", "lxml", "urllib3", "pyarrow", "duckdb", "prefect")
+_LIBRARIES = ("ecgrid-billing", "zeep", "lxml", "pycurl", "pyarrow", "duckdb", "prefect")
 
 
 class Health(StrEnum):

@@ -123,8 +123,6 @@ def test_lost_connections_and_pages_give_nothing_away(server: Server, written: i
                 client.ask("v3.2", "InvoiceCalculateLineItem", LINE, binding=binding)
             assert_silent(everything_said(caught.value), PASSWORD, "5E551011-0000-4000-8000-000000000001")
     assert_silent(written.getvalue(), PASSWORD, "5E551011-0000-4000-8000-000000000001")
-    if not trouble.drop:
-        assert "SessionID=***" in written.getvalue()  # the HTTP library's own line for GET
 
 
 def test_nobody_home_gives_nothing_away(server: Server, written: io.StringIO) -> None:
