@@ -21,7 +21,7 @@ run: $(READY) ## bill one month of the built-in sandbox (invented data) and reco
 	@$(BIN)/ecgrid-billing run; status=$$?; if [ $$status -gt 1 ]; then exit $$status; fi
 
 test: $(READY) check ## style, types and tests
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY) ## ruff and mypy (the import rule is a test)
 	@$(BIN)/ruff check -q .

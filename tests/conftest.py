@@ -30,3 +30,9 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             "all_proxy",
         }:
             monkeypatch.delenv(name)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, so that at the end no process waits long for another."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

@@ -22,6 +22,8 @@ from ecgrid_sandbox import World
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import last_full_month, month_text
 
+pytestmark = pytest.mark.slow
+
 MONTH = last_full_month()
 ROOT = Path(__file__).resolve().parents[2]
 

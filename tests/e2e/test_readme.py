@@ -12,6 +12,8 @@ import pytest
 
 from ecgrid_sandbox import Sandbox, World
 
+pytestmark = pytest.mark.slow
+
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 MONTH = date(2026, 10, 1)
 WORLD = World.shipped(MONTH)

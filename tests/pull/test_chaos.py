@@ -21,6 +21,8 @@ from ecgrid_flows.settings import Secret
 from ecgrid_flows.store import LocalStore
 from ecgrid_sandbox import SpawnedSandbox, Trouble, World, spawn
 
+pytestmark = pytest.mark.slow
+
 KILLS = 20
 
 

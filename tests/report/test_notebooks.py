@@ -9,6 +9,8 @@ import pytest
 from ecgrid_flows import frames, what_if
 from ecgrid_flows.report import execute
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 

@@ -18,6 +18,8 @@ from ecgrid_flows.report import is_invented
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import LocalStore, open_store
 
+pytestmark = pytest.mark.slow
+
 COMMAND = str(Path(sys.executable).with_name("ecgrid-billing"))
 
 

@@ -20,6 +20,8 @@ from ecgrid_flows.store import LocalStore
 from ecgrid_flows.warehouse import SqlRefused
 from ecgrid_transforms.schemas import FEEDS
 
+pytestmark = pytest.mark.slow
+
 #: Whole relations that read parted ones: each was looked at, and reads what all parts make together.
 READ_THE_PARTS = {
     "core_accounts": {"core_billed_accounts"},
