@@ -291,7 +291,7 @@ def test_a_bad_memory_limit_says_how_to_write_one(built: Build) -> None:
 
 
 def test_no_warehouse_says_how_to_make_one(target: Path) -> None:
-    with pytest.raises(NoSuchData, match="ecgrid-billing build"):
+    with pytest.raises(NoSuchData, match="ecgrid-billing run"):
         warehouse.connect(target)
 
 
