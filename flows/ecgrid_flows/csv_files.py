@@ -14,7 +14,8 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -188,7 +189,7 @@ def _write(
             size += len(piece)
 
         put(header)
-        for batch in batches:
+        for batch in _ahead(batches):
             put(_text_of(batch.column(_LINE)))
             count += batch.num_rows
             for name in sums:
@@ -196,6 +197,16 @@ def _write(
             if also:
                 also(batch.drop_columns([_LINE]))
     return Written(count, size, digest.hexdigest(), sums)
+
+
+def _ahead(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same batches, of which the next is worked out on a thread while one is written."""
+    waiting = iter(batches)
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, waiting, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, waiting, None)
+            yield batch
 
 
 def _text_of(column: pa.StringArray) -> memoryview:

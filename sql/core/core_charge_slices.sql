@@ -73,11 +73,11 @@ SELECT
         pricing_quantity IS NOT NULL
         AND unit_price >= 0
         AND flat >= 0
-        AND pricing_quantity % 0.000000001 = 0
-        AND unit_price % 0.000000001 = 0
+        AND has_nine_places(pricing_quantity)
+        AND has_nine_places(unit_price)
         AND cost % 0.000000001 = 0
-        AND flat % 0.000000001 = 0
-        AND quantity % 0.000000001 = 0
+        AND has_nine_places(flat)
+        AND has_nine_places(quantity)
     ) OVER line AS is_exact
 FROM priced
 WINDOW

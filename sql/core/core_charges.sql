@@ -33,8 +33,8 @@ WITH proved AS (
         coalesce(
             lines.category IN ('Usage', 'Purchase')
             AND lines.schedule_rate >= 0
-            AND lines.schedule_rate % 0.000000001 = 0
-            AND lines.quantity_billed % 0.000000001 = 0
+            AND has_nine_places(lines.schedule_rate)
+            AND has_nine_places(lines.quantity_billed)
             AND try(lines.quantity_billed * lines.schedule_rate) % 0.000000001 = 0
             AND round(try(lines.quantity_billed * lines.schedule_rate), 2) = lines.amount,
             false

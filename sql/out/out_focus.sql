@@ -5,7 +5,7 @@
 SELECT
     charges.billed AS "BilledCost",
     charges.network_id::VARCHAR AS "BillingAccountId",
-    coalesce(ascii_text(networks.account_name), 'Network ' || charges.network_id::VARCHAR) AS "BillingAccountName",
+    coalesce(ascii_text(charges.network_name), 'Network ' || charges.network_id::VARCHAR) AS "BillingAccountName",
     'Network' AS "BillingAccountType",
     NULL::VARCHAR AS "BillingCurrency",
     (charges.reporting_month + INTERVAL 1 MONTH)::TIMESTAMP AS "BillingPeriodEnd",
@@ -28,7 +28,7 @@ SELECT
     charges.unit_price AS "ContractedUnitPrice",
     charges.billed AS "EffectiveCost",
     coalesce(
-        ascii_text(invoices.invoice_number),
+        ascii_text(charges.invoice_number),
         concat_ws('-', 'provisional', charges.contract_id::VARCHAR, left(charges.reporting_month::VARCHAR, 7))
     ) AS "InvoiceId",
     'Loren Data' AS "InvoiceIssuerName",
@@ -45,15 +45,7 @@ SELECT
     CASE WHEN charges.pricing_quantity IS NOT NULL THEN concat_ws(':', charges.account_report, charges.measure_field) END
         AS "SkuId",
     CASE WHEN charges.pricing_quantity IS NOT NULL THEN charges.measure_field END AS "SkuMeter",
-    CASE
-        WHEN charges.pricing_quantity IS NULL THEN NULL
-        WHEN prices.schedule_id IS NOT NULL THEN prices.details
-        -- a schedule that the price list does not know: what the line shows of it
-        ELSE price_details(
-            charges.model, charges.level, charges.schedule_block, charges.schedule_allowance,
-            charges.schedule_minimum, charges.schedule_maximum
-        )
-    END AS "SkuPriceDetails",
+    charges.price_details AS "SkuPriceDetails",
     CASE
         WHEN charges.pricing_quantity IS NOT NULL
             THEN concat_ws(
@@ -70,7 +62,7 @@ SELECT
     ascii_text(charges.account_name) AS "SubAccountName",
     'Mailbox' AS "SubAccountType",
     charges.account_report AS "x_AccountReport",
-    networks.account_name AS "x_BillingAccountName",
+    charges.network_name AS "x_BillingAccountName",
     charges.contract_id AS "x_ContractId",
     charges.is_taxable AS "x_IsTaxable",
     charges.line_date::TIMESTAMP AS "x_LineDate",
@@ -85,9 +77,4 @@ SELECT
     charges.network_id,
     charges.mailbox_id,
     charges.reporting_month
-FROM core_charges AS charges
-LEFT JOIN core_prices AS prices
-    USING (price_list_id, reporting_month, account_report, measure_field, schedule_id)
-LEFT JOIN out_contract_invoices AS invoices
-    ON invoices.contract_id = charges.contract_id AND invoices.reporting_month = charges.reporting_month
-LEFT JOIN core_accounts AS networks ON networks.network_id = charges.network_id AND networks.mailbox_id = 0
+FROM core_charge_terms AS charges

@@ -124,6 +124,7 @@ BUILT = (
     "core_charge_slices",
     "core_charges",
     "core_prices",
+    "core_charge_terms",
     "out_focus",
 )
 
