@@ -451,7 +451,7 @@ def build(
         ) from error
     spill = temp_dir or target.with_name(f"{target.name}.spill")
     try:
-        with closing(_open(str(new), threads, memory_limit, spill)) as connection:
+        with closing(_open(str(new), threads, memory_limit, spill, is_build=True)) as connection:
             if filesystem is not None:
                 connection.register_filesystem(filesystem)
             for name, value in (variables or {}).items():
@@ -487,7 +487,7 @@ def workbench(
         raise StorageFailed(
             f"{path.parent} cannot be written ({error.strerror}); make room or fix its rights"
         ) from error
-    with closing(_open(str(path), threads, memory_limit, temp_dir)) as connection:
+    with closing(_open(str(path), threads, memory_limit, temp_dir, is_build=True)) as connection:
         load_macros(connection, tree)
         yield connection
 
@@ -637,11 +637,17 @@ def _open(
     memory_limit: str | None = None,
     temp_dir: Path | None = None,
     read_only: bool = False,
+    *,
+    is_build: bool = False,
 ) -> Connection:
-    """A connection that installs nothing, keeps no order that SQL did not ask for, and spills where it is told to."""
+    """A connection that installs nothing and spills where it is told to.
+
+    A build keeps no order of rows, for that costs memory. Any other connection does: DuckDB 2.0 hands over even the rows
+    of an ORDER BY as its threads get them ready otherwise, as soon as they fill more than one row group.
+    """
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
-        "preserve_insertion_order": "false",
+        "preserve_insertion_order": "false" if is_build else "true",
         "python_enable_replacements": "false",  # a relation that is missing is not some Python variable of its name
         "TimeZone": "UTC",
     }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -322,3 +323,12 @@ def test_the_projects_own_sql_is_in_order() -> None:
         if sql.reads - known - references
     }
     assert unknown == {}
+
+
+def test_many_ordered_rows_come_in_their_order() -> None:
+    """Several row groups, two threads: what `quote` and the exports read has to be in the order that was asked for."""
+    with warehouse.scratch(threads=2) as connection:
+        connection.execute("CREATE TABLE many AS SELECT hash(i) % 1000000 AS k FROM range(500000) AS r (i)").fetchall()
+        for _ in range(3):
+            found = warehouse.table(connection, "FROM many ORDER BY k")["k"].combine_chunks()
+            assert pc.all(pc.less_equal(found[:-1], found[1:])).as_py()
