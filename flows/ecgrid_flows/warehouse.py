@@ -642,8 +642,8 @@ def _open(
 ) -> Connection:
     """A connection that installs nothing and spills where it is told to.
 
-    A build keeps no order of rows, for that costs memory. Any other connection does: DuckDB 2.0 hands over even the rows
-    of an ORDER BY as its threads get them ready otherwise, as soon as they fill more than one row group.
+    A build keeps no order of rows, for that costs memory. Any other connection does: a table is read in its order,
+    and DuckDB 2.0 else hands over even the rows of an ORDER BY as its threads get them ready (by `execute`).
     """
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
