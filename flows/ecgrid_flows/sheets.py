@@ -13,7 +13,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -109,11 +108,11 @@ def gather(connection: warehouse.Connection, name: str, month: date, order: Sequ
     """
     ordered = f"ORDER BY {listed(order)}" if order else ""
     rows = f"FROM main.{listed([name])} WHERE reporting_month = DATE '{month.isoformat()}' {ordered}"
+    columns = connection.table_function("duckdb_columns").project("table_name").distinct().fetchall()
+    if (name,) not in columns:
+        raise NoSuchData(f"the warehouse has no {name}: an older version built it; `build` it again")
     connection.execute("RESET threads").fetchall()
-    try:
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {listed([name])} AS {rows}").fetchall()
-    except duckdb.CatalogException as error:
-        raise NoSuchData(f"the warehouse has no {name}: an older version built it; `build` it again") from error
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {listed([name])} AS {rows}").fetchall()
     connection.execute("SET threads = 1").fetchall()
 
 
