@@ -281,3 +281,12 @@ def test_nothing_costs_nothing_or_the_first_flat(rate: Any, case: Any) -> None:
         ]
         expected += [Decimal(7 if zero_pays_flat else 0)] * 3
     assert [found.amount for found in rate(asked)] == expected
+
+
+def test_nothing_lies_in_the_free_tier_and_costs_nothing(rate: Any, case: Any) -> None:
+    """A flat at quantity 0 is the first tier's, which a free tier in front is: else 0 would cost more than 1."""
+    tiers = (Tier(minimum=ZERO, maximum=None, rate=ZERO, flat=ONE, block=ONE),)
+    reading = Reading(model="graduated", allowance="free_tier", zero_pays_flat=True)
+    steps = [(ZERO, ONE), (ONE, ONE), (Decimal(2), ONE), (ZERO, ZERO)]
+    found = rate([case(quantity, tiers, reading, allowance) for quantity, allowance in steps])
+    assert [one.amount for one in found] == [ZERO, ZERO, ONE, ONE]
