@@ -44,6 +44,8 @@ TEMPLATES = HERE / "templates"
 SECRETS = ("ECGRID_PASSWORD", "ECGRID_API_KEY", "ECGRID_LOGIN_NAME")
 INVENTED = "Invented data: every network, name, price and amount on this page comes from the built-in sandbox."
 CELL_TIMEOUT_S = 600
+#: The longest folder whose sockets' names are sure to fit (104 bytes on the narrowest system, unix(7) and BSD).
+SOCKET_FOLDER_BYTES = 80
 
 _VEGA_MIME = re.compile(r"application/vnd\.vegalite\.v\d+\+json")
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
@@ -162,6 +164,10 @@ def _kernel_class(scratch: Path, said: Path, are_charts_drawn: bool) -> type:
     from jupyter_client.manager import AsyncKernelManager
 
     class OwnKernel(AsyncKernelManager):
+        def _transport_default(self) -> str:
+            # Ports are chosen by one process and bound by another: whoever comes between them ends the kernel.
+            return "ipc" if len(os.fsencode(scratch)) <= SOCKET_FOLDER_BYTES else "tcp"
+
         def _kernel_spec_manager_default(self) -> KernelSpecManager:
             return KernelSpecManager(kernel_dirs=[])  # leaves the native kernel alone
 

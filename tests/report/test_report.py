@@ -84,9 +84,11 @@ def test_a_kernel_gets_no_secret_and_leaves_nothing_in_home(
     monkeypatch.setenv("ECGRID_API_KEY", "00000000-1111-2222-3333-444444444444")
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(home / ".local/share/jupyter"))
     secrets = "{'ECGRID_PASSWORD', 'ECGRID_API_KEY'}"
-    code = f"import os, sys; [sorted(os.environ.keys() & {secrets}), sys.prefix]"
+    connection = "json.loads(get_connection_info())['transport']"
+    imports = "import json, os, sys\nfrom ipykernel.connect import get_connection_info\n"
+    code = f"{imports}[sorted(os.environ.keys() & {secrets}), sys.prefix, {connection}]"
     executed = execute(notebook(tmp_path, code), {})
-    assert executed.cells[-1].outputs[0].data["text/plain"] == repr([[], sys.prefix])
+    assert executed.cells[-1].outputs[0].data["text/plain"] == repr([[], sys.prefix, "ipc"]), "no port to lose"
     found = {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()}
     assert found == {".local/share/jupyter/kernels/python3/kernel.json"}
     assert capfd.readouterr() == ("", "")
