@@ -5,6 +5,7 @@ network has: refused requests, broken connections, torn answers, and answers los
 another server (`fronting`) it counts how many requests are in flight at once.
 """
 
+import contextlib
 import http.client
 import os
 import random
@@ -209,10 +210,12 @@ def fronting(port: int, seed: int = 1) -> Iterator[Storage]:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port nobody listens on, below those that outgoing connections are given: none of them takes it meanwhile."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.randrange(20_000, 32_000)))
+            port: int = probe.getsockname()[1]
+            return port
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -1,7 +1,9 @@
 """`serve`: runs the schedule in this process, with a Prefect server of its own where none is set up."""
 
+import contextlib
 import ctypes
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -113,6 +115,9 @@ def _wait_until_healthy(server: "subprocess.Popen[bytes]", address: str) -> None
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port nobody listens on, below those that outgoing connections are given: none of them takes it meanwhile."""
+    for _ in range(100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", 20_000 + secrets.randbelow(12_000)))
+            return int(probe.getsockname()[1])
+    raise ServerFailed("no port is free for a Prefect server: start one yourself and set PREFECT_API_URL")
