@@ -618,7 +618,7 @@ def stakes(
         sums(counted, [by], ["difference"]) if not counted.empty else counted.assign(rows=0)[[by, "difference", "rows"]]
     )
     named = added.rename(columns={by: "name", "rows": "findings"})
-    named = named[[value != ZERO for value in named["difference"]]]
+    named = named.loc[[value != ZERO for value in named["difference"]]]
     named["name"] = [(words or {}).get(value, value) for value in named["name"]]
     named = named.sort_values("difference", key=lambda column: column.abs(), ascending=False, kind="stable")
     return (named.head(most) if most else named).reset_index(drop=True)

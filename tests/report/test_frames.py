@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from ecgrid_flows import frames
+from ecgrid_flows import frames, page
 from ecgrid_flows.errors import NoSuchData
 from ecgrid_transforms.money import Decimal
 
@@ -95,3 +95,14 @@ def test_the_data_folder_is_found_further_up(
     monkeypatch.setenv("ECGRID_DATA_DIR", str(tmp_path / "elsewhere"))
     with pytest.raises(NoSuchData, match="ecgrid-billing run"):
         frames.open_book()
+
+
+@pytest.mark.parametrize("by", ["check_name", "account"])
+def test_a_month_where_nothing_hangs_on_the_findings_has_no_stakes(by: str) -> None:
+    money = pd.ArrowDtype(pa.decimal128(28, 10))
+    undecided = {"check_name": "reading_undecided", "severity": "warning", "network_id": 1, "mailbox_id": 0}
+    findings = pd.DataFrame([{**undecided, "account_name": None, "difference": None}]).astype({"difference": money})
+    for found in (findings, findings.iloc[:0], findings.assign(difference=pd.array([Decimal(0)], money))):
+        at_stake = page.stakes(found, by)
+        assert at_stake.empty
+        assert {"name", "difference", "findings"} <= set(at_stake.columns)
