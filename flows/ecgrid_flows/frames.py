@@ -68,20 +68,26 @@ class Book:
         return sorted(months["reporting_month"])
 
     def month(self, wanted: str | date | None = None) -> date:
-        """`wanted` (`2026-10`) as a month, by default the newest; raises `NoSuchData` for one that has no lines."""
+        """`wanted` (`2026-10`) as a month, by default the newest; raises `NoSuchData` for one that was never pulled.
+
+        A month that was pulled and in which nothing was billed is a month too.
+        """
         months = self.months()
-        if not months:
-            raise NoSuchData(f"{self.path} holds no billed line: run `ecgrid-billing run` first")
         if not wanted:
+            if not months:
+                raise NoSuchData(f"{self.path} holds no billed line: run `ecgrid-billing run` first")
             return months[-1]
         month = parse_month(wanted) if isinstance(wanted, str) else wanted.replace(day=1)
-        if month not in months:
-            held = f"{month_text(months[0])} to {month_text(months[-1])}"
+        if month not in months and not self._was_pulled(month):
+            held = f" ({month_text(months[0])} to {month_text(months[-1])} have)" if months else ""
             raise NoSuchData(
-                f"{month_text(month)} has no billed lines here ({held} have): "
+                f"{month_text(month)} has no billed lines here{held}: "
                 f"run `ecgrid-billing run --month {month_text(month)}` first"
             )
         return month
+
+    def _was_pulled(self, month: date) -> bool:
+        return not warehouse.frame(self._connection, "FROM raw_calls WHERE reporting_month = ? LIMIT 1", [month]).empty
 
 
 def open_book(data_dir: str | Path | None = None) -> Book:

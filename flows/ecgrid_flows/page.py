@@ -181,15 +181,20 @@ def verdict(month: date, lines: pd.DataFrame, findings: pd.DataFrame, notice: st
         tone, title = "bad", "Query this bill before paying it"
     elif warnings:
         tone, title = "look", "This bill fits, but for points to look at"
+    elif lines.empty:
+        tone, title = "look", "Nothing was billed"
     else:
         tone, title = "good", "This bill fits its price lists"
     found = listing([plural(number, word) for number, word in ((errors, "error"), (warnings, "warning")) if number])
     stakes = listing(
         [f"<b>{money(value)}</b> too {word}" for value, word in ((over, "much"), (under, "little")) if value]
     )
-    say = (
-        f"{found} in {plural(len(lines), 'line')}." if found else f"All {plural(len(lines), 'line')} are accounted for."
-    )
+    if found:
+        say = f"{found} in {plural(len(lines), 'line')}."
+    elif lines.empty:
+        say = "The service was asked, and answered without a line."
+    else:
+        say = f"All {plural(len(lines), 'line')} are accounted for."
     if stakes:
         say += f" {stakes} of {money(billed)} billed."
     advice = []

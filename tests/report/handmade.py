@@ -28,6 +28,7 @@ VOLUME = ((1, 0, 1000, "0.10"), (2, 1000, 5000, "0.08"), (3, 5000, None, "0.05")
 MONEY = pa.decimal128(28, 10)
 PROOF_MONEY = pa.decimal128(38, 20)
 MONTH = date(2026, 10, 1)
+QUIET_MONTH = date(2026, 11, 1)  # was asked, and nothing was billed
 
 KEY = [
     ("network_id", pa.int32()),
@@ -143,6 +144,7 @@ USAGE = pa.schema(
         ("is_tied", pa.bool_()),
     ]
 )
+CALLS = pa.schema([("reporting_month", pa.date32())])
 MONTH_ON_MONTH = pa.schema(
     [
         *KEY,
@@ -281,6 +283,7 @@ def build(target: Path, accounts: int = 12, months: int = 3, wrong_every: int = 
             ("out_month_on_month", MONTH_ON_MONTH, changes),
             ("out_invoice_tieout", INVOICES, invoices),
             ("out_usage_tieout", USAGE, usage),
+            ("raw_calls", CALLS, [(MONTH,), (QUIET_MONTH,)]),
         ):
             connection.register("rows", arrow(schema, rows))
             connection.execute(f'CREATE TABLE "{relation}" AS FROM rows').fetchall()

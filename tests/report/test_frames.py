@@ -82,6 +82,7 @@ def test_the_month_is_the_newest_unless_one_is_named(handmade_dir: Path) -> None
         assert book.month("2026-08") == date(2026, 8, 1)
         with pytest.raises(NoSuchData, match=r"2025-01 .*2026-08 to 2026-10.*run --month 2025-01"):
             book.month("2025-01")
+        assert book.month("2026-11") == handmade.QUIET_MONTH, "asked, and nothing was billed"
 
 
 def test_the_data_folder_is_found_further_up(

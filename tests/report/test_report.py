@@ -45,6 +45,13 @@ def test_service_text_never_becomes_markup(page: Path) -> None:
     assert "\\u003cscript\\u003e" in text, "the chart's data are JSON inside a script element"
 
 
+def test_a_month_in_which_nothing_was_billed_has_its_page(handmade_dir: Path) -> None:
+    made = report_month(Settings(data_dir=str(handmade_dir)), handmade.QUIET_MONTH)
+    assert "Nothing was billed" in made.read_text(encoding="utf-8")
+    made.unlink()
+    made.parent.rmdir()
+
+
 @pytest.mark.slow
 def test_a_month_of_50_000_lines_stays_small(tmp_path: Path) -> None:
     handmade.build(tmp_path / "warehouse/billing.duckdb", accounts=25_000, months=1, wrong_every=8)
