@@ -20,10 +20,18 @@ WITH factors AS (
         product,
         expected_amount,
         product - flat AS cost,
-        coalesce(try(blocks * rate) = product - flat, false) AS is_of_blocks,
-        coalesce(try(quantity * rate) = product - flat, false) AS is_of_units,
-        blocks
+        blocks,
+        CASE
+            WHEN try(blocks * rate) = product - flat THEN 'blocks'
+            WHEN try(quantity * rate) = product - flat THEN 'units'
+            WHEN product = flat THEN 'nothing'
+        END AS told_by
     FROM out_line_proofs
+),
+sliced_lines AS (
+    SELECT network_id, mailbox_id, reporting_month, account_report, measure_field
+    FROM out_line_proofs
+    WHERE slice = 2
 ),
 priced AS (
     SELECT
@@ -40,11 +48,48 @@ priced AS (
         product,
         cost,
         expected_amount,
-        CASE WHEN is_of_blocks THEN blocks WHEN is_of_units OR cost = 0 THEN quantity END AS pricing_quantity,
-        CASE WHEN is_of_blocks OR is_of_units THEN rate WHEN cost = 0 THEN 0 END AS unit_price,
-        CASE WHEN is_of_blocks AND block > 0 AND block <> 1 THEN block END AS pricing_block
+        CASE told_by WHEN 'blocks' THEN blocks WHEN 'units' THEN quantity WHEN 'nothing' THEN quantity END
+            AS pricing_quantity,
+        CASE told_by WHEN 'blocks' THEN rate WHEN 'units' THEN rate WHEN 'nothing' THEN 0 END AS unit_price,
+        CASE WHEN told_by = 'blocks' AND block > 0 AND block <> 1 THEN block END AS pricing_block
     FROM factors
+),
+judged AS (
+    SELECT
+        *,
+        pricing_quantity IS NOT NULL
+        AND unit_price >= 0
+        AND flat >= 0
+        AND has_nine_places(pricing_quantity)
+        AND has_nine_places(unit_price)
+        AND cost % 0.000000001 = 0
+        AND has_nine_places(flat)
+        AND has_nine_places(quantity) AS is_exact
+    FROM priced
 )
+-- most lines have one slice, and nothing of it needs to be sorted
+SELECT
+    network_id,
+    mailbox_id,
+    reporting_month,
+    account_report,
+    measure_field,
+    slice,
+    level,
+    schedule_id,
+    quantity,
+    quantity::DECIMAL(38, 10) AS line_quantity,
+    pricing_quantity,
+    pricing_block,
+    unit_price,
+    cost,
+    flat,
+    expected_amount::DECIMAL(38, 10) - flat AS billed,
+    expected_amount,
+    is_exact
+FROM judged
+ANTI JOIN sliced_lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+UNION ALL
 SELECT
     network_id,
     mailbox_id,
@@ -69,17 +114,9 @@ SELECT
     - CASE WHEN slice = 1 THEN 0 ELSE round(sum(product) OVER running - product, 2) END::DECIMAL(38, 10)
     - flat AS billed,
     expected_amount,
-    bool_and(
-        pricing_quantity IS NOT NULL
-        AND unit_price >= 0
-        AND flat >= 0
-        AND has_nine_places(pricing_quantity)
-        AND has_nine_places(unit_price)
-        AND cost % 0.000000001 = 0
-        AND has_nine_places(flat)
-        AND has_nine_places(quantity)
-    ) OVER line AS is_exact
-FROM priced
+    bool_and(is_exact) OVER line
+FROM judged
+SEMI JOIN sliced_lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 WINDOW
     line AS (PARTITION BY network_id, mailbox_id, reporting_month, account_report, measure_field),
     running AS (PARTITION BY network_id, mailbox_id, reporting_month, account_report, measure_field ORDER BY slice)

@@ -28,17 +28,7 @@ WITH proved AS (
             AND lines.expected_amount = slices.expected_amount
             AND lines.category IN ('Usage', 'Purchase'),
             false
-        ) AS is_sliced,
-        -- a line that shows the two numbers that were multiplied is told by them; otherwise the line was sold, once
-        coalesce(
-            lines.category IN ('Usage', 'Purchase')
-            AND lines.schedule_rate >= 0
-            AND has_nine_places(lines.schedule_rate)
-            AND has_nine_places(lines.quantity_billed)
-            AND try(lines.quantity_billed * lines.schedule_rate) % 0.000000001 = 0
-            AND round(try(lines.quantity_billed * lines.schedule_rate), 2) = lines.amount,
-            false
-        ) AS shows_factors
+        ) AS is_sliced
     FROM core_charge_lines AS lines
     LEFT JOIN core_charge_slices AS slices
         USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
@@ -46,6 +36,18 @@ WITH proved AS (
 charged AS (
     SELECT
         *,
+        -- a line that shows the two numbers that were multiplied is told by them; otherwise the line was sold, once
+        CASE
+            WHEN is_sliced OR category NOT IN ('Usage', 'Purchase') THEN false
+            ELSE coalesce(
+                schedule_rate >= 0
+                AND has_nine_places(schedule_rate)
+                AND has_nine_places(quantity_billed)
+                AND try(quantity_billed * schedule_rate) % 0.000000001 = 0
+                AND round(try(quantity_billed * schedule_rate), 2) = amount,
+                false
+            )
+        END AS shows_factors,
         unnest(
             CASE
                 WHEN NOT is_sliced THEN ['line']

@@ -16,6 +16,7 @@ SELECT
     slices.lower_bound,
     slices.upper_bound,
     slices.block,
-    slices.units AS billed_quantity
+    slices.units AS billed_quantity,
+    slices.slice
 FROM core_rating_slices AS slices
 INNER JOIN core_rated AS rated ON rated.case_id = slices.case_id AND rated.error IS NULL

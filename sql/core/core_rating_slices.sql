@@ -14,9 +14,15 @@
 -- flats.
 -- amount = flat + units billed x what one costs; `remainder` is what its 20 decimals could not hold, in parts
 -- of the 20th decimal over `common_block`. Either is null when it does not fit (18 whole digits).
+-- `slice` numbers the tiers that take part, from 1: the tiers reached are the first ones, behind the free tier if any.
 WITH cut AS (
     SELECT
         quantities.case_id,
+        CASE
+            WHEN quantities.standing <> 'priced' OR quantities.is_whole THEN 1
+            WHEN quantities.free_quantity > 0 THEN steps.tier + 1
+            ELSE steps.tier
+        END::INTEGER AS slice,
         steps.* EXCLUDE (ladder_id, kind),
         quantities.free_quantity,
         quantities.standing = 'priced' AND (quantities.is_allowance_in_slices OR steps.is_summed) AS is_to_sum,
@@ -63,7 +69,8 @@ SELECT
     block,
     try_cast(lower_bound + free_quantity AS DECIMAL(28, 10)) AS lower_bound,
     try_cast(upper_bound + free_quantity AS DECIMAL(28, 10)) AS upper_bound,
-    is_to_sum
+    is_to_sum,
+    slice
 FROM billed
 UNION ALL
 SELECT
@@ -80,6 +87,7 @@ SELECT
     NULL,
     0,
     free_quantity,
-    false
+    false,
+    1
 FROM core_rating_quantities
 WHERE free_quantity > 0 AND (standing = 'free' OR (standing = 'priced' AND NOT is_whole))

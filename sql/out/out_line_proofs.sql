@@ -9,10 +9,7 @@ SELECT
     lines.reporting_month,
     lines.account_report,
     lines.measure_field,
-    row_number() OVER (
-        PARTITION BY lines.network_id, lines.mailbox_id, lines.reporting_month, lines.account_report, lines.measure_field
-        ORDER BY slices.tier
-    )::INTEGER AS slice,
+    coalesce(slices.slice, 1)::INTEGER AS slice,
     coalesce(slices.tier, 1)::INTEGER AS tier,
     tiers.level,
     tiers.schedule_id,
