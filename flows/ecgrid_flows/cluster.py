@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 #: A worker that died keeps its leases on calls in flight for this long.
 LEASE_S = 10
 LONGEST_START_S = 60
+#: How long a running cluster is waited for: the lock of a run that was killed is given up by the scheduler meanwhile.
+LONGEST_WAIT_S = 60
 #: Threads per worker process: batches under way, so that no lease waits for the tail of another batch.
 MOST_BATCHES = 32
 
@@ -120,16 +122,18 @@ def opened(settings: Settings, store: Store) -> Iterator[Cluster]:
     try:
         with dask.config.set(_CONFIG), _environment(settings), _runner(settings) as runner:
             cluster = Cluster(runner, run)
+            data_dir = settings.data_dir if settings.is_remote else str(Path(settings.data_dir).absolute())
+            job = Job(run, data_dir, settings.concurrency, service_of(settings), beacon)
             try:
-                data_dir = settings.data_dir if settings.is_remote else str(Path(settings.data_dir).absolute())
-                job = Job(run, data_dir, settings.concurrency, service_of(settings), beacon)
                 cluster.client.wait_for_workers(1, timeout=LONGEST_START_S)
-                cluster.client.register_plugin(RunOnWorker(job))
-                yield cluster
             except TimeoutError as error:
                 raise Incomplete(f"no worker joined the cluster within {LONGEST_START_S} s: start some") from error
-            finally:
-                cluster.close()
+            with _alone(cluster.client, settings):
+                try:
+                    cluster.client.register_plugin(RunOnWorker(job))
+                    yield cluster
+                finally:
+                    cluster.close()
     finally:
         with suppress(BillingError):
             store.delete(beacon)
@@ -163,6 +167,22 @@ def _runner(settings: Settings) -> Iterator[DaskTaskRunner]:
                 f"({type(error).__name__}): start it, or write dask or threads"
             ) from error
         yield runner
+
+
+@contextmanager
+def _alone(client: distributed.Client, settings: Settings) -> Iterator[None]:
+    """Keep other runs off a running cluster: a worker has one run open, and the bound on calls in flight is a run's."""
+    if settings.task_runner == "dask":
+        yield
+        return
+    lock = distributed.Lock("ecgrid-billing", client.scheduler, client.loop)
+    if not lock.acquire(timeout=f"{LONGEST_WAIT_S}s"):
+        raise Incomplete(f"another run uses the cluster {settings.task_runner}: run again when it has ended")
+    try:
+        yield
+    finally:
+        with suppress(Exception):  # a cluster that is gone holds nothing
+            lock.release()
 
 
 @contextmanager

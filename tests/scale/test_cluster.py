@@ -1,5 +1,6 @@
 """A Dask cluster of two worker processes: the local run's result, line for line, though a worker is killed at work."""
 
+import logging
 import os
 import pickle
 import signal
@@ -9,16 +10,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import cloudpickle
+import distributed
 import pytest
 from billing import MONTHS, TELLING, Billed, lines, pull, relations, running
 from storage import Storage, fronting
 
-from ecgrid_flows import tasks
-from ecgrid_flows.errors import SettingsError
+from ecgrid_flows import cluster, runs, tasks
+from ecgrid_flows.errors import Incomplete, SettingsError
 from ecgrid_flows.runs import Run
 from ecgrid_flows.settings import Secret, Settings
 from ecgrid_flows.store import LocalStore
@@ -89,6 +92,33 @@ def test_a_stopped_run_and_killed_workers_change_nothing(local: Billed, counted:
     for name in TELLING:
         assert parted[name].equals(local.relations[name]), name
     assert local.sandbox.open_sessions == 0
+
+
+@pytest.mark.slow
+def test_a_running_cluster_serves_one_run_at_a_time(
+    local: Billed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = local.settings(tmp_path / "data")
+    for name, value in local_environment(settings).items():  # as whoever starts the workers has to
+        monkeypatch.setenv(name, value)
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=2, dashboard_address=None, silence_logs=logging.CRITICAL
+    ) as running_one:
+        address = running_one.scheduler_address.replace("tcp://", "dask://")
+        month = MONTHS[0]
+        with running(replace(settings, task_runner=address)) as run:
+            pull(run, month)
+            monkeypatch.setattr(cluster, "LONGEST_WAIT_S", 0.1)
+            (tmp_path / "other").mkdir()
+            other = local.settings(tmp_path / "other", task_runner=address)
+            with (
+                pytest.raises(Incomplete, match=f"another run uses the cluster {address}"),
+                cluster.opened(other, LocalStore(tmp_path / "other")),
+            ):
+                pytest.fail("it must not open")
+            assert run.cluster is not None
+            assert run.cluster.client.run(lambda: runs.current().settings.data_dir), "the first run is still open"
+    assert lines(LocalStore(tmp_path / "data"), month) == lines(LocalStore(local.data_dir), month)
 
 
 def stopped_run(settings: Settings, raw: Path) -> int:
