@@ -31,6 +31,7 @@ from ecgrid_client.errors import (
     ECGridError,
     InvalidArgument,
     MalformedAnswer,
+    ServiceUnreachable,
     SessionExpired,
     SettingsError,
     Stopped,
@@ -270,7 +271,12 @@ class ECGridClient:
         credentials = self._credentials
         if credentials is None or not credentials.login_name or not credentials.password:
             raise SettingsError("a session is opened with ECGRID_LOGIN_NAME and ECGRID_PASSWORD: set them")
-        answer = self.ask(api_version, "Login", {"LoginName": credentials.login_name, "Password": credentials.password})
+        arguments = {"LoginName": credentials.login_name, "Password": credentials.password}
+        try:
+            answer = self.ask(api_version, "Login", arguments)
+        except ECGridError as error:
+            error.should_retry = False  # it was repeated already: the call that wants the session is not to start over
+            raise
         session_id = (decode.scalar(answer.body) or "").strip()
         if not session_id:
             raise CredentialsRefused(
@@ -364,8 +370,15 @@ class _Call:
         self.sent = 0
         self.renewals = 0
         self.latency_ms = 0
+        self.was_lost = False
         self.expired: Session | None = None
         self.failure: ECGridError | None = None
+
+    @property
+    def wants_new_connection(self) -> bool:
+        """A kept connection may be dead: a write and a logout have one try, and a lost call would be lost again."""
+        name = self.operation.name
+        return self.was_lost or name == "Logout" or not self.operation.is_repeatable(self.arguments)
 
     @property
     def key(self) -> str:
@@ -411,7 +424,7 @@ class _Caller:
                 request.body,
                 query=request.query,
                 timeout_s=timeout_s,
-                is_repeatable=call.operation.is_repeatable(call.arguments),
+                is_new_connection=call.wants_new_connection,
             )
             _check(call, reply)
         except ECGridError as error:
@@ -422,6 +435,7 @@ class _Caller:
                 call.log(logging.DEBUG, str(reply.status))
             return _answer(call, reply, reply.body), None
         call.latency_ms = int((time.perf_counter() - started) * 1000)
+        call.was_lost = isinstance(failure, ServiceUnreachable)
         failure.attempts = call.sent
         where = call.where
         message = failure.message if failure.message.startswith(where) else f"{where}: {failure.message}"

@@ -230,13 +230,13 @@ class Transport:
         query: str = "",
         timeout_s: float | None = None,
         max_bytes: int | None = None,
-        is_repeatable: bool = True,
+        is_new_connection: bool = False,
     ) -> Reply:
         """Sends one request: a GET, or a POST of `body`. `query` goes behind `url`, and into no message.
 
-        A GET over a kept connection that is lost meanwhile goes out again over a new one; where that is not
-        `is_repeatable`, it gets a new connection at once. Raises `ServiceUnreachable`, `MalformedAnswer` (cut off),
-        `AnswerTooLarge` or `SettingsError`.
+        The server may have closed a kept connection meanwhile, and the request is lost with it: what must not be lost,
+        or was lost before, asks for `is_new_connection`. (A GET goes out again by itself.) Raises
+        `ServiceUnreachable`, `MalformedAnswer` (cut off), `AnswerTooLarge` or `SettingsError`.
         """
         origin = self._of_url.get(url) or self._origin(url)
         total = min(self._call_timeout_s, timeout_s or self._call_timeout_s)
@@ -247,7 +247,7 @@ class Transport:
         connection.setopt(pycurl.HTTPHEADER, [*lines, "Accept-Encoding: gzip", "Expect:"])
         connection.setopt(pycurl.TIMEOUT_MS, max(int(total * 1000), 1))
         connection.setopt(pycurl.MAXFILESIZE_LARGE, flight.limit)
-        connection.setopt(pycurl.FRESH_CONNECT, 0 if is_repeatable else 1)
+        connection.setopt(pycurl.FRESH_CONNECT, 1 if is_new_connection else 0)
         connection.setopt(pycurl.HEADERFUNCTION, flight.take_head)
         connection.setopt(pycurl.WRITEFUNCTION, flight.take)
         connection.setopt(pycurl.XFERINFOFUNCTION, flight.is_over)

@@ -91,12 +91,15 @@ class Server:
         self.rules: Callable[[Asked], Told | None] = lambda asked: None
         self.sessions_opened = 0
         self.sessions_closed: list[str] = []
+        #: Closes each connection without a word when a request past so many comes over it.
+        self.most_on_connection: int | None = None
         self._lock = threading.Lock()
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
+            served = 0
 
             def do_GET(self) -> None:
                 self._serve()
@@ -108,6 +111,11 @@ class Server:
                 pass
 
             def _serve(self) -> None:
+                self.served += 1
+                if owner.most_on_connection is not None and self.served > owner.most_on_connection:
+                    self.close_connection = True
+                    self.connection.close()
+                    return
                 length = int(self.headers.get("Content-Length") or 0)
                 headers = {key.lower(): value for key, value in self.headers.items()}
                 asked = Asked(self.command, self.path, headers, self.rfile.read(length))

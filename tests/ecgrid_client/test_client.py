@@ -787,3 +787,18 @@ def test_connections_are_kept_and_shared(server: Server) -> None:
             client.ask("v3.2", "Version")
             client.ask("v2.3", "Version")
     assert len(ports) == 1
+
+
+def test_a_kept_connection_that_the_server_closed_loses_neither_call_nor_logout(server: Server) -> None:
+    server.most_on_connection = 1
+    server.rules = lambda asked: told(LINE) if asked.operation == OPERATION else None
+    with server.client() as client:
+        assert [client.ask("v3.2", OPERATION, KEY).attempts for _ in range(3)] == [2, 2, 2]
+    assert len(server.sessions_closed) == 1
+
+
+def test_a_login_is_sent_no_oftener_than_any_call(server: Server) -> None:
+    server.rules = lambda asked: Told(b"", 503, {}) if asked.operation == "Login" else None
+    with server.client() as client, pytest.raises(errors.ServiceBusy):
+        client.ask("v3.2", OPERATION, KEY)
+    assert len(server.asked) == 3, "max_attempts of these clients"
