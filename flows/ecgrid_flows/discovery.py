@@ -4,7 +4,7 @@ Every list may be refused, PENDING or shallow (facts 4.5, 8), so each source onl
 ContractInfo of each), networks (NetworkList; each network's Root mailbox 0 is an account), mailboxes (MailboxListEx per
 network, MailboxList where that is refused), and the accounts file of the settings, which then limits the rest.
 What one source refuses the others still give; each refusal is one warning. A source that gave no usable answer at all
-is another matter: accounts might be missing, so the run ends incomplete.
+is another matter: accounts might be missing, so the month ends incomplete, whatever the others gave.
 """
 
 import csv
@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ecgrid_client import datasets, decode
-from ecgrid_flows.errors import Incomplete, SettingsError, Unreachable
+from ecgrid_client.errors import NotImplementedByService
+from ecgrid_flows.errors import SettingsError, Unreachable
 from ecgrid_flows.journal import Arguments, RawAnswer
 from ecgrid_flows.progress import Reporter
 from ecgrid_transforms.accounts import Billed, united
@@ -30,6 +31,7 @@ ALL = -1  # "all" for NetworkID, MailboxID and ECGridID filters (facts 5)
 MONTHLY_REPORTS = (1, 2, 3, 4)
 #: Feeds whose answers say what is to be billed.
 ESSENTIAL = ("accounts", "contracts", "price_schedules")
+_NOT_OFFERED = NotImplementedByService.code
 INTERCONNECT_DAYS = 31
 STATS_MINUTES = (60, 1440)
 
@@ -47,24 +49,37 @@ READERS: Mapping[str, Callable[[bytes], Any]] = {
     "InvoiceList": decode.invoices,
     "InvoiceInfo": decode.invoice,
     "InvoiceCalculate": decode.invoice,
+    "ReportMonthly": datasets.tables,
     "ReportMonthlyEx": datasets.tables,
+    "InterconnectCount": datasets.tables,
     "InterconnectCountEx": datasets.tables,
+    "ReportInstantStats": datasets.tables,
     "ReportInstantStatsEx": datasets.tables,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Who is billed in a month, and by which contracts and price lists (None: it could not be read)."""
+    """Who is billed in a month, and by which contracts and price lists (None: it could not be read).
+
+    `unanswered` are the calls that might have named more and never got a usable answer, each with why.
+    """
 
     month: date
     accounts: Sequence[Billed]
     contracts: Sequence[Contract]
     price_lists: dict[int, Pricelist | None]
+    unanswered: Sequence[str] = ()
 
     @property
     def networks(self) -> list[int]:
         return sorted({billed.account.network_id for billed in self.accounts})
+
+    @property
+    def contract_ids(self) -> list[int]:
+        """The contracts in force; where ContractList names none, those that the accounts name."""
+        listed = [contract.contract_id for contract in self.contracts]
+        return listed or sorted({billed.contract_id for billed in self.accounts if billed.contract_id})
 
 
 class Asker(Protocol):
@@ -77,12 +92,14 @@ class Asker(Protocol):
 
 def scope(asker: Asker, month: date, only: frozenset[Account] | None, reporter: Reporter) -> Scope:
     """Who is billed (of `only`, where given); raises `Unreachable` when no source names any account."""
-    contracts = _contracts(asker, month, reporter)
+    unanswered: list[str] = []
+    contracts = _contracts(asker, month, reporter, unanswered)
     found = [("contract", info) for contract in contracts for info in _accounts_of(contract)]
-    networks = _networks(asker, month, reporter)
+    networks = _networks(asker, month, reporter, unanswered)
     found += [("network", info) for info in networks]
     named = {info.account.network_id for _, info in found} | {account.network_id for account in only or ()}
-    found += [("mailbox", info) for info in _mailboxes(asker, month, sorted(named), reporter)]
+    found += [("mailbox", info) for info in _mailboxes(asker, month, sorted(named), reporter, unanswered)]
+    found += _roots(found)
     if only is not None:
         found += _single(asker, month, sorted(only - {info.account for _, info in found}))
     accounts = united(found, only)
@@ -92,7 +109,8 @@ def scope(asker: Asker, month: date, only: frozenset[Account] | None, reporter: 
             "Name them in a CSV with network_id,mailbox_id and set ECGRID_ACCOUNTS"
         )
     lists = sorted({billed.price_list_id for billed in accounts if billed.price_list_id})
-    return Scope(month, accounts, contracts, _price_lists(asker, month, lists, reporter))
+    price_lists = _price_lists(asker, month, lists, reporter, unanswered)
+    return Scope(month, accounts, contracts, price_lists, unanswered)
 
 
 def read_accounts_file(path: Path) -> frozenset[Account]:
@@ -124,22 +142,15 @@ def ask_beside(asker: Asker, scope: Scope, reporter: Reporter) -> None:
     """Ask what is stored beside the lines: invoices, their trial calculation, and the reports, where rights allow."""
     _ask_invoices(asker, scope, reporter)
     _ask_trials(asker, scope, reporter)
-    month = scope.month
-    networks = scope.networks
-    counts: list[Arguments] = [
-        {"NetworkID": n, "MailboxID": ALL, "ECGridID": ALL, "MaxDays": INTERCONNECT_DAYS} for n in networks
-    ]
-    _ask_until_refused(asker, month, STATISTICS_API, "InterconnectCountEx", counts, reporter)
+    _ask_or_own(
+        asker, scope, STATISTICS_API, "InterconnectCount", {"MaxDays": INTERCONNECT_DAYS}, reporter, ECGridID=ALL
+    )
     first, second = STATS_MINUTES
-    stats: list[Arguments] = [
-        {"NetworkID": n, "MailboxID": ALL, "ECGridID": ALL, "Minutes1": first, "Minutes2": second} for n in networks
-    ]
-    _ask_until_refused(asker, month, STATISTICS_API, "ReportInstantStatsEx", stats, reporter)
+    spans: Arguments = {"Minutes1": first, "Minutes2": second}
+    _ask_or_own(asker, scope, STATISTICS_API, "ReportInstantStats", spans, reporter, ECGridID=ALL)
     for number in MONTHLY_REPORTS:
-        reports: list[Arguments] = [
-            {"NetworkID": n, "MailboxID": ALL, "Report": number, "Month": reporting_month_text(month)} for n in networks
-        ]
-        if not _ask_until_refused(asker, month, BILLING_API, "ReportMonthlyEx", reports, reporter):
+        report: Arguments = {"Report": number, "Month": reporting_month_text(scope.month)}
+        if not _ask_or_own(asker, scope, BILLING_API, "ReportMonthly", report, reporter):
             break
 
 
@@ -172,65 +183,89 @@ def invoice_list_arguments(contract_id: int, month: date) -> dict[str, str | int
 
 def _ask_invoices(asker: Asker, scope: Scope, reporter: Reporter) -> None:
     month = scope.month
-    many = [invoice_list_arguments(contract.contract_id, month) for contract in scope.contracts]
-    lists = _ask_until_refused(asker, month, BILLING_API, "InvoiceList", many, reporter)
+    many = [invoice_list_arguments(contract_id, month) for contract_id in scope.contract_ids]
+    lists = _ask_each(asker, month, BILLING_API, "InvoiceList", many, reporter)
     listed = sorted({invoice.invoice_id for answer in lists for invoice in decode.invoices(answer.body)})
-    _ask_until_refused(
-        asker, month, BILLING_API, "InvoiceInfo", [_id("InvoiceID", number) for number in listed], reporter
-    )
+    _ask_each(asker, month, BILLING_API, "InvoiceInfo", [_id("InvoiceID", number) for number in listed], reporter)
 
 
 def _ask_trials(asker: Asker, scope: Scope, reporter: Reporter) -> None:
-    many = [trial_arguments(contract.contract_id, scope.month) for contract in scope.contracts]
-    _ask_until_refused(asker, scope.month, BILLING_API, "InvoiceCalculate", many, reporter)
+    many = [trial_arguments(contract_id, scope.month) for contract_id in scope.contract_ids]
+    _ask_each(asker, scope.month, BILLING_API, "InvoiceCalculate", many, reporter)
 
 
-def _ask_until_refused(
+def _ask_or_own(
+    asker: Asker,
+    scope: Scope,
+    version: str,
+    operation: str,
+    arguments: Arguments,
+    reporter: Reporter,
+    **all_of: int,
+) -> list[RawAnswer]:
+    """The good answers of the operation's Ex form, asked of every network.
+
+    Where it gives none, the plain form tells of the session's own network and mailbox (facts 5).
+    """
+    many: list[Arguments] = [
+        {"NetworkID": network, "MailboxID": ALL, **all_of, **arguments} for network in scope.networks
+    ]
+    good = _ask_each(asker, scope.month, version, f"{operation}Ex", many, reporter)
+    return good or _ask_each(asker, scope.month, version, operation, [arguments], reporter)
+
+
+def _ask_each(
     asker: Asker,
     month: date,
     version: str,
     operation: str,
     many: Sequence[Arguments],
     reporter: Reporter,
+    unanswered: list[str] | None = None,
 ) -> list[RawAnswer]:
-    """The good answers. When the first is refused the rest are not asked: one warning tells of all."""
-    if not many:
-        return []
+    """The good answers. Rights may differ from one network or contract to the next, so each is asked.
+
+    Where the service has no such operation the rest is not asked. One warning tells of all that were refused alike.
+    """
     answers = asker.ask_many(month, version, operation, many[:1])
-    if not _refused(answers[0], reporter):
+    if many and answers[0].fault_code != _NOT_OFFERED:
         answers += asker.ask_many(month, version, operation, many[1:])
-    return [answer for answer in answers if not _refused(answer, reporter)]
+    _warn(answers, reporter, unanswered)
+    return [answer for answer in answers if answer.fault_code is None]
 
 
 def _id(name: str, number: int) -> Arguments:
     return {name: number}
 
 
-def _refused(answer: RawAnswer, reporter: Reporter) -> bool:
-    if answer.fault_code is None:
-        return False
-    if not answer.is_usable and answer.feed in ESSENTIAL:
-        raise Incomplete(
-            f"{answer.operation} never got a usable answer ({answer.fault_message}), so it is not known "
-            "what to bill: run again"
-        )
-    again = "the next run asks again" if not answer.is_usable else "--refresh asks again"
-    reporter.warn(f"{answer.operation} is left out ({answer.fault_code}: {answer.fault_message}); {again}")
-    return True
+def _warn(answers: Sequence[RawAnswer], reporter: Reporter, unanswered: list[str] | None = None) -> None:
+    """Warn of what was refused, once for each operation and code; note in `unanswered` what got no usable answer."""
+    kinds: dict[tuple[str, str], list[RawAnswer]] = {}
+    for answer in answers:
+        if answer.fault_code is not None:
+            kinds.setdefault((answer.operation, answer.fault_code), []).append(answer)
+    for (operation, code), alike in kinds.items():
+        of_all = f" for {len(alike)} of {len(answers)}" if len(answers) > 1 else ""
+        again = "--refresh asks again" if alike[0].is_usable else "the next run asks again"
+        reporter.warn(f"{operation} is left out{of_all} ({code}: {alike[0].fault_message}); {again}")
+        if unanswered is not None:
+            unanswered += [
+                f"{operation} never got a usable answer, so it is not known what to bill ({code}: {one.fault_message})"
+                for one in alike
+                if not one.is_usable
+            ]
 
 
 # --- sources ----------------------------------------------------------------------------------------------------------
 
 
-def _contracts(asker: Asker, month: date, reporter: Reporter) -> list[Contract]:
-    answer = asker.ask(
-        month, BILLING_API, "ContractList", {"ActiveDate": reporting_month_text(month), "ShowInactive": True}
-    )
-    if _refused(answer, reporter):
-        return []
-    listed = [contract for contract in decode.contracts(answer.body) if _is_in_force(contract, month)]
+def _contracts(asker: Asker, month: date, reporter: Reporter, unanswered: list[str]) -> list[Contract]:
+    active: Arguments = {"ActiveDate": reporting_month_text(month), "ShowInactive": True}
+    answers = _ask_each(asker, month, BILLING_API, "ContractList", [active], reporter, unanswered)
+    found = [contract for answer in answers for contract in decode.contracts(answer.body)]
+    listed = [contract for contract in found if _is_in_force(contract, month)]
     many = [_id("ContractID", contract.contract_id) for contract in listed]
-    infos = _ask_until_refused(asker, month, BILLING_API, "ContractInfo", many, reporter)
+    infos = _ask_each(asker, month, BILLING_API, "ContractInfo", many, reporter, unanswered)
     full = {contract.contract_id: contract for contract in listed}
     for info in infos:
         if (contract := decode.contract(info.body)) is not None:
@@ -252,23 +287,32 @@ def _accounts_of(contract: Contract) -> Iterator[AccountInfo]:
         yield replace(info, contract_id=contract.contract_id)
 
 
-def _networks(asker: Asker, month: date, reporter: Reporter) -> list[AccountInfo]:
-    answer = asker.ask(month, BILLING_API, "NetworkList", {"Name": ""})
-    return [] if _refused(answer, reporter) else decode.networks(answer.body)
+def _networks(asker: Asker, month: date, reporter: Reporter, unanswered: list[str]) -> list[AccountInfo]:
+    answers = _ask_each(asker, month, BILLING_API, "NetworkList", [{"Name": ""}], reporter, unanswered)
+    return [info for answer in answers for info in decode.networks(answer.body)]
 
 
-def _mailboxes(asker: Asker, month: date, networks: Sequence[int], reporter: Reporter) -> Iterator[AccountInfo]:
+def _mailboxes(
+    asker: Asker, month: date, networks: Sequence[int], reporter: Reporter, unanswered: list[str]
+) -> Iterator[AccountInfo]:
+    """MailboxListEx of each network; where it is refused, MailboxList has the session's own network (facts 4.5)."""
     many: list[Arguments] = [{"NetworkID": network, "Name": ""} for network in networks]
-    answers = asker.ask_many(month, BILLING_API, "MailboxListEx", many[:1])
-    if not many or (answers[0].fault_code is not None and answers[0].is_usable):
-        # "Only effectively available to NetOps" (facts 4.5): the session's own network is what is left.
-        answer = asker.ask(month, BILLING_API, "MailboxList", {"Name": ""})
-        answers = [] if _refused(answer, reporter) else [answer]
-    else:
-        answers += asker.ask_many(month, BILLING_API, "MailboxListEx", many[1:])
-    for answer in answers:
-        if not _refused(answer, reporter):
-            yield from decode.mailboxes(answer.body)
+    answers = asker.ask_many(month, BILLING_API, "MailboxListEx", many)
+    _warn([answer for answer in answers if not answer.is_usable], reporter, unanswered)
+    good = [answer for answer in answers if answer.fault_code is None]
+    if not many or any(answer.fault_code is not None and answer.is_usable for answer in answers):
+        good += _ask_each(asker, month, BILLING_API, "MailboxList", [{"Name": ""}], reporter, unanswered)
+    for answer in good:
+        yield from decode.mailboxes(answer.body)
+
+
+def _roots(found: Sequence[tuple[str, AccountInfo]]) -> list[tuple[str, AccountInfo]]:
+    """The Root account of each network that is known only by its mailboxes, by the source that named it."""
+    known = {info.account for _, info in found}
+    missing = {Account(info.account.network_id, 0): source for source, info in found}
+    return [
+        (source, AccountInfo(root, None, None, None, None)) for root, source in missing.items() if root not in known
+    ]
 
 
 def _single(asker: Asker, month: date, accounts: Iterable[Account]) -> list[tuple[str, AccountInfo]]:
@@ -281,14 +325,16 @@ def _single(asker: Asker, month: date, accounts: Iterable[Account]) -> list[tupl
     return found + [("mailbox", info) for one in answers if not one.fault_code for info in decode.mailboxes(one.body)]
 
 
-def _price_lists(asker: Asker, month: date, lists: Sequence[int], reporter: Reporter) -> dict[int, Pricelist | None]:
+def _price_lists(
+    asker: Asker, month: date, lists: Sequence[int], reporter: Reporter, unanswered: list[str]
+) -> dict[int, Pricelist | None]:
     many = [_id("PricelistID", number) for number in lists]
     answers = asker.ask_many(month, BILLING_API, "PricelistInfo", many)
     found: dict[int, Pricelist | None] = {}
     for number, answer in zip(lists, answers, strict=True):
         ladder, why = None, answer.fault_message or "the answer has no content"
         if not answer.is_usable:
-            _refused(answer, reporter)
+            _warn([answer], reporter, unanswered)
         elif answer.fault_code is None:
             ladder = decode.pricelist(answer.body)
         found[number] = ladder

@@ -47,7 +47,7 @@ from ecgrid_transforms.wall_time import wall_time_ns
 log = logging.getLogger(__name__)
 
 #: Changes whenever landing gives other rows from the same answers, so that every month is landed anew.
-LANDING = 1
+LANDING = 2
 ROWS_AT_ONCE = 4_096
 SEGMENTS_OPEN = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -357,12 +357,18 @@ def _land_scope(store: Store, lake: Lake, landed: Landed, only: frozenset[Accoun
 def _land_invoices(store: Store, lake: Lake, landed: Landed) -> None:
     """The feeds invoices and invoice_lines: the issued invoices that bill this month, and the trial calculations."""
     month = landed.month
-    found: list[tuple[str, int, int, RawAnswer, Invoice]] = []
-    for answer, invoice in _latest_read(store, "invoices", landed):
-        if answer.operation == "InvoiceList" or invoice is None:
-            continue
-        if answer.operation == "InvoiceCalculate" or billed_month(invoice) == month:
-            found.append((answer.operation, invoice.contract_id, invoice.invoice_id, answer, invoice))
+    trials: list[tuple[str, int, int, RawAnswer, Invoice]] = []
+    issued: dict[int, tuple[str, int, int, RawAnswer, Invoice]] = {}
+    for answer, read in _latest_read(store, "invoices", landed):
+        for invoice in read if answer.operation == "InvoiceList" else [read]:
+            if invoice is None:
+                continue
+            one = (answer.operation, invoice.contract_id, invoice.invoice_id, answer, invoice)
+            if answer.operation == "InvoiceCalculate":
+                trials.append(one)
+            elif answer.operation == "InvoiceInfo" or invoice.invoice_id not in issued:
+                issued[invoice.invoice_id] = one  # what only the list has may lack its lines
+    found = [*trials, *(one for one in issued.values() if billed_month(one[4]) == month)]
     found.sort(key=lambda one: one[:3])
     heads = [
         invoice_row(month, source, invoice, answer.api_version, answer.received_at, answer.sha256)

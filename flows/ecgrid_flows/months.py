@@ -21,7 +21,7 @@ class MonthIncomplete(Incomplete):
         partial = [month for month in done if month.missing_calls]
         named = "; ".join(words for month in partial for words in month.missing[:5])
         super().__init__(
-            f"{sum(month.missing_calls for month in partial)} keys never got a usable answer, so "
+            f"{sum(month.missing_calls for month in partial)} calls never got a usable answer, so "
             f"{', '.join(f'{month.month:%Y-%m}' for month in partial)} is neither exported nor reported: "
             f"run again to ask them. {named}"
         )

@@ -207,6 +207,8 @@ class Puller:
             raise self._ended(error) from error
         except errors.ECGridError as error:
             usable = isinstance(error, _ANSWERS)
+            # the service's own words, though they say that it failed, come from a service
+            self._heard = self._heard or (isinstance(error, errors.ServiceError) and error.fault is not None)
             if not usable and not self._heard:
                 raise Unreachable(str(error)) from error
             answer = raw.failed(operation, version, arguments, error, is_usable=usable)

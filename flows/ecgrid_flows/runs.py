@@ -184,8 +184,8 @@ class Run:
         mailboxes = {
             billed.account.mailbox_id: billed.account for billed in scope.accounts if billed.account.mailbox_id
         }
-        for contract in scope.contracts:
-            arguments = discovery.trial_arguments(contract.contract_id, scope.month)
+        for contract_id in scope.contract_ids:
+            arguments = discovery.trial_arguments(contract_id, scope.month)
             answer = self.puller.ask(scope.month, discovery.BILLING_API, "InvoiceCalculate", arguments)
             invoice = None if answer.fault_code else decode.invoice(answer.body)
             for line in invoice.line_items if invoice else ():
@@ -226,6 +226,10 @@ class Run:
         if tally is not None:
             done.calls, done.faults = tally.calls, tally.faults
             done.missing_calls, done.missing = tally.missing_calls, tally.missing
+        if month in self._plans:
+            unanswered = self._plans[month][0].unanswered
+            done.missing_calls += len(unanswered)
+            done.missing = [*unanswered, *done.missing]
         done.calls_kept = sum(part.rows for part in self.lake.parts("calls", month) or ()) - done.calls
         return done
 

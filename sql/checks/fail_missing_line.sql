@@ -13,7 +13,7 @@ SELECT
     -missing.expected_amount AS difference,
     CASE missing.evidence
         WHEN 'invoice' THEN concat(
-            'No line was answered, but ', CASE WHEN missing.source = 'InvoiceInfo' THEN 'invoice ' ELSE 'InvoiceCalculate ' END,
+            'No line was answered, but ', CASE WHEN missing.source = 'InvoiceCalculate' THEN 'InvoiceCalculate ' ELSE 'invoice ' END,
             coalesce(missing.invoice_number, ''), ' bills ', money_text(missing.expected_amount),
             ' for it: ask why InvoiceCalculateLineItem leaves it out before booking either.'
         )

@@ -1,13 +1,17 @@
 -- One row per line of an invoice that counts: the account and the key that it bills.
--- A contract and month counts by the invoice that was issued (InvoiceInfo), or, while there is none, by what InvoiceCalculate says
--- it would be. Canceled invoices do not count. A mailbox is found by its id; a network's own line is its Root's.
+-- A contract and month counts by the invoice that was issued (InvoiceInfo; where that is refused, InvoiceList, if it has
+-- lines), or, while there is none, by what InvoiceCalculate says it would be. Canceled invoices do not count.
+-- A mailbox is found by its id; a network's own line is its Root's.
 -- `copy` numbers lines of one invoice that say the same of the same account.
 WITH counted AS (
     SELECT *
     FROM raw_invoices
-    WHERE coalesce(status, '') <> 'Canceled'
+    WHERE
+        coalesce(status, '') <> 'Canceled'
+        AND (source <> 'InvoiceList' OR (source, invoice_id) IN (SELECT (source, invoice_id) FROM raw_invoice_lines))
     QUALIFY dense_rank() OVER (
-        PARTITION BY contract_id, reporting_month ORDER BY CASE WHEN source = 'InvoiceInfo' THEN 0 ELSE 1 END
+        PARTITION BY contract_id, reporting_month
+        ORDER BY CASE source WHEN 'InvoiceInfo' THEN 0 WHEN 'InvoiceList' THEN 1 ELSE 2 END
     ) = 1
 ),
 mailboxes AS (

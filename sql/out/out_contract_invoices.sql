@@ -8,5 +8,5 @@ SELECT
     max(invoice_id) AS invoice_id,
     arg_max(total_amount, invoice_id) AS total_amount
 FROM raw_invoices
-WHERE source = 'InvoiceInfo' AND invoice_number IS NOT NULL AND coalesce(status, '') <> 'Canceled'
+WHERE source IN ('InvoiceInfo', 'InvoiceList') AND invoice_number IS NOT NULL AND coalesce(status, '') <> 'Canceled'
 GROUP BY contract_id, reporting_month

@@ -170,3 +170,23 @@ def test_the_month_that_an_invoice_bills(issued: str, dates: list[str | None], m
     lines = tuple(line(dated) for dated in dates)
     invoice = Invoice(1, None, issued, 1, ONE, None, "Sent", None, None, None, None, None, lines)
     assert billed_month(invoice) == month
+
+
+def test_an_invoice_whose_info_is_refused_is_taken_from_the_list(tmp_path: Path) -> None:
+    parts = (
+        "<Invoice><InvoiceID>{0}</InvoiceID><Date>2026-11-01T00:00:00</Date><ContractID>8</ContractID>"
+        "<TotalAmount>{1}</TotalAmount><Status>Sent</Status></Invoice>"
+    )
+
+    def told(operation: str, arguments: dict[str, str | int | bool], inner: str, fault: str | None = None) -> RawAnswer:
+        body = f"<ArrayOfInvoice>{inner}</ArrayOfInvoice>" if operation == "InvoiceList" else inner
+        return RawAnswer(operation, "v3.2", arguments, START, 1, 1, "0", fault_code=fault, body=body.encode())
+
+    with Journal(LocalStore(tmp_path)) as opened:
+        opened.record(MONTH, told("InvoiceList", {"ContractID": 8}, parts.format(1, "5.00") + parts.format(2, "7.00")))
+        opened.record(MONTH, told("InvoiceInfo", {"InvoiceID": 1}, parts.format(1, "5.00")))
+        opened.record(MONTH, told("InvoiceInfo", {"InvoiceID": 2}, "", "access_denied"))
+        opened.flush()
+    land_month(LocalStore(tmp_path), MONTH)
+    found = [(row["invoice_id"], row["source"], row["total_amount"]) for row in rows(tmp_path, "invoices")]
+    assert found == [(1, "InvoiceInfo", Decimal("5.00")), (2, "InvoiceList", Decimal("7.00"))]

@@ -146,7 +146,12 @@ CONTRACT_ACCOUNTS = pa.schema(
 INVOICES = pa.schema(
     [
         _field("reporting_month", _MONTH, "month that the invoice bills", required=True),
-        _field("source", _TEXT, "operation that gave it: InvoiceInfo or InvoiceCalculate", required=True),
+        _field(
+            "source",
+            _TEXT,
+            "operation that gave it: InvoiceInfo, InvoiceList where that is refused, or InvoiceCalculate",
+            required=True,
+        ),
         _field("invoice_id", _INT, "InvoiceID", required=True),
         _field("invoice_number", _TEXT, "InvoiceNumber"),
         _field("invoice_date", _WALL_TIME, "Date"),
@@ -166,7 +171,12 @@ INVOICES = pa.schema(
 INVOICE_LINES = pa.schema(
     [
         _field("reporting_month", _MONTH, "month that the invoice bills", required=True),
-        _field("source", _TEXT, "operation that gave it: InvoiceInfo or InvoiceCalculate", required=True),
+        _field(
+            "source",
+            _TEXT,
+            "operation that gave it: InvoiceInfo, InvoiceList where that is refused, or InvoiceCalculate",
+            required=True,
+        ),
         _field("invoice_id", _INT, "InvoiceID", required=True),
         _field("invoice_number", _TEXT, "InvoiceNumber"),
         _field("contract_id", _INT, "ContractID", required=True),

@@ -1,0 +1,130 @@
+"""Who is billed, told by a service whose lists differ in what they allow: what one refuses the others still give."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+
+import pytest
+
+from ecgrid_flows import discovery
+from ecgrid_flows.journal import Arguments, RawAnswer
+from ecgrid_flows.progress import Reporter
+
+MONTH = date(2026, 10, 1)
+DENIED = "access_denied"
+
+
+class Service:
+    """Answers by operation: inner XML of the result, or the code of a fault; `*_error` codes are no usable answer."""
+
+    def __init__(self, answers: Mapping[str, Callable[[Arguments], str]]) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, Arguments]] = []
+
+    def ask(self, month: date, version: str, operation: str, arguments: Arguments) -> RawAnswer:
+        self.asked.append((operation, arguments))
+        inner = self.answers.get(operation, lambda _: DENIED)(arguments)
+        is_fault = not inner.startswith("<")
+        body = f"<r:Envelope xmlns:r='r'><r:Body><{operation}Response><{operation}Result>{inner}</{operation}Result></{operation}Response></r:Body></r:Envelope>"  # noqa: E501 # one answer
+        return RawAnswer(
+            operation,
+            version,
+            arguments,
+            datetime(2026, 11, 1, tzinfo=UTC),
+            1,
+            1,
+            "",
+            is_usable=not inner.endswith("_error"),
+            fault_code=inner if is_fault else None,
+            fault_message=inner if is_fault else None,
+            body=b"" if is_fault else body.encode(),
+        )
+
+    def ask_many(self, month: date, version: str, operation: str, many: Sequence[Arguments]) -> list[RawAnswer]:
+        return [self.ask(month, version, operation, arguments) for arguments in many]
+
+    def operations(self, *names: str) -> list[tuple[str, Arguments]]:
+        return [one for one in self.asked if one[0] in names]
+
+
+def contract(number: int, inner: str = "") -> str:
+    return f"<ContractID>{number}</ContractID>{inner}"
+
+
+def mailbox(network: int, number: int, contract_id: int = 0) -> str:
+    return (
+        f"<MailboxIDInfo><MailboxID>{number}</MailboxID><NetworkID>{network}</NetworkID>"
+        f"<OwnerInfo><PricelistID>0</PricelistID><ContractID>{contract_id}</ContractID></OwnerInfo></MailboxIDInfo>"
+    )
+
+
+def network(number: int) -> str:
+    return f"<NetworkIDInfo><NetworkID>{number}</NetworkID></NetworkIDInfo>"
+
+
+def scope_of(service: Service) -> tuple[discovery.Scope, Reporter]:
+    reporter = Reporter(mute=True)
+    return discovery.scope(service, MONTH, None, reporter), reporter
+
+
+def accounts(scope: discovery.Scope) -> list[tuple[int, int]]:
+    return [(billed.account.network_id, billed.account.mailbox_id) for billed in scope.accounts]
+
+
+def test_rights_may_differ_from_one_contract_and_network_to_the_next() -> None:
+    service = Service(
+        {
+            "ContractList": lambda _: "".join(f"<Contract>{contract(number)}</Contract>" for number in (8, 9)),
+            "ContractInfo": lambda asked: (
+                DENIED if asked["ContractID"] == 8 else contract(9, f"<Mailboxes>{mailbox(3, 31)}</Mailboxes>")
+            ),
+            "NetworkList": lambda _: network(1) + network(2),
+            "MailboxListEx": lambda asked: DENIED if asked["NetworkID"] == 1 else mailbox(2, 21),
+            "MailboxList": lambda _: mailbox(1, 11),
+        }
+    )
+    scope, reporter = scope_of(service)
+    assert accounts(scope) == [(1, 0), (1, 11), (2, 0), (2, 21), (3, 0), (3, 31)], "each network's Root among them"
+    assert reporter.warnings == ["ContractInfo is left out for 1 of 2 (access_denied: access_denied); --refresh asks again"]  # fmt: skip # noqa: E501
+    assert not scope.unanswered
+
+
+def test_a_source_that_only_fails_leaves_what_the_others_give_and_the_month_incomplete() -> None:
+    service = Service(
+        {
+            "ContractList": lambda _: "service_error",
+            "NetworkList": lambda _: network(1),
+            "MailboxListEx": lambda _: mailbox(1, 11),
+        }
+    )
+    scope, _ = scope_of(service)
+    assert accounts(scope) == [(1, 0), (1, 11)]
+    (words,) = scope.unanswered
+    assert words.startswith("ContractList never got a usable answer")
+
+
+def test_where_contracts_are_not_listed_the_accounts_name_theirs() -> None:
+    service = Service({"NetworkList": lambda _: network(1), "MailboxListEx": lambda _: mailbox(1, 11, contract_id=8)})
+    scope, reporter = scope_of(service)
+    discovery.ask_beside(service, scope, reporter)
+    asked = [arguments["ContractID"] for _, arguments in service.operations("InvoiceList", "InvoiceCalculate")]
+    assert asked == [8, 8]
+
+
+def test_statistics_of_all_networks_or_else_of_the_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "MONTHLY_REPORTS", (1, 2))
+    table = "<schema xmlns='http://www.w3.org/2001/XMLSchema'/><diffgram/>"
+    service = Service(
+        {
+            "NetworkList": lambda _: network(1) + network(2),
+            "InterconnectCount": lambda _: table,
+            "ReportInstantStatsEx": lambda _: table,
+            "ReportMonthlyEx": lambda _: "not_implemented_by_service",
+            "ReportMonthly": lambda _: "not_implemented_by_service",
+        }
+    )
+    scope, reporter = scope_of(service)
+    discovery.ask_beside(service, scope, reporter)
+    assert service.operations("InterconnectCount") == [("InterconnectCount", {"MaxDays": 31})]
+    assert [asked["NetworkID"] for _, asked in service.operations("InterconnectCountEx")] == [1, 2]
+    assert service.operations("ReportInstantStats") == [], "the networks' own figures are had"
+    assert len(service.operations("ReportMonthlyEx", "ReportMonthly")) == 2, "what is not offered is asked once"
