@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -304,6 +304,23 @@ class ECGridClient:
     def service(self, api_version: str) -> Service:
         """The table of operations in use for that version: ours, or the service's own where `wsdl` says `live`."""
         return (self._envelopes.get(api_version) or self._open(api_version)).service
+
+    def learn(self, api_version: str, operation: str) -> Service:
+        """The table of operations in use; where it lacks `operation`, from now on the service's own, if that has it.
+
+        Raises `InvalidArgument` for an operation that neither has.
+        """
+        ours = self.service(api_version)
+        names = {name.lower() for name in ours.operations}
+        if operation.lower() not in names and self._wsdl.get(api_version) != "live":
+            with suppress(ECGridError):
+                live = self.live_service(api_version)
+                if operation in live.operations:
+                    with self._lock:
+                        self._envelopes[api_version], self._wsdl[api_version] = Envelopes(live), "live"
+                    return live
+        ours.operation(operation)
+        return ours
 
     def live_service(self, api_version: str) -> Service:
         """The service's own WSDL as a table, fetched from its address and from nowhere else."""

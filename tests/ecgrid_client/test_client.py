@@ -797,6 +797,24 @@ def test_a_kept_connection_that_the_server_closed_loses_neither_call_nor_logout(
     assert len(server.sessions_closed) == 1
 
 
+def test_an_operation_that_only_the_service_describes_is_asked_by_its_own_wsdl(server: Server) -> None:
+    """`v3.2-service.wsdl` has ParcelUpload(FileName string, Bytes int, Content base64Binary), which ours has not."""
+    server.rules = lambda asked: (
+        Told(wire("v3.2-service.wsdl"))
+        if asked.path.endswith("?WSDL")
+        else soap("ParcelUpload", "77")
+        if asked.operation == "ParcelUpload"
+        else None
+    )
+    with server.client() as client:
+        service = client.learn("v3.2", "ParcelUpload")
+        answer = client.ask("v3.2", "ParcelUpload", {"FileName": "a.edi", "Bytes": 3, "Content": "QUJD"})
+        assert decode.to_json(answer.body, "ParcelUpload", "v3.2", service) == 77
+        with pytest.raises(errors.InvalidArgument, match="no operation 'Nonsense'"):
+            client.learn("v3.2", "Nonsense")
+    assert [asked.path for asked in server.asked if asked.method == "GET"] == ["/v3.2/prod/ECGridOS.asmx?WSDL"]
+
+
 def test_a_login_is_sent_no_oftener_than_any_call(server: Server) -> None:
     server.rules = lambda asked: Told(b"", 503, {}) if asked.operation == "Login" else None
     with server.client() as client, pytest.raises(errors.ServiceBusy):

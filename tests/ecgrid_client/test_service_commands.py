@@ -3,6 +3,7 @@ they end (CONTRACT, exit status)."""
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -82,6 +83,12 @@ def test_call_gives_the_answer_as_json(commands: Commands, sandbox: Sandbox, bin
     assert (ran.json["NetworkID"], ran.json["ECGridAccount"]) == (4440, True)
     assert ran.json["Name"] == 'Müller & Töchter, "Logistik" GmbH'
     assert sandbox.open_sessions == 0
+
+
+def test_the_version_is_one_line(bare: Commands) -> None:
+    ran = bare.run("--version")
+    assert (ran.status, ran.err) == (0, "")
+    assert re.fullmatch(r"ecgrid-billing \d+(\.\d+)+\n", ran.out)
 
 
 def test_call_of_a_dataset(commands: Commands) -> None:

@@ -5,6 +5,8 @@ refused, 4 incomplete, 5 the data directory is held by another run.
 """
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -20,6 +22,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        context.stdout.print(f"ecgrid-billing {version('ecgrid-billing')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    is_wanted: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """What goes before a command's name."""
+
+
 for commands in (run, service, findings, finance, quote, sandbox, report, serve):
     commands.register(app)
 

@@ -87,7 +87,7 @@ def call(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Any operation of the service, its answer as JSON.
+    """Any operation of the service, its answer as JSON; one that we do not know is taken from the service's own WSDL.
 
     Example: ecgrid-billing call NetworkInfo --api v3.2 NetworkID=4440
     """
@@ -100,8 +100,9 @@ def call(
             context.fail(f"{name} is given twice", ExitStatus.USAGE)
         given[name] = value
     with connected(data_dir) as client:
+        service = client.learn(api, operation)
         answer = client.ask(api, operation, given, binding=binding)
-        context.emit_json(decode.to_json(answer.body, operation, api, client.service(api)))
+        context.emit_json(decode.to_json(answer.body, operation, api, service))
 
 
 # --- sessions and keys ------------------------------------------------------------------------------------------------
