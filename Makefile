@@ -20,8 +20,9 @@ $(READY): requirements.lock pyproject.toml
 run: $(READY) ## bill one month of the built-in sandbox (invented data) and reconcile it
 	@$(BIN)/ecgrid-billing run; status=$$?; if [ $$status -gt 1 ]; then exit $$status; fi
 
+# Three processes for two cores: tests wait for servers and signals a third of their time.
 test: $(READY) check ## style, types and tests
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 check: $(READY) ## ruff and mypy (the import rule is a test)
 	@$(BIN)/ruff check -q .
