@@ -54,8 +54,8 @@ def comparison(connection: Connection, month: date) -> Comparison:
     lines = _rows(connection, "out_model_comparison", month, _BY_ACCOUNT)
     if not lines:
         raise NoSuchData(
-            f"no line of {month_text(month)} is rated by unit prices: "
-            f"run `ecgrid-billing run --month {month_text(month)}`"
+            f"no line of {month_text(month)} is rated by unit prices under a known reading: there is nothing to "
+            f"compare, and `ecgrid-billing findings --month {month_text(month)}` says what is undecided"
         )
     return Comparison(
         month,

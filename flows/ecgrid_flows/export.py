@@ -164,6 +164,12 @@ def _sheets(connection: warehouse.Connection, settings: Settings, log: Log, mont
         )
 
 
+#: What else may be behind a file that does not tie.
+_WHY_NOT = {
+    "focus_1_2.csv": "FOCUS holds nine decimals: an amount with a tenth is exported with ECGRID_CURRENCY unset only. "
+}
+
+
 def _check_ties(files: Mapping[str, Any]) -> None:
     """Refuse an export whose files do not add up to the same amount."""
     billed = files["finance_lines.csv"]["control_totals"]["billed_amount"]
@@ -172,7 +178,7 @@ def _check_ties(files: Mapping[str, Any]) -> None:
         if name in files and files[name]["control_totals"][column] != billed:
             raise DoesNotTie(
                 f"{name} adds up to {files[name]['control_totals'][column]}, finance_lines.csv to {billed}: "
-                f"nothing was written; build the warehouse again, and report this if it stays"
+                f"nothing was written. {_WHY_NOT.get(name, '')}Build the warehouse again, and report this if it stays"
             )
     if "journal.csv" in files:
         debit, credit = (files["journal.csv"]["control_totals"][name] for name in journal_entries.AMOUNTS)

@@ -134,7 +134,10 @@ def explain(
 def compare(month: Month = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """What every line would cost under unit, volume and graduated pricing; break-evens; cliffs."""
     wanted = _month(month)
+    from ecgrid_flows.export import require_month
+
     with _opened(data_dir) as connection:
+        require_month(connection, wanted)
         found = comparing.comparison(connection, wanted)
     if as_json:
         context.emit_json(
