@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import pyarrow as pa
@@ -24,9 +24,9 @@ import pyarrow as pa
 from ecgrid_flows import warehouse
 from ecgrid_transforms.money import MONEY_TYPE, DoesNotFit, NotADecimal, fitted, plain, to_decimal
 
-#: Records rated at once: enough to keep DuckDB busy, few enough to stay small (some 100 MB). One chunk is rated while
-#: the next is read.
-CHUNK = 25_000
+#: Records rated at once: enough that DuckDB's plans weigh little, few enough to stay small (some 300 MB). One chunk is
+#: rated while the next is read.
+CHUNK = 50_000
 #: Texts of numbers known to be plain and to fit; forgotten when there are more.
 KNOWN_NUMBERS = 1_000_000
 
@@ -63,7 +63,8 @@ _READING_COLUMNS: Mapping[str, pa.DataType] = {
 _PLAIN_AND_FITTING = re.compile(r"-?\d{1,18}(\.\d{1,10})?", re.ASCII)
 _SCALE = re.compile(r"\d{1,2}", re.ASCII)
 
-Tier = tuple[str | None, ...]
+#: The numbers of all tiers, one after the other, those of each in the order of `_TIER_FIELDS`.
+Ladder = tuple[str | None, ...]
 Reading = tuple[object, ...]
 
 
@@ -97,15 +98,13 @@ class _Chunk:
     allowances: list[str] = field(default_factory=list)
     case_ladders: list[int] = field(default_factory=list)
     case_readings: list[int] = field(default_factory=list)
-    ladders: dict[tuple[Tier, ...], int] = field(default_factory=dict)
+    ladders: dict[Ladder, int] = field(default_factory=dict)
     readings: dict[Reading, int] = field(default_factory=dict)
 
     def tables(self) -> dict[str, pa.Table]:
         """The three relations that the rating reads."""
-        tiers = [
-            (ladder, place, *tier) for tiers, ladder in self.ladders.items() for place, tier in enumerate(tiers, 1)
-        ]
-        ladder_ids, places, *numbers = zip(*tiers, strict=True)
+        numbers = list(chain.from_iterable(self.ladders))
+        tiers = [(ladder, range(1, len(found) // len(_TIER_FIELDS) + 1)) for found, ladder in self.ladders.items()]
         readings = zip(*self.readings, strict=True)
         return {
             "core_rating_cases": pa.table(
@@ -119,9 +118,9 @@ class _Chunk:
             ),
             "core_rating_tiers": pa.table(
                 {
-                    "ladder_id": pa.array(ladder_ids, pa.int64()),
-                    "tier": pa.array(places, pa.int32()),
-                    **{name: _decimals(column) for name, column in zip(_TIER_FIELDS, numbers, strict=True)},
+                    "ladder_id": pa.array([ladder for ladder, places in tiers for _ in places], pa.int64()),
+                    "tier": pa.array([place for _, places in tiers for place in places], pa.int32()),
+                    **{name: _decimals(numbers[place :: len(_TIER_FIELDS)]) for place, name in enumerate(_TIER_FIELDS)},
                 }
             ),
             "core_rating_readings": pa.table(
@@ -144,21 +143,22 @@ class _Reader:
     """Reads lines into chunks. It remembers number texts and readings that it has seen to be sound, for speed."""
 
     def __init__(self) -> None:
-        self._numbers: set[str] = {"0", "1"}
+        self._numbers: set[str | None] = {None, "0", "1"}
         self._readings: dict[tuple[tuple[str, object], ...], Reading] = {}
 
     def chunk(self, numbered: Iterable[tuple[int, bytes]]) -> _Chunk:
         """The next lines as cases, each wrong one as the error that it is."""
         chunk = _Chunk()
         if len(self._numbers) > KNOWN_NUMBERS:
-            self._numbers = {"0", "1"}
+            self._numbers = {None, "0", "1"}
         for number, line in numbered:
             shown_id = "null"
             try:
                 record = _parsed(line, number)
                 if "id" in record:
                     shown_id = _id_text(record["id"])
-                _check_fields(record, _RECORD_SET, _RECORD_FIELDS, _RECORD_REQUIRED, "the record")
+                if tuple(record) != _RECORD_FIELDS:
+                    _check_fields(record, _RECORD_SET, _RECORD_FIELDS, _RECORD_REQUIRED, "the record")
                 quantity = self._number(record["quantity"], "quantity")
                 allowance = self._number(record.get("allowance", "0"), "allowance")
                 ladder = self._ladder(record["tiers"])
@@ -173,26 +173,30 @@ class _Reader:
             chunk.case_readings.append(chunk.readings.setdefault(reading, len(chunk.readings)))
         return chunk
 
-    def _ladder(self, tiers: object) -> tuple[Tier, ...]:
-        """The tiers as tuples of decimal text in the order of `_TIER_FIELDS`; what they mean together SQL judges."""
+    def _ladder(self, tiers: object) -> Ladder:
+        """The numbers of the tiers as decimal text; what they mean together SQL judges."""
         if not isinstance(tiers, list):
             raise BadRecord("bad_value: tiers is not a list")
         if not tiers:
             raise BadRecord("no_tiers: there is no tier to rate by")
-        return tuple([self._known_tier(tier) or self._tier(tier, place) for place, tier in enumerate(tiers, 1)])
+        known = self._known_ladder(tiers)
+        return tuple(known or [number for place, tier in enumerate(tiers, 1) for number in self._tier(tier, place)])
 
-    def _known_tier(self, tier: Any) -> Tier | None:
-        """The tier, when it is complete and every number in it has been seen: most are."""
+    def _known_ladder(self, tiers: list[Any]) -> list[str | None] | None:
+        """The numbers of the tiers, when these are complete and every number has been seen: most are."""
+        numbers: list[str | None] = []
+        for tier in tiers:
+            if not isinstance(tier, dict) or tuple(tier) != _TIER_FIELDS:
+                return None
+            numbers += tier.values()
         try:
-            minimum, maximum, rate, flat, block = map(tier.__getitem__, _TIER_FIELDS)
-            known = self._numbers.issuperset((minimum, rate, flat, block)) and (
-                maximum is None or maximum in self._numbers
-            )
-            return (minimum, maximum, rate, flat, block) if known and len(tier) == len(_TIER_FIELDS) else None
-        except (KeyError, TypeError, AttributeError):
+            is_known = self._numbers.issuperset(numbers)
+        except TypeError:  # a list or an object as a value
             return None
+        bounds = numbers[_TIER_FIELDS.index("maximum") :: len(_TIER_FIELDS)]
+        return numbers if is_known and numbers.count(None) == bounds.count(None) else None
 
-    def _tier(self, tier: object, place: int) -> Tier:
+    def _tier(self, tier: object, place: int) -> Ladder:
         if not isinstance(tier, dict):
             raise BadRecord(f"bad_value: tier {place} is not an object")
         _check_fields(tier, _TIER_SET, _TIER_FIELDS, _TIER_REQUIRED, f"tier {place}")
@@ -210,6 +214,8 @@ class _Reader:
         where = f"tier {tier}: {name}" if tier else name
         if not isinstance(value, str):
             raise BadRecord(f"bad_number: {where} is {_shown(value)}; write a decimal as text")
+        if value in self._numbers:
+            return value
         if _PLAIN_AND_FITTING.fullmatch(value):
             self._numbers.add(value)
             return value
@@ -309,7 +315,7 @@ def rate(lines: Iterable[bytes], chunk_size: int = CHUNK) -> Iterator[str]:
             yield from _answers(rating[0], rating[1].result())
 
 
-_Price = tuple[str, str, str, str | None]  # amount, quantity billed, slices as JSON, error
+_Price = tuple[str, str, str | None]  # amount and quantity billed, the slices (both as JSON), error
 
 
 def _answers(chunk: _Chunk, prices: list[_Price]) -> Iterator[str]:
@@ -317,9 +323,9 @@ def _answers(chunk: _Chunk, prices: list[_Price]) -> Iterator[str]:
         if isinstance(case, str):
             yield f'{{"id": {shown_id}, "error": {json.dumps(case)}}}'
             continue
-        amount, billed, slices, error = prices[case]
+        words, slices, error = prices[case]
         if error is None:
-            yield f'{{"id": {shown_id}, "amount": "{amount}", "quantity_billed": "{billed}", "slices": [{slices}]}}'
+            yield f'{{"id": {shown_id}, {words}, "slices": [{slices}]}}'
         else:
             yield f'{{"id": {shown_id}, "error": {json.dumps(error)}}}'
 
@@ -337,19 +343,7 @@ def _prices(connection: warehouse.Connection, tree: warehouse.SqlTree, chunk: _C
     quotes = warehouse.table(connection, "FROM core_rating_quotes ORDER BY case_id")
     slices = warehouse.table(connection, "FROM core_rating_quote_slices ORDER BY case_id, tier")
     parts: list[list[str]] = [[] for _ in chunk.quantities]
-    for case, tier, *numbers in zip(*(column.to_pylist() for column in slices.columns), strict=True):
-        quantity, blocks, rate_, flat, amount = map(_without_zeros, numbers)
-        parts[case].append(
-            f'{{"tier": {tier}, "quantity": "{quantity}", "blocks": "{blocks}", '
-            f'"rate": "{rate_}", "flat": "{flat}", "amount": "{amount}"}}'
-        )
-    amounts, billed, errors = (quotes.column(name).to_pylist() for name in ("amount", "quantity_billed", "error"))
-    return [
-        (amount, _without_zeros(units) if error is None else "", ", ".join(part), error)
-        for amount, units, part, error in zip(amounts, billed, parts, errors, strict=True)
-    ]
-
-
-def _without_zeros(text: str) -> str:
-    """Decimal text, which has a point, without superfluous zeros: 1.5000000000 gives 1.5."""
-    return text.rstrip("0").rstrip(".")
+    for case, words in zip(slices.column("case_id").to_pylist(), slices.column("words").to_pylist(), strict=True):
+        parts[case].append(words)
+    words, errors = (quotes.column(name).to_pylist() for name in ("words", "error"))
+    return list(zip(words, map(", ".join, parts), errors, strict=True))

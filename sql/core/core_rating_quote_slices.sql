@@ -1,11 +1,16 @@
--- One row per case_id and tier that takes part in its price, numbers as text that may end in zeros.
+-- One row per case_id and tier that takes part in its price: the slice as `quote --batch` writes it, in JSON.
 -- kept as: view
 SELECT
     case_id,
     tier,
-    quantity::VARCHAR AS quantity,
-    blocks::VARCHAR AS blocks,
-    rate::VARCHAR AS rate,
-    flat::VARCHAR AS flat,
-    amount::VARCHAR AS amount
+    slice,
+    concat(
+        '{"tier": ', tier,
+        ', "quantity": "', csv_number(quantity),
+        '", "blocks": "', csv_number(blocks),
+        '", "rate": "', csv_number(rate),
+        '", "flat": "', csv_number(flat),
+        '", "amount": "', plain_text(amount),
+        '"}'
+    ) AS words
 FROM core_rated_slices
