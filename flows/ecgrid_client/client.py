@@ -58,7 +58,7 @@ class Governor(Protocol):
 
     def slot(self) -> AbstractContextManager[object]: ...
 
-    def observe(self, error: ECGridError | None, latency_ms: int) -> None: ...
+    def observe(self, error: ECGridError | None, latency_ms: int, operation: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +234,7 @@ class ECGridClient:
             with governor.slot():
                 self._refuse_when_stopped(call)
                 answer, failure = self._caller.call(call, request)
-                governor.observe(failure, call.latency_ms)
+                governor.observe(failure, call.latency_ms, call.operation.name)
         if answer is not None:
             if session is not None and call.operation.name == "Logout":
                 self._keepers[call.api_version].forget(session)

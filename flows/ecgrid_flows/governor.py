@@ -4,7 +4,7 @@
 rounds of as many attempts as the limit admits:
 
 - an attempt that met 429, 503, a lost connection or a time-out takes one away, at most half in a round;
-- latency at twice its long-run level (a queue builds up somewhere) takes three tenths away, once a round;
+- an operation's latency at twice its usual (a queue builds up somewhere) takes three tenths away, once a round;
 - a round of attempts that went well adds one, so the limit finds its way back.
 
 So a service that refuses one call in ten settles near ten in flight, and one that refuses all is left with one.
@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from ecgrid_client.errors import (
     CircuitOpen,
@@ -41,6 +42,14 @@ RISE_MS = 20.0
 #: So many busy answers in a row hold back every call.
 PAUSING_FAILURES = 3
 LONGEST_PAUSE_S = 120.0
+
+
+@dataclass(slots=True)
+class _Latency:
+    """An operation's latency in milliseconds, over the last round and over the long run."""
+
+    now: float
+    usual: float
 
 
 class Governor:
@@ -69,8 +78,7 @@ class Governor:
         self._left_in_round = self._most
         self._floor = self._most / 2
         self._is_calm = True
-        self._latency_now = 0.0
-        self._latency_usual = 0.0
+        self._latencies: dict[str, _Latency] = {}
         self.retries = 0
 
     @property
@@ -111,13 +119,13 @@ class Governor:
         if self._open_because is not None:
             raise CircuitOpen(self._open_because)
 
-    def observe(self, error: ECGridError | None, latency_ms: float) -> None:
-        """One attempt went so: `error` is None for an answer that could be used."""
+    def observe(self, error: ECGridError | None, latency_ms: float, operation: str = "") -> None:
+        """One attempt of `operation` went so: `error` is None for an answer that could be used."""
         with self._free:
             if isinstance(error, TROUBLE):
                 self._failed(error)
             else:
-                self._went_well(latency_ms)
+                self._went_well(latency_ms, operation)
             self._left_in_round -= 1
             if self._left_in_round <= 0:
                 self._end_round()
@@ -129,14 +137,14 @@ class Governor:
             self._stopped = True
             self._free.notify_all()
 
-    def _went_well(self, latency_ms: float) -> None:
+    def _went_well(self, latency_ms: float, operation: str) -> None:
         self._failures_in_a_row = 0
-        if not self._latency_usual:
-            self._latency_now = self._latency_usual = latency_ms
+        # Each operation has a level of its own: a list may take 5 ms where a line takes 500.
+        level = self._latencies.setdefault(operation, _Latency(latency_ms, latency_ms))
         # The short mean forgets within a round, the long one within some hundred calls.
-        self._latency_now += (latency_ms - self._latency_now) / max(self.limit, 4)
-        self._latency_usual += (latency_ms - self._latency_usual) / max(20 * self.limit, 200)
-        if self._is_calm and self._latency_now > RISE * self._latency_usual + RISE_MS:
+        level.now += (latency_ms - level.now) / max(self.limit, 4)
+        level.usual += (latency_ms - level.usual) / max(20 * self.limit, 200)
+        if self._is_calm and level.now > RISE * level.usual + RISE_MS:
             self._is_calm = False
             self._limit = max(self._limit * SLOWER, 1.0)
         if self._is_calm:

@@ -647,7 +647,7 @@ class Governor:
         yield
         self.inside -= 1
 
-    def observe(self, error: errors.ECGridError | None, latency_ms: int) -> None:
+    def observe(self, error: errors.ECGridError | None, latency_ms: int, operation: str) -> None:
         assert self.inside == 1
         self.heard.append((error.code if error else None, latency_ms))
 

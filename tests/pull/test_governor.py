@@ -105,6 +105,15 @@ def test_rising_latency_lowers_the_limit_until_it_is_used_to_it() -> None:
     assert governor.limit == 32, "a service that is slow for good is not a queue"
 
 
+def test_an_operation_that_is_slower_than_another_is_no_rise() -> None:
+    governor = Governor(8)
+    for _ in range(30):
+        governor.observe(None, 3, "ContractInfo")
+    for _ in range(30):
+        governor.observe(None, 300, "InvoiceCalculateLineItem")
+    assert governor.limit == 8
+
+
 def test_a_jump_of_a_few_milliseconds_is_no_rise() -> None:
     governor = Governor(8)
     rounds(governor, 20, latency_ms=2)
