@@ -51,6 +51,8 @@ _ANSWERS = (
     errors.NotOnPriceList,
     errors.UnknownFault,
 )
+#: The codes of those that leave a key without a line: the answer is a refusal.
+ANSWERED_FAULTS = frozenset(kind.code for kind in _ANSWERS) - {errors.NotOnPriceList.code}
 #: What ends the run, whatever else is going on.
 _FATAL = (
     errors.CredentialsRefused,

@@ -29,9 +29,10 @@ from ecgrid_flows.lock import held
 from ecgrid_flows.mirror import fetch, noting_lake
 from ecgrid_flows.plan import PAIRS, Asked, Plan, numbers, pair_bit, remember
 from ecgrid_flows.progress import Reporter
-from ecgrid_flows.pull import Puller, Tally
+from ecgrid_flows.pull import ANSWERED_FAULTS, Puller, Tally
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import Store, open_store
+from ecgrid_transforms.calls import FAULT
 from ecgrid_transforms.model import Account
 from ecgrid_transforms.money import ZERO, Decimal
 from ecgrid_transforms.period import month_text
@@ -224,13 +225,24 @@ class Run:
             amount = pc.sum(batch.column("amount").cast(pa.decimal128(38, 10))).as_py()
             done.amount += amount or ZERO
         if tally is not None:
-            done.calls, done.faults = tally.calls, tally.faults
+            done.calls = tally.calls
             done.missing_calls, done.missing = tally.missing_calls, tally.missing
         if month in self._plans:
             unanswered = self._plans[month][0].unanswered
             done.missing_calls += len(unanswered)
             done.missing = [*unanswered, *done.missing]
-        done.calls_kept = sum(part.rows for part in self.lake.parts("calls", month) or ()) - done.calls
+        answers = 0
+        for batch in self.lake.batches("calls", month, ["outcome", "fault_code"]):
+            answers += batch.num_rows
+            for code in batch.filter(pc.equal(batch.column("outcome"), FAULT)).column("fault_code").value_counts():
+                name = code["values"].as_py()
+                if name in ANSWERED_FAULTS:
+                    done.faults[name] = done.faults.get(name, 0) + code["counts"].as_py()
+        done.calls_kept = answers - done.calls
+        if answers and sum(done.faults.values()) == answers:
+            told = ", ".join(f"{count} {name}" for name, count in sorted(done.faults.items()))
+            done.missing_calls += answers
+            done.missing = [f"the service refused every key ({told}); once it does not, --refresh asks them again"]
         return done
 
     def unanswered(self, month: date) -> str:

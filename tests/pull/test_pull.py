@@ -299,7 +299,12 @@ def test_faults_that_retrying_cannot_mend_are_the_answer(
         code = {"refused": "access_denied", "pending": "not_implemented_by_service"}[why]
         assert tally.faults == {code: tally.calls}
         assert {(row["outcome"], row["fault_code"]) for row in rows(tmp_path, "calls")} == {("fault", code)}
-        assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == 0
+        with running(sandbox, tmp_path, accounts_file=few_file) as run:
+            again = pull_and_land(run)
+            done = run.done(LAST_MONTH, again)
+        assert (again.calls, done.faults) == (0, {code: tally.calls}), "also told when it was answered before"
+        assert done.missing_calls == tally.calls, "a month refused whole is no clean month"
+        assert done.missing[0].startswith("the service refused every key")
 
 
 def test_keys_without_an_answer_leave_the_month_incomplete_and_are_asked_again(
