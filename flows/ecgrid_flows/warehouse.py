@@ -10,8 +10,9 @@ so a reader sees the old warehouse or the new one, whole. What goes in, in this 
 - `sql/{raw,core,out,checks}/*.sql`: one SELECT a file, file stem = relation, each after the relations that it reads.
 
 A relation's file opens with `-- One row per ...`, its grain. A second line `-- kept as: view` keeps it a view, which
-may read tables, views and reference tables; without it the rows are stored. DECIMAL only: a DOUBLE or FLOAT column in a
-`core_`, `out_` or check relation stops the build, for it means that money met a division.
+may read tables, views and reference tables; `-- kept as: scratch` keeps its rows while the build lasts and no longer;
+without either the rows are stored. DECIMAL only: a DOUBLE or FLOAT column in a `core_`, `out_` or check relation stops
+the build, for it means that money met a division.
 
 A line `-- with: core_rating_cases = core_trial_cases` below those makes a relation of other inputs: what the SELECT
 reads is worked out anew as if the left relation were the right one. So the rating, written once, serves several times.
@@ -26,7 +27,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -76,6 +77,7 @@ _FLOAT_FREE = ("core_", "out_", "fail_", "warn_", "info_")
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
 _GRAIN = re.compile(r"-- One row per \S")
 _KEPT_AS_VIEW = "-- kept as: view"
+_KEPT_AS_SCRATCH = "-- kept as: scratch"
 _WITH = re.compile(r"-- with: (.+)")
 _EXCHANGE = re.compile(r"(\w+) = (\w+)")
 _MACRO = re.compile(r"\s*create\s+(or\s+replace\s+)?macro\s", re.IGNORECASE)
@@ -93,13 +95,14 @@ class BuildFailed(BillingError):
 
 @dataclass(frozen=True, slots=True)
 class SqlFile:
-    """One relation: its SELECT, the relations that it reads, and whether it is kept as a view."""
+    """One relation: its SELECT, what it reads, and whether it is kept as a view, or no longer than the build."""
 
     name: str
     path: Path
     text: str
     reads: frozenset[str]
     is_view: bool
+    is_scratch: bool
 
     @property
     def layer(self) -> str:
@@ -172,6 +175,10 @@ def load_sql(folder: Path | None = None) -> SqlTree:
         merges = {path.stem: _read_merge(parser, path, paths.keys()) for path in sorted(root.glob("merges/*.sql"))}
     for name in relations:
         _carry_out_with(name, relations, set())
+    for sql in relations.values():
+        gone = [read for read in sorted(sql.reads) if sql.is_view and read in relations and relations[read].is_scratch]
+        if gone:
+            raise SqlRefused(f"{_shown(sql.path)}: {gone[0]} ends with the build, so this cannot be a view; store it")
     return SqlTree(root, tuple(sorted(root.glob("macros/*.sql"))), relations, merges)
 
 
@@ -193,10 +200,12 @@ def _read_relation(parser: Connection, path: Path, stems: Iterable[str]) -> SqlF
     lines = text.splitlines() or [""]
     if not _GRAIN.match(lines[0]):
         raise SqlRefused(f"{_shown(path)}: the first line says the grain; write `-- One row per ...`")
-    is_view = len(lines) > 1 and lines[1].strip() == _KEPT_AS_VIEW
-    if not is_view and any(line.strip().startswith("-- kept as") for line in lines):
+    is_view = lines[1:2] == [_KEPT_AS_VIEW]
+    is_scratch = lines[1:2] == [_KEPT_AS_SCRATCH]
+    if not (is_view or is_scratch) and any(line.strip().startswith("-- kept as") for line in lines):
         raise SqlRefused(
-            f"{_shown(path)}: the second line may be `{_KEPT_AS_VIEW}`; anything else is stored as a table"
+            f"{_shown(path)}: the second line may be `{_KEPT_AS_VIEW}` or `{_KEPT_AS_SCRATCH}`; "
+            f"anything else is stored as a table"
         )
     statement = _serialized(parser, path, text)
     tables, cte_names, functions = set[str](), set[str](), set[str]()
@@ -224,7 +233,7 @@ def _read_relation(parser: Connection, path: Path, stems: Iterable[str]) -> SqlF
         )
     if path.stem in reads:
         raise SqlRefused(f"{_shown(path)}: reads itself")
-    return SqlFile(path.stem, path, text, reads, is_view)
+    return SqlFile(path.stem, path, text, reads, is_view, is_scratch)
 
 
 def _carry_out_with(name: str, relations: dict[str, SqlFile], begun: set[str]) -> SqlFile:
@@ -263,11 +272,11 @@ def _carry_out_with(name: str, relations: dict[str, SqlFile], begun: set[str]) -
         raise SqlRefused(
             f"{_shown(sql.path)}: nothing that it reads comes from {' or '.join(exchanges)}; drop `-- with:`"
         )
-    parts = [f"{old} AS (SELECT * FROM {new})" for old, new in exchanges.items()]  # noqa: S608 - names of relations
+    parts = [f"{old} AS NOT MATERIALIZED (SELECT * FROM {new})" for old, new in exchanges.items()]  # noqa: S608 - names of relations
     parts += [f"{read} AS (\n{relations[read].text}\n)" for read in chain]
     read_in_all = frozenset[str]().union(sql.reads, *(relations[read].reads for read in chain), exchanges.values())
     text = f"WITH {', '.join(parts)}\nSELECT * FROM (\n{sql.text}\n)"
-    relations[name] = SqlFile(name, sql.path, text, read_in_all - exchanges.keys() - set(chain), sql.is_view)
+    relations[name] = replace(sql, text=text, reads=read_in_all - exchanges.keys() - set(chain))
     return relations[name]
 
 
@@ -366,7 +375,7 @@ def materialise(
     ordered = _ordered(tree, tree.relations if wanted is None else wanted, given)
     for sql in ordered:
         started = time.perf_counter()
-        kind = "VIEW" if sql.is_view else "TABLE"
+        kind = "VIEW" if sql.is_view else "TEMP TABLE" if sql.is_scratch else "TABLE"
         try:
             connection.execute(f'CREATE OR REPLACE {kind} "{sql.name}" AS\n{sql.text}').fetchall()
         except duckdb.Error as error:
@@ -436,7 +445,7 @@ def build(
     `memory_limit` is DuckDB's ("6GiB"); past it rows spill to `temp_dir` (default: beside the target). `filesystem` is
     an fsspec filesystem for lake files that are addresses (`s3://...`).
     """
-    tree = load_sql(sql)
+    tree = load_sql() if sql is None else load_sql(sql)  # the cache tells load_sql(None) from load_sql()
     started = time.perf_counter()
     unknown = sorted(set(lake_files) - FEEDS.keys())
     if unknown:
@@ -534,7 +543,7 @@ def copy_out(connection: Connection, names: Iterable[str], target: Path) -> None
     """Copy relations into a database file of their own, every type as it is (Parquet has no HUGEINT, for one)."""
     _run(connection, f"ATTACH '{_quoted(target)}' AS copied", target.name)
     for name in names:
-        _run(connection, f'CREATE TABLE copied."{name}" AS SELECT * FROM main."{name}"', name)  # noqa: S608 - stems
+        _run(connection, f'CREATE TABLE copied."{name}" AS SELECT * FROM "{name}"', name)  # noqa: S608 - stems
     _run(connection, "DETACH copied", target.name)
 
 

@@ -5,10 +5,14 @@
 -- own lines speak against every other rounding; where it is false the choice costs at most one unit of the last decimal
 -- on lines of a kind not seen, so that it leaves no reading undecided.
 WITH scores AS (
-    SELECT set_no, reading_no, rounding_no, sum(lines) AS lines_explained
-    FROM core_fits
+    SELECT set_no, reading_no, rounding_no, sum(lines_explained) AS lines_explained
+    FROM (
+        FROM core_screen_scores
+        UNION ALL
+        FROM core_trial_scores
+    )
     SEMI JOIN core_shortlist USING (set_no, reading_no)
-    GROUP BY ALL
+    GROUP BY set_no, reading_no, rounding_no
 ),
 best AS (
     SELECT set_no, rounding_no, max(lines_explained) AS lines_explained

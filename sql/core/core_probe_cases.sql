@@ -1,4 +1,5 @@
 -- One row per schedule set, rival rule and quantity on which rivals are held against each other, as a case to rate.
+-- kept as: scratch
 WITH rules AS (
     SELECT DISTINCT
         readings.set_no,

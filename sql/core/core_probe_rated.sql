@@ -1,4 +1,5 @@
 -- One row per case of core_probe_cases: what the rival rule bills there, or why it cannot.
+-- kept as: scratch
 -- with: core_rating_cases = core_probe_cases, core_rating_readings = core_rounded_readings
 SELECT
     case_id,

@@ -10,7 +10,7 @@
 WITH last_slices AS (
     SELECT
         quantities.case_id,
-        quantities.reading_id,
+        quantities.rule_no,
         quantities.standing,
         quantities.zero_pays_flat,
         quantities.error,
@@ -18,6 +18,7 @@ WITH last_slices AS (
         steps.flat,
         steps.unit_price,
         steps.blocks_per_unit,
+        steps.block,
         steps.units_before,
         steps.blocks_before,
         steps.amount_before,
@@ -45,7 +46,7 @@ slice_sums AS (
     -- A sum may run past 38 digits where no part of it does: large parts are summed apart, wholes and fractions.
     SELECT
         slices.case_id,
-        any_value(cases.reading_id) AS reading_id,
+        any_value(slices.rule_no) AS rule_no,
         max(slices.tier) AS tier,
         sum(slices.units) AS units,
         sum(slices.blocks) AS blocks,
@@ -58,7 +59,6 @@ slice_sums AS (
             slices.units IS NULL OR slices.blocks IS NULL OR slices.amount IS NULL OR slices.remainder IS NULL
         ) AS is_too_large
     FROM core_rating_slices AS slices
-    INNER JOIN core_rating_cases AS cases ON cases.case_id = slices.case_id
     WHERE slices.is_to_sum AND slices.tier > 0
     GROUP BY slices.case_id
 ),
@@ -67,12 +67,12 @@ totals AS (
     -- exact amount = cut_amount + tail / common_block of the 20th decimal
     SELECT
         case_id,
-        reading_id,
+        rule_no,
         error,
         CASE standing WHEN 'priced' THEN tier WHEN 'free' THEN 0 END AS tier,
         CASE WHEN standing = 'priced' THEN try_cast(units_before + units AS DECIMAL(28, 10)) ELSE 0 END AS units,
         CASE
-            WHEN standing = 'priced' THEN try((blocks_before + units * blocks_per_unit)::DECIMAL(28, 10))
+            WHEN standing = 'priced' THEN try_cast(blocks_before + blocks_of_units(units, blocks_per_unit, block) AS DECIMAL(28, 10))
             ELSE 0
         END AS blocks,
         CASE
@@ -86,7 +86,7 @@ totals AS (
     UNION ALL
     SELECT
         case_id,
-        reading_id,
+        rule_no,
         NULL,
         tier,
         try_cast(units AS DECIMAL(28, 10)),
@@ -104,7 +104,7 @@ totals AS (
 
 carried AS (
     SELECT
-        totals.* EXCLUDE (reading_id, cut_amount, tail),
+        totals.* EXCLUDE (rule_no, cut_amount, tail),
         rules.rounding,
         rules.rounding_unit,
         rules.rounding_half,
@@ -114,7 +114,7 @@ carried AS (
         END AS cut_amount,
         CASE WHEN tail = 0 THEN tail ELSE tail % common_block END AS tail
     FROM totals
-    LEFT JOIN core_rating_rules AS rules ON rules.reading_id = totals.reading_id
+    LEFT JOIN core_rating_rules AS rules ON rules.rule_no = totals.rule_no
 ),
 
 aligned AS (
@@ -122,12 +122,13 @@ aligned AS (
     SELECT
         * EXCLUDE (cut_amount, tail),
         CASE
-            WHEN tail <> 0 AND sign(cut_amount) * sign(tail) < 0
-                THEN cut_amount + sign(tail) * 0.00000000000000000001::DECIMAL(20, 20)
+            WHEN tail > 0 AND cut_amount < 0 THEN cut_amount + 0.00000000000000000001::DECIMAL(20, 20)
+            WHEN tail < 0 AND cut_amount > 0 THEN cut_amount - 0.00000000000000000001::DECIMAL(20, 20)
             ELSE cut_amount
         END AS amount_exact,
         CASE
-            WHEN tail <> 0 AND sign(cut_amount) * sign(tail) < 0 THEN tail - sign(tail) * common_block
+            WHEN tail > 0 AND cut_amount < 0 THEN tail - common_block
+            WHEN tail < 0 AND cut_amount > 0 THEN tail + common_block
             ELSE tail
         END AS tail
     FROM carried

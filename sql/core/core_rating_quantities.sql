@@ -14,7 +14,7 @@ WITH netted AS (
     SELECT
         cases.case_id,
         cases.ladder_id,
-        cases.reading_id,
+        rules.rule_no,
         rules.kind,
         rules.is_whole,
         rules.is_inclusive,
@@ -78,7 +78,7 @@ placed AS (
 SELECT
     case_id,
     ladder_id,
-    reading_id,
+    rule_no,
     CASE WHEN error IS NULL THEN kind ELSE 0 END AS kind,
     is_whole,
     is_inclusive,

@@ -38,6 +38,7 @@ judged AS (
 
 SELECT
     reading_id,
+    (row_number() OVER (ORDER BY reading_id))::INTEGER AS rule_no,
     CASE
         WHEN unknown_value IS NOT NULL THEN 0
         ELSE dense_rank() OVER (ORDER BY unknown_value IS NULL, model, tier_blocks, has_rate AND rate_per = 'block')

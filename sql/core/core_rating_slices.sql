@@ -23,6 +23,7 @@ WITH cut AS (
             WHEN quantities.free_quantity > 0 THEN steps.tier + 1
             ELSE steps.tier
         END::INTEGER AS slice,
+        quantities.rule_no,
         steps.* EXCLUDE (ladder_id, kind),
         quantities.free_quantity,
         quantities.standing = 'priced' AND (quantities.is_allowance_in_slices OR steps.is_summed) AS is_to_sum,
@@ -66,6 +67,7 @@ SELECT
     try((product_of_units(units, unit_price, price_block, rate) + flat)::DECIMAL(38, 20)) AS amount,
     remainder_of_units(units, unit_price, price_block, rate, common_block) AS remainder,
     common_block,
+    rule_no,
     block,
     try_cast(lower_bound + free_quantity AS DECIMAL(28, 10)) AS lower_bound,
     try_cast(upper_bound + free_quantity AS DECIMAL(28, 10)) AS upper_bound,
@@ -84,6 +86,7 @@ SELECT
     0,
     0,
     1,
+    rule_no,
     NULL,
     0,
     free_quantity,

@@ -9,15 +9,9 @@ WITH tried AS (
     FROM core_trial_lines
     GROUP BY set_no
 ),
-fits AS (
-    SELECT fits.set_no, fits.reading_no, fits.trial_no, fits.lines
-    FROM core_fits AS fits
-    INNER JOIN core_sets AS sets USING (set_no)
-    INNER JOIN core_price_list_roundings AS chosen USING (price_list_id, rounding_no)
-),
 scores AS (
     SELECT set_no, reading_no, sum(lines) AS lines_explained
-    FROM fits
+    FROM core_fits
     GROUP BY set_no, reading_no
 ),
 ranked AS (
@@ -46,10 +40,10 @@ leaders AS (
 ),
 gains AS (
     SELECT fits.set_no, fits.reading_no, sum(fits.lines) AS gained
-    FROM fits
+    FROM core_fits AS fits
     INNER JOIN leaders USING (set_no)
     WHERE NOT EXISTS (
-        FROM fits AS led
+        FROM core_fits AS led
         WHERE led.set_no = fits.set_no AND led.reading_no = leaders.reading_no AND led.trial_no = fits.trial_no
     )
     GROUP BY fits.set_no, fits.reading_no

@@ -1,13 +1,11 @@
 -- One row per schedule set, quantity screened and rule of its candidates, as a case to rate.
+-- kept as: scratch
 WITH rules AS (
     SELECT DISTINCT set_no, rule_no, ladder_id, case_reading_id, lone_bounds, allowance_rule
     FROM core_set_readings
 )
 SELECT
-    row_number() OVER () AS case_id,
-    quantities.set_no,
-    rules.rule_no,
-    quantities.actual,
+    trial_case(quantities.quantity_no, rules.rule_no) AS case_id,
     rules.ladder_id,
     rules.case_reading_id AS reading_id,
     case_quantity(quantities.actual, rules.lone_bounds, sets.allowance, sets.first_minimum, sets.first_maximum) AS quantity,

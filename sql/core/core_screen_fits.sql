@@ -1,4 +1,5 @@
--- One row per candidate reading, rounding and group of lines (core_trial_lines) that they reproduce: quantity billed and amount.
+-- One row per candidate reading and group of lines (core_trial_lines) that it reproduces: quantity billed, and amount by `roundings`.
+-- kept as: scratch
 WITH near AS MATERIALIZED (
     -- no rounding moves an amount by as much as 1
     SELECT
@@ -6,28 +7,29 @@ WITH near AS MATERIALIZED (
         lines.trial_no,
         lines.lines,
         lines.amount,
-        cases.rule_no,
+        rule_of_case(rated.case_id) AS rule_no,
         rated.units,
         rated.blocks,
         lines.quantity_billed,
         rated.amount_exact
     FROM core_trial_lines AS lines
-    INNER JOIN core_screen_cases AS cases USING (set_no, actual)
-    INNER JOIN core_screen_rated AS rated USING (case_id)
+    INNER JOIN core_screen_rated AS rated ON quantity_of_case(rated.case_id) = lines.quantity_no
     WHERE rated.error IS NULL
         AND abs(rated.amount_exact - lines.amount) <= 1
         AND lines.quantity_billed IN (rated.units, rated.blocks)
 ),
 rounded AS (
-    SELECT near.*, roundings.rounding_no
-    FROM near
+    SELECT pairs.set_no, pairs.amount_exact, pairs.amount, list(candidates.rounding_no) AS roundings
+    FROM (SELECT DISTINCT set_no, amount_exact, amount FROM near) AS pairs
     INNER JOIN core_sets AS sets USING (set_no)
-    INNER JOIN core_candidate_roundings AS roundings USING (price_list_id)
-    WHERE line_amount(near.amount_exact, roundings.rounding, roundings.unit, roundings.half) = near.amount
+    INNER JOIN core_candidate_roundings AS candidates USING (price_list_id)
+    WHERE line_amount(pairs.amount_exact, candidates.rounding, candidates.unit, candidates.half) = pairs.amount
+    GROUP BY ALL
 )
-SELECT rounded.set_no, rounded.trial_no, rounded.lines, readings.reading_no, rounded.rounding_no
-FROM rounded
+SELECT near.set_no, near.trial_no, near.lines, readings.reading_no, rounded.roundings
+FROM near
+INNER JOIN rounded USING (set_no, amount_exact, amount)
 INNER JOIN core_set_readings AS readings
-    ON readings.set_no = rounded.set_no
-    AND readings.rule_no = rounded.rule_no
-    AND rounded.quantity_billed = CASE WHEN readings.billed_in = 'blocks' THEN rounded.blocks ELSE rounded.units END
+    ON readings.set_no = near.set_no
+    AND readings.rule_no = near.rule_no
+    AND near.quantity_billed = CASE WHEN readings.billed_in = 'blocks' THEN near.blocks ELSE near.units END

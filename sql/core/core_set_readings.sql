@@ -2,32 +2,50 @@
 -- Attributes that cannot matter on the set are put to one value, and candidates that then say the same are one: so nothing is
 -- called undecided that could never be decided. `reading_id` names the attributes that do matter, `case_reading_id` is the
 -- same rule as the rating knows it (core_rating_readings), `ladder_id` the set's tiers as the reading cuts them.
-WITH tried AS (
+-- Sets of one shape, all that matters here, have the same candidates: they are worked out once for all of them.
+WITH sets AS (
     SELECT
-        sets.set_no,
-        sets.tiers,
-        sets.allowance > 0 AS has_allowance,
-        sets.first_minimum,
-        sets.first_maximum,
-        sets.is_without_blocks,
-        sets.is_cut_at_maximum_only,
-        sets.is_continuous,
-        sets.is_in_whole_units,
+        set_no,
+        tiers = 1 AS has_one_tier,
+        allowance > 0 AS has_allowance,
+        coalesce(first_minimum, 0) <> 0 AS has_minimum,
+        coalesce(first_maximum, 0) <> 0 AS has_maximum,
+        is_without_blocks,
+        is_cut_at_maximum_only,
+        is_continuous,
+        is_in_whole_units,
         -- blocks of one unit round nothing where quantities are whole
-        sets.has_unit_blocks AND NOT sets.has_fractions AND sets.allowance % 1 = 0 AS has_idle_blocks,
-        sets.has_unit_blocks,
-        sets.has_fractions,
-        readings.*
-    FROM core_sets AS sets
+        has_unit_blocks AND NOT has_fractions AND allowance % 1 = 0 AS has_idle_blocks,
+        has_unit_blocks,
+        has_fractions
+    FROM core_sets
+    WHERE kind NOT IN ('percentage', 'subtotal', 'minimum')
+),
+numbered_sets AS (
+    SELECT
+        *,
+        dense_rank() OVER (
+            ORDER BY
+                has_one_tier, has_allowance, has_minimum, has_maximum, is_without_blocks, is_cut_at_maximum_only,
+                is_continuous, is_in_whole_units, has_idle_blocks, has_unit_blocks, has_fractions
+        ) AS shape_no
+    FROM sets
+),
+shapes AS (
+    SELECT DISTINCT * EXCLUDE (set_no)
+    FROM numbered_sets
+),
+tried AS (
+    SELECT shapes.*, readings.*
+    FROM shapes
     INNER JOIN core_readings AS readings
-        ON readings.lone_bounds = 'ignored' OR sets.tiers = 1
-    WHERE sets.kind NOT IN ('percentage', 'subtotal', 'minimum')
+        ON readings.lone_bounds = 'ignored' OR shapes.has_one_tier
 ),
 one_tier AS (
     SELECT
         * REPLACE (
             CASE
-                WHEN tiers > 1 THEN model
+                WHEN NOT has_one_tier THEN model
                 WHEN model IN ('volume', 'graduated') THEN 'unit'
                 WHEN model = 'stacked_flat' THEN 'stairstep'
                 ELSE model
@@ -35,25 +53,24 @@ one_tier AS (
             -- Far-fetched: a fee per step on a schedule alone, where a flat fee is Rate for one of it; and, where each Minimum is the
             -- Maximum before plus one, a tier that begins with its Minimum, for what lies between the two was never meant.
             CASE
-                WHEN tiers = 1 AND model IN ('stairstep', 'stacked_flat') THEN 'remote'
-                WHEN tiers > 1 AND tier_bound = 'min_exclusive' AND is_in_whole_units AND has_fractions THEN 'remote'
+                WHEN has_one_tier AND model IN ('stairstep', 'stacked_flat') THEN 'remote'
+                WHEN NOT has_one_tier AND tier_bound = 'min_exclusive' AND is_in_whole_units AND has_fractions THEN 'remote'
                 ELSE plausibility
             END AS plausibility,
             CASE
-                WHEN tiers = 1 OR model = 'unit' THEN 'max_inclusive'
+                WHEN has_one_tier OR model = 'unit' THEN 'max_inclusive'
                 WHEN tier_bound = 'min_exclusive' AND is_cut_at_maximum_only THEN 'max_exclusive'
                 WHEN tier_bound = 'min_exclusive' AND is_continuous THEN 'max_exclusive'
                 WHEN tier_bound = 'min_exclusive' AND is_in_whole_units AND NOT has_fractions THEN 'max_inclusive'
                 ELSE tier_bound
             END AS tier_bound,
             CASE
-                WHEN tiers > 1 THEN 'ignored'
-                WHEN lone_bounds LIKE 'floor_and_cap%' AND coalesce(first_minimum, 0) = 0 AND coalesce(first_maximum, 0) = 0
-                    THEN 'ignored'
-                WHEN lone_bounds = 'floor' AND (coalesce(first_minimum, 0) = 0 OR coalesce(first_maximum, 0) = 0)
-                    THEN CASE WHEN coalesce(first_minimum, 0) = 0 THEN 'ignored' ELSE 'floor_and_cap' END
-                WHEN lone_bounds = 'cap' AND (coalesce(first_minimum, 0) = 0 OR coalesce(first_maximum, 0) = 0)
-                    THEN CASE WHEN coalesce(first_maximum, 0) = 0 THEN 'ignored' ELSE 'floor_and_cap' END
+                WHEN NOT has_one_tier THEN 'ignored'
+                WHEN lone_bounds LIKE 'floor_and_cap%' AND NOT has_minimum AND NOT has_maximum THEN 'ignored'
+                WHEN lone_bounds = 'floor' AND NOT has_minimum THEN 'ignored'
+                WHEN lone_bounds = 'floor' AND NOT has_maximum THEN 'floor_and_cap'
+                WHEN lone_bounds = 'cap' AND NOT has_maximum THEN 'ignored'
+                WHEN lone_bounds = 'cap' AND NOT has_minimum THEN 'floor_and_cap'
                 WHEN lone_bounds = 'floor_and_cap_after_allowance' AND NOT has_allowance THEN 'floor_and_cap'
                 ELSE lone_bounds
             END AS lone_bounds,
@@ -99,7 +116,7 @@ allowed AS (
 ),
 distinct_readings AS (
     SELECT
-        set_no, model, tier_bound, allowance_rule, blocks, rate_per, billed_in, lone_bounds, zero_block, zero_quantity,
+        shape_no, model, tier_bound, allowance_rule, blocks, rate_per, billed_in, lone_bounds, zero_block, zero_quantity,
         min(place) AS place,
         CASE WHEN bool_or(plausibility = 'ordinary') THEN 'ordinary' ELSE 'remote' END AS plausibility
     FROM allowed
@@ -110,47 +127,54 @@ worded AS (
         *,
         [
             model,
-            CASE WHEN count(DISTINCT tier_bound) OVER same_model > 1 THEN tier_bound END,
-            CASE WHEN count(DISTINCT allowance_rule) OVER same_model > 1 THEN 'allowance_' || allowance_rule END,
-            CASE WHEN count(DISTINCT blocks) OVER same_model > 1 THEN 'blocks_' || blocks END,
-            CASE WHEN count(DISTINCT rate_per) OVER same_model > 1 THEN 'rate_per_' || rate_per END,
-            CASE WHEN count(DISTINCT billed_in) OVER same_model > 1 THEN 'billed_in_' || billed_in END,
-            CASE WHEN count(DISTINCT lone_bounds) OVER same_model > 1 THEN 'bounds_' || lone_bounds END,
+            CASE WHEN min(tier_bound) OVER same_model <> max(tier_bound) OVER same_model THEN tier_bound END,
+            CASE WHEN min(allowance_rule) OVER same_model <> max(allowance_rule) OVER same_model THEN 'allowance_' || allowance_rule END,
+            CASE WHEN min(blocks) OVER same_model <> max(blocks) OVER same_model THEN 'blocks_' || blocks END,
+            CASE WHEN min(rate_per) OVER same_model <> max(rate_per) OVER same_model THEN 'rate_per_' || rate_per END,
+            CASE WHEN min(billed_in) OVER same_model <> max(billed_in) OVER same_model THEN 'billed_in_' || billed_in END,
+            CASE WHEN min(lone_bounds) OVER same_model <> max(lone_bounds) OVER same_model THEN 'bounds_' || lone_bounds END,
             CASE WHEN zero_block = 'one_unit' THEN 'zero_block_is_' || zero_block END,
-            CASE WHEN count(DISTINCT zero_quantity) OVER same_model > 1 THEN 'zero_' || zero_quantity END
+            CASE WHEN min(zero_quantity) OVER same_model <> max(zero_quantity) OVER same_model THEN 'zero_' || zero_quantity END
         ] AS all_words
     FROM distinct_readings
-    WINDOW same_model AS (PARTITION BY set_no, model)
+    WINDOW same_model AS (PARTITION BY shape_no, model)
+),
+shape_readings AS (
+    SELECT
+        shape_no,
+        row_number() OVER (PARTITION BY shape_no ORDER BY place)::INTEGER AS reading_no,
+        array_to_string(list_filter(all_words, lambda word: word IS NOT NULL), '.') AS reading_id,
+        [
+            model, tier_bound, 'allowance_' || allowance_rule, 'blocks_' || blocks, 'rate_per_' || rate_per,
+            'billed_in_' || billed_in, 'bounds_' || lone_bounds, 'zero_block_is_' || zero_block, 'zero_' || zero_quantity
+        ] AS words,
+        plausibility,
+        model,
+        tier_bound,
+        allowance_rule,
+        blocks,
+        rate_per,
+        billed_in,
+        lone_bounds,
+        zero_block,
+        zero_quantity,
+        -- candidates that differ only in how QuantityBilled counts share one rule, rated once
+        dense_rank() OVER (
+            PARTITION BY shape_no
+            ORDER BY
+                model, tier_bound, allowance_rule, blocks, rate_per, lone_bounds, zero_block, zero_quantity
+        )::INTEGER AS rule_no,
+        concat_ws(
+            '.', model, CASE WHEN tier_bound = 'max_inclusive' THEN 'inclusive' ELSE 'exclusive' END,
+            CASE WHEN allowance_rule = 'ignored' THEN 'before_blocks' ELSE allowance_rule END, blocks, rate_per, zero_quantity
+        ) AS case_reading_id
+    FROM worded
 )
 SELECT
-    set_no,
-    row_number() OVER (PARTITION BY set_no ORDER BY place)::INTEGER AS reading_no,
-    array_to_string(list_filter(all_words, lambda word: word IS NOT NULL), '.') AS reading_id,
-    [
-        model, tier_bound, 'allowance_' || allowance_rule, 'blocks_' || blocks, 'rate_per_' || rate_per,
-        'billed_in_' || billed_in, 'bounds_' || lone_bounds, 'zero_block_is_' || zero_block, 'zero_' || zero_quantity
-    ] AS words,
-    plausibility,
-    model,
-    tier_bound,
-    allowance_rule,
-    blocks,
-    rate_per,
-    billed_in,
-    lone_bounds,
-    zero_block,
-    zero_quantity,
-    -- candidates that differ only in how QuantityBilled counts share one rule, rated once
-    dense_rank() OVER (
-        PARTITION BY set_no
-        ORDER BY
-            model, tier_bound, allowance_rule, blocks, rate_per, lone_bounds, zero_block, zero_quantity
-    )::INTEGER AS rule_no,
-    set_no::BIGINT * 4
-        + CASE WHEN tier_bound = 'min_exclusive' THEN 2 ELSE 0 END
-        + CASE WHEN model IN ('stairstep', 'stacked_flat') THEN 1 ELSE 0 END AS ladder_id,
-    concat_ws(
-        '.', model, CASE WHEN tier_bound = 'max_inclusive' THEN 'inclusive' ELSE 'exclusive' END,
-        CASE WHEN allowance_rule = 'ignored' THEN 'before_blocks' ELSE allowance_rule END, blocks, rate_per, zero_quantity
-    ) AS case_reading_id
-FROM worded
+    sets.set_no,
+    readings.* EXCLUDE (shape_no),
+    sets.set_no::BIGINT * 4
+        + CASE WHEN readings.tier_bound = 'min_exclusive' THEN 2 ELSE 0 END
+        + CASE WHEN readings.model IN ('stairstep', 'stacked_flat') THEN 1 ELSE 0 END AS ladder_id
+FROM numbered_sets AS sets
+INNER JOIN shape_readings AS readings USING (shape_no)

@@ -3,12 +3,8 @@
 -- does, by far. On small sets, where the screening is the whole trial, all remain.
 WITH scores AS (
     SELECT set_no, reading_no, max(lines_explained) AS lines_explained
-    FROM (
-        SELECT set_no, reading_no, rounding_no, sum(lines) AS lines_explained
-        FROM core_screen_fits
-        GROUP BY ALL
-    )
-    GROUP BY ALL
+    FROM core_screen_scores
+    GROUP BY set_no, reading_no
 ),
 large AS (
     SELECT set_no

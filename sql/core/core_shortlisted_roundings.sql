@@ -1,18 +1,13 @@
 -- One row per price list and rounding that the screening leaves in the race: at least three fifths of the best one's lines.
-WITH scores AS (
-    SELECT sets.price_list_id, fits.rounding_no, fits.set_no, fits.reading_no, sum(fits.lines) AS lines_explained
-    FROM core_screen_fits AS fits
-    INNER JOIN core_sets AS sets USING (set_no)
-    GROUP BY ALL
-),
-best AS (
-    SELECT price_list_id, rounding_no, set_no, max(lines_explained) AS lines_explained
-    FROM scores
-    GROUP BY ALL
+WITH best AS (
+    SELECT set_no, rounding_no, max(lines_explained) AS lines_explained
+    FROM core_screen_scores
+    GROUP BY set_no, rounding_no
 ),
 lists AS (
-    SELECT price_list_id, rounding_no, sum(lines_explained) AS lines_explained
+    SELECT sets.price_list_id, best.rounding_no, sum(best.lines_explained) AS lines_explained
     FROM best
+    INNER JOIN core_sets AS sets USING (set_no)
     GROUP BY ALL
 )
 SELECT candidates.*

@@ -8,6 +8,7 @@ FROM (
         set_no,
         actual,
         any_value(quantities.is_screened) AS is_screened,
+        any_value(quantities.quantity_no) AS quantity_no,
         quantity_billed,
         amount,
         count(*) AS lines,

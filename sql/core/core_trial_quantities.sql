@@ -5,6 +5,7 @@ SELECT
     set_no,
     actual,
     lines,
-    quantities <= 200 OR turn <= 24 AS is_screened
+    quantities <= 200 OR turn <= 24 AS is_screened,
+    row_number() OVER (ORDER BY set_no, actual) AS quantity_no
 FROM core_ranked_quantities
 WHERE quantities <= 200 OR turn <= 224

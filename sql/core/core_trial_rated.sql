@@ -1,4 +1,5 @@
 -- One row per case of core_trial_cases: the exact amount, and what was billed in units and in blocks.
+-- kept as: scratch
 -- with: core_rating_cases = core_trial_cases, core_rating_readings = core_trial_readings
 SELECT
     case_id,

@@ -1,4 +1,4 @@
--- One row per rule on trial, as the rating takes it. Rounded far behind the point, so that every rounding can be tried after.
+-- One row per rule on trial, as the rating takes it. Not rounded, so that every rounding can be tried after.
 SELECT DISTINCT
     case_reading_id AS reading_id,
     model,
@@ -8,6 +8,6 @@ SELECT DISTINCT
     rate_per,
     CASE WHEN allowance_rule = 'ignored' THEN 'before_blocks' ELSE allowance_rule END AS allowance_rule,
     zero_quantity = 'pays_flat' AS zero_pays_flat,
-    'half_up' AS rounding,
-    18 AS scale
+    'none' AS rounding,
+    2 AS scale
 FROM core_set_readings

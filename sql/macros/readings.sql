@@ -23,12 +23,18 @@ CREATE OR REPLACE MACRO case_allowance(allowance_rule, lone_bounds, allowance) A
         ELSE allowance
     END::DECIMAL(28, 10);
 
+-- The case of a quantity on trial and a rule, one number of both, and what it is made of.
+CREATE OR REPLACE MACRO trial_case(quantity_no, rule_no) AS (quantity_no << 16) + rule_no;
+CREATE OR REPLACE MACRO quantity_of_case(case_id) AS case_id >> 16;
+CREATE OR REPLACE MACRO rule_of_case(case_id) AS (case_id & 65535)::INTEGER;
+
 -- An exact amount of DECIMAL(38,20) as a line shows it, away from nothing on both sides alike; 'none' leaves it as it is.
 -- `unit` is one of the last decimal kept, `half` its half.
 CREATE OR REPLACE MACRO line_amount(exact_amount, rounding, unit, half) AS
     CASE
         WHEN rounding = 'none' THEN exact_amount
-        ELSE sign(exact_amount) * rounded_to_unit(abs(exact_amount), false, unit, half, rounding)
+        WHEN exact_amount < 0 THEN -rounded_to_unit(-exact_amount, false, unit, half, rounding)
+        ELSE rounded_to_unit(exact_amount, false, unit, half, rounding)
     END::DECIMAL(38, 20);
 
 -- part of whole in hundredths, half up, null of nothing: the only quotient that readings and findings show.

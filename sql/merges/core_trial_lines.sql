@@ -7,6 +7,7 @@ FROM (
         set_no,
         actual,
         any_value(is_screened) AS is_screened,
+        any_value(quantity_no) AS quantity_no,
         quantity_billed,
         amount,
         sum(lines)::BIGINT AS lines,

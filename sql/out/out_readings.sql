@@ -14,23 +14,16 @@ WITH missed_lines AS (
     FROM core_reading_scores AS scores
     INNER JOIN core_trial_lines AS lines USING (set_no)
     LEFT JOIN core_shortlist AS shortlist USING (set_no, reading_no)
-    ANTI JOIN (
-        SELECT fits.trial_no, fits.reading_no
-        FROM core_fits AS fits
-        INNER JOIN core_sets AS sets USING (set_no)
-        INNER JOIN core_price_list_roundings AS roundings USING (price_list_id, rounding_no)
-    ) AS fits ON fits.trial_no = lines.trial_no AND fits.reading_no = scores.reading_no
+    ANTI JOIN core_fits AS fits ON fits.trial_no = lines.trial_no AND fits.reading_no = scores.reading_no
     WHERE lines.is_screened OR shortlist.reading_no IS NOT NULL
     GROUP BY scores.set_no, scores.reading_no
 ),
 rated AS (
-    SELECT cases.set_no, cases.rule_no, cases.actual, rated.amount_exact, rated.units, rated.blocks, rated.error
-    FROM core_screen_cases AS cases
-    INNER JOIN core_screen_rated AS rated USING (case_id)
+    SELECT case_id, amount_exact, units, blocks, error
+    FROM core_screen_rated
     UNION ALL
-    SELECT cases.set_no, cases.rule_no, cases.actual, rated.amount_exact, rated.units, rated.blocks, rated.error
-    FROM core_trial_cases AS cases
-    INNER JOIN core_trial_rated AS rated USING (case_id)
+    SELECT case_id, amount_exact, units, blocks, error
+    FROM core_trial_rated
 ),
 misses AS (
     SELECT
@@ -48,7 +41,7 @@ misses AS (
     FROM missed_lines AS missed
     INNER JOIN core_trial_lines AS lines USING (trial_no)
     INNER JOIN core_set_readings AS readings ON readings.set_no = missed.set_no AND readings.reading_no = missed.reading_no
-    INNER JOIN rated ON rated.set_no = readings.set_no AND rated.rule_no = readings.rule_no AND rated.actual = lines.actual
+    INNER JOIN rated ON rated.case_id = trial_case(lines.quantity_no, readings.rule_no)
     INNER JOIN core_sets AS sets ON sets.set_no = missed.set_no
     INNER JOIN core_price_list_roundings AS roundings ON roundings.price_list_id = sets.price_list_id
     INNER JOIN core_roundings AS units USING (rounding_no)

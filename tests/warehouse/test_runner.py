@@ -150,6 +150,18 @@ def test_macros_and_views_work_in_the_finished_file(built: Build, target: Path) 
     assert rows(target, "FROM core_v") == [{"n": 42}]
 
 
+def test_scratch_ends_with_the_build(built: Build, target: Path) -> None:
+    report = built(
+        {
+            "core/core_s": "-- One row per number\n-- kept as: scratch\nSELECT 21 AS n",
+            "core/core_t": "-- One row per number\nSELECT n * 2 AS n FROM core_s",
+        }
+    )
+    assert report.rows("core_s") == 1
+    assert rows(target, "FROM core_t") == [{"n": 42}]
+    assert rows(target, "SELECT table_name FROM duckdb_tables()") == [{"table_name": "core_t"}]
+
+
 def test_variables_are_read_as_text(built: Build, target: Path) -> None:
     text = "-- One row per build\nSELECT getvariable('month')::DATE AS month"
     built({"core/core_month": text}, variables={"month": "2026-10-01"})
@@ -215,6 +227,17 @@ REFUSED = {
     "a view on the lake": (
         {"core/core_a": "-- One row per x\n-- kept as: view\nSELECT network_id FROM lake_calls"},
         "cannot be a view",
+    ),
+    "a view on scratch": (
+        {
+            "core/core_a": "-- One row per x\n-- kept as: scratch\nSELECT 1 AS x",
+            "core/core_b": "-- One row per x\n-- kept as: view\nFROM core_a",
+        },
+        "core/core_b.sql: core_a ends with the build",
+    ),
+    "a double in scratch": (
+        {"core/core_a": "-- One row per x\n-- kept as: scratch\nSELECT 1e0 AS x"},
+        "column x is DOUBLE",
     ),
     "a view with a variable": (
         {"core/core_a": "-- One row per x\n-- kept as: view\nSELECT getvariable('m') AS x"},
