@@ -20,7 +20,7 @@ from ecgrid_flows.errors import SettingsError, Unreachable
 from ecgrid_flows.journal import Arguments, RawAnswer
 from ecgrid_flows.progress import Reporter
 from ecgrid_transforms.accounts import Billed, united
-from ecgrid_transforms.model import Account, AccountInfo, Contract, Pricelist
+from ecgrid_transforms.model import ACCOUNT_REPORTS, MEASURE_FIELDS, Account, AccountInfo, Contract, Pricelist
 from ecgrid_transforms.period import next_month, reporting_month_text
 from ecgrid_transforms.wall_time import wall_time_ns
 
@@ -337,7 +337,23 @@ def _price_lists(
             _warn([answer], reporter, unanswered)
         elif answer.fault_code is None:
             ladder = decode.pricelist(answer.body)
+        if ladder is not None and (unknown := _unknown_pairs(ladder)):
+            reporter.warn(
+                f"price list {number} prices {', '.join(unknown)}, which cannot be asked for: "
+                "look for it on the invoice"
+            )
         found[number] = ladder
         if ladder is None:
             reporter.warn(f"price list {number} cannot be read ({why}): all pairs are asked of its accounts once")
     return found
+
+
+def _unknown_pairs(ladder: Pricelist) -> list[str]:
+    schedules = [schedule for level in ladder.levels for schedule in level.schedules]
+    return sorted(
+        {
+            f"{schedule.account_report}/{schedule.measure}"
+            for schedule in schedules
+            if schedule.account_report not in ACCOUNT_REPORTS or schedule.measure not in MEASURE_FIELDS
+        }
+    )

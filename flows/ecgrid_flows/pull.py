@@ -24,7 +24,7 @@ from datetime import UTC, date, datetime
 from ecgrid_client import Answer, Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors
 from ecgrid_flows import journal as raw
 from ecgrid_flows.discovery import BILLING_API, READERS
-from ecgrid_flows.errors import BillingError, Incomplete, Unreachable
+from ecgrid_flows.errors import BillingError, Incomplete, SettingsError, Unreachable
 from ecgrid_flows.governor import Governor
 from ecgrid_flows.journal import Arguments, Journal, Place, RawAnswer
 from ecgrid_flows.land import NOT_ROUNDED
@@ -487,7 +487,7 @@ class Puller:
             if self.counters.answered == 0:
                 return Unreachable(f"the service gives nothing but failures: {error}")
             return Incomplete(f"the service gives nothing but failures: {error}; run again to go on from here")
-        return Unreachable(str(error))
+        return SettingsError(str(error)) if isinstance(error, errors.SettingsError) else Unreachable(str(error))
 
     def _scan(self, feed: str, month: date) -> Iterator[tuple[Place, RawAnswer]]:
         """The usable answers of a feed that count; what is torn or foreign is set aside first, once."""

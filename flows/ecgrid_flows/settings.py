@@ -185,6 +185,8 @@ def _url(found: Mapping[str, str], name: str, default: str) -> str:
         raise SettingsError(f"{name} carries a user name: put credentials into ECGRID_LOGIN_NAME and ECGRID_PASSWORD")
     if parts.scheme not in ("http", "https") or not host:
         raise SettingsError(f"{name} is not a full https address: write it like {default}")
+    if parts.query or parts.fragment:
+        raise SettingsError(f"{name} goes on behind the .asmx file: leave `?` and what follows away, write {default}")
     if parts.scheme == "http" and not is_loopback(host):
         raise SettingsError(
             f"{name} is plain http to {host}: credentials would travel readable; write https:// (http is for loopback)"

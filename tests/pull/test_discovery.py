@@ -88,6 +88,27 @@ def test_rights_may_differ_from_one_contract_and_network_to_the_next() -> None:
     assert not scope.unanswered
 
 
+def test_a_pair_that_cannot_be_asked_is_told() -> None:
+    schedules = "".join(
+        f"<Schedule><ScheduleID>1</ScheduleID><Allowance>0</Allowance><Maximum>0</Maximum><Block>0</Block><Rate>1</Rate>"
+        f"<AccountReport>FixedRate</AccountReport><Measure>{measure}</Measure></Schedule>"
+        for measure in ("Each", "CarbonFee")
+    )
+    price_list = (
+        "<PricelistID>5</PricelistID><Model>Simple</Model><Status>Active</Status>"
+        f"<Levels><Level><Level>General</Level><Schedules>{schedules}</Schedules></Level></Levels>"
+    )
+    owner = "<OwnerInfo><PricelistID>5</PricelistID></OwnerInfo>"
+    service = Service(
+        {
+            "NetworkList": lambda _: f"<NetworkIDInfo><NetworkID>1</NetworkID>{owner}</NetworkIDInfo>",
+            "PricelistInfo": lambda _: price_list,
+        }
+    )
+    _, reporter = scope_of(service)
+    assert any("price list 5 prices FixedRate/CarbonFee, which" in warning for warning in reporter.warnings)
+
+
 def test_a_source_that_only_fails_leaves_what_the_others_give_and_the_month_incomplete() -> None:
     service = Service(
         {

@@ -34,6 +34,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         ("V3_URL", "http://ecgridos.net/v3.2/prod/ecgridos.asmx", "plain http"),
         ("V3_URL", "ecgridos.net", "not a full https address"),
         ("V3_URL", "http://[::1/x.asmx", "ECGRID_V3_URL"),
+        ("V3_URL", "https://ecgridos.net/v3.2/prod/ecgridos.asmx?WSDL", "behind the .asmx"),
         ("ACCOUNTS", "/nonexistent/accounts.csv", "no file"),
         ("DATA_DIR", "ftp://somewhere", "a local folder or s3://"),
         ("TASK_RUNNER", "ray", "threads, dask or dask://host:port"),
