@@ -16,7 +16,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -104,12 +104,17 @@ class Kept:
 
 
 class Batch:
-    """The calls of one task: handed out key by key, done when the last answer is durable."""
+    """The calls of one task: handed out key by key, done when the last answer is durable.
 
-    def __init__(self, month: date, keys: Iterator[Key]) -> None:
+    `samples` are the void pairs among them. Nothing says how the service answers one (facts 3.2): a fault of its own
+    that it repeats each time is an answer to them, and leaves no line missing.
+    """
+
+    def __init__(self, month: date, keys: Iterator[Key], samples: Mapping[Account, int]) -> None:
         self.month = month
         self.tally = Tally()
         self._keys = keys
+        self._samples = samples
         self._lock = threading.Lock()
         self._out = 0
         self._drained = False
@@ -139,7 +144,7 @@ class Batch:
     def _count(self, key: Key, answer: RawAnswer) -> None:
         tally = self.tally
         tally.calls += 1
-        if not answer.is_usable:
+        if not answer.is_usable and not self._is_void(key, answer):
             tally.missing_calls += 1
             if len(tally.missing) < NAMED_MISSING:
                 tally.missing.append(f"{key}: {answer.fault_code} ({answer.fault_message})")
@@ -150,6 +155,18 @@ class Batch:
         else:
             code = answer.fault_code or "unknown_fault"
             tally.faults[code] = tally.faults.get(code, 0) + 1
+
+    def _is_void(self, key: Key, answer: RawAnswer) -> bool:
+        is_sample = self._samples.get(key.account, 0) & pair_bit(key.account_report, key.measure_field)
+        return bool(is_sample) and answer.fault_code == errors.ServiceError.code and _is_fault_without_code(answer.body)
+
+
+def _is_fault_without_code(body: bytes) -> bool:
+    try:
+        error = decode.raised_by(body)
+    except errors.ECGridError:  # a page, or nothing at all
+        return False
+    return error is not None and error.fault is not None and error.fault.code is None
 
 
 class Puller:
@@ -297,7 +314,7 @@ class Puller:
         self.counters.answered += done.calls
         self.counters.lines += done.lines
 
-    def pull_batch(self, month: date, asked: Iterable[Asked]) -> Tally:
+    def pull_batch(self, month: date, asked: Sequence[Asked]) -> Tally:
         """Ask what is not kept of these accounts' keys, and wait until every answer is durable.
 
         Raises what ends the run: `Unreachable`, `Incomplete` (stopped, circuit open), `StorageFailed`.
@@ -306,7 +323,7 @@ class Puller:
         keys = (
             key for one in asked for key in keys_of(one.account, month, one.pairs & ~kept.answered.get(one.account, 0))
         )
-        batch = Batch(month, keys)
+        batch = Batch(month, keys, {one.account: one.sample for one in asked})
         self._start()
         with self._work:
             self._batches.append(batch)

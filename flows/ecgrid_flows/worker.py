@@ -8,7 +8,7 @@ segments of its own, and which keys they answer goes back with the batch.
 import asyncio
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -75,10 +75,9 @@ class WorkerPuller(Puller):
         with self._lock:
             return self._kept.setdefault(month, Kept())
 
-    def pull_batch(self, month: date, asked: Iterable[Asked]) -> Tally:
-        batch = list(asked)
-        tally = super().pull_batch(month, batch)
-        kept, accounts = self.kept(month), [one.account for one in batch]
+    def pull_batch(self, month: date, asked: Sequence[Asked]) -> Tally:
+        tally = super().pull_batch(month, asked)
+        kept, accounts = self.kept(month), [one.account for one in asked]
         tally.kept = Kept(_only(kept.answered, accounts), _only(kept.lines, accounts))
         return tally
 

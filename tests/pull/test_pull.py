@@ -4,7 +4,7 @@ import json
 import shutil
 from collections import Counter
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,15 +28,18 @@ from ecgrid_client import RetryPolicy
 from ecgrid_flows import journal, tasks
 from ecgrid_flows.errors import ExitStatus, Incomplete, SettingsError, Unreachable
 from ecgrid_flows.governor import Governor
+from ecgrid_flows.journal import RawAnswer
 from ecgrid_flows.lake import Lake
-from ecgrid_flows.plan import PAIRS, ladder_pairs, numbers, pair_bit
-from ecgrid_flows.pull import LINE_OPERATION
+from ecgrid_flows.plan import PAIRS, Asked, keys_of, ladder_pairs, numbers, pair_bit
+from ecgrid_flows.pull import LINE_OPERATION, Batch
 from ecgrid_flows.settings import Secret
 from ecgrid_flows.store import LocalStore
 from ecgrid_sandbox import Sandbox, SpawnedSandbox, Trouble, World, spawn
 from ecgrid_transforms.model import Account, Pricelist
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.schemas import FEEDS, LINE_ITEMS
+
+WIRE = Path(__file__).parents[1] / "wire"
 
 
 @pytest.fixture(scope="module")
@@ -427,3 +430,29 @@ def test_a_decimal_that_does_not_fit_stops_the_run_and_is_kept(
     kept = list(journal.scan(LocalStore(tmp_path), "line_items", LAST_MONTH))
     assert kept
     assert not (tmp_path / "lake/line_items/reporting_month=2026-10").exists(), "nothing rounded, nothing landed"
+
+
+NULL_REFERENCE = (WIRE / "v3.2-InvoiceCalculateLineItem-bad-enum.soap11.response.xml").read_bytes()
+SQL_ERROR = (WIRE / "v3.2-fault-session.soap11.response.xml").read_bytes().replace(b">Authentication<", b">SQLError<")
+
+
+@pytest.mark.parametrize(("body", "missing"), [(NULL_REFERENCE, 1), (SQL_ERROR, 2), (b"", 2)])
+def test_a_fault_without_a_code_is_the_answer_to_a_void_pair_alone(body: bytes, missing: int) -> None:
+    account = Account(1, 0)
+    asked = Asked(account, None, planned=1, sample=2)
+    batch = Batch(LAST_MONTH, keys_of(account, LAST_MONTH, asked.pairs), {account: asked.sample})
+    while (key := batch.take()) is not None:
+        answer = RawAnswer(
+            LINE_OPERATION,
+            "v3.2",
+            {},
+            datetime.now(UTC),
+            1,
+            5,
+            "",
+            is_usable=False,
+            fault_code="service_error",
+            body=body,
+        )
+        batch.returned(key, answer)
+    assert (batch.tally.calls, batch.tally.missing_calls) == (2, missing)
