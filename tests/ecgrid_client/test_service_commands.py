@@ -3,13 +3,19 @@ they end (CONTRACT, exit status)."""
 
 import io
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import pytest
+from client_replay import Asked, Server, Told
 
 from ecgrid_flows.cli import main
 from ecgrid_sandbox import Sandbox, Trouble, World
@@ -83,6 +89,28 @@ def test_call_gives_the_answer_as_json(commands: Commands, sandbox: Sandbox, bin
     assert (ran.json["NetworkID"], ran.json["ECGridAccount"]) == (4440, True)
     assert ran.json["Name"] == 'Müller & Töchter, "Logistik" GmbH'
     assert sandbox.open_sessions == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_ended_logs_out_first(tmp_path: Path, number: int) -> None:
+    server, is_asked = Server(), threading.Event()
+
+    def slow(asked: Asked) -> Told | None:
+        if asked.operation != "InterconnectCount":
+            return None
+        is_asked.set()
+        return Told(delay_s=20)
+
+    server.rules = slow
+    settings = {"ECGRID_V4_URL": server.endpoints.v4_url, "ECGRID_LOGIN_NAME": "a", "ECGRID_PASSWORD": "Passw0rd!"}
+    command = [sys.executable, "-c", "from ecgrid_flows.cli import main; main()", "interconnects", "--max-days", "7"]
+    with subprocess.Popen(command, env={**os.environ, **settings}, cwd=tmp_path, stderr=subprocess.PIPE) as ended:
+        assert is_asked.wait(60)
+        ended.send_signal(number)
+        _, said = ended.communicate(timeout=20)
+    assert (ended.returncode, b"Traceback" in said) == (128 + number, False)
+    assert len(server.sessions_closed) == server.sessions_opened == 1
+    server.close()
 
 
 def test_the_version_is_one_line(bare: Commands) -> None:

@@ -4,7 +4,10 @@ Exit statuses are those of CONTRACT: 0 clean, 1 findings of severity error, 2 us
 refused, 4 incomplete, 5 the data directory is held by another run.
 """
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Annotated
 
@@ -13,6 +16,8 @@ from rich.text import Text
 
 from ecgrid_flows.cli import context, finance, findings, quote, report, run, sandbox, serve, service
 from ecgrid_flows.errors import BillingError
+
+_ENDING = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 app = typer.Typer(
     name="ecgrid-billing",
@@ -45,8 +50,30 @@ for commands in (run, service, findings, finance, quote, sandbox, report, serve)
 
 def main() -> None:
     """Run the command line; a `BillingError` becomes one sentence and its exit status."""
+    with _ending_in_order():
+        try:
+            app()
+        except BillingError as error:
+            context.stderr.print(Text(f"ecgrid-billing: {error}"))
+            sys.exit(int(error.status))
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """SIGTERM and SIGHUP unwind the command, so that it logs out; a second one no longer cuts that short.
+
+    By themselves they end a process where it stands, and its sessions stay open. What ignores them (`nohup`) goes on.
+    """
+
+    def end(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    taken = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, end)
     try:
-        app()
-    except BillingError as error:
-        context.stderr.print(Text(f"ecgrid-billing: {error}"))
-        sys.exit(int(error.status))
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
