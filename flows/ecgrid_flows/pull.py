@@ -161,6 +161,15 @@ class Batch:
         return bool(is_sample) and answer.fault_code == errors.ServiceError.code and _is_fault_without_code(answer.body)
 
 
+def is_answer(error: errors.ECGridError) -> bool:
+    """Whether an error is what the service has to say to a call, so that asking again would change nothing.
+
+    Access denied in a page's status alone (403) is a gateway's word, not the service's, and may pass.
+    """
+    is_gateways = isinstance(error, errors.AccessDenied) and error.fault is None
+    return isinstance(error, _ANSWERS) and not is_gateways
+
+
 def _is_fault_without_code(body: bytes) -> bool:
     try:
         error = decode.raised_by(body)
@@ -225,7 +234,7 @@ class Puller:
         except _FATAL as error:
             raise self._ended(error) from error
         except errors.ECGridError as error:
-            usable = isinstance(error, _ANSWERS)
+            usable = is_answer(error)
             # the service's own words, though they say that it failed, come from a service
             self._heard = self._heard or (isinstance(error, errors.ServiceError) and error.fault is not None)
             if not usable and not self._heard:
@@ -456,7 +465,7 @@ class Puller:
             raise
         except errors.ECGridError as error:
             outcome = NO_LINE if isinstance(error, errors.NotOnPriceList) else FAULT
-            usable = isinstance(error, _ANSWERS)
+            usable = is_answer(error)
             return raw.failed(LINE_OPERATION, BILLING_API, arguments, error, is_usable=usable, outcome=outcome)
         try:
             line = decode.line_item(answer.body)

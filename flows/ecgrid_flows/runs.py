@@ -239,9 +239,9 @@ class Run:
                 if name in ANSWERED_FAULTS:
                     done.faults[name] = done.faults.get(name, 0) + code["counts"].as_py()
         done.calls_kept = answers - done.calls
-        if answers and sum(done.faults.values()) == answers:
+        if answers and not done.missing_calls and sum(done.faults.values()) == answers:
             told = ", ".join(f"{count} {name}" for name, count in sorted(done.faults.items()))
-            done.missing_calls += answers
+            done.missing_calls = answers
             done.missing = [f"the service refused every key ({told}); once it does not, --refresh asks them again"]
         return done
 
