@@ -34,6 +34,7 @@ def group(
     description: str | None = None,
     taxable: bool = False,
     specified_network_id: int = 0,
+    limited_months: int = 0,
     former_rate: str | None = None,
     why_undecidable: str = "",
 ) -> Group:
@@ -67,6 +68,7 @@ def group(
                 measure=measure,
                 specified_network_id=specified_network_id,
                 include_root_mailbox=True,
+                limited_months=limited_months,
             )
         )
         lower = maximum + 1

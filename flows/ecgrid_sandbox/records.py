@@ -196,7 +196,7 @@ def contract(world: World, it: Contract, *, deep: bool) -> Record:
         "OptionTerms": "3",
         "Status": it.status,
         "PONumber": it.po_number,
-        "AggregateNetworkTraffic": "false",
+        "AggregateNetworkTraffic": str(it.aggregates).lower(),
         "Address": _ADDRESS,
         "Owner": OWNER,
         "AdministratorUser": ADMINISTRATOR,

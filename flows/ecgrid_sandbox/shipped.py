@@ -82,6 +82,7 @@ def _price_lists(months: Sequence[date]) -> tuple[PriceList, ...]:
                     level_name="Adjustments",
                     description="Opening credit",
                     taxable=True,
+                    limited_months=12,
                 ),
             ),
         ),
@@ -337,7 +338,7 @@ def world(seed: int, last_month: date) -> World:
         Contract(8752, "=1+1 Trading", "C-8752/Å", "2030-12-31T23:59:59.997", po_number='PO#8752, rev "B"'),
         Contract(8753, "Nordlicht EDI A/S", "C-8753", "9999-12-31T00:00:00"),
         Contract(18751, "First line,\nsecond line\nthird line", "C-18751", "9999-12-31T00:00:00"),
-        Contract(8755, "Reseller of five, e.K.", "C-8755", "2030-12-31T23:59:59.997"),
+        Contract(8755, "Reseller of five, e.K.", "C-8755", "2030-12-31T23:59:59.997", aggregates=True),
         Contract(8759, "Never invoiced", "C-8759", "2020-12-31T00:00:00", status="Terminated"),
     )
     bare = World(seed, last_month, months, networks, tuple(boxes), _price_lists(months), contracts, use={})

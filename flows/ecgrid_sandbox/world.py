@@ -157,7 +157,10 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """A contract; it bills the accounts that name it. One that is never invoiced has no accounts."""
+    """A contract; it bills the accounts that name it. One that is never invoiced has no accounts.
+
+    `aggregates` is its AggregateNetworkTraffic. Nothing says what ECGrid prices otherwise then: here it is nothing.
+    """
 
     contract_id: int
     description: str
@@ -165,6 +168,7 @@ class Contract:
     expires: str
     po_number: str | None = None
     status: str = "Active"
+    aggregates: bool = False
 
 
 @dataclass(frozen=True, slots=True)

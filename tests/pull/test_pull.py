@@ -434,6 +434,13 @@ def test_a_decimal_that_does_not_fit_stops_the_run_and_is_kept(
     assert not (tmp_path / "lake/line_items/reporting_month=2026-10").exists(), "nothing rounded, nothing landed"
 
 
+def test_what_a_contract_aggregates_and_a_level_is_limited_to_is_kept(whole: Path) -> None:
+    aggregating = {row["contract_id"] for row in rows(whole, "contracts") if row["aggregate_network_traffic"]}
+    limits = {row["schedule_id"]: row["limited_months"] for row in rows(whole, "price_schedules")}
+    assert aggregating == {8755}
+    assert {number: months for number, months in limits.items() if months} == {43102: 12}
+
+
 NULL_REFERENCE = (WIRE / "v3.2-InvoiceCalculateLineItem-bad-enum.soap11.response.xml").read_bytes()
 SQL_ERROR = (WIRE / "v3.2-fault-session.soap11.response.xml").read_bytes().replace(b">Authentication<", b">SQLError<")
 
