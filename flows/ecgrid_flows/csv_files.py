@@ -29,9 +29,11 @@ from ecgrid_flows.store import disk_errors
 from ecgrid_transforms.money import ZERO, Decimal, total
 
 __all__ = [
+    "ROWS_A_BATCH",
     "_GUARDED",
     "CsvForm",
     "Written",
+    "ahead",
     "field_types",
     "guarded",
     "read_table",
@@ -45,7 +47,7 @@ __all__ = [
 _GUARDED = re.compile("'*[=+@\t\r\n＝＋－＠-]")
 _APOSTROPHE = "^'('*[=+@\t\r\n＝＋－＠-])"
 _BOM = b"\xef\xbb\xbf"
-_ROWS_A_BATCH = 65_536
+ROWS_A_BATCH = 65_536
 #: Decimals that the macros write; a relation of more must round them itself, so that it is seen.
 _MOST_PLACES = 10
 #: Name of the column that holds a row's whole line while it is on its way.
@@ -125,16 +127,22 @@ def write_relation(
     form: CsvForm | None = None,
     schema: pa.Schema | None = None,
     also: Callable[[pa.RecordBatch], None] | None = None,
+    read: Callable[[Callable[[Any], Any]], Iterable[pa.RecordBatch]] | None = None,
 ) -> Written:
     """Write the DuckDB relation `rows`, in its order, to the new file `target`, in one pass over it.
 
     Columns named in `amounts` are money and show at least two decimals; `totals` are added up. `schema` is that of
-    `rows`, where it is known already. `also` gets every batch of rows as Arrow, in the same order. Raises
+    `rows`, where it is known already. `also` gets every batch of rows as Arrow, in the same order. `read` runs what is
+    made of `rows` in a way of its own, say in parts: given how a relation becomes lines, it gives their batches. Raises
     `StorageFailed` when the disk does not take it; the file may then be half written.
     """
     form, schema = form or CsvForm(), schema or schema_of(rows)
     kept = schema.names if also else totals
-    batches = _with_lines(rows, schema, amounts, form, kept).to_arrow_reader(_ROWS_A_BATCH)
+
+    def lines_of(rows: Any) -> Any:
+        return _with_lines(rows, schema, amounts, form, kept)
+
+    batches = read(lines_of) if read else ahead(lines_of(rows).to_arrow_reader(ROWS_A_BATCH))
     return _write(batches, target, _header(schema.names, form), totals, also)
 
 
@@ -189,7 +197,7 @@ def _write(
             size += len(piece)
 
         put(header)
-        for batch in _ahead(batches):
+        for batch in batches:
             put(_text_of(batch.column(_LINE)))
             count += batch.num_rows
             for name in sums:
@@ -199,7 +207,7 @@ def _write(
     return Written(count, size, digest.hexdigest(), sums)
 
 
-def _ahead(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def ahead(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The same batches, of which the next is worked out on a thread while one is written."""
     waiting = iter(batches)
     with ThreadPoolExecutor(1) as thread:

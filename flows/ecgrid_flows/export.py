@@ -31,6 +31,7 @@ from ecgrid_flows.settings import Settings
 from ecgrid_flows.sheets import (
     KEY,
     MANIFEST,
+    Parted,
     Sheet,
     focus_sheet,
     form_words,
@@ -126,7 +127,7 @@ def _sheets(connection: warehouse.Connection, settings: Settings, log: Log, mont
     """Every file of the month's export but the manifest."""
     yield Sheet(
         "finance_lines.csv",
-        of_month(connection.table("out_finance_lines"), month),
+        Parted(connection, "out_line_items", lambda seen: of_month(seen.table("out_finance_lines"), month)),
         amounts=_JUDGED,
         totals=("quantity_billed", *_JUDGED),
     )
@@ -159,9 +160,8 @@ def _sheets(connection: warehouse.Connection, settings: Settings, log: Log, mont
     if settings.currency:
         charges = of_month(connection.table("out_journal_amounts"), month)
         yield journal_sheet(connection, settings, charges, "journal.csv", settings.currency)
-        yield focus_sheet(
-            of_month(connection.table("out_focus"), month), "focus_1_2", settings.currency, is_ordered=True
-        )
+        focus = Parted(connection, "core_charge_terms", lambda seen: of_month(seen.table("out_focus"), month))
+        yield focus_sheet(focus, "focus_1_2", settings.currency)
 
 
 #: What else may be behind a file that does not tie.

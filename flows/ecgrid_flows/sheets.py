@@ -6,10 +6,11 @@ columns, control totals and SHA-256 of each; `read_export` reads a file by it.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecgrid_flows import journal_entries, warehouse
-from ecgrid_flows.csv_files import CsvForm, Written, field_types, read_table, schema_of, write_groups, write_relation
+from ecgrid_flows.csv_files import (
+    ROWS_A_BATCH,
+    CsvForm,
+    Written,
+    ahead,
+    field_types,
+    read_table,
+    schema_of,
+    write_groups,
+    write_relation,
+)
 from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.folders import put_in_place
 from ecgrid_flows.settings import Settings
@@ -28,6 +39,7 @@ __all__ = [
     "FOCUS_KEY",
     "KEY",
     "MANIFEST",
+    "Parted",
     "Sheet",
     "focus_sheet",
     "form_of",
@@ -48,6 +60,10 @@ __all__ = [
 MANIFEST = "manifest.json"
 #: What an export may use; past the memory, sorts spill to a folder beside the warehouse.
 MEMORY_LIMIT = "1400MiB"
+#: The database in memory of what is gathered: all connections see it, as they would not see a temporary table.
+_GATHERED = "gathered"
+#: Parts of a file that are worked out at the same time; each takes some 100 MB.
+_AT_ONCE = 2
 KEY = ("network_id", "mailbox_id", "reporting_month", "account_report", "measure_field")
 #: The same key in out_focus.
 FOCUS_KEY = ("network_id", "mailbox_id", "reporting_month", "x_AccountReport", "x_MeasureField")
@@ -59,11 +75,50 @@ _NINE_PLACES = (
 
 
 @dataclass(frozen=True, slots=True)
+class Parted:
+    """Rows that follow a gathered table, each from one of its rows, so that they can be worked out part by part.
+
+    `rows_of` gives the rows that a connection sees. Several threads of DuckDB's would hand the rows of one query over
+    as they get ready, whatever their order; several queries that take turns at the parts keep it.
+    """
+
+    connection: warehouse.Connection
+    gathered: str
+    rows_of: Callable[[warehouse.Connection], Any]
+
+    def whole(self) -> Any:
+        """All rows, as a relation."""
+        return self.rows_of(self.connection)
+
+    def project(self, columns: str) -> "Parted":
+        """The same rows with other columns."""
+        return replace(self, rows_of=lambda connection: self.rows_of(connection).project(columns))
+
+    def batches(self, made_of: Callable[[Any], Any]) -> Iterator[pa.RecordBatch]:
+        """What `made_of` makes of the rows, in the order of the gathered table, by `_AT_ONCE` queries at the same time.
+
+        A part has as many rows as a batch, so the batches of the queries take turns.
+        """
+        queries = []
+        for turn in range(_AT_ONCE):
+            cursor = self.connection.cursor()
+            _show(cursor, self.gathered, f"WHERE rowid // {ROWS_A_BATCH} % {_AT_ONCE} = {turn}")
+            queries.append(ahead(made_of(self.rows_of(cursor)).to_arrow_reader(ROWS_A_BATCH)))
+        is_last = False
+        for batch in chain.from_iterable(zip_longest(*queries)):
+            if batch is not None:
+                if is_last:
+                    raise RuntimeError(f"a batch of {self.gathered} was short, and not the last: the order is lost")
+                is_last = batch.num_rows < ROWS_A_BATCH
+                yield batch
+
+
+@dataclass(frozen=True, slots=True)
 class Sheet:
     """One file to write: a relation (whose column names and types are the file's), its order, and what is money.
 
     `order` must leave no ties that show; its columns need not be among `columns` (all of them by default). Without an
-    `order` the rows must be those of a table that is in order, and nothing joined to them. `totals` are the columns
+    `order` the rows must be in order, as those of a `Parted` are. `totals` are the columns
     whose sums stand in the manifest. With `parquet` the rows go into a Parquet file of that name as well. With `by`,
     the first column of `order`, each of its values has a file, and stands for the braces in `name`.
     """
@@ -93,6 +148,7 @@ def opened(settings: Settings) -> "closing[warehouse.Connection]":
     connection = warehouse.connect(settings.warehouse_path, memory_limit=MEMORY_LIMIT, temp_dir=spill)
     # several threads hand the rows of a large relation over as they get ready, whatever its order
     connection.execute("SET threads = 1").fetchall()
+    connection.execute(f"ATTACH ':memory:' AS {_GATHERED} (READ_WRITE)").fetchall()
     return closing(connection)
 
 
@@ -104,7 +160,8 @@ def of_month(rows: Any, month: date) -> Any:
 def gather(connection: warehouse.Connection, name: str, month: date, order: Sequence[str] = ()) -> None:
     """Work out one month of the relation `name` once, in `order`: from here on it holds that month and no other.
 
-    A temporary table stands in front of the warehouse's relation, for whatever reads it, until the connection ends.
+    A temporary view of a table in memory stands in front of the warehouse's relation, for whatever reads it, until the
+    connection ends.
     """
     ordered = f"ORDER BY {listed(order)}" if order else ""
     rows = f"FROM main.{listed([name])} WHERE reporting_month = DATE '{month.isoformat()}' {ordered}"
@@ -112,8 +169,15 @@ def gather(connection: warehouse.Connection, name: str, month: date, order: Sequ
     if (name,) not in columns:
         raise NoSuchData(f"the warehouse has no {name}: an older version built it; `build` it again")
     connection.execute("RESET threads").fetchall()
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {listed([name])} AS {rows}").fetchall()
+    connection.execute(f"CREATE OR REPLACE TABLE {_GATHERED}.main.{listed([name])} AS {rows}").fetchall()
     connection.execute("SET threads = 1").fetchall()
+    _show(connection, name)
+
+
+def _show(connection: warehouse.Connection, name: str, part: str = "") -> None:
+    """Let a connection see a gathered table, or a part of it, in place of the warehouse's relation."""
+    rows = f"FROM {_GATHERED}.main.{listed([name])} {part}"
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {listed([name])} AS {rows}").fetchall()
 
 
 def journal_sheet(
@@ -148,14 +212,15 @@ def _chart_path(settings: Settings) -> Path:
     return next(path for path in reversed(found) if path.is_file())
 
 
-def focus_sheet(charges: Any, stem: str, currency: str, *, is_ordered: bool = False) -> Sheet:
+def focus_sheet(charges: Any, stem: str, currency: str) -> Sheet:
     """FOCUS rows: decimals at nine places (none is rounded: `core_charges` lets no more through), the currency set.
 
-    Corrections have a column `place` by which an entry's rows are in order; it is not written. `is_ordered` says that
-    the charges are in order already.
+    Corrections have a column `place` by which an entry's rows are in order; it is not written. Charges that are
+    `Parted` are in order already.
     """
-    shown, decimals = [], []
-    for field in schema_of(charges):
+    shown, decimals, names = [], [], []
+    for field in schema_of(charges.whole() if isinstance(charges, Parted) else charges):
+        names.append(field.name)
         name = f'"{field.name}"'
         if field.name == "BillingCurrency":
             shown.append(f"'{currency}' AS {name}")
@@ -165,23 +230,25 @@ def focus_sheet(charges: Any, stem: str, currency: str, *, is_ordered: bool = Fa
         else:
             shown.append(name)
     rows = charges.project(", ".join(shown))
-    order = (*FOCUS_KEY, *(name for name in ("x_Correction", "place") if name in rows.columns), "x_Part")
+    order = (*FOCUS_KEY, *(name for name in ("x_Correction", "place") if name in names), "x_Part")
     return Sheet(
         f"{stem}.csv",
         rows,
-        order=() if is_ordered else order,
+        order=() if isinstance(charges, Parted) else order,
         amounts=tuple(decimals),
         totals=("BilledCost", "EffectiveCost", "ListCost", "ContractedCost"),
-        columns=tuple(name for name in rows.columns if name not in (*KEY, "place")),
+        columns=tuple(name for name in names if name not in (*KEY, "place")),
         parquet=f"{stem}.parquet",
     )
 
 
 def write_sheet(sheet: Sheet, folder: Path, form: CsvForm) -> dict[str, Any]:
     """Write the file or files of one sheet; what the manifest says of each."""
-    rows = sheet.ordered()
+    rows, options = sheet.ordered(), dict[str, Any]()
+    if isinstance(rows, Parted):
+        rows, options = rows.whole(), {"read": rows.batches}
     schema = schema_of(rows)
-    options: dict[str, Any] = {"amounts": sheet.amounts, "totals": sheet.totals, "form": form, "schema": schema}
+    options |= {"amounts": sheet.amounts, "totals": sheet.totals, "form": form, "schema": schema}
     if sheet.by is not None:
         none = f"no_{sheet.by.removesuffix('_id')}"
         made = write_groups(

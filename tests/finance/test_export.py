@@ -10,12 +10,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from ecgrid_flows import warehouse
 from ecgrid_flows.built_by import building, run_of
 from ecgrid_flows.csv_files import CsvForm
 from ecgrid_flows.errors import NoSuchData, StorageFailed
 from ecgrid_flows.export import export_month, read_export
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.sheets import read_manifest
+from ecgrid_flows.sheets import Parted, Sheet, gather, opened, read_manifest, write_sheet
 from ecgrid_transforms.money import Decimal
 
 from .world import MONTH, build, finding, line
@@ -170,6 +171,24 @@ def test_a_quiet_month_that_was_pulled_is_exported_empty(settings: Settings) -> 
     table = read_export(settings.exports_dir(MONTH) / "finance_lines.csv")
     assert table.num_rows == 0
     assert table.schema.field("billed_amount").type == pa.decimal128(28, 10)
+
+
+def test_more_rows_than_one_part_come_in_their_order(settings: Settings, tmp_path: Path) -> None:
+    """DuckDB keeps 122,880 rows in a group, and its threads take groups; a part of a file has 65,536."""
+    build(settings)
+    count = 200_000
+    with contextlib.closing(warehouse.connect(settings.warehouse_path, read_only=False)) as connection:
+        connection.execute(
+            # 7,919 and 200,000 have no common factor, so that each number comes once
+            f"CREATE TABLE many AS SELECT DATE '{MONTH}' AS reporting_month, i * 7919 % {count} AS n "
+            f"FROM range({count}) AS t (i)"
+        ).fetchall()
+    with opened(settings) as connection:
+        gather(connection, "many", MONTH, ("n",))
+        rows = Parted(connection, "many", lambda seen: seen.table("many").project("n"))
+        written = write_sheet(Sheet("many.csv", rows, totals=("n",)), tmp_path, CsvForm())
+    assert written["many.csv"]["rows"] == count
+    assert (tmp_path / "many.csv").read_text() == "\n".join(["n", *map(str, range(count))]) + "\n"
 
 
 def test_without_a_warehouse_it_says_what_to_do(settings: Settings) -> None:
