@@ -23,7 +23,7 @@ class MonthIncomplete(Incomplete):
         super().__init__(
             f"{sum(month.missing_calls for month in partial)} calls never got a usable answer, so "
             f"{', '.join(f'{month.month:%Y-%m}' for month in partial)} is neither exported nor reported: "
-            f"run again to ask them. {named}"
+            f"run again. {named}"
         )
         self.done = list(done)
 

@@ -48,7 +48,8 @@ def register(app: typer.Typer) -> None:
 def findings(ctx: typer.Context, month: Month = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """The findings of a month, worst first: what does not fit, by how much, and what to do.
 
-    Each ends in its id, for `findings set` and `close --accept`, and in what was decided about it.
+    Each ends in its id, for `findings set` and `close --accept`, and in what was decided about it. The exit status is 1
+    while the month has one of severity error, whatever was decided: accepting it does not make the bill fit.
     """
     if ctx.invoked_subcommand is not None:
         return
