@@ -23,7 +23,8 @@ NIL = f"{{{XSI}}}nil"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _DECLARATION = re.compile(rb"\A<\?xml\s[^>]*?\?>")
 _ENCODING = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9._:-]*)["']""")
-_READABLE = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii"})
+#: utf-16 too: it is looked up where the declaration is in no UTF-16, so it is only what .NET says of its strings.
+_READABLE = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii", b"utf-16"})
 _PROLOG = re.compile(rb"(?:\s+|<!--.*?-->|<\?.*?\?>)*", re.DOTALL)
 _FORBIDDEN_REFERENCE = re.compile(
     rb"&#(?:x0*(?:[0-8bcef]|1[0-9a-f]|d[89a-f][0-9a-f]{2}|fff[ef])|0*(?:[0-8]|1[124-9]|2[0-9]|3[01]));",

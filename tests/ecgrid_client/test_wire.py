@@ -42,6 +42,13 @@ def test_get_and_soap_give_the_same_line() -> None:
     assert over_soap == over_get
 
 
+def test_utf_8_that_says_it_is_utf_16_is_utf_8() -> None:
+    body = wire("v3.2-InvoiceCalculateLineItem.soap11.response.xml")
+    found = decode.line_item(body.replace(b'encoding="utf-8"', b'encoding="utf-16"'))
+    assert found is not None
+    assert (found.price_list_description, found.amount) == ("Naïve tiers", Decimal("72.96"))
+
+
 def test_a_credit_is_negative_and_keeps_four_decimals() -> None:
     line = decode.line_item(wire("v3.2-InvoiceCalculateLineItem-credit.soap11.response.xml"))
     assert line is not None
