@@ -24,7 +24,9 @@ ends AS (
     SEMI JOIN threefold USING (price_list_id, account_report)
     WHERE measure_field IN ('TotalKCs', 'ToKCs', 'FromKCs', 'TotalTrans', 'ToTrans', 'FromTrans')
     GROUP BY ALL
-    HAVING count(DISTINCT measure_field) = 3
+    HAVING bool_or(measure_field LIKE 'Total%')
+        AND bool_or(measure_field LIKE 'From%')
+        AND bool_or(measure_field LIKE 'To%' AND measure_field NOT LIKE 'Total%')
 ),
 stated AS (
     SELECT
