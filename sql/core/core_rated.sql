@@ -7,7 +7,7 @@
 -- what it is, not from its 20 decimals; `amount_exact` is cut after 20, and without a rounding `amount` has 20,
 -- half up. `quantity_billed` is in units and `blocks_billed` in blocks, after allowance and blocks; what lies in a free
 -- tier is not billed. `tier` is the one that holds the quantity: 0 the free tier, null for quantity 0.
-WITH last_slices AS (
+WITH reached AS (
     SELECT
         quantities.case_id,
         quantities.rule_no,
@@ -22,14 +22,12 @@ WITH last_slices AS (
         steps.units_before,
         steps.blocks_before,
         steps.amount_before,
-        units_counted(
-            slice_of_tier(
-                quantities.standing, quantities.is_whole, quantities.rated_quantity, quantities.ladder_quantity,
-                steps.slice_start, steps.upper_bound
-            ),
-            steps.tier_block,
-            steps.lift
-        ) AS units
+        steps.tier_block,
+        steps.lift,
+        slice_of_tier(
+            quantities.standing, quantities.is_whole, quantities.rated_quantity, quantities.ladder_quantity,
+            steps.slice_start, steps.upper_bound
+        ) AS quantity
     FROM core_rating_quantities AS quantities
     INNER JOIN core_rating_steps AS steps
         ON steps.ladder_id = quantities.ladder_id
@@ -40,6 +38,11 @@ WITH last_slices AS (
                 AND is_tier_reached(quantities.ladder_quantity, steps.lower_bound, quantities.is_inclusive)
                 AND is_tier_kept(quantities.ladder_quantity, steps.upper_bound, quantities.is_inclusive)
         END
+),
+
+last_slices AS (
+    SELECT *, units_counted(quantity, tier_block, lift) AS units
+    FROM reached
 ),
 
 slice_sums AS (
