@@ -87,7 +87,7 @@ _WORDS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
     for pattern, kind in (
         (
             r"invalid session|session (id )?(is |has |was )?(invalid|expired|timed? ?out|not found|closed|unknown)"
-            r"|session ?time-?out|no (such|open|valid) session",
+            r"|sess+ion ?time-?out|no (such|open|valid) session",
             SessionExpired,
         ),
         (

@@ -17,6 +17,7 @@ from client_replay import Asked, Server, Told, fault, soap, told, wire
 from lxml import etree
 
 from ecgrid_client import Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors
+from ecgrid_client.faults import error_of_status
 
 KEY = {
     "NetworkID": 4443,
@@ -820,3 +821,10 @@ def test_a_login_is_sent_no_oftener_than_any_call(server: Server) -> None:
     with server.client() as client, pytest.raises(errors.ServiceBusy):
         client.ask("v3.2", OPERATION, KEY)
     assert len(server.asked) == 3, "max_attempts of these clients"
+
+
+@pytest.mark.parametrize("words", [b"SesssionTimeout", b"SessionTimeout", b"Session Time-out"])
+def test_a_session_that_timed_out_is_known_by_words_alone(words: bytes) -> None:
+    """GET and POST give no code, and v3.x spells RetCode.SessionTimeout with three s (facts 4.2)."""
+    error = error_of_status(500, "text/plain", words, "a call", retry_after_s=None)
+    assert isinstance(error, errors.SessionExpired)
