@@ -59,7 +59,7 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 #: What an export may use; past the memory, sorts spill to a folder beside the warehouse.
-MEMORY_LIMIT = "1400MiB"
+MEMORY_LIMIT = "1000MiB"
 #: The database in memory of what is gathered: all connections see it, as they would not see a temporary table.
 _GATHERED = "gathered"
 #: Parts of a file that are worked out at the same time; each takes some 100 MB.
@@ -97,12 +97,15 @@ class Parted:
     def batches(self, made_of: Callable[[Any], Any]) -> Iterator[pa.RecordBatch]:
         """What `made_of` makes of the rows, in the order of the gathered table, by `_AT_ONCE` queries at the same time.
 
-        A part has as many rows as a batch, so the batches of the queries take turns.
+        A part has as many rows as a batch, so the batches of the queries take turns. Few rows have one query, for a
+        plan costs more than they do.
         """
+        ((count,),) = self.connection.table(self.gathered).aggregate("count(*)").fetchall()
+        at_once = _AT_ONCE if count > ROWS_A_BATCH else 1
         queries = []
-        for turn in range(_AT_ONCE):
+        for turn in range(at_once):
             cursor = self.connection.cursor()
-            _show(cursor, self.gathered, f"WHERE rowid // {ROWS_A_BATCH} % {_AT_ONCE} = {turn}")
+            _show(cursor, self.gathered, f"WHERE rowid // {ROWS_A_BATCH} % {at_once} = {turn}")
             queries.append(ahead(made_of(self.rows_of(cursor)).to_arrow_reader(ROWS_A_BATCH)))
         is_last = False
         for batch in chain.from_iterable(zip_longest(*queries)):
