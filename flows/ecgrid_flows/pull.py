@@ -208,6 +208,7 @@ class Puller:
         self._since: dict[date, datetime | None] = {}
         self._failed_at = 0.0
         self._heard = False
+        self._has_line_answer = False
 
     def __enter__(self) -> "Puller":
         return self
@@ -482,6 +483,7 @@ class Puller:
     def _when_durable(self, batch: Batch, key: Key, answer: RawAnswer) -> Callable[[], None]:
         def durable() -> None:
             if answer.is_usable:
+                self._has_line_answer = True
                 self._kept[batch.month].note(
                     key.account, pair_bit(key.account_report, key.measure_field), answer.outcome
                 )
@@ -510,7 +512,7 @@ class Puller:
         if isinstance(error, errors.Stopped):
             return Incomplete(f"{self._stopping or 'the run was stopped'}; every answer so far is kept: run again")
         if isinstance(error, errors.CircuitOpen):
-            if self.counters.answered == 0:
+            if not self._has_line_answer:
                 return Unreachable(f"the service gives nothing but failures: {error}")
             return Incomplete(f"the service gives nothing but failures: {error}; run again to go on from here")
         return SettingsError(str(error)) if isinstance(error, errors.SettingsError) else Unreachable(str(error))
