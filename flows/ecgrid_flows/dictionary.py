@@ -47,6 +47,8 @@ def dictionary_text() -> str:
             for name in sorted(tree.relations, key=_place):
                 sections.append(f"### {name}\n")
                 sections.append(_grain(tree.relations[name].path) + "\n")
+                if tree.relations[name].is_scratch:
+                    sections.append("Scratch: it ends with the build.\n")
                 if name.startswith("out_"):
                     sections.append("| column | type |\n|---|---|")
                     described = warehouse.table(
