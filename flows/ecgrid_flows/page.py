@@ -561,12 +561,12 @@ def ties(invoices: pd.DataFrame, usage: pd.DataFrame) -> Html:
     said = []
     if not invoices.empty:
         tied = int(invoices["is_tied"].fillna(False).sum())
-        said.append(f"{tied:,} of {plural(len(invoices), 'invoice')} equal the lines calculated for the month.")
+        said.append(f"{tied:,} of {plural(len(invoices), 'invoice')} {equal(tied)} the lines calculated for the month.")
     if not usage.empty:
         tied = int(usage["is_tied"].fillna(False).sum())
         counted = plural(len(usage), "usage quantity", "usage quantities")
-        said.append(f"{tied:,} of {counted} equal the service's own statistics.")
-    return Html(f"<p>{' '.join(said) or 'Neither invoices nor statistics were found for the month.'}</p>")
+        said.append(f"{tied:,} of {counted} {equal(tied)} the service's own statistics.")
+    return Html(f"<p>{' '.join(said) or 'Nothing was found to hold the lines of the month against.'}</p>")
 
 
 def usage_table(tieout: pd.DataFrame, lines: pd.DataFrame) -> Html:
@@ -590,6 +590,11 @@ def usage_table(tieout: pd.DataFrame, lines: pd.DataFrame) -> Html:
         limit=200,
         rest="The others are in out_usage_tieout.",
     )
+
+
+def equal(count: int) -> str:
+    """`1 equals`, `2 equal`."""
+    return "equals" if count == 1 else "equal"
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

@@ -170,6 +170,13 @@ def _found(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]:
 def _data_dir(text: str) -> str:
     if "://" in text and not text.startswith("s3://"):
         raise SettingsError(f"ECGRID_DATA_DIR is {text.split('://')[0]}://…: give a local folder or s3://bucket/prefix")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise SettingsError(
+            f"ECGRID_DATA_DIR is {text!a}, which this locale cannot read as text: set PYTHONUTF8=1, or take a "
+            "folder whose name is UTF-8"
+        ) from error
     return text.rstrip("/") or "/"
 
 

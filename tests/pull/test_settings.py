@@ -85,3 +85,9 @@ def test_an_empty_value_counts_as_absent() -> None:
 
 def test_the_option_beats_the_environment() -> None:
     assert Settings.load("elsewhere", environ={"ECGRID_DATA_DIR": "here"}, dotenv=NOWHERE).data_dir == "elsewhere"
+
+
+def test_a_folder_whose_name_is_no_text_is_refused() -> None:
+    """What Python makes of the byte E9 (é in Latin-1) where names are UTF-8; DuckDB takes no such path."""
+    with pytest.raises(SettingsError, match="ECGRID_DATA_DIR"):
+        Settings.load("caf\udce9", environ={}, dotenv=NOWHERE)

@@ -1,5 +1,6 @@
 """`findings`, `explain` and `compare` over the shipped world's warehouse."""
 
+import io
 import json
 import os
 import re
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from ecgrid_flows.cli import app
+from ecgrid_flows.cli import app, main
 from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.explain import explanation, money, plain_number
 from ecgrid_flows.warehouse import Connection
@@ -111,6 +112,24 @@ def test_every_kind_of_wrong_can_be_explained_in_text(reconciled: Connection, sh
         text = explanation(reconciled, key).text()
         assert text.splitlines()[0].startswith(f"Account {network_id}-{mailbox_id} (")
         assert f"{wrong.check_name}: " in text
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_an_output_that_lacks_a_letter_ends_no_command(
+    encoding: str, data_dir: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    key = ["4451", "0", MONTH, "TrafficAll", "TotalKCs"]  # 株式会社テスト, whose first letter is U+682A
+    monkeypatch.setattr("sys.stdout", out)
+    for options in ([], ["--json"]):
+        monkeypatch.setattr("sys.argv", ["ecgrid-billing", "explain", *key, "--data-dir", data_dir, *options])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+    out.flush()
+    text, brace, document = out.buffer.getvalue().decode("ascii").partition("{")  # type: ignore[attr-defined]
+    assert text.startswith("Account 4451-0 (\\u682a")
+    assert json.loads(brace + document)["line"]["system_name"] == "株式会社テスト"
 
 
 def test_compare_gives_contracts_accounts_and_lines(data_dir: str) -> None:

@@ -4,6 +4,7 @@ Exit statuses are those of CONTRACT: 0 clean, 1 findings of severity error, 2 us
 refused, 4 incomplete, 5 the data directory is held by another run.
 """
 
+import io
 import signal
 import sys
 from collections.abc import Iterator
@@ -50,12 +51,20 @@ for commands in (run, service, findings, finance, quote, sandbox, report, serve)
 
 def main() -> None:
     """Run the command line; a `BillingError` becomes one sentence and its exit status."""
+    _write_any_name()
     with _ending_in_order():
         try:
             app()
         except BillingError as error:
             context.stderr.print(Text(f"ecgrid-billing: {error}"))
             sys.exit(int(error.status))
+
+
+def _write_any_name() -> None:
+    r"""A name that the output's encoding lacks is written as \xf8 or \u682a: a log in ASCII ends no command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager

@@ -53,8 +53,9 @@ def json_value(value: object) -> Any:
 
 
 def emit_json(data: object) -> None:
-    """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(json_value(data), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    """One JSON document on stdout; names are escaped where its encoding could not hold them."""
+    is_ascii = "utf" not in (sys.stdout.encoding or "utf-8").lower()
+    sys.stdout.write(json.dumps(json_value(data), ensure_ascii=is_ascii, indent=2, allow_nan=False) + "\n")
     sys.stdout.flush()
 
 
