@@ -132,6 +132,16 @@ def test_an_output_that_lacks_a_letter_ends_no_command(
     assert json.loads(brace + document)["line"]["system_name"] == "株式会社テスト"
 
 
+def test_a_path_that_no_file_can_have_is_an_error_of_usage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["ecgrid-billing", "findings", "--data-dir", "n" * 300])  # a name has 255 bytes
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "File name too long" in capsys.readouterr().err
+
+
 def test_compare_gives_contracts_accounts_and_lines(data_dir: str) -> None:
     done = CliRunner().invoke(app, ["compare", "--month", MONTH, "--json", "--data-dir", data_dir])
     found = json.loads(done.stdout)

@@ -16,7 +16,7 @@ import typer
 from rich.text import Text
 
 from ecgrid_flows.cli import context, finance, findings, quote, report, run, sandbox, serve, service
-from ecgrid_flows.errors import BillingError
+from ecgrid_flows.errors import BillingError, ExitStatus
 
 _ENDING = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
@@ -50,7 +50,7 @@ for commands in (run, service, findings, finance, quote, sandbox, report, serve)
 
 
 def main() -> None:
-    """Run the command line; a `BillingError` becomes one sentence and its exit status."""
+    """Run the command line; a `BillingError`, or a file that cannot be had, becomes one sentence and a status."""
     _write_any_name()
     with _ending_in_order():
         try:
@@ -58,6 +58,11 @@ def main() -> None:
         except BillingError as error:
             context.stderr.print(Text(f"ecgrid-billing: {error}"))
             sys.exit(int(error.status))
+        except OSError as error:
+            if error.filename is None:
+                raise
+            context.stderr.print(Text(f"ecgrid-billing: {error.filename}: {error.strerror}"))
+            sys.exit(int(ExitStatus.USAGE))
 
 
 def _write_any_name() -> None:
