@@ -104,7 +104,13 @@ def test_a_command_that_is_ended_logs_out_first(tmp_path: Path, number: int) -> 
     server.rules = slow
     settings = {"ECGRID_V4_URL": server.endpoints.v4_url, "ECGRID_LOGIN_NAME": "a", "ECGRID_PASSWORD": "Passw0rd!"}
     command = [sys.executable, "-c", "from ecgrid_flows.cli import main; main()", "interconnects", "--max-days", "7"]
-    with subprocess.Popen(command, env={**os.environ, **settings}, cwd=tmp_path, stderr=subprocess.PIPE) as ended:
+    with subprocess.Popen(
+        command,
+        env={**os.environ, **settings},
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # below nohup it would be ignored, and rightly so
+    ) as ended:
         assert is_asked.wait(60)
         ended.send_signal(number)
         _, said = ended.communicate(timeout=20)

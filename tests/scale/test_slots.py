@@ -35,9 +35,14 @@ def test_two_processes_never_exceed_the_bound_and_both_get_work_done() -> None:
     lock = threading.Lock()
     in_flight, peak, calls = [0], [0], [0, 0]
     end = time.monotonic() + 1.5
+    limit = end + 60  # a lease may be kept for a second, and this machine have other things to do
+
+    def goes_on() -> bool:
+        now = time.monotonic()
+        return now < end or (min(calls) <= 10 and now < limit)
 
     def work(number: int) -> None:
-        while time.monotonic() < end:
+        while goes_on():
             with processes[number].one(lambda: None):
                 with lock:
                     in_flight[0] += 1
