@@ -20,6 +20,7 @@ reads is worked out anew as if the left relation were the right one. So the rati
 Rows leave by Arrow alone (`table`, `frame`): DuckDB's own conversion to pandas turns DECIMAL into float64.
 """
 
+import csv
 import json
 import logging
 import os
@@ -82,6 +83,8 @@ _WITH = re.compile(r"-- with: (.+)")
 _EXCHANGE = re.compile(r"(\w+) = (\w+)")
 _MACRO = re.compile(r"\s*create\s+(or\s+replace\s+)?macro\s", re.IGNORECASE)
 _CSV_FORM = "header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"', nullstr = ''"
+#: What error() in SQL says of a row of a table that the user keeps.
+_USERS_TABLE = re.compile(r"Invalid Input Error: (\w+\.csv, .*)")
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
@@ -429,6 +432,8 @@ def _build_error(where: str, error: duckdb.Error) -> BillingError:
         return BuildFailed(f"{where}: {text}; check the file that it names, pull its month again, and build again")
     if isinstance(error, duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException):
         return SqlRefused(f"{where}: {text}")
+    if blamed := _USERS_TABLE.fullmatch(text):
+        return SqlRefused(f"{blamed[1]}; the warehouse of before, if any, is unchanged")
     return BuildFailed(f"{where}: {text}; the warehouse of before, if any, is unchanged")
 
 
@@ -631,6 +636,7 @@ def _create_reference_tables(
     connection: Connection, reference_dir: Path | Sequence[Path], relations: Iterable[str]
 ) -> list[str]:
     folders = [reference_dir] if isinstance(reference_dir, Path) else list(reference_dir)
+    shipped = {path.stem: path for path in sorted(folders[0].glob("*.csv"))} if folders else {}
     paths = {path.stem: path for folder in folders for path in sorted(folder.glob("*.csv"))}
     names = []
     for stem, path in paths.items():
@@ -646,8 +652,18 @@ def _create_reference_tables(
             raise SqlRefused(
                 f"{path}: not a CSV table with a header ({_first_line(error)}); correct the file"
             ) from error
+        if path != shipped.get(stem, path):
+            _check_columns(path, connection.table(name).columns, shipped[stem])
         names.append(name)
     return names
+
+
+def _check_columns(path: Path, columns: Sequence[str], shipped: Path) -> None:
+    """A table that stands in for a shipped one has its columns, or is refused: most often it has semicolons."""
+    with shipped.open(encoding="utf-8", newline="") as file:
+        wanted = next(csv.reader(file), [])
+    if lacking := [column for column in wanted if column not in columns]:
+        raise SqlRefused(f"{path} has no column {lacking[0]}: its first line is {','.join(wanted)}, with commas")
 
 
 def _open(

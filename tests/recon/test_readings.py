@@ -301,7 +301,7 @@ def test_a_pin_of_unknown_words_stops_the_build(tmp_path: Path) -> None:
     lake = Lake()
     lake.listed(SMALL)
     billed(lake, SMALL, [("10", "10")])
-    with pytest.raises(warehouse.BuildFailed, match="no reading has the word gradual"):
+    with pytest.raises(warehouse.SqlRefused, match="no reading has the word gradual"):
         lake.build(tmp_path, pins="502,,,gradual,a slip of the pen")
 
 

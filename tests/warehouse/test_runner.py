@@ -135,6 +135,9 @@ def test_reference_tables_are_text_and_the_later_folder_wins(built: Build, targe
     folders = [tmp_path / "shipped", tmp_path / "own"]
     warehouse.build({}, target, reference_dir=folders, sql=tmp_path / "sql")
     assert rows(target, "FROM core_r") == [{"a": "007", "b": 'x "y", z'}]
+    (tmp_path / "own/r.csv").write_text("a;b\n7;x\n", encoding="utf-8")
+    with pytest.raises(SqlRefused, match=r"r\.csv has no column a: its first line is a,b, with commas"):
+        warehouse.build({}, target, reference_dir=folders, sql=tmp_path / "sql")
 
 
 def test_macros_and_views_work_in_the_finished_file(built: Build, target: Path) -> None:
