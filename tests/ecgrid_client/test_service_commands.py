@@ -113,7 +113,7 @@ def test_a_command_that_is_ended_logs_out_first(tmp_path: Path, number: int) -> 
     ) as ended:
         assert is_asked.wait(60)
         ended.send_signal(number)
-        _, said = ended.communicate(timeout=20)
+        _, said = ended.communicate(timeout=90)
     assert (ended.returncode, b"Traceback" in said) == (128 + number, False)
     assert len(server.sessions_closed) == server.sessions_opened == 1
     server.close()

@@ -85,7 +85,7 @@ def test_serve_prints_settings_and_ends_on_a_signal() -> None:
     host, path = settings["ECGRID_V3_URL"].removeprefix("http://").split("/", 1)
 
     def answers() -> bool:
-        connection = http.client.HTTPConnection(host, timeout=5)
+        connection = http.client.HTTPConnection(host, timeout=30)
         try:
             connection.request("GET", f"/{path}?WSDL")
             return b"CurrencyCode" in connection.getresponse().read()

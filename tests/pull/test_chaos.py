@@ -80,7 +80,7 @@ def test_a_signal_ends_the_run_in_good_order(
         wait_for(lambda: segments(LocalStore(tmp_path), "line_items", LAST_MONTH))
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=90)
         assert process.returncode == 4, said
         assert time.monotonic() - began < 10
         assert "stopped by SIGTERM; every answer so far is kept: run again" in said
@@ -98,7 +98,7 @@ def test_a_signal_does_not_wait_for_calls_that_hang(tmp_path: Path, world: World
         time.sleep(1)
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=90)
         assert process.returncode == 4, said
         assert time.monotonic() - began < 10
         assert "stopped by SIGINT" in said

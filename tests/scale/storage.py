@@ -184,7 +184,7 @@ def running(seed: int = 1) -> Iterator[Storage]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=Path("/"))
     try:
         _wait_for(port, process)
-        made = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        made = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         made.request("PUT", f"/{BUCKET}", headers={"Authorization": _SCOPE})
         assert made.getresponse().status == 200
         made.close()
@@ -219,7 +219,7 @@ def _free_port() -> int:
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline and process.poll() is None:
         with socket.socket() as probe:
             probe.settimeout(1)
