@@ -815,8 +815,10 @@ def rows_table(frame: pd.DataFrame, caption: str, limit: int = 200, empty: str =
 
 
 def most_changed(changes: pd.DataFrame, lines: pd.DataFrame) -> dict[str, int]:
-    """The account whose amount changed most; without a month before, the one that pays most."""
+    """The account whose amount changed most; without a month before, the one that pays most; 0/0 where none pays."""
     key = ["network_id", "mailbox_id"]
+    if changes.empty and lines.empty:
+        return dict.fromkeys(key, 0)
     of, frame = ("change", changes) if not changes.empty else ("amount", lines)
     added = records(sums(frame, key, [of]))
     best = max(added, key=lambda row: (abs(row[of]), -row["network_id"], -row["mailbox_id"]))

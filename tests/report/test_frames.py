@@ -107,3 +107,8 @@ def test_a_month_where_nothing_hangs_on_the_findings_has_no_stakes(by: str) -> N
         at_stake = page.stakes(found, by)
         assert at_stake.empty
         assert {"name", "difference", "findings"} <= set(at_stake.columns)
+
+
+def test_a_month_without_a_line_has_no_account_that_changed_most() -> None:
+    nothing = pd.DataFrame({"network_id": [], "mailbox_id": [], "amount": [], "change": []})
+    assert page.most_changed(nothing, nothing) == {"network_id": 0, "mailbox_id": 0}
