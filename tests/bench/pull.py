@@ -100,7 +100,7 @@ def pull(url: str, calls: int, concurrency: int, folder: str) -> tuple[float, fl
         run.puller.begin(MONTH)
         began, cpu = time.perf_counter(), time.process_time()
         tally = run.puller.pull_batch(
-            MONTH, (Asked(Account(4443, number), 432, ALL_PAIRS, 0) for number in range(accounts))
+            MONTH, [Asked(Account(4443, number), 432, ALL_PAIRS, 0) for number in range(accounts)]
         )
         seconds, pulling = time.perf_counter() - began, time.process_time() - cpu
         assert tally.lines == tally.calls == accounts * len(PAIRS), tally
