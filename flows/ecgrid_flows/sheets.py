@@ -29,7 +29,7 @@ from ecgrid_flows.csv_files import (
     write_groups,
     write_relation,
 )
-from ecgrid_flows.errors import NoSuchData, SettingsError
+from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError
 from ecgrid_flows.folders import put_in_place
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import disk_errors
@@ -111,7 +111,10 @@ class Parted:
         for batch in chain.from_iterable(zip_longest(*queries)):
             if batch is not None:
                 if is_last:
-                    raise RuntimeError(f"a batch of {self.gathered} was short, and not the last: the order is lost")
+                    raise BillingError(
+                        f"{self.gathered} lost the order of its rows on the way to a file, so nothing was written: "
+                        "export again, and report this if it stays"
+                    )
                 is_last = batch.num_rows < ROWS_A_BATCH
                 yield batch
 

@@ -13,7 +13,7 @@ import pytest
 from ecgrid_flows import warehouse
 from ecgrid_flows.built_by import building, run_of
 from ecgrid_flows.csv_files import CsvForm
-from ecgrid_flows.errors import NoSuchData, StorageFailed
+from ecgrid_flows.errors import BillingError, NoSuchData, StorageFailed
 from ecgrid_flows.export import export_month, read_export
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.sheets import Parted, Sheet, gather, opened, read_manifest, write_sheet
@@ -187,6 +187,9 @@ def test_more_rows_than_one_part_come_in_their_order(settings: Settings, tmp_pat
         gather(connection, "many", MONTH, ("n",))
         rows = Parted(connection, "many", lambda seen: seen.table("many").project("n"))
         written = write_sheet(Sheet("many.csv", rows, totals=("n",)), tmp_path, CsvForm())
+        less = Parted(connection, "many", lambda seen: seen.table("many").filter("n <> 5").project("n"))
+        with pytest.raises(BillingError, match="many lost the order of its rows"):
+            write_sheet(Sheet("less.csv", less, totals=("n",)), tmp_path, CsvForm())
     assert written["many.csv"]["rows"] == count
     assert (tmp_path / "many.csv").read_text() == "\n".join(["n", *map(str, range(count))]) + "\n"
 
