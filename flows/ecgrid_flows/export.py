@@ -107,8 +107,8 @@ def write_month(
 
 def require_month(connection: warehouse.Connection, month: date) -> None:
     """A month without a line may be exported when it was pulled; one that nobody asked about may not."""
-    relations = (connection.table(name) for name in ("out_finance_lines", "raw_calls"))
-    if not any(of_month(rows, month).limit(1).fetchall() for rows in relations):
+    has_lines = of_month(connection.table("out_finance_lines"), month).limit(1).fetchall()
+    if not has_lines and not warehouse.was_pulled(connection, month):
         raise NoSuchData(
             f"the warehouse holds nothing of {month_text(month)}: "
             f"run `ecgrid-billing run --month {month_text(month)}`, or `build` if it was pulled already"

@@ -78,16 +78,13 @@ class Book:
                 raise NoSuchData(f"{self.path} holds no billed line: run `ecgrid-billing run` first")
             return months[-1]
         month = parse_month(wanted) if isinstance(wanted, str) else wanted.replace(day=1)
-        if month not in months and not self._was_pulled(month):
+        if month not in months and not warehouse.was_pulled(self._connection, month):
             held = f" ({month_text(months[0])} to {month_text(months[-1])} have)" if months else ""
             raise NoSuchData(
                 f"{month_text(month)} has no billed lines here{held}: "
                 f"run `ecgrid-billing run --month {month_text(month)}` first"
             )
         return month
-
-    def _was_pulled(self, month: date) -> bool:
-        return not warehouse.frame(self._connection, "FROM raw_calls WHERE reporting_month = ? LIMIT 1", [month]).empty
 
 
 def open_book(data_dir: str | Path | None = None) -> Book:

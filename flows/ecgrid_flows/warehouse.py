@@ -29,6 +29,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -60,6 +61,7 @@ __all__ = [
     "scratch",
     "sql_folder",
     "table",
+    "was_pulled",
 ]
 
 log = logging.getLogger(__name__)
@@ -736,6 +738,11 @@ def register(connection: Connection, name: str, rows: pa.Table) -> None:
 def table(connection: Connection, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> pa.Table:
     """The rows of a query as Arrow: decimals stay decimals."""
     return connection.sql(sql, params=params or None).to_arrow_table()
+
+
+def was_pulled(connection: Connection, month: date) -> bool:
+    """Whether the service was asked for lines of `month`, whatever it answered."""
+    return bool(table(connection, "FROM raw_calls WHERE reporting_month = ? LIMIT 1", [month]).num_rows)
 
 
 def frame(connection: Connection, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> "pd.DataFrame":
