@@ -125,8 +125,13 @@ SELECT
     coalesce(shown.model, kept.model) AS model,
     coalesce(shown.level, kept.level) AS level,
     coalesce(shown.allowance, kept.allowance) AS allowance,
-    CASE WHEN shown.schedule_id IS NULL THEN kept.minimum ELSE shown.minimum END AS minimum,
-    coalesce(shown.maximum, kept.maximum) AS maximum,
+    -- in 64 bits, for what comes after looks past a bound and doubles it
+    CASE WHEN shown.schedule_id IS NULL THEN kept.minimum ELSE shown.minimum END::BIGINT AS minimum,
+    -- the largest int is no bound, as 0 is none
+    CASE coalesce(shown.maximum, kept.maximum)
+        WHEN 2147483647 THEN 0
+        ELSE coalesce(shown.maximum, kept.maximum)
+    END::BIGINT AS maximum,
     coalesce(shown.block, kept.block) AS block,
     coalesce(shown.rate, kept.rate) AS rate,
     coalesce(kept.price_list_description, shown.price_list_description) AS price_list_description,

@@ -51,6 +51,8 @@ PROOF = Ladder(
     517, KCS, [Tier(0, 500, "0.2000"), Tier(501, 2000, "0.1645"), Tier(2001, 0, "0.1225")], allowance="100", block="1"
 )
 OLD = Ladder(516, TRANS, [Tier(None, 100, "1.00"), Tier(None, 0, "0.50")])
+LARGEST_INT = Ladder(518, TRANS, [Tier(0, 100, "1.00"), Tier(101, 2**31 - 1, "0.50")])
+FAR_BOUND = Ladder(519, TRANS, [Tier(0, 2 * 10**9, "1.00"), Tier(2 * 10**9 + 1, 0, "0.50")])
 
 
 def billed(lake: Lake, ladder: Ladder, lines: Sequence[tuple[str, str]], month: date = MONTH) -> None:
@@ -64,7 +66,7 @@ def made() -> Lake:
     lake = Lake()
     for ladder in (WIRE_TIERS, WIRE_TRANS, GRADUATED, VOLUME, SMALL, NONSENSE, FLOOR, OUT_OF_DATE, ONE_WRONG, BOUNDED):
         lake.listed(ladder)
-    for ladder in (FINE, EVEN, MINIMUM, BESIDE_MINIMUM, PINNED, OLD, PROOF):
+    for ladder in (FINE, EVEN, MINIMUM, BESIDE_MINIMUM, PINNED, OLD, PROOF, LARGEST_INT, FAR_BOUND):
         lake.listed(ladder)
     lake.listed(DATED_LATER, dated="2026-12-01T00:00:00")
 
@@ -103,6 +105,8 @@ def made() -> Lake:
         lake.billed(MINIMUM, mailbox, charges, "1", least)
     billed(lake, PINNED, [("10", "10"), ("20", "20"), ("150", "75")])
     billed(lake, OLD, [("10", "10"), ("100", "100"), ("101", "50.5"), ("150", "75")])
+    billed(lake, LARGEST_INT, graduated)
+    billed(lake, FAR_BOUND, [("10", "10"), ("20", "20")])
     # 100 are free, parts of a KC go up: 500 x 0.2 = 100; 501 are 100 + 0.1645; 1,501 are 100 + 1,001 x 0.1645
     for mailbox, (actual, quantity, amount) in enumerate(
         [
@@ -281,6 +285,18 @@ def test_lists_without_minimum_are_cut_at_their_maximum(built: Connection) -> No
     assert findings(built, OLD) == []
 
 
+def test_the_largest_int_is_no_bound(built: Connection) -> None:
+    row = chosen(built, LARGEST_INT)
+    assert (row["model"], row["upper_bound"], row["verdict"]) == ("graduated", "inclusive", "decided")
+
+
+def test_bounds_may_lie_far_out(built: Connection) -> None:
+    """At 2,000,000,001 unit bills as many, volume half of it: 1,000,000,000.50 hang on it."""
+    row = chosen(built, FAR_BOUND)
+    assert (row["verdict"], row["deciding_quantity"]) == ("undecided", 2 * 10**9)
+    assert row["amount_at_stake"] == Decimal("1000000000.5")
+
+
 def test_a_pinned_reading_is_taken_and_says_what_it_changes(built: Connection) -> None:
     """The lines are billed by volume (150 x 0.50 = 75.00); pinned as graduated the last should be 100 + 25 = 125.00."""
     row = chosen(built, PINNED)
@@ -292,7 +308,7 @@ def test_a_pinned_reading_is_taken_and_says_what_it_changes(built: Connection) -
 
 def test_nothing_else_is_found(built: Connection) -> None:
     """The lists that are billed right have no finding, however odd they are."""
-    quiet = (VOLUME, FLOOR, UNLISTED, DATED_LATER, OUT_OF_DATE, FINE, EVEN, MINIMUM, OLD)
+    quiet = (VOLUME, FLOOR, UNLISTED, DATED_LATER, OUT_OF_DATE, FINE, EVEN, MINIMUM, OLD, LARGEST_INT)
     assert [found for ladder in quiet for found in findings(built, ladder)] == []
     assert {line["network_id"] for line in lines(built, VOLUME)} == {NETWORK}
 
