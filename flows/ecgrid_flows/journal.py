@@ -305,10 +305,14 @@ class _Segment:
 
 
 class Journal:
-    """Writes raw answers; safe for many threads. One background thread makes them durable, many at a time."""
+    """Writes raw answers; safe for many threads. One background thread makes them durable, many at a time.
 
-    def __init__(self, store: Store) -> None:
+    `on_failure` hears at once, on that thread, that it cannot: whoever waits for answers to be done waits in vain.
+    """
+
+    def __init__(self, store: Store, on_failure: Callable[[BillingError], None] = lambda _: None) -> None:
         self._store = store
+        self._on_failure = on_failure
         self._lock = threading.Lock()
         self._dirty = threading.Condition(self._lock)
         self._settled = threading.Condition(self._lock)
@@ -409,6 +413,7 @@ class Journal:
                 with self._lock:
                     self._failure = error
                     self._settled.notify_all()
+                self._on_failure(error)
                 return
             for _, done in batch:
                 if done is not None:

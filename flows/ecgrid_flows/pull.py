@@ -338,7 +338,7 @@ class Puller:
         with self._work:
             self._batches.append(batch)
             self._work.notify_all()
-        while not batch.done.wait(timeout=0.2 if self._failure else 5.0):
+        while not batch.done.wait(timeout=0.2):
             if self._failure is not None and self._gave_up():
                 break
         self.check_going_on()
@@ -373,7 +373,7 @@ class Puller:
     def journal(self) -> Journal:
         with self._making:
             if self._journal is None:
-                self._journal = Journal(self.store)
+                self._journal = Journal(self.store, self._fail)
             return self._journal
 
     def flight(self) -> Flight:

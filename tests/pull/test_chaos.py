@@ -1,5 +1,6 @@
 """A pull in a hostile world: killed, stopped, faulted, its disk full or gone. No line is lost, none comes twice."""
 
+import errno
 import os
 import random
 import signal
@@ -13,8 +14,9 @@ from typing import Any
 
 import pytest
 from forker import CONCURRENCY, Forker
-from pulling import LAST_MONTH, files, lake_lines, line_calls, pull_and_land, pulled, running, true_lines
+from pulling import LAST_MONTH, MONTH, files, lake_lines, line_calls, pull_and_land, pulled, running, true_lines
 
+from ecgrid_flows import tasks
 from ecgrid_flows.errors import StorageFailed
 from ecgrid_flows.journal import segments
 from ecgrid_flows.settings import Secret
@@ -147,6 +149,30 @@ def test_a_full_disk_stops_cleanly_and_the_next_run_goes_on(
     pulled(sandbox, data_dir, accounts_file=few_file)
     assert lake_lines(data_dir) == true_lines(world, accounts=few)
     assert not [name for name in files(data_dir) if "/.half-" in name]
+
+
+def test_a_disk_that_fails_behind_the_last_answers_stops_the_run(
+    sandbox: SpawnedSandbox, few: list[tuple[int, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No call is left that could meet the failure: the answers would be waited for in vain."""
+    one_account = tmp_path / "accounts.csv"
+    one_account.write_text("network_id,mailbox_id\n{},{}\n".format(*few[0]), encoding="utf-8")
+    real = os.fsync
+    with running(sandbox, tmp_path / "data", accounts_file=one_account, concurrency=16):
+        asked_before, size = line_calls(sandbox), tasks.plan(MONTH)
+        assert size < 16
+
+        def broken(handle: int) -> None:
+            if threading.current_thread().name == "journal":
+                wait_for(lambda: line_calls(sandbox) == asked_before + size)
+                time.sleep(0.3)  # so that all are recorded
+                raise OSError(errno.EIO, "Input/output error")
+            real(handle)
+
+        monkeypatch.setattr(os, "fsync", broken)
+        with pytest.raises(StorageFailed, match="the disk failed"):
+            tasks.pull(MONTH, size)
+        monkeypatch.undo()
 
 
 def test_a_data_directory_that_vanishes_stops_the_run_and_does_not_come_back_empty(
