@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from ecgrid_flows import warehouse
 from ecgrid_flows.cli import app, main
 from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.explain import explanation, money, plain_number
@@ -140,6 +141,21 @@ def test_a_path_that_no_file_can_have_is_an_error_of_usage(
         main()
     assert ended.value.code == 2
     assert "File name too long" in capsys.readouterr().err
+
+
+def test_a_fault_is_not_taken_for_findings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A warehouse of another version, say: Python by itself would end with 1."""
+    with warehouse.workbench(tmp_path / "warehouse/billing.duckdb", warehouse.load_sql()):
+        pass
+    monkeypatch.setattr("sys.argv", ["ecgrid-billing", "findings", "--data-dir", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 4
+    said = capsys.readouterr().err
+    assert "Table with name out_finding_ids does not exist" in said
+    assert said.splitlines()[-1].startswith("ecgrid-billing: ")
 
 
 def test_compare_gives_contracts_accounts_and_lines(data_dir: str) -> None:

@@ -7,6 +7,7 @@ refused, 4 incomplete, 5 the data directory is held by another run.
 import io
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -50,7 +51,10 @@ for commands in (run, service, findings, finance, quote, sandbox, report, serve)
 
 
 def main() -> None:
-    """Run the command line; a `BillingError`, or a file that cannot be had, becomes one sentence and a status."""
+    """Run the command line; a `BillingError`, or a file that cannot be had, becomes one sentence and a status.
+
+    Anything else is a fault, shown with where it happened: Python would end with 1, which says that there are findings.
+    """
     _write_any_name()
     with _ending_in_order():
         try:
@@ -58,11 +62,14 @@ def main() -> None:
         except BillingError as error:
             context.stderr.print(Text(f"ecgrid-billing: {error}"))
             sys.exit(int(error.status))
-        except OSError as error:
-            if error.filename is None:
-                raise
-            context.stderr.print(Text(f"ecgrid-billing: {error.filename}: {error.strerror}"))
-            sys.exit(int(ExitStatus.USAGE))
+        except Exception as error:
+            if isinstance(error, OSError) and error.filename is not None:
+                context.stderr.print(Text(f"ecgrid-billing: {error.filename}: {error.strerror}"))
+                sys.exit(int(ExitStatus.USAGE))
+            traceback.print_exc()
+            said = "a fault of the program, or of its warehouse: run `build`, and report the lines above if it stays"
+            context.stderr.print(Text(f"ecgrid-billing: {said}"))
+            sys.exit(int(ExitStatus.INCOMPLETE))
 
 
 def _write_any_name() -> None:
