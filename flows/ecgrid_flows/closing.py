@@ -44,6 +44,8 @@ from ecgrid_transforms.period import month_text
 __all__ = ["Closed", "Verified", "close_month", "reopen_month", "require_closed", "verify"]
 
 _SHOWN = 20
+#: So many first characters of a seal tell it from all others; fewer, or none, prove nothing.
+_SHORTEST_SEAL = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,8 @@ def require_closed(log: Log, month: date) -> Decision:
 
 def verify(settings: Settings, store: Store, month: date, seal: str | None = None) -> Verified:
     """Hold the log and every file of the closed month against their seals; `seal` is one that was kept elsewhere."""
+    if seal is not None and len(seal.strip()) < _SHORTEST_SEAL:
+        raise SettingsError(f"a seal has 64 letters and digits, and {seal!r} would fit many: give all of it")
     log = decisions.read(store)
     faults = list(log.faults)
     if seal is not None and not any(entry.sha256.startswith(seal.strip().lower()) for entry in log.entries):

@@ -355,6 +355,15 @@ def test_a_log_cut_short_or_written_anew_is_told(settings: Settings) -> None:
     assert verify_seal(settings, seal) == (f"no entry of the log has the seal {seal}",)
 
 
+@pytest.mark.parametrize("given", ["", " ", "7"])
+def test_too_little_of_a_seal_proves_nothing(settings: Settings, given: str) -> None:
+    """As an empty variable gives it: every entry's seal begins so."""
+    build(settings, out_line_items=[line()])
+    close(settings)
+    with pytest.raises(SettingsError, match="give all of it"):
+        verify_seal(settings, given)
+
+
 def verify_seal(settings: Settings, seal: str | None) -> tuple[str, ...]:
     try:
         return verify(settings, open_store(settings), MONTH, seal).faults
