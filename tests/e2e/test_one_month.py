@@ -16,8 +16,10 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from ecgrid_flows.cli.run import chosen_months
+from ecgrid_flows.cli.run import _print_summary, chosen_months
 from ecgrid_flows.errors import SettingsError
+from ecgrid_flows.runs import MonthDone
+from ecgrid_flows.settings import Settings
 from ecgrid_sandbox import World
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import last_full_month, month_text
@@ -198,6 +200,18 @@ def found_in(data_dir: Path) -> list[tuple[object, ...]]:
 def test_only_months_are_months(text: str) -> None:
     with pytest.raises(SettingsError, match="YYYY-MM"):
         chosen_months(text, None, None)
+
+
+def test_a_summary_of_months_adds_up_and_leads_to_a_month_with_findings(capsys: pytest.CaptureFixture[str]) -> None:
+    september, october = date(2026, 9, 1), date(2026, 10, 1)
+    done = [
+        MonthDone(september, faults={"access_denied": 2}, findings={"wrong_tier": 1}, at_stake=Decimal("9.99")),
+        MonthDone(october, faults={"access_denied": 1, "not_found": 1}),
+    ]
+    _print_summary(done, Settings(data_dir="of mine"), False, [])
+    said = capsys.readouterr().out
+    assert "Faults: 3 access_denied, 1 not_found" in said
+    assert said.endswith("Next: ecgrid-billing findings --month 2026-09 --data-dir 'of mine'\n")
 
 
 def test_a_bad_month_is_a_usage_error(billing, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """`run`, `pull`, `build` and `accounts`: the monthly flow and its steps."""
 
 import os
+import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +17,7 @@ from ecgrid_flows.cli.context import AsJson, DataDir
 from ecgrid_flows.errors import ExitStatus, SettingsError
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Secret, Settings
-from ecgrid_transforms.money import ZERO, grouped
+from ecgrid_transforms.money import grouped
 from ecgrid_transforms.period import NotAMonth, last_full_month, month_text, months_between, parse_month
 
 Month = Annotated[str | None, typer.Option("--month", metavar="YYYY-MM", help="The month (the last full one, UTC).")]
@@ -277,14 +279,13 @@ def _print_summary(done: Sequence[Any], settings: Settings, is_invented: bool, w
     ]
     out = context.stdout
     out.print(context.table("INVENTED DATA (built-in sandbox)" if is_invented else None, columns, rows))
-    counted: dict[str, int] = {}
+    counted, faults = Counter[str](), Counter[str]()
     for one in done:
-        for name, count in one.findings.items():
-            counted[name] = counted.get(name, 0) + count
+        counted.update(one.findings)
+        faults.update(one.faults)
     if counted:
         worst = sorted(counted, key=lambda name: (-counted[name], name))
         out.print(context.table("\nFindings", ("name", "count"), [(name, counted[name]) for name in worst]))
-    faults = {code: count for one in done for code, count in one.faults.items()}
     if faults:
         out.print(Text("\nFaults: " + ", ".join(f"{count} {code}" for code, count in sorted(faults.items()))))
     if warnings:
@@ -292,6 +293,6 @@ def _print_summary(done: Sequence[Any], settings: Settings, is_invented: bool, w
     paths = [path for one in done for path in (*one.exports, one.report) if path]
     if paths:
         out.print(Text("\n" + "\n".join(str(path) for path in paths)))
-    total = sum((one.at_stake for one in done), ZERO)
-    if total:
-        out.print(Text(f"\nNext: ecgrid-billing findings --data-dir {settings.data_dir}"))
+    if at_stake := [month_text(one.month) for one in done if one.at_stake]:
+        where = f"--month {at_stake[-1]} --data-dir {shlex.quote(settings.data_dir)}"
+        out.print(Text(f"\nNext: ecgrid-billing findings {where}"))
