@@ -545,11 +545,11 @@ def _retry_after(header: str | None) -> float | None:
     if header is None:
         return None
     text = header.strip()
-    if text.isdigit():
+    if text.isdecimal():
         return float(text[:9])  # seconds, never money
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     when = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
     return max(0.0, (when - datetime.now(UTC)).total_seconds())

@@ -504,6 +504,13 @@ def test_a_retry_after_too_long_ends_the_call(server: Server) -> None:
     assert caught.value.retry_after_s == 3600
 
 
+@pytest.mark.parametrize("said", ["soon", "\xb2", "Mon, 1 Jan 12345678901234567890 00:00:00 GMT"])
+def test_a_retry_after_that_says_nothing_is_none(server: Server, said: str) -> None:
+    server.script = [Told(b"", 503, {"Retry-After": said}), told(LINE)]
+    with server.client() as client:
+        assert client.ask("v3.2", OPERATION, KEY).attempts == 2
+
+
 def test_a_retry_after_may_be_a_date(server: Server) -> None:
     server.script = [Told(b"", 503, {"Retry-After": "Fri, 31 Dec 2100 23:59:59 GMT"})]
     with server.client() as client, pytest.raises(errors.ServiceBusy) as caught:
