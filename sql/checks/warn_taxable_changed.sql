@@ -1,15 +1,21 @@
 -- One row per line whose tax flag is not that of the same key in the month before.
 WITH mixed AS (
-    -- where a price list taxes a measure always or never, no key can have changed
+    -- where a price list taxes a measure always or never, no key of it can have changed, unless its account moved lists
     SELECT price_list_id, account_report, measure_field
     FROM core_lines
     GROUP BY ALL
     HAVING bool_or(is_taxable) AND NOT bool_and(is_taxable)
 ),
-lines AS (
-    SELECT *
+movers AS (
+    SELECT network_id, mailbox_id
     FROM core_lines
-    SEMI JOIN mixed USING (price_list_id, account_report, measure_field)
+    GROUP BY network_id, mailbox_id
+    HAVING min(price_list_id) <> max(price_list_id)
+),
+lines AS (
+    SELECT core_lines.* FROM core_lines SEMI JOIN mixed USING (price_list_id, account_report, measure_field)
+    UNION
+    SELECT core_lines.* FROM core_lines SEMI JOIN movers USING (network_id, mailbox_id)
 )
 SELECT
     lines.network_id,
