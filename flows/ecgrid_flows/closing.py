@@ -17,7 +17,7 @@ from typing import Any
 
 from ecgrid_flows import decisions, warehouse
 from ecgrid_flows.built_by import run_of
-from ecgrid_flows.corrections import FOCUS, LINES
+from ecgrid_flows.corrections import CORRECTIONS, FOCUS, LINES
 from ecgrid_flows.csv_files import CsvForm
 from ecgrid_flows.decisions import CLOSINGS, Decision, Log
 from ecgrid_flows.errors import NoSuchData, Refused, SettingsError
@@ -210,33 +210,90 @@ def require_closed(log: Log, month: date) -> Decision:
 
 
 def verify(settings: Settings, store: Store, month: date, seal: str | None = None) -> Verified:
-    """Hold the log and every file of the closed month against their seals; `seal` is one that was kept elsewhere."""
+    """Hold the log and every file of the closed month against their seals; `seal` is one that was kept elsewhere.
+
+    The files of the month's earlier closings, and of what was booked, are held as well. Raises `NoSuchData` when the
+    month is open and nothing is wrong, `SettingsError` when `seal` cannot be one.
+    """
     if seal is not None and len(seal.strip()) < _SHORTEST_SEAL:
         raise SettingsError(f"a seal has 64 letters and digits, and {seal!r} would fit many: give all of it")
     log = decisions.read(store)
     faults = list(log.faults)
     if seal is not None and not any(entry.sha256.startswith(seal.strip().lower()) for entry in log.entries):
         faults.append(f"no entry of the log has the seal {seal}")
+    faults.extend(_strangers(store, log, month))
     closing = log.closing(month)
     if closing is None:
         if not faults:
             require_closed(log, month)
         return Verified(0, tuple(faults))
-    seals: dict[str, str] = dict(closing.data["files"])
-    for booking in log.bookings(closing):
-        seals |= booking.data["files"]
+    seals: dict[str, str] = {}
+    for entry in log.entries:
+        if _keeps_files(entry, month):
+            seals |= entry.data["files"]
     for path, kept in seals.items():
         if not store.exists(path):
             faults.append(f"{store.uri(path)} is missing")
         elif _sha256(store, path) != kept:
             faults.append(f"{store.uri(path)} is not what it was")
-    for name, kept in closing.data["exports"].items():
-        path_of = settings.exports_dir(month) / name
-        if not path_of.is_file():
-            faults.append(f"{path_of} is missing; `export` puts it back as it was closed")
-        elif sha256_of(path_of) != kept:
-            faults.append(f"{path_of} is not what was closed")
-    return Verified(len(seals) + len(closing.data["exports"]), tuple(faults))
+    exports: dict[str, str] = closing.data["exports"]
+    faults.extend(_export_faults(settings.exports_dir(month), exports))
+    return Verified(len(seals) + len(exports), tuple(faults))
+
+
+def _keeps_files(entry: Decision, month: date) -> bool:
+    return entry.kind in ("close", "corrections") and entry.data.get("month") == month_text(month)
+
+
+def _strangers(store: Store, log: Log, month: date) -> list[str]:
+    """Files among what the closings of `month` keep that no entry of the log names.
+
+    A folder whose number the log gave to another decision is left from a closing that was cut short, and is nothing.
+    """
+    numbered = {f"{entry.number:06}": entry for entry in log.entries}
+    faults: dict[str, None] = {}
+    for found in store.entries(f"{CLOSINGS}/{month_text(month)}"):
+        folder = "/".join(found.path.split("/")[:3])
+        entry = numbered.get(folder.rsplit("/", 1)[1])
+        if entry is None:
+            told = "is there without an entry of the log: a closing was cut short, or entries of the log are gone"
+            faults[f"{store.uri(folder)} {told}"] = None
+        elif _keeps_files(entry, month) and found.path not in entry.data["files"]:
+            faults[f"{store.uri(found.path)} was not there when {month_text(month)} was closed"] = None
+    return list(faults)
+
+
+def _export_faults(folder: Path, exports: Mapping[str, str]) -> list[str]:
+    """What of the export's folder is not as it was closed; the corrections in it are held against their manifest."""
+    faults = []
+    for name, kept in exports.items():
+        if not (folder / name).is_file():
+            faults.append(f"{folder / name} is missing; `export` puts it back as it was closed")
+        elif sha256_of(folder / name) != kept:
+            faults.append(f"{folder / name} is not what was closed")
+    if folder.is_dir():
+        expected = {*exports, CORRECTIONS}
+        faults.extend(
+            f"{path} was not there when the month was closed: take it away"
+            for path in sorted(folder.iterdir())
+            if path.name not in expected and not path.name.startswith(".")
+        )
+    if (folder / CORRECTIONS).is_dir():
+        faults.extend(_correction_faults(folder / CORRECTIONS))
+    return faults
+
+
+def _correction_faults(folder: Path) -> list[str]:
+    again = "`corrections` writes it anew"
+    try:
+        files = read_manifest(folder)["files"]
+    except (NoSuchData, SettingsError):
+        return [f"{folder / MANIFEST} is missing or damaged; {again}"]
+    return [
+        f"{folder / name} is not what its manifest says; {again}"
+        for name, entry in files.items()
+        if not (folder / name).is_file() or sha256_of(folder / name) != entry["sha256"]
+    ]
 
 
 def _sha256(store: Store, path: str) -> str:

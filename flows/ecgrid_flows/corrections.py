@@ -49,10 +49,22 @@ from ecgrid_flows.sheets import (
 from ecgrid_flows.store import Store
 from ecgrid_transforms.period import month_text, parse_month
 
-__all__ = ["FOCUS", "LINES", "book", "closed_folder", "export_corrections", "frozen_export", "in_order", "pairs"]
+__all__ = [
+    "CORRECTIONS",
+    "FOCUS",
+    "LINES",
+    "book",
+    "closed_folder",
+    "export_corrections",
+    "frozen_export",
+    "in_order",
+    "pairs",
+]
 
 #: The snapshots of a closing that corrections are made from.
 LINES, FOCUS = "lines.parquet", "focus.parquet"
+#: The folder of the corrections, in that of the month's export.
+CORRECTIONS = "corrections"
 
 #: What makes a line another line; names and readings may change without a correction.
 _COMPARED = ("price_list_id", "contract_id", "quantity_billed", "billed_amount", "expected_amount", "is_taxable")
@@ -211,7 +223,7 @@ def export_corrections(
     """Write the corrections of a closed month beside its frozen files; gives the paths, none when nothing changed."""
     month = parse_month(closing.data["month"])
     folder = settings.exports_dir(month)
-    target = folder / "corrections"
+    target = folder / CORRECTIONS
     form = form or form_of(read_manifest(folder))
     with pairs(settings, store, log, closing) as (connection, found):
         if not target.exists() and not found.lines.limit(1).fetchall():
@@ -230,7 +242,7 @@ def export_corrections(
                 "files": dict(sorted(files.items())),
             }
             paths = place(staged, target, manifest)
-    publish(store, target, f"exports/{month_text(month)}/corrections", MANIFEST)
+    publish(store, target, f"exports/{month_text(month)}/{CORRECTIONS}", MANIFEST)
     return paths
 
 

@@ -334,6 +334,56 @@ def test_whatever_is_tampered_with_is_told(settings: Settings, closed_twice: Pat
     assert any(victim.name in fault or (victim.parent.name == "log" and "log/" in fault) for fault in faults)
 
 
+ADDED = [
+    "exports/2026-10/dispute_9999.csv",
+    "closings/2026-10/000003/more.parquet",
+    "closings/2026-10/000003/exports/dispute_9999.csv",
+    "closings/2026-10/000001/more.parquet",
+    "closings/2026-10/000009",
+]
+
+
+@pytest.mark.parametrize("path", ADDED)
+def test_a_file_that_was_not_closed_is_told(settings: Settings, closed_twice: Path, path: str) -> None:
+    shutil.copytree(closed_twice, settings.data_dir)
+    stranger = Path(settings.data_dir) / path
+    if not stranger.suffix:
+        stranger = stranger / "lines.parquet"
+    stranger.parent.mkdir(exist_ok=True)
+    stranger.write_text("2.00")
+    (fault,) = verify(settings, open_store(settings), MONTH).faults
+    assert path in fault
+
+
+def test_what_an_earlier_closing_kept_is_held_too(settings: Settings, closed_twice: Path) -> None:
+    shutil.copytree(closed_twice, settings.data_dir)
+    (Path(settings.data_dir) / "closings/2026-10/000001/lines.parquet").write_text("2.00")
+    (fault,) = verify(settings, open_store(settings), MONTH).faults
+    assert "000001/lines.parquet is not what it was" in fault
+
+
+def test_corrections_are_held_against_their_manifest(settings: Settings) -> None:
+    build(settings, out_line_items=[line()])
+    close(settings)
+    build(settings, out_line_items=[line(amount="75")])
+    export_month(settings, MONTH)
+    assert verify(settings, open_store(settings), MONTH).faults == ()
+    path = settings.exports_dir(MONTH) / "corrections/corrections.csv"
+    path.write_bytes(path.read_bytes().replace(b"75", b"57"))
+    (fault,) = verify(settings, open_store(settings), MONTH).faults
+    assert "corrections.csv is not what its manifest says" in fault
+
+
+def test_frozen_files_without_a_log_are_told(settings: Settings) -> None:
+    """Without its log the month would pass for open, and never closed."""
+    build(settings, out_line_items=[line()])
+    close(settings)
+    shutil.rmtree(Path(settings.data_dir) / "closings/log")
+    (Path(settings.data_dir) / "closings/head.json").unlink()
+    (fault,) = verify(settings, open_store(settings), MONTH).faults
+    assert "closings/2026-10/000001 is there without an entry of the log" in fault
+
+
 def test_a_log_cut_short_or_written_anew_is_told(settings: Settings) -> None:
     build(settings, out_line_items=[line()])
     seal = close(settings).entry.sha256
