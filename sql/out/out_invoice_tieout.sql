@@ -25,12 +25,12 @@ SELECT
     invoices.invoice_number,
     invoices.source,
     invoices.status,
-    sums.lines,
+    coalesce(sums.lines, 0) AS lines,
     invoices.total_amount,
-    sums.lines_amount,
+    coalesce(sums.lines_amount, 0)::DECIMAL(38, 10) AS lines_amount,
     matched.billed_amount,
-    invoices.total_amount - sums.lines_amount AS total_difference,
-    sums.lines_amount - coalesce(matched.billed_amount, 0) AS lines_difference,
+    invoices.total_amount - coalesce(sums.lines_amount, 0) AS total_difference,
+    coalesce(sums.lines_amount, 0) - coalesce(matched.billed_amount, 0) AS lines_difference,
     concat_ws(
         ', ',
         CASE WHEN matched.copies > 0 THEN matched.copies || ' billed twice' END,
@@ -39,12 +39,15 @@ SELECT
         CASE WHEN matched.lines_not_answered > 0 THEN matched.lines_not_answered || ' without an answer of their own' END,
         CASE WHEN matched.lines_not_on_invoice > 0 THEN matched.lines_not_on_invoice || ' not on the invoice' END
     ) AS cause,
-    invoices.total_amount = sums.lines_amount AND sums.lines_amount IS NOT DISTINCT FROM matched.billed_amount AS is_tied
+    invoices.total_amount = coalesce(sums.lines_amount, 0)
+    AND coalesce(sums.lines_amount, 0) = coalesce(matched.billed_amount, 0) AS is_tied
 FROM raw_invoices AS invoices
-INNER JOIN sums
+LEFT JOIN sums
     ON sums.invoice_id = invoices.invoice_id
     AND sums.reporting_month = invoices.reporting_month
     AND sums.source = invoices.source
     AND sums.contract_id = invoices.contract_id
 LEFT JOIN matched
     ON matched.contract_id = invoices.contract_id AND matched.reporting_month = invoices.reporting_month
+-- an invoice that was issued counts without a line too: nothing then shows what its total is made of
+WHERE sums.lines IS NOT NULL OR (invoices.source = 'InvoiceInfo' AND coalesce(invoices.status, '') <> 'Canceled')
