@@ -8,9 +8,12 @@
     account          the ledger's account code
     description      the words of the entry
 
-The first rule that fits, from the top, is the one that counts. Each contract and month makes one entry: its charges,
-one line per network, account report, measure and tax flag, against one payable. Ledgers keep minor units, so each line
-is rounded half up and so is the payable; what lies between their sums is a line of its own. Debits equal credits.
+The first rule that fits, from the top, is the one that counts; one that never could, below a rule that fits all that it
+fits, is refused. Cells may stand apart by commas or semicolons, as a spreadsheet saves them.
+
+Each contract and month makes one entry: its charges, one line per network, account report, measure and tax flag,
+against one payable. Ledgers keep minor units, so each line is rounded half up and so is the payable; what lies between
+their sums is a line of its own. Debits equal credits.
 """
 
 import calendar
@@ -115,6 +118,11 @@ class Rule:
             and self.is_taxable in (None, charge.is_taxable)
         )
 
+    def covers(self, other: "Rule") -> bool:
+        """Whether this rule fits every charge that `other` fits."""
+        wanted = ("network_id", "account_report", "measure_field", "is_taxable")
+        return self.role == other.role and all(getattr(self, name) in (None, getattr(other, name)) for name in wanted)
+
 
 @dataclass(frozen=True, slots=True)
 class Chart:
@@ -163,13 +171,25 @@ def read_chart(path: Path) -> Chart:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read ({type(error).__name__}): make it a UTF-8 CSV") from error
-    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    delimiter = ";" if text.startswith(";".join(COLUMNS)) else ","
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     if tuple(rows.fieldnames or ()) != COLUMNS:
         raise SettingsError(f"{path}: its first line must be {','.join(COLUMNS)}")
+    placed: list[tuple[Rule, int]] = []
     try:
-        rules = tuple(_rule(row, f"{path}, line {rows.line_num}") for row in rows)
+        for row in rows:
+            if any(row.values()):  # a spreadsheet leaves empty lines behind
+                placed.append((_rule(row, f"{path}, line {rows.line_num}"), rows.line_num))
     except csv.Error as error:
         raise SettingsError(f"{path}, line {rows.line_num}: {error}; correct the quotes") from error
+    for at, (rule, line) in enumerate(placed):
+        for above, number in placed[:at]:
+            if above.covers(rule):
+                raise SettingsError(
+                    f"{path}, line {line} can never count, for line {number} above it fits all that it fits: "
+                    f"move it up, or take it out"
+                )
+    rules = tuple(rule for rule, _ in placed)
     for role in ROLES:
         if not any(rule.role == role for rule in rules):
             raise SettingsError(f"{path} has no {role} rule: add a row that begins with {role}")
@@ -186,7 +206,8 @@ def _rule(row: dict[str, str | None], where: str) -> Rule:
         raise SettingsError(f"{where}: the account code is missing")
     if cells["network_id"] and not cells["network_id"].isdecimal():
         raise SettingsError(f"{where}: network_id is {cells['network_id']!r}; write its number, or nothing for any")
-    if cells["is_taxable"] not in ("", "true", "false"):
+    is_taxable = cells["is_taxable"].lower()  # spreadsheets write TRUE
+    if is_taxable not in ("", "true", "false"):
         raise SettingsError(f"{where}: is_taxable is {cells['is_taxable']!r}; write true, false, or nothing for any")
     if cells["role"] != "charge" and (cells["account_report"] or cells["measure_field"] or cells["is_taxable"]):
         raise SettingsError(f"{where}: a {cells['role']} rule may name a network and nothing else")
@@ -195,7 +216,7 @@ def _rule(row: dict[str, str | None], where: str) -> Rule:
         network_id=int(cells["network_id"]) if cells["network_id"] else None,
         account_report=cells["account_report"] or None,
         measure_field=cells["measure_field"] or None,
-        is_taxable={"": None, "true": True, "false": False}[cells["is_taxable"]],
+        is_taxable={"": None, "true": True, "false": False}[is_taxable],
         account=cells["account"],
         description=cells["description"],
     )

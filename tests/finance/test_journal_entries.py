@@ -140,12 +140,22 @@ def test_the_first_rule_that_fits_counts(tmp_path: Path) -> None:
         (HEAD + "charge,,,,yes,1,x\r\n" + ENDS, "is_taxable is 'yes'"),
         (HEAD + "payable,,,TotalKCs,,1,x\r\n", "may name a network and nothing else"),
         (HEAD + "charge,,,\r\n" + ENDS, "line 2: write 7 cells"),
+        (HEAD + "charge,,,,,1,x\r\ncharge,7,,,,2,x\r\n" + ENDS, "line 3 can never count, for line 2"),
+        (HEAD + "charge,7,,,,1,x\r\ncharge,7,,,,2,x\r\n" + ENDS, "line 3 can never count, for line 2"),
+        (HEAD + ENDS + ENDS, "line 4 can never count, for line 2"),
         (HEAD + 'charge,,,,,"1"x,x\r\n' + ENDS, "correct the quotes"),
     ],
 )
 def test_a_chart_that_cannot_be_followed_is_refused_by_line(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         chart(tmp_path, text)
+
+
+def test_a_chart_that_a_spreadsheet_saved_is_read(tmp_path: Path) -> None:
+    """With a byte-order mark, semicolons, TRUE for true, and an empty line at the end."""
+    text = HEAD + "charge,,,,true,6101,Taxed\r\ncharge,,,,,6100,Untaxed\r\n" + ENDS
+    saved = "\ufeff" + text.replace(",", ";").replace("true", "TRUE") + ";;;;;;\r\n"
+    assert chart(tmp_path, saved).rules == chart(tmp_path, text).rules
 
 
 def test_a_charge_without_a_rule_is_named(tmp_path: Path) -> None:
