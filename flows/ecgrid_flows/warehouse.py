@@ -11,8 +11,9 @@ so a reader sees the old warehouse or the new one, whole. What goes in, in this 
 
 A relation's file opens with `-- One row per ...`, its grain. A second line `-- kept as: view` keeps it a view, which
 may read tables, views and reference tables; `-- kept as: scratch` keeps its rows while the build lasts and no longer;
-without either the rows are stored. DECIMAL only: a DOUBLE or FLOAT column in a `core_`, `out_` or check relation stops
-the build, for it means that money met a division.
+without either the rows are stored. `-- kept as: table, c uncompressed` stores column c as it is: to look how digests,
+no two alike, could be packed costs more than the packing saves. DECIMAL only: a DOUBLE or FLOAT column in a `core_`,
+`out_` or check relation stops the build, for it means that money met a division.
 
 A line `-- with: core_rating_cases = core_trial_cases` below those makes a relation of other inputs: what the SELECT
 reads is worked out anew as if the left relation were the right one. So the rating, written once, serves several times.
@@ -81,6 +82,7 @@ _STEM = re.compile(r"[a-z][a-z0-9_]*")
 _GRAIN = re.compile(r"-- One row per \S")
 _KEPT_AS_VIEW = "-- kept as: view"
 _KEPT_AS_SCRATCH = "-- kept as: scratch"
+_KEPT_UNCOMPRESSED = re.compile(r"-- kept as: table, (\w+) uncompressed")
 _WITH = re.compile(r"-- with: (.+)")
 _EXCHANGE = re.compile(r"(\w+) = (\w+)")
 _MACRO = re.compile(r"\s*create\s+(or\s+replace\s+)?macro\s", re.IGNORECASE)
@@ -100,7 +102,10 @@ class BuildFailed(BillingError):
 
 @dataclass(frozen=True, slots=True)
 class SqlFile:
-    """One relation: its SELECT, what it reads, and whether it is kept as a view, or no longer than the build."""
+    """One relation: its SELECT, what it reads, and how it is kept: as a view, while a build lasts, or as a table.
+
+    `uncompressed` is the column of a table that is stored as it is, if there is one.
+    """
 
     name: str
     path: Path
@@ -108,6 +113,7 @@ class SqlFile:
     reads: frozenset[str]
     is_view: bool
     is_scratch: bool
+    uncompressed: str | None = None
 
     @property
     def layer(self) -> str:
@@ -219,10 +225,11 @@ def _read_relation(path: Path, text: str, tree: Mapping[str, Any], stems: Iterab
         raise SqlRefused(f"{_shown(path)}: the first line says the grain; write `-- One row per ...`")
     is_view = lines[1:2] == [_KEPT_AS_VIEW]
     is_scratch = lines[1:2] == [_KEPT_AS_SCRATCH]
-    if not (is_view or is_scratch) and any(line.strip().startswith("-- kept as") for line in lines):
+    uncompressed = next((match[1] for match in map(_KEPT_UNCOMPRESSED.fullmatch, lines[1:2]) if match), None)
+    if not (is_view or is_scratch or uncompressed) and any(line.strip().startswith("-- kept as") for line in lines):
         raise SqlRefused(
-            f"{_shown(path)}: the second line may be `{_KEPT_AS_VIEW}` or `{_KEPT_AS_SCRATCH}`; "
-            f"anything else is stored as a table"
+            f"{_shown(path)}: the second line may be `{_KEPT_AS_VIEW}`, `{_KEPT_AS_SCRATCH}` or "
+            f"`-- kept as: table, <column> uncompressed`; anything else is stored as a table"
         )
     statement = _only_statement(path, tree)
     tables, cte_names, functions = set[str](), set[str](), set[str]()
@@ -250,7 +257,7 @@ def _read_relation(path: Path, text: str, tree: Mapping[str, Any], stems: Iterab
         )
     if path.stem in reads:
         raise SqlRefused(f"{_shown(path)}: reads itself")
-    return SqlFile(path.stem, path, text, reads, is_view, is_scratch)
+    return SqlFile(path.stem, path, text, reads, is_view, is_scratch, uncompressed)
 
 
 def _carry_out_with(name: str, relations: dict[str, SqlFile], begun: set[str]) -> SqlFile:
@@ -392,7 +399,10 @@ def materialise(
         started = time.perf_counter()
         kind = "VIEW" if sql.is_view else "TEMP TABLE" if sql.is_scratch else "TABLE"
         try:
-            connection.execute(f'CREATE OR REPLACE {kind} "{sql.name}" AS\n{sql.text}').fetchall()
+            if sql.uncompressed:
+                _store_with_uncompressed(connection, sql, sql.uncompressed)
+            else:
+                connection.execute(f'CREATE OR REPLACE {kind} "{sql.name}" AS\n{sql.text}').fetchall()
         except duckdb.Error as error:
             raise _build_error(_shown(sql.path), error) from error
         rows = None if sql.is_view else _count(connection, sql.name)
@@ -401,6 +411,18 @@ def materialise(
     if is_guarded:
         _refuse_floats(connection, ordered)
     return built
+
+
+def _store_with_uncompressed(connection: Connection, sql: SqlFile, column: str) -> None:
+    """CREATE TABLE AS knows no compression, so the table is made from the SELECT's columns and then filled."""
+    described = connection.execute(f"DESCRIBE {sql.text}").fetchall()
+    if column not in {name for name, *_ in described}:
+        raise SqlRefused(f"{_shown(sql.path)}: has no column {column} to store uncompressed; correct its second line")
+    columns = ", ".join(
+        f'"{name}" {kind}{" USING COMPRESSION uncompressed" if name == column else ""}' for name, kind, *_ in described
+    )
+    connection.execute(f'CREATE OR REPLACE TABLE "{sql.name}" ({columns})').fetchall()
+    connection.execute(f'INSERT INTO "{sql.name}"\n{sql.text}').fetchall()
 
 
 def _refuse_floats(connection: Connection, files: Iterable[SqlFile]) -> None:
