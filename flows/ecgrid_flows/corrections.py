@@ -12,14 +12,19 @@ one that is gone a reversal alone. All are of the month that was closed.
 Corrections can be booked (`corrections M --book`): a batch then has its number for good, is kept with the closing, and
 later changes are corrections of what was booked, in a batch of the next number. So each pair is posted once, however
 often a month is pulled again, and all batches together are always the difference between the closed month and today.
+The ledger keeps rounded amounts: each batch brings it from what it keeps to the new sums, rounded as a month's are.
+What was booked stays as the ledger was told: accounts, references and currency.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ecgrid_flows import decisions, warehouse
 from ecgrid_flows.built_by import run_of
@@ -27,15 +32,18 @@ from ecgrid_flows.csv_files import CsvForm
 from ecgrid_flows.decisions import CLOSINGS, Decision, Log
 from ecgrid_flows.errors import NoSuchData, Refused
 from ecgrid_flows.folders import publish, put_file, put_in_place, staging
+from ecgrid_flows.journal_entries import Charge
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.sheets import (
     FOCUS_KEY,
     KEY,
     MANIFEST,
+    NO_CURRENCY,
     Sheet,
     focus_sheet,
     form_of,
     form_words,
+    journal_of,
     journal_sheet,
     listed,
     of_month,
@@ -46,7 +54,8 @@ from ecgrid_flows.sheets import (
     write_parquet,
     write_sheet,
 )
-from ecgrid_flows.store import Store
+from ecgrid_flows.store import Store, disk_errors
+from ecgrid_transforms.money import ZERO, Decimal
 from ecgrid_transforms.period import month_text, parse_month
 
 __all__ = [
@@ -63,6 +72,9 @@ __all__ = [
 
 #: The snapshots of a closing that corrections are made from.
 LINES, FOCUS = "lines.parquet", "focus.parquet"
+_NEED_CURRENCY = ("corrections_journal.csv", "corrections_focus_1_2.csv", "corrections_focus_1_2.parquet")
+#: What a booking keeps beside these, when there was a currency.
+_JOURNAL = "journal.parquet"
 #: The folder of the corrections, in that of the month's export.
 CORRECTIONS = "corrections"
 
@@ -104,9 +116,11 @@ def frozen_export(settings: Settings, store: Store, closing: Decision) -> list[P
 class Pairs:
     """The corrections of one closed month as relations: line by line, and as FOCUS rows (currency not yet filled in).
 
-    `open_lines` and `open_focus` are those not yet booked; their number is `number`.
+    `closed` are the lines as they were closed. `open_lines` and `open_focus` are those not yet booked; their number is
+    `number`.
     """
 
+    closed: Any
     lines: Any
     focus: Any
     open_lines: Any
@@ -123,7 +137,7 @@ def pairs(
     with opened(settings) as connection:
         bookings = log.bookings(closing)
         number = len(bookings) + 1
-        closed_lines = _read(connection, store, f"{closed_folder(closing)}/{LINES}")
+        closed_lines = as_closed = _read(connection, store, f"{closed_folder(closing)}/{LINES}")
         closed_focus = _read(connection, store, f"{closed_folder(closing)}/{FOCUS}")
         booked_lines, booked_focus = [], []
         for booking in bookings:
@@ -143,9 +157,23 @@ def pairs(
         yield (
             connection,
             Pairs(
-                _together(booked_lines, open_lines), _together(booked_focus, open_focus), open_lines, open_focus, number
+                as_closed,
+                _together(booked_lines, open_lines),
+                _together(booked_focus, open_focus),
+                open_lines,
+                open_focus,
+                number,
             ),
         )
+
+
+def _booked_journal(store: Store, booking: Decision) -> pa.Table | None:
+    """The journal that a batch was booked with; None when it was booked without a currency."""
+    path = f"{_booked_folder(booking)}/{_JOURNAL}"
+    if path not in booking.data["files"]:
+        return None
+    _require_kept(store, path)
+    return pq.read_table(store.locals([path])[0])
 
 
 def _booked_folder(booking: Decision) -> str:
@@ -153,9 +181,22 @@ def _booked_folder(booking: Decision) -> str:
 
 
 def _read(connection: warehouse.Connection, store: Store, path: str) -> Any:
+    _require_kept(store, path)
+    return connection.read_parquet(store.locals([path])[0])
+
+
+def _require_kept(store: Store, path: str) -> None:
     if not store.exists(path):
         raise NoSuchData(f"{store.uri(path)} is gone, which the closed month stands on: put it back from a backup")
-    return connection.read_parquet(store.locals([path])[0])
+
+
+def _require_same_currency(settings: Settings, closed: Mapping[str, Any]) -> None:
+    """Refuse to correct a month in another currency than the `closed` export (its manifest) has."""
+    if closed["currency"] and settings.currency and closed["currency"] != settings.currency:
+        raise Refused(
+            f"{closed['month']} was closed in {closed['currency']}, and ECGRID_CURRENCY is now {settings.currency}: "
+            f"set it to {closed['currency']} to correct that month"
+        )
 
 
 def _corrected(rows: Any, batch: Any, key: Sequence[str], entry: str) -> Any:
@@ -224,13 +265,15 @@ def export_corrections(
     month = parse_month(closing.data["month"])
     folder = settings.exports_dir(month)
     target = folder / CORRECTIONS
-    form = form or form_of(read_manifest(folder))
+    closed = read_manifest(folder)
+    _require_same_currency(settings, closed)
+    form = form or form_of(closed)
     with pairs(settings, store, log, closing) as (connection, found):
         if not target.exists() and not found.lines.limit(1).fetchall():
             return []
         with staging(target) as staged:
             files: dict[str, Any] = {}
-            for sheet in _sheets(connection, settings, found, month):
+            for sheet in _sheets(connection, settings, store, log.bookings(closing), found, month):
                 files |= write_sheet(sheet, staged, form)
             manifest = {
                 "month": month_text(month),
@@ -240,6 +283,7 @@ def export_corrections(
                 "currency": settings.currency,
                 "csv": form_words(form),
                 "files": dict(sorted(files.items())),
+                "left_out": {} if settings.currency else dict.fromkeys(_NEED_CURRENCY, NO_CURRENCY),
             }
             paths = place(staged, target, manifest)
     publish(store, target, f"exports/{month_text(month)}/{CORRECTIONS}", MANIFEST)
@@ -258,7 +302,14 @@ def _placed(found: Pairs) -> Any:
 _ORDER = ("correction", *KEY, "place")
 
 
-def _sheets(connection: warehouse.Connection, settings: Settings, found: Pairs, month: date) -> Iterator[Sheet]:
+def _sheets(
+    connection: warehouse.Connection,
+    settings: Settings,
+    store: Store,
+    bookings: Sequence[Decision],
+    found: Pairs,
+    month: date,
+) -> Iterator[Sheet]:
     amounts = ("billed_amount", "expected_amount", "difference")
     yield Sheet(
         "corrections.csv",
@@ -269,30 +320,69 @@ def _sheets(connection: warehouse.Connection, settings: Settings, found: Pairs, 
         columns=tuple(found.lines.columns),
     )
     if settings.currency:
-        yield journal_sheet(
-            connection, settings, _charges(connection, found, month), "corrections_journal.csv", settings.currency
-        )
+        charges = _charges(connection, found, month)
+        booked = [_booked_journal(store, booking) for booking in bookings]
+        journals = [
+            kept or journal_of(settings, charges[number], settings.currency)
+            for number, kept in enumerate([*booked, None], start=1)
+        ]
+        yield journal_sheet(connection, pa.concat_tables(journals), "corrections_journal.csv")
         focus = found.focus.project(f"*, CASE \"x_Entry\" WHEN '{_REVERSAL}' THEN 1 ELSE 2 END AS place")
         yield focus_sheet(focus, "corrections_focus_1_2", settings.currency)
 
 
-def _charges(connection: warehouse.Connection, found: Pairs, month: date) -> Any:
-    """The pairs as amounts to book: what each batch changes per contract, network, report, measure and tax flag."""
-    by = "correction, contract_id, network_id, reporting_month, account_report, measure_field, is_taxable"
-    changes = found.lines.aggregate(f"{by}, sum(billed_amount)::DECIMAL(38, 10) AS amount").set_alias("changes")
-    invoices = of_month(connection.table("out_contract_invoices"), month).project("contract_id, invoice_number")
-    numbered = changes.join(
-        invoices.set_alias("invoices"), "changes.contract_id IS NOT DISTINCT FROM invoices.contract_id", how="left"
+_BOOKED_BY = ("contract_id", "network_id", "reporting_month", "account_report", "measure_field", "is_taxable")
+
+
+def _charges(connection: warehouse.Connection, found: Pairs, month: date) -> dict[int, list[Charge]]:
+    """What each batch changes, by its number, with what the ledger was told before.
+
+    Of the contracts in it a batch has all amounts, those that do not change as well: the payable is of their sum.
+    """
+    columns = (*_BOOKED_BY, "billed_amount")
+    lines = found.closed.project(f"0 AS correction, {listed(columns)}").union(
+        found.lines.project(f"correction, {listed(columns)}")
     )
-    return numbered.project("changes.*, invoices.invoice_number, concat('-C', changes.correction) AS suffix")
+    sums = lines.aggregate(f"correction, {listed(_BOOKED_BY)}, sum(billed_amount)::DECIMAL(38, 10) AS amount")
+    changes: dict[int, dict[tuple[Any, ...], Decimal]] = {number: {} for number in range(found.number + 1)}
+    for number, *group, amount in sums.project(f"correction, {listed(_BOOKED_BY)}, amount").fetchall():
+        changes[number][tuple(group)] = amount
+    invoices = dict(
+        of_month(connection.table("out_contract_invoices"), month).project("contract_id, invoice_number").fetchall()
+    )
+    before = changes.pop(0)
+    charges = {}
+    for number, changed in changes.items():
+        contracts = {contract for contract, *_ in changed}
+        groups = [group for group in {**before, **changed} if group[0] in contracts]
+        charges[number] = [
+            Charge(
+                **dict(zip(_BOOKED_BY, group, strict=True)),
+                invoice_number=invoices.get(group[0]),
+                amount=changed.get(group, ZERO),
+                suffix=f"-C{number}",
+                before=before.get(group, ZERO),
+            )
+            for group in groups
+        ]
+        for group, amount in changed.items():
+            before[group] = before.get(group, ZERO) + amount
+    return charges
 
 
 def book(settings: Settings, store: Store, log: Log, closing: Decision, note: str) -> Decision | None:
     """Book what is open: it gets its number for good. None when there is nothing; the caller holds the lock."""
     log.require_sound()
+    closed = read_manifest(settings.exports_dir(parse_month(closing.data["month"])))
+    _require_same_currency(settings, closed)
+    if closed["currency"] and settings.currency is None:
+        raise Refused(
+            f"{closed['month']} was closed in {closed['currency']}, and ECGRID_CURRENCY is not set: set it, so that "
+            f"the journal of what is booked is kept too"
+        )
     place_of = f"{CLOSINGS}/{closing.data['month']}/{len(log.entries) + 1:06}"
     with (
-        pairs(settings, store, log, closing) as (_, found),
+        pairs(settings, store, log, closing) as (connection, found),
         staging(settings.local_dir / CLOSINGS / "booking") as staged,
     ):
         if not found.open_lines.limit(1).fetchall():
@@ -302,7 +392,11 @@ def book(settings: Settings, store: Store, log: Log, closing: Decision, note: st
         write_parquet(
             found.open_focus.order(", ".join(f'"{n}"' for n in (*FOCUS_KEY, "x_Entry", "x_Part"))), staged / FOCUS
         )
-        seals = {f"{place_of}/{name}": sha256_of(staged / name) for name in (LINES, FOCUS)}
+        if settings.currency:
+            charges = _charges(connection, found, parse_month(closing.data["month"]))[found.number]
+            with disk_errors(str(staged / _JOURNAL)):
+                pq.write_table(journal_of(settings, charges, settings.currency), staged / _JOURNAL, compression="zstd")
+        seals = {f"{place_of}/{path.name}": sha256_of(path) for path in sorted(staged.iterdir())}
         for path in seals:
             put_file(store, path, staged / path.rsplit("/", 1)[1])
     return decisions.append(

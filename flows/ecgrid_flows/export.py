@@ -27,15 +27,18 @@ from ecgrid_flows.decisions import Log
 from ecgrid_flows.errors import BillingError, NoSuchData
 from ecgrid_flows.finding_states import with_states
 from ecgrid_flows.folders import publish, staging
+from ecgrid_flows.journal_entries import Charge
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.sheets import (
     KEY,
     MANIFEST,
+    NO_CURRENCY,
     Parted,
     Sheet,
     focus_sheet,
     form_words,
     gather,
+    journal_of,
     journal_sheet,
     listed,
     of_month,
@@ -50,7 +53,6 @@ from ecgrid_transforms.period import month_text
 __all__ = ["NEED_CURRENCY", "NO_CURRENCY", "export_month", "read_export"]
 
 NEED_CURRENCY = ("journal.csv", "focus_1_2.csv", "focus_1_2.parquet")
-NO_CURRENCY = "ECGrid states no currency: set ECGRID_CURRENCY (USD, EUR, …) and export again"
 _JUDGED = ("billed_amount", "expected_amount", "difference")
 
 
@@ -158,10 +160,17 @@ def _sheets(connection: warehouse.Connection, settings: Settings, log: Log, mont
         by="contract_id",
     )
     if settings.currency:
-        charges = of_month(connection.table("out_journal_amounts"), month)
-        yield journal_sheet(connection, settings, charges, "journal.csv", settings.currency)
+        journal = journal_of(settings, _charges(connection, month), settings.currency)
+        yield journal_sheet(connection, journal, "journal.csv")
         focus = Parted(connection, "core_charge_terms", lambda seen: of_month(seen.table("out_focus"), month))
         yield focus_sheet(focus, "focus_1_2", settings.currency)
+
+
+def _charges(connection: warehouse.Connection, month: date) -> Iterator[Charge]:
+    """What is to be booked for the month."""
+    amounts = of_month(connection.table("out_journal_amounts"), month)
+    for row in amounts.project("* EXCLUDE (lines)").to_arrow_table().to_pylist():
+        yield Charge(**row)
 
 
 #: What else may be behind a file that does not tie.

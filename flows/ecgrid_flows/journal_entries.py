@@ -74,7 +74,6 @@ SCHEMA = pa.schema(
         ("account_report", pa.string()),
         ("measure_field", pa.string()),
         ("is_taxable", pa.bool_()),
-        ("row", pa.int64()),
     ]
 )
 AMOUNTS = ("debit", "credit")
@@ -84,7 +83,8 @@ AMOUNTS = ("debit", "credit")
 class Charge:
     """What one contract was billed for one network, report, measure and tax flag in a month; `amount` is exact.
 
-    `suffix` ends the reference of its entry: charges of different suffixes are entries of their own.
+    `suffix` ends the reference of its entry: charges of different suffixes are entries of their own. `before` is what
+    the ledger was told already: it keeps that rounded, and gets what is missing to the new sum rounded.
     """
 
     contract_id: int | None
@@ -96,6 +96,7 @@ class Charge:
     invoice_number: str | None
     amount: Decimal
     suffix: str = ""
+    before: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,17 +271,23 @@ def _bill(charges: Sequence[Charge], chart: Chart, currency: str) -> list[Entry]
 
     booked = []
     for charge in ordered:
-        booked.append(rounded(charge.amount, digits))
-        book(chart.rule("charge", charge), booked[-1], charge)
-    payable = rounded(total([charge.amount for charge in ordered]), digits)
+        booked.append(_step([charge], digits))
+        if booked[-1] != ZERO:
+            book(chart.rule("charge", charge), booked[-1], charge)
+    payable = _step(ordered, digits)
     book(chart.rule("rounding", first), payable - total(booked))
     book(chart.rule("payable", first), -payable)
     return lines
 
 
+def _step(charges: Sequence[Charge], digits: int) -> Decimal:
+    """From what the ledger keeps of these charges to what it is to keep."""
+    before = total([charge.before for charge in charges])
+    return rounded(before + total([charge.amount for charge in charges]), digits) - rounded(before, digits)
+
+
 def to_table(lines: Sequence[Entry]) -> pa.Table:
-    """The journal as a table; `row` is the place of each line, from 1."""
-    columns = [
-        pa.array([getattr(line, field.name) for line in lines], field.type) for field in SCHEMA if field.name != "row"
-    ]
-    return pa.table([*columns, pa.array(range(1, len(lines) + 1), pa.int64())], schema=SCHEMA)
+    """The journal as a table of `SCHEMA`."""
+    return pa.table(
+        [pa.array([getattr(line, field.name) for line in lines], field.type) for field in SCHEMA], schema=SCHEMA
+    )

@@ -6,7 +6,7 @@ columns, control totals and SHA-256 of each; `read_export` reads a file by it.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
@@ -31,6 +31,7 @@ from ecgrid_flows.csv_files import (
 )
 from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError
 from ecgrid_flows.folders import put_in_place
+from ecgrid_flows.journal_entries import Charge
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import disk_errors
 from ecgrid_transforms.money import Decimal, plain
@@ -39,12 +40,14 @@ __all__ = [
     "FOCUS_KEY",
     "KEY",
     "MANIFEST",
+    "NO_CURRENCY",
     "Parted",
     "Sheet",
     "focus_sheet",
     "form_of",
     "form_words",
     "gather",
+    "journal_of",
     "journal_sheet",
     "listed",
     "of_month",
@@ -58,6 +61,7 @@ __all__ = [
 ]
 
 MANIFEST = "manifest.json"
+NO_CURRENCY = "ECGrid states no currency: set ECGRID_CURRENCY (USD, EUR, …) and export again"
 #: What an export may use; past the memory, sorts spill to a folder beside the warehouse.
 MEMORY_LIMIT = "1000MiB"
 #: The database in memory of what is gathered: all connections see it, as they would not see a temporary table.
@@ -186,27 +190,24 @@ def _show(connection: warehouse.Connection, name: str, part: str = "") -> None:
     connection.execute(f"CREATE OR REPLACE TEMP VIEW {listed([name])} AS {rows}").fetchall()
 
 
-def journal_sheet(
-    connection: warehouse.Connection, settings: Settings, charges: Any, name: str, currency: str
-) -> Sheet:
-    """The journal of the amounts in `charges` (as in out_journal_amounts), by the user's chart of accounts.
-
-    A column `suffix`, where there is one, ends the reference, and so makes an entry of its own.
-    """
-    fields = ("contract_id", "network_id", "reporting_month", "account_report", "measure_field", "is_taxable")
-    wanted = (*fields, "invoice_number", "amount", *(("suffix",) if "suffix" in charges.columns else ()))
-    rows = charges.project(listed(wanted)).to_arrow_table().to_pylist()
+def journal_of(settings: Settings, charges: Iterable[Charge], currency: str) -> pa.Table:
+    """The journal of these charges, by the user's chart of accounts."""
     chart = journal_entries.read_chart(_chart_path(settings))
-    lines = journal_entries.entries((journal_entries.Charge(**row) for row in rows), chart, currency)
+    return journal_entries.to_table(journal_entries.entries(charges, chart, currency))
+
+
+def journal_sheet(connection: warehouse.Connection, journal: pa.Table, name: str) -> Sheet:
+    """A journal as a file, in its order."""
     relation = name.removesuffix(".csv")
-    warehouse.register(connection, relation, journal_entries.to_table(lines))
+    numbered = journal.append_column("row", pa.array(range(journal.num_rows), pa.int64()))
+    warehouse.register(connection, relation, numbered)
     return Sheet(
         name,
         connection.table(relation),
         order=("row",),
         amounts=journal_entries.AMOUNTS,
         totals=journal_entries.AMOUNTS,
-        columns=tuple(column for column in journal_entries.SCHEMA.names if column != "row"),
+        columns=tuple(journal.column_names),
     )
 
 

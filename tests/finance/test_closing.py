@@ -258,6 +258,80 @@ def test_what_is_booked_is_posted_once(settings: Settings) -> None:
     ]
 
 
+def journal_of(settings: Settings) -> list[tuple[Any, ...]]:
+    """Reference, account and signed amount of every line of the corrections' journal; a debit is above zero."""
+    export_month(settings, MONTH)
+    rows = read_export(settings.exports_dir(MONTH) / "corrections/corrections_journal.csv").to_pylist()
+    return [(row["reference"], row["account"], (row["debit"] or ZERO) - (row["credit"] or ZERO)) for row in rows]
+
+
+def book(settings: Settings) -> None:
+    store = open_store(settings)
+    log = decisions.read(store)
+    entry = log.closing(MONTH)
+    assert entry is not None
+    corrections.book(settings, store, log, entry, "posted in November")
+
+
+def test_what_was_posted_stays_in_the_journal_as_it_was(usd: Settings) -> None:
+    """A batch keeps its reference and its account when the invoice and another chart come later."""
+    build(usd, out_line_items=[line()])
+    close(usd)
+    build(usd, out_line_items=[line(amount="75")])
+    book(usd)
+    posted = [("ECGRID-8751-2026-10-C1", "6100", Decimal("2.04")), ("ECGRID-8751-2026-10-C1", "2000", Decimal("-2.04"))]
+    assert journal_of(usd) == posted
+    invoice = {"contract_id": 8751, "reporting_month": MONTH, "source": "InvoiceInfo", "invoice_id": 7}
+    build(usd, out_line_items=[line(amount="70")], raw_invoices=[{**invoice, "invoice_number": "INV-7"}])
+    own = Path(usd.data_dir) / "reference"
+    own.mkdir()
+    (own / "journal_accounts.csv").write_text(
+        "role,network_id,account_report,measure_field,is_taxable,account,description\n"
+        "charge,,,,,7100,Traffic\npayable,,,,,2100,Payable\nrounding,,,,,7990,Rounding\n"
+    )
+    assert journal_of(usd) == [*posted, ("INV-7-C2", "7100", Decimal(-5)), ("INV-7-C2", "2100", Decimal(5))]
+
+
+def test_the_ledger_ends_at_the_new_sums_rounded(usd: Settings) -> None:
+    """Tenths of a cent: 10.004 and 10.004 were booked as 10.00 each and owed as 20.01, of which 0.01 is rounding.
+
+    As 10.008 the first is 10.01; together 20.012 are still 20.01: the cent moves from rounding to the charge. In a
+    second batch the other is 10.009: 10.01, and 20.017 are 20.02.
+    """
+    build(usd, out_line_items=[line(amount="10.004"), line(amount="10.004", measure_field="ToKCs")])
+    close(usd)
+    table = read_export(usd.exports_dir(MONTH) / "journal.csv").to_pylist()
+    cent = Decimal("0.01")
+    assert [(row["account"], row["debit"], row["credit"]) for row in table] == [
+        ("6100", Decimal(10), None),
+        ("6100", Decimal(10), None),
+        ("6990", cent, None),
+        ("2000", None, Decimal("20.01")),
+    ]
+    build(usd, out_line_items=[line(amount="10.008"), line(amount="10.004", measure_field="ToKCs")])
+    first = [("ECGRID-8751-2026-10-C1", "6100", cent), ("ECGRID-8751-2026-10-C1", "6990", -cent)]
+    assert journal_of(usd) == first
+    book(usd)
+    build(usd, out_line_items=[line(amount="10.008"), line(amount="10.009", measure_field="ToKCs")])
+    second = [("ECGRID-8751-2026-10-C2", "6100", cent), ("ECGRID-8751-2026-10-C2", "2000", -cent)]
+    assert journal_of(usd) == [*first, *second]
+
+
+def test_a_month_is_corrected_in_the_currency_that_it_was_closed_in(usd: Settings) -> None:
+    build(usd, out_line_items=[line()])
+    close(usd)
+    build(usd, out_line_items=[line(amount="75")])
+    with pytest.raises(Refused, match="was closed in USD, and ECGRID_CURRENCY is now EUR"):
+        export_month(Settings(data_dir=usd.data_dir, currency="EUR"), MONTH)
+    unset = Settings(data_dir=usd.data_dir)
+    with pytest.raises(Refused, match="was closed in USD, and ECGRID_CURRENCY is not set"):
+        book(unset)
+    assert len(corrected(unset)) == 2
+    folder = usd.exports_dir(MONTH) / "corrections"
+    assert not (folder / "corrections_journal.csv").exists()
+    assert "ECGRID_CURRENCY" in read_manifest(folder)["left_out"]["corrections_journal.csv"]
+
+
 def test_closing_twice_and_reopening(settings: Settings) -> None:
     build(settings, out_line_items=[line()])
     with pytest.raises(NoSuchData, match="is not closed"):

@@ -14,8 +14,9 @@ from ecgrid_flows.cli.context import AsJson, DataDir
 from ecgrid_flows.cli.findings import findings_app
 from ecgrid_flows.cli.run import First, Last, Month, chosen_months
 from ecgrid_flows.errors import ExitStatus, NoSuchData, SettingsError
+from ecgrid_flows.explain import money, plain_number
 from ecgrid_flows.settings import Settings
-from ecgrid_transforms.money import grouped, total
+from ecgrid_transforms.money import total
 from ecgrid_transforms.period import month_text
 
 Closed = Annotated[str, typer.Argument(metavar="MONTH", help="YYYY-MM")]
@@ -182,13 +183,14 @@ def corrections(
     from ecgrid_flows import corrections as correcting
     from ecgrid_flows import decisions
     from ecgrid_flows.closing import require_closed
+    from ecgrid_flows.sheets import NO_CURRENCY
 
     with _held(settings, "corrections") as store:
         log = decisions.read(store)
         closing = require_closed(log, wanted)
+        correcting.frozen_export(settings, store, closing)
         if is_book and correcting.book(settings, store, log, closing, note) is not None:
             log = decisions.read(store)
-        correcting.frozen_export(settings, store, closing)
         paths = correcting.export_corrections(settings, store, log, closing)
         with correcting.pairs(settings, store, log, closing) as (_, found):
             rows = correcting.in_order(found).to_arrow_table().to_pylist()
@@ -196,6 +198,8 @@ def corrections(
         context.emit_json({"month": month_text(wanted), "corrections": rows, "files": paths})
         return
     _print_corrections(wanted, rows, paths)
+    if rows and settings.currency is None:
+        context.stderr.print(Text(f"Left out: the journal and FOCUS. {NO_CURRENCY}."))
 
 
 _SHOWN = ("correction", "entry", "network_id", "mailbox_id", "account_report", "measure_field")
@@ -207,17 +211,19 @@ def _print_corrections(month: date, rows: Sequence[Mapping[str, Any]], paths: Se
         context.stdout.print(Text(f"{month_text(month)}: nothing changed since it was closed"))
         return
     columns = (*_SHOWN, *_SHOWN_AMOUNTS)
-    cells = [[row[name] if name in _SHOWN else _short(row[name]) for name in columns] for row in rows]
+    cells = [[_cell(name, row[name]) for name in columns] for row in rows]
     context.stdout.print(context.table(f"{month_text(month)}, since it was closed", columns, cells))
     billed, expected = (total([row[name] for row in rows if row[name] is not None]) for name in _SHOWN_AMOUNTS[1:])
-    context.stdout.print(Text(f"In all: billed {grouped(billed)}, expected {grouped(expected)}"))
+    context.stdout.print(Text(f"In all: billed {money(billed)}, expected {money(expected)}"))
     for path in paths:
         context.stderr.print(Text(str(path)))
 
 
-def _short(value: Any) -> Any:
-    """A decimal without superfluous zeros."""
-    return None if value is None else value.normalize() + 0
+def _cell(name: str, value: Any) -> Any:
+    """Amounts of money as such, a quantity without superfluous zeros, the rest as it is."""
+    if value is None or name in _SHOWN:
+        return value
+    return money(value) if name.endswith("_amount") else plain_number(value)
 
 
 def set_finding(
