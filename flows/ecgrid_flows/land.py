@@ -3,7 +3,8 @@ set), so landing twice gives the same files.
 
 Of several answers to one key the latest is current. An earlier one that says something else goes to
 line_item_history with the time at which it was replaced; one that says the same is taken for the first (its time and
-hash stay). A fault does not replace a line: nothing was said about it.
+hash stay), but for the first answer after the month's end: those before were not of the whole month. A fault does not
+replace a line: nothing was said about it.
 
 An index of the month's answers (some 40 bytes each) is sorted by key; bodies are then read one key at a time, so
 memory does not grow with them.
@@ -38,7 +39,7 @@ from ecgrid_transforms.invoices import invoice_line_rows, invoice_row
 from ecgrid_transforms.line_items import line_item_row
 from ecgrid_transforms.model import Account, Invoice, Key, LineItem
 from ecgrid_transforms.money import DoesNotFit
-from ecgrid_transforms.period import next_month
+from ecgrid_transforms.period import month_end, next_month
 from ecgrid_transforms.price_schedules import price_schedule_rows
 from ecgrid_transforms.rows import Row, batch
 from ecgrid_transforms.schemas import DATASET_FEEDS, FEEDS
@@ -47,7 +48,7 @@ from ecgrid_transforms.wall_time import wall_time_ns
 log = logging.getLogger(__name__)
 
 #: Changes whenever landing gives other rows from the same answers, so that every month is landed anew.
-LANDING = 2
+LANDING = 3
 ROWS_AT_ONCE = 4_096
 SEGMENTS_OPEN = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -194,13 +195,20 @@ def _settle(key: Key, answers: Sequence[RawAnswer], rows: Mapping[str, _Rows]) -
     )
     states: list[_Said] = []
     for one in usable:
-        if not one.is_fault and (not states or states[-1].line != one.line):
+        if not one.is_fault and (not states or not _repeats(one, states[-1], key)):
             states.append(one)
     for earlier, later in pairwise(states):
         if earlier.line is not None:
             rows["line_item_history"].add((*_line_row(key, earlier), later.answer.received_at))
     if states and states[-1].line is not None:
         rows["line_items"].add(_line_row(key, states[-1]))
+
+
+def _repeats(later: _Said, earlier: _Said, key: Key) -> bool:
+    """Whether an answer says nothing that is not known already."""
+    over = month_end(key.reporting_month)
+    is_first_of_whole_month = earlier.answer.received_at < over <= later.answer.received_at
+    return later.line == earlier.line and not is_first_of_whole_month
 
 
 def _line_row(key: Key, said: _Said) -> Row:

@@ -35,7 +35,7 @@ from ecgrid_flows.store import SetAside, Store
 from ecgrid_transforms.calls import FAULT, LINE, NO_LINE
 from ecgrid_transforms.line_items import misfit
 from ecgrid_transforms.model import Account, Key
-from ecgrid_transforms.period import month_text, reporting_month_text
+from ecgrid_transforms.period import month_end, month_text, reporting_month_text
 from ecgrid_transforms.schemas import DATASET_FEEDS
 
 log = logging.getLogger(__name__)
@@ -270,16 +270,19 @@ class Puller:
             return list(threads.map(lambda arguments: self.ask(month, version, operation, arguments), many))
 
     def begin(self, month: date) -> None:
-        """Open a month. A refresh that was cut short goes on from where it stood, with `refresh` or without."""
+        """Open a month. A refresh that was cut short goes on from where it stood, with `refresh` or without.
+
+        What was answered while the month still ran is asked again once it is over: it was not of the whole month.
+        """
+        now, over = datetime.now(UTC), month_end(month)
+        since = [over] if now >= over else []
         mark = f"{raw.RAW}/_refresh/{month_text(month)}"
         if self.store.exists(mark):
-            self._since[month] = datetime.fromisoformat(self.store.read(mark).decode())
+            since.append(datetime.fromisoformat(self.store.read(mark).decode()))
         elif self.refresh:
-            now = datetime.now(UTC)
             self.store.write(mark, now.isoformat().encode())
-            self._since[month] = now
-        else:
-            self._since[month] = None
+            since.append(now)
+        self._since[month] = max(since, default=None)
 
     def finish(self, month: date) -> None:
         """Everything of the month was asked: a refresh of it is over."""
@@ -288,7 +291,7 @@ class Puller:
     # --- lines --------------------------------------------------------------------------------------------------------
 
     def kept(self, month: date) -> Kept:
-        """The keys of the month that raw answers already; in a refresh, those answered since it began."""
+        """The keys of the month that raw answers already; in a refresh, those answered since it began (see `begin`)."""
         with self._lock:
             if month not in self._kept:
                 kept = Kept()

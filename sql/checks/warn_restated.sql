@@ -1,7 +1,9 @@
 -- One row per line that was answered otherwise before: another amount, quantity or tax flag. The last answer before counts.
+-- An answer given while the month still ran was not of the whole month: what came after restates nothing.
 WITH earlier AS (
     SELECT *
     FROM raw_line_item_history
+    WHERE pulled_at >= reporting_month + INTERVAL 1 MONTH
     QUALIFY row_number() OVER (
         PARTITION BY network_id, mailbox_id, reporting_month, account_report, measure_field
         ORDER BY superseded_at DESC, response_sha256

@@ -40,6 +40,12 @@ def last_full_month(now: datetime | None = None) -> date:
     return next_month(today.replace(day=1), -1)
 
 
+def month_end(month: date) -> datetime:
+    """The first instant after `month`, UTC. What is said of a month before is not said of the whole of it."""
+    after = next_month(month)
+    return datetime(after.year, after.month, 1, tzinfo=UTC)
+
+
 def months_between(first: date, last: date) -> Iterator[date]:
     """Every month from `first` to `last`, both included, in order."""
     month = first
