@@ -1,6 +1,8 @@
 """The house keeps its shape: imports go one way, and each library stays in its room."""
 
 import ast
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -77,9 +79,21 @@ def test_each_library_stays_in_its_room(library: str) -> None:
     assert guilty == []
 
 
-def test_transforms_are_pure() -> None:
-    import sys
+def test_the_command_line_starts_without_what_a_command_may_not_need() -> None:
+    """`--help`, `--version` and completion answer at once; every command pays for its own libraries alone."""
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, ecgrid_flows.cli; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert {"ecgrid_flows.cli", "typer"} <= set(loaded)
+    assert {"pyarrow", "pandas", "numpy", "duckdb", "lxml", "zeep", "pycurl", "prefect", "starlette"} & set(
+        loaded
+    ) == set()
 
+
+def test_transforms_are_pure() -> None:
     guilty = []
     for name, tree in modules("ecgrid_transforms"):
         for target in imported(tree):

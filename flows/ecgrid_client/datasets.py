@@ -45,7 +45,8 @@ from ecgrid_client.markup import (
     text,
 )
 from ecgrid_client.operations import DATE_TIME
-from ecgrid_transforms.money import MONEY_DIGITS, MONEY_SCALE, MONEY_TYPE, Decimal, NotADecimal, to_decimal
+from ecgrid_transforms.money import MONEY_DIGITS, MONEY_SCALE, Decimal, NotADecimal, to_decimal
+from ecgrid_transforms.schemas import MONEY_TYPE
 
 _XS = "http://www.w3.org/2001/XMLSchema"
 _DIFFGRAM = "urn:schemas-microsoft-com:xml-diffgram-v1"

@@ -1,24 +1,14 @@
 """Where the three versions live and who asks: checked once, masked always."""
 
-import ipaddress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from ecgrid_client.errors import SettingsError
 from ecgrid_client.masking import MASK, MASKER
+from ecgrid_transforms.loopback import is_loopback
 
 VERSIONS = ("v2.3", "v3.2", "v4.1")
 _SETTING = {"v2.3": "ECGRID_V2_URL", "v3.2": "ECGRID_V3_URL", "v4.1": "ECGRID_V4_URL"}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine, by name or address."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _checked(url: str, setting: str) -> str:

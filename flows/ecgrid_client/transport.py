@@ -25,7 +25,6 @@ from urllib.parse import unquote, urlsplit
 import certifi
 import pycurl
 
-from ecgrid_client.endpoints import is_loopback
 from ecgrid_client.errors import (
     AnswerTooLarge,
     ECGridError,
@@ -34,6 +33,7 @@ from ecgrid_client.errors import (
     SettingsError,
 )
 from ecgrid_client.masking import MASKER
+from ecgrid_transforms.loopback import is_loopback
 
 _READABLE_CODINGS = ("gzip", "x-gzip", "deflate")
 

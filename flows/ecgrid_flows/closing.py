@@ -21,7 +21,7 @@ from ecgrid_flows.corrections import CORRECTIONS, FOCUS, LINES
 from ecgrid_flows.csv_files import CsvForm
 from ecgrid_flows.decisions import CLOSINGS, Decision, Log
 from ecgrid_flows.errors import NoSuchData, Refused, SettingsError
-from ecgrid_flows.export import require_month, write_month
+from ecgrid_flows.export import write_month
 from ecgrid_flows.finding_states import OPEN, find, set_state, with_states
 from ecgrid_flows.folders import publish, put_file, staging
 from ecgrid_flows.settings import Settings
@@ -31,13 +31,13 @@ from ecgrid_flows.sheets import (
     MANIFEST,
     form_of,
     listed,
-    of_month,
     opened,
     read_manifest,
     sha256_of,
     write_parquet,
 )
 from ecgrid_flows.store import Store
+from ecgrid_flows.warehouse import of_month, require_month
 from ecgrid_transforms.money import grouped
 from ecgrid_transforms.period import month_text
 

@@ -46,7 +46,6 @@ from ecgrid_flows.sheets import (
     journal_of,
     journal_sheet,
     listed,
-    of_month,
     opened,
     place,
     read_manifest,
@@ -55,6 +54,7 @@ from ecgrid_flows.sheets import (
     write_sheet,
 )
 from ecgrid_flows.store import Store, disk_errors
+from ecgrid_flows.warehouse import of_month
 from ecgrid_transforms.money import ZERO, Decimal
 from ecgrid_transforms.period import month_text, parse_month
 

@@ -24,7 +24,7 @@ from ecgrid_flows import corrections, decisions, journal_entries, warehouse
 from ecgrid_flows.built_by import run_of
 from ecgrid_flows.csv_files import CsvForm
 from ecgrid_flows.decisions import Log
-from ecgrid_flows.errors import BillingError, NoSuchData
+from ecgrid_flows.errors import BillingError
 from ecgrid_flows.finding_states import with_states
 from ecgrid_flows.folders import publish, staging
 from ecgrid_flows.journal_entries import Charge
@@ -41,13 +41,13 @@ from ecgrid_flows.sheets import (
     journal_of,
     journal_sheet,
     listed,
-    of_month,
     opened,
     place,
     read_export,
     write_sheet,
 )
 from ecgrid_flows.store import open_store
+from ecgrid_flows.warehouse import of_month, require_month
 from ecgrid_transforms.period import month_text
 
 __all__ = ["NEED_CURRENCY", "NO_CURRENCY", "export_month", "read_export"]
@@ -105,16 +105,6 @@ def write_month(
             **_sources(connection, month),
         }
         return place(staged, target, manifest)
-
-
-def require_month(connection: warehouse.Connection, month: date) -> None:
-    """A month without a line may be exported when it was pulled; one that nobody asked about may not."""
-    has_lines = of_month(connection.table("out_finance_lines"), month).limit(1).fetchall()
-    if not has_lines and not warehouse.was_pulled(connection, month):
-        raise NoSuchData(
-            f"the warehouse holds nothing of {month_text(month)}: "
-            f"run `ecgrid-billing run --month {month_text(month)}`, or `build` if it was pulled already"
-        )
 
 
 def _gather(connection: warehouse.Connection, settings: Settings, month: date) -> None:

@@ -16,8 +16,10 @@ from ecgrid_flows import decisions, warehouse
 from ecgrid_flows.decisions import Log
 from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.store import Store
-from ecgrid_transforms.money import MONEY_TYPE, plain, to_decimal
+from ecgrid_transforms.columns import decimal_words, decimals, texts
+from ecgrid_transforms.money import fitted, plain, to_decimal
 from ecgrid_transforms.period import month_text
+from ecgrid_transforms.schemas import MONEY_TYPE
 
 __all__ = ["OPEN", "STATES", "find", "set_state", "states", "with_states"]
 
@@ -62,11 +64,16 @@ def with_states(connection: warehouse.Connection, log: Log) -> Any:
     """The relation out_finding_ids with `state` and `note`: what was decided of the amounts that now stand."""
     decided = states(log).values()
     rows = [
-        pa.array([one.finding_id for one in decided], pa.string()),
-        pa.array([one.state for one in decided], pa.string()),
-        pa.array([one.note for one in decided], pa.string()),
+        texts(one.finding_id for one in decided),
+        texts(one.state for one in decided),
+        texts(one.note for one in decided),
         *(
-            pa.array([None if (text := one.amounts[a]) is None else to_decimal(text) for one in decided], MONEY_TYPE)
+            decimals(
+                [
+                    None if (text := one.amounts[a]) is None else decimal_words(plain(fitted(to_decimal(text))))
+                    for one in decided
+                ]
+            )
             for a in _AMOUNTS
         ),
     ]

@@ -28,8 +28,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from ecgrid_flows.errors import SettingsError
-from ecgrid_transforms.money import MONEY_TYPE, ZERO, Decimal, rounded, total
+from ecgrid_transforms.money import ZERO, Decimal, rounded, total
 from ecgrid_transforms.period import month_text
+from ecgrid_transforms.schemas import MONEY_TYPE
 
 __all__ = ["AMOUNTS", "SCHEMA", "Charge", "Chart", "Entry", "entries", "minor_digits", "read_chart", "to_table"]
 

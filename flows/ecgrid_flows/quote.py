@@ -15,20 +15,19 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain, islice, repeat
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
 
 from ecgrid_flows import warehouse
-from ecgrid_transforms.money import MONEY_TYPE, DoesNotFit, NotADecimal, fitted, plain, to_decimal
+from ecgrid_transforms.columns import booleans, decimal_words, decimals, integers, texts
+from ecgrid_transforms.money import DoesNotFit, NotADecimal, fitted, plain, to_decimal
 
 #: Records rated at once: enough that DuckDB's plans weigh little, few enough to stay small (some 300 MB). One chunk is
 #: rated while the next is read.
 CHUNK = 50_000
-#: Texts of numbers known to be plain and to fit; forgotten when there are more.
-KNOWN_NUMBERS = 1_000_000
 
 #: Attribute of a reading -> the values it may have; the first is the default, but for rounding's, which is "none".
 READING_VALUES: Mapping[str, tuple[str, ...]] = {
@@ -54,17 +53,17 @@ _TIER_FIELDS = ("minimum", "maximum", "rate", "flat", "block")
 _TIER_REQUIRED = ("minimum", "maximum", "rate")
 _READING_FIELDS = tuple(READING_DEFAULTS)
 _RECORD_SET, _TIER_SET, _READING_SET = frozenset(_RECORD_FIELDS), frozenset(_TIER_FIELDS), frozenset(_READING_FIELDS)
-_READING_COLUMNS: Mapping[str, pa.DataType] = {
-    {"allowance": "allowance_rule"}.get(name, name): {"zero_pays_flat": pa.bool_(), "scale": pa.int32()}.get(
-        name, pa.string()
-    )
-    for name in _READING_FIELDS
-}
 _PLAIN_AND_FITTING = re.compile(r"-?\d{1,18}(\.\d{1,10})?", re.ASCII)
 _SCALE = re.compile(r"\d{1,2}", re.ASCII)
 
-#: The numbers of all tiers, one after the other, those of each in the order of `_TIER_FIELDS`.
-Ladder = tuple[str | None, ...]
+#: What the rating reads, and what it is asked for.
+_INPUTS = ("core_rating_cases", "core_rating_tiers", "core_rating_readings")
+_QUOTES = ("core_rating_quotes", "core_rating_quote_slices")
+
+_tier_values = itemgetter(*_TIER_FIELDS)
+
+#: The numbers of all tiers as Arrow has them in memory, those of each in the order of `_TIER_FIELDS`.
+Ladder = tuple[bytes | None, ...]
 Reading = tuple[object, ...]
 
 
@@ -89,68 +88,66 @@ _decoder = json.JSONDecoder(
 )
 
 
-@dataclass(slots=True)
 class _Chunk:
-    """Cases to rate at once; equal ladders and readings are kept once. `answers` waits for the prices."""
+    """Cases to rate at once; equal numbers, ladders and readings are kept once. `answers` waits for the prices."""
 
-    answers: list[tuple[str, int | str]] = field(default_factory=list)  # id as JSON, then case number or error
-    quantities: list[str] = field(default_factory=list)
-    allowances: list[str] = field(default_factory=list)
-    case_ladders: list[int] = field(default_factory=list)
-    case_readings: list[int] = field(default_factory=list)
-    ladders: dict[Ladder, int] = field(default_factory=dict)
-    readings: dict[Reading, int] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.answers: list[tuple[str, int | str]] = []  # id as JSON, then case number or error
+        self.numbers: dict[str | None, bytes | None] = {None: None}  # plain text that fits -> the number
+        self.quantities: list[bytes] = []
+        self.allowances: list[bytes] = []
+        self.case_ladders: list[int] = []
+        self.case_readings: list[int] = []
+        self.ladders: dict[Ladder, int] = {}
+        self.readings: dict[Reading, int] = {}
 
     def tables(self) -> dict[str, pa.Table]:
         """The three relations that the rating reads."""
         numbers = list(chain.from_iterable(self.ladders))
-        tiers = [(ladder, range(1, len(found) // len(_TIER_FIELDS) + 1)) for found, ladder in self.ladders.items()]
-        readings = zip(*self.readings, strict=True)
+        tiers = [len(ladder) // len(_TIER_FIELDS) for ladder in self.ladders]
+        readings: dict[str, Any] = dict(zip(_READING_FIELDS, zip(*self.readings, strict=True), strict=True))
+        reading_ids = [str(reading) for reading in self.readings.values()]
         return {
             "core_rating_cases": pa.table(
                 {
-                    "case_id": pa.array(range(len(self.quantities)), pa.int64()),
-                    "ladder_id": pa.array(self.case_ladders, pa.int64()),
-                    "reading_id": pa.array(map(str, self.case_readings), pa.string()),
-                    "quantity": _decimals(self.quantities),
-                    "allowance": _decimals(self.allowances),
+                    "case_id": integers("q", range(len(self.quantities))),
+                    "ladder_id": integers("q", self.case_ladders),
+                    "reading_id": texts(map(reading_ids.__getitem__, self.case_readings)),
+                    "quantity": decimals(self.quantities),
+                    "allowance": decimals(self.allowances),
                 }
             ),
             "core_rating_tiers": pa.table(
                 {
-                    "ladder_id": pa.array([ladder for ladder, places in tiers for _ in places], pa.int64()),
-                    "tier": pa.array([place for _, places in tiers for place in places], pa.int32()),
-                    **{name: _decimals(numbers[place :: len(_TIER_FIELDS)]) for place, name in enumerate(_TIER_FIELDS)},
+                    "ladder_id": integers("q", chain.from_iterable(map(repeat, self.ladders.values(), tiers))),
+                    "tier": integers("i", chain.from_iterable(range(1, count + 1) for count in tiers)),
+                    **{name: decimals(numbers[place :: len(_TIER_FIELDS)]) for place, name in enumerate(_TIER_FIELDS)},
                 }
             ),
             "core_rating_readings": pa.table(
                 {
-                    "reading_id": pa.array(map(str, self.readings.values()), pa.string()),
+                    "reading_id": texts(reading_ids),
                     **{
-                        name: pa.array(column, kind)
-                        for (name, kind), column in zip(_READING_COLUMNS.items(), readings, strict=True)
+                        {"allowance": "allowance_rule"}.get(name, name): texts(readings[name])
+                        for name in READING_VALUES
                     },
+                    "zero_pays_flat": booleans(readings["zero_pays_flat"]),
+                    "scale": integers("i", readings["scale"]),
                 }
             ),
         }
 
 
-def _decimals(texts: Iterable[str | None]) -> pa.Array:
-    return pa.array(texts, pa.string()).cast(MONEY_TYPE)
-
-
 class _Reader:
-    """Reads lines into chunks. It remembers number texts and readings that it has seen to be sound, for speed."""
+    """Reads lines into chunks. It remembers readings that it has seen to be sound, for speed."""
 
     def __init__(self) -> None:
-        self._numbers: set[str | None] = {None, "0", "1"}
-        self._readings: dict[tuple[tuple[str, object], ...], Reading] = {}
+        self._readings: dict[tuple[object, ...], Reading] = {}
+        self._chunk = _Chunk()
 
     def chunk(self, numbered: Iterable[tuple[int, bytes]]) -> _Chunk:
         """The next lines as cases, each wrong one as the error that it is."""
-        chunk = _Chunk()
-        if len(self._numbers) > KNOWN_NUMBERS:
-            self._numbers = {None, "0", "1"}
+        chunk = self._chunk = _Chunk()
         for number, line in numbered:
             shown_id = "null"
             try:
@@ -174,27 +171,27 @@ class _Reader:
         return chunk
 
     def _ladder(self, tiers: object) -> Ladder:
-        """The numbers of the tiers as decimal text; what they mean together SQL judges."""
+        """The numbers of the tiers; what they mean together SQL judges."""
         if not isinstance(tiers, list):
             raise BadRecord("bad_value: tiers is not a list")
         if not tiers:
             raise BadRecord("no_tiers: there is no tier to rate by")
         known = self._known_ladder(tiers)
-        return tuple(known or [number for place, tier in enumerate(tiers, 1) for number in self._tier(tier, place)])
+        return known or tuple(chain.from_iterable(self._tier(tier, place) for place, tier in enumerate(tiers, 1)))
 
-    def _known_ladder(self, tiers: list[Any]) -> list[str | None] | None:
+    def _known_ladder(self, tiers: list[Any]) -> Ladder | None:
         """The numbers of the tiers, when these are complete and every number has been seen: most are."""
-        numbers: list[str | None] = []
+        known = self._chunk.numbers.__getitem__
+        found: list[bytes | None] = []
         for tier in tiers:
-            if not isinstance(tier, dict) or tuple(tier) != _TIER_FIELDS:
+            if not isinstance(tier, dict) or len(tier) != len(_TIER_FIELDS):
                 return None
-            numbers += tier.values()
-        try:
-            is_known = self._numbers.issuperset(numbers)
-        except TypeError:  # a list or an object as a value
-            return None
-        bounds = numbers[_TIER_FIELDS.index("maximum") :: len(_TIER_FIELDS)]
-        return numbers if is_known and numbers.count(None) == bounds.count(None) else None
+            try:
+                found += map(known, _tier_values(tier))
+            except (KeyError, TypeError):  # another field; a number not seen yet; a list or an object as a value
+                return None
+        maxima = found[_TIER_FIELDS.index("maximum") :: len(_TIER_FIELDS)]
+        return tuple(found) if found.count(None) == maxima.count(None) else None
 
     def _tier(self, tier: object, place: int) -> Ladder:
         if not isinstance(tier, dict):
@@ -209,18 +206,21 @@ class _Reader:
             self._number(tier.get("block", "1"), "block", place),
         )
 
-    def _number(self, value: object, name: str, tier: int = 0) -> str:
-        """The plain decimal text of a number that DECIMAL(28,10) holds."""
+    def _number(self, value: object, name: str, tier: int = 0) -> bytes:
+        """A number that DECIMAL(28,10) holds, as Arrow has it in memory."""
+        numbers = self._chunk.numbers
+        if isinstance(value, str):
+            known = numbers.get(value)
+            if known is not None:
+                return known
+            if _PLAIN_AND_FITTING.fullmatch(value):
+                found = numbers[value] = decimal_words(value)
+                return found
         where = f"tier {tier}: {name}" if tier else name
         if not isinstance(value, str):
             raise BadRecord(f"bad_number: {where} is {_shown(value)}; write a decimal as text")
-        if value in self._numbers:
-            return value
-        if _PLAIN_AND_FITTING.fullmatch(value):
-            self._numbers.add(value)
-            return value
         try:
-            return plain(fitted(to_decimal(value)))
+            return decimal_words(plain(fitted(to_decimal(value))))
         except NotADecimal as error:
             raise BadRecord(f"bad_number: {where}: {error}") from error
         except DoesNotFit as error:
@@ -231,7 +231,7 @@ class _Reader:
         if not isinstance(given, dict):
             raise BadRecord("bad_value: reading is not an object")
         try:
-            key = tuple(given.items())
+            key = (*given, *given.values())
             reading = self._readings.get(key)
         except TypeError:  # a list or an object as a value
             return _whole_reading(given)
@@ -301,7 +301,7 @@ def rate(lines: Iterable[bytes], chunk_size: int = CHUNK) -> Iterator[str]:
 
     Raises nothing for what a record holds: that is the record's error.
     """
-    tree = warehouse.load_sql()
+    tree = warehouse.load_sql(None, _QUOTES, _INPUTS)
     reader = _Reader()
     numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
     with warehouse.scratch(tree) as connection, ThreadPoolExecutor(1, "rating") as worker:
@@ -337,9 +337,7 @@ def _prices(connection: warehouse.Connection, tree: warehouse.SqlTree, chunk: _C
     inputs = chunk.tables()
     for name, rows in inputs.items():
         warehouse.register(connection, name, rows)
-    warehouse.materialise(
-        connection, tree, ["core_rating_quotes", "core_rating_quote_slices"], given=inputs, is_guarded=False
-    )
+    warehouse.materialise(connection, tree, _QUOTES, given=inputs, is_guarded=False)
     quotes = warehouse.table(connection, "FROM core_rating_quotes ORDER BY case_id")
     slices = warehouse.table(connection, "FROM core_rating_quote_slices ORDER BY case_id, tier")
     parts: list[list[str]] = [[] for _ in chunk.quantities]

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-from ecgrid_client.endpoints import is_loopback
 from ecgrid_flows.errors import SettingsError
+from ecgrid_transforms.loopback import is_loopback
 from ecgrid_transforms.period import month_text
 
 #: Addresses of the service (facts 1.1); v2.3's host and path are documented, its https is inferred.

@@ -50,7 +50,6 @@ __all__ = [
     "journal_of",
     "journal_sheet",
     "listed",
-    "of_month",
     "opened",
     "place",
     "read_export",
@@ -160,11 +159,6 @@ def opened(settings: Settings) -> "closing[warehouse.Connection]":
     connection.execute("SET threads = 1").fetchall()
     connection.execute(f"ATTACH ':memory:' AS {_GATHERED} (READ_WRITE)").fetchall()
     return closing(connection)
-
-
-def of_month(rows: Any, month: date) -> Any:
-    """The rows of a relation that belong to one month."""
-    return rows.filter(f"reporting_month = DATE '{month.isoformat()}'")
 
 
 def gather(connection: warehouse.Connection, name: str, month: date, order: Sequence[str] = ()) -> None:

@@ -40,6 +40,7 @@ import duckdb
 import pyarrow as pa
 
 from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError, StorageFailed
+from ecgrid_transforms.period import month_text
 from ecgrid_transforms.schemas import DATASET_FEEDS, FEEDS
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ __all__ = [
     "frame",
     "load_sql",
     "materialise",
+    "of_month",
     "register",
+    "require_month",
     "scratch",
     "sql_folder",
     "table",
@@ -84,6 +87,7 @@ _KEPT_AS_VIEW = "-- kept as: view"
 _KEPT_AS_SCRATCH = "-- kept as: scratch"
 _KEPT_UNCOMPRESSED = re.compile(r"-- kept as: table, (\w+) uncompressed")
 _WITH = re.compile(r"-- with: (.+)")
+_NAME = re.compile(r"\w+")
 _EXCHANGE = re.compile(r"(\w+) = (\w+)")
 _MACRO = re.compile(r"\s*create\s+(or\s+replace\s+)?macro\s", re.IGNORECASE)
 _CSV_FORM = "header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"', nullstr = ''"
@@ -165,9 +169,11 @@ def sql_folder() -> Path:
 
 
 @cache
-def load_sql(folder: Path | None = None) -> SqlTree:
+def load_sql(folder: Path | None = None, wanted: tuple[str, ...] = (), given: tuple[str, ...] = ()) -> SqlTree:
     """Read and check every file under `folder` (default: `sql_folder()`); raises `SqlRefused` naming the guilty file.
 
+    With `wanted`, only the relations that these are made from, the `given` ones left out, and no merges: to parse all
+    files takes longer than to rate a few thousand quantities.
     Read once per process: editing SQL wants a new process, as editing Python does.
     """
     root = folder or sql_folder()
@@ -181,11 +187,18 @@ def load_sql(folder: Path | None = None) -> SqlTree:
         if not path.stem.startswith(prefixes) or not _STEM.fullmatch(path.stem):
             raise SqlRefused(f"{_shown(path)}: the name of a relation here begins with {' or '.join(prefixes)}")
         paths[path.stem] = path
-    merge_paths = sorted(root.glob("merges/*.sql"))
-    parsed = _parsed([*paths.values(), *merge_paths])
-    relations = {name: _read_relation(path, *parsed[path], paths.keys()) for name, path in paths.items()}
+    merge_paths = [] if wanted else sorted(root.glob("merges/*.sql"))
+    relations: dict[str, SqlFile] = {}
+    with closing(_open(":memory:")) as parser:
+        waiting = sorted(paths.keys() & set(wanted)) if wanted else list(paths)
+        while waiting:
+            found = _parsed(parser, [paths[name] for name in waiting])
+            relations |= {name: _read_relation(paths[name], *found[paths[name]], paths.keys()) for name in waiting}
+            named = frozenset[str]().union(*(relations[name].reads | _exchanged(relations[name]) for name in waiting))
+            waiting = sorted((named & paths.keys()) - relations.keys() - set(given))
+        parsed = _parsed(parser, merge_paths)
     merges = {path.stem: _read_merge(path, *parsed[path], paths.keys()) for path in merge_paths}
-    for name in relations:
+    for name in list(relations):
         _carry_out_with(name, relations, set())
     for sql in relations.values():
         gone = [read for read in sorted(sql.reads) if sql.is_view and read in relations and relations[read].is_scratch]
@@ -194,15 +207,14 @@ def load_sql(folder: Path | None = None) -> SqlTree:
     return SqlTree(root, tuple(sorted(root.glob("macros/*.sql"))), relations, merges)
 
 
-def _parsed(paths: Sequence[Path]) -> dict[Path, tuple[str, dict[str, Any]]]:
+def _parsed(parser: Connection, paths: Sequence[Path]) -> dict[Path, tuple[str, dict[str, Any]]]:
     """Each file's text, and what DuckDB's parser says of it: its statements, or an error. All at once costs half."""
     texts = [path.read_text(encoding="utf-8") for path in paths]
-    with closing(_open(":memory:")) as parser:
-        answers = parser.execute(
-            "SELECT json_serialize_sql(texts.text) "
-            "FROM unnest(?::VARCHAR[]) WITH ORDINALITY AS texts (text, place) ORDER BY place",
-            [texts],
-        ).fetchall()
+    answers = parser.execute(
+        "SELECT json_serialize_sql(texts.text) "
+        "FROM unnest(?::VARCHAR[]) WITH ORDINALITY AS texts (text, place) ORDER BY place",
+        [texts],
+    ).fetchall()
     trees = [json.loads(answer) for (answer,) in answers]
     return dict(zip(paths, zip(texts, trees, strict=True), strict=True))
 
@@ -260,13 +272,23 @@ def _read_relation(path: Path, text: str, tree: Mapping[str, Any], stems: Iterab
     return SqlFile(path.stem, path, text, reads, is_view, is_scratch, uncompressed)
 
 
+def _asked_exchange(sql: SqlFile) -> str | None:
+    """What stands behind `-- with:`, if the file has such a line."""
+    return next((match[1] for match in map(_WITH.fullmatch, sql.text.splitlines()[1:3]) if match), None)
+
+
+def _exchanged(sql: SqlFile) -> frozenset[str]:
+    """The relations that a `-- with:` line names."""
+    return frozenset(_NAME.findall(_asked_exchange(sql) or ""))
+
+
 def _carry_out_with(name: str, relations: dict[str, SqlFile], begun: set[str]) -> SqlFile:
     """`relations[name]`, after its `-- with:` line, if it has one, is carried out.
 
     The relations between those exchanged and the SELECT become CTEs of their own names in front of it, in order.
     """
     sql = relations[name]
-    asked = next((match[1] for match in map(_WITH.fullmatch, sql.text.splitlines()[1:3]) if match), None)
+    asked = _asked_exchange(sql)
     if asked is None or name in begun:
         return sql
     begun.add(name)
@@ -765,6 +787,24 @@ def table(connection: Connection, sql: str, params: Sequence[object] | Mapping[s
 def was_pulled(connection: Connection, month: date) -> bool:
     """Whether the service was asked for lines of `month`, whatever it answered."""
     return bool(table(connection, "FROM raw_calls WHERE reporting_month = ? LIMIT 1", [month]).num_rows)
+
+
+def of_month(rows: Any, month: date) -> Any:
+    """The rows of a relation that belong to one month."""
+    return rows.filter(f"reporting_month = DATE '{month.isoformat()}'")
+
+
+def require_month(connection: Connection, month: date) -> None:
+    """Raise `NoSuchData` for a month of which the warehouse knows nothing.
+
+    A month without a line may be exported when it was pulled; one that nobody asked about may not.
+    """
+    has_lines = of_month(connection.table("out_finance_lines"), month).limit(1).fetchall()
+    if not has_lines and not was_pulled(connection, month):
+        raise NoSuchData(
+            f"the warehouse holds nothing of {month_text(month)}: "
+            f"run `ecgrid-billing run --month {month_text(month)}`, or `build` if it was pulled already"
+        )
 
 
 def frame(connection: Connection, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> "pd.DataFrame":

@@ -8,7 +8,8 @@ from client_replay import wire
 
 from ecgrid_client import datasets
 from ecgrid_client.errors import AccessDenied, MalformedAnswer
-from ecgrid_transforms.money import MONEY_TYPE, Decimal
+from ecgrid_transforms.money import Decimal
+from ecgrid_transforms.schemas import MONEY_TYPE
 
 XS = "http://www.w3.org/2001/XMLSchema"
 MSDATA = "urn:schemas-microsoft-com:xml-msdata"

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from ecgrid_flows import warehouse
 from ecgrid_flows.csv_files import CsvForm, guarded, read_table, unguarded, write_relation
 from ecgrid_sandbox.names import TRICKY
-from ecgrid_transforms.money import MONEY_TYPE, Decimal
+from ecgrid_transforms.money import Decimal
+from ecgrid_transforms.schemas import MONEY_TYPE
 
 from .world import sql_tree
 

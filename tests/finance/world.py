@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from ecgrid_flows import warehouse
 from ecgrid_flows.settings import Settings
-from ecgrid_transforms.money import MONEY_TYPE, Decimal
-from ecgrid_transforms.schemas import CALLS, INVOICES, LINE_ITEMS
+from ecgrid_transforms.money import Decimal
+from ecgrid_transforms.schemas import CALLS, INVOICES, LINE_ITEMS, MONEY_TYPE
 
 ROOT = Path(__file__).resolve().parents[2]
 MONTH = date(2026, 10, 1)

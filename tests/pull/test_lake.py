@@ -14,8 +14,8 @@ from ecgrid_flows import lake as lake_module
 from ecgrid_flows.errors import StorageFailed
 from ecgrid_flows.lake import Lake
 from ecgrid_flows.store import LocalStore
-from ecgrid_transforms.money import MONEY_TYPE, Decimal
-from ecgrid_transforms.schemas import CALLS
+from ecgrid_transforms.money import Decimal
+from ecgrid_transforms.schemas import CALLS, MONEY_TYPE
 
 MONTH = date(2026, 10, 1)
 FOLDER = "lake/calls/reporting_month=2026-10"

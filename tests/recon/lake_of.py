@@ -16,11 +16,11 @@ from ecgrid_sandbox.world import PriceList, Schedule, World
 from ecgrid_transforms import invoices as invoice_rows
 from ecgrid_transforms import model
 from ecgrid_transforms.line_items import line_item_row
-from ecgrid_transforms.money import MONEY_TYPE, exact, fitted
+from ecgrid_transforms.money import exact, fitted
 from ecgrid_transforms.period import next_month
 from ecgrid_transforms.price_schedules import price_schedule_rows
 from ecgrid_transforms.rows import batch
-from ecgrid_transforms.schemas import FEEDS
+from ecgrid_transforms.schemas import FEEDS, MONEY_TYPE
 
 PULLED_AT = datetime(2026, 11, 2, 6, 0, tzinfo=UTC)
 SHA256 = "0" * 64

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgrid_transforms.money import (
-    MONEY_TYPE,
     Decimal,
     DoesNotFit,
     NotADecimal,
@@ -20,6 +19,7 @@ from ecgrid_transforms.money import (
     to_decimal,
     total,
 )
+from ecgrid_transforms.schemas import MONEY_TYPE
 
 MONEY = st.decimals(min_value=-(10**18) + 1, max_value=10**18 - 1, places=10, allow_nan=False, allow_infinity=False)
 

@@ -21,12 +21,9 @@ from decimal import (
     localcontext,
 )
 
-import pyarrow as pa
-
 __all__ = [
     "MONEY_DIGITS",
     "MONEY_SCALE",
-    "MONEY_TYPE",
     "ONE",
     "ROUNDINGS",
     "ZERO",
@@ -36,6 +33,7 @@ __all__ = [
     "exact",
     "fitted",
     "grouped",
+    "in_last_decimals",
     "plain",
     "rounded",
     "to_decimal",
@@ -47,7 +45,6 @@ ONE = Decimal(1)
 
 MONEY_DIGITS = 28
 MONEY_SCALE = 10
-MONEY_TYPE = pa.decimal128(MONEY_DIGITS, MONEY_SCALE)
 
 #: Names of roundings as CONTRACT (`quote --batch`) spells them; `up` and `down` are away from and toward zero.
 ROUNDINGS = {"half_up": ROUND_HALF_UP, "half_even": ROUND_HALF_EVEN, "up": ROUND_UP, "down": ROUND_DOWN}
@@ -101,6 +98,12 @@ def fitted(value: Decimal) -> Decimal:
             f"{plain(value)} does not fit DECIMAL({MONEY_DIGITS},{MONEY_SCALE}): "
             f"at most {MONEY_DIGITS - MONEY_SCALE} whole digits and {MONEY_SCALE} decimals"
         ) from error
+
+
+def in_last_decimals(text: str) -> int:
+    """Plain decimal text with at most 10 decimals as a whole number of the last of them: `-1.5` gives -15000000000."""
+    whole, _, decimals = text.partition(".")
+    return int(whole + decimals.ljust(MONEY_SCALE, "0"))
 
 
 def rounded(value: Decimal, scale: int = 2, rounding: str = "half_up") -> Decimal:

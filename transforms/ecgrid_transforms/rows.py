@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from ecgrid_transforms.money import MONEY_TYPE, Decimal, DoesNotFit, fitted
+from ecgrid_transforms.money import Decimal, DoesNotFit, fitted
+from ecgrid_transforms.schemas import MONEY_TYPE
 from ecgrid_transforms.wall_time import has_zone, wall_time_ns
 
 Row = tuple[object, ...]

@@ -7,7 +7,10 @@ The feeds monthly_reports, interconnect_counts and instant_stats take further co
 
 import pyarrow as pa
 
-from ecgrid_transforms.money import MONEY_TYPE
+from ecgrid_transforms.money import MONEY_DIGITS, MONEY_SCALE
+
+#: Every decimal at rest.
+MONEY_TYPE = pa.decimal128(MONEY_DIGITS, MONEY_SCALE)
 
 _INT = pa.int32()
 _TEXT = pa.string()

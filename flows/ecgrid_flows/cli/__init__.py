@@ -1,5 +1,7 @@
 """The command line, `ecgrid-billing`: a thin skin over the flows. One module per group of commands.
 
+A command imports what it works with when it runs: pyarrow, DuckDB or the client would be a second of every `--help`.
+
 Exit statuses are those of CONTRACT: 0 clean, 1 findings of severity error, 2 usage or settings, 3 unreachable or
 refused, 4 incomplete, 5 the data directory is held by another run.
 """
@@ -10,7 +12,6 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -33,6 +34,8 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         context.stdout.print(f"ecgrid-billing {version('ecgrid-billing')}")
         raise typer.Exit
 

@@ -3,26 +3,20 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import date
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
-from ecgrid_flows import compare as comparing
-from ecgrid_flows import decisions, warehouse
-from ecgrid_flows import explain as explaining
 from ecgrid_flows.cli import context
 from ecgrid_flows.cli.context import AsJson, DataDir
 from ecgrid_flows.errors import ExitStatus, SettingsError
-from ecgrid_flows.explain import plain_number
-from ecgrid_flows.finding_states import OPEN, with_states
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.sheets import of_month
-from ecgrid_flows.store import open_store
-from ecgrid_flows.warehouse import Connection
-from ecgrid_transforms.model import Key
 from ecgrid_transforms.money import ZERO, Decimal, grouped
 from ecgrid_transforms.period import NotAMonth, last_full_month, month_text, parse_month
+
+if TYPE_CHECKING:
+    from ecgrid_flows.warehouse import Connection
 
 Month = Annotated[str | None, typer.Option("--month", metavar="YYYY-MM", help="The month (the last full one, UTC).")]
 
@@ -55,13 +49,15 @@ def findings(ctx: typer.Context, month: Month = None, data_dir: DataDir = None, 
         return
     wanted = _month(month)
     settings = Settings.load(data_dir)
+    from ecgrid_flows import decisions, warehouse
+    from ecgrid_flows.finding_states import with_states
+    from ecgrid_flows.store import open_store
+
     with closing(warehouse.connect(settings.warehouse_path)) as connection:
         log = decisions.read(open_store(settings))
-        rows = of_month(with_states(connection, log), wanted).to_arrow_table().to_pylist()
+        rows = warehouse.of_month(with_states(connection, log), wanted).to_arrow_table().to_pylist()
         if not rows:
-            from ecgrid_flows.export import require_month
-
-            require_month(connection, wanted)  # nothing found is not the same as nothing looked at
+            warehouse.require_month(connection, wanted)  # nothing found is not the same as nothing looked at
     rows.sort(key=_badness)
     if as_json:
         context.emit_json({"month": month_text(wanted), "findings": rows})
@@ -87,6 +83,8 @@ def _print_findings(month: date, rows: Sequence[Mapping[str, Any]]) -> None:
     if not rows:
         context.stdout.print(Text(f"{month_text(month)}: no findings"))
         return
+    from ecgrid_flows.finding_states import OPEN
+
     for row in rows:
         at_stake = "" if row["difference"] is None else grouped(row["difference"])
         decided = "" if row["state"] == OPEN else f"  {row['state']}: {_printable(row['note'] or '')}"
@@ -123,9 +121,12 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """The proof of one line: measured, free, blocks, tier, what the bill says and what it should say."""
+    from ecgrid_flows.explain import explanation
+    from ecgrid_transforms.model import Key
+
     key = Key(network, mailbox, _month(month), report, measure)
     with _opened(data_dir) as connection:
-        found = explaining.explanation(connection, key)
+        found = explanation(connection, key)
     if as_json:
         context.emit_json(found.data())
     else:
@@ -135,11 +136,12 @@ def explain(
 def compare(month: Month = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """What every line would cost under unit, volume and graduated pricing; break-evens; cliffs."""
     wanted = _month(month)
-    from ecgrid_flows.export import require_month
+    from ecgrid_flows.compare import comparison
+    from ecgrid_flows.warehouse import require_month
 
     with _opened(data_dir) as connection:
         require_month(connection, wanted)
-        found = comparing.comparison(connection, wanted)
+        found = comparison(connection, wanted)
     if as_json:
         context.emit_json(
             {
@@ -193,6 +195,8 @@ def _print_lines(title: str, rows: Sequence[tuple[Mapping[str, Any], str]]) -> N
 
 
 def _number(value: Decimal | None) -> str:
+    from ecgrid_flows.explain import plain_number
+
     return "" if value is None else plain_number(value)
 
 
@@ -210,6 +214,8 @@ def _month(text: str | None) -> date:
 
 
 @contextmanager
-def _opened(data_dir: str | None) -> Iterator[Connection]:
+def _opened(data_dir: str | None) -> Iterator["Connection"]:
+    from ecgrid_flows import warehouse
+
     with closing(warehouse.connect(Settings.load(data_dir).warehouse_path)) as connection:
         yield connection

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from ecgrid_flows import quote
 from ecgrid_flows.cli import context
 from ecgrid_flows.errors import ExitStatus
 
@@ -38,6 +37,8 @@ def quote_command(
 
     One JSON object a line in, one out, same order; a record that cannot be rated gives {"id", "error"}.
     """
+    from ecgrid_flows import quote
+
     out = sys.stdout.buffer
     opening, between, closing = ("[\n", ",\n", "\n]\n") if as_json else ("", "\n", "\n")
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
@@ -15,10 +15,12 @@ from rich.text import Text
 from ecgrid_flows.cli import context
 from ecgrid_flows.cli.context import AsJson, DataDir
 from ecgrid_flows.errors import ExitStatus, SettingsError
-from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Secret, Settings
 from ecgrid_transforms.money import grouped
 from ecgrid_transforms.period import NotAMonth, last_full_month, month_text, months_between, parse_month
+
+if TYPE_CHECKING:
+    from ecgrid_flows.progress import Reporter
 
 Month = Annotated[str | None, typer.Option("--month", metavar="YYYY-MM", help="The month (the last full one, UTC).")]
 First = Annotated[str | None, typer.Option("--from", metavar="YYYY-MM", help="The first of several months.")]
@@ -55,6 +57,7 @@ def run(
     _quiet_prefect()
     from ecgrid_flows import runs, tasks
     from ecgrid_flows.months import MonthIncomplete
+    from ecgrid_flows.progress import Reporter
 
     reporter = Reporter(console=context.stderr, quiet=as_json)
     incomplete: MonthIncomplete | None = None
@@ -105,6 +108,7 @@ def pull(
     _quiet_prefect()
     from ecgrid_flows import runs, tasks
     from ecgrid_flows.months import MonthIncomplete
+    from ecgrid_flows.progress import Reporter
 
     reporter = Reporter(console=context.stderr, quiet=as_json)
     done = []
@@ -138,6 +142,7 @@ def build(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     settings = Settings.load(data_dir)
     _quiet_prefect()
     from ecgrid_flows import runs, tasks
+    from ecgrid_flows.progress import Reporter
 
     reporter = Reporter(console=context.stderr, quiet=as_json)
     with runs.opened(settings=settings, reporter=reporter, purpose="build") as opened:
@@ -155,6 +160,7 @@ def accounts(month: Month = None, data_dir: DataDir = None, as_json: AsJson = Fa
     one = chosen_months(month, None, None)[0]
     settings = Settings.load(data_dir)
     from ecgrid_flows import runs
+    from ecgrid_flows.progress import Reporter
 
     reporter = Reporter(console=context.stderr, quiet=as_json)
     with (
@@ -215,7 +221,7 @@ def chosen_months(month: str | None, first: str | None, last: str | None) -> lis
 
 
 @contextmanager
-def serving(settings: Settings, reporter: Reporter) -> Iterator[tuple[Settings, bool]]:
+def serving(settings: Settings, reporter: "Reporter") -> Iterator[tuple[Settings, bool]]:
     """The settings to work with, and whether the data are invented: without credentials the sandbox is started."""
     if settings.has_credentials:
         yield settings, False

@@ -9,8 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -97,6 +95,9 @@ def _end_with_parent() -> None:
 
 
 def _wait_until_healthy(server: "subprocess.Popen[bytes]", address: str) -> None:
+    import urllib.error
+    import urllib.request
+
     until = time.monotonic() + SERVER_START_S
     while time.monotonic() < until:
         if server.poll() is not None:

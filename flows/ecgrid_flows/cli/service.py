@@ -8,17 +8,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.text import Text
 
-from ecgrid_client import Answer, Credentials, ECGridClient, Endpoints, RetryPolicy, datasets, decode, errors
-from ecgrid_flows import doctor as checks
 from ecgrid_flows.cli import context
 from ecgrid_flows.cli.context import AsJson, DataDir
 from ecgrid_flows.errors import ExitStatus
 from ecgrid_flows.settings import Settings
+
+if TYPE_CHECKING:
+    from ecgrid_client import Answer, ECGridClient, errors
 
 
 class Api(StrEnum):
@@ -91,6 +92,8 @@ def call(
 
     Example: ecgrid-billing call NetworkInfo --api v3.2 NetworkID=4440
     """
+    from ecgrid_client import decode
+
     given: dict[str, object] = {}
     for argument in arguments or []:
         name, equals, value = argument.partition("=")
@@ -150,6 +153,8 @@ def session_whoami(
     as_json: AsJson = False,
 ) -> None:
     """Who the service takes this user for: rights, open sessions, time-out."""
+    from ecgrid_client import decode
+
     with connected(data_dir) as client:
         answer = client.ask(api, "WhoAmI", {"SessionID": session_id} if session_id else {})
         found = decode.to_json(answer.body, "WhoAmI", api, client.service(api))
@@ -187,7 +192,9 @@ def key_generate(
     _print_key(user_id, answer, as_json)
 
 
-def _print_key(user_id: int, answer: Answer, as_json: bool) -> None:
+def _print_key(user_id: int, answer: "Answer", as_json: bool) -> None:
+    from ecgrid_client import decode
+
     key = decode.scalar(answer.body)
     if not key:
         context.fail(f"the service has no API key for user {user_id}; make one with `api-key generate`", _NO_ANSWER)
@@ -261,8 +268,10 @@ def stats(
         _print_tables(answer, as_json)
 
 
-def _print_tables(answer: Answer, as_json: bool) -> None:
+def _print_tables(answer: "Answer", as_json: bool) -> None:
     """Every table of a DataSet, its values as received; a single row of many columns stands upright."""
+    from ecgrid_client import datasets
+
     found = datasets.to_json(answer.body)
     if as_json:
         context.emit_json(found)
@@ -290,6 +299,8 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Check settings, reachability, versions, clock, rights per operation and free disk; never prints a secret."""
+    from ecgrid_flows import doctor as checks
+
     settings = Settings.load(data_dir)
     found: list[checks.Check] = list(checks.machine(settings))
     with client_for(settings, hurried=True) as client:
@@ -327,28 +338,32 @@ def doctor(
 
 #: A call that the service answered with a refusal of its own is a call without its answer.
 _NO_ANSWER = ExitStatus.INCOMPLETE
-_STATUSES: tuple[tuple[type[errors.ECGridError], ExitStatus], ...] = (
-    (errors.SettingsError, ExitStatus.USAGE),
-    (errors.InvalidArgument, ExitStatus.USAGE),
-    (errors.ServiceUnreachable, ExitStatus.UNREACHABLE),
-    (errors.ServiceBusy, ExitStatus.UNREACHABLE),
-    (errors.ServiceError, ExitStatus.UNREACHABLE),
-    (errors.MalformedAnswer, ExitStatus.UNREACHABLE),
-    (errors.CredentialsRefused, ExitStatus.UNREACHABLE),
-    (errors.TooManySessions, ExitStatus.UNREACHABLE),
-    (errors.SessionExpired, ExitStatus.UNREACHABLE),
-    (errors.AccessDenied, ExitStatus.UNREACHABLE),
-)
 
 
-def exit_status(error: errors.ECGridError) -> ExitStatus:
+def exit_status(error: "errors.ECGridError") -> ExitStatus:
     """The exit status of CONTRACT that an error of the client means for a command of one call."""
-    return next((status for kind, status in _STATUSES if isinstance(error, kind)), _NO_ANSWER)
+    from ecgrid_client import errors
+
+    statuses: tuple[tuple[type[errors.ECGridError], ExitStatus], ...] = (
+        (errors.SettingsError, ExitStatus.USAGE),
+        (errors.InvalidArgument, ExitStatus.USAGE),
+        (errors.ServiceUnreachable, ExitStatus.UNREACHABLE),
+        (errors.ServiceBusy, ExitStatus.UNREACHABLE),
+        (errors.ServiceError, ExitStatus.UNREACHABLE),
+        (errors.MalformedAnswer, ExitStatus.UNREACHABLE),
+        (errors.CredentialsRefused, ExitStatus.UNREACHABLE),
+        (errors.TooManySessions, ExitStatus.UNREACHABLE),
+        (errors.SessionExpired, ExitStatus.UNREACHABLE),
+        (errors.AccessDenied, ExitStatus.UNREACHABLE),
+    )
+    return next((status for kind, status in statuses if isinstance(error, kind)), _NO_ANSWER)
 
 
 @contextmanager
-def connected(data_dir: str | None) -> Iterator[ECGridClient]:
+def connected(data_dir: str | None) -> Iterator["ECGridClient"]:
     """A client of the settings; its errors end the command with one sentence and their exit status."""
+    from ecgrid_client import errors
+
     try:
         with client_for(Settings.load(data_dir)) as client:
             yield client
@@ -356,12 +371,14 @@ def connected(data_dir: str | None) -> Iterator[ECGridClient]:
         _fail(error)
 
 
-def _fail(error: errors.ECGridError) -> NoReturn:
+def _fail(error: "errors.ECGridError") -> NoReturn:
     context.fail(error.message, exit_status(error))
 
 
-def client_for(settings: Settings, *, hurried: bool = False) -> ECGridClient:
+def client_for(settings: Settings, *, hurried: bool = False) -> "ECGridClient":
     """A client as the settings say; `hurried` gives up sooner, for checks."""
+    from ecgrid_client import Credentials, ECGridClient, Endpoints, RetryPolicy
+
     credentials = None
     if settings.has_credentials:
         credentials = Credentials(

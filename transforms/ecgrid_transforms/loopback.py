@@ -1,0 +1,13 @@
+"""Which hosts are this machine: plain http goes to them alone."""
+
+import ipaddress
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine, by name or address."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
