@@ -13,6 +13,15 @@ WITH neighbours AS (
         coalesce(lag(maximum) OVER ladder, 0::DECIMAL(28, 10)) AS lower_bound
     FROM core_rating_tiers
     WINDOW ladder AS (PARTITION BY ladder_id ORDER BY tier)
+),
+
+blocks AS (
+    -- ladders are many, blocks few, and what is divided here is slow
+    SELECT
+        block,
+        half_of_block(block) AS half_block,
+        inverse_of_block(block) AS inverse
+    FROM (SELECT DISTINCT block FROM core_rating_tiers WHERE block > 0)
 )
 
 SELECT
@@ -22,9 +31,9 @@ SELECT
     maximum AS upper_bound,
     rate,
     coalesce(flat, 0)::DECIMAL(28, 10) AS flat,
-    CASE WHEN block > 0 THEN block END AS block,
-    CASE WHEN block > 0 THEN half_of_block(block) END AS half_block,
-    CASE WHEN block > 0 THEN inverse_of_block(block) END AS inverse,
+    blocks.block,
+    blocks.half_block,
+    blocks.inverse,
     CASE
         WHEN tier IS DISTINCT FROM place
             THEN 'tier_order: tiers are numbered from 1 without a hole; found ' || coalesce(tier::VARCHAR, 'no number')
@@ -49,6 +58,8 @@ SELECT
                     ELSE ' but tier ' || (tier - 1) || ' ends at ' || plain_text(lower_bound)
                 END
         WHEN rate IS NULL THEN 'no_rate: tier ' || tier || ' has no rate'
-        WHEN block < 0 THEN 'negative_block: tier ' || tier || ' has the block ' || plain_text(block)
+        WHEN neighbours.block < 0
+            THEN 'negative_block: tier ' || tier || ' has the block ' || plain_text(neighbours.block)
     END AS fault
 FROM neighbours
+LEFT JOIN blocks ON blocks.block = neighbours.block
