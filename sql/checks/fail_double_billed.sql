@@ -59,7 +59,10 @@ SELECT
 FROM core_lines AS root
 INNER JOIN network_totals AS totals USING (network_id, reporting_month, account_report, measure_field)
 LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)
-LEFT JOIN aggregates ON aggregates.contract_id = accounts.contract_id AND aggregates.reporting_month = root.reporting_month
+LEFT JOIN core_former_accounts AS former USING (network_id, mailbox_id, reporting_month)
+LEFT JOIN aggregates
+    ON aggregates.contract_id = coalesce(former.contract_id, accounts.contract_id)
+    AND aggregates.reporting_month = root.reporting_month
 WHERE root.mailbox_id = 0
     AND root.amount <> 0
     AND (root.actual = totals.actual OR (aggregates.contract_id IS NOT NULL AND root.actual >= totals.actual))

@@ -19,28 +19,35 @@ ours AS (
         lines.price_list_id,
         lines.quantity_billed,
         lines.amount,
-        accounts.contract_id
+        coalesce(former.contract_id, accounts.contract_id) AS contract_id
     FROM core_lines AS lines
     SEMI JOIN months USING (reporting_month)
     INNER JOIN core_accounts AS accounts USING (network_id, mailbox_id)
-    SEMI JOIN invoiced ON invoiced.reporting_month = lines.reporting_month AND invoiced.contract_id = accounts.contract_id
+    LEFT JOIN core_former_accounts AS former USING (network_id, mailbox_id, reporting_month)
+    SEMI JOIN invoiced
+        ON invoiced.reporting_month = lines.reporting_month
+        AND invoiced.contract_id = coalesce(former.contract_id, accounts.contract_id)
+),
+attributed AS (
+    SELECT invoices.*, coalesce(former.contract_id, accounts.contract_id) AS billing_contract_id
+    FROM core_invoice_lines AS invoices
+    LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)
+    LEFT JOIN core_former_accounts AS former USING (network_id, mailbox_id, reporting_month)
 ),
 theirs AS (
     SELECT
-        invoices.*,
-        accounts.contract_id AS billing_contract_id,
-        accounts.contract_id IS DISTINCT FROM invoices.contract_id
+        *,
+        billing_contract_id IS DISTINCT FROM contract_id
         AND EXISTS (
             FROM core_invoice_lines AS own
-            WHERE own.network_id = invoices.network_id
-                AND own.mailbox_id = invoices.mailbox_id
-                AND own.reporting_month = invoices.reporting_month
-                AND own.account_report = invoices.account_report
-                AND own.measure_field = invoices.measure_field
-                AND own.contract_id = accounts.contract_id
+            WHERE own.network_id = attributed.network_id
+                AND own.mailbox_id = attributed.mailbox_id
+                AND own.reporting_month = attributed.reporting_month
+                AND own.account_report = attributed.account_report
+                AND own.measure_field = attributed.measure_field
+                AND own.contract_id = attributed.billing_contract_id
         ) AS is_stranger
-    FROM core_invoice_lines AS invoices
-    LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)
+    FROM attributed
 ),
 paired AS (
     SELECT *

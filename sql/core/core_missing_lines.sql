@@ -24,13 +24,14 @@ on_invoice AS (
 ),
 asked AS (
     SELECT
-        accounts.price_list_id,
+        coalesce(former.price_list_id, accounts.price_list_id) AS price_list_id,
         answered.*,
         answered.outcome = 'line' AS has_line
     FROM answered
     INNER JOIN core_accounts AS accounts USING (network_id, mailbox_id)
+    LEFT JOIN core_former_accounts AS former USING (network_id, mailbox_id, reporting_month)
     SEMI JOIN core_tiers AS tiers
-        ON tiers.price_list_id = accounts.price_list_id
+        ON tiers.price_list_id = coalesce(former.price_list_id, accounts.price_list_id)
         AND tiers.reporting_month = answered.reporting_month
         AND tiers.account_report = answered.account_report
         AND tiers.measure_field = answered.measure_field

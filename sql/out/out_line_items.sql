@@ -16,7 +16,7 @@ SELECT
     lines.account_report,
     lines.measure_field,
     accounts.account_name,
-    accounts.contract_id,
+    coalesce(former.contract_id, accounts.contract_id) AS contract_id,
     lines.* EXCLUDE (network_id, mailbox_id, reporting_month, account_report, measure_field),
     readings.reading_id,
     results.expected_quantity_billed,
@@ -27,4 +27,5 @@ FROM raw_line_items AS lines
 INNER JOIN core_line_results AS results
     USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)
+LEFT JOIN core_former_accounts AS former USING (network_id, mailbox_id, reporting_month)
 LEFT JOIN readings ON readings.set_no = results.set_no

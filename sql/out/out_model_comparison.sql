@@ -74,7 +74,7 @@ SELECT
     lines.account_report,
     lines.measure_field,
     accounts.account_name,
-    accounts.contract_id,
+    coalesce(former.contract_id, accounts.contract_id) AS contract_id,
     lines.price_list_id,
     steps.reading_id,
     steps.model,
@@ -98,3 +98,7 @@ FROM core_lines AS lines
 INNER JOIN steps USING (set_no, actual)
 INNER JOIN models USING (case_id)
 LEFT JOIN core_accounts AS accounts ON accounts.network_id = lines.network_id AND accounts.mailbox_id = lines.mailbox_id
+LEFT JOIN core_former_accounts AS former
+    ON former.network_id = lines.network_id
+    AND former.mailbox_id = lines.mailbox_id
+    AND former.reporting_month = lines.reporting_month
