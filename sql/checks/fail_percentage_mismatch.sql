@@ -11,7 +11,7 @@ SELECT
     faults.expected_amount,
     faults.difference,
     concat(
-        'Billed ', money_text(faults.billed_amount), '; ', rules.rule, ' (', plain_text(money.rate), ' and ',
+        'Billed ', money_text(faults.billed_amount), '; ', rules.rule, ' (Rate ', plain_text(money.rate), ', sum ',
         money_text(money.base_amount), ') gives ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.'
     ) AS explanation
 FROM core_line_faults AS faults

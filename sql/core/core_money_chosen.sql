@@ -14,7 +14,8 @@ SELECT
     chosen.lines_total,
     chosen.lines_explained,
     CASE
-        WHEN pinned.set_no IS NULL AND chosen.lines_explained * 2 < chosen.lines_total THEN 'none_fits'
+        WHEN pinned.set_no IS NULL AND (chosen.lines_explained = 0 OR chosen.lines_explained * 2 < chosen.lines_total)
+            THEN 'none_fits'
         ELSE 'decided'
     END AS verdict,
     pinned.set_no IS NOT NULL AS is_pinned

@@ -1,5 +1,5 @@
 -- One row per line that is money of other lines: what the reading of its set expects.
--- Nothing is expected where no reading explains half of them.
+-- Nothing is expected where no reading explains half of them, nor of a sum that is open and does not fit.
 SELECT
     trials.network_id,
     trials.mailbox_id,
@@ -20,4 +20,4 @@ SELECT
 FROM core_money_trials AS trials
 INNER JOIN core_money_chosen AS chosen USING (set_no, reading_no)
 INNER JOIN core_money_readings AS readings USING (reading_no)
-WHERE chosen.verdict <> 'none_fits'
+WHERE chosen.verdict <> 'none_fits' AND (trials.fits OR NOT trials.is_base_open)

@@ -48,6 +48,7 @@ SELECT
     actual,
     amount,
     amount_exact,
+    is_base_open,
     expected_amount,
     amount = expected_amount AND (kind <> 'subtotal' OR actual = base_amount) AS fits
 FROM rounded

@@ -156,7 +156,7 @@ INNER JOIN core_money_chosen AS chosen ON chosen.set_no = scores.set_no
 LEFT JOIN (
     SELECT *
     FROM core_money_trials
-    WHERE NOT fits
+    WHERE NOT fits AND NOT is_base_open
     QUALIFY row_number() OVER (
         PARTITION BY set_no, reading_no ORDER BY abs(base_amount), reporting_month, network_id, mailbox_id
     ) = 1
