@@ -10,7 +10,7 @@ WITH list_months AS (
     FROM raw_price_schedules
 ),
 months AS (
-    SELECT price_list_id, reporting_month FROM core_seen_schedules
+    SELECT price_list_id, reporting_month FROM core_witnessed_schedules
     UNION
     SELECT price_list_id, read_month FROM list_months
 ),
@@ -73,7 +73,7 @@ witnesses AS (
         ) AS place,
         listed.schedule_id IS NOT NULL AS is_listed,
         listed.holds
-    FROM core_seen_schedules AS seen
+    FROM core_witnessed_schedules AS seen
     LEFT JOIN listed USING (price_list_id, reporting_month, account_report, measure_field, schedule_id)
     WINDOW same_schedule AS (
         PARTITION BY seen.price_list_id, seen.reporting_month, seen.account_report, seen.measure_field, seen.schedule_id

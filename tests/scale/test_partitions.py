@@ -30,10 +30,10 @@ READ_THE_PARTS = {
     "core_probe_quantities": {"core_quantities"},
     "core_ranked_quantities": {"core_quantities"},
     "core_reading_scores": {"core_trial_lines"},
-    "core_schedules": {"core_seen_schedules"},
     "core_screen_fits": {"core_trial_lines"},
     "core_sets": {"core_fractions"},
     "core_trial_fits": {"core_trial_lines"},
+    "core_witnessed_schedules": {"core_seen_schedules"},
     "fail_double_billed": {"core_lines"},
     "fail_invoice_line_differs": {"core_line_faults"},
     "info_price_changed": {"core_lines"},
@@ -43,7 +43,11 @@ READ_THE_PARTS = {
     "warn_tier_overlap": {"core_lines"},
 }
 #: Whole relations that read a bulk feed through, once.
-READ_THE_LAKE = {"core_invoice_lines": "raw_invoice_lines", "core_missing_lines": "raw_calls"}
+READ_THE_LAKE = {
+    "core_invoice_lines": "raw_invoice_lines",
+    "core_missing_lines": "raw_calls",
+    "core_open_charges": "raw_calls",  # of the faults alone
+}
 
 
 def test_every_whole_relation_that_reads_parts_is_known() -> None:
