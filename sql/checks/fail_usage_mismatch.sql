@@ -1,4 +1,10 @@
 -- One row per line whose quantity is not what else is known of the account's use, beyond the tolerance.
+-- Where the report already speaks against a To or From line, that is why it does not add up to the Total.
+WITH to_and_from AS (
+    SELECT DISTINCT network_id, mailbox_id, reporting_month, account_report, right(measure_field, 3) AS unit
+    FROM out_usage_tieout
+    WHERE source = 'ReportMonthly' AND NOT is_tied AND measure_field NOT LIKE 'Total%'
+)
 SELECT
     usage.network_id,
     usage.mailbox_id,
@@ -18,7 +24,8 @@ SELECT
         END,
         ': ', plain_text(abs(usage.difference)), CASE WHEN usage.difference > 0 THEN ' more' ELSE ' less' END,
         CASE WHEN usage.tolerance > 0 THEN concat(', where rounding explains at most ', plain_text(usage.tolerance)) ELSE '' END,
-        '. The line bills ', money_text(results.amount), ', right for its own quantity: ask which count holds.'
+        '. The line bills ', money_text(results.amount),
+        CASE WHEN results.verdict = 'fits' THEN ', right for its own quantity' ELSE '' END, ': ask which count holds.'
     ) AS explanation
 FROM out_usage_tieout AS usage
 INNER JOIN core_line_results AS results USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
@@ -30,6 +37,13 @@ ANTI JOIN core_line_oddities AS odd
     AND odd.account_report = usage.account_report
     AND odd.measure_field = usage.measure_field
     AND (odd.is_of_other_account OR odd.is_of_other_measure)
+ANTI JOIN to_and_from AS cause
+    ON usage.source = 'lines'
+    AND cause.network_id = usage.network_id
+    AND cause.mailbox_id = usage.mailbox_id
+    AND cause.reporting_month = usage.reporting_month
+    AND cause.account_report = usage.account_report
+    AND cause.unit = right(usage.measure_field, 3)
 WHERE NOT usage.is_tied
 QUALIFY row_number() OVER (
     PARTITION BY usage.network_id, usage.mailbox_id, usage.reporting_month, usage.account_report, usage.measure_field
