@@ -88,19 +88,20 @@ class Explanation:
         if self.reading is not None:
             reading = self.reading
             share = f"{reading['lines_explained']} of {reading['lines_total']} lines"
+            is_of_none = reading["verdict"] == "none_fits"
             sure = {
                 "decided": f"explains {share} of its schedules",
                 "undecided": f"explains {share}, as do others",
                 "none_fits": f"explains only {share}",
             }[reading["verdict"]]
             pinned = ", pinned" if reading["is_pinned"] else ""
-            parts.append(f"Reading: {reading['rule']} ({sure}{pinned})")
+            parts.append(f"{'Nearest reading' if is_of_none else 'Reading'}: {reading['rule']} ({sure}{pinned})")
         return parts
 
     def _arithmetic(self, line: Row) -> list[str]:
         parts = [_entry("Measured", plain_number(line["actual"]))]
         if not self.proof:
-            return [*parts, _entry("Proof", "none: no reading gives a price for this quantity")]
+            return [*parts, _entry("Proof", f"none: {self._why_unproved(line)}")]
         allowance = line["schedule_allowance"]
         if allowance is not None and allowance > ZERO:
             parts.append(_entry("Allowance", plain_number(allowance)))
@@ -109,6 +110,13 @@ class Explanation:
         if exact != self.proof[0]["expected_amount"] or len(self.proof) > 1:
             parts.append(_entry("Sum", plain_number(exact)))
         return parts
+
+    def _why_unproved(self, line: Row) -> str:
+        if self.reading is not None and self.reading["verdict"] == "none_fits":
+            return "no reading explains half of the lines of these schedules"
+        if line["actual"] < ZERO:
+            return "a quantity below 0 has no price"
+        return "no reading gives a price for this quantity"
 
     def _verdict(self, line: Row) -> list[str]:
         parts = [_entry("Billed", f"{money(line['amount'])} for {plain_number(line['quantity_billed'])}")]
@@ -169,8 +177,15 @@ def explanation(connection: Connection, key: Key) -> Explanation:
         readings = warehouse.table(
             connection,
             "FROM out_readings WHERE price_list_id = ? AND account_report = ? AND measure_field = ? AND is_chosen "
-            "AND reading_id IS NOT DISTINCT FROM ? ORDER BY first_month <= ? DESC, first_month DESC LIMIT 1",
-            [line["price_list_id"], key.account_report, key.measure_field, line["reading_id"], key.reporting_month],
+            "AND CASE WHEN ? IS NULL THEN verdict = 'none_fits' ELSE reading_id = ? END "
+            "ORDER BY first_month <= ? DESC, first_month DESC LIMIT 1",
+            [
+                line["price_list_id"],
+                key.account_report,
+                key.measure_field,
+                *[line["reading_id"]] * 2,
+                key.reporting_month,
+            ],
         ).to_pylist()
         reading = readings[0] if readings else None
     return Explanation(key, line, proof, reading, _first(connection, "out_model_comparison", key), findings, call)
@@ -205,20 +220,25 @@ def money(value: Decimal) -> str:
 
 
 def _slice_text(part: Row) -> str:
-    """`Tier2 (from 1200 to 5000): 3600 in 720 blocks of 5 x 0.1856 = 668.16`."""
+    """`Tier2 (1200 to 5000): 3600 (720 blocks of 5) x 0.1856 = 668.16`, or `60 (12 blocks of 5) at 0.9 a block = …`."""
     if part["tier"] == 0:
         return f"free tier: {plain_number(part['quantity'])} at no charge"
     quantity, rate, product = part["quantity"], part["rate"], part["product"]
     blocks, block = part["blocks"], part["block"]
     in_blocks = block is not None and block not in (ZERO, 1) and blocks is not None
-    counted = f" in {plain_number(blocks)} blocks of {plain_number(block)}" if in_blocks else ""
+    counted = (
+        f" ({plain_number(blocks)} {'block' if blocks == 1 else 'blocks'} of {plain_number(block)})"
+        if in_blocks
+        else ""
+    )
     place = part["level"] or f"tier {part['tier']}"
     bounds = _bounds_text(part["lower_bound"], part["upper_bound"])
     words = f"{place}{bounds}: {plain_number(quantity)}{counted}"
     if part["flat"]:
         return f"{words}, fee {money(part['flat'])} = {money(product)}"
-    per = " a block" if in_blocks and blocks * rate == product and quantity * rate != product else ""
-    return f"{words} x {plain_number(rate)}{per} = {plain_number(product)}"
+    if in_blocks and blocks * rate == product and quantity * rate != product:
+        return f"{words} at {plain_number(rate)} a block = {plain_number(product)}"
+    return f"{words} x {plain_number(rate)} = {plain_number(product)}"
 
 
 def _bounds_text(lower: Decimal | None, upper: Decimal | None) -> str:

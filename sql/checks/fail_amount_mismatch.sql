@@ -11,9 +11,30 @@ SELECT
     faults.expected_amount,
     faults.difference,
     concat(
-        'Billed ', money_text(faults.billed_amount), ' for ', plain_text(faults.actual), ' ', faults.unit,
-        's measured: price list ', faults.price_list_id, ' gives ', money_text(faults.expected_amount), ', so ',
-        too_much_text(faults.difference), '. No rate or rule of the list gives the billed amount: ask for a correction.'
+        'Billed ', money_text(faults.billed_amount),
+        CASE
+            -- a subtotal measures money: its Actual is the sum that it states
+            WHEN faults.kind = 'subtotal' THEN concat(' as a subtotal of ', money_text(faults.actual), ': ', regexp_replace(rules.rule, '^.*the sum of', 'the sum of'), ' is ', money_text(money.base_amount))
+            ELSE concat(' for ', plain_text(faults.actual), ' ', faults.unit, 's measured: price list ', faults.price_list_id, ' gives ', money_text(faults.expected_amount))
+        END,
+        CASE WHEN faults.difference = 0 THEN '' ELSE concat(', so ', too_much_text(faults.difference)) END,
+        CASE
+            WHEN faults.billed_model = 'graduated'
+                THEN '. That is each slice at the rate of its own tier, where the list''s other lines are billed whole by the tier reached'
+            WHEN faults.billed_model = 'volume'
+                THEN '. That is all of it at the rate of the tier reached, where the list''s other lines are billed slice by slice'
+            WHEN faults.kind = 'subtotal' THEN ''
+            ELSE '. No rate or rule of the list gives the billed amount'
+        END,
+        ': ask for a correction.'
     ) AS explanation
 FROM core_line_faults AS faults
+LEFT JOIN core_money_expected AS money
+    ON money.network_id = faults.network_id
+    AND money.mailbox_id = faults.mailbox_id
+    AND money.reporting_month = faults.reporting_month
+    AND money.account_report = faults.account_report
+    AND money.measure_field = faults.measure_field
+    AND faults.kind = 'subtotal'
+LEFT JOIN core_money_rules AS rules USING (reading_no)
 WHERE faults.fault = 'amount_mismatch'

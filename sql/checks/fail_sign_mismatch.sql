@@ -1,4 +1,4 @@
--- One row per line of the right amount with the wrong sign.
+-- One row per line of the right amount with the wrong sign, or of a quantity below 0, which no reading prices.
 SELECT
     faults.network_id,
     faults.mailbox_id,
@@ -10,10 +10,16 @@ SELECT
     faults.billed_amount,
     faults.expected_amount,
     faults.difference,
-    concat(
-        CASE WHEN faults.expected_amount < 0 THEN 'A credit is charged' ELSE 'A charge is credited' END, ': billed ',
-        money_text(faults.billed_amount), ' where price list ', faults.price_list_id, ' gives ',
-        money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.'
-    ) AS explanation
+    CASE
+        WHEN faults.expected_amount IS NULL THEN concat(
+            'Billed ', money_text(faults.billed_amount), ' for ', plain_text(faults.actual), ' ', faults.unit,
+            's measured: a quantity below 0 has no price, so nothing proves the amount. If it corrects an earlier bill, ask which one.'
+        )
+        ELSE concat(
+            CASE WHEN faults.expected_amount < 0 THEN 'A credit is charged' ELSE 'A charge is credited' END, ': billed ',
+            money_text(faults.billed_amount), ' where price list ', faults.price_list_id, ' gives ',
+            money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.'
+        )
+    END AS explanation
 FROM core_line_faults AS faults
 WHERE faults.fault = 'sign_mismatch'

@@ -9,7 +9,10 @@ rivals AS (
     SELECT
         rivals.set_no,
         string_agg(
-            concat(readings.reading_id, ' bills ', coalesce(money_text(rivals.amount_there::DECIMAL(28, 10)), 'nothing it can name')),
+            concat(
+                readings.reading_id,
+                coalesce(' bills ' || money_text(rivals.amount_there::DECIMAL(28, 10)), ' has no price for it')
+            ),
             ', ' ORDER BY rivals.place
         ) AS words
     FROM core_rivals AS rivals
@@ -21,7 +24,7 @@ rivals AS (
 money AS (
     SELECT set_no, lines_explained, lines_total
     FROM core_money_chosen
-    WHERE verdict = 'none_fits'
+    WHERE verdict = 'none_fits' AND lines_total > 0
 )
 SELECT
     NULL::INTEGER AS network_id,
@@ -37,8 +40,9 @@ SELECT
     CASE
         WHEN chosen.verdict = 'undecided' THEN concat(
             'The lines of price list ', months.price_list_id, ' do not tell how ', months.account_report, ' ',
-            months.measure_field, ' is meant: at a quantity of ', plain_text(chosen.deciding_quantity), ' ', rivals.words, '. Up to ',
-            money_text(chosen.amount_at_stake), ' hang on it; ask the vendor, or wait for such a line.'
+            months.measure_field, ' is meant: at a quantity of ', plain_text(chosen.deciding_quantity), ' ', rivals.words, '. ',
+            CASE WHEN chosen.amount_at_stake > 0 THEN concat('Up to ', money_text(chosen.amount_at_stake), ' a line hang on it: ') ELSE '' END,
+            'ask the vendor, or wait for such a line.'
         )
         ELSE concat(
             'No reading explains half of the lines of price list ', months.price_list_id, ', ', months.account_report, ' ',

@@ -63,7 +63,7 @@ SELECT
     NULL,
     concat(
         'Billed ', money_text(lines.amount), ' for ', plain_text(lines.actual), ' ', sets.unit, 's: price list ',
-        lines.price_list_id, ' has no tier for that many (', lines.error, '), so nothing proves the amount.'
+        lines.price_list_id, ' has no tier for that many (', regexp_replace(lines.error, '^[a-z_]+: ', ''), '), so nothing proves the amount.'
     )
 FROM core_suspects AS lines
 INNER JOIN core_sets AS sets USING (set_no)

@@ -1,4 +1,4 @@
--- One row per case of core_fault_cases: the quantity and the amount that leaving the rule out would have billed.
+-- One row per case of core_fault_cases: the quantity and the amount that leaving the rule out, or the other model, would have billed.
 -- with: core_rating_cases = core_fault_cases
 SELECT
     cases.set_no,

@@ -1,12 +1,12 @@
 -- One row per line that is billed wrongly: the one name of its fault, and the figures that a finding gives.
 -- The names go from the most telling to the most general; the first that fits is the fault, so that a line is found once:
---     sign_mismatch          the right amount with the wrong sign
+--     sign_mismatch          the right amount with the wrong sign, or a quantity below 0, which nothing prices
 --     rate_mismatch          the schedule shown is not the price list's
 --     percentage_mismatch, minimum_mismatch      the amount of such a measure is not what its reading says
 --     allowance_not_applied, bound_ignored       the quantity billed is what leaving that rule out gives
 --     quantity_mismatch      the quantity billed is another one
---     wrong_tier             the right quantity at the rate of a tier that it does not reach
---     amount_mismatch        the right quantity, and no rule gives the amount
+--     wrong_tier             the right quantity at the rate of a tier that it, or a slice of it, does not reach
+--     amount_mismatch        the right quantity, and no rule of the reading gives the amount (`billed_model` is the one that does)
 WITH other_tiers AS (
     SELECT
         suspects.network_id,
@@ -63,10 +63,13 @@ SELECT
     suspects.shown_tier,
     suspects.expected_tier,
     other_tiers.billed_tier,
+    suspects.model,
+    other_model.left_out AS billed_model,
     suspects.error,
     CASE
         WHEN suspects.verdict = 'differs' AND suspects.amount <> 0 AND suspects.amount = -suspects.expected_amount
             THEN 'sign_mismatch'
+        WHEN suspects.error LIKE 'negative\_quantity%' ESCAPE '\' THEN 'sign_mismatch'
         WHEN suspects.shows_other_schedule THEN 'rate_mismatch'
         WHEN suspects.verdict <> 'differs' THEN NULL
         WHEN suspects.kind = 'percentage' THEN 'percentage_mismatch'
@@ -88,5 +91,10 @@ LEFT JOIN core_fault_rated AS free
     ON free.set_no = suspects.set_no AND free.actual = suspects.actual AND free.left_out = 'allowance'
 LEFT JOIN core_fault_rated AS unbound
     ON unbound.set_no = suspects.set_no AND unbound.actual = suspects.actual AND unbound.left_out = 'bounds'
+LEFT JOIN core_fault_rated AS other_model
+    ON other_model.set_no = suspects.set_no
+    AND other_model.actual = suspects.actual
+    AND other_model.left_out IN ('volume', 'graduated')
+    AND other_model.amount = suspects.amount
 LEFT JOIN other_tiers
     USING (network_id, mailbox_id, reporting_month, account_report, measure_field)

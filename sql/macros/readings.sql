@@ -8,13 +8,13 @@ CREATE OR REPLACE MACRO bounded_quantity(quantity, lowest, highest) AS
     END::DECIMAL(28, 10);
 
 -- The quantity that enters the rating under a reading: floor and cap of a schedule that stands alone bound what was measured,
--- or what the allowance leaves of it; other readings take the quantity as it is.
+-- or what the allowance leaves of it; other readings take the quantity as it is. No floor makes a price of a negative quantity.
 CREATE OR REPLACE MACRO case_quantity(actual, lone_bounds, allowance, lowest, highest) AS
-    bounded_quantity(
+    CASE WHEN actual < 0 THEN actual ELSE bounded_quantity(
         CASE WHEN lone_bounds = 'floor_and_cap_after_allowance' THEN greatest(actual - allowance, 0) ELSE actual END,
         CASE WHEN lone_bounds IN ('floor', 'floor_and_cap', 'floor_and_cap_after_allowance') THEN lowest END,
         CASE WHEN lone_bounds IN ('cap', 'floor_and_cap', 'floor_and_cap_after_allowance') THEN highest END
-    );
+    ) END;
 
 -- The allowance that the rating has yet to deal with.
 CREATE OR REPLACE MACRO case_allowance(allowance_rule, lone_bounds, allowance) AS

@@ -1,8 +1,11 @@
 -- One row per line rated by unit prices: what it costs under unit, volume and graduated pricing, and where the next tier begins.
 -- kept as: view
+-- A line that a model has no price for (below 0, past a bounded last tier) is not here: nothing can be compared.
 -- `quantity` is what enters the tiers, after the allowance; bounds and distances are in the same units. `break_even_quantity` is the
 -- quantity of the tier reached from which on, under volume pricing, the first quantity of the next tier costs less.
 -- A line billed by volume that lies above it is on a cliff: more use would cost less, `cliff_saving` at the next tier's first block.
+-- A bound that is excluded is itself the next tier's first quantity. A free tier is priced too, once it is passed: under it the
+-- whole quantity counts, and the break-even may be 0.
 WITH models AS (
     SELECT
         line_case_id AS case_id,
@@ -11,6 +14,7 @@ WITH models AS (
         any_value(amount) FILTER (WHERE model = 'graduated') AS graduated_amount
     FROM core_comparison_rated
     GROUP BY line_case_id
+    HAVING bool_and(amount IS NOT NULL)
 ),
 rates AS (
     SELECT
@@ -43,7 +47,11 @@ cases AS (
         CASE WHEN readings.rate_per = 'block' THEN coalesce(rates.block, 1) ELSE 1 END AS per,
         rates.next_rate,
         CASE WHEN readings.rate_per = 'block' THEN coalesce(rates.next_block, 1) ELSE 1 END AS next_per,
-        coalesce(rates.next_block, CASE WHEN sets.has_fractions THEN 0.001 ELSE 1 END) AS step,
+        CASE
+            WHEN readings.tier_bound <> 'max_inclusive' THEN 0
+            ELSE coalesce(rates.next_block, CASE WHEN sets.has_fractions THEN 0.001 ELSE 1 END)
+        END AS step,
+        CASE WHEN readings.allowance_rule = 'free_tier' THEN cases.allowance ELSE 0 END AS free_quantity,
         roundings.rounding,
         roundings.unit,
         roundings.half
@@ -60,9 +68,13 @@ cases AS (
 steps AS (
     SELECT
         *,
-        quotient((bound * next_rate * per)::DECIMAL(28, 10), (rate * next_per)::DECIMAL(28, 10)) AS break_even_quantity,
+        greatest(
+            quotient(((bound + free_quantity) * next_rate * per)::DECIMAL(28, 10), (rate * next_per)::DECIMAL(28, 10))
+            - free_quantity,
+            0
+        ) AS break_even_quantity,
         line_amount(
-            cost_at_rate(bound + step, 'units', CASE WHEN next_per = 1 THEN 'unit' ELSE 'block' END, next_per, next_rate),
+            cost_at_rate(bound + free_quantity + step, 'units', CASE WHEN next_per = 1 THEN 'unit' ELSE 'block' END, next_per, next_rate),
             rounding, unit, half
         )::DECIMAL(28, 10) AS amount_past_bound
     FROM cases

@@ -50,6 +50,12 @@ PINNED = Ladder(515, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.50")])
 PROOF = Ladder(
     517, KCS, [Tier(0, 500, "0.2000"), Tier(501, 2000, "0.1645"), Tier(2001, 0, "0.1225")], allowance="100", block="1"
 )
+#: A cliff whose bound is the next tier's; one behind a free tier; a line below 0; and lines that the other model bills.
+EXCLUDED = Ladder(530, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.80")])
+FREE = Ladder(531, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.80")], allowance="100")
+NEGATIVE = Ladder(532, TRANS, [Tier(0, 0, "2.00")], model="Simple")
+OTHERWISE = Ladder(533, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.50")])
+STACKED = Ladder(534, TRANS, [Tier(0, 100, "10.00"), Tier(101, 0, "25.00")])
 OLD = Ladder(516, TRANS, [Tier(None, 100, "1.00"), Tier(None, 0, "0.50")])
 LARGEST_INT = Ladder(518, TRANS, [Tier(0, 100, "1.00"), Tier(101, 2**31 - 1, "0.50")])
 FAR_BOUND = Ladder(519, TRANS, [Tier(0, 2 * 10**9, "1.00"), Tier(2 * 10**9 + 1, 0, "0.50")])
@@ -67,6 +73,8 @@ def made() -> Lake:
     for ladder in (WIRE_TIERS, WIRE_TRANS, GRADUATED, VOLUME, SMALL, NONSENSE, FLOOR, OUT_OF_DATE, ONE_WRONG, BOUNDED):
         lake.listed(ladder)
     for ladder in (FINE, EVEN, MINIMUM, BESIDE_MINIMUM, PINNED, OLD, PROOF, LARGEST_INT, FAR_BOUND):
+        lake.listed(ladder)
+    for ladder in (EXCLUDED, FREE, NEGATIVE, OTHERWISE, STACKED):
         lake.listed(ladder)
     lake.listed(DATED_LATER, dated="2026-12-01T00:00:00")
 
@@ -107,6 +115,18 @@ def made() -> Lake:
     billed(lake, OLD, [("10", "10"), ("100", "100"), ("101", "50.5"), ("150", "75")])
     billed(lake, LARGEST_INT, graduated)
     billed(lake, FAR_BOUND, [("10", "10"), ("20", "20")])
+    billed(lake, EXCLUDED, [("10", "10"), ("81", "81"), ("100", "80"), ("101", "80.8"), ("150", "120")])
+    # a free tier of 100 in front, by volume: 201 are past the next one, 201 x 0.80
+    for mailbox, (actual, amount) in enumerate(
+        [("50", "0"), ("150", "150"), ("190", "190"), ("200", "200"), ("201", "160.8")], start=1
+    ):
+        lake.billed(FREE, mailbox, actual, actual if amount != "0" else "0", amount, tier=2 if actual == "201" else 1)
+    billed(lake, NEGATIVE, [("5", "10"), ("7", "14"), ("9", "18"), ("-3", "-6")])
+    # by volume, but for the last: 100 + 200 x 0.50
+    by_volume = [("10", "10"), ("100", "100"), ("101", "50.5"), ("150", "75"), ("200", "100"), ("400", "200")]
+    billed(lake, OTHERWISE, [*by_volume, ("300", "200")])
+    # the fees of all steps reached, but for the last: the second step's alone
+    billed(lake, STACKED, [("0", "0"), ("10", "10"), ("100", "10"), ("101", "35"), ("150", "35"), ("200", "25")])
     # 100 are free, parts of a KC go up: 500 x 0.2 = 100; 501 are 100 + 0.1645; 1,501 are 100 + 1,001 x 0.1645
     for mailbox, (actual, quantity, amount) in enumerate(
         [
@@ -343,3 +363,84 @@ def test_a_graduated_line_is_explained_slice_by_slice(built: Connection) -> None
     ]
     start = said.index(arithmetic[0])
     assert said[start : start + len(arithmetic)] == arithmetic
+
+
+@pytest.mark.parametrize(
+    ("ladder", "actual", "break_even", "saving"),
+    [
+        # 100 are the next tier's already, and cost 80.00
+        (EXCLUDED, 81, 80, Decimal("1.00")),
+        # 190 in all cost 190.00, 201 x 0.80 = 160.80; beyond the 100 free ones 60 cost 160.00, as 200 x 0.80
+        (FREE, 190, 60, Decimal("29.20")),
+    ],
+    ids=["excluded bound", "free tier"],
+)
+def test_a_cliff_is_told_by_what_the_next_tier_really_bills(
+    built: Connection, ladder: Ladder, actual: int, break_even: int, saving: Decimal
+) -> None:
+    (row,) = warehouse.table(
+        built,
+        "SELECT compared.* FROM out_model_comparison AS compared JOIN out_line_items AS lines "
+        "USING (network_id, mailbox_id, reporting_month, account_report, measure_field) "
+        "WHERE lines.price_list_id = ? AND lines.actual = ?",
+        [ladder.price_list_id, actual],
+    ).to_pylist()
+    assert (row["is_on_cliff"], row["break_even_quantity"], row["cliff_saving"]) == (True, break_even, saving)
+
+
+def test_a_quantity_below_zero_is_not_provable(built: Connection) -> None:
+    (line,) = [line for line in lines(built, NEGATIVE) if line["actual"] < 0]
+    assert (line["verdict"], line["expected_amount"]) == ("not_provable", None)
+    (found,) = findings(built, NEGATIVE)
+    assert (found["check_name"], found["mailbox_id"], found["difference"]) == (
+        "sign_mismatch",
+        line["mailbox_id"],
+        None,
+    )
+    text = explanation(built, Key(NETWORK, line["mailbox_id"], MONTH, *TRANS)).text()
+    assert "Proof        none: a quantity below 0 has no price\n" in text
+
+
+@pytest.mark.parametrize(
+    ("ladder", "check_name", "words"),
+    [
+        (
+            OTHERWISE,
+            "amount_mismatch",
+            "Billed 200.00 for 300 transactions measured: price list 533 gives 150.00, so 50.00 too much. That is each "
+            "slice at the rate of its own tier, where the list's other lines are billed whole by the tier reached: ask "
+            "for a correction.",
+        ),
+        (
+            GRADUATED,
+            "wrong_tier",
+            "Billed 150.00 at the rate of Tier2 (0.5), but only a slice of the 300 billed lies there: each slice by "
+            "its own tier of price list 500, which gives 200.00: 50.00 too little.",
+        ),
+        (
+            STACKED,
+            "wrong_tier",
+            "Billed 25.00, the fee of Tier2 alone, but 200 billed reach Tier2: the fees of all tiers up to it, of "
+            "price list 534, which gives 35.00: 10.00 too little.",
+        ),
+    ],
+    ids=["graduated on a volume list", "volume on a graduated list", "one fee of two"],
+)
+def test_a_line_billed_by_the_other_model_says_so(
+    built: Connection, ladder: Ladder, check_name: str, words: str
+) -> None:
+    (found,) = findings(built, ladder)
+    assert (found["check_name"], found["explanation"]) == (check_name, words)
+
+
+def test_where_no_reading_fits_the_nearest_is_named(built: Connection) -> None:
+    said = explanation(built, Key(NETWORK, own_mailbox(NONSENSE, 1), MONTH, *NONSENSE.pair)).text().splitlines()
+    assert said[2].startswith("Nearest reading: ")
+    assert "Proof        none: no reading explains half of the lines of these schedules" in said
+
+
+def test_a_line_past_the_last_tier_is_explained_without_comparison(built: Connection) -> None:
+    """250 of at most 200: no model has a price, so none can be held against what was billed."""
+    text = explanation(built, Key(NETWORK, own_mailbox(BOUNDED, 5), MONTH, *TRANS)).text()
+    assert "Proof        none: no reading gives a price for this quantity\n" in text
+    assert "Otherwise" not in text
