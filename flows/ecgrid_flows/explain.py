@@ -13,7 +13,7 @@ from ecgrid_flows import warehouse
 from ecgrid_flows.errors import NoSuchData
 from ecgrid_flows.warehouse import Connection
 from ecgrid_transforms.model import Key
-from ecgrid_transforms.money import ZERO, Decimal, grouped, plain, rounded
+from ecgrid_transforms.money import ZERO, Decimal, money_text, plain_number
 from ecgrid_transforms.period import month_text
 
 Row = Mapping[str, Any]
@@ -119,11 +119,14 @@ class Explanation:
         return "no reading gives a price for this quantity"
 
     def _verdict(self, line: Row) -> list[str]:
-        parts = [_entry("Billed", f"{money(line['amount'])} for {plain_number(line['quantity_billed'])}")]
+        parts = [_entry("Billed", f"{money_text(line['amount'])} for {plain_number(line['quantity_billed'])}")]
         if line["expected_amount"] is None:
             return [*parts, _entry("Expected", "nothing can be said: the line is not provable")]
         parts.append(
-            _entry("Expected", f"{money(line['expected_amount'])} for {plain_number(line['expected_quantity_billed'])}")
+            _entry(
+                "Expected",
+                f"{money_text(line['expected_amount'])} for {plain_number(line['expected_quantity_billed'])}",
+            )
         )
         difference = line["difference"]
         words = {
@@ -132,7 +135,7 @@ class Explanation:
         }.get(line["verdict"])
         if words is None:
             words = (
-                f"{money(abs(difference))} too {'much' if difference > ZERO else 'little'}"
+                f"{money_text(abs(difference))} too {'much' if difference > ZERO else 'little'}"
                 if difference
                 else "none in the amount, but the quantity billed is another"
             )
@@ -144,7 +147,7 @@ class Explanation:
         found = self.comparison
         parts = [
             "",
-            _entry("Otherwise", ", ".join(f"{model} {money(found[f'{model}_amount'])}" for model in _MODELS)),
+            _entry("Otherwise", ", ".join(f"{model} {money_text(found[f'{model}_amount'])}" for model in _MODELS)),
         ]
         if found["next_bound"] is not None:
             parts.append(
@@ -154,7 +157,9 @@ class Explanation:
                 )
             )
         if found["is_on_cliff"]:
-            parts.append(_entry("Cliff", f"past that bound the line would cost {money(found['cliff_saving'])} less"))
+            parts.append(
+                _entry("Cliff", f"past that bound the line would cost {money_text(found['cliff_saving'])} less")
+            )
         return parts
 
 
@@ -208,17 +213,6 @@ def _one_line(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
 
 
-def plain_number(value: Decimal) -> str:
-    """A quantity, a rate or an exact amount with every digit it has and no closing zeros."""
-    text = plain(value)
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def money(value: Decimal) -> str:
-    """An amount with at least two decimals and all that it has, thousands set apart."""
-    return grouped(value) if rounded(value) == value else plain_number(value)
-
-
 def _slice_text(part: Row) -> str:
     """`Tier2 (1200 to 5000): 3600 (720 blocks of 5) x 0.1856 = 668.16`, or `60 (12 blocks of 5) at 0.9 a block = …`."""
     if part["tier"] == 0:
@@ -235,7 +229,7 @@ def _slice_text(part: Row) -> str:
     bounds = _bounds_text(part["lower_bound"], part["upper_bound"])
     words = f"{place}{bounds}: {plain_number(quantity)}{counted}"
     if part["flat"]:
-        return f"{words}, fee {money(part['flat'])} = {money(product)}"
+        return f"{words}, fee {money_text(part['flat'])} = {money_text(product)}"
     if in_blocks and blocks * rate == product and quantity * rate != product:
         return f"{words} at {plain_number(rate)} a block = {plain_number(product)}"
     return f"{words} x {plain_number(rate)} = {plain_number(product)}"

@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 from ecgrid_flows import warehouse
 from ecgrid_flows.cli import app, main
 from ecgrid_flows.errors import NoSuchData, SettingsError
-from ecgrid_flows.explain import explanation, money, plain_number
+from ecgrid_flows.explain import explanation
 from ecgrid_flows.warehouse import Connection
 from ecgrid_sandbox.world import World, Wrong
 from ecgrid_transforms.model import Key
-from ecgrid_transforms.money import Decimal
+from ecgrid_transforms.money import Decimal, money_text, plain_number
 
 MONTH = "2026-10"
 
@@ -187,7 +187,7 @@ def test_compare_of_a_month_without_lines_says_what_to_do(data_dir: str) -> None
     [("1643.3000000000", "1,643.30"), ("0.0000000000", "0.00"), ("72.963", "72.963"), ("-6.02", "-6.02")],
 )
 def test_money_keeps_every_digit(value: str, shown: str) -> None:
-    assert money(Decimal(value)) == shown
+    assert money_text(Decimal(value)) == shown
 
 
 @pytest.mark.parametrize(("value", "shown"), [("100.0000000000", "100"), ("0.1050", "0.105"), ("7", "7")])

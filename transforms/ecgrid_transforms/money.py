@@ -34,7 +34,9 @@ __all__ = [
     "fitted",
     "grouped",
     "in_last_decimals",
+    "money_text",
     "plain",
+    "plain_number",
     "rounded",
     "to_decimal",
     "total",
@@ -129,3 +131,14 @@ def grouped(value: Decimal, scale: int = 2) -> str:
     """Text for people: rounded half up, thousands set apart by commas, a minus sign in front (`-1,234.50`)."""
     result = rounded(value, scale)
     return format(abs(result) if result.is_zero() else result, ",f")
+
+
+def plain_number(value: Decimal) -> str:
+    """A quantity, a rate or an exact amount with every digit it has and no closing zeros."""
+    text = plain(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def money_text(value: Decimal) -> str:
+    """An amount with at least two decimals and all that it has, thousands set apart."""
+    return grouped(value) if rounded(value) == value else plain_number(value)

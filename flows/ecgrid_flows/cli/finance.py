@@ -14,9 +14,8 @@ from ecgrid_flows.cli.context import AsJson, DataDir
 from ecgrid_flows.cli.findings import findings_app
 from ecgrid_flows.cli.run import First, Last, Month, chosen_months
 from ecgrid_flows.errors import ExitStatus, NoSuchData, SettingsError
-from ecgrid_flows.explain import money, plain_number
 from ecgrid_flows.settings import Settings
-from ecgrid_transforms.money import total
+from ecgrid_transforms.money import money_text, plain_number, total
 from ecgrid_transforms.period import month_text
 
 Closed = Annotated[str, typer.Argument(metavar="MONTH", help="YYYY-MM")]
@@ -214,7 +213,7 @@ def _print_corrections(month: date, rows: Sequence[Mapping[str, Any]], paths: Se
     cells = [[_cell(name, row[name]) for name in columns] for row in rows]
     context.stdout.print(context.table(f"{month_text(month)}, since it was closed", columns, cells))
     billed, expected = (total([row[name] for row in rows if row[name] is not None]) for name in _SHOWN_AMOUNTS[1:])
-    context.stdout.print(Text(f"In all: billed {money(billed)}, expected {money(expected)}"))
+    context.stdout.print(Text(f"In all: billed {money_text(billed)}, expected {money_text(expected)}"))
     for path in paths:
         context.stderr.print(Text(str(path)))
 
@@ -223,7 +222,7 @@ def _cell(name: str, value: Any) -> Any:
     """Amounts of money as such, a quantity without superfluous zeros, the rest as it is."""
     if value is None or name in _SHOWN:
         return value
-    return money(value) if name.endswith("_amount") else plain_number(value)
+    return money_text(value) if name.endswith("_amount") else plain_number(value)
 
 
 def set_finding(

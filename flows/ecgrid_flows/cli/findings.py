@@ -12,7 +12,7 @@ from ecgrid_flows.cli import context
 from ecgrid_flows.cli.context import AsJson, DataDir
 from ecgrid_flows.errors import ExitStatus, SettingsError
 from ecgrid_flows.settings import Settings
-from ecgrid_transforms.money import ZERO, Decimal, grouped
+from ecgrid_transforms.money import ZERO, Decimal, grouped, plain_number
 from ecgrid_transforms.period import NotAMonth, last_full_month, month_text, parse_month
 
 if TYPE_CHECKING:
@@ -195,8 +195,6 @@ def _print_lines(title: str, rows: Sequence[tuple[Mapping[str, Any], str]]) -> N
 
 
 def _number(value: Decimal | None) -> str:
-    from ecgrid_flows.explain import plain_number
-
     return "" if value is None else plain_number(value)
 
 
