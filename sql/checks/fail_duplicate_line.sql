@@ -1,4 +1,4 @@
--- One row per line that an invoice bills more than once.
+-- One row per line that is billed more than once, by one invoice or by several of its contract.
 SELECT
     network_id,
     mailbox_id,

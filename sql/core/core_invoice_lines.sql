@@ -2,7 +2,7 @@
 -- A contract and month counts by the invoice that was issued (InvoiceInfo; where that is refused, InvoiceList, if it has
 -- lines), or, while there is none, by what InvoiceCalculate says it would be. Canceled invoices do not count.
 -- A mailbox is found by its id; a network's own line is its Root's.
--- `copy` numbers lines of one invoice that say the same of the same account.
+-- `copy` numbers lines of one contract and month that say the same of the same account, on one invoice or on several.
 WITH counted AS (
     SELECT *
     FROM raw_invoices
@@ -38,9 +38,9 @@ SELECT
     lines.amount,
     row_number() OVER (
         PARTITION BY
-            lines.invoice_id, lines.reporting_month, lines.source, lines.system_object, lines.system_id,
+            lines.contract_id, lines.reporting_month, lines.source, lines.system_object, lines.system_id,
             lines.schedule_account_report, lines.schedule_measure, lines.schedule_id, lines.actual, lines.amount
-        ORDER BY lines.line_item_number
+        ORDER BY lines.invoice_id, lines.line_item_number, lines.quantity_billed
     ) AS copy
 FROM raw_invoice_lines AS lines
 SEMI JOIN counted

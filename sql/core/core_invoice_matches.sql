@@ -2,6 +2,7 @@
 --     matches         same quantity and amount              differs       another quantity or amount
 --     not_on_invoice  our line, on no invoice of its contract             not_asked     on the invoice, and we have no line
 --     copy            the same line once more               other_contract  a line of an account that another contract bills, and did
+-- A key may have several lines there, one a tier or on several invoices: together they bill it, under the first one's number.
 WITH invoiced AS (
     SELECT DISTINCT reporting_month, contract_id
     FROM core_invoice_lines
@@ -50,9 +51,28 @@ theirs AS (
     FROM attributed
 ),
 paired AS (
-    SELECT *
+    SELECT
+        network_id,
+        mailbox_id,
+        reporting_month,
+        account_report,
+        measure_field,
+        contract_id,
+        source,
+        arg_min(price_list_id, (invoice_id, line_item_number)) AS price_list_id,
+        min(invoice_id) AS invoice_id,
+        arg_min(invoice_number, (invoice_id, line_item_number)) AS invoice_number,
+        sum(amount)::DECIMAL(28, 10) AS amount,
+        sum(quantity_billed)::DECIMAL(28, 10) AS quantity_billed
     FROM theirs
     WHERE copy = 1 AND NOT is_stranger
+    GROUP BY
+        network_id, mailbox_id, reporting_month, account_report, measure_field, contract_id, source,
+        -- a line that names no key stands alone
+        CASE
+            WHEN network_id IS NULL OR account_report IS NULL OR measure_field IS NULL
+                THEN row(invoice_id, line_item_number)
+        END
 )
 SELECT
     coalesce(ours.network_id, paired.network_id) AS network_id,
@@ -69,7 +89,6 @@ SELECT
     ours.quantity_billed,
     paired.amount AS invoice_amount,
     paired.quantity_billed AS invoice_quantity_billed,
-    paired.actual AS invoice_actual,
     NULL::INTEGER AS billing_contract_id,
     CASE
         WHEN paired.invoice_id IS NULL THEN 'not_on_invoice'
@@ -102,7 +121,6 @@ SELECT
     NULL,
     amount,
     quantity_billed,
-    actual,
     billing_contract_id,
     CASE WHEN is_stranger THEN 'other_contract' ELSE 'copy' END
 FROM theirs
