@@ -39,7 +39,7 @@ from ecgrid_flows.sheets import (
 from ecgrid_flows.store import Store
 from ecgrid_flows.warehouse import of_month, require_month
 from ecgrid_transforms.money import grouped
-from ecgrid_transforms.period import month_text
+from ecgrid_transforms.period import month_end, month_text
 
 __all__ = ["Closed", "Verified", "close_month", "reopen_month", "require_closed", "verify"]
 
@@ -68,7 +68,8 @@ class Verified:
 def close_month(settings: Settings, store: Store, month: date, accept: Mapping[str, str]) -> Closed:
     """Seal `month`; `accept` gives a reason for each finding to accept. The caller holds the data directory's lock.
 
-    Raises `Refused` when the month is closed already or findings of severity error are open; then nothing is recorded.
+    Raises `Refused` when the month is closed already, was asked only while it still ran, or has open findings of
+    severity error; then nothing is recorded.
     """
     log = decisions.read(store)
     log.require_sound()
@@ -83,6 +84,7 @@ def close_month(settings: Settings, store: Store, month: date, accept: Mapping[s
     _require_currency(settings, month)
     with opened(settings) as connection:
         require_month(connection, month)
+        _require_whole(connection, month)
         accepted = find(connection, accept, month)
         _require_decided(of_month(with_states(connection, log), month), month, {row["finding_id"] for row in accepted})
         reasons = list(accept.values())
@@ -93,6 +95,17 @@ def close_month(settings: Settings, store: Store, month: date, accept: Mapping[s
         publish(store, settings.exports_dir(month), f"exports/{month_text(month)}", MANIFEST)
         entry = _freeze(connection, settings, store, log, month, exports)
     return Closed(entry, tuple(row["finding_id"] for row in accepted), tuple(exports))
+
+
+def _require_whole(connection: warehouse.Connection, month: date) -> None:
+    """Refuse a month that was asked only while it still ran: the answers are not of the whole month."""
+    asked = of_month(connection.table("raw_calls"), month)
+    after = asked.filter(f"called_at >= '{month_end(month).isoformat()}'")
+    if asked.limit(1).fetchall() and not after.limit(1).fetchall():
+        raise Refused(
+            f"{month_text(month)} is not closed: it was asked only while it still ran (UTC). Once it is over, "
+            f"`ecgrid-billing run --month {month_text(month)}` asks it again"
+        )
 
 
 def _require_decided(findings: Any, month: date, accepted: set[str]) -> None:

@@ -4,7 +4,7 @@ import json
 import shutil
 from collections import defaultdict
 from contextlib import closing as closing_of
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +175,7 @@ def rows_of(month: Figures) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def closed_months(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """A data directory for each of `CLOSED`, with that month closed."""
-    call = {**line(), "outcome": "line", "attempts": 1, "latency_ms": 1, "called_at": 0}
+    call = {**line(), "outcome": "line", "attempts": 1, "latency_ms": 1, "called_at": datetime(2026, 11, 2, tzinfo=UTC)}
     folders = [tmp_path_factory.mktemp("closed") / "data" for _ in CLOSED]
     for folder, month in zip(folders, CLOSED, strict=True):
         settings = Settings(data_dir=str(folder))
@@ -477,6 +477,21 @@ def test_a_log_cut_short_or_written_anew_is_told(settings: Settings) -> None:
     close(settings)
     assert verify_seal(settings, None) == ()
     assert verify_seal(settings, seal) == (f"no entry of the log has the seal {seal}",)
+
+
+@pytest.mark.parametrize(("asked", "is_closed"), [("2026-10-31T23:59:59", False), ("2026-11-01T00:00:00", True)])
+def test_a_month_that_was_asked_only_while_it_ran_is_not_closed(
+    settings: Settings, asked: str, is_closed: bool
+) -> None:
+    called_at = datetime.fromisoformat(asked).replace(tzinfo=UTC)
+    call = {**line(), "outcome": "line", "attempts": 1, "latency_ms": 1, "called_at": called_at}
+    build(settings, out_line_items=[line()], raw_calls=[call])
+    if is_closed:
+        close(settings)
+        return
+    with pytest.raises(Refused, match="only while it still ran"):
+        close(settings)
+    assert not decisions.read(open_store(settings)).entries
 
 
 @pytest.mark.parametrize("given", ["", " ", "7"])
