@@ -14,8 +14,9 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -31,6 +32,7 @@ from ecgrid_transforms.money import ZERO, Decimal, total
 __all__ = [
     "ROWS_A_BATCH",
     "_GUARDED",
+    "Batches",
     "CsvForm",
     "Written",
     "ahead",
@@ -50,6 +52,8 @@ _BOM = b"\xef\xbb\xbf"
 ROWS_A_BATCH = 65_536
 #: Decimals that the macros write; a relation of more must round them itself, so that it is seen.
 _MOST_PLACES = 10
+#: Batches of rows as they are worked out; to be closed by whoever stops early.
+Batches = Generator[pa.RecordBatch, None, None]
 #: Name of the column that holds a row's whole line while it is on its way.
 _LINE = "line of the file"
 
@@ -127,7 +131,7 @@ def write_relation(
     form: CsvForm | None = None,
     schema: pa.Schema | None = None,
     also: Callable[[pa.RecordBatch], None] | None = None,
-    read: Callable[[Callable[[Any], Any]], Iterable[pa.RecordBatch]] | None = None,
+    read: Callable[[Callable[[Any], Any]], Batches] | None = None,
 ) -> Written:
     """Write the DuckDB relation `rows`, in its order, to the new file `target`, in one pass over it.
 
@@ -142,8 +146,9 @@ def write_relation(
     def lines_of(rows: Any) -> Any:
         return _with_lines(rows, schema, amounts, form, kept)
 
-    batches = read(lines_of) if read else ahead(lines_of(rows).to_arrow_reader(ROWS_A_BATCH))
-    return _write(batches, target, _header(schema.names, form), totals, also)
+    # closed here, whatever happens: a query that still runs on its thread would keep the warehouse from being closed
+    with closing(read(lines_of) if read else ahead(lines_of(rows).to_arrow_reader(ROWS_A_BATCH))) as batches:
+        return _write(batches, target, _header(schema.names, form), totals, also)
 
 
 def write_groups(
@@ -207,7 +212,7 @@ def _write(
     return Written(count, size, digest.hexdigest(), sums)
 
 
-def ahead(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def ahead(batches: Iterable[pa.RecordBatch]) -> Batches:
     """The same batches, of which the next is worked out on a thread while one is written."""
     waiting = iter(batches)
     with ThreadPoolExecutor(1) as thread:

@@ -6,8 +6,8 @@ columns, control totals and SHA-256 of each; `read_export` reads a file by it.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import chain, zip_longest
@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from ecgrid_flows import journal_entries, warehouse
 from ecgrid_flows.csv_files import (
     ROWS_A_BATCH,
+    Batches,
     CsvForm,
     Written,
     ahead,
@@ -97,7 +98,7 @@ class Parted:
         """The same rows with other columns."""
         return replace(self, rows_of=lambda connection: self.rows_of(connection).project(columns))
 
-    def batches(self, made_of: Callable[[Any], Any]) -> Iterator[pa.RecordBatch]:
+    def batches(self, made_of: Callable[[Any], Any]) -> Batches:
         """What `made_of` makes of the rows, in the order of the gathered table, by `_AT_ONCE` queries at the same time.
 
         A part has as many rows as a batch, so the batches of the queries take turns. Few rows have one query, for a
@@ -105,21 +106,23 @@ class Parted:
         """
         ((count,),) = self.connection.table(self.gathered).aggregate("count(*)").fetchall()
         at_once = _AT_ONCE if count > ROWS_A_BATCH else 1
-        queries = []
-        for turn in range(at_once):
-            cursor = self.connection.cursor()
-            _show(cursor, self.gathered, f"WHERE rowid // {ROWS_A_BATCH} % {at_once} = {turn}")
-            queries.append(ahead(made_of(self.rows_of(cursor)).to_arrow_reader(ROWS_A_BATCH)))
-        is_last = False
-        for batch in chain.from_iterable(zip_longest(*queries)):
-            if batch is not None:
-                if is_last:
-                    raise BillingError(
-                        f"{self.gathered} lost the order of its rows on the way to a file, so nothing was written: "
-                        "export again, and report this if it stays"
-                    )
-                is_last = batch.num_rows < ROWS_A_BATCH
-                yield batch
+        with ExitStack() as stack:
+            queries = []
+            for turn in range(at_once):
+                cursor = self.connection.cursor()
+                _show(cursor, self.gathered, f"WHERE rowid // {ROWS_A_BATCH} % {at_once} = {turn}")
+                reader = made_of(self.rows_of(cursor)).to_arrow_reader(ROWS_A_BATCH)
+                queries.append(stack.enter_context(closing(ahead(reader))))
+            is_last = False
+            for batch in chain.from_iterable(zip_longest(*queries)):
+                if batch is not None:
+                    if is_last:
+                        raise BillingError(
+                            f"{self.gathered} lost the order of its rows on the way to a file, so nothing was written: "
+                            "export again, and report this if it stays"
+                        )
+                    is_last = batch.num_rows < ROWS_A_BATCH
+                    yield batch
 
 
 @dataclass(frozen=True, slots=True)

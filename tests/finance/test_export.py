@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import resource
 from datetime import date
 from pathlib import Path
 
@@ -218,3 +219,16 @@ def test_a_disk_that_fills_up_leaves_the_old_export(settings: Settings, monkeypa
     monkeypatch.undo()
     assert contents(settings.exports_dir(MONTH)) == before
     assert [path.name for path in settings.exports_dir(MONTH).parent.iterdir()] == ["2026-10"]
+
+
+def test_a_file_that_cannot_grow_says_so_while_rows_are_still_worked_out(settings: Settings) -> None:
+    """The rows to come are asked for on a thread; it must have ended before the warehouse is closed."""
+    build(settings, out_line_items=[line(mailbox_id=number) for number in range(2000)])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(StorageFailed, match=r"finance_lines\.csv cannot be used; the file-size limit"):
+            export_month(settings, MONTH)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(settings.exports_dir(MONTH).parent.iterdir()) == []
