@@ -129,8 +129,9 @@ def _require_decided(findings: Any, month: date, accepted: set[str]) -> None:
         if len(still_open) > _SHOWN
         else ""
     )
+    counted = "1 open finding" if len(still_open) == 1 else f"{len(still_open)} open findings"
     raise Refused(
-        f"{month_text(month)} has {len(still_open)} open findings of severity error, so it is not closed: accept each "
+        f"{month_text(month)} has {counted} of severity error, so it is not closed: accept each "
         f"by --accept FINDING --why TEXT, or decide by `findings set FINDING accepted|disputed|resolved --note TEXT`:\n"
         f"{shown}{more}"
     )

@@ -139,8 +139,11 @@ def _sheets(connection: warehouse.Connection, settings: Settings, log: Log, mont
         amounts=_JUDGED,
         totals=_JUDGED,
     )
-    # what nobody accepted or called resolved is contested
-    contested = findings.filter("state IN ('open', 'disputed')").project("finding_id, state, note")
+    # what nobody accepted or called resolved is contested; that the service answers otherwise than before is for the
+    # books alone, unless somebody says that it is to be contested
+    contested = findings.filter("state = 'disputed' OR state = 'open' AND check_name <> 'restated'").project(
+        "finding_id, state, note"
+    )
     yield Sheet(
         "dispute_{}.csv",
         of_month(connection.table("out_disputes"), month).join(contested, "finding_id"),

@@ -29,7 +29,7 @@ proofs AS (
                 ' = ', plain_text(product)
             ),
             '; ' ORDER BY slice
-        ) || concat('. Expected ', plain_text(any_value(expected_amount)), ': ', any_value(rule)) AS words
+        ) || concat('. Expected ', csv_amount(any_value(expected_amount)), ': ', any_value(rule)) AS words
     FROM out_line_proofs
     SEMI JOIN claims USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
     GROUP BY network_id, mailbox_id, reporting_month, account_report, measure_field
@@ -60,7 +60,14 @@ SELECT
     claims.expected_amount,
     claims.difference AS amount_claimed,
     claims.explanation,
-    proofs.words AS proof,
+    -- a finding about a whole invoice has no line, and its proof is the subtraction
+    coalesce(
+        proofs.words,
+        concat(
+            csv_amount(claims.billed_amount), ' billed less ', csv_amount(claims.expected_amount), ' due is ',
+            csv_amount(claims.difference)
+        )
+    ) AS proof,
     lines.response_sha256,
     claims.finding_id
 FROM claims

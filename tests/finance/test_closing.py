@@ -67,7 +67,7 @@ def test_open_errors_keep_a_month_open_until_each_is_accepted(settings: Settings
     with pytest.raises(Refused, match=r"2 open findings of severity error.*--accept FINDING") as refused:
         close(settings)
     assert ids[0] in str(refused.value)
-    with pytest.raises(Refused, match="1 open findings"):
+    with pytest.raises(Refused, match="1 open finding of"):
         close(settings, {ids[0]: "within our tolerance"})
     with pytest.raises(SettingsError, match="without a reason"):
         close(settings, {ids[0]: "fine", ids[1]: " "})

@@ -124,10 +124,10 @@ def _reasons(accept: Sequence[str], why: Sequence[str]) -> Mapping[str, str]:
     """A reason for each finding to accept; raises `SettingsError` when they do not pair up."""
     if why and not accept:
         raise SettingsError("--why gives the reason for an --accept: name the finding")
+    if accept and not why:
+        raise SettingsError("accepting a finding wants a reason: give one by --why for each --accept, or one for all")
     if len(why) not in (1, len(accept)) and accept:
-        raise SettingsError(
-            f"{len(accept)} findings to accept and {len(why)} reasons: give one --why each, or one for all"
-        )
+        raise SettingsError(f"--accept is given {len(accept)} times and --why {len(why)} times: give one each, or one")
     return dict(zip(accept, [why[0]] * len(accept) if len(why) == 1 else why, strict=True))
 
 
