@@ -5,6 +5,8 @@
 -- how much; on the chosen reading's own row they are those of its widest open question.
 -- `pinned_difference`, on a reading that the user pinned: what its lines would be expected to cost more (or, below 0, less) than
 -- under the reading that the lines alone would choose.
+-- `shown_schedule`: which schedule a sliced line past the first tier shows (tier reached, first tier, varies). `months_billed`: for how many
+-- months at most an account was billed by a level with LimitedMonths.
 WITH missed_lines AS (
     -- the lines of a set come in order of Actual, so the first that a reading misses is the smallest
     SELECT
@@ -100,10 +102,14 @@ SELECT
         AS pinned_difference,
     sets.first_month,
     sets.last_month,
-    rules.rule
+    concat(rules.rule, habits.words) AS rule,
+    habits.shown_schedule,
+    habits.limited_months,
+    habits.months_billed
 FROM core_reading_scores AS scores
 INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
 INNER JOIN core_sets AS sets USING (set_no)
+INNER JOIN core_set_habits AS habits USING (set_no)
 INNER JOIN core_chosen_readings AS chosen USING (set_no)
 INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
 INNER JOIN core_reading_rules AS rules ON rules.set_no = scores.set_no AND rules.reading_no = scores.reading_no
@@ -146,11 +152,15 @@ SELECT
     missed.expected_amount AS counter_example_reading_amount,
     sets.first_month,
     sets.last_month,
-    rules.rule
+    concat(rules.rule, habits.words) AS rule,
+    habits.shown_schedule,
+    habits.limited_months,
+    habits.months_billed
 FROM core_money_scores AS scores
 INNER JOIN core_money_readings AS readings USING (reading_no)
 INNER JOIN core_money_rules AS rules USING (reading_no)
 INNER JOIN core_sets AS sets USING (set_no)
+INNER JOIN core_set_habits AS habits USING (set_no)
 INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
 INNER JOIN core_money_chosen AS chosen ON chosen.set_no = scores.set_no
 LEFT JOIN (

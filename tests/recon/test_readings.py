@@ -444,3 +444,10 @@ def test_a_line_past_the_last_tier_is_explained_without_comparison(built: Connec
     text = explanation(built, Key(NETWORK, own_mailbox(BOUNDED, 5), MONTH, *TRANS)).text()
     assert "Proof        none: no reading gives a price for this quantity\n" in text
     assert "Otherwise" not in text
+
+
+def test_which_schedule_a_line_past_the_first_tier_shows(built: Connection) -> None:
+    """The last line of PROOF reaches the third tier, but shows the second."""
+    assert chosen(built, GRADUATED)["shown_schedule"] == "tier reached"
+    assert chosen(built, PROOF)["shown_schedule"] == "varies"
+    assert chosen(built, WIRE_TRANS)["shown_schedule"] is None

@@ -37,6 +37,7 @@ READ_THE_PARTS = {
     "fail_double_billed": {"core_lines"},
     "fail_invoice_line_differs": {"core_line_faults"},
     "info_price_changed": {"core_lines"},
+    "core_set_habits": {"core_limited_accounts", "core_shown_tiers"},
     "out_readings": {"core_pinned_differences", "core_trial_lines"},
     "warn_reading_undecided": {"core_lines"},
     "warn_tier_gap": {"core_lines", "core_suspects"},

@@ -1,0 +1,19 @@
+-- One row per schedule set billed slice by slice: of its right lines that go past the first tier, how many show which schedule.
+WITH sliced AS (
+    SELECT chosen.set_no
+    FROM core_chosen_readings AS chosen
+    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+    WHERE chosen.verdict <> 'none_fits' AND readings.model IN ('graduated', 'stacked_flat')
+)
+SELECT
+    lines.set_no,
+    count(*) AS lines,
+    count(*) FILTER (WHERE lines.shown_tier = expected.expected_tier) AS lines_showing_reached,
+    count(*) FILTER (WHERE lines.shown_tier = 1) AS lines_showing_first
+FROM core_lines AS lines
+INNER JOIN core_expected AS expected ON expected.set_no = lines.set_no AND expected.actual = lines.actual AND expected.expected_tier > 1
+SEMI JOIN sliced ON sliced.set_no = lines.set_no
+WHERE lines.shown_tier IS NOT NULL
+    AND lines.amount = expected.expected_amount
+    AND lines.quantity_billed = expected.expected_quantity_billed
+GROUP BY lines.set_no
