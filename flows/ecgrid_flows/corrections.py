@@ -55,7 +55,7 @@ from ecgrid_flows.sheets import (
 )
 from ecgrid_flows.store import Store, disk_errors
 from ecgrid_flows.warehouse import of_month
-from ecgrid_transforms.money import ZERO, Decimal
+from ecgrid_transforms.money import ZERO, Decimal, total
 from ecgrid_transforms.period import month_text, parse_month
 
 __all__ = [
@@ -366,7 +366,7 @@ def _charges(connection: warehouse.Connection, found: Pairs, month: date) -> dic
             for group in groups
         ]
         for group, amount in changed.items():
-            before[group] = before.get(group, ZERO) + amount
+            before[group] = total([before.get(group, ZERO), amount])
     return charges
 
 

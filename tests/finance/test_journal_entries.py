@@ -1,6 +1,7 @@
 """The journal balances for any input, says what it was made from, and refuses a chart that it cannot follow."""
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -71,6 +72,25 @@ def test_the_payable_is_the_exact_sum_rounded_once(given_charges: list[Charge]) 
     lines = entries(one, read_chart(SHIPPED), "USD")
     payable = total([(e.credit or ZERO) - (e.debit or ZERO) for e in lines if e.account == "2000"])
     assert payable == rounded(total([c.amount for c in one]), 2)
+
+
+@given(charges, st.lists(st.decimals(-(10**15), 10**15, places=10), min_size=12, max_size=12))
+def test_a_journal_and_its_steps_end_where_a_new_journal_would(first: list[Charge], amounts: list[Decimal]) -> None:
+    changed = [replace(charge, amount=amount) for charge, amount in zip(first, amounts, strict=False)]
+    steps = [
+        replace(charge, before=charge.amount, amount=total([after.amount, -charge.amount]), suffix="-C1")
+        for charge, after in zip(first, changed, strict=True)
+    ]
+    shipped = read_chart(SHIPPED)
+
+    def balances(lines: list[Entry]) -> dict[tuple[str, date, int | None], Decimal]:
+        kept: dict[tuple[str, date, int | None], Decimal] = defaultdict(lambda: ZERO)
+        for entry in lines:
+            kept[entry.account, entry.date, entry.contract_id] += (entry.debit or ZERO) - (entry.credit or ZERO)
+        return {account: amount for account, amount in kept.items() if amount != ZERO}
+
+    told = [*entries(first, shipped, "USD"), *entries(steps, shipped, "USD")]
+    assert balances(told) == balances(entries(changed, shipped, "USD"))
 
 
 def test_the_order_of_the_charges_does_not_matter() -> None:

@@ -100,6 +100,7 @@ def close(
         raise SettingsError("--seal goes with --verify")
     reasons = _reasons(accept or [], why or [])
     from ecgrid_flows.closing import close_month
+    from ecgrid_flows.export import NEED_CURRENCY
 
     with _held(settings, "close") as store:
         done = close_month(settings, store, wanted, reasons)
@@ -118,6 +119,8 @@ def close(
             Text(f"{month_text(wanted)} is closed, with {len(done.exports)} files.\n{done.entry.sha256}")
         )
         context.stderr.print(Text("The second line is the seal: keep it somewhere else, for `close --verify --seal`."))
+    if settings.currency is None:
+        context.stderr.print(Text(f"Closed without {', '.join(NEED_CURRENCY)}: ECGRID_CURRENCY is not set."))
 
 
 def _reasons(accept: Sequence[str], why: Sequence[str]) -> Mapping[str, str]:
