@@ -203,6 +203,7 @@ class Puller:
         self._closed = False
         self._mended: set[tuple[str, date]] = set()
         self._kept: dict[date, Kept] = {}
+        self._outdated: dict[date, Mapping[Account, int]] = {}
         self._index: dict[tuple[str, date], dict[str, Place]] = {}
         self._new: set[tuple[str, date, str]] = set()
         self._since: dict[date, datetime | None] = {}
@@ -294,12 +295,17 @@ class Puller:
         """The keys of the month that raw answers already; in a refresh, those answered since it began (see `begin`)."""
         with self._lock:
             if month not in self._kept:
-                kept = Kept()
-                for _, answer in self._scan("line_items", month):
+                kept, outdated = Kept(), Kept()
+                for _, answer, counts in self._scan("line_items", month):
                     account, bit = _account_and_bit(answer.arguments)
-                    kept.note(account, bit, answer.outcome)
-                self._kept[month] = kept
+                    (kept if counts else outdated).note(account, bit, answer.outcome)
+                self._kept[month], self._outdated[month] = kept, outdated.lines
             return self._kept[month]
+
+    def outdated(self, month: date) -> Mapping[Account, int]:
+        """The keys of the month that have a line in raw by an answer that counts no longer."""
+        self.kept(month)
+        return self._outdated[month]
 
     def log_out(self) -> None:
         """Close the session until a call is made again; no call may be in flight."""
@@ -520,15 +526,15 @@ class Puller:
             return Incomplete(f"the service gives nothing but failures: {error}; run again to go on from here")
         return SettingsError(str(error)) if isinstance(error, errors.SettingsError) else Unreachable(str(error))
 
-    def _scan(self, feed: str, month: date) -> Iterator[tuple[Place, RawAnswer]]:
-        """The usable answers of a feed that count; what is torn or foreign is set aside first, once."""
+    def _scan(self, feed: str, month: date) -> Iterator[tuple[Place, RawAnswer, bool]]:
+        """The usable answers of a feed, and whether they count; what is torn or foreign is set aside first, once."""
         if (feed, month) not in self._mended:
             self._mended.add((feed, month))
             self.aside.extend(raw.mend(self.store, feed, month))
         since = self._since.get(month)
         for place, answer in raw.scan(self.store, feed, month):
-            if answer.is_usable and (since is None or answer.received_at >= since):
-                yield place, answer
+            if answer.is_usable:
+                yield place, answer, since is None or answer.received_at >= since
 
     def _place(self, feed: str, month: date, name: str) -> Place | None:
         """Where the latest usable answer of a call stands; the feed is read through once, and once for new ones."""
@@ -536,7 +542,9 @@ class Puller:
             if (feed, month) not in self._index or (feed, month, name) in self._new:
                 self._new = {new for new in self._new if new[:2] != (feed, month)}
                 self._index[feed, month] = {
-                    raw.name(answer.operation, answer.arguments): place for place, answer in self._scan(feed, month)
+                    raw.name(answer.operation, answer.arguments): place
+                    for place, answer, counts in self._scan(feed, month)
+                    if counts
                 }
             return self._index[feed, month].get(name)
 

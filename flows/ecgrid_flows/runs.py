@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -153,7 +154,7 @@ class Run:
         """What the plan left out and should not have, now that it was pulled.
 
         A void pair of the sample that is billed is asked of every account of its price list; a line of the trial
-        calculation whose key was never asked is asked.
+        calculation whose key was never asked is asked; and a line that an answer gave which counts no longer (`begin`).
         """
         scope, plan = self._plans[month]
         kept = self.puller.kept(month)
@@ -171,9 +172,9 @@ class Run:
                     "all the same: it is asked of all accounts of the list"
                 )
         wider = {account: by_list.get(asked.price_list_id, 0) for account, asked in planned.items()}
-        for account, pair in self._trial_pairs(scope):
+        for account, pairs in chain(self._trial_pairs(scope), self.puller.outdated(month).items()):
             if account in planned:
-                wider[account] = wider.get(account, 0) | pair
+                wider[account] |= pairs
         found = []
         for account, pairs in sorted(wider.items()):
             left = pairs & ~planned[account].pairs & ~kept.answered.get(account, 0)

@@ -177,21 +177,26 @@ def test_a_refresh_keeps_the_earlier_answers(tmp_path: Path, few_file: Path) -> 
 def test_what_was_answered_while_the_month_ran_is_asked_again_once_it_is_over(
     sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path
 ) -> None:
-    """A nightly look at the running month must not stand for the whole of it."""
+    """A nightly look at the running month must not stand for the whole; nor a line that nobody would ask today."""
     pulled(sandbox, tmp_path, accounts_file=few_file)
     store, running_still = LocalStore(tmp_path), datetime(2026, 10, 31, 3, 30, tzinfo=UTC)
     for feed in sorted(set(journal.FEED_OF.values())):
         for segment in journal.segments(store, feed, LAST_MONTH):
             lines = store.read(segment).splitlines(keepends=True)
             early = [replace(journal.decode(line), received_at=running_still) for line in lines]
+            billed = next((answer for answer in early if answer.outcome == "line"), None)
+            if billed is not None:
+                gone = {"AccountReport": "TrafficSpecial", "MeasureField": "MigratedTPs"}
+                early.append(replace(billed, arguments={**billed.arguments, **gone}))
             store.write(segment, b"".join(map(journal.encode, early)))
     tally = pulled(sandbox, tmp_path, accounts_file=few_file)
-    found = rows(tmp_path, "line_items")
+    found, history = rows(tmp_path, "line_items"), rows(tmp_path, "line_item_history")
     assert tally.calls == len(rows(tmp_path, "calls"))
     assert tally.lines == len(found) > 0
     assert all(row["pulled_at"] > datetime(2026, 11, 1, tzinfo=UTC) for row in found)
-    history = rows(tmp_path, "line_item_history")
-    assert len(history) == len(found)
+    assert len(history) == len(found) + 1
+    assert "TrafficSpecial" in {row["account_report"] for row in history if row["measure_field"] == "MigratedTPs"}
+    assert "TrafficSpecial" not in {row["account_report"] for row in found if row["measure_field"] == "MigratedTPs"}
     assert {row["pulled_at"] for row in history} == {running_still}
     assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == 0, "what is of the whole month is not"
 
