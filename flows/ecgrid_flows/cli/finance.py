@@ -65,6 +65,12 @@ def export(
             context.stdout.print(Text(str(path)))
     if settings.currency is None:
         context.stderr.print(Text(f"Left out: {', '.join(NEED_CURRENCY)}. {NO_CURRENCY}."))
+    else:
+        for one, paths in written.items():
+            if not {path.name for path in paths}.issuperset(NEED_CURRENCY):
+                context.stderr.print(
+                    Text(f"{month_text(one)} was closed without {', '.join(NEED_CURRENCY)}: `reopen` it to get them.")
+                )
 
 
 def close(
