@@ -38,6 +38,7 @@ __all__ = [
     "ahead",
     "field_types",
     "guarded",
+    "joined_cells",
     "read_table",
     "schema_of",
     "unguarded",
@@ -131,20 +132,23 @@ def write_relation(
     form: CsvForm | None = None,
     schema: pa.Schema | None = None,
     also: Callable[[pa.RecordBatch], None] | None = None,
-    read: Callable[[Callable[[Any], Any]], Batches] | None = None,
+    read: Callable[[Callable[..., Any]], Batches] | None = None,
+    cells: Mapping[str, str] | None = None,
 ) -> Written:
     """Write the DuckDB relation `rows`, in its order, to the new file `target`, in one pass over it.
 
     Columns named in `amounts` are money and show at least two decimals; `totals` are added up. `schema` is that of
     `rows`, where it is known already. `also` gets every batch of rows as Arrow, in the same order. `read` runs what is
-    made of `rows` in a way of its own, say in parts: given how a relation becomes lines, it gives their batches. Raises
-    `StorageFailed` when the disk does not take it; the file may then be half written.
+    made of `rows` in a way of its own, say in parts: given how a relation becomes lines (and which columns to keep), it
+    gives their batches. `cells` has the expression of a column's cell where that is not to be worked out from
+    the column; an empty one where the cell before holds it too. Raises `StorageFailed` when the disk does not take it;
+    the file may then be half written.
     """
     form, schema = form or CsvForm(), schema or schema_of(rows)
     kept = schema.names if also else totals
 
-    def lines_of(rows: Any) -> Any:
-        return _with_lines(rows, schema, amounts, form, kept)
+    def lines_of(rows: Any, beside: Sequence[str] = ()) -> Any:
+        return _with_lines(rows, schema, amounts, form, (*kept, *beside), cells or {})
 
     # closed here, whatever happens: a query that still runs on its thread would keep the warehouse from being closed
     with closing(read(lines_of) if read else ahead(lines_of(rows).to_arrow_reader(ROWS_A_BATCH))) as batches:
@@ -176,10 +180,24 @@ def write_groups(
     return written
 
 
-def _with_lines(rows: Any, schema: pa.Schema, amounts: Sequence[str], form: CsvForm, kept: Sequence[str]) -> Any:
-    """The columns `kept` of a relation, and each row's line of the file."""
-    cells = ", ".join(_cell(field, field.name in amounts) for field in schema)
-    line = f"concat_ws('{form.delimiter}', {cells}) || chr(13) || chr(10) AS {_quoted(_LINE)}"
+def joined_cells(columns: Sequence[str], schema: pa.Schema, amounts: Sequence[str], form: CsvForm) -> str:
+    """What makes the cells of these columns, with the delimiters between them, as an expression."""
+    cells = ", ".join(_cell(schema.field(name), name in amounts) for name in columns)
+    return f"concat_ws('{form.delimiter}', {cells})"
+
+
+def _with_lines(
+    rows: Any,
+    schema: pa.Schema,
+    amounts: Sequence[str],
+    form: CsvForm,
+    kept: Sequence[str],
+    cells: Mapping[str, str] | None = None,
+) -> Any:
+    """The columns `kept` of a relation, and each row's line of the file; `cells` as for `write_relation`."""
+    shown = [(cells or {}).get(field.name, _cell(field, field.name in amounts)) for field in schema]
+    delimited = f", '{form.delimiter}', ".join(cell for cell in shown if cell)
+    line = f"concat({delimited}, chr(13), chr(10)) AS {_quoted(_LINE)}"
     return rows.project(", ".join([*map(_quoted, kept), line]))
 
 

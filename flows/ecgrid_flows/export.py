@@ -33,7 +33,9 @@ from ecgrid_flows.sheets import (
     KEY,
     MANIFEST,
     NO_CURRENCY,
+    PLACE,
     Parted,
+    Repeating,
     Sheet,
     focus_sheet,
     form_words,
@@ -53,6 +55,13 @@ from ecgrid_transforms.period import month_text
 __all__ = ["NEED_CURRENCY", "NO_CURRENCY", "export_month", "read_export"]
 
 NEED_CURRENCY = ("journal.csv", "focus_1_2.csv", "focus_1_2.parquet")
+#: Columns of finance_lines.csv that say the same on many lines: those of an account, and of a price and its reading.
+_ACCOUNT = ("network_id", "mailbox_id", "account_name", "contract_id", "system_object", "system_id", "system_name")
+_PRICE = (
+    *("reporting_month", "account_report", "measure_field", "price_list_id", "price_list_description", "reading"),
+    *("verdict", "is_taxable", "level", "level_name", "model", "schedule_id", "schedule_rate", "schedule_block"),
+)
+_PRICE_KEY = ("price_list_id", "account_report", "measure_field", "level", "schedule_id")
 _JUDGED = ("billed_amount", "expected_amount", "difference")
 
 
@@ -119,9 +128,13 @@ def _sheets(connection: warehouse.Connection, settings: Settings, log: Log, mont
     """Every file of the month's export but the manifest."""
     yield Sheet(
         "finance_lines.csv",
-        Parted(connection, "out_line_items", lambda seen: of_month(seen.table("out_finance_lines"), month)),
+        Parted(connection, "out_line_items", lambda seen: _placed(of_month(seen.table("out_finance_lines"), month))),
         amounts=_JUDGED,
         totals=("quantity_billed", *_JUDGED),
+        repeating=(
+            Repeating(_ACCOUNT, by=("network_id", "mailbox_id", "system_id")),
+            Repeating(_PRICE, by=(*_PRICE_KEY, "reading_id", "verdict", "is_taxable")),
+        ),
     )
     summed = ("billed_amount", "expected_amount", "difference", "unproved_amount", "taxable_amount")
     yield Sheet(
@@ -155,7 +168,7 @@ def _sheets(connection: warehouse.Connection, settings: Settings, log: Log, mont
     if settings.currency:
         journal = journal_of(settings, _charges(connection, month), settings.currency)
         yield journal_sheet(connection, journal, "journal.csv")
-        focus = Parted(connection, "core_charge_terms", lambda seen: of_month(seen.table("out_focus"), month))
+        focus = Parted(connection, "core_charge_terms", lambda seen: _placed(of_month(seen.table("out_focus"), month)))
         yield focus_sheet(focus, "focus_1_2", settings.currency)
 
 
@@ -164,6 +177,11 @@ def _charges(connection: warehouse.Connection, month: date) -> Iterator[Charge]:
     amounts = of_month(connection.table("out_journal_amounts"), month)
     for row in amounts.project("* EXCLUDE (lines)").to_arrow_table().to_pylist():
         yield Charge(**row)
+
+
+def _placed(rows: Any) -> Any:
+    """Rows that are in the order of `KEY`, and of each a number that rises with its account."""
+    return rows.project(f'*, network_id::BIGINT * 4294967296 + mailbox_id AS "{PLACE}"')
 
 
 #: What else may be behind a file that does not tie.

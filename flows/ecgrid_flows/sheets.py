@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import date
-from itertools import chain, zip_longest
+from itertools import chain, groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ecgrid_flows import journal_entries, warehouse
@@ -25,6 +26,7 @@ from ecgrid_flows.csv_files import (
     Written,
     ahead,
     field_types,
+    joined_cells,
     read_table,
     schema_of,
     write_groups,
@@ -42,7 +44,9 @@ __all__ = [
     "KEY",
     "MANIFEST",
     "NO_CURRENCY",
+    "PLACE",
     "Parted",
+    "Repeating",
     "Sheet",
     "focus_sheet",
     "form_of",
@@ -68,9 +72,23 @@ MEMORY_LIMIT = "1000MiB"
 _GATHERED = "gathered"
 #: Parts of a file that are worked out at the same time; each takes some 100 MB.
 _AT_ONCE = 2
+#: Column by which a row's place is known on its way to a file.
+PLACE = "place in the file"
 KEY = ("network_id", "mailbox_id", "reporting_month", "account_report", "measure_field")
 #: The same key in out_focus.
 FOCUS_KEY = ("network_id", "mailbox_id", "reporting_month", "x_AccountReport", "x_MeasureField")
+#: What FOCUS says of an account, and of a single line beside its decimals; all else goes with the kind of charge.
+_FOCUS_ACCOUNT = (
+    *("BillingAccountId", "BillingAccountName", "BillingAccountType", "BillingCurrency", "InvoiceId"),
+    *("InvoiceIssuerName", "SubAccountId", "SubAccountName", "SubAccountType", "x_BillingAccountName"),
+    *("x_ContractId", "x_SubAccountName"),
+)
+_FOCUS_LINE = ("x_LineDate", "x_LineItemNumber", "x_Part", "x_ResponseSha256")
+#: What tells one kind of charge from another, in core_charge_terms.
+_FOCUS_KIND = (
+    *("price_list_id", "account_report", "measure_field", "category", "level", "schedule_id", "line_level"),
+    *("pricing_unit", "description", "is_taxable", "reading_id", "verdict", "pricing_quantity IS NULL"),
+)
 #: A decimal of at most ten places with nine; small ones on 64 bits, where DuckDB is many times as fast.
 _NINE_PLACES = (
     "CASE WHEN abs({0}) < 99999999 THEN {0}::DECIMAL(18, 10)::DECIMAL(18, 9)::DECIMAL(38, 9) "
@@ -82,8 +100,9 @@ _NINE_PLACES = (
 class Parted:
     """Rows that follow a gathered table, each from one of its rows, so that they can be worked out part by part.
 
-    `rows_of` gives the rows that a connection sees. Several threads of DuckDB's would hand the rows of one query over
-    as they get ready, whatever their order; several queries that take turns at the parts keep it.
+    `rows_of` gives the rows that a connection sees, with `PLACE` among their columns: a whole number that never falls
+    from row to row. Several threads of DuckDB's would hand the rows of one query over as they get ready, whatever
+    their order; several queries that take turns at the parts keep it.
     """
 
     connection: warehouse.Connection
@@ -91,38 +110,80 @@ class Parted:
     rows_of: Callable[[warehouse.Connection], Any]
 
     def whole(self) -> Any:
-        """All rows, as a relation."""
-        return self.rows_of(self.connection)
+        """All rows, as a relation, without their places."""
+        return self.rows_of(self.connection).project(f"* EXCLUDE ({listed([PLACE])})")
 
     def project(self, columns: str) -> "Parted":
         """The same rows with other columns."""
-        return replace(self, rows_of=lambda connection: self.rows_of(connection).project(columns))
+        rows_of = self.rows_of
+        return replace(self, rows_of=lambda seen: rows_of(seen).project(f"{columns}, {listed([PLACE])}"))
 
-    def batches(self, made_of: Callable[[Any], Any]) -> Batches:
+    def beside(self, table: str, same: str) -> "Parted":
+        """The same rows, each with the columns of the row of a gathered table that it fits, if there is one."""
+        rows_of, name = self.rows_of, f"{_GATHERED}.main.{table}"
+        return replace(self, rows_of=lambda seen: rows_of(seen).join(seen.table(name), same, how="left"))
+
+    def one_of_each(self, by: Sequence[str], most: int) -> Any:
+        """One of the rows for each combination that the gathered table has in `by`; None if they are above `most`."""
+        cursor = self.connection.cursor()
+        combinations = cursor.table(f"{_GATHERED}.main.{self.gathered}").aggregate("min(rowid) AS row", ", ".join(by))
+        first = combinations.project("row").to_arrow_table()
+        if first.num_rows > most:
+            return None
+        warehouse.register(cursor, "first_of_each", first)
+        _show(cursor, self.gathered, "WHERE rowid IN (FROM first_of_each)")
+        return self.rows_of(cursor)
+
+    def count(self) -> int:
+        """How many rows there are."""
+        ((count,),) = self.connection.table(self.gathered).aggregate("count(*)").fetchall()
+        return int(count)
+
+    def batches(self, made_of: Callable[..., Any]) -> Batches:
         """What `made_of` makes of the rows, in the order of the gathered table, by `_AT_ONCE` queries at the same time.
 
         A part has as many rows as a batch, so the batches of the queries take turns. Few rows have one query, for a
-        plan costs more than they do.
+        plan costs more than they do. `made_of` gets rows, and the names of columns that it has to keep.
         """
-        ((count,),) = self.connection.table(self.gathered).aggregate("count(*)").fetchall()
-        at_once = _AT_ONCE if count > ROWS_A_BATCH else 1
+        at_once = _AT_ONCE if self.count() > ROWS_A_BATCH else 1
         with ExitStack() as stack:
             queries = []
+            # a join with a table larger than the rows would be turned round, and give rows in the order of that table
+            self.connection.execute("SET disabled_optimizers = 'build_side_probe_side'").fetchall()
             for turn in range(at_once):
                 cursor = self.connection.cursor()
                 _show(cursor, self.gathered, f"WHERE rowid // {ROWS_A_BATCH} % {at_once} = {turn}")
-                reader = made_of(self.rows_of(cursor)).to_arrow_reader(ROWS_A_BATCH)
+                reader = made_of(self.rows_of(cursor), [PLACE]).to_arrow_reader(ROWS_A_BATCH)
                 queries.append(stack.enter_context(closing(ahead(reader))))
-            is_last = False
+            self.connection.execute("RESET disabled_optimizers").fetchall()
+            is_last, place = False, 0
             for batch in chain.from_iterable(zip_longest(*queries)):
-                if batch is not None:
-                    if is_last:
+                if batch is not None and batch.num_rows:
+                    if is_last or not _is_rising(batch.column(PLACE), place):
                         raise BillingError(
                             f"{self.gathered} lost the order of its rows on the way to a file, so nothing was written: "
                             "export again, and report this if it stays"
                         )
-                    is_last = batch.num_rows < ROWS_A_BATCH
-                    yield batch
+                    is_last, place = batch.num_rows < ROWS_A_BATCH, batch.column(PLACE)[-1].as_py()
+                    yield batch.drop_columns([PLACE])
+
+
+def _is_rising(places: pa.Array, begin: int) -> bool:
+    """Whether no place is below the one before it, the first not below `begin`."""
+    steps = pc.subtract(places[1:], places[:-1])
+    return bool(places[0].as_py() >= begin and (pc.min(steps).as_py() or 0) >= 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeating:
+    """Columns of a file whose cells repeat together, so that each combination is turned into text once.
+
+    `by` are expressions over the gathered table that tell most combinations apart: one row stands for all that agree in
+    them. They decide how often a text is worked out, never what it is.
+    """
+
+    columns: tuple[str, ...]
+    by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +191,9 @@ class Sheet:
     """One file to write: a relation (whose column names and types are the file's), its order, and what is money.
 
     `order` must leave no ties that show; its columns need not be among `columns` (all of them by default). Without an
-    `order` the rows must be in order, as those of a `Parted` are. `totals` are the columns
-    whose sums stand in the manifest. With `parquet` the rows go into a Parquet file of that name as well. With `by`,
-    the first column of `order`, each of its values has a file, and stands for the braces in `name`.
+    `order` the rows must be in order, as those of a `Parted` are. `totals` are the columns whose sums stand in the
+    manifest. `repeating` is heeded in many `Parted` rows. With `parquet` the rows go into a Parquet file as well. With
+    `by`, the first column of `order`, each of its values has a file, and stands for the braces in `name`.
     """
 
     name: str
@@ -141,6 +202,7 @@ class Sheet:
     amounts: tuple[str, ...] = ()
     totals: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    repeating: tuple[Repeating, ...] = ()
     parquet: str | None = None
     by: str | None = None
 
@@ -234,6 +296,8 @@ def focus_sheet(charges: Any, stem: str, currency: str) -> Sheet:
         else:
             shown.append(name)
     rows = charges.project(", ".join(shown))
+    columns = tuple(name for name in names if name not in (*KEY, "place"))
+    of_others = {*_FOCUS_ACCOUNT, *_FOCUS_LINE, *decimals}
     order = (*FOCUS_KEY, *(name for name in ("x_Correction", "place") if name in names), "x_Part")
     return Sheet(
         f"{stem}.csv",
@@ -241,7 +305,11 @@ def focus_sheet(charges: Any, stem: str, currency: str) -> Sheet:
         order=() if isinstance(charges, Parted) else order,
         amounts=tuple(decimals),
         totals=("BilledCost", "EffectiveCost", "ListCost", "ContractedCost"),
-        columns=tuple(name for name in names if name not in (*KEY, "place")),
+        columns=columns,
+        repeating=(
+            Repeating(_FOCUS_ACCOUNT, by=("network_id", "mailbox_id")),
+            Repeating(tuple(name for name in columns if name not in of_others), by=_FOCUS_KIND),
+        ),
         parquet=f"{stem}.parquet",
     )
 
@@ -249,9 +317,10 @@ def focus_sheet(charges: Any, stem: str, currency: str) -> Sheet:
 def write_sheet(sheet: Sheet, folder: Path, form: CsvForm) -> dict[str, Any]:
     """Write the file or files of one sheet; what the manifest says of each."""
     rows, options = sheet.ordered(), dict[str, Any]()
+    schema = schema_of(rows.whole() if isinstance(rows, Parted) else rows)
     if isinstance(rows, Parted):
-        rows, options = rows.whole(), {"read": rows.batches}
-    schema = schema_of(rows)
+        parted, cells = _with_cells(rows, sheet, schema, form)
+        rows, options = rows.whole(), {"read": parted.batches, "cells": cells}
     options |= {"amounts": sheet.amounts, "totals": sheet.totals, "form": form, "schema": schema}
     if sheet.by is not None:
         none = f"no_{sheet.by.removesuffix('_id')}"
@@ -270,6 +339,40 @@ def write_sheet(sheet: Sheet, folder: Path, form: CsvForm) -> dict[str, Any]:
         )
     both = replace(written, size=path.stat().st_size, sha256=sha256_of(path))
     return {sheet.name: _file_words(written, schema), sheet.parquet: _file_words(both, schema)}
+
+
+def _with_cells(rows: Parted, sheet: Sheet, schema: pa.Schema, form: CsvForm) -> tuple[Parted, Mapping[str, str]]:
+    """The rows of a sheet with the cells of its `repeating` columns beside them, and where each column's cell is.
+
+    Columns of a group that follow one another in the file share a text. A row for which none was worked out, since `by`
+    does not tell all, has its cells worked out by itself. Few rows are left as they are, as is a group that hardly
+    repeats.
+    """
+    cells: dict[str, str] = {}
+    count, plain = rows.count(), rows
+    if count <= ROWS_A_BATCH:
+        return rows, cells
+    for number, group in enumerate(sheet.repeating):
+        table = sheet.name.replace(".csv", f"_cells_{number}")
+        runs = {run: joined_cells(run, schema, sheet.amounts, form) for run in _runs(group.columns, schema.names)}
+        told = [f'"{name}" AS "{name} of {table}"' for name in group.columns]
+        texts = [f'{text} AS "{run[0]} in {table}"' for run, text in runs.items()]
+        some = plain.one_of_each(group.by, most=count // 2)
+        if some is None:
+            continue
+        combinations = some.project(listed(group.columns)).distinct()
+        combinations.project(", ".join([*told, *texts])).create(f"{_GATHERED}.main.{table}")
+        same = " AND ".join(f'"{name}" IS NOT DISTINCT FROM "{name} of {table}"' for name in group.columns)
+        rows = rows.beside(table, same)
+        for run, text in runs.items():
+            made = f'"{run[0]} in {table}"'
+            cells |= {run[0]: f"CASE WHEN {made} IS NULL THEN {text} ELSE {made} END", **dict.fromkeys(run[1:], "")}
+    return rows, cells
+
+
+def _runs(group: Sequence[str], columns: Sequence[str]) -> list[tuple[str, ...]]:
+    """The columns of a group, those together that follow one another among `columns`."""
+    return [tuple(run) for is_in_group, run in groupby(columns, lambda name: name in group) if is_in_group]
 
 
 def write_parquet(rows: Any, path: Path) -> None:

@@ -17,7 +17,7 @@ from ecgrid_flows.csv_files import CsvForm
 from ecgrid_flows.errors import BillingError, NoSuchData, StorageFailed
 from ecgrid_flows.export import export_month, read_export
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.sheets import Parted, Sheet, gather, opened, read_manifest, write_sheet
+from ecgrid_flows.sheets import PLACE, Parted, Repeating, Sheet, gather, opened, read_manifest, write_sheet
 from ecgrid_transforms.money import Decimal
 
 from .world import MONTH, build, finding, line
@@ -181,18 +181,28 @@ def test_more_rows_than_one_part_come_in_their_order(settings: Settings, tmp_pat
     with contextlib.closing(warehouse.connect(settings.warehouse_path, read_only=False)) as connection:
         connection.execute(
             # 7,919 and 200,000 have no common factor, so that each number comes once
-            f"CREATE TABLE many AS SELECT DATE '{MONTH}' AS reporting_month, i * 7919 % {count} AS n "
+            f"CREATE TABLE many AS SELECT DATE '{MONTH}' AS reporting_month, i * 7919 % {count} AS n, "
+            f"'say \"' || n % 7 || '\"' AS name, '=' || n % 3 AS kind, n % 2 = 0 AS is_even "
             f"FROM range({count}) AS t (i)"
         ).fetchall()
     with opened(settings) as connection:
         gather(connection, "many", MONTH, ("n",))
-        rows = Parted(connection, "many", lambda seen: seen.table("many").project("n"))
-        written = write_sheet(Sheet("many.csv", rows, totals=("n",)), tmp_path, CsvForm())
-        less = Parted(connection, "many", lambda seen: seen.table("many").filter("n <> 5").project("n"))
+
+        def written_as(name: str, place: str, only: str = "true") -> dict[str, dict[str, int]]:
+            columns = f'name, n, kind, is_even, {place} AS "{PLACE}"'
+            rows = Parted(connection, "many", lambda seen: seen.table("many").filter(only).project(columns))
+            # kind and evenness go together in six ways, of which `by` lets two be worked out beforehand
+            repeating = (Repeating(("name",), by=("n % 7",)), Repeating(("kind", "is_even"), by=("is_even",)))
+            return write_sheet(Sheet(name, rows, totals=("n",), repeating=repeating), tmp_path, CsvForm())
+
+        written = written_as("many.csv", "n")
         with pytest.raises(BillingError, match="many lost the order of its rows"):
-            write_sheet(Sheet("less.csv", less, totals=("n",)), tmp_path, CsvForm())
+            written_as("less.csv", "n", "n <> 5")
+        with pytest.raises(BillingError, match="many lost the order of its rows"):
+            written_as("turned.csv", "-n")
     assert written["many.csv"]["rows"] == count
-    assert (tmp_path / "many.csv").read_text() == "\n".join(["n", *map(str, range(count))]) + "\n"
+    lines = [f'"say ""{n % 7}""",{n},"\'={n % 3}",{"true" if n % 2 == 0 else "false"}\r\n' for n in range(count)]
+    assert (tmp_path / "many.csv").read_bytes().decode() == "name,n,kind,is_even\r\n" + "".join(lines)
 
 
 def test_without_a_warehouse_it_says_what_to_do(settings: Settings) -> None:
