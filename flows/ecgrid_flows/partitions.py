@@ -58,7 +58,7 @@ _LOCAL_TO_CELL = (
     "core_rated_slices", "core_expected", "core_comparison_cases", "core_comparison_rated", "core_fault_cases",
     "core_fault_rated",
 )  # fmt: skip
-_GROUP = ("core_price_moves", "out_month_on_month", "warn_taxable_changed")
+_GROUP = ("core_price_moves", "core_money_moves", "out_month_on_month", "warn_taxable_changed")
 _LOCAL_TO_GROUP = ("core_move_cases", "core_move_rated")
 
 #: relation -> over what it is worked out; a relation that is not here is worked out over the whole.

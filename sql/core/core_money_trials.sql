@@ -10,17 +10,7 @@ WITH exact AS (
         roundings.rounding,
         units.unit,
         units.half,
-        CASE readings.rule
-            WHEN 'per_hundred' THEN bases.base_amount * sets.first_rate * 0.01
-            WHEN 'per_hundred_negated' THEN -bases.base_amount * sets.first_rate * 0.01
-            WHEN 'fraction' THEN bases.base_amount * sets.first_rate
-            WHEN 'fraction_negated' THEN -bases.base_amount * sets.first_rate
-            WHEN 'amount_is_base' THEN bases.base_amount
-            WHEN 'true_up' THEN greatest(sets.first_rate - bases.base_amount, 0)
-            WHEN 'whole_when_below' THEN CASE WHEN bases.base_amount < sets.first_rate THEN sets.first_rate ELSE 0 END
-            WHEN 'always' THEN sets.first_rate
-            ELSE 0
-        END::DECIMAL(38, 20) AS amount_exact
+        money_by_rule(readings.rule, sets.first_rate, bases.base_amount) AS amount_exact
     FROM core_money_bases AS bases
     INNER JOIN core_money_readings AS readings USING (kind, base)
     INNER JOIN core_sets AS sets USING (set_no)

@@ -66,3 +66,17 @@ CREATE OR REPLACE MACRO quotient(dividend, divisor) AS
             * 0.0000000001::DECIMAL(10, 10)
         )
     END::DECIMAL(28, 10);
+
+-- What a rule for money of other lines (reference_money_readings) makes of Rate and of the sum that it is taken of; not rounded.
+CREATE OR REPLACE MACRO money_by_rule(rule, rate, base_amount) AS
+    CASE rule
+        WHEN 'per_hundred' THEN base_amount * rate * 0.01
+        WHEN 'per_hundred_negated' THEN -base_amount * rate * 0.01
+        WHEN 'fraction' THEN base_amount * rate
+        WHEN 'fraction_negated' THEN -base_amount * rate
+        WHEN 'amount_is_base' THEN base_amount
+        WHEN 'true_up' THEN greatest(rate - base_amount, 0)
+        WHEN 'whole_when_below' THEN CASE WHEN base_amount < rate THEN rate ELSE 0 END
+        WHEN 'always' THEN rate
+        ELSE 0
+    END::DECIMAL(38, 20);

@@ -35,7 +35,7 @@ kept AS (
         lines.expected_amount AS expected,
         CASE
             WHEN lines.set_no IS NOT DISTINCT FROM earlier.set_no THEN lines.expected_amount
-            ELSE coalesce(moved.amount, lines.expected_amount)
+            ELSE coalesce(moved.amount, moved_money.amount, lines.expected_amount)
         END AS expected_by_former
     FROM results AS lines
     INNER JOIN pairs USING (reporting_month)
@@ -47,6 +47,12 @@ kept AS (
         AND earlier.reporting_month = pairs.previous_month
     LEFT JOIN core_sets AS sets ON sets.set_no = lines.set_no
     LEFT JOIN core_move_rated AS moved ON moved.set_no = earlier.set_no AND moved.actual = lines.actual
+    LEFT JOIN core_money_moves AS moved_money
+        ON moved_money.network_id = lines.network_id
+        AND moved_money.mailbox_id = lines.mailbox_id
+        AND moved_money.reporting_month = lines.reporting_month
+        AND moved_money.account_report = lines.account_report
+        AND moved_money.measure_field = lines.measure_field
 ),
 parts AS (
     SELECT
