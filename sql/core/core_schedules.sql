@@ -69,7 +69,8 @@ witnesses AS (
             ORDER BY
                 seen.lines DESC,
                 (seen.rate, seen.block, seen.allowance) IS NOT DISTINCT FROM (listed.rate, listed.block, listed.allowance) DESC,
-                seen.rate, seen.block, seen.allowance, seen.minimum, seen.maximum, seen.level
+                seen.rate, seen.block, seen.allowance, seen.minimum, seen.maximum, seen.level, seen.model,
+                seen.specified_network_id
         ) AS place,
         listed.schedule_id IS NOT NULL AS is_listed,
         listed.holds

@@ -11,7 +11,9 @@ WITH unlisted AS (
         AND listed.schedule_measure = seen.measure_field
     QUALIFY row_number() OVER (
         PARTITION BY seen.price_list_id, seen.reporting_month, seen.account_report, seen.measure_field, seen.schedule_id
-        ORDER BY seen.lines DESC, seen.rate, seen.block, seen.allowance, seen.minimum, seen.maximum, seen.level
+        ORDER BY
+            seen.lines DESC, seen.rate, seen.block, seen.allowance, seen.minimum, seen.maximum, seen.level, seen.model,
+            seen.specified_network_id
     ) = 1
 ),
 levels AS (
