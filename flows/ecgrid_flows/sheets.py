@@ -37,6 +37,7 @@ from ecgrid_flows.folders import put_in_place
 from ecgrid_flows.journal_entries import Charge
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import disk_errors
+from ecgrid_flows.warehouse import of_month
 from ecgrid_transforms.money import Decimal, plain
 
 __all__ = [
@@ -226,19 +227,23 @@ def opened(settings: Settings) -> "closing[warehouse.Connection]":
     return closing(connection)
 
 
-def gather(connection: warehouse.Connection, name: str, month: date, order: Sequence[str] = ()) -> None:
+def gather(
+    connection: warehouse.Connection, name: str, month: date, order: Sequence[str] = (), *, without: Sequence[str] = ()
+) -> None:
     """Work out one month of the relation `name` once, in `order`: from here on it holds that month and no other.
 
-    A temporary view of a table in memory stands in front of the warehouse's relation, for whatever reads it, until the
+    Columns that nobody will read are left out (`without`): what does not fit into memory goes to the disk and back. A
+    temporary view of a table in memory stands in front of the warehouse's relation, for whatever reads it, until the
     connection ends.
     """
-    ordered = f"ORDER BY {listed(order)}" if order else ""
-    rows = f"FROM main.{listed([name])} WHERE reporting_month = DATE '{month.isoformat()}' {ordered}"
     columns = connection.table_function("duckdb_columns").project("table_name").distinct().fetchall()
     if (name,) not in columns:
         raise NoSuchData(f"the warehouse has no {name}: an older version built it; `build` it again")
+    rows = of_month(connection.table(f"main.{name}"), month)
+    rows = rows.project(f"* EXCLUDE ({listed(without)})") if without else rows
+    rows = rows.order(listed(order)) if order else rows
     connection.execute("RESET threads").fetchall()
-    connection.execute(f"CREATE OR REPLACE TABLE {_GATHERED}.main.{listed([name])} AS {rows}").fetchall()
+    connection.execute(f"CREATE OR REPLACE TABLE {_GATHERED}.main.{listed([name])} AS {rows.sql_query()}").fetchall()
     connection.execute("SET threads = 1").fetchall()
     _show(connection, name)
 
