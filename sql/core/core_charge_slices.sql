@@ -62,7 +62,7 @@ judged AS (
         AND flat >= 0
         AND has_nine_places(pricing_quantity)
         AND has_nine_places(unit_price)
-        AND cost % 0.000000001 = 0
+        AND has_nine_places_product(pricing_quantity, unit_price, cost)
         AND has_nine_places(flat)
         AND has_nine_places(quantity) AS is_exact
     FROM priced

@@ -24,3 +24,14 @@ CREATE OR REPLACE MACRO has_nine_places(value) AS
         WHEN abs(value) < 99999999 THEN value::DECIMAL(18, 10) % 0.000000001::DECIMAL(18, 10) = 0
         ELSE value % 0.000000001 = 0
     END;
+
+-- Whether `product`, that of two DECIMAL(28,10), has at most nine decimals: so it is if the one has four and the other
+-- five, which 64 bits tell. (Cut and widened by steps of one type: DuckDB compares 64 bits with 64 bits.)
+CREATE OR REPLACE MACRO has_nine_places_product(quantity, price, product) AS
+    CASE
+        WHEN abs(quantity) < 99999999 AND abs(price) < 99999999
+            AND quantity::DECIMAL(18, 10)::DECIMAL(18, 4)::DECIMAL(18, 10) = quantity::DECIMAL(18, 10)
+            AND price::DECIMAL(18, 10)::DECIMAL(18, 5)::DECIMAL(18, 10) = price::DECIMAL(18, 10)
+            THEN true
+        ELSE product % 0.000000001 = 0
+    END;
