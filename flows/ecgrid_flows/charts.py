@@ -14,8 +14,8 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
-import vl_convert
 
+from ecgrid_flows.drawings import UNDRAWN, drawing
 from ecgrid_flows.frames import money, number, signed
 from ecgrid_transforms.money import ZERO, Decimal
 
@@ -26,7 +26,6 @@ __all__ = [
     "ORANGE",
     "PALETTE",
     "SKY",
-    "UNDRAWN",
     "VERMILION",
     "bars",
     "curves",
@@ -35,9 +34,6 @@ __all__ = [
     "trend",
     "waterfall",
 ]
-
-#: A variable of the environment: where it is set, charts are shown as their specification alone.
-UNDRAWN = "BILLING_CHARTS_UNDRAWN"
 
 # Okabe and Ito, "Color Universal Design" (2008).
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -367,12 +363,6 @@ def _finished(chart: Any, title: str, unit: str, describe: str, height: int) -> 
         )
     )
     return finished
-
-
-def drawing(spec: dict[str, Any], width: int = 720) -> str:
-    """A chart as SVG; one that fills its container is drawn `width` pixels wide."""
-    fixed = {**spec, "width": width} if spec.get("width") == "container" else spec
-    return str(vl_convert.vegalite_to_svg(fixed))
 
 
 def _offline(spec: dict[str, Any], **_metadata: object) -> dict[str, Any]:

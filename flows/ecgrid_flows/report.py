@@ -15,7 +15,7 @@ import re
 import tempfile
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -27,10 +27,10 @@ import jinja2
 import platformdirs
 from markdown_it import MarkdownIt
 
-from ecgrid_flows.charts import UNDRAWN, drawing
+from ecgrid_flows import warehouse
+from ecgrid_flows.drawings import UNDRAWN, drawing
 from ecgrid_flows.errors import BillingError, NoSuchData
 from ecgrid_flows.folders import put_file
-from ecgrid_flows.frames import Book
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import open_store
 from ecgrid_transforms.period import month_text
@@ -61,8 +61,8 @@ def report_month(settings: Settings, month: date) -> Path:
     Raises `NoSuchData` where there is no warehouse or no line of the month, `ReportFailed` when the notebook
     cannot be executed.
     """
-    with Book(settings.warehouse_path) as book:
-        book.month(month)
+    with closing(warehouse.connect(settings.warehouse_path)) as connection:
+        warehouse.require_month(connection, month)
     parameters = {
         "month": month_text(month),
         "data_dir": str(settings.local_dir.resolve()),

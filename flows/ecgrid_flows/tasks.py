@@ -4,7 +4,8 @@ Inside a flow run each step is reported to Prefect; called outside one (no Prefe
 function. Prefect's own in-process server is not used: a fresh one takes 15 s and more to come up and prints stack
 traces when it goes. Parameters carry months, account numbers and pairs, never a setting.
 
-Prefect is loaded when it is needed: that takes as long as pulling a month of a hundred accounts.
+Prefect is loaded when it is needed: that takes as long as pulling a month of a hundred accounts. So are the libraries
+of an export and a report, which a pull or a build has no use for.
 """
 
 import inspect
@@ -13,6 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import date
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,13 +23,9 @@ from typing import Any, Generic, ParamSpec, TypeVar
 from ecgrid_flows import partitions, runs, steps, warehouse
 from ecgrid_flows.built_by import building
 from ecgrid_flows.errors import BillingError, Unreachable
-from ecgrid_flows.export import export_month
-from ecgrid_flows.frames import Book
-from ecgrid_flows.page import at_stake
 from ecgrid_flows.plan import Asked
 from ecgrid_flows.pull import Tally
-from ecgrid_flows.report import report_month
-from ecgrid_transforms.money import Decimal
+from ecgrid_transforms.money import ZERO, Decimal, total
 from ecgrid_transforms.period import parse_month
 from ecgrid_transforms.schemas import FEEDS
 
@@ -235,22 +233,27 @@ build_partition = step("build-partition", is_heavy=True)(steps.build_partition)
 @step("check")
 def check(month: str) -> tuple[dict[str, int], int, Decimal]:
     """The month's findings by name, how many are errors, and the money at stake in errors and warnings."""
-    with Book(runs.current().settings.warehouse_path) as book:
-        found = book.out("out_findings", reporting_month=parse_month(month))
-    names = Counter(found["check_name"])
-    errors = int((found["severity"] == "error").sum())
-    over, under = at_stake(found)
-    return dict(sorted(names.items(), key=lambda item: (-item[1], item[0]))), errors, over + under
+    with closing(warehouse.connect(runs.current().settings.warehouse_path)) as connection:
+        rows = warehouse.of_month(connection.table("out_findings"), parse_month(month))
+        found = rows.project("check_name, severity, difference").to_arrow_table().to_pylist()
+    names = Counter(row["check_name"] for row in found)
+    errors = sum(row["severity"] == "error" for row in found)
+    differences = [abs(row["difference"] or ZERO) for row in found if row["severity"] in ("error", "warning")]
+    return dict(sorted(names.items(), key=lambda item: (-item[1], item[0]))), errors, total(differences)
 
 
 @step("export")
 def export(month: str) -> list[Path]:
     """The month's CSVs and their manifest; gives their paths."""
+    from ecgrid_flows.export import export_month
+
     return list(export_month(runs.current().settings, parse_month(month)))
 
 
 @step("report")
 def report(month: str) -> Path:
     """The month's HTML report; gives its path."""
+    from ecgrid_flows.report import report_month
+
     runs.current().reporter.say(f"{month}: writing the report")
     return report_month(runs.current().settings, parse_month(month))

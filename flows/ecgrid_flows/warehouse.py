@@ -799,7 +799,7 @@ def require_month(connection: Connection, month: date) -> None:
 
     A month without a line may be exported when it was pulled; one that nobody asked about may not.
     """
-    has_lines = of_month(connection.table("out_finance_lines"), month).limit(1).fetchall()
+    has_lines = of_month(connection.table("out_line_items"), month).limit(1).fetchall()
     if not has_lines and not was_pulled(connection, month):
         raise NoSuchData(
             f"the warehouse holds nothing of {month_text(month)}: "
