@@ -1,4 +1,7 @@
-"""A Dask cluster of two worker processes: the local run's result, line for line, though a worker is killed at work."""
+"""A Dask cluster of two worker processes: the local run's result, line for line, though a worker is killed at work.
+
+Dask and Prefect take seconds to load, in every process that collects tests: they are loaded by the tests that run them.
+"""
 
 import logging
 import os
@@ -12,20 +15,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import cloudpickle
-import distributed
 import pytest
 from billing import MONTHS, TELLING, Billed, lines, pull, relations, running
 from storage import Storage, fronting
 
-from ecgrid_flows import cluster, runs, tasks
+from ecgrid_flows import runs, tasks
 from ecgrid_flows.errors import Incomplete, SettingsError
 from ecgrid_flows.runs import Run
 from ecgrid_flows.settings import Secret, Settings
 from ecgrid_flows.store import LocalStore
-from ecgrid_flows.worker import Job, RunOnWorker, _require_same, service_of
+
+if TYPE_CHECKING:
+    from ecgrid_flows.worker import Job
 
 CONCURRENCY = 6
 
@@ -98,6 +103,10 @@ def test_a_stopped_run_and_killed_workers_change_nothing(local: Billed, counted:
 def test_a_running_cluster_serves_one_run_at_a_time(
     local: Billed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import distributed
+
+    from ecgrid_flows import cluster
+
     settings = local.settings(tmp_path / "data")
     for name, value in local_environment(settings).items():  # as whoever starts the workers has to
         monkeypatch.setenv(name, value)
@@ -151,11 +160,15 @@ def answers_in(raw: Path) -> int:
 
 
 @contextmanager
-def _job(settings: Settings) -> Iterator[Job]:
+def _job(settings: Settings) -> Iterator["Job"]:
+    from ecgrid_flows.worker import Job, service_of
+
     yield Job("1", "/data", 8, service_of(settings), ".cluster-1")
 
 
 def test_what_travels_to_a_worker_holds_no_secret() -> None:
+    from ecgrid_flows.worker import RunOnWorker
+
     settings = Settings(login_name="me", password=Secret("swordfish"), api_key=Secret("0123-key"))
     with _job(settings) as job:
         sent = cloudpickle.dumps(RunOnWorker(job))
@@ -166,6 +179,8 @@ def test_what_travels_to_a_worker_holds_no_secret() -> None:
 
 
 def test_a_worker_with_another_environment_is_refused() -> None:
+    from ecgrid_flows.worker import _require_same
+
     run = Settings(api_key=Secret("k"))
     with _job(run) as job:
         _require_same(job, run)
