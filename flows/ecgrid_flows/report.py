@@ -41,7 +41,7 @@ HERE = Path(__file__).resolve().parent
 TEMPLATES = HERE / "templates"
 
 #: What a kernel must not inherit: a notebook reads a file and needs no credentials.
-SECRETS = ("ECGRID_PASSWORD", "ECGRID_API_KEY", "ECGRID_LOGIN_NAME")
+SECRETS = ("ECGRID_PASSWORD", "ECGRID_API_KEY", "ECGRID_LOGIN_NAME", "ECGRID_SESSION_ID")
 INVENTED = "Invented data: every network, name, price and amount on this page comes from the built-in sandbox."
 CELL_TIMEOUT_S = 600
 #: The longest folder whose sockets' names are sure to fit (104 bytes on the narrowest system, unix(7) and BSD).

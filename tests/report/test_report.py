@@ -89,8 +89,9 @@ def test_a_kernel_gets_no_secret_and_leaves_nothing_in_home(
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("ECGRID_PASSWORD", "correct-horse")
     monkeypatch.setenv("ECGRID_API_KEY", "00000000-1111-2222-3333-444444444444")
+    monkeypatch.setenv("ECGRID_SESSION_ID", "22222222-3333-4444-5555-666666666666")
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(home / ".local/share/jupyter"))
-    secrets = "{'ECGRID_PASSWORD', 'ECGRID_API_KEY'}"
+    secrets = "{'ECGRID_PASSWORD', 'ECGRID_API_KEY', 'ECGRID_SESSION_ID'}"
     connection = "json.loads(get_connection_info())['transport']"
     imports = "import json, os, sys\nfrom ipykernel.connect import get_connection_info\n"
     code = f"{imports}[sorted(os.environ.keys() & {secrets}), sys.prefix, {connection}]"
