@@ -3,12 +3,15 @@
 -- Tolerance (reference_usage_tolerances): `absolute`; and where Actual is a whole number and the report is not, `per_parcel` for each parcel
 -- behind it, for KCs may be rounded up parcel by parcel before they are billed.
 WITH threefold AS (
-    -- only where a price list bills Total, To and From of one report do an account's lines tell on each other
-    SELECT price_list_id, account_report
-    FROM core_tiers
-    WHERE measure_field SIMILAR TO '(Total|To|From)(KCs|Trans)'
-    GROUP BY price_list_id, account_report
-    HAVING count(DISTINCT measure_field) >= 3
+    -- only where a price list bills Total, To and From of one report and unit do an account's lines tell on each other
+    SELECT price_list_id, account_report, unnest(measure_fields) AS measure_field
+    FROM (
+        SELECT price_list_id, account_report, measure_field LIKE '%KCs' AS is_in_kcs, list(DISTINCT measure_field) AS measure_fields
+        FROM core_tiers
+        WHERE measure_field SIMILAR TO '(Total|To|From)(KCs|Trans)'
+        GROUP BY ALL
+    )
+    WHERE len(measure_fields) = 3
 ),
 ends AS (
     SELECT
@@ -21,8 +24,7 @@ ends AS (
         sum(actual) FILTER (WHERE measure_field NOT LIKE 'Total%') AS stated_quantity,
         count(*) AS lines
     FROM core_lines
-    SEMI JOIN threefold USING (price_list_id, account_report)
-    WHERE measure_field IN ('TotalKCs', 'ToKCs', 'FromKCs', 'TotalTrans', 'ToTrans', 'FromTrans')
+    SEMI JOIN threefold USING (price_list_id, account_report, measure_field)
     GROUP BY ALL
     HAVING bool_or(measure_field LIKE 'Total%')
         AND bool_or(measure_field LIKE 'From%')
