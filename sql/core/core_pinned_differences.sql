@@ -1,6 +1,12 @@
 -- One row per schedule set whose reading the user pinned against its lines: what they would be expected to cost more (below 0, less).
+WITH pinned AS (
+    SELECT set_no
+    FROM core_chosen_readings
+    WHERE inferred_reading_no <> reading_no
+)
 SELECT cases.set_no, sum((rated.amount - inferred_rated.amount) * quantities.lines) AS difference
 FROM core_rating_cases AS cases
+SEMI JOIN pinned ON pinned.set_no = cases.set_no
 INNER JOIN core_rating_cases AS inferred
     ON inferred.set_no = cases.set_no AND inferred.actual = cases.actual AND inferred.role = 'inferred'
 INNER JOIN core_rated AS rated ON rated.case_id = cases.case_id
