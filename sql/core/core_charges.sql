@@ -43,7 +43,7 @@ charged AS (
                 schedule_rate >= 0
                 AND has_nine_places(schedule_rate)
                 AND has_nine_places(quantity_billed)
-                AND try(quantity_billed * schedule_rate) % 0.000000001 = 0
+                AND has_nine_places_product(quantity_billed, schedule_rate, try(quantity_billed * schedule_rate))
                 AND round(try(quantity_billed * schedule_rate), 2) = amount,
                 false
             )

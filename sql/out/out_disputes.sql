@@ -29,7 +29,7 @@ proofs AS (
                 ' = ', plain_text(product)
             ),
             '; ' ORDER BY slice
-        ) || concat('. Expected ', csv_amount(any_value(expected_amount)), ': ', any_value(rule)) AS words
+        ) || concat('. Expected ', money_text(any_value(expected_amount)), ': ', any_value(rule)) AS words
     FROM out_line_proofs
     SEMI JOIN claims USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
     GROUP BY network_id, mailbox_id, reporting_month, account_report, measure_field
@@ -64,8 +64,8 @@ SELECT
     coalesce(
         proofs.words,
         concat(
-            csv_amount(claims.billed_amount), ' billed less ', csv_amount(claims.expected_amount), ' due is ',
-            csv_amount(claims.difference)
+            money_text(claims.billed_amount), ' billed less ', money_text(claims.expected_amount), ' due is ',
+            money_text(claims.difference)
         )
     ) AS proof,
     lines.response_sha256,

@@ -111,7 +111,7 @@ RELATIONS: dict[str, pa.Schema] = {
     "raw_invoices": INVOICES,
 }
 #: The macros that they use.
-MACROS = ("csv", "decimals", "focus")
+MACROS = ("csv", "decimals", "focus", "readings")
 #: What this part of the project builds on them.
 BUILT = (
     "out_finance_lines",
