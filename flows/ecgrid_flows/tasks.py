@@ -183,7 +183,20 @@ def build() -> str:
     run, recorded = runs.current(), _flow_run_context()
     flow_run = recorded.flow_run if recorded else None
     with building(run.settings.warehouse_path, str(flow_run.id) if flow_run else run.id):
-        return _build(run)
+        path = _build(run)
+    _warn_of_idle_pins(run)
+    return path
+
+
+def _warn_of_idle_pins(run: runs.Run) -> None:
+    """A pin that fits nothing may be a slip of the pen, or be meant for another month's lines."""
+    with closing(warehouse.connect(run.settings.warehouse_path)) as connection:
+        for pin in connection.table("core_idle_pins").to_arrow_table().to_pylist():
+            pinned = "/".join(filter(None, (pin["account_report"], pin["measure_field"])))
+            run.reporter.warn(
+                f"pinned_readings.csv: the pin of price list {pin['price_list_id']}{pinned and f' for {pinned}'} "
+                "changes nothing, for no line is priced by that; mend its row, or drop it"
+            )
 
 
 def _build(run: runs.Run) -> str:

@@ -176,18 +176,23 @@ def test_no_decimal_column_of_the_lake_is_a_float(first_run, data_dir: Path) -> 
     assert guilty == []
 
 
-def test_a_foreign_file_in_the_lake_is_set_aside_and_named(first_run, billing, data_dir: Path) -> None:
+def test_a_foreign_file_in_the_lake_is_named_as_is_an_idle_pin(first_run, billing, data_dir: Path) -> None:
     folder = data_dir / f"lake/line_items/reporting_month={month_text(MONTH)}"
     empty, foreign = folder / "empty.parquet", folder / "foreign.parquet"
     empty.write_bytes(b"")
     pq.write_table(pa.table({"other": [1]}), foreign)
     before = found_in(data_dir)
+    (data_dir / "reference").mkdir()
+    (data_dir / "reference/pinned_readings.csv").write_text(
+        "price_list_id,account_report,measure_field,words,why\n424242,TrafficKC,,volume,a slip of the pen\n"
+    )
     built = billing("build", "--data-dir", str(data_dir))
     assert built.returncode in (0, 1), built.stderr
     assert not empty.exists()
     assert not foreign.exists()
     assert "empty.parquet" in built.stderr
     assert "foreign.parquet" in built.stderr
+    assert "the pin of price list 424242 for TrafficKC changes nothing" in built.stderr
     assert found_in(data_dir) == before != []
 
 
