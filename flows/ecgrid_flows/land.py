@@ -48,7 +48,7 @@ from ecgrid_transforms.wall_time import wall_time_ns
 log = logging.getLogger(__name__)
 
 #: Changes whenever landing gives other rows from the same answers, so that every month is landed anew.
-LANDING = 3
+LANDING = 4
 ROWS_AT_ONCE = 4_096
 SEGMENTS_OPEN = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -320,12 +320,15 @@ class KeptAnswers:
 
 
 def latest(store: Store, feed: str, month: date) -> dict[str, Place]:
-    """Where the latest usable answer of each call of a feed stands, by `journal.name`, in the order of the names."""
-    found: dict[str, tuple[datetime, Place]] = {}
+    """Where the latest usable answer of each call of a feed stands, by `journal.name`, in the order of the names.
+
+    A refusal counts only where nothing else was ever said: rights that were taken away make no price list untrue.
+    """
+    found: dict[str, tuple[tuple[bool, datetime], Place]] = {}
     for place, answer in journal.scan(store, feed, month):
-        name = journal.name(answer.operation, answer.arguments)
-        if answer.is_usable and (name not in found or found[name][0] <= answer.received_at):
-            found[name] = answer.received_at, place
+        name, rank = journal.name(answer.operation, answer.arguments), (answer.fault_code is None, answer.received_at)
+        if answer.is_usable and (name not in found or found[name][0] <= rank):
+            found[name] = rank, place
     return {name: found[name][1] for name in sorted(found)}
 
 
@@ -363,11 +366,17 @@ def _land_scope(store: Store, lake: Lake, landed: Landed, only: frozenset[Accoun
 
 
 def _land_invoices(store: Store, lake: Lake, landed: Landed) -> None:
-    """The feeds invoices and invoice_lines: the issued invoices that bill this month, and the trial calculations."""
+    """The feeds invoices and invoice_lines: the issued invoices that bill this month, and the trial calculations.
+
+    An invoice that the lists no longer name was taken back, whatever InvoiceInfo once told of it.
+    """
     month = landed.month
     trials: list[tuple[str, int, int, RawAnswer, Invoice]] = []
     issued: dict[int, tuple[str, int, int, RawAnswer, Invoice]] = {}
+    listed: set[int] = set()
     for answer, read in _latest_read(store, "invoices", landed):
+        if answer.operation == "InvoiceList":
+            listed |= {invoice.invoice_id for invoice in read}
         for invoice in read if answer.operation == "InvoiceList" else [read]:
             if invoice is None:
                 continue
@@ -376,7 +385,8 @@ def _land_invoices(store: Store, lake: Lake, landed: Landed) -> None:
                 trials.append(one)
             elif answer.operation == "InvoiceInfo" or invoice.invoice_id not in issued:
                 issued[invoice.invoice_id] = one  # what only the list has may lack its lines
-    found = [*trials, *(one for one in issued.values() if billed_month(one[4]) == month)]
+    standing = (issued[number] for number in issued.keys() & listed)
+    found = [*trials, *(one for one in standing if billed_month(one[4]) == month)]
     found.sort(key=lambda one: one[:3])
     heads = [
         invoice_row(month, source, invoice, answer.api_version, answer.received_at, answer.sha256)

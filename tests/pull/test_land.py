@@ -172,21 +172,56 @@ def test_the_month_that_an_invoice_bills(issued: str, dates: list[str | None], m
     assert billed_month(invoice) == month
 
 
-def test_an_invoice_whose_info_is_refused_is_taken_from_the_list(tmp_path: Path) -> None:
-    parts = (
-        "<Invoice><InvoiceID>{0}</InvoiceID><Date>2026-11-01T00:00:00</Date><ContractID>8</ContractID>"
-        "<TotalAmount>{1}</TotalAmount><Status>Sent</Status></Invoice>"
-    )
+INVOICE = (
+    "<Invoice><InvoiceID>{0}</InvoiceID><Date>2026-11-01T00:00:00</Date><ContractID>8</ContractID>"
+    "<TotalAmount>{1}</TotalAmount><Status>Sent</Status></Invoice>"
+)
 
-    def told(operation: str, arguments: dict[str, str | int | bool], inner: str, fault: str | None = None) -> RawAnswer:
-        body = f"<ArrayOfInvoice>{inner}</ArrayOfInvoice>" if operation == "InvoiceList" else inner
-        return RawAnswer(operation, "v3.2", arguments, START, 1, 1, "0", fault_code=fault, body=body.encode())
 
+def told(
+    operation: str, arguments: dict[str, str | int | bool], inner: str, fault: str | None = None, minute: int = 0
+) -> RawAnswer:
+    body = f"<ArrayOfInvoice>{inner}</ArrayOfInvoice>" if operation == "InvoiceList" else inner
+    moment = START + timedelta(minutes=minute)
+    return RawAnswer(operation, "v3.2", arguments, moment, 1, 1, "0", fault_code=fault, body=body.encode())
+
+
+def landed_invoices(tmp_path: Path, *answers: RawAnswer) -> list[tuple[int, str, Decimal]]:
     with Journal(LocalStore(tmp_path)) as opened:
-        opened.record(MONTH, told("InvoiceList", {"ContractID": 8}, parts.format(1, "5.00") + parts.format(2, "7.00")))
-        opened.record(MONTH, told("InvoiceInfo", {"InvoiceID": 1}, parts.format(1, "5.00")))
-        opened.record(MONTH, told("InvoiceInfo", {"InvoiceID": 2}, "", "access_denied"))
+        for one in answers:
+            opened.record(MONTH, one)
         opened.flush()
     land_month(LocalStore(tmp_path), MONTH)
-    found = [(row["invoice_id"], row["source"], row["total_amount"]) for row in rows(tmp_path, "invoices")]
+    return [(row["invoice_id"], row["source"], row["total_amount"]) for row in rows(tmp_path, "invoices")]
+
+
+def test_an_invoice_whose_info_is_refused_is_taken_from_the_list(tmp_path: Path) -> None:
+    found = landed_invoices(
+        tmp_path,
+        told("InvoiceList", {"ContractID": 8}, INVOICE.format(1, "5.00") + INVOICE.format(2, "7.00")),
+        told("InvoiceInfo", {"InvoiceID": 1}, INVOICE.format(1, "5.00")),
+        told("InvoiceInfo", {"InvoiceID": 2}, "", "access_denied"),
+    )
     assert found == [(1, "InvoiceInfo", Decimal("5.00")), (2, "InvoiceList", Decimal("7.00"))]
+
+
+def test_a_later_refusal_replaces_nothing_that_was_said(tmp_path: Path) -> None:
+    found = landed_invoices(
+        tmp_path,
+        told("InvoiceList", {"ContractID": 8}, INVOICE.format(1, "5.00")),
+        told("InvoiceInfo", {"InvoiceID": 1}, INVOICE.format(1, "5.00"), minute=1),
+        told("InvoiceList", {"ContractID": 8}, "", "access_denied", minute=2),
+        told("InvoiceInfo", {"InvoiceID": 1}, "", "access_denied", minute=3),
+    )
+    assert found == [(1, "InvoiceInfo", Decimal("5.00"))]
+
+
+def test_an_invoice_that_the_list_names_no_more_was_taken_back(tmp_path: Path) -> None:
+    found = landed_invoices(
+        tmp_path,
+        told("InvoiceList", {"ContractID": 8}, INVOICE.format(1, "5.00")),
+        told("InvoiceInfo", {"InvoiceID": 1}, INVOICE.format(1, "5.00"), minute=1),
+        told("InvoiceList", {"ContractID": 8}, INVOICE.format(2, "6.00"), minute=2),
+        told("InvoiceInfo", {"InvoiceID": 2}, INVOICE.format(2, "6.00"), minute=3),
+    )
+    assert found == [(2, "InvoiceInfo", Decimal("6.00"))]
