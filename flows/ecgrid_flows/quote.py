@@ -8,13 +8,15 @@ with a word that stays (`tier_gap: tier 2 begins at 150 but tier 1 ends at 100`)
 Numbers are plain decimal strings. A JSON number is taken by its text, so 0.1 is a tenth; what DECIMAL(28,10) does not
 hold is an error and never rounded. Amounts are exact, up to 18 whole digits and 20 decimals.
 
-Records are read, rated and written in chunks, so a file may be larger than memory.
+Records are read, rated and written in chunks, so a file may be larger than memory. Lines that are written plainly - the
+fields in their order, nothing escaped, as nearly all are - SQL reads (`sql/quotes`), the others Python.
 """
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import chain, islice, repeat
 from operator import itemgetter
 from typing import Any
@@ -59,6 +61,9 @@ _SCALE = re.compile(r"\d{1,2}", re.ASCII)
 #: What the rating reads, and what it is asked for.
 _INPUTS = ("core_rating_cases", "core_rating_tiers", "core_rating_readings")
 _QUOTES = ("core_rating_quotes", "core_rating_quote_slices")
+#: What plain lines ask, and what that is read from.
+_PLAIN = ("quote_cases", "quote_tiers")
+_PLAIN_INPUTS = ("quote_lines", "quote_readings")
 
 _tier_values = itemgetter(*_TIER_FIELDS)
 
@@ -89,44 +94,57 @@ _decoder = json.JSONDecoder(
 
 
 class _Chunk:
-    """Cases to rate at once; equal numbers, ladders and readings are kept once. `answers` waits for the prices."""
+    """What lines ask, to be rated at once; equal ladders and readings are kept once.
+
+    A line is known by its place in the chunk: that is its case_id, and the ladder_id of the ladder that it is the first
+    to have.
+    """
 
     def __init__(self) -> None:
-        self.answers: list[tuple[str, int | str]] = []  # id as JSON, then case number or error
+        self.lines = 0
+        self.ids: dict[int, str] = {}  # as JSON
+        self.errors: dict[int, str] = {}
+        self.plain: dict[str, pa.Table] = {}
         self.numbers: dict[str | None, bytes | None] = {None: None}  # plain text that fits -> the number
+        self.cases: list[int] = []
         self.quantities: list[bytes] = []
         self.allowances: list[bytes] = []
         self.case_ladders: list[int] = []
-        self.case_readings: list[int] = []
+        self.case_readings: list[str] = []
         self.ladders: dict[Ladder, int] = {}
-        self.readings: dict[Reading, int] = {}
+        self.readings: dict[Reading, str] = {}
+
+    def reading_id(self, reading: Reading) -> str:
+        """The name of a reading within the chunk."""
+        return self.readings.setdefault(reading, str(len(self.readings)))
 
     def tables(self) -> dict[str, pa.Table]:
         """The three relations that the rating reads."""
         numbers = list(chain.from_iterable(self.ladders))
         tiers = [len(ladder) // len(_TIER_FIELDS) for ladder in self.ladders]
         readings: dict[str, Any] = dict(zip(_READING_FIELDS, zip(*self.readings, strict=True), strict=True))
-        reading_ids = [str(reading) for reading in self.readings.values()]
+        cases = pa.table(
+            {
+                "case_id": integers("q", self.cases),
+                "ladder_id": integers("q", self.case_ladders),
+                "reading_id": texts(self.case_readings),
+                "quantity": decimals(self.quantities),
+                "allowance": decimals(self.allowances),
+            }
+        )
+        ladders = pa.table(
+            {
+                "ladder_id": integers("q", chain.from_iterable(map(repeat, self.ladders.values(), tiers))),
+                "tier": integers("i", chain.from_iterable(range(1, count + 1) for count in tiers)),
+                **{name: decimals(numbers[place :: len(_TIER_FIELDS)]) for place, name in enumerate(_TIER_FIELDS)},
+            }
+        )
         return {
-            "core_rating_cases": pa.table(
-                {
-                    "case_id": integers("q", range(len(self.quantities))),
-                    "ladder_id": integers("q", self.case_ladders),
-                    "reading_id": texts(map(reading_ids.__getitem__, self.case_readings)),
-                    "quantity": decimals(self.quantities),
-                    "allowance": decimals(self.allowances),
-                }
-            ),
-            "core_rating_tiers": pa.table(
-                {
-                    "ladder_id": integers("q", chain.from_iterable(map(repeat, self.ladders.values(), tiers))),
-                    "tier": integers("i", chain.from_iterable(range(1, count + 1) for count in tiers)),
-                    **{name: decimals(numbers[place :: len(_TIER_FIELDS)]) for place, name in enumerate(_TIER_FIELDS)},
-                }
-            ),
+            "core_rating_cases": pa.concat_tables([cases, self.plain["quote_cases"]]),
+            "core_rating_tiers": pa.concat_tables([ladders, self.plain["quote_tiers"]]),
             "core_rating_readings": pa.table(
                 {
-                    "reading_id": texts(reading_ids),
+                    "reading_id": texts(self.readings.values()),
                     **{
                         {"allowance": "allowance_rule"}.get(name, name): texts(readings[name])
                         for name in READING_VALUES
@@ -141,34 +159,64 @@ class _Chunk:
 class _Reader:
     """Reads lines into chunks. It remembers readings that it has seen to be sound, for speed."""
 
-    def __init__(self) -> None:
+    def __init__(self, connection: warehouse.Connection, tree: warehouse.SqlTree) -> None:
+        self._connection = connection
+        self._tree = tree
         self._readings: dict[tuple[object, ...], Reading] = {}
         self._chunk = _Chunk()
 
-    def chunk(self, numbered: Iterable[tuple[int, bytes]]) -> _Chunk:
-        """The next lines as cases, each wrong one as the error that it is."""
+    def chunk(self, lines: Sequence[tuple[int, bytes]]) -> _Chunk:
+        """Lines, each with its number in the file, as cases; each wrong one as the error that it is."""
         chunk = self._chunk = _Chunk()
-        for number, line in numbered:
-            shown_id = "null"
-            try:
-                record = _parsed(line, number)
-                if "id" in record:
-                    shown_id = _id_text(record["id"])
-                if tuple(record) != _RECORD_FIELDS:
-                    _check_fields(record, _RECORD_SET, _RECORD_FIELDS, _RECORD_REQUIRED, "the record")
-                quantity = self._number(record["quantity"], "quantity")
-                allowance = self._number(record.get("allowance", "0"), "allowance")
-                ladder = self._ladder(record["tiers"])
-                reading = self._reading(record.get("reading", {}))
-            except BadRecord as error:
-                chunk.answers.append((shown_id, str(error)))
-                continue
-            chunk.answers.append((shown_id, len(chunk.quantities)))
-            chunk.quantities.append(quantity)
-            chunk.allowances.append(allowance)
-            chunk.case_ladders.append(chunk.ladders.setdefault(ladder, len(chunk.ladders)))
-            chunk.case_readings.append(chunk.readings.setdefault(reading, len(chunk.readings)))
+        chunk.lines = len(lines)
+        self._read_plain([line for _, line in lines])
+        for place, (number, line) in enumerate(lines):
+            if place not in chunk.ids:
+                self._read(place, line, number)
         return chunk
+
+    def _read_plain(self, lines: Sequence[bytes]) -> None:
+        """Read those lines that SQL can; a reading that is not sound leaves its lines to `_read`, which says why."""
+        chunk, connection = self._chunk, self._connection
+        places = [place for place, line in enumerate(lines) if line.isascii()]
+        asked = {"line_no": integers("q", places), "line": texts(lines[place].decode("ascii") for place in places)}
+        warehouse.register(connection, "quote_lines", pa.table(asked))
+        warehouse.materialise(connection, self._tree, ["quote_records"], given=_PLAIN_INPUTS, is_guarded=False)
+        readings = {}
+        for (text,) in connection.table("quote_records").project("reading").distinct().fetchall():
+            with suppress(BadRecord):
+                readings[text] = chunk.reading_id(self._reading(_parsed(text.encode(), 0)))
+        known = {"reading": texts(readings), "reading_id": texts(readings.values())}
+        warehouse.register(connection, "quote_readings", pa.table(known))
+        given = (*_PLAIN_INPUTS, "quote_records")
+        warehouse.materialise(connection, self._tree, _PLAIN, given=given, is_guarded=False)
+        chunk.plain = {name: warehouse.table(connection, f"FROM {name}") for name in _PLAIN}
+        cases = chunk.plain["quote_cases"]
+        chunk.ids = dict(zip(cases.column("case_id").to_pylist(), cases.column("id").to_pylist(), strict=True))
+        chunk.plain["quote_cases"] = cases.drop_columns("id")
+
+    def _read(self, place: int, line: bytes, number: int) -> None:
+        """Read one line, whatever it holds."""
+        chunk = self._chunk
+        chunk.ids[place] = "null"
+        try:
+            record = _parsed(line, number)
+            if "id" in record:
+                chunk.ids[place] = _id_text(record["id"])
+            if tuple(record) != _RECORD_FIELDS:
+                _check_fields(record, _RECORD_SET, _RECORD_FIELDS, _RECORD_REQUIRED, "the record")
+            quantity = self._number(record["quantity"], "quantity")
+            allowance = self._number(record.get("allowance", "0"), "allowance")
+            ladder = self._ladder(record["tiers"])
+            reading = self._reading(record.get("reading", {}))
+        except BadRecord as error:
+            chunk.errors[place] = str(error)
+            return
+        chunk.cases.append(place)
+        chunk.quantities.append(quantity)
+        chunk.allowances.append(allowance)
+        chunk.case_ladders.append(chunk.ladders.setdefault(ladder, place))
+        chunk.case_readings.append(chunk.reading_id(reading))
 
     def _ladder(self, tiers: object) -> Ladder:
         """The numbers of the tiers; what they mean together SQL judges."""
@@ -301,11 +349,11 @@ def rate(lines: Iterable[bytes], chunk_size: int = CHUNK) -> Iterator[str]:
 
     Raises nothing for what a record holds: that is the record's error.
     """
-    tree = warehouse.load_sql(None, _QUOTES, _INPUTS)
-    reader = _Reader()
+    tree = warehouse.load_sql(None, (*_QUOTES, *_PLAIN), (*_INPUTS, *_PLAIN_INPUTS))
     numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
     with warehouse.scratch(tree) as connection, ThreadPoolExecutor(1, "rating") as worker:
-        rating: tuple[_Chunk, Future[list[_Price]]] | None = None
+        reader = _Reader(connection.cursor(), tree)  # of its own, for it reads while the chunk before is rated
+        rating: tuple[_Chunk, Future[_Prices]] | None = None
         while batch := list(islice(numbered, chunk_size)):
             chunk = reader.chunk(batch)
             answered, rating = rating, (chunk, worker.submit(_prices, connection, tree, chunk))
@@ -315,33 +363,32 @@ def rate(lines: Iterable[bytes], chunk_size: int = CHUNK) -> Iterator[str]:
             yield from _answers(rating[0], rating[1].result())
 
 
-_Price = tuple[str, str, str | None]  # amount and quantity billed, the slices (both as JSON), error
+#: Place of a line -> amount and quantity billed, the slices (both as JSON); or why it has no price.
+_Prices = dict[int, tuple[str, str, str | None]]
 
 
-def _answers(chunk: _Chunk, prices: list[_Price]) -> Iterator[str]:
-    for shown_id, case in chunk.answers:
-        if isinstance(case, str):
-            yield f'{{"id": {shown_id}, "error": {json.dumps(case)}}}'
-            continue
-        words, slices, error = prices[case]
+def _answers(chunk: _Chunk, prices: _Prices) -> Iterator[str]:
+    for place in range(chunk.lines):
+        shown_id = chunk.ids[place]
+        words, slices, error = prices[place] if place in prices else ("", "", chunk.errors[place])
         if error is None:
             yield f'{{"id": {shown_id}, {words}, "slices": [{slices}]}}'
         else:
             yield f'{{"id": {shown_id}, "error": {json.dumps(error)}}}'
 
 
-def _prices(connection: warehouse.Connection, tree: warehouse.SqlTree, chunk: _Chunk) -> list[_Price]:
-    """What the SQL says of each case of the chunk, in their order."""
-    if not chunk.quantities:
-        return []
+def _prices(connection: warehouse.Connection, tree: warehouse.SqlTree, chunk: _Chunk) -> _Prices:
+    """What the SQL says of each case of the chunk."""
+    if not chunk.readings:
+        return {}
     inputs = chunk.tables()
     for name, rows in inputs.items():
         warehouse.register(connection, name, rows)
     warehouse.materialise(connection, tree, _QUOTES, given=inputs, is_guarded=False)
-    quotes = warehouse.table(connection, "FROM core_rating_quotes ORDER BY case_id")
+    quotes = warehouse.table(connection, "FROM core_rating_quotes")
     slices = warehouse.table(connection, "FROM core_rating_quote_slices ORDER BY case_id, tier")
-    parts: list[list[str]] = [[] for _ in chunk.quantities]
+    parts: dict[int, list[str]] = {case: [] for case in quotes.column("case_id").to_pylist()}
     for case, words in zip(slices.column("case_id").to_pylist(), slices.column("words").to_pylist(), strict=True):
         parts[case].append(words)
     words, errors = (quotes.column(name).to_pylist() for name in ("words", "error"))
-    return list(zip(words, map(", ".join, parts), errors, strict=True))
+    return dict(zip(parts, zip(words, map(", ".join, parts.values()), errors, strict=True), strict=True))

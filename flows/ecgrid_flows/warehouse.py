@@ -8,6 +8,7 @@ so a reader sees the old warehouse or the new one, whole. What goes in, in this 
 - `reference_<stem>` for every `data/reference/*.csv`: a table, every column VARCHAR;
 - `sql/macros/*.sql`: CREATE MACRO statements and nothing else, by file name (a macro uses those above it);
 - `sql/{raw,core,out,checks}/*.sql`: one SELECT a file, file stem = relation, each after the relations that it reads.
+  (`sql/quotes` has relations of the same kind that `quote` alone needs and no warehouse has.)
 
 A relation's file opens with `-- One row per ...`, its grain. A second line `-- kept as: view` keeps it a view, which
 may read tables, views and reference tables; `-- kept as: scratch` keeps its rows while the build lasts and no longer;
@@ -78,7 +79,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "core": ("core_",),
     "out": ("out_",),
     "checks": ("fail_", "warn_", "info_"),
+    "quotes": ("quote_",),
 }
+#: Folder of what `quote` alone needs: no warehouse has its relations.
+_QUOTES = "quotes"
 #: Relations whose columns must be free of floats; `raw_` shows a DataSet's own columns as they came.
 _FLOAT_FREE = ("core_", "out_", "fail_", "warn_", "info_")
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
@@ -179,7 +183,7 @@ def load_sql(folder: Path | None = None, wanted: tuple[str, ...] = (), given: tu
     root = folder or sql_folder()
     paths: dict[str, Path] = {}
     for path in sorted(root.glob("*/*.sql")):
-        if path.parent.name in ("macros", "merges"):
+        if path.parent.name in ("macros", "merges") or (path.parent.name == _QUOTES and not wanted):
             continue
         prefixes = LAYERS.get(path.parent.name)
         if prefixes is None:
@@ -462,8 +466,8 @@ def _refuse_floats(connection: Connection, files: Iterable[SqlFile]) -> None:
 
 
 def _count(connection: Connection, name: str) -> int:
-    row = connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()  # noqa: S608 - a stem matches _STEM
-    return int(row[0]) if row else 0
+    [(rows,)] = connection.execute(f'SELECT count(*) FROM "{name}"').fetchall()  # noqa: S608 - a stem matches _STEM
+    return int(rows)
 
 
 def _build_error(where: str, error: duckdb.Error) -> BillingError:

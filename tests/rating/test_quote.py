@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
-from ecgrid_flows import quote
+from ecgrid_flows import quote, warehouse
 from ecgrid_flows.cli import app
 from ecgrid_transforms.money import Decimal
 
@@ -165,6 +166,62 @@ def test_every_bad_record_is_its_own_error_and_no_one_elses() -> None:
     assert all(one.keys() == {"id", "error"} for one in told.values())
     assert told["a gap"]["id"] == "a"
     assert told["not JSON"]["id"] is None
+
+
+def test_a_line_means_the_same_however_it_is_written() -> None:
+    """A plain line is read by SQL, one with a tab in front by Python."""
+    tiers = [
+        {"minimum": "0", "maximum": "100", "rate": "0.2", "flat": "-5", "block": "0"},
+        {"minimum": "101", "maximum": "250.0", "rate": "0.0000000001", "block": "12.5"},
+        {"minimum": "250", "maximum": None, "rate": "-0", "flat": "000.50"},
+    ]
+    records = [
+        GOOD,
+        {**GOOD, "id": 0, "allowance": "5.50"},
+        {**GOOD, "tiers": tiers},
+        {**GOOD, "quantity": "123.4", "allowance": "100", "tiers": tiers, "reading": {"allowance": "free_tier"}},
+        {**GOOD, "quantity": "252", "tiers": tiers, "reading": {"model": "graduated", "rounding": "up", "scale": 3}},
+        {**GOOD, "quantity": "000000000000000000.0000000000", "reading": {"zero_pays_flat": True, "scale": "20"}},
+        {**GOOD, "quantity": "999999999999999999.9999999999", "tiers": [{**OPEN, "block": "0"}], "reading": {}},
+        *(bad for bad, _ in BAD.values() if isinstance(bad, dict)),
+    ]
+    lines = [json.dumps(record).encode() for record in records]
+    lines.append(lines[4].replace(b'"model"', b'"model": "unit", "model"'))  # of two the last counts, as everywhere
+    asked = [line for plain in lines for line in (plain, b"\t" + plain)]
+    found = list(quote.rate(asked))
+    assert found[::2] == found[1::2]
+    # 10 x 0.10; 5 x 0.10; 10 x 0.2 - 5; 23.4 x 0.2 - 5; 100 x 0.2 - 5 and 12 blocks x 0.0000000001 and 0.50, up
+    assert [Decimal(json.loads(answer)["amount"]) for answer in found[:10:2]] == [
+        Decimal(amount) for amount in ("1", "0.5", "-3", "-0.32", "15.501")
+    ]
+
+
+def test_plain_lines_are_told_from_all_others() -> None:
+    text = json.dumps({"id": "a 1", "quantity": "1.5", "tiers": [OPEN, OPEN], "reading": {"model": "unit", "scale": 2}})
+    others = {
+        "another order": json.dumps(dict(sorted(json.loads(text).items(), reverse=True))),
+        "a field too many": text[:-1] + ', "note": "1"}',
+        "a field twice": text.replace('"quantity"', '"quantity": "1", "quantity"'),
+        "a number that is none": text.replace('"1.5"', "1.5"),
+        "too many decimals": text.replace("1.5", "1.00000000000"),
+        "no maximum": text.replace('"maximum": null, ', ""),
+        "no tiers": text.replace('"tiers": [', '"tiers": [], "tier": ['),
+        "an escape": text.replace("a 1", "a\\u0031"),
+        "an id that begins with 0": text.replace('"a 1"', "01"),
+        "an id below 0": text.replace('"a 1"', "-0"),
+        "a comma too many": text.replace("}]", "},]"),
+        "a text that does not end": text.replace('"unit"', '"unit'),
+        "more behind": text + "}",
+        "a tab": "\t" + text,
+    }
+    plain = [text, text.replace(" ", ""), text.replace(",", " , ") + "\r\n", text.replace('"a 1"', "17")]
+    tree = warehouse.load_sql(None, ("quote_records",), ("quote_lines",))
+    with warehouse.scratch(tree) as connection:
+        rows = {"line_no": range(len(plain) + len(others)), "line": [*plain, *others.values()]}
+        warehouse.register(connection, "quote_lines", pa.table({name: list(values) for name, values in rows.items()}))
+        warehouse.materialise(connection, tree, ["quote_records"], given=["quote_lines"])
+        found = warehouse.table(connection, "FROM quote_records ORDER BY line_no").column("line_no").to_pylist()
+    assert found == list(range(len(plain)))
 
 
 def test_a_byte_order_mark_at_the_start_is_no_error() -> None:
