@@ -22,9 +22,25 @@ rivals AS (
     GROUP BY rivals.set_no
 ),
 money AS (
-    SELECT set_no, lines_explained, lines_total
+    SELECT set_no, verdict, lines_explained, lines_total
     FROM core_money_chosen
-    WHERE verdict = 'none_fits' AND lines_total > 0
+    WHERE verdict = 'undecided' OR (verdict = 'none_fits' AND lines_total > 0)
+),
+money_rivals AS (
+    SELECT
+        rivals.set_no,
+        concat(
+            'of ', deciding_account_text(rivals.charges, rivals.parting_charge, rivals.parting_measure), ', ',
+            words.reading_id, ' makes ', money_text(rivals.amount_there), ' and ', best.reading_id, ' ',
+            money_text(rivals.leading_amount_there), '. Up to ', money_text(leader.amount_at_stake),
+            ' on such an account hang on it: '
+        ) AS words
+    FROM core_money_rivals AS leader
+    INNER JOIN core_money_rivals AS rivals ON rivals.set_no = leader.set_no AND rivals.place > 1
+    INNER JOIN core_money_readings AS words ON words.reading_no = rivals.reading_no
+    INNER JOIN core_money_readings AS best ON best.reading_no = leader.reading_no
+    WHERE leader.place = 1
+    QUALIFY row_number() OVER (PARTITION BY rivals.set_no ORDER BY rivals.amount_at_stake DESC, rivals.place) = 1
 )
 SELECT
     NULL::INTEGER AS network_id,
@@ -44,6 +60,10 @@ SELECT
             CASE WHEN chosen.amount_at_stake > 0 THEN concat('Up to ', money_text(chosen.amount_at_stake), ' a line hang on it: ') ELSE '' END,
             'ask the vendor, or wait for such a line.'
         )
+        WHEN money.verdict = 'undecided' THEN concat(
+            'The lines of price list ', months.price_list_id, ' do not tell how ', months.account_report, ' ',
+            months.measure_field, ' is meant: ', money_rivals.words, 'ask the vendor, or wait for such an account.'
+        )
         ELSE concat(
             'No reading explains half of the lines of price list ', months.price_list_id, ', ', months.account_report, ' ',
             months.measure_field, ' (the best explains ', coalesce(chosen.lines_explained, money.lines_explained), ' of ',
@@ -54,6 +74,7 @@ FROM months
 LEFT JOIN core_chosen_readings AS chosen USING (set_no)
 LEFT JOIN rivals USING (set_no)
 LEFT JOIN money USING (set_no)
+LEFT JOIN money_rivals USING (set_no)
 WHERE (chosen.verdict IN ('undecided', 'none_fits') OR money.set_no IS NOT NULL)
     AND NOT (
         coalesce(chosen.verdict, '') = 'undecided'

@@ -30,6 +30,7 @@ SELECT
     lines.amount - coalesce(money.expected_amount, expected.expected_amount) AS difference,
     expected.error,
     CASE
+        WHEN money.is_contested THEN 'undecided'
         WHEN money.set_no IS NOT NULL THEN CASE WHEN money.fits THEN 'fits' ELSE 'differs' END
         WHEN expected.expected_amount IS NULL THEN 'not_provable'
         WHEN expected.is_contested THEN 'undecided'

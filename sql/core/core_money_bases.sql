@@ -4,7 +4,8 @@
 --     usage_lines    counted charges of traffic and statistics  shown_actual what the line itself shows as Actual
 -- Subtotals repeat other lines and are in no base. Amounts are those billed: a wrong charge moves the percentage of it,
 -- which is then no fault of the percentage. A charge without a line (core_open_charges) counts with what the invoice bills
--- for it; where nobody says how much that is, the sums are open (`is_base_open`).
+-- for it; where nobody says how much that is, the sums are open (`is_base_open`). `measures_after` are those of the lines that
+-- stand after this one.
 WITH money_lines AS (
     SELECT lines.*, sets.kind
     FROM core_lines AS lines
@@ -30,7 +31,8 @@ sums AS (
         sum(others.amount) FILTER (WHERE others.line_item_number < money.line_item_number) AS lines_before,
         sum(others.amount) AS other_lines,
         sum(others.amount) FILTER (WHERE measures.kind = 'count') AS usage_lines,
-        bool_or(others.amount IS NULL) AS is_open
+        bool_or(others.amount IS NULL) AS is_open,
+        list_distinct(list(others.measure_field) FILTER (WHERE others.line_item_number > money.line_item_number)) AS measures_after
     FROM money_lines AS money
     INNER JOIN charges AS others
         ON others.network_id = money.network_id
@@ -59,7 +61,8 @@ SELECT
         WHEN 'usage_lines' THEN coalesce(sums.usage_lines, 0)
         ELSE money.actual
     END::DECIMAL(28, 10) AS base_amount,
-    bases.base <> 'shown_actual' AND coalesce(sums.is_open, false) AS is_base_open
+    bases.base <> 'shown_actual' AND coalesce(sums.is_open, false) AS is_base_open,
+    sums.measures_after
 FROM money_lines AS money
 CROSS JOIN (SELECT DISTINCT base FROM core_money_readings) AS bases
 LEFT JOIN sums USING (network_id, mailbox_id, reporting_month, account_report, measure_field)

@@ -1,5 +1,6 @@
 -- One row per schedule set of money of other lines: the reading that its lines are proved by.
--- The one that explains most lines, or of those with the words that the user pinned the one that does.
+-- The one that explains most lines, or of those with the words that the user pinned the one that does. Undecided, as
+-- core_chosen_readings has it: where another that the lines cannot tell from it would bill some account otherwise.
 WITH pinned AS (
     SELECT scores.set_no, arg_min(scores.reading_no, scores.place) AS reading_no
     FROM core_pins AS pins
@@ -16,6 +17,7 @@ SELECT
     CASE
         WHEN pinned.set_no IS NULL AND (chosen.lines_explained = 0 OR chosen.lines_explained * 2 < chosen.lines_total)
             THEN 'none_fits'
+        WHEN pinned.set_no IS NULL AND rivals.set_no IS NOT NULL THEN 'undecided'
         ELSE 'decided'
     END AS verdict,
     pinned.set_no IS NOT NULL AS is_pinned
@@ -23,4 +25,5 @@ FROM core_money_scores AS leaders
 LEFT JOIN pinned USING (set_no)
 INNER JOIN core_money_scores AS chosen
     ON chosen.set_no = leaders.set_no AND chosen.reading_no = coalesce(pinned.reading_no, leaders.reading_no)
+LEFT JOIN core_money_rivals AS rivals ON rivals.set_no = leaders.set_no AND rivals.place = 1
 WHERE leaders.place = 1

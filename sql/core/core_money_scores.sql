@@ -1,7 +1,7 @@
 -- One row per schedule set of money of other lines and candidate reading: how many lines it explains, and its place.
--- Readings that bill every line alike (a list without credits: its counted lines are all its lines) are one; the first of
--- them in reference_money_readings stands for all, and the others have no row. A line whose base is open, as a charge of its
--- account is not known, tells for the readings that it fits and against none.
+-- `alike_no` is the first reading, by place, that bills every line as this one does. `is_rival`, as in core_reading_scores: the lines
+-- cannot tell it from the leader, or only by fewer than two of three lines on which the two part. A line whose base is open, as
+-- a charge of its account is not known, tells for the readings that it fits and against none.
 WITH scores AS (
     SELECT
         set_no,
@@ -15,15 +15,47 @@ WITH scores AS (
     FROM core_money_trials
     GROUP BY set_no, reading_no
 ),
-distinct_scores AS (
-    SELECT *
+ranked AS (
+    SELECT
+        *,
+        row_number() OVER (PARTITION BY set_no ORDER BY lines_explained DESC, plausibility, reading_no) AS place
     FROM scores
-    QUALIFY row_number() OVER (PARTITION BY set_no, bill ORDER BY plausibility, reading_no) = 1
+),
+leaders AS (
+    SELECT set_no, reading_no, plausibility, lines_explained
+    FROM ranked
+    WHERE place = 1
+),
+gains AS (
+    SELECT trials.set_no, trials.reading_no, count(*) AS gained
+    FROM core_money_trials AS trials
+    INNER JOIN leaders USING (set_no)
+    INNER JOIN core_money_trials AS led
+        USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+    WHERE led.reading_no = leaders.reading_no AND trials.fits AND NOT led.fits
+    GROUP BY trials.set_no, trials.reading_no
+),
+compared AS (
+    SELECT
+        ranked.*,
+        coalesce(gains.gained, 0) AS gained,
+        leaders.lines_explained - ranked.lines_explained + coalesce(gains.gained, 0) AS lost,
+        leaders.plausibility AS leading_plausibility
+    FROM ranked
+    INNER JOIN leaders USING (set_no)
+    LEFT JOIN gains ON gains.set_no = ranked.set_no AND gains.reading_no = ranked.reading_no
 )
 SELECT
     set_no,
     reading_no,
     lines_total,
     lines_explained,
-    row_number() OVER (PARTITION BY set_no ORDER BY lines_explained DESC, plausibility, reading_no) AS place
-FROM distinct_scores
+    place,
+    arg_min(reading_no, place) OVER (PARTITION BY set_no, bill) AS alike_no,
+    place = 1
+    OR (
+        lines_explained > 0
+        AND (plausibility = 'ordinary' OR leading_plausibility = 'remote')
+        AND ((gained = 0 AND lost = 0) OR lost < gained * 2)
+    ) AS is_rival
+FROM compared

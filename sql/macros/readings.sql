@@ -80,3 +80,13 @@ CREATE OR REPLACE MACRO money_by_rule(rule, rate, base_amount) AS
         WHEN 'always' THEN rate
         ELSE 0
     END::DECIMAL(38, 20);
+
+-- The account on which readings of money of other lines part, in words.
+CREATE OR REPLACE MACRO deciding_account_text(charges, parting_charge, parting_measure) AS
+    concat(
+        'other charges of ', money_text(charges),
+        CASE
+            WHEN parting_measure IS NULL THEN ''
+            ELSE concat(' beside ', money_text(parting_charge), ' for ', parting_measure)
+        END
+    );

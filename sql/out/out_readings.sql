@@ -2,7 +2,8 @@
 -- `lines_total` is the lines it was tried on, `lines_explained` those that it reproduces, quantity and amount. The counter-example of
 -- a reading is the smallest line, by Actual, that it cannot reproduce. `is_rival`: the lines cannot tell it from the chosen one.
 -- `deciding_quantity` is the smallest quantity at which a rival would bill otherwise than the chosen reading, `amount_at_stake` by
--- how much; on the chosen reading's own row they are those of its widest open question.
+-- how much; on the chosen reading's own row they are those of its widest open question. Of money of other lines `deciding_account` says
+-- in words which account's charges would decide it.
 -- `pinned_difference`, on a reading that the user pinned: what its lines would be expected to cost more (or, below 0, less) than
 -- under the reading that the lines alone would choose.
 -- `shown_schedule`: which schedule a sliced line past the first tier shows (tier reached, first tier, varies). `months_billed`: for how many
@@ -136,7 +137,7 @@ SELECT
     chosen.verdict,
     scores.reading_no = chosen.reading_no AS is_chosen,
     scores.reading_no = chosen.reading_no AND chosen.is_pinned AS is_pinned,
-    false AS is_rival,
+    rivals.set_no IS NOT NULL AS is_rival,
     CASE
         WHEN missed.set_no IS NULL THEN NULL
         ELSE concat(
@@ -150,12 +151,15 @@ SELECT
     missed.reporting_month AS counter_example_reporting_month,
     missed.amount AS counter_example_billed_amount,
     missed.expected_amount AS counter_example_reading_amount,
+    rivals.amount_there AS amount_at_deciding_quantity,
+    rivals.amount_at_stake,
     sets.first_month,
     sets.last_month,
     concat(rules.rule, habits.words) AS rule,
     habits.shown_schedule,
     habits.limited_months,
-    habits.months_billed
+    habits.months_billed,
+    deciding_account_text(rivals.charges, rivals.parting_charge, rivals.parting_measure) AS deciding_account
 FROM core_money_scores AS scores
 INNER JOIN core_money_readings AS readings USING (reading_no)
 INNER JOIN core_money_rules AS rules USING (reading_no)
@@ -163,6 +167,7 @@ INNER JOIN core_sets AS sets USING (set_no)
 INNER JOIN core_set_habits AS habits USING (set_no)
 INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
 INNER JOIN core_money_chosen AS chosen ON chosen.set_no = scores.set_no
+LEFT JOIN core_money_rivals AS rivals ON rivals.set_no = scores.set_no AND rivals.reading_no = scores.reading_no
 LEFT JOIN (
     SELECT *
     FROM core_money_trials
@@ -171,3 +176,5 @@ LEFT JOIN (
         PARTITION BY set_no, reading_no ORDER BY abs(base_amount), reporting_month, network_id, mailbox_id
     ) = 1
 ) AS missed ON missed.set_no = scores.set_no AND missed.reading_no = scores.reading_no
+-- a reading that only says the same in other words has no row
+WHERE scores.alike_no = scores.reading_no OR rivals.set_no IS NOT NULL OR scores.reading_no = chosen.reading_no

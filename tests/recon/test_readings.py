@@ -5,6 +5,7 @@ All cases share one lake, each on a price list of its own, for a build costs mor
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,12 @@ FINE = Ladder(512, TRANS, [Tier(0, 0, "0.12345")], model="Simple")
 EVEN = Ladder(513, TRANS, [Tier(0, 0, "0.125")], model="Simple")
 MINIMUM = Ladder(514, ("FixedRate", "MonthlyMinimum"), [Tier(0, 0, "50.00")], model="Simple", level="Minimum")
 BESIDE_MINIMUM = Ladder(514, TRANS, [Tier(0, 0, "1.00")], model="Simple")
+#: Minimums that every account is above, and that two accounts below it show otherwise. A percentage on a list whose fee
+#: nobody pays, and the same where one account does.
+UNREACHED = Ladder(540, ("FixedRate", "MonthlyMinimum"), [Tier(0, 0, "50.00")], model="Simple", level="Minimum")
+DISPUTED = replace(UNREACHED, price_list_id=543)
+UNTOLD = Ladder(541, ("FixedRate", "CreditPercentage"), [Tier(0, 0, "10.00")], model="Simple", level="Credit")
+TOLD = Ladder(542, ("FixedRate", "CreditPercentage"), [Tier(0, 0, "10.00")], model="Simple", level="Credit")
 PINNED = Ladder(515, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.50")])
 PROOF = Ladder(
     517, KCS, [Tier(0, 500, "0.2000"), Tier(501, 2000, "0.1645"), Tier(2001, 0, "0.1225")], allowance="100", block="1"
@@ -111,6 +118,30 @@ def made() -> Lake:
     for mailbox, (charges, least) in enumerate([("30", "50"), ("49", "50"), ("50", "0"), ("80", "0")], start=1):
         lake.billed(BESIDE_MINIMUM, mailbox, charges, charges, charges)
         lake.billed(MINIMUM, mailbox, charges, "1", least)
+    for money in (UNREACHED, UNTOLD, TOLD, DISPUTED):
+        lake.listed(money)
+    fee = replace(DATED_LATER, price_list_id=542)
+    # above 50.00; 20.00 missing to it; billed whole, though 10.00 are missing
+    for minimum, accounts in (
+        (UNREACHED, [("60", "0"), ("80", "0")]),
+        (DISPUTED, [("30", "20"), ("40", "50"), ("80", "0")]),
+    ):
+        beside = replace(BESIDE_MINIMUM, price_list_id=minimum.price_list_id)
+        for mailbox, (charges, least) in enumerate(accounts, start=1):
+            lake.billed(beside, mailbox, charges, charges, charges)
+            lake.billed(minimum, mailbox, charges, "1", least)
+    # ten per hundred taken off, of the charges for use or of the fee as well: nobody can tell while nobody pays it
+    for percentage in (UNTOLD, TOLD):
+        beside = replace(BESIDE_MINIMUM, price_list_id=percentage.price_list_id)
+        lake.listed(beside)
+        lake.listed(replace(fee, price_list_id=percentage.price_list_id))
+        for mailbox, charges, taken in [(1, "100", "-10"), (2, "40", "-4")]:
+            lake.billed(beside, mailbox, charges, charges, charges)
+            lake.billed(percentage, mailbox, "1", "1", taken)
+    # 100.00 for use and 3.00 for the fee, ten per hundred of both
+    lake.billed(replace(BESIDE_MINIMUM, price_list_id=542), 3, "100", "100", "100")
+    lake.billed(fee, 3, "1", "1", "3")
+    lake.billed(TOLD, 3, "1", "1", "-10.30")
     billed(lake, PINNED, [("10", "10"), ("20", "20"), ("150", "75")])
     billed(lake, OLD, [("10", "10"), ("100", "100"), ("101", "50.5"), ("150", "75")])
     billed(lake, LARGEST_INT, graduated)
@@ -296,6 +327,58 @@ def test_a_monthly_minimum_may_be_whole_instead_of_a_true_up(built: Connection) 
     row = chosen(built, MINIMUM)
     assert row["reading_id"].startswith("whole_when_below.")
     assert row["lines_explained"] == 4
+
+
+def rivals(connection: Connection, ladder: Ladder) -> list[tuple[object, ...]]:
+    """Of each reading left open: its words, its bill of the deciding account, what is at stake, the account."""
+    found = warehouse.table(
+        connection,
+        "FROM out_readings WHERE is_rival AND price_list_id = ? AND measure_field = ? ORDER BY reading_id",
+        [ladder.price_list_id, ladder.pair[1]],
+    ).to_pylist()
+    told = ("reading_id", "amount_at_deciding_quantity", "amount_at_stake", "deciding_account", "verdict")
+    return [tuple(row[name] for name in told) for row in found]
+
+
+def test_a_minimum_that_nobody_stays_below_is_undecided(built: Connection) -> None:
+    """At half of 50.00, 25.00 are missing: a true-up bills them, another reading 50.00 in whole."""
+    deciding = (Decimal(25), "other charges of 25.00", "undecided")
+    assert rivals(built, UNREACHED) == [
+        ("true_up.of_counted_lines", Decimal(25), *deciding),
+        ("whole_when_below.of_counted_lines", Decimal(50), *deciding),
+    ]
+    assert {line["verdict"] for line in lines(built, UNREACHED)} == {"fits"}
+    (found,) = findings(built, UNREACHED)
+    assert found["check_name"] == "reading_undecided"
+    assert found["explanation"] == (
+        "The lines of price list 540 do not tell how FixedRate MonthlyMinimum is meant: of other charges of 25.00, "
+        "whole_when_below.of_counted_lines makes 50.00 and true_up.of_counted_lines 25.00. Up to 25.00 on such an "
+        "account hang on it: ask the vendor, or wait for such an account."
+    )
+
+
+def test_lines_that_tell_two_ways_of_a_minimum_are_undecided(built: Connection) -> None:
+    """The smallest account on which the two part is that of 30.00: 20.00 are missing, or 50.00 is billed whole."""
+    smallest = (Decimal(30), "other charges of 30.00", "undecided")
+    assert rivals(built, DISPUTED) == [
+        ("true_up.of_counted_lines", Decimal(20), *smallest),
+        ("whole_when_below.of_counted_lines", Decimal(50), *smallest),
+    ]
+    assert [line["verdict"] for line in lines(built, DISPUTED)] == ["undecided", "undecided", "fits"]
+    assert [found["check_name"] for found in findings(built, DISPUTED)] == ["reading_undecided"]
+
+
+def test_what_a_percentage_is_taken_of_is_undecided_until_a_line_tells(built: Connection) -> None:
+    """Of 100.00 for use and 100.00 for the fee, ten per hundred are 20.00, or 10.00 where the fee is left out."""
+    deciding = (Decimal(10), "other charges of 100.00 beside 100.00 for Each", "undecided")
+    assert rivals(built, UNTOLD) == [
+        ("per_hundred_negated.of_counted_lines", Decimal(-20), *deciding),
+        ("per_hundred_negated.of_usage_lines", Decimal(-10), *deciding),
+    ]
+    assert rivals(built, TOLD) == []
+    assert chosen(built, TOLD)["reading_id"] == "per_hundred_negated.of_counted_lines"
+    assert (chosen(built, TOLD)["verdict"], chosen(built, TOLD)["lines_explained"]) == ("decided", 3)
+    assert findings(built, TOLD) == []
 
 
 def test_lists_without_minimum_are_cut_at_their_maximum(built: Connection) -> None:

@@ -1,0 +1,181 @@
+-- One row per schedule set of money of other lines and reading that the lines cannot tell from the leader: where they part.
+-- They part on a line that was billed, or on an account as there may be one: its other charges add up to `charges`, beside one of
+-- `parting_charge` for a measure of the price list that only one of the two counts. Rivals that part on neither (a list without
+-- credits: its counted charges are all its charges) are the leader in other words: they have no row. The leader's own row (`place` 1)
+-- tells of its widest open question.
+WITH after_lines AS (
+    SELECT set_no, list_distinct(flatten(list(measures_after))) AS measures
+    FROM core_money_bases
+    GROUP BY set_no
+),
+counted AS (
+    -- which measures of the price list a base counts; what the line shows of itself may be anything
+    SELECT DISTINCT
+        own.set_no,
+        others.measure_field,
+        bases.base,
+        CASE bases.base
+            WHEN 'counted_lines' THEN others.kind IN ('count', 'fee') AND others.measure_field <> 'Credit'
+            WHEN 'usage_lines' THEN others.kind = 'count'
+            WHEN 'lines_before' THEN NOT coalesce(list_contains(after_lines.measures, others.measure_field), false)
+            WHEN 'other_lines' THEN true
+        END AS is_counted
+    FROM core_sets AS own
+    INNER JOIN after_lines USING (set_no)
+    INNER JOIN core_sets AS others
+        ON others.price_list_id = own.price_list_id
+        AND (others.account_report, others.measure_field) <> (own.account_report, own.measure_field)
+        AND others.kind <> 'subtotal'
+    CROSS JOIN (SELECT DISTINCT base FROM core_money_readings) AS bases
+),
+bases AS (
+    SELECT set_no, base, string_agg(measure_field, ' ' ORDER BY measure_field) FILTER (WHERE is_counted) AS measures
+    FROM counted
+    GROUP BY set_no, base
+),
+rivals AS (
+    -- of readings that count the same measures by the same rule the first
+    SELECT
+        scores.set_no,
+        scores.reading_no,
+        scores.place,
+        scores.alike_no,
+        readings.base,
+        readings.rule
+    FROM core_money_scores AS scores
+    INNER JOIN core_money_readings AS readings USING (reading_no)
+    LEFT JOIN bases ON bases.set_no = scores.set_no AND bases.base = readings.base
+    WHERE scores.is_rival
+    QUALIFY row_number() OVER (
+        PARTITION BY
+            scores.set_no, scores.alike_no, readings.rule, bases.measures, readings.base = 'shown_actual'
+        ORDER BY scores.place
+    ) = 1
+),
+pairs AS (
+    SELECT
+        rivals.*,
+        leaders.reading_no AS leader_no,
+        leaders.base AS leading_base,
+        leaders.rule AS leading_rule,
+        rivals.alike_no = leaders.reading_no AS is_alike
+    FROM rivals
+    INNER JOIN rivals AS leaders ON leaders.set_no = rivals.set_no AND leaders.place = 1
+    WHERE rivals.place <> 1
+),
+billed AS (
+    SELECT
+        pairs.set_no,
+        pairs.reading_no,
+        own.base_amount AS charges,
+        NULL::DECIMAL(28, 10) AS parting_charge,
+        NULL::VARCHAR AS parting_measure,
+        own.expected_amount AS amount_there,
+        led.expected_amount AS leading_amount_there
+    FROM pairs
+    INNER JOIN core_money_trials AS own ON own.set_no = pairs.set_no AND own.reading_no = pairs.reading_no
+    INNER JOIN core_money_trials AS led
+        ON led.network_id = own.network_id
+        AND led.mailbox_id = own.mailbox_id
+        AND led.reporting_month = own.reporting_month
+        AND led.account_report = own.account_report
+        AND led.measure_field = own.measure_field
+        AND led.reading_no = pairs.leader_no
+    WHERE own.expected_amount <> led.expected_amount
+),
+accounts AS (
+    -- for a minimum: charges below it and above it
+    SELECT
+        set_no,
+        unnest(CASE WHEN kind = 'minimum' THEN [first_rate * 0.5, first_rate * 2] ELSE [100] END)::DECIMAL(28, 10) AS charges,
+        CASE WHEN kind = 'minimum' THEN first_rate ELSE 100 END::DECIMAL(28, 10) AS parting_charge
+    FROM core_sets
+    WHERE kind IN ('percentage', 'subtotal', 'minimum')
+),
+imagined AS (
+    SELECT set_no, reading_no, leading_rule, rule, charges, NULL AS parting_charge, NULL AS parting_measure, false AS is_led, false AS is_own
+    FROM pairs
+    INNER JOIN accounts USING (set_no)
+    WHERE is_alike
+    UNION ALL
+    SELECT
+        pairs.set_no,
+        pairs.reading_no,
+        pairs.leading_rule,
+        pairs.rule,
+        accounts.charges,
+        accounts.parting_charge,
+        own.measure_field,
+        led.is_counted,
+        own.is_counted
+    FROM pairs
+    INNER JOIN accounts USING (set_no)
+    INNER JOIN counted AS own ON own.set_no = pairs.set_no AND own.base = pairs.base
+    INNER JOIN counted AS led
+        ON led.set_no = pairs.set_no AND led.base = pairs.leading_base AND led.measure_field = own.measure_field
+    WHERE pairs.is_alike AND led.is_counted <> own.is_counted
+),
+priced AS (
+    SELECT
+        imagined.set_no,
+        imagined.reading_no,
+        imagined.charges,
+        imagined.parting_charge,
+        imagined.parting_measure,
+        line_amount(
+            money_by_rule(
+                imagined.rule,
+                sets.first_rate,
+                imagined.charges + CASE WHEN imagined.is_own THEN imagined.parting_charge ELSE 0 END
+            ),
+            roundings.rounding, units.unit, units.half
+        )::DECIMAL(28, 10) AS amount_there,
+        line_amount(
+            money_by_rule(
+                imagined.leading_rule,
+                sets.first_rate,
+                imagined.charges + CASE WHEN imagined.is_led THEN imagined.parting_charge ELSE 0 END
+            ),
+            roundings.rounding, units.unit, units.half
+        )::DECIMAL(28, 10) AS leading_amount_there
+    FROM imagined
+    INNER JOIN core_sets AS sets USING (set_no)
+    INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
+    INNER JOIN core_roundings AS units USING (rounding_no)
+),
+parted AS (
+    SELECT *
+    FROM (FROM billed UNION ALL FROM priced)
+    WHERE amount_there <> leading_amount_there
+    QUALIFY row_number() OVER (
+        PARTITION BY set_no, reading_no ORDER BY parting_measure NULLS FIRST, abs(charges), charges, amount_there
+    ) = 1
+)
+SELECT
+    pairs.set_no,
+    pairs.reading_no,
+    pairs.place,
+    parted.charges,
+    parted.parting_charge,
+    parted.parting_measure,
+    parted.amount_there,
+    parted.leading_amount_there,
+    abs(parted.amount_there - parted.leading_amount_there)::DECIMAL(28, 10) AS amount_at_stake
+FROM pairs
+INNER JOIN parted USING (set_no, reading_no)
+UNION ALL
+SELECT
+    pairs.set_no,
+    pairs.leader_no,
+    1,
+    parted.charges,
+    parted.parting_charge,
+    parted.parting_measure,
+    parted.leading_amount_there,
+    parted.leading_amount_there,
+    abs(parted.amount_there - parted.leading_amount_there)::DECIMAL(28, 10)
+FROM pairs
+INNER JOIN parted USING (set_no, reading_no)
+QUALIFY row_number() OVER (
+    PARTITION BY pairs.set_no ORDER BY abs(parted.amount_there - parted.leading_amount_there) DESC, pairs.place
+) = 1
