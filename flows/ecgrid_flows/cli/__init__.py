@@ -61,7 +61,7 @@ def main() -> None:
     _write_any_name()
     with _ending_in_order():
         try:
-            app()
+            app(prog_name="ecgrid-billing")
         except BillingError as error:
             context.stderr.print(Text(f"ecgrid-billing: {error}"))
             sys.exit(int(error.status))
