@@ -154,24 +154,27 @@ def test_a_full_disk_stops_cleanly_and_the_next_run_goes_on(
 def test_a_disk_that_fails_behind_the_last_answers_stops_the_run(
     sandbox: SpawnedSandbox, few: list[tuple[int, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No call is left that could meet the failure: the answers would be waited for in vain."""
+    """No call is left that could meet the failure: the answers would be waited for in vain, here until a timer ends it."""
     one_account = tmp_path / "accounts.csv"
     one_account.write_text("network_id,mailbox_id\n{},{}\n".format(*few[0]), encoding="utf-8")
     real = os.fsync
-    with running(sandbox, tmp_path / "data", accounts_file=one_account, concurrency=16):
+    with running(sandbox, tmp_path / "data", accounts_file=one_account, concurrency=16) as run:
         asked_before, size = line_calls(sandbox), tasks.plan(MONTH)
         assert size < 16
+        rescue = threading.Timer(20, run.stop, ["nobody heard of the failure"])
 
         def broken(handle: int) -> None:
             if threading.current_thread().name == "journal":
                 wait_for(lambda: line_calls(sandbox) == asked_before + size)
                 time.sleep(0.3)  # so that all are recorded
+                rescue.start()
                 raise OSError(errno.EIO, "Input/output error")
             real(handle)
 
         monkeypatch.setattr(os, "fsync", broken)
         with pytest.raises(StorageFailed, match="the disk failed"):
             tasks.pull(MONTH, size)
+        rescue.cancel()
         monkeypatch.undo()
 
 
