@@ -1,9 +1,15 @@
 """What every test shares: a clean environment, and property tests that do not judge a busy machine by its pace."""
 
+import fcntl
 import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+Once = Callable[[str, Callable[[Path], object]], Path]
 
 # The same examples every time: a build does not fail by chance. HYPOTHESIS_SEARCH=20 looks at 20 times as many, and new
 # ones each time. The phase that explains a failure traces every line, and would outlast the tests' time-out.
@@ -30,6 +36,26 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             "all_proxy",
         }:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """`once(name, fill)`: a folder that one process of a run of the tests fills, and all read; none may change it."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def filled(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, whole = shared / f"once-{name}", shared / f"once-{name}.whole"
+        with (shared / f"once-{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not whole.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                whole.touch()
+        return folder
+
+    return filled
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

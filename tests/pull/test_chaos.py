@@ -154,7 +154,7 @@ def test_a_full_disk_stops_cleanly_and_the_next_run_goes_on(
 def test_a_disk_that_fails_behind_the_last_answers_stops_the_run(
     sandbox: SpawnedSandbox, few: list[tuple[int, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No call is left that could meet the failure: the answers would be waited for in vain, here until a timer ends it."""
+    """No call is left that could meet the failure: the answers would be waited for in vain, until a timer ends it."""
     one_account = tmp_path / "accounts.csv"
     one_account.write_text("network_id,mailbox_id\n{},{}\n".format(*few[0]), encoding="utf-8")
     real = os.fsync

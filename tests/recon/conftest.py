@@ -1,7 +1,7 @@
 """Lets the tests here import the helpers beside them (`hand`, `lake_of`), and builds the shipped world once."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -15,8 +15,6 @@ import lake_of
 from ecgrid_flows import warehouse
 from ecgrid_sandbox.world import World
 
-REFERENCE = Path(__file__).resolve().parents[2] / "data/reference"
-
 
 @pytest.fixture(scope="session")
 def shipped() -> World:
@@ -25,11 +23,9 @@ def shipped() -> World:
 
 
 @pytest.fixture(scope="session")
-def shipped_path(shipped: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shipped_path(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """A warehouse of the shipped world, all four months."""
-    folder = tmp_path_factory.mktemp("shipped")
-    warehouse.build(lake_of.lake(shipped, folder), folder / "billing.duckdb", reference_dir=REFERENCE)
-    return folder / "billing.duckdb"
+    return lake_of.shipped_dir(once) / "warehouse/billing.duckdb"
 
 
 @pytest.fixture

@@ -1,15 +1,17 @@
 """A lake straight from a sandbox world: what a run would have landed, without the network in between.
 
-One Parquet file per feed. Only the books' answers go in (lines, lists, invoices), nothing of what they mean.
+One Parquet file per feed, and for the shipped world a warehouse of them. Only the books' answers go in (lines, lists,
+invoices), nothing of what they mean.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ecgrid_flows import warehouse
 from ecgrid_sandbox import reports
 from ecgrid_sandbox.books import Line
 from ecgrid_sandbox.world import PriceList, Schedule, World
@@ -22,6 +24,7 @@ from ecgrid_transforms.price_schedules import price_schedule_rows
 from ecgrid_transforms.rows import batch
 from ecgrid_transforms.schemas import FEEDS, MONEY_TYPE
 
+REFERENCE = Path(__file__).resolve().parents[2] / "data/reference"
 PULLED_AT = datetime(2026, 11, 2, 6, 0, tzinfo=UTC)
 SHA256 = "0" * 64
 Rows = dict[str, list[tuple[object, ...]]]
@@ -208,3 +211,14 @@ def lake(world: World, folder: Path, months: Iterable[date] | None = None) -> di
     """Write everything that a full run over `months` would have landed of `world`."""
     tables = tables_of(rows_of(world, months)) | {"monthly_reports": monthly_reports(world, months)}
     return write(tables, folder)
+
+
+def shipped_dir(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """A data directory with the warehouse of the shipped world, all four months; for reading."""
+
+    def fill(folder: Path) -> None:
+        (folder / "lake").mkdir()
+        files = lake(World.shipped(date(2026, 10, 1)), folder / "lake")
+        warehouse.build(files, folder / "warehouse/billing.duckdb", reference_dir=REFERENCE)
+
+    return once("shipped", fill)

@@ -17,7 +17,6 @@ import pytest
 from ecgrid_flows import warehouse
 from ecgrid_sandbox.world import World
 
-REFERENCE = Path(__file__).resolve().parents[2] / "data/reference"
 LAST_MONTH = date(2026, 10, 1)
 SEEDS = range(101, 121)
 APART = 1_000_000
@@ -78,7 +77,7 @@ def path(worlds: dict[int, World], tmp_path_factory: pytest.TempPathFactory) -> 
         for feed, table in tables.items():
             parts.setdefault(feed, []).append(moved(table, place * APART))
     files = lake_of.write({feed: pa.concat_tables(tables) for feed, tables in parts.items()}, folder)
-    warehouse.build(files, folder / "billing.duckdb", reference_dir=REFERENCE)
+    warehouse.build(files, folder / "billing.duckdb", reference_dir=lake_of.REFERENCE)
     return folder / "billing.duckdb"
 
 
@@ -125,7 +124,7 @@ def test_the_worlds_plant_every_kind_of_wrong(worlds: dict[int, World]) -> None:
 
 def test_a_world_alone_is_reconciled_as_well(tmp_path: Path) -> None:
     world = World.generate(7, LAST_MONTH)
-    warehouse.build(lake_of.lake(world, tmp_path), tmp_path / "billing.duckdb", reference_dir=REFERENCE)
+    warehouse.build(lake_of.lake(world, tmp_path), tmp_path / "billing.duckdb", reference_dir=lake_of.REFERENCE)
     with closing(warehouse.connect(tmp_path / "billing.duckdb")) as connection:
         assert planted.differences(world, planted.found_in(connection)) == ([], [])
 
@@ -142,7 +141,7 @@ def test_a_line_answered_otherwise_later_is_restated(tmp_path: Path) -> None:
     ]
     assert after["line_item_history"]
     tables = lake_of.tables_of(after) | {"monthly_reports": lake_of.monthly_reports(world)}
-    warehouse.build(lake_of.write(tables, tmp_path), tmp_path / "billing.duckdb", reference_dir=REFERENCE)
+    warehouse.build(lake_of.write(tables, tmp_path), tmp_path / "billing.duckdb", reference_dir=lake_of.REFERENCE)
     with closing(warehouse.connect(tmp_path / "billing.duckdb")) as connection:
         found = planted.found_in(connection)
     assert planted.differences(world, found) == ([], [])

@@ -1,7 +1,7 @@
 """A page made from a warehouse by hand, one made from the shipped world, and a browser to look at them."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,41 +11,35 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "recon"))
 
 import chromium
 import handmade
+import lake_of
 
 from ecgrid_flows.report import report_month
 from ecgrid_flows.settings import Settings
 
+Once = Callable[[str, Callable[[Path], object]], Path]
+
 
 @pytest.fixture(scope="session")
-def handmade_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def handmade_dir(once: Once) -> Path:
     """A data directory with the warehouse made by hand."""
-    folder = tmp_path_factory.mktemp("handmade")
-    handmade.build(folder / "warehouse/billing.duckdb")
-    return folder
+    return once("handmade", lambda folder: handmade.build(folder / "warehouse/billing.duckdb"))
 
 
 @pytest.fixture(scope="session")
-def page(handmade_dir: Path) -> Path:
+def page(handmade_dir: Path, once: Once) -> Path:
     """The report of the month made by hand."""
-    return report_month(Settings(data_dir=str(handmade_dir), currency="USD"), handmade.MONTH)
+
+    def fill(folder: Path) -> None:
+        made = report_month(Settings(data_dir=str(handmade_dir), currency="USD"), handmade.MONTH)
+        (folder / "made").write_text(str(made))
+
+    return Path((once("page", fill) / "made").read_text())
 
 
 @pytest.fixture(scope="session")
-def shipped_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with the warehouse of the sandbox's shipped world, its last two months."""
-    import lake_of
-
-    from ecgrid_flows import warehouse
-    from ecgrid_sandbox import World
-    from ecgrid_transforms.period import next_month
-
-    folder = tmp_path_factory.mktemp("shipped")
-    (folder / "lake").mkdir()
-    months = [next_month(handmade.MONTH, -1), handmade.MONTH]
-    files = lake_of.lake(World.shipped(handmade.MONTH), folder / "lake", months)
-    reference = Path(__file__).parents[2] / "data/reference"
-    warehouse.build(files, folder / "warehouse/billing.duckdb", reference_dir=reference)
-    return folder
+def shipped_dir(once: Once) -> Path:
+    """A data directory with the warehouse of the sandbox's shipped world."""
+    return lake_of.shipped_dir(once)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Runs over a sandbox for these tests, and what they leave, comparable line for line."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +19,7 @@ from ecgrid_flows.settings import Secret, Settings
 from ecgrid_flows.store import Store
 from ecgrid_sandbox import SpawnedSandbox, World, spawn
 
+WAREHOUSE = "warehouse/billing.duckdb"
 MONTHS = (date(2026, 9, 1), date(2026, 10, 1))
 WORLD = World.shipped(MONTHS[-1])
 #: Some thirty accounts of four networks, those with which something is wrong: every relation has rows, none has many.
@@ -44,18 +45,20 @@ class Billed:
 
 
 @contextmanager
-def billed(folder: Path) -> Iterator[Billed]:
-    """Bill two months in this process, in `folder`."""
-    accounts_file = folder / "accounts.csv"
-    rows = "".join(f"{network},{mailbox}\n" for network, mailbox in ACCOUNTS)
-    accounts_file.write_text(f"network_id,mailbox_id\n{rows}", encoding="utf-8")
+def billed(once: Callable[[str, Callable[[Path], object]], Path]) -> Iterator[Billed]:
+    """Two months, billed by one process of the run of these tests, and a sandbox of this process's own."""
     with spawn(WORLD) as sandbox:
-        settings = settings_of(sandbox, folder / "data", accounts_file=accounts_file)
-        with running(settings) as run:
-            for month in MONTHS:
-                pull(run, month)
-            tasks.build()
-        yield Billed(sandbox, accounts_file, folder / "data", relations(settings.warehouse_path))
+        folder = once("local", lambda folder: _bill(sandbox, folder))
+        yield Billed(sandbox, folder / "accounts.csv", folder / "data", relations(folder / "data" / WAREHOUSE))
+
+
+def _bill(sandbox: SpawnedSandbox, folder: Path) -> None:
+    rows = "".join(f"{network},{mailbox}\n" for network, mailbox in ACCOUNTS)
+    (folder / "accounts.csv").write_text(f"network_id,mailbox_id\n{rows}", encoding="utf-8")
+    with running(settings_of(sandbox, folder / "data", accounts_file=folder / "accounts.csv")) as run:
+        for month in MONTHS:
+            pull(run, month)
+        tasks.build()
 
 
 def settings_of(sandbox: Any, data_dir: Path | str, **changes: Any) -> Settings:

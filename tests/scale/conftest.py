@@ -5,7 +5,7 @@ Every test gets a prefix of its own on the server, and no trouble but what it as
 
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -49,7 +49,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Billed]:
+def local(once: Callable[[str, Callable[[Path], object]], Path]) -> Iterator[Billed]:
     """What all others must come to: two months, pulled and built by one process on local files."""
-    with billed(tmp_path_factory.mktemp("local")) as made:
+    with billed(once) as made:
         yield made

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -147,11 +148,12 @@ def test_a_survey_marks_every_so_manieth_line(tmp_path: Path) -> None:
 
 def test_a_build_by_partitions_is_the_build_in_one(local: Billed, tmp_path: Path) -> None:
     """Two months in cells of some 60 lines; jobs done back to front, one of them twice, as a cluster may."""
-    store = LocalStore(local.data_dir)
+    data_dir = Path(shutil.copytree(local.data_dir, tmp_path / "data"))
+    store = LocalStore(data_dir)
     lake = Lake(store)
     sources = Sources(
         {feed: {month: lake.paths(feed, month) for month in lake.months(feed)} for feed in FEEDS},
-        runs.reference_folders(local.settings(local.data_dir)),
+        runs.reference_folders(local.settings(data_dir)),
     )
     done: list[Job] = []
 
@@ -165,7 +167,7 @@ def test_a_build_by_partitions_is_the_build_in_one(local: Billed, tmp_path: Path
     def do_surveys(asked: list[tuple[list[str], int]]) -> list[list[tuple[int, int]]]:
         return [partitions.survey(store.locals(paths), grain) for paths, grain in asked]
 
-    target = local.data_dir / "warehouse/parted.duckdb"
+    target = data_dir / "warehouse/parted.duckdb"
     report = partitions.build(sources, store, target, Bounds(1024, 1, 60, 2), do_jobs, do_surveys)
     assert {job.over for job in done} == {CELL, GROUP}
     assert len({job.accounts for job in done}) > 1
