@@ -103,6 +103,11 @@ KEY = ["network_id", "mailbox_id", "reporting_month", "account_report", "measure
 
 #: What one reading belongs to: a measure of a price list, as long as its schedules stay the same.
 READ = ["price_list_id", "account_report", "measure_field", "schedule_set_id"]
+#: What `_reading` tells of one, beside those.
+_TOLD_OF = [
+    *("rule", "verdict", "is_chosen", "is_rival", "is_pinned", "lines_explained", "lines_total", "share_pct"),
+    *("counter_example", "deciding_quantity", "amount_at_stake", "price_list_description", "model_word"),
+]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _ids = count(1)
@@ -463,7 +468,9 @@ def readings_summary(readings: pd.DataFrame, limit: int = 300) -> Html:
     """How sure the reading of each price list is: a sentence, what is open, and the others folded."""
     if readings.empty:
         return Html('<p class="empty">No price list was read.</p>')
-    rows = [_reading(candidates) for _, candidates in readings.groupby(READ, sort=True, dropna=False)]
+    records = readings[[*READ, *_TOLD_OF]].astype(object).to_dict("records")
+    sets = readings.groupby(READ, sort=True, dropna=False).indices
+    rows = [_reading([records[place] for place in places]) for places in sets.values()]
     frame = pd.DataFrame(rows)
     is_open = frame["verdict"] != "decided"
     many = plural(len(frame), "price list measure")
@@ -492,11 +499,11 @@ def readings_summary(readings: pd.DataFrame, limit: int = 300) -> Html:
     return Html("".join(pieces))
 
 
-def _reading(candidates: pd.DataFrame) -> dict[str, str]:
+def _reading(candidates: Sequence[Mapping[Any, Any]]) -> dict[str, str]:
     """One row of the readings table: the chosen reading, or the best where none is chosen."""
-    best = candidates.sort_values(["is_chosen", "lines_explained"], ascending=False, kind="stable").iloc[0]
-    verdict, rivals = str(best["verdict"]), candidates[candidates["is_rival"].fillna(False)]
-    others = candidates[candidates["counter_example"].notna() & ~candidates["is_chosen"].fillna(False)]
+    best = max(candidates, key=lambda one: (one["is_chosen"] is True, one["lines_explained"]))
+    verdict, rivals = str(best["verdict"]), [one for one in candidates if one["is_rival"] is True]
+    others = [one for one in candidates if not missing(one["counter_example"]) and one["is_chosen"] is not True]
     folded = ""
     if bool(best["is_pinned"]):
         sure = "Set by hand in data/reference."
@@ -504,9 +511,8 @@ def _reading(candidates: pd.DataFrame) -> dict[str, str]:
         sure = (
             f"{plural(len(others), 'other reading')} contradicted by a line." if len(others) else "No other is known."
         )
-        examples = dict.fromkeys(
-            str(text) for text in others.sort_values("share_pct", ascending=False)["counter_example"]
-        )
+        nearest = sorted(others, key=lambda one: one["share_pct"], reverse=True)
+        examples = dict.fromkeys(str(one["counter_example"]) for one in nearest)
         folded = "".join(f"<li>{safe(text)}</li>" for text in list(examples)[:3])
     elif verdict == "undecided":
         sure = (
@@ -514,13 +520,14 @@ def _reading(candidates: pd.DataFrame) -> dict[str, str]:
             if len(rivals) != 1
             else "One other explains as much."
         )
-        deciding = rivals[rivals["deciding_quantity"].notna()]
-        if not deciding.empty:
-            sure += f" A line with {number(deciding['deciding_quantity'].iloc[0])} would tell them apart."
-        stakes = [value for value in rivals["amount_at_stake"] if isinstance(value, Decimal)]
+        deciding = [one["deciding_quantity"] for one in rivals if not missing(one["deciding_quantity"])]
+        if deciding:
+            sure += f" A line with {number(deciding[0])} would tell them apart."
+        stakes = [one["amount_at_stake"] for one in rivals if isinstance(one["amount_at_stake"], Decimal)]
         if stakes:
             sure += f" Up to {money(max(stakes))} a line hang on it."
-        folded = "".join(f"<li>{safe(text)}</li>" for text in dict.fromkeys(rivals["rule"].dropna().head(5)))
+        rules = [one["rule"] for one in rivals if not missing(one["rule"])]
+        folded = "".join(f"<li>{safe(text)}</li>" for text in dict.fromkeys(rules[:5]))
     else:
         sure = "No reading explains its lines; the best is shown."
     summary = "Against the nearest others" if verdict == "decided" else "The other readings"
