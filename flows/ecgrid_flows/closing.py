@@ -98,13 +98,23 @@ def close_month(settings: Settings, store: Store, month: date, accept: Mapping[s
 
 
 def _require_whole(connection: warehouse.Connection, month: date) -> None:
-    """Refuse a month that was asked only while it still ran: the answers are not of the whole month."""
+    """Refuse a month of which something was asked only while it still ran: those answers are not of the whole month.
+
+    A run asks every line of its accounts again; what is billed to an account that no list names any more stays as it is.
+    """
     asked = of_month(connection.table("raw_calls"), month)
-    after = asked.filter(f"called_at >= '{month_end(month).isoformat()}'")
-    if asked.limit(1).fetchall() and not after.limit(1).fetchall():
+    over = month_end(month).isoformat()
+    accounts = of_month(connection.table("raw_accounts"), month).project("network_id, mailbox_id")
+    early = asked.filter(f"outcome = 'line' AND called_at < '{over}'").join(
+        accounts, "network_id, mailbox_id", how="semi"
+    )
+    ((lines,),) = early.aggregate("count(*)").fetchall()
+    is_early = asked.limit(1).fetchall() and not asked.filter(f"called_at >= '{over}'").limit(1).fetchall()
+    if lines or is_early:
+        what = f"{lines} of its lines were" if lines else "it was"
         raise Refused(
-            f"{month_text(month)} is not closed: it was asked only while it still ran (UTC). Once it is over, "
-            f"`ecgrid-billing run --month {month_text(month)}` asks it again"
+            f"{month_text(month)} is not closed: {what} asked only while it still ran (UTC). Once it is over, "
+            f"`ecgrid-billing run --month {month_text(month)}` asks again"
         )
 
 

@@ -494,6 +494,27 @@ def test_a_month_that_was_asked_only_while_it_ran_is_not_closed(
     assert not decisions.read(open_store(settings)).entries
 
 
+@pytest.mark.parametrize(("mailbox_id", "is_closed"), [(0, False), (7, True)], ids=["listed", "listed no more"])
+def test_a_month_of_which_a_line_was_asked_only_while_it_ran_is_not_closed(
+    settings: Settings, mailbox_id: int, is_closed: bool
+) -> None:
+    """As after a run that was killed while it asked again. What no list names any more, no run asks again."""
+    listed = {"reporting_month": MONTH, "network_id": 4443, "mailbox_id": 0}
+    lines = [line(), line(mailbox_id=mailbox_id, measure_field="FromKCs")]
+    times = [datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 10, 31, 23, 59, 59, tzinfo=UTC)]
+    calls = [
+        {**billed, "outcome": "line", "attempts": 1, "latency_ms": 1, "called_at": called_at}
+        for billed, called_at in zip(lines, times, strict=True)
+    ]
+    build(settings, out_line_items=lines, raw_calls=calls, raw_accounts=[listed])
+    if is_closed:
+        close(settings)
+        return
+    with pytest.raises(Refused, match="1 of its lines were asked only while it still ran"):
+        close(settings)
+    assert not decisions.read(open_store(settings)).entries
+
+
 @pytest.mark.parametrize("given", ["", " ", "7"])
 def test_too_little_of_a_seal_proves_nothing(settings: Settings, given: str) -> None:
     """As an empty variable gives it: every entry's seal begins so."""

@@ -17,7 +17,7 @@ import pyarrow as pa
 from ecgrid_flows import warehouse
 from ecgrid_flows.settings import Settings
 from ecgrid_transforms.money import Decimal
-from ecgrid_transforms.schemas import CALLS, INVOICES, LINE_ITEMS, MONEY_TYPE
+from ecgrid_transforms.schemas import ACCOUNTS, CALLS, INVOICES, LINE_ITEMS, MONEY_TYPE
 
 ROOT = Path(__file__).resolve().parents[2]
 MONTH = date(2026, 10, 1)
@@ -107,6 +107,7 @@ RELATIONS: dict[str, pa.Schema] = {
     "reference_measures": pa.schema(
         [("measure_field", pa.string()), ("kind", pa.string()), ("unit", pa.string()), ("is_whole", pa.string())]
     ),
+    "raw_accounts": ACCOUNTS,
     "raw_calls": CALLS,
     "raw_invoices": INVOICES,
 }

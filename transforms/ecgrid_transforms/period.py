@@ -41,7 +41,10 @@ def last_full_month(now: datetime | None = None) -> date:
 
 
 def month_end(month: date) -> datetime:
-    """The first instant after `month`, UTC. What is said of a month before is not said of the whole of it."""
+    """The first instant after `month`, UTC, as all times of the service are (its wiki, Legacy Forum Q & A).
+
+    What is said of a month before is not said of the whole of it.
+    """
     after = next_month(month)
     return datetime(after.year, after.month, 1, tzinfo=UTC)
 
