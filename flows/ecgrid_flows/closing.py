@@ -100,7 +100,7 @@ def close_month(settings: Settings, store: Store, month: date, accept: Mapping[s
 def _require_whole(connection: warehouse.Connection, month: date) -> None:
     """Refuse a month of which something was asked only while it still ran: those answers are not of the whole month.
 
-    A run asks every line of its accounts again; what is billed to an account that no list names any more stays as it is.
+    A run asks every line of its accounts again; what an account that no list names any more has stays as it is.
     """
     asked = of_month(connection.table("raw_calls"), month)
     over = month_end(month).isoformat()
