@@ -106,7 +106,8 @@ READ = ["price_list_id", "account_report", "measure_field", "schedule_set_id"]
 #: What `_reading` tells of one, beside those.
 _TOLD_OF = [
     *("rule", "verdict", "is_chosen", "is_rival", "is_pinned", "lines_explained", "lines_total", "share_pct"),
-    *("counter_example", "deciding_quantity", "amount_at_stake", "price_list_description", "model_word"),
+    *("counter_example", "deciding_quantity", "deciding_account", "amount_at_stake", "price_list_description"),
+    "model_word",
 ]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
@@ -502,7 +503,8 @@ def readings_summary(readings: pd.DataFrame, limit: int = 300) -> Html:
 def _reading(candidates: Sequence[Mapping[Any, Any]]) -> dict[str, str]:
     """One row of the readings table: the chosen reading, or the best where none is chosen."""
     best = max(candidates, key=lambda one: (one["is_chosen"] is True, one["lines_explained"]))
-    verdict, rivals = str(best["verdict"]), [one for one in candidates if one["is_rival"] is True]
+    verdict = str(best["verdict"])
+    rivals = [one for one in candidates if one["is_rival"] is True and one["is_chosen"] is not True]
     others = [one for one in candidates if not missing(one["counter_example"]) and one["is_chosen"] is not True]
     folded = ""
     if bool(best["is_pinned"]):
@@ -521,8 +523,12 @@ def _reading(candidates: Sequence[Mapping[Any, Any]]) -> dict[str, str]:
             else "One other explains as much."
         )
         deciding = [one["deciding_quantity"] for one in rivals if not missing(one["deciding_quantity"])]
+        accounts = [str(one["deciding_account"]) for one in rivals if not missing(one["deciding_account"])]
+        apart = "tell them apart" if len(rivals) == 1 else "tell some apart"
         if deciding:
-            sure += f" A line with {number(deciding[0])} would tell them apart."
+            sure += f" A line with {number(min(deciding))} would {apart}."
+        if accounts:
+            sure += f" An account with {accounts[0]} would {apart}."
         stakes = [one["amount_at_stake"] for one in rivals if isinstance(one["amount_at_stake"], Decimal)]
         if stakes:
             sure += f" Up to {money(max(stakes))} a line hang on it."

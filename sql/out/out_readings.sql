@@ -1,6 +1,7 @@
 -- One row per price list, account report, measure, schedule set and candidate reading tried on its lines.
 -- `lines_total` is the lines it was tried on, `lines_explained` those that it reproduces, quantity and amount. The counter-example of
--- a reading is the smallest line, by Actual, that it cannot reproduce. `is_rival`: the lines cannot tell it from the chosen one.
+-- a reading is the smallest line, by Actual, that it cannot reproduce. `is_rival`: one of several that the lines cannot tell apart, the
+-- chosen one among them.
 -- `deciding_quantity` is the smallest quantity at which a rival would bill otherwise than the chosen reading, `amount_at_stake` by
 -- how much; on the chosen reading's own row they are those of its widest open question. Of money of other lines `deciding_account` says
 -- in words which account's charges would decide it.

@@ -118,6 +118,7 @@ READINGS = pa.schema(
         ("first_month", pa.date32()),
         ("last_month", pa.date32()),
         ("rule", pa.string()),
+        ("deciding_account", pa.string()),
     ]
 )
 INVOICES = pa.schema(
@@ -241,16 +242,17 @@ def build(target: Path, accounts: int = 12, months: int = 3, wrong_every: int = 
     slices = "each slice at the rate of its own tier"
     readings = [
         (11, "Standard KC", "TrafficAll", "TotalKCs", "a", "volume", "Tiered", "volume", "inclusive", 36, 34,
-         Decimal("94.4444"), "decided", True, False, False, None, None, None, first, MONTH, volume),
+         Decimal("94.4444"), "decided", True, False, False, None, None, None, first, MONTH, volume, None),
         (11, "Standard KC", "TrafficAll", "TotalKCs", "a", "graduated", "Tiered", "graduated", "inclusive", 36, 9,
          Decimal(25), "decided", False, False, False,
          "account 102-0, 2026-10: 1214 measured, billed at 97.12; this reading bills 117.12",
-         None, None, first, MONTH, slices),
+         None, None, first, MONTH, slices, None),
         (13, "Documents <i>plus</i>", "TrafficAll", "TotalTrans", "b", "graduated", "Stacked", "graduated", "inclusive",
-         1, 0, Decimal(0), "undecided", True, False, False, None, None, None, first, MONTH, slices),
+         1, 0, Decimal(0), "undecided", True, False, True, None, Decimal(200), Decimal("1.67"), first, MONTH, slices,
+         None),
         (13, "Documents <i>plus</i>", "TrafficAll", "TotalTrans", "b", "graduated.exclusive", "Stacked", "graduated",
          "exclusive", 1, 0, Decimal(0), "undecided", False, False, True, None, Decimal(200), Decimal("1.67"), first,
-         MONTH, slices),
+         MONTH, slices, None),
     ]  # fmt: skip
     billed_amount = total([line[16] for line in lines if line[2] == MONTH])
     invoices = [

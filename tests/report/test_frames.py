@@ -112,3 +112,13 @@ def test_a_month_where_nothing_hangs_on_the_findings_has_no_stakes(by: str) -> N
 def test_a_month_without_a_line_has_no_account_that_changed_most() -> None:
     nothing = pd.DataFrame({"network_id": [], "mailbox_id": [], "amount": [], "change": []})
     assert page.most_changed(nothing, nothing) == {"network_id": 0, "mailbox_id": 0}
+
+
+def test_an_open_reading_tells_how_many_others_there_are_and_what_would_decide(handmade_dir: Path) -> None:
+    with frames.open_book(handmade_dir) as book:
+        readings = book.out("out_readings")
+    shown = str(page.readings_summary(readings))
+    assert "One other explains as much. A line with 200 would tell them apart. Up to 1.67 a line hang on it." in shown
+    money = readings.assign(deciding_quantity=None, deciding_account="other charges of 25.00")
+    shown = str(page.readings_summary(money))
+    assert "An account with other charges of 25.00 would tell them apart." in shown
