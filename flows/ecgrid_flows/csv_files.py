@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -131,28 +131,31 @@ def write_relation(
     totals: Sequence[str] = (),
     form: CsvForm | None = None,
     schema: pa.Schema | None = None,
+    kept: Sequence[str] = (),
     also: Callable[[pa.RecordBatch], None] | None = None,
     read: Callable[[Callable[..., Any]], Batches] | None = None,
     cells: Mapping[str, str] | None = None,
+    same: Mapping[str, str] | None = None,
 ) -> Written:
     """Write the DuckDB relation `rows`, in its order, to the new file `target`, in one pass over it.
 
     Columns named in `amounts` are money and show at least two decimals; `totals` are added up. `schema` is that of
-    `rows`, where it is known already. `also` gets every batch of rows as Arrow, in the same order. `read` runs what is
-    made of `rows` in a way of its own, say in parts: given how a relation becomes lines (and which columns to keep), it
-    gives their batches. `cells` has the expression of a column's cell where that is not to be worked out from
-    the column; an empty one where the cell before holds it too. Raises `StorageFailed` when the disk does not take it;
-    the file may then be half written.
+    `rows`, where it is known already. `also` gets every batch as Arrow, with the columns `kept`, in the same order.
+    `read` runs what is made of `rows` in a way of its own, say in parts: given how a relation becomes lines (and which
+    columns to keep), it gives their batches. `cells` has the expression of a column's cell where that is not to be
+    worked out from the column; an empty one where the cell before holds it too. `same` are columns that always hold
+    what another one does. Raises `StorageFailed` when the disk does not take it; the file may then be half written.
     """
-    form, schema = form or CsvForm(), schema or schema_of(rows)
-    kept = schema.names if also else totals
+    form, schema, same = form or CsvForm(), schema or schema_of(rows), same or {}
+    summed = list(dict.fromkeys(same.get(name, name) for name in totals))
 
     def lines_of(rows: Any, beside: Sequence[str] = ()) -> Any:
-        return _with_lines(rows, schema, amounts, form, (*kept, *beside), cells or {})
+        return _with_lines(rows, schema, amounts, form, list(dict.fromkeys((*kept, *summed, *beside))), cells, same)
 
     # closed here, whatever happens: a query that still runs on its thread would keep the warehouse from being closed
     with closing(read(lines_of) if read else ahead(lines_of(rows).to_arrow_reader(ROWS_A_BATCH))) as batches:
-        return _write(batches, target, _header(schema.names, form), totals, also)
+        written = _write(batches, target, _header(schema.names, form), summed, also)
+    return replace(written, totals={name: written.totals[same.get(name, name)] for name in totals})
 
 
 def write_groups(
@@ -193,9 +196,16 @@ def _with_lines(
     form: CsvForm,
     kept: Sequence[str],
     cells: Mapping[str, str] | None = None,
+    same: Mapping[str, str] | None = None,
 ) -> Any:
-    """The columns `kept` of a relation, and each row's line of the file; `cells` as for `write_relation`."""
-    shown = [(cells or {}).get(field.name, _cell(field, field.name in amounts)) for field in schema]
+    """The columns `kept` of a relation, and each row's line of the file; `cells` and `same` as for `write_relation`."""
+    same = same or {}
+    # in a step before the line: DuckDB would work out a text that stands in it twice as often
+    twice = {name: _quoted(f"cell of {name}") for name in same.values()}
+    texts = [f"{_cell(schema.field(name), name in amounts)} AS {cell}" for name, cell in twice.items()]
+    rows = rows.project(", ".join(["*", *texts])) if texts else rows
+    cells = {**(cells or {}), **twice, **{name: twice[other] for name, other in same.items()}}
+    shown = [cells.get(field.name, _cell(field, field.name in amounts)) for field in schema]
     delimited = f", '{form.delimiter}', ".join(cell for cell in shown if cell)
     line = f"concat({delimited}, chr(13), chr(10)) AS {_quoted(_LINE)}"
     return rows.project(", ".join([*map(_quoted, kept), line]))

@@ -42,6 +42,7 @@ from ecgrid_flows.sheets import (
     gather,
     journal_of,
     journal_sheet,
+    let_go,
     listed,
     opened,
     place,
@@ -61,7 +62,7 @@ _PRICE = (
     *("reporting_month", "account_report", "measure_field", "price_list_id", "price_list_description", "reading"),
     *("verdict", "is_taxable", "level", "level_name", "model", "schedule_id", "schedule_rate", "schedule_block"),
 )
-_PRICE_KEY = ("price_list_id", "account_report", "measure_field", "level", "schedule_id")
+_PRICE_BY = (*(name for name in _PRICE if name != "reading"), "reading_id")
 #: What no file has of the lines and of their proofs.
 _UNREAD_OF_LINES = (
     *("schedule_catalog_id", "schedule_description", "schedule_account_report", "schedule_measure"),
@@ -106,7 +107,7 @@ def write_month(
     _gather(connection, settings, month)
     target = settings.exports_dir(month)
     with staging(target) as staged:
-        files: dict[str, Any] = {}
+        files, sources = dict[str, Any](), _sources(connection, month)
         for sheet in _sheets(connection, settings, log, month):
             files |= write_sheet(sheet, staged, form)
         _check_ties(files)
@@ -117,7 +118,7 @@ def write_month(
             "csv": form_words(form),
             "files": dict(sorted(files.items())),
             "left_out": {} if settings.currency else dict.fromkeys(NEED_CURRENCY, NO_CURRENCY),
-            **_sources(connection, month),
+            **sources,
         }
         return place(staged, target, manifest)
 
@@ -132,14 +133,20 @@ def _gather(connection: warehouse.Connection, settings: Settings, month: date) -
 
 def _sheets(connection: warehouse.Connection, settings: Settings, log: Log, month: date) -> Iterator[Sheet]:
     """Every file of the month's export but the manifest."""
+    as_gathered = "*, reading AS reading_id"
     yield Sheet(
         "finance_lines.csv",
-        Parted(connection, "out_line_items", lambda seen: _placed(of_month(seen.table("out_finance_lines"), month))),
+        Parted(
+            connection,
+            "out_line_items",
+            lambda seen: _placed(of_month(seen.table("out_finance_lines").project(as_gathered), month)),
+        ),
         amounts=_JUDGED,
         totals=("quantity_billed", *_JUDGED),
+        columns=tuple(connection.table("out_finance_lines").columns),
         repeating=(
-            Repeating(_ACCOUNT, by=("network_id", "mailbox_id", "system_id")),
-            Repeating(_PRICE, by=(*_PRICE_KEY, "reading_id", "verdict", "is_taxable")),
+            Repeating(_ACCOUNT, by=_ACCOUNT),
+            Repeating(_PRICE, by=_PRICE_BY),
         ),
     )
     summed = ("billed_amount", "expected_amount", "difference", "unproved_amount", "taxable_amount")
@@ -174,7 +181,8 @@ def _sheets(connection: warehouse.Connection, settings: Settings, log: Log, mont
     if settings.currency:
         journal = journal_of(settings, _charges(connection, month), settings.currency)
         yield journal_sheet(connection, journal, "journal.csv")
-        focus = Parted(connection, "core_charge_terms", lambda seen: _placed(of_month(seen.table("out_focus"), month)))
+        let_go(connection, ("out_line_items", "out_line_proofs"))
+        focus = Parted(connection, "core_charge_terms", lambda seen: _placed(of_month(seen.table("core_focus"), month)))
         yield focus_sheet(focus, "focus_1_2", settings.currency)
 
 

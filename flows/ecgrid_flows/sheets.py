@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import chain, groupby, zip_longest
 from pathlib import Path
@@ -55,6 +55,7 @@ __all__ = [
     "gather",
     "journal_of",
     "journal_sheet",
+    "let_go",
     "listed",
     "opened",
     "place",
@@ -67,8 +68,8 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 NO_CURRENCY = "ECGrid states no currency: set ECGRID_CURRENCY (USD, EUR, …) and export again"
-#: What an export may use; past the memory, sorts spill to a folder beside the warehouse.
-MEMORY_LIMIT = "1000MiB"
+#: What DuckDB may use for an export; past that memory, sorts spill to a folder beside the warehouse.
+MEMORY_LIMIT = "1300MiB"
 #: The database in memory of what is gathered: all connections see it, as they would not see a temporary table.
 _GATHERED = "gathered"
 #: Parts of a file that are worked out at the same time; each takes some 100 MB.
@@ -78,18 +79,24 @@ PLACE = "place in the file"
 KEY = ("network_id", "mailbox_id", "reporting_month", "account_report", "measure_field")
 #: The same key in out_focus.
 FOCUS_KEY = ("network_id", "mailbox_id", "reporting_month", "x_AccountReport", "x_MeasureField")
-#: What FOCUS says of an account, and of a single line beside its decimals; all else goes with the kind of charge.
+#: What FOCUS says of an account, and all that it is made from in core_charge_terms.
 _FOCUS_ACCOUNT = (
     *("BillingAccountId", "BillingAccountName", "BillingAccountType", "BillingCurrency", "InvoiceId"),
     *("InvoiceIssuerName", "SubAccountId", "SubAccountName", "SubAccountType", "x_BillingAccountName"),
     *("x_ContractId", "x_SubAccountName"),
 )
-_FOCUS_LINE = ("x_LineDate", "x_LineItemNumber", "x_Part", "x_ResponseSha256")
-#: What tells one kind of charge from another, in core_charge_terms.
-_FOCUS_KIND = (
-    *("price_list_id", "account_report", "measure_field", "category", "level", "schedule_id", "line_level"),
-    *("pricing_unit", "description", "is_taxable", "reading_id", "verdict", "pricing_quantity IS NULL"),
+_FOCUS_ACCOUNT_BY = (
+    *("network_id", "mailbox_id", "reporting_month", "network_name", "account_name", "contract_id", "invoice_number"),
 )
+#: What FOCUS says of a single line beside its decimals. All else goes with the kind of charge, which these tell.
+_FOCUS_LINE = ("x_LineDate", "x_LineItemNumber", "x_Part", "x_ResponseSha256")
+_FOCUS_KIND_BY = (
+    *("reporting_month", "price_list_id", "price_list_description", "price_details", "account_report", "measure_field"),
+    *("category", "level", "line_level", "schedule_id", "unit", "pricing_unit", "description", "is_taxable"),
+    *("reading_id", "verdict"),
+)
+#: Columns that are others under another name, for this service has one price and no commitments.
+_FOCUS_SAME = {"EffectiveCost": "BilledCost", "ListCost": "ContractedCost", "ListUnitPrice": "ContractedUnitPrice"}
 #: A decimal of at most ten places with nine; small ones on 64 bits, where DuckDB is many times as fast.
 _NINE_PLACES = (
     "CASE WHEN abs({0}) < 99999999 THEN {0}::DECIMAL(18, 10)::DECIMAL(18, 9)::DECIMAL(38, 9) "
@@ -119,15 +126,17 @@ class Parted:
         rows_of = self.rows_of
         return replace(self, rows_of=lambda seen: rows_of(seen).project(f"{columns}, {listed([PLACE])}"))
 
-    def beside(self, table: str, same: str) -> "Parted":
-        """The same rows, each with the columns of the row of a gathered table that it fits, if there is one."""
+    def beside(self, table: str, columns: str, same: str) -> "Parted":
+        """The same rows, each with columns of the row of a gathered table that it fits."""
         rows_of, name = self.rows_of, f"{_GATHERED}.main.{table}"
-        return replace(self, rows_of=lambda seen: rows_of(seen).join(seen.table(name), same, how="left"))
+        return replace(
+            self, rows_of=lambda seen: rows_of(seen).join(seen.table(name).project(columns), same, how="left")
+        )
 
     def one_of_each(self, by: Sequence[str], most: int) -> Any:
         """One of the rows for each combination that the gathered table has in `by`; None if they are above `most`."""
         cursor = self.connection.cursor()
-        combinations = cursor.table(f"{_GATHERED}.main.{self.gathered}").aggregate("min(rowid) AS row", ", ".join(by))
+        combinations = cursor.table(f"{_GATHERED}.main.{self.gathered}").aggregate("min(rowid) AS row", listed(by))
         first = combinations.project("row").to_arrow_table()
         if first.num_rows > most:
             return None
@@ -177,10 +186,10 @@ def _is_rising(places: pa.Array, begin: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Repeating:
-    """Columns of a file whose cells repeat together, so that each combination is turned into text once.
+    """Columns of a file that repeat together, so that each combination is worked out once.
 
-    `by` are expressions over the gathered table that tell most combinations apart: one row stands for all that agree in
-    them. They decide how often a text is worked out, never what it is.
+    `by` are columns of the gathered table, which the rows have too: all that the repeating ones are made from. One row
+    stands for all that agree in them.
     """
 
     columns: tuple[str, ...]
@@ -193,8 +202,9 @@ class Sheet:
 
     `order` must leave no ties that show; its columns need not be among `columns` (all of them by default). Without an
     `order` the rows must be in order, as those of a `Parted` are. `totals` are the columns whose sums stand in the
-    manifest. `repeating` is heeded in many `Parted` rows. With `parquet` the rows go into a Parquet file as well. With
-    `by`, the first column of `order`, each of its values has a file, and stands for the braces in `name`.
+    manifest. `same` are columns that always hold what another one does; with `repeating` it is heeded in many `Parted`
+    rows. With `parquet` the rows go into a Parquet file as well. With `by`, the first column of `order`, each of its
+    values has a file, and stands for the braces in `name`.
     """
 
     name: str
@@ -204,11 +214,14 @@ class Sheet:
     totals: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     repeating: tuple[Repeating, ...] = ()
+    same: Mapping[str, str] = field(default_factory=dict)
     parquet: str | None = None
     by: str | None = None
 
     def ordered(self) -> Any:
-        rows = self.rows.order(listed(self.order)) if self.order else self.rows
+        """The rows of the file, as a relation."""
+        rows = self.rows.whole() if isinstance(self.rows, Parted) else self.rows
+        rows = rows.order(listed(self.order)) if self.order else rows
         return rows.project(listed(self.columns)) if self.columns else rows
 
 
@@ -246,6 +259,13 @@ def gather(
     connection.execute(f"CREATE OR REPLACE TABLE {_GATHERED}.main.{listed([name])} AS {rows.sql_query()}").fetchall()
     connection.execute("SET threads = 1").fetchall()
     _show(connection, name)
+
+
+def let_go(connection: warehouse.Connection, names: Iterable[str]) -> None:
+    """Free the memory of gathered tables: from here on their relations are the warehouse's again."""
+    for name in names:
+        connection.execute(f"DROP VIEW temp.{listed([name])}").fetchall()
+        connection.execute(f"DROP TABLE {_GATHERED}.main.{listed([name])}").fetchall()
 
 
 def _show(connection: warehouse.Connection, name: str, part: str = "") -> None:
@@ -286,93 +306,186 @@ def _chart_path(settings: Settings) -> Path:
 def focus_sheet(charges: Any, stem: str, currency: str) -> Sheet:
     """FOCUS rows: decimals at nine places (none is rounded: `core_charges` lets no more through), the currency set.
 
-    Corrections have a column `place` by which an entry's rows are in order; it is not written. Charges that are
-    `Parted` are in order already.
+    The columns of FOCUS begin with a capital, our own in it with x_; no others are written. Corrections have one,
+    `place`, by which an entry's rows are in order; charges that are `Parted` are in order already.
     """
-    shown, decimals, names = [], [], []
-    for field in schema_of(charges.whole() if isinstance(charges, Parted) else charges):
-        names.append(field.name)
-        name = f'"{field.name}"'
-        if field.name == "BillingCurrency":
-            shown.append(f"'{currency}' AS {name}")
-        elif pa.types.is_decimal(field.type):
-            shown.append(f"{_NINE_PLACES.format(name)} AS {name}")
-            decimals.append(field.name)
-        else:
-            shown.append(name)
+    shown, decimals, columns, others = [], [], [], []
+    for column in schema_of(charges.whole() if isinstance(charges, Parted) else charges):
+        name = f'"{column.name}"'
+        if not (column.name[0].isupper() or column.name.startswith("x_")):
+            others.append(column.name)
+        elif column.name == "BillingCurrency":
+            name = f"'{currency}' AS {name}"
+        elif pa.types.is_decimal(column.type):
+            name = f"{_NINE_PLACES.format(name)} AS {name}"
+            decimals.append(column.name)
+        shown.append(name)
+        if column.name not in others:
+            columns.append(column.name)
     rows = charges.project(", ".join(shown))
-    columns = tuple(name for name in names if name not in (*KEY, "place"))
     of_others = {*_FOCUS_ACCOUNT, *_FOCUS_LINE, *decimals}
-    order = (*FOCUS_KEY, *(name for name in ("x_Correction", "place") if name in names), "x_Part")
+    order = (*FOCUS_KEY, *(name for name in ("x_Correction", "place") if name in (*columns, *others)), "x_Part")
     return Sheet(
         f"{stem}.csv",
         rows,
         order=() if isinstance(charges, Parted) else order,
         amounts=tuple(decimals),
         totals=("BilledCost", "EffectiveCost", "ListCost", "ContractedCost"),
-        columns=columns,
+        columns=tuple(columns),
         repeating=(
-            Repeating(_FOCUS_ACCOUNT, by=("network_id", "mailbox_id")),
-            Repeating(tuple(name for name in columns if name not in of_others), by=_FOCUS_KIND),
+            Repeating(_FOCUS_ACCOUNT, by=_FOCUS_ACCOUNT_BY),
+            Repeating(tuple(name for name in columns if name not in of_others), by=_FOCUS_KIND_BY),
         ),
+        same=_FOCUS_SAME,
         parquet=f"{stem}.parquet",
     )
 
 
 def write_sheet(sheet: Sheet, folder: Path, form: CsvForm) -> dict[str, Any]:
     """Write the file or files of one sheet; what the manifest says of each."""
-    rows, options = sheet.ordered(), dict[str, Any]()
-    schema = schema_of(rows.whole() if isinstance(rows, Parted) else rows)
-    if isinstance(rows, Parted):
-        parted, cells = _with_cells(rows, sheet, schema, form)
-        rows, options = rows.whole(), {"read": parted.batches, "cells": cells}
-    options |= {"amounts": sheet.amounts, "totals": sheet.totals, "form": form, "schema": schema}
+    rows = sheet.ordered()
+    schema = schema_of(rows)
+    path = folder / sheet.name
+    options: dict[str, Any] = {"amounts": sheet.amounts, "totals": sheet.totals, "form": form, "schema": schema}
     if sheet.by is not None:
         none = f"no_{sheet.by.removesuffix('_id')}"
         made = write_groups(
             rows, sheet.by, lambda value: folder / sheet.name.format(none if value is None else value), **options
         )
         return {path.name: _file_words(written, schema) for path, written in made.items()}
+    folded = _folded(sheet, schema, form) if isinstance(sheet.rows, Parted) else Folded()
+    options |= {"cells": folded.cells, "same": sheet.same, "read": folded.batches if folded.rows else None}
     if sheet.parquet is None:
-        written = write_relation(rows, folder / sheet.name, **options)
+        written = write_relation(rows, path, **options)
         return {sheet.name: _file_words(written, schema)}
-    schema = pa.schema([field.with_type(_utc(field.type)) for field in schema])
-    path = folder / sheet.parquet
-    with disk_errors(str(path)), pq.ParquetWriter(path, schema) as parquet:
+    schema = pa.schema([column.with_type(_utc(column.type)) for column in schema])
+    target = folder / sheet.parquet
+    with disk_errors(str(target)), folded.parquet(target, schema) as parquet:
         written = write_relation(
-            rows, folder / sheet.name, also=lambda batch: parquet.write_batch(batch.cast(schema)), **options
+            rows,
+            path,
+            kept=[name for name in schema.names if name not in folded.repeating() and name not in sheet.same],
+            also=lambda batch: parquet.write_batch(folded.unfolded(batch, schema, sheet.same)),
+            **options,
         )
-    both = replace(written, size=path.stat().st_size, sha256=sha256_of(path))
+    both = replace(written, size=target.stat().st_size, sha256=sha256_of(target))
     return {sheet.name: _file_words(written, schema), sheet.parquet: _file_words(both, schema)}
 
 
-def _with_cells(rows: Parted, sheet: Sheet, schema: pa.Schema, form: CsvForm) -> tuple[Parted, Mapping[str, str]]:
-    """The rows of a sheet with the cells of its `repeating` columns beside them, and where each column's cell is.
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """The combinations of one group of columns; the rows have a column `number` that says which one is theirs."""
 
-    Columns of a group that follow one another in the file share a text. A row for which none was worked out, since `by`
-    does not tell all, has its cells worked out by itself. Few rows are left as they are, as is a group that hardly
-    repeats.
+    number: str
+    combinations: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Rows of which columns that repeat are known by the number of their combination.
+
+    `cells` are as for `write_relation`: the texts of its combination stand beside each row.
     """
-    cells: dict[str, str] = {}
-    count, plain = rows.count(), rows
-    if count <= ROWS_A_BATCH:
-        return rows, cells
-    for number, group in enumerate(sheet.repeating):
-        table = sheet.name.replace(".csv", f"_cells_{number}")
-        runs = {run: joined_cells(run, schema, sheet.amounts, form) for run in _runs(group.columns, schema.names)}
-        told = [f'"{name}" AS "{name} of {table}"' for name in group.columns]
-        texts = [f'{text} AS "{run[0]} in {table}"' for run, text in runs.items()]
+
+    rows: Parted | None = None
+    cells: Mapping[str, str] = field(default_factory=dict)
+    folds: tuple[Fold, ...] = ()
+
+    def batches(self, made_of: Callable[..., Any]) -> Batches:
+        """As those of a `Parted`, with the numbers; a row that is of no combination is a `BillingError`."""
+        rows: Any = self.rows
+        numbers = [fold.number for fold in self.folds]
+        with closing(rows.batches(lambda rows, kept: made_of(rows, [*kept, *numbers]))) as batches:
+            for batch in batches:
+                if any(batch.column(number).null_count for number in numbers):
+                    raise BillingError(
+                        f"{rows.gathered} has a row that is like none of its rows, so nothing was written: export "
+                        "again, and report this if it stays"
+                    )
+                yield batch
+
+    def repeating(self) -> frozenset[str]:
+        """The columns that are not in the batches."""
+        return frozenset(name for fold in self.folds for name in fold.combinations.column_names)
+
+    def parquet(self, path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+        """A Parquet file for rows of `schema`; texts that repeat are handed to it as dictionaries, and read as texts.
+
+        Decimals and digests hardly repeat: to look for the same among them would take longer than to write them.
+        """
+        repeating = self.repeating()
+        looked_at = [name for name, kind in zip(schema.names, schema.types, strict=True) if not _is_wide(kind)]
+        return pq.ParquetWriter(
+            path,
+            self._written(schema),
+            use_dictionary=[*looked_at, *repeating] if self.folds else True,
+            store_schema=not self.folds,
+        )
+
+    def unfolded(self, batch: pa.RecordBatch, schema: pa.Schema, same: Mapping[str, str]) -> pa.RecordBatch:
+        """A batch with all columns of `schema`, as `parquet` takes them."""
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        for fold in self.folds:
+            used = columns[fold.number].dictionary_encode()
+            found = fold.combinations.take(used.dictionary)
+            for name in found.column_names:
+                columns[name] = _each(found[name].combine_chunks(), used.indices)
+        columns |= {name: columns[other] for name, other in same.items()}
+        written = self._written(schema)
+        return pa.record_batch([columns[column.name].cast(column.type) for column in written], schema=written)
+
+    def _written(self, schema: pa.Schema) -> pa.Schema:
+        """`schema` with dictionaries for the texts that repeat."""
+        repeating = self.repeating()
+        return pa.schema(
+            [
+                column.with_type(pa.dictionary(pa.int32(), column.type))
+                if column.name in repeating and pa.types.is_string(column.type)
+                else column
+                for column in schema
+            ]
+        )
+
+
+def _is_wide(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_decimal(kind) or pa.types.is_string(kind))
+
+
+def _each(values: pa.Array, places: pa.Array) -> pa.Array:
+    """The values at `places`; texts as a dictionary, in which each stands once."""
+    if not pa.types.is_string(values.type):
+        return values.take(places)
+    texts = values.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(texts.indices.take(places), texts.dictionary)
+
+
+def _folded(sheet: Sheet, schema: pa.Schema, form: CsvForm) -> Folded:
+    """The rows of a sheet; beside them the cells of its `repeating` columns, and the numbers of their combinations.
+
+    Columns of a group that follow one another in the file share a text. Few rows are left as they are, as is a group
+    that hardly repeats.
+    """
+    rows: Parted = sheet.rows
+    count, plain, cells, folds = rows.count(), rows, dict[str, str](), []
+    for place, group in enumerate(sheet.repeating if count > ROWS_A_BATCH else ()):
         some = plain.one_of_each(group.by, most=count // 2)
         if some is None:
             continue
-        combinations = some.project(listed(group.columns)).distinct()
-        combinations.project(", ".join([*told, *texts])).create(f"{_GATHERED}.main.{table}")
-        same = " AND ".join(f'"{name}" IS NOT DISTINCT FROM "{name} of {table}"' for name in group.columns)
-        rows = rows.beside(table, same)
-        for run, text in runs.items():
-            made = f'"{run[0]} in {table}"'
-            cells |= {run[0]: f"CASE WHEN {made} IS NULL THEN {text} ELSE {made} END", **dict.fromkeys(run[1:], "")}
-    return rows, cells
+        table = sheet.name.replace(".csv", f"_{place}")
+        number = f"number in {table}"
+        runs = {run: joined_cells(run, schema, sheet.amounts, form) for run in _runs(group.columns, schema.names)}
+        told = [f'"{name}" AS "{name} of {table}"' for name in group.by]
+        texts = [f'{text} AS "{run[0]} in {table}"' for run, text in runs.items()]
+        numbered = f'(row_number() OVER () - 1)::INTEGER AS "{number}"'
+        values = listed(group.columns)
+        some.project(", ".join([*told, *texts, numbered, values])).create(f"{_GATHERED}.main.{table}")
+        made = rows.connection.table(f"{_GATHERED}.main.{table}")
+        folds.append(Fold(number, made.order(f'"{number}"').project(values).to_arrow_table()))
+        same = " AND ".join(f'"{name}" IS NOT DISTINCT FROM "{name} of {table}"' for name in group.by)
+        rows = rows.beside(table, f"* EXCLUDE ({values})", same)
+        for run in runs:
+            cells |= {run[0]: f'"{run[0]} in {table}"', **dict.fromkeys(run[1:], "")}
+    return Folded(rows, cells, tuple(folds))
 
 
 def _runs(group: Sequence[str], columns: Sequence[str]) -> list[tuple[str, ...]]:

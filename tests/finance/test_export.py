@@ -7,8 +7,10 @@ import os
 import resource
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ecgrid_flows import warehouse
@@ -188,21 +190,29 @@ def test_more_rows_than_one_part_come_in_their_order(settings: Settings, tmp_pat
     with opened(settings) as connection:
         gather(connection, "many", MONTH, ("n",))
 
-        def written_as(name: str, place: str, only: str = "true") -> dict[str, dict[str, int]]:
-            columns = f'name, n, kind, is_even, {place} AS "{PLACE}"'
+        def written_as(name: str, place: str, only: str = "true", **given: Any) -> dict[str, dict[str, Any]]:
+            columns = f'name, n, kind, is_even, n AS same_n, {place} AS "{PLACE}"'
             rows = Parted(connection, "many", lambda seen: seen.table("many").filter(only).project(columns))
-            # kind and evenness go together in six ways, of which `by` lets two be worked out beforehand
-            repeating = (Repeating(("name",), by=("n % 7",)), Repeating(("kind", "is_even"), by=("is_even",)))
-            return write_sheet(Sheet(name, rows, totals=("n",), repeating=repeating), tmp_path, CsvForm())
+            repeating = (Repeating(("name",), by=("name",)), Repeating(("kind", "is_even"), by=("is_even", "kind")))
+            sheet = Sheet(name, rows, totals=("n", "same_n"), repeating=repeating, same={"same_n": "n"}, **given)
+            return write_sheet(sheet, tmp_path, CsvForm())
 
-        written = written_as("many.csv", "n")
+        written = written_as("many.csv", "n", parquet="many.parquet")
         with pytest.raises(BillingError, match="many lost the order of its rows"):
-            written_as("less.csv", "n", "n <> 5")
+            written_as("less.csv", "n", "n <> 50")
+        with pytest.raises(BillingError, match="many has a row that is like none of its rows"):
+            written_as("unlike.csv", "n", "n <> 5")  # the first of its name, which stands for all of them
         with pytest.raises(BillingError, match="many lost the order of its rows"):
             written_as("turned.csv", "-n")
     assert written["many.csv"]["rows"] == count
-    lines = [f'"say ""{n % 7}""",{n},"\'={n % 3}",{"true" if n % 2 == 0 else "false"}\r\n' for n in range(count)]
-    assert (tmp_path / "many.csv").read_bytes().decode() == "name,n,kind,is_even\r\n" + "".join(lines)
+    # the numbers from 0 to 199,999 add up to 199,999 x 100,000
+    assert written["many.csv"]["control_totals"] == {"n": "19999900000", "same_n": "19999900000"}
+    rows = [(f'say "{n % 7}"', n, f"={n % 3}", n % 2 == 0, n) for n in range(count)]
+    lines = [f'"say ""{n % 7}""",{n},"\'={n % 3}",{str(n % 2 == 0).lower()},{n}\r\n' for n in range(count)]
+    assert (tmp_path / "many.csv").read_bytes().decode() == "name,n,kind,is_even,same_n\r\n" + "".join(lines)
+    read = pq.read_table(tmp_path / "many.parquet")
+    assert [column.to_pylist() for column in read.columns] == [list(column) for column in zip(*rows, strict=True)]
+    assert read.schema.types == [pa.string(), pa.int64(), pa.string(), pa.bool_(), pa.int64()]
 
 
 def test_without_a_warehouse_it_says_what_to_do(settings: Settings) -> None:

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as checked
 from hypothesis import strategies as st
 
+from ecgrid_flows import warehouse
 from ecgrid_flows.export import export_month, read_export
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.sheets import focus_sheet
@@ -202,6 +203,32 @@ def test_the_two_files_hold_the_same_rows(tmp_path: Path) -> None:
         if pa.types.is_decimal(field.type):
             assert field.type == pa.decimal128(38, 9)
         assert not pa.types.is_timestamp(field.type) or field.type == pa.timestamp("us", tz="UTC")
+
+
+def test_what_repeats_is_made_from_what_tells_it_apart(connection: duckdb.DuckDBPyConnection) -> None:
+    """A file has each combination of what `by` names worked out once: nothing else may have a part in it."""
+    text = (warehouse.sql_folder() / "core/core_focus.sql").read_text("utf-8")
+    ((tree,),) = connection.execute("SELECT json_serialize_sql(?)", [text]).fetchall()
+    items = json.loads(tree)["statements"][0]["node"]["select_list"]
+    read_by = {item["alias"]: set(columns_in(item)) for item in items}
+    sheet = focus_sheet(connection.table("core_focus"), "focus", "USD")
+    assert read_by["InvoiceId"] == {"invoice_number", "contract_id", "reporting_month"}
+    for group in sheet.repeating:
+        assert {name: read_by[name] - set(group.by) for name in group.columns} == {
+            name: set() for name in group.columns
+        }
+    assert {name: read_by[name] for name in sheet.same} == {name: read_by[other] for name, other in sheet.same.items()}
+
+
+def columns_in(node: Any) -> Iterator[str]:
+    """The columns that a part of a SELECT reads."""
+    if isinstance(node, dict):
+        if node.get("class") == "COLUMN_REF":
+            yield node["column_names"][-1]
+        node = list(node.values())
+    if isinstance(node, list):
+        for part in node:
+            yield from columns_in(part)
 
 
 @st.composite

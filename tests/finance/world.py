@@ -126,6 +126,7 @@ BUILT = (
     "core_charges",
     "core_prices",
     "core_charge_terms",
+    "core_focus",
     "out_focus",
 )
 
