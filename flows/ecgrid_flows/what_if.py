@@ -5,6 +5,7 @@ The same SQL rates it that rates the billed lines and `quote --batch`; nothing h
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -96,25 +97,33 @@ def quantities(tiers: Sequence[Tier], most: Decimal, points: int = 60) -> list[D
 
 def compared(amounts_of: Sequence[Decimal], tiers: Sequence[Tier], read: Mapping[str, object]) -> pd.DataFrame:
     """What each quantity costs under each model, all else of the reading the same; the first error, if any."""
-    answers = {model: rated(amounts_of, tiers, {**read, "model": model}) for model in MODELS}
-    frame = answers[MODELS[0]][["quantity"]].copy()
-    for model, answer in answers.items():
+    answers = rated_cases([(quantity, tiers, {**read, "model": model}) for model in MODELS for quantity in amounts_of])
+    size = len(amounts_of)
+    parts = [answers[place * size : (place + 1) * size].reset_index(drop=True) for place in range(len(MODELS))]
+    frame = parts[0][["quantity"]].copy()
+    for model, answer in zip(MODELS, parts, strict=True):
         frame[model] = answer["amount"]
-    errors = [answer["error"] for answer in answers.values()]
+    errors = [answer["error"] for answer in parts]
     frame["error"] = [
         next((text for text in texts if isinstance(text, str)), None) for texts in zip(*errors, strict=True)
     ]
     return frame
 
 
-def curves(tiers: pd.DataFrame, chosen: Mapping[str, Any], most: Decimal) -> pd.DataFrame:
-    """Points of the curves of one ladder: `quantity`, `amount`, `model`; the chosen reading's says `as read`."""
-    own = str(chosen["model"])
-    cases, names = [], []
-    for model in dict.fromkeys([own, *MODELS]):
-        steps, read = ladder(tiers, model), reading(chosen, model)
-        for quantity in quantities(steps, most):
-            cases.append((quantity, steps, read))
-            names.append(f"{model.replace('_', ' ')}, as read" if model == own else model)
+def curves(ladders: Sequence[tuple[pd.DataFrame, Mapping[str, Any], Decimal]]) -> list[pd.DataFrame]:
+    """Points of the curves of ladders, each given with its chosen reading and the largest quantity; rated at once.
+
+    For each ladder `quantity`, `amount`, `model`; the chosen reading's says `as read`.
+    """
+    cases, names, ends = [], [], [0]
+    for tiers, chosen, most in ladders:
+        own = str(chosen["model"])
+        for model in dict.fromkeys([own, *MODELS]):
+            steps, read = ladder(tiers, model), reading(chosen, model)
+            for quantity in quantities(steps, most):
+                cases.append((quantity, steps, read))
+                names.append(f"{model.replace('_', ' ')}, as read" if model == own else model)
+        ends.append(len(cases))
     answers = rated_cases(cases).assign(model=names)
-    return answers[answers["amount"].notna()].reset_index(drop=True)
+    parts = [answers[first:end] for first, end in pairwise(ends)]
+    return [part[part["amount"].notna()].reset_index(drop=True) for part in parts]
