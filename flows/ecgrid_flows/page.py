@@ -349,15 +349,18 @@ def table(
 def worst_first(findings: pd.DataFrame) -> pd.DataFrame:
     """Findings by severity, then by the money at stake, then by their key: always the same order."""
     rank = {"error": 0, "warning": 1, "info": 2}
-    order = sorted(
-        range(len(findings)),
-        key=lambda index: (
-            rank.get(str(findings["severity"].iloc[index]), 3),
-            -abs(findings["difference"].iloc[index]) if not missing(findings["difference"].iloc[index]) else ZERO,
-            str(findings["check_name"].iloc[index]),
-            *(str(findings[column].iloc[index]) for column in KEY),
-        ),
-    )
+    places = [
+        (
+            rank.get(str(severity), 3),
+            ZERO if missing(difference) else -abs(difference),
+            str(check_name),
+            *map(str, key),
+        )
+        for severity, difference, check_name, *key in zip(
+            *(findings[column] for column in ("severity", "difference", "check_name", *KEY)), strict=True
+        )
+    ]
+    order = sorted(range(len(places)), key=places.__getitem__)
     return findings.iloc[order].reset_index(drop=True)
 
 
@@ -774,7 +777,7 @@ def accounts_table(lines: pd.DataFrame, findings: pd.DataFrame, limit: int) -> H
         found = sums(counted, key, ["difference"]).rename(columns={"rows": "found"})
         joined = added.merge(names, on=key, how="left").merge(found, on=key, how="left")
     joined = joined.sort_values([*key]).sort_values("amount", ascending=False, kind="stable").reset_index(drop=True)
-    joined["account"] = [account(row) for row in records(joined)]
+    joined["account"] = [account(row) for row in records(joined[[*key, "account_name"]])]
     joined["found"] = [0 if missing(value) else int(value) for value in joined["found"]]
     return table(
         joined,
