@@ -220,23 +220,25 @@ def _write(
 ) -> Written:
     digest = hashlib.sha256()
     sums = dict.fromkeys(totals, ZERO)
-    count = size = 0
-    with disk_errors(str(target)), target.open("xb") as file:
+    count, size = 0, len(header)
+    with disk_errors(str(target)), target.open("xb") as file, ThreadPoolExecutor(1) as thread:
 
         def put(piece: Any) -> None:
-            nonlocal size
             file.write(piece)
             digest.update(piece)
-            size += len(piece)
 
-        put(header)
+        written = thread.submit(put, header)
         for batch in batches:
-            put(_text_of(batch.column(_LINE)))
+            text = _text_of(batch.column(_LINE))
+            written.result()
+            written = thread.submit(put, text)  # writes and hashes on, while the batch is used for what else there is
+            size += len(text)
             count += batch.num_rows
             for name in sums:
                 sums[name] = total([sums[name], pc.sum(batch.column(name)).as_py() or ZERO])
             if also:
                 also(batch.drop_columns([_LINE]))
+        written.result()
     return Written(count, size, digest.hexdigest(), sums)
 
 

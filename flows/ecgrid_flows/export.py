@@ -37,6 +37,7 @@ from ecgrid_flows.sheets import (
     Parted,
     Repeating,
     Sheet,
+    all_threads,
     focus_sheet,
     form_words,
     gather,
@@ -94,7 +95,6 @@ def export_month(
         frozen = corrections.frozen_export(settings, store, closing)
         return [*frozen, *corrections.export_corrections(settings, store, log, closing, run_id=run_id, form=form)]
     with opened(settings) as connection:
-        require_month(connection, month)
         written = write_month(connection, settings, log, month, run_id=run_id, form=form or CsvForm())
     publish(store, settings.exports_dir(month), f"exports/{month_text(month)}", MANIFEST)
     return written
@@ -105,9 +105,12 @@ def write_month(
 ) -> list[Path]:
     """Write the export of an open month."""
     _gather(connection, settings, month)
+    require_month(connection, month)
     target = settings.exports_dir(month)
     with staging(target) as staged:
-        files, sources = dict[str, Any](), _sources(connection, month)
+        files = dict[str, Any]()
+        with all_threads(connection):
+            sources = _sources(connection, month)
         for sheet in _sheets(connection, settings, log, month):
             files |= write_sheet(sheet, staged, form)
         _check_ties(files)
@@ -189,7 +192,9 @@ def _sheets(connection: warehouse.Connection, settings: Settings, log: Log, mont
 def _charges(connection: warehouse.Connection, month: date) -> Iterator[Charge]:
     """What is to be booked for the month."""
     amounts = of_month(connection.table("out_journal_amounts"), month)
-    for row in amounts.project("* EXCLUDE (lines)").to_arrow_table().to_pylist():
+    with all_threads(connection):
+        booked = amounts.project("* EXCLUDE (lines)").to_arrow_table()
+    for row in booked.to_pylist():
         yield Charge(**row)
 
 

@@ -6,8 +6,8 @@ columns, control totals and SHA-256 of each; `read_export` reads a file by it.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import chain, groupby, zip_longest
@@ -49,6 +49,7 @@ __all__ = [
     "Parted",
     "Repeating",
     "Sheet",
+    "all_threads",
     "focus_sheet",
     "form_of",
     "form_words",
@@ -255,10 +256,20 @@ def gather(
     rows = of_month(connection.table(f"main.{name}"), month)
     rows = rows.project(f"* EXCLUDE ({listed(without)})") if without else rows
     rows = rows.order(listed(order)) if order else rows
-    connection.execute("RESET threads").fetchall()
-    connection.execute(f"CREATE OR REPLACE TABLE {_GATHERED}.main.{listed([name])} AS {rows.sql_query()}").fetchall()
-    connection.execute("SET threads = 1").fetchall()
+    with all_threads(connection):
+        text = f"CREATE OR REPLACE TABLE {_GATHERED}.main.{listed([name])} AS {rows.sql_query()}"
+        connection.execute(text).fetchall()
     _show(connection, name)
+
+
+@contextmanager
+def all_threads(connection: warehouse.Connection) -> Iterator[None]:
+    """Let a query have every thread whose rows come at once, or in whatever order."""
+    connection.execute("RESET threads").fetchall()
+    try:
+        yield
+    finally:
+        connection.execute("SET threads = 1").fetchall()
 
 
 def let_go(connection: warehouse.Connection, names: Iterable[str]) -> None:
@@ -353,7 +364,10 @@ def write_sheet(sheet: Sheet, folder: Path, form: CsvForm) -> dict[str, Any]:
             rows, sheet.by, lambda value: folder / sheet.name.format(none if value is None else value), **options
         )
         return {path.name: _file_words(written, schema) for path, written in made.items()}
-    folded = _folded(sheet, schema, form) if isinstance(sheet.rows, Parted) else Folded()
+    folded = Folded()
+    if isinstance(sheet.rows, Parted):
+        with all_threads(sheet.rows.connection):
+            folded = _folded(sheet, schema, form)
     options |= {"cells": folded.cells, "same": sheet.same, "read": folded.batches if folded.rows else None}
     if sheet.parquet is None:
         written = write_relation(rows, path, **options)
@@ -411,7 +425,8 @@ class Folded:
     def parquet(self, path: Path, schema: pa.Schema) -> pq.ParquetWriter:
         """A Parquet file for rows of `schema`; texts that repeat are handed to it as dictionaries, and read as texts.
 
-        Decimals and digests hardly repeat: to look for the same among them would take longer than to write them.
+        Decimals and digests hardly repeat: to look for the same among them would take longer than to write them, and
+        longer still for the least and the most of each column.
         """
         repeating = self.repeating()
         looked_at = [name for name, kind in zip(schema.names, schema.types, strict=True) if not _is_wide(kind)]
@@ -419,6 +434,7 @@ class Folded:
             path,
             self._written(schema),
             use_dictionary=[*looked_at, *repeating] if self.folds else True,
+            write_statistics=not self.folds,
             store_schema=not self.folds,
         )
 

@@ -2,8 +2,8 @@
 -- kept as: view
 -- `billed` is without the flat fee; with it the slices of a line add up exactly to what it should cost: the line's rounding
 -- is spread over them, as their running sum is rounded to cents. `is_exact` says that every slice of the line can be told
--- by its two factors within nine decimals, and none has a negative price.
-WITH factors AS (
+-- by its two factors within nine decimals, and none has a negative price; `cost` is null where a slice cannot.
+WITH proofs AS MATERIALIZED (
     SELECT
         network_id,
         mailbox_id,
@@ -15,25 +15,35 @@ WITH factors AS (
         schedule_id,
         quantity,
         block,
+        blocks,
         rate,
         flat,
         product,
-        expected_amount,
+        expected_amount
+    FROM out_line_proofs
+),
+sliced_lines AS (
+    SELECT network_id, mailbox_id, reporting_month, account_report, measure_field
+    FROM proofs
+    WHERE slice = 2
+),
+marked AS NOT MATERIALIZED (
+    SELECT proofs.*, sliced_lines.network_id IS NOT NULL AS is_sliced
+    FROM proofs
+    LEFT JOIN sliced_lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+),
+factors AS NOT MATERIALIZED (
+    SELECT
+        *,
         product - flat AS cost,
-        blocks,
         CASE
             WHEN try(blocks * rate) = product - flat THEN 'blocks'
             WHEN try(quantity * rate) = product - flat THEN 'units'
             WHEN product = flat THEN 'nothing'
         END AS told_by
-    FROM out_line_proofs
+    FROM marked
 ),
-sliced_lines AS (
-    SELECT network_id, mailbox_id, reporting_month, account_report, measure_field
-    FROM out_line_proofs
-    WHERE slice = 2
-),
-priced AS (
+priced AS NOT MATERIALIZED (
     SELECT
         network_id,
         mailbox_id,
@@ -48,13 +58,14 @@ priced AS (
         product,
         cost,
         expected_amount,
+        is_sliced,
         CASE told_by WHEN 'blocks' THEN blocks WHEN 'units' THEN quantity WHEN 'nothing' THEN quantity END
             AS pricing_quantity,
         CASE told_by WHEN 'blocks' THEN rate WHEN 'units' THEN rate WHEN 'nothing' THEN 0 END AS unit_price,
         CASE WHEN told_by = 'blocks' AND block > 0 AND block <> 1 THEN block END AS pricing_block
     FROM factors
 ),
-judged AS (
+judged AS NOT MATERIALIZED (
     SELECT
         *,
         pricing_quantity IS NOT NULL
@@ -82,13 +93,13 @@ SELECT
     pricing_quantity,
     pricing_block,
     unit_price,
-    cost,
+    CASE WHEN is_exact THEN product_in_ten_places(pricing_quantity, unit_price, cost) END AS cost,
     flat,
     expected_amount::DECIMAL(38, 10) - flat AS billed,
     expected_amount,
     is_exact
 FROM judged
-ANTI JOIN sliced_lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+WHERE NOT is_sliced
 UNION ALL
 SELECT
     network_id,
@@ -104,7 +115,7 @@ SELECT
     pricing_quantity,
     pricing_block,
     unit_price,
-    cost,
+    CASE WHEN is_exact THEN product_in_ten_places(pricing_quantity, unit_price, cost) END AS cost,
     flat,
     -- one type throughout: of (28,10) and (38,2) DuckDB makes (38,2), and cuts
     CASE
@@ -116,7 +127,7 @@ SELECT
     expected_amount,
     bool_and(is_exact) OVER line
 FROM judged
-SEMI JOIN sliced_lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+WHERE is_sliced
 WINDOW
     line AS (PARTITION BY network_id, mailbox_id, reporting_month, account_report, measure_field),
     running AS (PARTITION BY network_id, mailbox_id, reporting_month, account_report, measure_field ORDER BY slice)

@@ -104,7 +104,7 @@ SELECT
         WHEN charge = 'slice' THEN cost::DECIMAL(38, 10)
         WHEN charge = 'flat fee' THEN flat::DECIMAL(38, 10)
         WHEN charge = 'difference' THEN difference::DECIMAL(38, 10)
-        WHEN shows_factors THEN (quantity_billed * schedule_rate)::DECIMAL(38, 10)
+        WHEN shows_factors THEN product_in_ten_places(quantity_billed, schedule_rate, quantity_billed * schedule_rate)
         ELSE amount::DECIMAL(38, 10)
     END AS cost,
     CASE charge
