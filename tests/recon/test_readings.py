@@ -51,6 +51,7 @@ BESIDE_MINIMUM = Ladder(514, TRANS, [Tier(0, 0, "1.00")], model="Simple")
 #: nobody pays, and the same where one account does.
 UNREACHED = Ladder(540, ("FixedRate", "MonthlyMinimum"), [Tier(0, 0, "50.00")], model="Simple", level="Minimum")
 DISPUTED = replace(UNREACHED, price_list_id=543)
+PINNED_MINIMUM = replace(UNREACHED, price_list_id=544)
 UNTOLD = Ladder(541, ("FixedRate", "CreditPercentage"), [Tier(0, 0, "10.00")], model="Simple", level="Credit")
 TOLD = Ladder(542, ("FixedRate", "CreditPercentage"), [Tier(0, 0, "10.00")], model="Simple", level="Credit")
 PINNED = Ladder(515, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.50")])
@@ -118,12 +119,14 @@ def made() -> Lake:
     for mailbox, (charges, least) in enumerate([("30", "50"), ("49", "50"), ("50", "0"), ("80", "0")], start=1):
         lake.billed(BESIDE_MINIMUM, mailbox, charges, charges, charges)
         lake.billed(MINIMUM, mailbox, charges, "1", least)
-    for money in (UNREACHED, UNTOLD, TOLD, DISPUTED):
+    for money in (UNREACHED, UNTOLD, TOLD, DISPUTED, PINNED_MINIMUM):
         lake.listed(money)
     fee = replace(DATED_LATER, price_list_id=542)
     # above 50.00; 20.00 missing to it; billed whole, though 10.00 are missing
+    above = [("60", "0"), ("80", "0")]
     for minimum, accounts in (
-        (UNREACHED, [("60", "0"), ("80", "0")]),
+        (UNREACHED, above),
+        (PINNED_MINIMUM, above),
         (DISPUTED, [("30", "20"), ("40", "50"), ("80", "0")]),
     ):
         beside = replace(BESIDE_MINIMUM, price_list_id=minimum.price_list_id)
@@ -175,9 +178,12 @@ def made() -> Lake:
     return lake
 
 
+PINS = "515,,,graduated.max_inclusive,by contract\n544,,MonthlyMinimum,whole_when_below.of_other_lines,by contract"
+
+
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made().build(tmp_path_factory.mktemp("readings"), pins="515,,,graduated.max_inclusive,by contract")
+    return made().build(tmp_path_factory.mktemp("readings"), pins=PINS)
 
 
 @pytest.fixture
@@ -355,6 +361,12 @@ def test_a_minimum_that_nobody_stays_below_is_undecided(built: Connection) -> No
         "whole_when_below.of_counted_lines makes 50.00 and true_up.of_counted_lines 25.00. Up to 25.00 on such an "
         "account hang on it: ask the vendor, or wait for such an account."
     )
+
+
+def test_a_pin_decides_a_minimum_though_the_reading_only_says_the_same_in_other_words(built: Connection) -> None:
+    row = chosen(built, PINNED_MINIMUM)
+    assert (row["reading_id"], row["verdict"], row["is_pinned"]) == ("whole_when_below.of_other_lines", "decided", True)
+    assert findings(built, PINNED_MINIMUM) == []
 
 
 def test_lines_that_tell_two_ways_of_a_minimum_are_undecided(built: Connection) -> None:
