@@ -244,7 +244,7 @@ def _bill(charges: Sequence[Charge], chart: Chart, currency: str) -> list[Entry]
     ordered = sorted(
         charges, key=lambda charge: (charge.network_id, charge.account_report, charge.measure_field, charge.is_taxable)
     )
-    first, digits = ordered[0], minor_digits(currency)
+    first, digits, reference = ordered[0], minor_digits(currency), _reference(ordered[0])
     month = first.reporting_month
     booked_on = month.replace(day=calendar.monthrange(month.year, month.month)[1])
     lines: list[Entry] = []
@@ -260,7 +260,7 @@ def _bill(charges: Sequence[Charge], chart: Chart, currency: str) -> list[Entry]
                 description=rule.description,
                 debit=amount if amount > ZERO else None,
                 credit=-amount if amount < ZERO else None,
-                reference=_reference(first),
+                reference=reference,
                 currency=currency,
                 contract_id=first.contract_id,
                 network_id=charge.network_id if charge else None,

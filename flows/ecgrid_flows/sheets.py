@@ -70,7 +70,7 @@ __all__ = [
 MANIFEST = "manifest.json"
 NO_CURRENCY = "ECGrid states no currency: set ECGRID_CURRENCY (USD, EUR, …) and export again"
 #: What DuckDB may use for an export; past that memory, sorts spill to a folder beside the warehouse.
-MEMORY_LIMIT = "1300MiB"
+MEMORY_LIMIT = "1500MiB"
 #: The database in memory of what is gathered: all connections see it, as they would not see a temporary table.
 _GATHERED = "gathered"
 #: Parts of a file that are worked out at the same time; each takes some 100 MB.
