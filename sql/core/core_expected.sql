@@ -16,7 +16,7 @@ SELECT
             THEN CASE WHEN cases.billed_in = 'blocks' THEN rated.blocks_billed ELSE rated.quantity_billed END
     END::DECIMAL(28, 10) AS expected_quantity_billed,
     rated.amount_exact,
-    rated.amount::DECIMAL(38, 10)::DECIMAL(28, 10) AS expected_amount, -- in two steps: DuckDB divides once less
+    round(rated.amount, 10)::DECIMAL(28, 10) AS expected_amount, -- a cast alone divides twice
     CASE WHEN rated.tier > 0 THEN rated.tier ELSE 1 END AS expected_tier,
     rated.error,
     coalesce(

@@ -53,7 +53,7 @@ chosen AS (
     INNER JOIN sizes USING (set_no)
     LEFT JOIN nearest USING (set_no, actual)
     WHERE sizes.quantities <= 200
-        OR hash(quantities.actual) % sizes.quantities < 400
+        OR hash(quantities.actual) % sizes.quantities::UBIGINT < 400 -- signed, DuckDB would divide 128 bits
         OR nearest.place IS NOT NULL
 )
 SELECT

@@ -14,21 +14,38 @@ WITH used AS (
     SELECT set_no, inferred_reading_no, 'inferred'
     FROM core_chosen_readings
     WHERE inferred_reading_no <> reading_no
+),
+readings AS (
+    SELECT
+        used.set_no,
+        used.reading_no,
+        used.role,
+        readings.billed_in,
+        readings.lone_bounds,
+        readings.ladder_id,
+        readings.case_reading_id || '.' || roundings.rounding || roundings.scale AS reading_id,
+        sets.allowance,
+        case_allowance(readings.allowance_rule, readings.lone_bounds, sets.allowance) AS rated_allowance,
+        sets.first_minimum,
+        sets.first_maximum
+    FROM used
+    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+    INNER JOIN core_sets AS sets USING (set_no)
+    INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
 )
 SELECT
     row_number() OVER () AS case_id,
     quantities.set_no,
-    used.reading_no,
-    used.role,
-    used.role = 'chosen' AS is_chosen,
+    readings.reading_no,
+    readings.role,
+    readings.role = 'chosen' AS is_chosen,
     quantities.actual,
     readings.billed_in,
     readings.ladder_id,
-    readings.case_reading_id || '.' || roundings.rounding || roundings.scale AS reading_id,
-    case_quantity(quantities.actual, readings.lone_bounds, sets.allowance, sets.first_minimum, sets.first_maximum) AS quantity,
-    case_allowance(readings.allowance_rule, readings.lone_bounds, sets.allowance) AS allowance
+    readings.reading_id,
+    case_quantity(
+        quantities.actual, readings.lone_bounds, readings.allowance, readings.first_minimum, readings.first_maximum
+    ) AS quantity,
+    readings.rated_allowance AS allowance
 FROM core_quantities AS quantities
-INNER JOIN used USING (set_no)
-INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
-INNER JOIN core_sets AS sets USING (set_no)
-INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
+INNER JOIN readings USING (set_no)

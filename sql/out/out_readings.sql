@@ -9,20 +9,7 @@
 -- under the reading that the lines alone would choose.
 -- `shown_schedule`: which schedule a sliced line past the first tier shows (tier reached, first tier, varies). `months_billed`: for how many
 -- months at most an account was billed by a level with LimitedMonths.
-WITH missed_lines AS (
-    -- the lines of a set come in order of Actual, so the first that a reading misses is the smallest
-    SELECT
-        scores.set_no,
-        scores.reading_no,
-        min(lines.trial_no) AS trial_no
-    FROM core_reading_scores AS scores
-    INNER JOIN core_trial_lines AS lines USING (set_no)
-    LEFT JOIN core_shortlist AS shortlist USING (set_no, reading_no)
-    ANTI JOIN core_fits AS fits ON fits.trial_no = lines.trial_no AND fits.reading_no = scores.reading_no
-    WHERE lines.is_screened OR shortlist.reading_no IS NOT NULL
-    GROUP BY scores.set_no, scores.reading_no
-),
-rated AS (
+WITH rated AS (
     SELECT case_id, amount_exact, units, blocks, error
     FROM core_screen_rated
     UNION ALL
@@ -42,10 +29,10 @@ misses AS (
         rated.error,
         CASE WHEN readings.billed_in = 'blocks' THEN rated.blocks ELSE rated.units END AS reading_quantity,
         line_amount(rated.amount_exact, roundings.rounding, units.unit, units.half) AS reading_amount
-    FROM missed_lines AS missed
+    FROM core_misses AS missed
+    INNER JOIN rated USING (case_id)
     INNER JOIN core_trial_lines AS lines USING (trial_no)
     INNER JOIN core_set_readings AS readings ON readings.set_no = missed.set_no AND readings.reading_no = missed.reading_no
-    INNER JOIN rated ON rated.case_id = trial_case(lines.quantity_no, readings.rule_no)
     INNER JOIN core_sets AS sets ON sets.set_no = missed.set_no
     INNER JOIN core_price_list_roundings AS roundings ON roundings.price_list_id = sets.price_list_id
     INNER JOIN core_roundings AS units USING (rounding_no)

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.slow
 READ_THE_PARTS = {
     "core_accounts": {"core_billed_accounts"},
     "core_invoice_matches": {"core_lines"},
+    "core_misses": {"core_trial_lines"},
     "core_money_rivals": {"core_money_bases"},
     "core_money_trials": {"core_money_bases"},
     "core_probe_quantities": {"core_quantities"},

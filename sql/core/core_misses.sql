@@ -1,0 +1,29 @@
+-- One row per schedule set and candidate reading that misses a line tried: the smallest such line, by Actual, and its case.
+-- kept as: scratch
+WITH tried_lines AS (
+    SELECT scores.set_no, scores.reading_no, lines.trial_no
+    FROM core_reading_scores AS scores
+    INNER JOIN core_trial_lines AS lines USING (set_no)
+    WHERE lines.is_screened
+    UNION ALL
+    SELECT scores.set_no, scores.reading_no, lines.trial_no
+    FROM core_reading_scores AS scores
+    SEMI JOIN core_shortlist USING (set_no, reading_no)
+    INNER JOIN core_trial_lines AS lines USING (set_no)
+    WHERE NOT lines.is_screened
+),
+missed_lines AS (
+    -- the lines of a set come in order of Actual, so the first that a reading misses is the smallest
+    SELECT tried.set_no, tried.reading_no, min(tried.trial_no) AS trial_no
+    FROM tried_lines AS tried
+    ANTI JOIN core_fits AS fits ON fits.trial_no = tried.trial_no AND fits.reading_no = tried.reading_no
+    GROUP BY tried.set_no, tried.reading_no
+)
+SELECT
+    missed.set_no,
+    missed.reading_no,
+    missed.trial_no,
+    trial_case(lines.quantity_no, readings.rule_no) AS case_id
+FROM missed_lines AS missed
+INNER JOIN core_trial_lines AS lines USING (trial_no)
+INNER JOIN core_set_readings AS readings ON readings.set_no = missed.set_no AND readings.reading_no = missed.reading_no
