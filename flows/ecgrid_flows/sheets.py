@@ -425,16 +425,16 @@ class Folded:
     def parquet(self, path: Path, schema: pa.Schema) -> pq.ParquetWriter:
         """A Parquet file for rows of `schema`; texts that repeat are handed to it as dictionaries, and read as texts.
 
-        Decimals and digests hardly repeat: to look for the same among them would take longer than to write them, and
-        longer still for the least and the most of each column.
+        Decimals and digests hardly repeat: to look for the same among them, for the least and the most, would take
+        longer than to write them.
         """
         repeating = self.repeating()
-        looked_at = [name for name, kind in zip(schema.names, schema.types, strict=True) if not _is_wide(kind)]
+        looked_at = [column.name for column in schema if column.name in repeating or not _is_wide(column.type)]
         return pq.ParquetWriter(
             path,
             self._written(schema),
-            use_dictionary=[*looked_at, *repeating] if self.folds else True,
-            write_statistics=not self.folds,
+            use_dictionary=looked_at if self.folds else True,
+            write_statistics=looked_at if self.folds else True,
             store_schema=not self.folds,
         )
 

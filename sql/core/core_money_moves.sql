@@ -6,9 +6,9 @@ SELECT
     moved.reporting_month,
     moved.account_report,
     moved.measure_field,
-    line_amount(
-        money_by_rule(readings.rule, sets.first_rate, money.base_amount), roundings.rounding, units.unit, units.half
-    )::DECIMAL(28, 10) AS amount
+    money_line_amount(
+        readings.rule, sets.first_rate, money.base_amount, roundings.rounding, units.unit, units.half
+    ) AS amount
 FROM core_price_moves AS moved
 INNER JOIN core_money_expected AS money USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 INNER JOIN core_money_chosen AS chosen ON chosen.set_no = moved.previous_set_no AND chosen.verdict <> 'none_fits'

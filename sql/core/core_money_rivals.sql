@@ -75,13 +75,8 @@ billed AS (
     FROM pairs
     INNER JOIN core_money_trials AS own ON own.set_no = pairs.set_no AND own.reading_no = pairs.reading_no
     INNER JOIN core_money_trials AS led
-        ON led.network_id = own.network_id
-        AND led.mailbox_id = own.mailbox_id
-        AND led.reporting_month = own.reporting_month
-        AND led.account_report = own.account_report
-        AND led.measure_field = own.measure_field
-        AND led.reading_no = pairs.leader_no
-    WHERE own.expected_amount <> led.expected_amount
+        USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+    WHERE led.reading_no = pairs.leader_no AND led.expected_amount <> own.expected_amount
 ),
 accounts AS (
     -- for a minimum: charges below it and above it
@@ -93,7 +88,16 @@ accounts AS (
     WHERE kind IN ('percentage', 'subtotal', 'minimum')
 ),
 imagined AS (
-    SELECT set_no, reading_no, leading_rule, rule, charges, NULL AS parting_charge, NULL AS parting_measure, false AS is_led, false AS is_own
+    SELECT
+        set_no,
+        reading_no,
+        rule,
+        leading_rule,
+        charges,
+        NULL AS parting_charge,
+        NULL AS parting_measure,
+        charges AS own_sum,
+        charges AS leading_sum
     FROM pairs
     INNER JOIN accounts USING (set_no)
     WHERE is_alike
@@ -101,13 +105,13 @@ imagined AS (
     SELECT
         pairs.set_no,
         pairs.reading_no,
-        pairs.leading_rule,
         pairs.rule,
+        pairs.leading_rule,
         accounts.charges,
         accounts.parting_charge,
         own.measure_field,
-        led.is_counted,
-        own.is_counted
+        accounts.charges + CASE WHEN own.is_counted THEN accounts.parting_charge ELSE 0 END,
+        accounts.charges + CASE WHEN led.is_counted THEN accounts.parting_charge ELSE 0 END
     FROM pairs
     INNER JOIN accounts USING (set_no)
     INNER JOIN counted AS own ON own.set_no = pairs.set_no AND own.base = pairs.base
@@ -122,22 +126,12 @@ priced AS (
         imagined.charges,
         imagined.parting_charge,
         imagined.parting_measure,
-        line_amount(
-            money_by_rule(
-                imagined.rule,
-                sets.first_rate,
-                imagined.charges + CASE WHEN imagined.is_own THEN imagined.parting_charge ELSE 0 END
-            ),
-            roundings.rounding, units.unit, units.half
-        )::DECIMAL(28, 10) AS amount_there,
-        line_amount(
-            money_by_rule(
-                imagined.leading_rule,
-                sets.first_rate,
-                imagined.charges + CASE WHEN imagined.is_led THEN imagined.parting_charge ELSE 0 END
-            ),
-            roundings.rounding, units.unit, units.half
-        )::DECIMAL(28, 10) AS leading_amount_there
+        money_line_amount(
+            imagined.rule, sets.first_rate, imagined.own_sum, roundings.rounding, units.unit, units.half
+        ) AS amount_there,
+        money_line_amount(
+            imagined.leading_rule, sets.first_rate, imagined.leading_sum, roundings.rounding, units.unit, units.half
+        ) AS leading_amount_there
     FROM imagined
     INNER JOIN core_sets AS sets USING (set_no)
     INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)

@@ -1,7 +1,7 @@
 -- One row per schedule set of money of other lines and candidate reading: how many lines it explains, and its place.
--- `alike_no` is the first reading, by place, that bills every line as this one does. `is_rival`, as in core_reading_scores: the lines
--- cannot tell it from the leader, or only by fewer than two of three lines on which the two part. A line whose base is open, as
--- a charge of its account is not known, tells for the readings that it fits and against none.
+-- `alike_no` is the first reading, by place, that bills every line as this one does. `is_rival` as in
+-- core_reading_scores. A line whose base is open, as a charge of its account is not known, tells for the readings that it fits
+-- and against none.
 WITH scores AS (
     SELECT
         set_no,
@@ -52,10 +52,5 @@ SELECT
     lines_explained,
     place,
     arg_min(reading_no, place) OVER (PARTITION BY set_no, bill) AS alike_no,
-    place = 1
-    OR (
-        lines_explained > 0
-        AND (plausibility = 'ordinary' OR leading_plausibility = 'remote')
-        AND ((gained = 0 AND lost = 0) OR lost < gained * 2)
-    ) AS is_rival
+    place = 1 OR is_rival_of_leader(plausibility, leading_plausibility, lines_explained, gained, lost) AS is_rival
 FROM compared

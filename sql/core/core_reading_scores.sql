@@ -70,8 +70,6 @@ SELECT
     place = 1
     OR (
         is_shortlisted
-        AND lines_explained > 0
-        AND (plausibility = 'ordinary' OR leading_plausibility = 'remote')
-        AND ((gained = 0 AND lost = 0) OR lost < gained * 2)
+        AND is_rival_of_leader(plausibility, leading_plausibility, lines_explained, gained, lost)
     ) AS is_rival
 FROM compared

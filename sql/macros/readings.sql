@@ -81,6 +81,17 @@ CREATE OR REPLACE MACRO money_by_rule(rule, rate, base_amount) AS
         ELSE 0
     END::DECIMAL(38, 20);
 
+-- What a line of money of other lines bills by such a rule, rounded.
+CREATE OR REPLACE MACRO money_line_amount(rule, rate, base_amount, rounding, unit, half) AS
+    line_amount(money_by_rule(rule, rate, base_amount), rounding, unit, half)::DECIMAL(28, 10);
+
+-- Whether the lines cannot tell a reading from the leader of its set: it explains just the same of them, or the leader wins
+-- fewer than two of three on which they part (`gained` and `lost`). A remote reading is no rival of an ordinary leader.
+CREATE OR REPLACE MACRO is_rival_of_leader(plausibility, leading_plausibility, lines_explained, gained, lost) AS
+    lines_explained > 0
+    AND (plausibility = 'ordinary' OR leading_plausibility = 'remote')
+    AND ((gained = 0 AND lost = 0) OR lost < gained * 2);
+
 -- The account on which readings of money of other lines part, in words.
 CREATE OR REPLACE MACRO deciding_account_text(charges, parting_charge, parting_measure) AS
     concat(
