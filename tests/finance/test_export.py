@@ -213,6 +213,12 @@ def test_more_rows_than_one_part_come_in_their_order(settings: Settings, tmp_pat
     read = pq.read_table(tmp_path / "many.parquet")
     assert [column.to_pylist() for column in read.columns] == [list(column) for column in zip(*rows, strict=True)]
     assert read.schema.types == [pa.string(), pa.int64(), pa.string(), pa.bool_(), pa.int64()]
+    # what a reader skips parts of the file by; the second part begins after 65,536 rows
+    second = pq.read_metadata(tmp_path / "many.parquet").row_group(1)
+    assert [(second.column(place).statistics.min, second.column(place).statistics.max) for place in (0, 1)] == [
+        ('say "0"', 'say "6"'),
+        (65_536, 131_071),
+    ]
 
 
 def test_without_a_warehouse_it_says_what_to_do(settings: Settings) -> None:
