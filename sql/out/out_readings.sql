@@ -141,6 +141,8 @@ SELECT
     missed.expected_amount AS counter_example_reading_amount,
     rivals.amount_there AS amount_at_deciding_quantity,
     rivals.amount_at_stake,
+    CASE WHEN scores.reading_no = chosen.reading_no AND chosen.is_pinned THEN coalesce(pinned.difference, 0) END::DECIMAL(28, 10)
+        AS pinned_difference,
     sets.first_month,
     sets.last_month,
     concat(rules.rule, habits.words) AS rule,
@@ -156,6 +158,7 @@ INNER JOIN core_set_habits AS habits USING (set_no)
 INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
 INNER JOIN core_money_chosen AS chosen ON chosen.set_no = scores.set_no
 LEFT JOIN core_money_rivals AS rivals ON rivals.set_no = scores.set_no AND rivals.reading_no = scores.reading_no
+LEFT JOIN core_money_pinned_differences AS pinned ON pinned.set_no = scores.set_no
 LEFT JOIN (
     SELECT *
     FROM core_money_trials

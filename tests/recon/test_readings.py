@@ -126,7 +126,7 @@ def made() -> Lake:
     above = [("60", "0"), ("80", "0")]
     for minimum, accounts in (
         (UNREACHED, above),
-        (PINNED_MINIMUM, above),
+        (PINNED_MINIMUM, [("30", "20"), *above]),
         (DISPUTED, [("30", "20"), ("40", "50"), ("80", "0")]),
     ):
         beside = replace(BESIDE_MINIMUM, price_list_id=minimum.price_list_id)
@@ -363,10 +363,14 @@ def test_a_minimum_that_nobody_stays_below_is_undecided(built: Connection) -> No
     )
 
 
-def test_a_pin_decides_a_minimum_though_the_reading_only_says_the_same_in_other_words(built: Connection) -> None:
+def test_a_pin_decides_a_minimum_in_any_words_and_tells_what_it_changes(built: Connection) -> None:
+    """The lines show a true-up, 20.00 at charges of 30.00; billed whole it is 50.00, so 30.00 more."""
     row = chosen(built, PINNED_MINIMUM)
     assert (row["reading_id"], row["verdict"], row["is_pinned"]) == ("whole_when_below.of_other_lines", "decided", True)
-    assert findings(built, PINNED_MINIMUM) == []
+    assert row["pinned_difference"] == Decimal(30)
+    assert chosen(built, UNREACHED)["pinned_difference"] is None
+    (found,) = findings(built, PINNED_MINIMUM)
+    assert (found["check_name"], found["difference"]) == ("minimum_mismatch", Decimal(-30))
 
 
 def test_lines_that_tell_two_ways_of_a_minimum_are_undecided(built: Connection) -> None:
