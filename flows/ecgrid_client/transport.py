@@ -6,6 +6,7 @@ SSL_CERT_FILE where a company has its own); proxies come from the environment, n
 followed.
 """
 
+import _thread
 import io
 import os
 import threading
@@ -305,7 +306,10 @@ def _performed(connection: Any, flight: _Flight, origin: _Origin) -> int:
     if threading.current_thread() is not threading.main_thread():
         return _perform(connection, origin)
     outcome: list[Any] = []
-    is_done = threading.Event()
+    # A bare lock, and a thread that nobody waits for to begin: an exception of a signal's handler within Event.wait or
+    # Thread.start may end in a RuntimeError of a lock that is not held.
+    until_done = threading.Lock()
+    until_done.acquire()
 
     def work() -> None:
         try:
@@ -313,15 +317,16 @@ def _performed(connection: Any, flight: _Flight, origin: _Origin) -> int:
         except BaseException as error:
             outcome.append(error)
         finally:
-            is_done.set()
+            until_done.release()
 
+    is_begun = False
     try:
-        threading.Thread(target=work, name="ecgrid-call", daemon=True).start()
-    except RuntimeError:  # the interpreter is ending, and starts no thread any more
-        return _perform(connection, origin)
-    try:
-        is_done.wait()
-    except BaseException:
+        _thread.start_new_thread(work, ())
+        is_begun = True
+        until_done.acquire()
+    except BaseException as error:
+        if isinstance(error, RuntimeError) and not is_begun:  # the interpreter is ending, and starts no thread any more
+            return _perform(connection, origin)
         flight.until = 0.0
         raise
     if isinstance(outcome[0], BaseException):

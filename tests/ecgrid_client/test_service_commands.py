@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from client_replay import Asked, Server, Told
 
-from ecgrid_flows.cli import main
+from ecgrid_flows.cli import _ending_in_order, main
 from ecgrid_sandbox import Sandbox, Trouble, World
 
 
@@ -117,6 +117,23 @@ def test_a_command_that_is_ended_logs_out_first(tmp_path: Path, number: int) -> 
     assert (ended.returncode, b"Traceback" in said) == (128 + number, False)
     assert len(server.sessions_closed) == server.sessions_opened == 1
     server.close()
+
+
+def test_what_goes_wrong_on_the_way_out_of_an_ended_command_is_no_fault() -> None:
+    """As a lock does, that the unwinding found in the middle of being taken."""
+
+    @_ending_in_order()
+    def command() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except SystemExit:
+            raise RuntimeError("release unlocked lock") from None
+
+    with pytest.raises(SystemExit) as ended:
+        command()
+    assert ended.value.code == 128 + signal.SIGTERM
+    with pytest.raises(RuntimeError, match="of its own"), _ending_in_order():
+        raise RuntimeError("of its own")
 
 
 def test_the_version_is_one_line(bare: Commands) -> None:

@@ -59,20 +59,20 @@ def main() -> None:
     Anything else is a fault, shown with where it happened: Python would end with 1, which says that there are findings.
     """
     _write_any_name()
-    with _ending_in_order():
-        try:
+    try:
+        with _ending_in_order():
             app(prog_name="ecgrid-billing")
-        except BillingError as error:
-            context.stderr.print(Text(f"ecgrid-billing: {error}"))
-            sys.exit(int(error.status))
-        except Exception as error:
-            if isinstance(error, OSError) and error.filename is not None:
-                context.stderr.print(Text(f"ecgrid-billing: {error.filename}: {error.strerror}"))
-                sys.exit(int(ExitStatus.USAGE))
-            traceback.print_exc()
-            said = "a fault of the program, or of its warehouse: run `build`, and report the lines above if it stays"
-            context.stderr.print(Text(f"ecgrid-billing: {said}"))
-            sys.exit(int(ExitStatus.INCOMPLETE))
+    except BillingError as error:
+        context.stderr.print(Text(f"ecgrid-billing: {error}"))
+        sys.exit(int(error.status))
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            context.stderr.print(Text(f"ecgrid-billing: {error.filename}: {error.strerror}"))
+            sys.exit(int(ExitStatus.USAGE))
+        traceback.print_exc()
+        said = "a fault of the program, or of its warehouse: run `build`, and report the lines above if it stays"
+        context.stderr.print(Text(f"ecgrid-billing: {said}"))
+        sys.exit(int(ExitStatus.INCOMPLETE))
 
 
 def _write_any_name() -> None:
@@ -87,10 +87,13 @@ def _ending_in_order() -> Iterator[None]:
     """SIGTERM and SIGHUP unwind the command, so that it logs out; a second one no longer cuts that short.
 
     By themselves they end a process where it stands, and its sessions stay open. What ignores them (`nohup`) goes on.
+    What goes wrong on the way out is no fault: the unwinding may begin in the middle of anything, a lock's release too.
     """
+    asked: list[int] = []
 
     def end(number: int, _frame: object) -> None:
         signal.signal(number, signal.SIG_IGN)
+        asked.append(number)
         sys.exit(128 + number)
 
     taken = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
@@ -98,6 +101,10 @@ def _ending_in_order() -> Iterator[None]:
         signal.signal(number, end)
     try:
         yield
+    except Exception:
+        if asked:
+            sys.exit(128 + asked[0])
+        raise
     finally:
         for number in taken:
             signal.signal(number, signal.SIG_DFL)
