@@ -11,10 +11,10 @@ so a reader sees the old warehouse or the new one, whole. What goes in, in this 
   (`sql/quotes` has relations of the same kind that `quote` alone needs and no warehouse has.)
 
 A relation's file opens with `-- One row per ...`, its grain. A second line `-- kept as: view` keeps it a view, which
-may read tables, views and reference tables; `-- kept as: scratch` keeps its rows while the build lasts and no longer;
-without either the rows are stored. `-- kept as: table, c uncompressed` stores column c as it is: to look how digests,
-no two alike, could be packed costs more than the packing saves. DECIMAL only: a DOUBLE or FLOAT column in a `core_`,
-`out_` or check relation stops the build, for it means that money met a division.
+may read tables, views and reference tables; `-- kept as: scratch` keeps its rows while the build lasts and no longer,
+`-- kept as: scratch view` the view; without any the rows are stored. `-- kept as: table, c uncompressed` stores column
+c as it is: to look how digests, no two alike, could be packed costs more than the packing saves. DECIMAL only: a DOUBLE
+or FLOAT column in a `core_`, `out_` or check relation stops the build, for it means that money met a division.
 
 A line `-- with: core_rating_cases = core_trial_cases` below those makes a relation of other inputs: what the SELECT
 reads is worked out anew as if the left relation were the right one. So the rating, written once, serves several times.
@@ -89,6 +89,7 @@ _STEM = re.compile(r"[a-z][a-z0-9_]*")
 _GRAIN = re.compile(r"-- One row per \S")
 _KEPT_AS_VIEW = "-- kept as: view"
 _KEPT_AS_SCRATCH = "-- kept as: scratch"
+_KEPT_AS_SCRATCH_VIEW = "-- kept as: scratch view"
 _KEPT_UNCOMPRESSED = re.compile(r"-- kept as: table, (\w+) uncompressed")
 _WITH = re.compile(r"-- with: (.+)")
 _NAME = re.compile(r"\w+")
@@ -110,7 +111,7 @@ class BuildFailed(BillingError):
 
 @dataclass(frozen=True, slots=True)
 class SqlFile:
-    """One relation: its SELECT, what it reads, and how it is kept: as a view, while a build lasts, or as a table.
+    """One relation: its SELECT, what it reads, and how it is kept: as a view or a table, and whether past the build.
 
     `uncompressed` is the column of a table that is stored as it is, if there is one.
     """
@@ -205,7 +206,8 @@ def load_sql(folder: Path | None = None, wanted: tuple[str, ...] = (), given: tu
     for name in list(relations):
         _carry_out_with(name, relations, set())
     for sql in relations.values():
-        gone = [read for read in sorted(sql.reads) if sql.is_view and read in relations and relations[read].is_scratch]
+        is_lasting = sql.is_view and not sql.is_scratch
+        gone = [read for read in sorted(sql.reads) if is_lasting and read in relations and relations[read].is_scratch]
         if gone:
             raise SqlRefused(f"{_shown(sql.path)}: {gone[0]} ends with the build, so this cannot be a view; store it")
     return SqlTree(root, tuple(sorted(root.glob("macros/*.sql"))), relations, merges)
@@ -239,13 +241,13 @@ def _read_relation(path: Path, text: str, tree: Mapping[str, Any], stems: Iterab
     lines = text.splitlines() or [""]
     if not _GRAIN.match(lines[0]):
         raise SqlRefused(f"{_shown(path)}: the first line says the grain; write `-- One row per ...`")
-    is_view = lines[1:2] == [_KEPT_AS_VIEW]
-    is_scratch = lines[1:2] == [_KEPT_AS_SCRATCH]
+    is_view = lines[1:2] in ([_KEPT_AS_VIEW], [_KEPT_AS_SCRATCH_VIEW])
+    is_scratch = lines[1:2] in ([_KEPT_AS_SCRATCH], [_KEPT_AS_SCRATCH_VIEW])
     uncompressed = next((match[1] for match in map(_KEPT_UNCOMPRESSED.fullmatch, lines[1:2]) if match), None)
     if not (is_view or is_scratch or uncompressed) and any(line.strip().startswith("-- kept as") for line in lines):
         raise SqlRefused(
-            f"{_shown(path)}: the second line may be `{_KEPT_AS_VIEW}`, `{_KEPT_AS_SCRATCH}` or "
-            f"`-- kept as: table, <column> uncompressed`; anything else is stored as a table"
+            f"{_shown(path)}: the second line may be `{_KEPT_AS_VIEW}`, `{_KEPT_AS_SCRATCH}`, "
+            f"`{_KEPT_AS_SCRATCH_VIEW}` or `-- kept as: table, <column> uncompressed`; without it, it is a table"
         )
     statement = _only_statement(path, tree)
     tables, cte_names, functions = set[str](), set[str](), set[str]()
@@ -265,11 +267,12 @@ def _read_relation(path: Path, text: str, tree: Mapping[str, Any], stems: Iterab
     if readers:
         raise SqlRefused(f"{_shown(path)}: {readers[0]} reads a file; read a lake_ view or a reference_ table instead")
     reads = frozenset(tables - cte_names)
-    if is_view and "getvariable" in functions:
+    if is_view and not is_scratch and "getvariable" in functions:
         raise SqlRefused(f"{_shown(path)}: a view has no variables once the build is over; remove `{_KEPT_AS_VIEW}`")
-    if is_view and any(name.startswith("lake_") for name in reads):
+    if is_view and not is_scratch and any(name.startswith("lake_") for name in reads):
         raise SqlRefused(
-            f"{_shown(path)}: lake_ views end with the build, so this cannot be a view; store it as a table"
+            f"{_shown(path)}: lake_ views end with the build, so this cannot be a view; "
+            f"store it as a table, or write `{_KEPT_AS_SCRATCH_VIEW}`"
         )
     if path.stem in reads:
         raise SqlRefused(f"{_shown(path)}: reads itself")
@@ -423,7 +426,7 @@ def materialise(
     ordered = _ordered(tree, tree.relations if wanted is None else wanted, given)
     for sql in ordered:
         started = time.perf_counter()
-        kind = "VIEW" if sql.is_view else "TEMP TABLE" if sql.is_scratch else "TABLE"
+        kind = ("TEMP " if sql.is_scratch else "") + ("VIEW" if sql.is_view else "TABLE")
         try:
             if sql.uncompressed:
                 _store_with_uncompressed(connection, sql, sql.uncompressed)

@@ -157,12 +157,28 @@ def test_scratch_ends_with_the_build(built: Build, target: Path) -> None:
     report = built(
         {
             "core/core_s": "-- One row per number\n-- kept as: scratch\nSELECT 21 AS n",
-            "core/core_t": "-- One row per number\nSELECT n * 2 AS n FROM core_s",
+            "core/core_v": "-- One row per number\n-- kept as: scratch view\nSELECT n * 2 AS n FROM core_s",
+            "core/core_t": "-- One row per number\nSELECT n FROM core_v",
         }
     )
-    assert report.rows("core_s") == 1
+    assert (report.rows("core_s"), report.rows("core_v")) == (1, None)
     assert rows(target, "FROM core_t") == [{"n": 42}]
     assert rows(target, "SELECT table_name FROM duckdb_tables()") == [{"table_name": "core_t"}]
+    assert rows(target, "SELECT view_name FROM duckdb_views() WHERE NOT internal") == []
+
+
+def test_a_scratch_view_reads_the_lake(built: Build, target: Path) -> None:
+    path = target.with_name("calls.parquet")
+    path.parent.mkdir(parents=True)
+    pq.write_table(FEEDS["calls"].empty_table(), path)
+    built(
+        {
+            "raw/raw_calls": "-- One row per call\n-- kept as: scratch view\nSELECT network_id FROM lake_calls",
+            "core/core_t": "-- One row per count\nSELECT count(*) AS n FROM raw_calls",
+        },
+        lake={"calls": [str(path)]},
+    )
+    assert rows(target, "FROM core_t") == [{"n": 0}]
 
 
 def test_a_column_of_a_table_is_stored_as_it_is(built: Build, target: Path) -> None:
