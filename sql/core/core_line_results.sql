@@ -10,6 +10,7 @@ SELECT
     lines.reporting_month,
     lines.account_report,
     lines.measure_field,
+    lines.heading_no,
     lines.line_item_number,
     lines.price_list_id,
     lines.set_no,
@@ -39,5 +40,4 @@ SELECT
     END AS verdict
 FROM core_lines AS lines
 LEFT JOIN core_expected AS expected USING (set_no, actual)
-LEFT JOIN core_money_expected AS money
-    USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+LEFT JOIN core_money_expected AS money USING (network_id, mailbox_id, heading_no)

@@ -49,6 +49,7 @@ SELECT
     money.reporting_month,
     money.account_report,
     money.measure_field,
+    money.heading_no,
     money.set_no,
     money.kind,
     money.actual,

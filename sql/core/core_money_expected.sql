@@ -16,6 +16,7 @@ SELECT
     trials.reporting_month,
     trials.account_report,
     trials.measure_field,
+    trials.heading_no,
     trials.set_no,
     trials.reading_no,
     readings.reading_id,

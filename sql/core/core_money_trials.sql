@@ -27,6 +27,7 @@ SELECT
     reporting_month,
     account_report,
     measure_field,
+    heading_no,
     set_no,
     reading_no,
     plausibility,

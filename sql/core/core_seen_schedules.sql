@@ -17,8 +17,8 @@ SELECT
     min(price_list_description) AS price_list_description,
     min(level_name) AS level_name,
     bool_or(schedule_include_root_mailbox) AS include_root_mailbox,
-    count(*) AS lines
-FROM raw_line_items
+    sum(lines)::BIGINT AS lines
+FROM core_line_headings
 WHERE schedule_id IS NOT NULL
     AND coalesce(schedule_account_report, account_report) = account_report
     AND coalesce(schedule_measure, measure_field) = measure_field

@@ -10,22 +10,54 @@ WITH readings AS (
     FROM core_money_expected
 )
 SELECT
-    lines.network_id,
-    lines.mailbox_id,
-    lines.reporting_month,
-    lines.account_report,
-    lines.measure_field,
+    results.network_id,
+    results.mailbox_id,
+    results.reporting_month,
+    results.account_report,
+    results.measure_field,
     accounts.account_name,
     coalesce(former.contract_id, accounts.contract_id) AS contract_id,
-    lines.* EXCLUDE (network_id, mailbox_id, reporting_month, account_report, measure_field),
+    lines.line_item_number,
+    lines.line_date,
+    headings.price_list_id,
+    headings.price_list_description,
+    headings.system_object,
+    lines.system_id,
+    lines.system_name,
+    headings.level,
+    headings.level_name,
+    headings.model,
+    headings.schedule_id,
+    headings.schedule_allowance,
+    headings.schedule_minimum,
+    headings.schedule_maximum,
+    headings.schedule_block,
+    headings.schedule_rate,
+    headings.schedule_catalog_id,
+    headings.schedule_description,
+    headings.schedule_account_report,
+    headings.schedule_measure,
+    headings.schedule_specified_network_id,
+    headings.schedule_include_root_mailbox,
+    lines.actual,
+    lines.quantity_billed,
+    lines.is_taxable,
+    lines.amount,
+    lines.extra,
+    headings.api_version,
+    lines.pulled_at,
+    lines.response_sha256,
     readings.reading_id,
     results.expected_quantity_billed,
     results.expected_amount,
     results.difference,
     results.verdict
-FROM raw_line_items AS lines
-INNER JOIN core_line_results AS results
-    USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+FROM core_line_results AS results
+INNER JOIN core_headed_lines AS lines USING (network_id, mailbox_id, heading_no)
+INNER JOIN core_line_headings AS headings USING (heading_no)
 LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)
-LEFT JOIN core_former_accounts AS former USING (network_id, mailbox_id, reporting_month)
+LEFT JOIN core_former_accounts AS former
+    ON former.network_id = results.network_id
+    AND former.mailbox_id = results.mailbox_id
+    AND former.reporting_month = results.reporting_month
 LEFT JOIN readings ON readings.set_no = results.set_no

@@ -1,5 +1,5 @@
 -- One row per line as billed: key (account, month, account report, measure), its latest answer.
--- kept as: table, response_sha256 uncompressed
+-- kept as: scratch view
 SELECT
     network_id,
     mailbox_id,

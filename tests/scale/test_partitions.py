@@ -27,6 +27,7 @@ pytestmark = pytest.mark.slow
 READ_THE_PARTS = {
     "core_accounts": {"core_billed_accounts"},
     "core_invoice_matches": {"core_lines"},
+    "core_line_headings": {"core_seen_headings"},
     "core_misses": {"core_trial_lines"},
     "core_money_rivals": {"core_money_bases"},
     "core_money_trials": {"core_money_bases"},
@@ -36,7 +37,6 @@ READ_THE_PARTS = {
     "core_screen_fits": {"core_trial_lines"},
     "core_sets": {"core_fractions"},
     "core_trial_fits": {"core_trial_lines"},
-    "core_witnessed_schedules": {"core_seen_schedules"},
     "fail_double_billed": {"core_lines"},
     "fail_invoice_line_differs": {"core_line_faults"},
     "info_price_changed": {"core_lines"},

@@ -1,0 +1,67 @@
+"""Lines are kept as a heading that many share and a row of their own: together they say what the line said."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import pyarrow as pa
+import pytest
+
+from ecgrid_flows import warehouse
+from ecgrid_transforms.money import Decimal
+from ecgrid_transforms.schemas import LINE_ITEMS
+
+#: What a line has to itself; everything else is its heading's.
+OWN = {
+    *("network_id", "mailbox_id", "line_item_number", "line_date", "system_id", "system_name"),
+    *("actual", "quantity_billed", "is_taxable", "amount", "extra", "pulled_at", "response_sha256"),
+}
+SHARED = [name for name in LINE_ITEMS.names if name not in OWN]
+
+
+def other_value(kind: pa.DataType) -> object:
+    """A value that no line has unless a test gives it one."""
+    if pa.types.is_date(kind):
+        return date(2026, 9, 1)
+    if pa.types.is_decimal(kind):
+        return Decimal("0.0000000001")
+    if pa.types.is_boolean(kind):
+        return True
+    return 7 if pa.types.is_integer(kind) else "other"
+
+
+def lines() -> list[dict[str, object]]:
+    """A bare line, the same of another account, and for each shared column a line that differs in it."""
+    bare = dict.fromkeys(LINE_ITEMS.names) | {
+        "network_id": 1,
+        "mailbox_id": 0,
+        "reporting_month": date(2026, 10, 1),
+        "account_report": "TrafficAll",
+        "measure_field": "ToTrans",
+        "price_list_id": 431,
+        "amount": Decimal("1.5"),
+    }
+    found = [bare, bare | {"mailbox_id": 1, "amount": Decimal("2.5")}]
+    for name in SHARED:
+        found.append(bare | {"mailbox_id": len(found), name: other_value(LINE_ITEMS.field(name).type)})
+    return found
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[warehouse.Connection]:
+    # as DuckDB takes them: a column that may be null takes null, whatever the feed demands
+    schema = pa.schema([column.with_nullable(True) for column in LINE_ITEMS])
+    with warehouse.scratch() as connection:
+        warehouse.register(connection, "lake_line_items", pa.Table.from_pylist(lines(), schema))
+        warehouse.materialise(connection, warehouse.load_sql(), ["core_headed_lines"], given=["lake_line_items"])
+        yield connection
+
+
+def test_a_line_and_its_heading_say_what_the_line_said(kept: warehouse.Connection) -> None:
+    together = warehouse.table(kept, "FROM core_headed_lines INNER JOIN core_line_headings USING (heading_no)")
+    found = together.select(LINE_ITEMS.names).to_pylist()
+    assert sorted(found, key=lambda line: line["mailbox_id"]) == lines()
+
+
+def test_lines_share_a_heading_only_if_they_show_the_same(kept: warehouse.Connection) -> None:
+    counts = sorted(row["lines"] for row in warehouse.table(kept, "FROM core_line_headings").to_pylist())
+    assert counts == [1] * len(SHARED) + [2]
