@@ -24,13 +24,13 @@ from ecgrid_flows.errors import NoSuchData, Refused, SettingsError
 from ecgrid_flows.export import write_month
 from ecgrid_flows.finding_states import OPEN, find, set_state, with_states
 from ecgrid_flows.folders import publish, put_file, staging
+from ecgrid_flows.gathered import listed
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.sheets import (
     FOCUS_KEY,
     KEY,
     MANIFEST,
     form_of,
-    listed,
     opened,
     read_manifest,
     sha256_of,

@@ -32,6 +32,7 @@ from ecgrid_flows.csv_files import CsvForm
 from ecgrid_flows.decisions import CLOSINGS, Decision, Log
 from ecgrid_flows.errors import NoSuchData, Refused
 from ecgrid_flows.folders import publish, put_file, put_in_place, staging
+from ecgrid_flows.gathered import listed
 from ecgrid_flows.journal_entries import Charge
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.sheets import (
@@ -45,7 +46,6 @@ from ecgrid_flows.sheets import (
     form_words,
     journal_of,
     journal_sheet,
-    listed,
     opened,
     place,
     read_manifest,

@@ -27,6 +27,7 @@ from ecgrid_flows.decisions import Log
 from ecgrid_flows.errors import BillingError
 from ecgrid_flows.finding_states import with_states
 from ecgrid_flows.folders import publish, staging
+from ecgrid_flows.gathered import all_threads, gather_charges, gather_lines, let_go, listed
 from ecgrid_flows.journal_entries import Charge
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.sheets import (
@@ -37,14 +38,10 @@ from ecgrid_flows.sheets import (
     Parted,
     Repeating,
     Sheet,
-    all_threads,
     focus_sheet,
     form_words,
-    gather,
     journal_of,
     journal_sheet,
-    let_go,
-    listed,
     opened,
     place,
     read_export,
@@ -63,13 +60,8 @@ _PRICE = (
     *("reporting_month", "account_report", "measure_field", "price_list_id", "price_list_description", "reading"),
     *("verdict", "is_taxable", "level", "level_name", "model", "schedule_id", "schedule_rate", "schedule_block"),
 )
-_PRICE_BY = (*(name for name in _PRICE if name != "reading"), "reading_id")
-#: What no file has of the lines and of their proofs.
-_UNREAD_OF_LINES = (
-    *("schedule_catalog_id", "schedule_description", "schedule_account_report", "schedule_measure"),
-    *("schedule_specified_network_id", "schedule_include_root_mailbox", "extra", "api_version", "pulled_at"),
-)
-_UNREAD_OF_PROOFS = ("lower_bound", "upper_bound", "amount_before_rounding", "reading_id")
+#: out_finance_lines out of the gathered lines, which have the numbers of what repeats.
+_AS_IN_FINANCE_LINES = "*, reading_id AS reading, amount AS billed_amount"
 _JUDGED = ("billed_amount", "expected_amount", "difference")
 
 
@@ -104,7 +96,9 @@ def write_month(
     connection: warehouse.Connection, settings: Settings, log: Log, month: date, *, run_id: str | None, form: CsvForm
 ) -> list[Path]:
     """Write the export of an open month."""
-    _gather(connection, settings, month)
+    gather_lines(connection, month)
+    if settings.currency:
+        gather_charges(connection, month)
     require_month(connection, month)
     target = settings.exports_dir(month)
     with staging(target) as staged:
@@ -126,30 +120,23 @@ def write_month(
         return place(staged, target, manifest)
 
 
-def _gather(connection: warehouse.Connection, settings: Settings, month: date) -> None:
-    """Work out once what several files are made of, in the order of their rows: to sort whole rows costs far more."""
-    gather(connection, "out_line_items", month, KEY, without=_UNREAD_OF_LINES)
-    gather(connection, "out_line_proofs", month, without=_UNREAD_OF_PROOFS)
-    if settings.currency:
-        gather(connection, "core_charge_terms", month, (*KEY, "part"))
-
-
 def _sheets(connection: warehouse.Connection, settings: Settings, log: Log, month: date) -> Iterator[Sheet]:
     """Every file of the month's export but the manifest."""
-    as_gathered = "*, reading AS reading_id"
     yield Sheet(
         "finance_lines.csv",
         Parted(
             connection,
             "out_line_items",
-            lambda seen: _placed(of_month(seen.table("out_finance_lines").project(as_gathered), month)),
+            lambda seen: _placed(
+                seen.table("out_line_items").project("*, reading_id AS reading, amount AS billed_amount")
+            ),
         ),
         amounts=_JUDGED,
         totals=("quantity_billed", *_JUDGED),
         columns=tuple(connection.table("out_finance_lines").columns),
         repeating=(
-            Repeating(_ACCOUNT, by=_ACCOUNT),
-            Repeating(_PRICE, by=_PRICE_BY),
+            Repeating(_ACCOUNT, by=("account_no",)),
+            Repeating(_PRICE, by=("kind_no",)),
         ),
     )
     summed = ("billed_amount", "expected_amount", "difference", "unproved_amount", "taxable_amount")
@@ -184,8 +171,8 @@ def _sheets(connection: warehouse.Connection, settings: Settings, log: Log, mont
     if settings.currency:
         journal = journal_of(settings, _charges(connection, month), settings.currency)
         yield journal_sheet(connection, journal, "journal.csv")
-        let_go(connection, ("out_line_items", "out_line_proofs"))
-        focus = Parted(connection, "core_charge_terms", lambda seen: _placed(of_month(seen.table("core_focus"), month)))
+        let_go(connection)
+        focus = Parted(connection, "core_charge_parts", lambda seen: _placed(seen.table("core_focus")))
         yield focus_sheet(focus, "focus_1_2", settings.currency)
 
 
@@ -199,8 +186,8 @@ def _charges(connection: warehouse.Connection, month: date) -> Iterator[Charge]:
 
 
 def _placed(rows: Any) -> Any:
-    """Rows that are in the order of `KEY`, and of each a number that rises with its account."""
-    return rows.project(f'*, network_id::BIGINT * 4294967296 + mailbox_id AS "{PLACE}"')
+    """Rows that are in the order of their lines, and the place of each."""
+    return rows.project(f'*, line_no::BIGINT AS "{PLACE}"')
 
 
 #: What else may be behind a file that does not tie.

@@ -6,10 +6,9 @@ columns, control totals and SHA-256 of each; `read_export` reads a file by it.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
-from datetime import date
 from itertools import chain, groupby, zip_longest
 from pathlib import Path
 from typing import Any
@@ -34,10 +33,10 @@ from ecgrid_flows.csv_files import (
 )
 from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError
 from ecgrid_flows.folders import put_in_place
+from ecgrid_flows.gathered import GATHERED, all_threads, listed, show
 from ecgrid_flows.journal_entries import Charge
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import disk_errors
-from ecgrid_flows.warehouse import of_month
 from ecgrid_transforms.money import Decimal, plain
 
 __all__ = [
@@ -49,15 +48,11 @@ __all__ = [
     "Parted",
     "Repeating",
     "Sheet",
-    "all_threads",
     "focus_sheet",
     "form_of",
     "form_words",
-    "gather",
     "journal_of",
     "journal_sheet",
-    "let_go",
-    "listed",
     "opened",
     "place",
     "read_export",
@@ -71,8 +66,6 @@ MANIFEST = "manifest.json"
 NO_CURRENCY = "ECGrid states no currency: set ECGRID_CURRENCY (USD, EUR, …) and export again"
 #: What DuckDB may use for an export; past that memory, sorts spill to a folder beside the warehouse.
 MEMORY_LIMIT = "1500MiB"
-#: The database in memory of what is gathered: all connections see it, as they would not see a temporary table.
-_GATHERED = "gathered"
 #: Parts of a file that are worked out at the same time; each takes some 100 MB.
 _AT_ONCE = 2
 #: Column by which a row's place is known on its way to a file.
@@ -80,21 +73,17 @@ PLACE = "place in the file"
 KEY = ("network_id", "mailbox_id", "reporting_month", "account_report", "measure_field")
 #: The same key in out_focus.
 FOCUS_KEY = ("network_id", "mailbox_id", "reporting_month", "x_AccountReport", "x_MeasureField")
-#: What FOCUS says of an account, and all that it is made from in core_charge_terms.
+#: What FOCUS says of an account.
 _FOCUS_ACCOUNT = (
     *("BillingAccountId", "BillingAccountName", "BillingAccountType", "BillingCurrency", "InvoiceId"),
     *("InvoiceIssuerName", "SubAccountId", "SubAccountName", "SubAccountType", "x_BillingAccountName"),
     *("x_ContractId", "x_SubAccountName"),
 )
-_FOCUS_ACCOUNT_BY = (
-    *("network_id", "mailbox_id", "reporting_month", "network_name", "account_name", "contract_id", "invoice_number"),
-)
 #: What FOCUS says of a single line beside its decimals. All else goes with the kind of charge, which these tell.
 _FOCUS_LINE = ("x_LineDate", "x_LineItemNumber", "x_Part", "x_ResponseSha256")
 _FOCUS_KIND_BY = (
-    *("reporting_month", "price_list_id", "price_list_description", "price_details", "account_report", "measure_field"),
-    *("category", "level", "line_level", "schedule_id", "unit", "pricing_unit", "description", "is_taxable"),
-    *("reading_id", "verdict"),
+    *("kind_no", "charge", "category", "shows_factors", "is_above_proof"),
+    *("slice_level", "slice_schedule_id", "pricing_block"),
 )
 #: Columns that are others under another name, for this service has one price and no commitments.
 _FOCUS_SAME = {"EffectiveCost": "BilledCost", "ListCost": "ContractedCost", "ListUnitPrice": "ContractedUnitPrice"}
@@ -129,7 +118,7 @@ class Parted:
 
     def beside(self, table: str, columns: str, same: str) -> "Parted":
         """The same rows, each with columns of the row of a gathered table that it fits."""
-        rows_of, name = self.rows_of, f"{_GATHERED}.main.{table}"
+        rows_of, name = self.rows_of, f"{GATHERED}.main.{table}"
         return replace(
             self, rows_of=lambda seen: rows_of(seen).join(seen.table(name).project(columns), same, how="left")
         )
@@ -137,12 +126,12 @@ class Parted:
     def one_of_each(self, by: Sequence[str], most: int) -> Any:
         """One of the rows for each combination that the gathered table has in `by`; None if they are above `most`."""
         cursor = self.connection.cursor()
-        combinations = cursor.table(f"{_GATHERED}.main.{self.gathered}").aggregate("min(rowid) AS row", listed(by))
+        combinations = cursor.table(f"{GATHERED}.main.{self.gathered}").aggregate("min(rowid) AS row", listed(by))
         first = combinations.project("row").to_arrow_table()
         if first.num_rows > most:
             return None
         warehouse.register(cursor, "first_of_each", first)
-        _show(cursor, self.gathered, "WHERE rowid IN (FROM first_of_each)")
+        show(cursor, self.gathered, "rowid IN (FROM first_of_each)")
         return self.rows_of(cursor)
 
     def count(self) -> int:
@@ -163,7 +152,7 @@ class Parted:
             self.connection.execute("SET disabled_optimizers = 'build_side_probe_side'").fetchall()
             for turn in range(at_once):
                 cursor = self.connection.cursor()
-                _show(cursor, self.gathered, f"WHERE rowid // {ROWS_A_BATCH} % {at_once} = {turn}")
+                show(cursor, self.gathered, f"rowid // {ROWS_A_BATCH} % {at_once} = {turn}")
                 reader = made_of(self.rows_of(cursor), [PLACE]).to_arrow_reader(ROWS_A_BATCH)
                 queries.append(stack.enter_context(closing(ahead(reader))))
             self.connection.execute("RESET disabled_optimizers").fetchall()
@@ -226,63 +215,14 @@ class Sheet:
         return rows.project(listed(self.columns)) if self.columns else rows
 
 
-def listed(columns: Sequence[str]) -> str:
-    """Column names as a list for DuckDB."""
-    return ", ".join(f'"{column}"' for column in columns)
-
-
 def opened(settings: Settings) -> "closing[warehouse.Connection]":
     """The warehouse, read-only, within the memory that an export may use."""
     spill = settings.warehouse_path.with_name("export.spill")
     connection = warehouse.connect(settings.warehouse_path, memory_limit=MEMORY_LIMIT, temp_dir=spill)
     # several threads hand the rows of a large relation over as they get ready, whatever its order
     connection.execute("SET threads = 1").fetchall()
-    connection.execute(f"ATTACH ':memory:' AS {_GATHERED} (READ_WRITE)").fetchall()
+    connection.execute(f"ATTACH ':memory:' AS {GATHERED} (READ_WRITE)").fetchall()
     return closing(connection)
-
-
-def gather(
-    connection: warehouse.Connection, name: str, month: date, order: Sequence[str] = (), *, without: Sequence[str] = ()
-) -> None:
-    """Work out one month of the relation `name` once, in `order`: from here on it holds that month and no other.
-
-    Columns that nobody will read are left out (`without`): what does not fit into memory goes to the disk and back. A
-    temporary view of a table in memory stands in front of the warehouse's relation, for whatever reads it, until the
-    connection ends.
-    """
-    columns = connection.table_function("duckdb_columns").project("table_name").distinct().fetchall()
-    if (name,) not in columns:
-        raise NoSuchData(f"the warehouse has no {name}: an older version built it; `build` it again")
-    rows = of_month(connection.table(f"main.{name}"), month)
-    rows = rows.project(f"* EXCLUDE ({listed(without)})") if without else rows
-    rows = rows.order(listed(order)) if order else rows
-    with all_threads(connection):
-        text = f"CREATE OR REPLACE TABLE {_GATHERED}.main.{listed([name])} AS {rows.sql_query()}"
-        connection.execute(text).fetchall()
-    _show(connection, name)
-
-
-@contextmanager
-def all_threads(connection: warehouse.Connection) -> Iterator[None]:
-    """Let a query have every thread whose rows come at once, or in whatever order."""
-    connection.execute("RESET threads").fetchall()
-    try:
-        yield
-    finally:
-        connection.execute("SET threads = 1").fetchall()
-
-
-def let_go(connection: warehouse.Connection, names: Iterable[str]) -> None:
-    """Free the memory of gathered tables: from here on their relations are the warehouse's again."""
-    for name in names:
-        connection.execute(f"DROP VIEW temp.{listed([name])}").fetchall()
-        connection.execute(f"DROP TABLE {_GATHERED}.main.{listed([name])}").fetchall()
-
-
-def _show(connection: warehouse.Connection, name: str, part: str = "") -> None:
-    """Let a connection see a gathered table, or a part of it, in place of the warehouse's relation."""
-    rows = f"FROM {_GATHERED}.main.{listed([name])} {part}"
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW {listed([name])} AS {rows}").fetchall()
 
 
 def journal_of(settings: Settings, charges: Iterable[Charge], currency: str) -> pa.Table:
@@ -344,7 +284,7 @@ def focus_sheet(charges: Any, stem: str, currency: str) -> Sheet:
         totals=("BilledCost", "EffectiveCost", "ListCost", "ContractedCost"),
         columns=tuple(columns),
         repeating=(
-            Repeating(_FOCUS_ACCOUNT, by=_FOCUS_ACCOUNT_BY),
+            Repeating(_FOCUS_ACCOUNT, by=("account_no",)),
             Repeating(tuple(name for name in columns if name not in of_others), by=_FOCUS_KIND_BY),
         ),
         same=_FOCUS_SAME,
@@ -494,8 +434,8 @@ def _folded(sheet: Sheet, schema: pa.Schema, form: CsvForm) -> Folded:
         texts = [f'{text} AS "{run[0]} in {table}"' for run, text in runs.items()]
         numbered = f'(row_number() OVER () - 1)::INTEGER AS "{number}"'
         values = listed(group.columns)
-        some.project(", ".join([*told, *texts, numbered, values])).create(f"{_GATHERED}.main.{table}")
-        made = rows.connection.table(f"{_GATHERED}.main.{table}")
+        some.project(", ".join([*told, *texts, numbered, values])).create(f"{GATHERED}.main.{table}")
+        made = rows.connection.table(f"{GATHERED}.main.{table}")
         folds.append(Fold(number, made.order(f'"{number}"').project(values).to_arrow_table()))
         same = " AND ".join(f'"{name}" IS NOT DISTINCT FROM "{name} of {table}"' for name in group.by)
         rows = rows.beside(table, f"* EXCLUDE ({values})", same)

@@ -5,11 +5,8 @@
 -- by its two factors within nine decimals, and none has a negative price; `cost` is null where a slice cannot.
 WITH proofs AS MATERIALIZED (
     SELECT
-        network_id,
-        mailbox_id,
         reporting_month,
-        account_report,
-        measure_field,
+        line_no,
         slice,
         level,
         schedule_id,
@@ -20,17 +17,17 @@ WITH proofs AS MATERIALIZED (
         flat,
         product,
         expected_amount
-    FROM out_line_proofs
+    FROM core_numbered_proofs
 ),
 sliced_lines AS (
-    SELECT network_id, mailbox_id, reporting_month, account_report, measure_field
+    SELECT reporting_month, line_no
     FROM proofs
     WHERE slice = 2
 ),
 marked AS NOT MATERIALIZED (
-    SELECT proofs.*, sliced_lines.network_id IS NOT NULL AS is_sliced
+    SELECT proofs.*, sliced_lines.line_no IS NOT NULL AS is_sliced
     FROM proofs
-    LEFT JOIN sliced_lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+    LEFT JOIN sliced_lines USING (reporting_month, line_no)
 ),
 factors AS NOT MATERIALIZED (
     SELECT
@@ -45,11 +42,8 @@ factors AS NOT MATERIALIZED (
 ),
 priced AS NOT MATERIALIZED (
     SELECT
-        network_id,
-        mailbox_id,
         reporting_month,
-        account_report,
-        measure_field,
+        line_no,
         slice,
         level,
         schedule_id,
@@ -80,11 +74,8 @@ judged AS NOT MATERIALIZED (
 )
 -- most lines have one slice, and nothing of it needs to be sorted
 SELECT
-    network_id,
-    mailbox_id,
     reporting_month,
-    account_report,
-    measure_field,
+    line_no,
     slice,
     level,
     schedule_id,
@@ -102,11 +93,8 @@ FROM judged
 WHERE NOT is_sliced
 UNION ALL
 SELECT
-    network_id,
-    mailbox_id,
     reporting_month,
-    account_report,
-    measure_field,
+    line_no,
     slice,
     level,
     schedule_id,
@@ -129,5 +117,5 @@ SELECT
 FROM judged
 WHERE is_sliced
 WINDOW
-    line AS (PARTITION BY network_id, mailbox_id, reporting_month, account_report, measure_field),
-    running AS (PARTITION BY network_id, mailbox_id, reporting_month, account_report, measure_field ORDER BY slice)
+    line AS (PARTITION BY reporting_month, line_no),
+    running AS (PARTITION BY reporting_month, line_no ORDER BY slice)

@@ -1,9 +1,9 @@
 -- One row per charge, with what its price, its invoice and its network tell of it: all that FOCUS says, but its constants.
 -- kept as: view
 SELECT
-    charges.* EXCLUDE (model, schedule_block, schedule_allowance, schedule_minimum, schedule_maximum),
+    charges.*,
     CASE
-        WHEN charges.pricing_quantity IS NULL THEN NULL
+        WHEN charges.pricing_unit IS NULL THEN NULL
         WHEN prices.schedule_id IS NOT NULL THEN prices.details
         -- a schedule that the price list does not know: what the line shows of it
         ELSE price_details(

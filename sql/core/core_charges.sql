@@ -1,139 +1,24 @@
--- One row per charge: a slice of a proved line, its flat fee, what a line bills beyond its proof, or a line unproved.
+-- One row per charge: its numbers (core_charge_parts), and what its price and its measure say of it.
 -- kept as: view
--- `cost` is pricing_quantity times unit_price wherever these are given; `billed` adds up over a line to its amount. The
--- columns after `description` are those of the line.
-WITH proved AS (
-    SELECT
-        network_id,
-        mailbox_id,
-        reporting_month,
-        account_report,
-        measure_field,
-        lines.* EXCLUDE (network_id, mailbox_id, reporting_month, account_report, measure_field),
-        lines.amount - lines.expected_amount AS difference,
-        slices.slice,
-        slices.level AS slice_level,
-        slices.schedule_id AS slice_schedule_id,
-        slices.quantity AS slice_quantity,
-        slices.line_quantity,
-        slices.pricing_quantity,
-        slices.pricing_block,
-        slices.unit_price,
-        slices.cost,
-        slices.flat,
-        slices.billed,
-        -- all slices of a line are charges, or the line is one as a whole
-        coalesce(
-            slices.is_exact
-            AND lines.expected_amount = slices.expected_amount
-            AND lines.category IN ('Usage', 'Purchase'),
-            false
-        ) AS is_sliced
-    FROM core_charge_lines AS lines
-    LEFT JOIN core_charge_slices AS slices
-        USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
-),
-charged AS (
-    SELECT
-        *,
-        -- a line that shows the two numbers that were multiplied is told by them; otherwise the line was sold, once
-        CASE
-            WHEN is_sliced OR category NOT IN ('Usage', 'Purchase') THEN false
-            ELSE coalesce(
-                schedule_rate >= 0
-                AND has_nine_places(schedule_rate)
-                AND has_nine_places(quantity_billed)
-                AND has_nine_places_product(quantity_billed, schedule_rate, try(quantity_billed * schedule_rate))
-                AND round(try(quantity_billed * schedule_rate), 2) = amount,
-                false
-            )
-        END AS shows_factors,
-        unnest(
-            CASE
-                WHEN NOT is_sliced THEN ['line']
-                WHEN flat > 0 AND slice = 1 AND difference <> 0 THEN ['slice', 'flat fee', 'difference']
-                WHEN flat > 0 THEN ['slice', 'flat fee']
-                WHEN slice = 1 AND difference <> 0 THEN ['slice', 'difference']
-                ELSE ['slice']
-            END
-        ) AS charge
-    FROM proved
-    WHERE is_sliced OR coalesce(slice, 1) = 1
-)
 SELECT
-    network_id,
-    mailbox_id,
-    reporting_month,
-    account_report,
-    measure_field,
-    CASE charge WHEN 'line' THEN 0 WHEN 'slice' THEN 2 * slice WHEN 'flat fee' THEN 2 * slice + 1 ELSE 1000000 END
-        ::INTEGER AS part,
-    CASE charge WHEN 'flat fee' THEN 'Purchase' WHEN 'difference' THEN 'Adjustment' ELSE category END AS category,
-    CASE charge WHEN 'line' THEN level WHEN 'difference' THEN NULL ELSE slice_level END AS level,
-    CASE charge WHEN 'line' THEN schedule_id WHEN 'difference' THEN NULL ELSE slice_schedule_id END AS schedule_id,
+    parts.* EXCLUDE (level, schedule_id),
+    CASE charge WHEN 'line' THEN parts.level WHEN 'difference' THEN NULL ELSE slice_level END AS level,
+    CASE charge WHEN 'line' THEN parts.schedule_id WHEN 'difference' THEN NULL ELSE slice_schedule_id END AS schedule_id,
     CASE
-        WHEN charge = 'line' THEN actual
-        WHEN charge <> 'slice' THEN NULL
-        -- what an allowance left out was used all the same; what blocks added was not
-        WHEN line_quantity > actual THEN CASE WHEN slice = 1 THEN actual ELSE 0 END
-        WHEN slice = 1 THEN slice_quantity + actual - line_quantity
-        ELSE slice_quantity
-    END::DECIMAL(38, 10) AS consumed_quantity,
-    CASE
-        WHEN charge = 'slice' THEN pricing_quantity
-        WHEN charge = 'flat fee' THEN 1
-        WHEN charge = 'difference' THEN NULL
-        WHEN shows_factors THEN quantity_billed
-        WHEN category IN ('Usage', 'Purchase') THEN 1
-    END AS pricing_quantity,
-    CASE
-        WHEN charge = 'slice' THEN CASE WHEN pricing_block IS NULL THEN unit ELSE plain_text(pricing_block) || ' ' || unit END
+        WHEN charge = 'slice' AND pricing_block IS NULL THEN coalesce(measures.unit, 'unit')
+        WHEN charge = 'slice' THEN plain_text(pricing_block) || ' ' || coalesce(measures.unit, 'unit')
         WHEN charge = 'flat fee' THEN 'flat fee'
         WHEN charge = 'difference' THEN NULL
-        WHEN shows_factors THEN unit
+        WHEN shows_factors THEN coalesce(measures.unit, 'unit')
         WHEN category IN ('Usage', 'Purchase') THEN 'line'
     END AS pricing_unit,
-    CASE
-        WHEN charge = 'slice' THEN unit_price
-        WHEN charge = 'flat fee' THEN flat
-        WHEN charge = 'difference' THEN NULL
-        WHEN shows_factors THEN schedule_rate
-        WHEN category IN ('Usage', 'Purchase') THEN amount
-    END AS unit_price,
-    CASE
-        WHEN charge = 'slice' THEN cost::DECIMAL(38, 10)
-        WHEN charge = 'flat fee' THEN flat::DECIMAL(38, 10)
-        WHEN charge = 'difference' THEN difference::DECIMAL(38, 10)
-        WHEN shows_factors THEN product_in_ten_places(quantity_billed, schedule_rate, quantity_billed * schedule_rate)
-        ELSE amount::DECIMAL(38, 10)
-    END AS cost,
     CASE charge
-        WHEN 'slice' THEN billed::DECIMAL(38, 10)
-        WHEN 'flat fee' THEN flat::DECIMAL(38, 10)
-        WHEN 'difference' THEN difference::DECIMAL(38, 10)
-        ELSE amount::DECIMAL(38, 10)
-    END AS billed,
-    CASE charge
-        WHEN 'line' THEN concat_ws(' ', measure_field, level)
-        WHEN 'slice' THEN concat_ws(' ', measure_field, slice_level)
-        WHEN 'flat fee' THEN concat_ws(' ', measure_field, slice_level, 'flat fee')
-        ELSE concat_ws(' ', measure_field, 'billed', CASE WHEN difference > 0 THEN 'above' ELSE 'below' END, 'its proof')
+        WHEN 'line' THEN concat_ws(' ', parts.measure_field, parts.level)
+        WHEN 'slice' THEN concat_ws(' ', parts.measure_field, slice_level)
+        WHEN 'flat fee' THEN concat_ws(' ', parts.measure_field, slice_level, 'flat fee')
+        ELSE concat_ws(' ', parts.measure_field, 'billed', CASE WHEN is_above_proof THEN 'above' ELSE 'below' END, 'its proof')
     END AS description,
-    level AS line_level,
-    unit,
-    account_name,
-    contract_id,
-    line_item_number,
-    line_date,
-    price_list_id,
-    price_list_description,
-    model,
-    schedule_block,
-    schedule_allowance,
-    schedule_minimum,
-    schedule_maximum,
-    is_taxable,
-    reading_id,
-    verdict,
-    response_sha256
-FROM charged
+    parts.level AS line_level,
+    coalesce(measures.unit, 'unit') AS unit
+FROM core_charge_parts AS parts
+LEFT JOIN reference_measures AS measures ON measures.measure_field = parts.measure_field

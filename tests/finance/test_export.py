@@ -18,8 +18,9 @@ from ecgrid_flows.built_by import building, run_of
 from ecgrid_flows.csv_files import CsvForm
 from ecgrid_flows.errors import BillingError, NoSuchData, StorageFailed
 from ecgrid_flows.export import export_month, read_export
+from ecgrid_flows.gathered import gather
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.sheets import PLACE, Parted, Repeating, Sheet, gather, opened, read_manifest, write_sheet
+from ecgrid_flows.sheets import PLACE, Parted, Repeating, Sheet, opened, read_manifest, write_sheet
 from ecgrid_transforms.money import Decimal
 
 from .world import MONTH, build, finding, line

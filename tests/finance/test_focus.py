@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from ecgrid_flows import warehouse
 from ecgrid_flows.export import export_month, read_export
+from ecgrid_flows.gathered import TOLD
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.sheets import focus_sheet
 from ecgrid_transforms.money import ONE, ZERO, Decimal, rounded, total
@@ -205,19 +206,49 @@ def test_the_two_files_hold_the_same_rows(tmp_path: Path) -> None:
         assert not pa.types.is_timestamp(field.type) or field.type == pa.timestamp("us", tz="UTC")
 
 
+#: Columns of what is joined on the way to FOCUS, and by which columns of charges those that they make are found.
+JOINED = ("details", "invoice_number", "unit")
+JOINED_BY = {
+    "price_details": {"price_list_id", "reporting_month", "account_report", "measure_field", "schedule_id"},
+    "invoice_number": {"contract_id", "reporting_month"},
+    "network_name": {"network_id"},
+    "unit": {"measure_field"},
+    "pricing_unit": {"measure_field"},
+}
+
+
 def test_what_repeats_is_made_from_what_tells_it_apart(connection: duckdb.DuckDBPyConnection) -> None:
     """A file has each combination of what `by` names worked out once: nothing else may have a part in it."""
-    text = (warehouse.sql_folder() / "core/core_focus.sql").read_text("utf-8")
+    layers = [made_from(connection, name) for name in ("core_focus", "core_charge_terms", "core_charges")]
+    sheet = focus_sheet(connection.table("core_focus"), "focus", "USD")
+    assert made_of("InvoiceId", layers) == {"invoice_number", "contract_id", "reporting_month"}
+    assert made_of("ChargeDescription", layers) >= {"charge", "level", "slice_level", "measure_field"}
+    for group in sheet.repeating:
+        told = {*group.by, "reporting_month", *JOINED}  # what is gathered is of one month
+        for numbered in TOLD["core_charge_parts"]:
+            if numbered.number in group.by:
+                told.update(numbered.columns, numbered.beside)
+        assert {name: made_of(name, layers) - told for name in group.columns} == {name: set() for name in group.columns}
+    focus = layers[0]
+    assert {name: focus[name] for name in sheet.same} == {name: focus[other] for name, other in sheet.same.items()}
+
+
+def made_from(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, set[str]]:
+    """What each column of a relation that has an expression is made from."""
+    text = (warehouse.sql_folder() / f"core/{name}.sql").read_text("utf-8")
     ((tree,),) = connection.execute("SELECT json_serialize_sql(?)", [text]).fetchall()
     items = json.loads(tree)["statements"][0]["node"]["select_list"]
-    read_by = {item["alias"]: set(columns_in(item)) for item in items}
-    sheet = focus_sheet(connection.table("core_focus"), "focus", "USD")
-    assert read_by["InvoiceId"] == {"invoice_number", "contract_id", "reporting_month"}
-    for group in sheet.repeating:
-        assert {name: read_by[name] - set(group.by) for name in group.columns} == {
-            name: set() for name in group.columns
-        }
-    assert {name: read_by[name] for name in sheet.same} == {name: read_by[other] for name, other in sheet.same.items()}
+    return {
+        item["alias"]: set(columns_in(item)) | JOINED_BY.get(item["alias"], set()) for item in items if item["alias"]
+    }
+
+
+def made_of(column: str, layers: list[dict[str, set[str]]]) -> set[str]:
+    """The columns of core_charge_parts, and of what is joined to it, that a column goes back to."""
+    found = {column}
+    for layer in layers:
+        found = set().union(*(layer.get(name, {name}) for name in found))
+    return found
 
 
 def columns_in(node: Any) -> Iterator[str]:

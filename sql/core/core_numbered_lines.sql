@@ -1,0 +1,9 @@
+-- One row per line, with its number in its month, in the order of keys: what is made of lines finds them by one number.
+-- kept as: view
+SELECT
+    row_number() OVER (
+        PARTITION BY lines.reporting_month
+        ORDER BY lines.network_id, lines.mailbox_id, lines.account_report, lines.measure_field
+    )::INTEGER AS line_no,
+    lines.*
+FROM out_line_items AS lines
