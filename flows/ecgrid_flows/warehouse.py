@@ -666,7 +666,7 @@ def _discard(path: Path) -> None:
 def _create_lake_view(connection: Connection, feed: str, files: Sequence[str]) -> str:
     """`lake_<feed>`, typed by the feed's schema; a DataSet feed also has the columns that its files bring."""
     name = f"lake_{feed}"
-    template = FEEDS[feed].empty_table()
+    template = pa.Table.from_batches([], FEEDS[feed])  # `empty_table` would import pandas, most of a second
     no_rows = f"{name}_no_rows"
     connection.register("feed_template", template)
     connection.execute(f"CREATE TEMP TABLE {no_rows} AS SELECT * FROM feed_template").fetchall()  # noqa: S608 - a feed's name
