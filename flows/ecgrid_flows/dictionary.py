@@ -13,8 +13,7 @@ from typing import Any
 import typer
 
 from ecgrid_flows import warehouse
-from ecgrid_flows.runs import reference_folders
-from ecgrid_flows.settings import Settings
+from ecgrid_flows.settings import Settings, reference_folders
 from ecgrid_transforms.schemas import DATASET_FEEDS, FEEDS
 
 _HEAD = """# Data dictionary

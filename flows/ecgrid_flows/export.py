@@ -16,6 +16,7 @@ A closed month is never written again: what changed since goes into `exports/YYY
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from ecgrid_flows.decisions import Log
 from ecgrid_flows.errors import BillingError
 from ecgrid_flows.finding_states import with_states
 from ecgrid_flows.folders import publish, staging
-from ecgrid_flows.gathered import all_threads, gather_charges, gather_lines, let_go, listed
+from ecgrid_flows.gathered import another, gather_charges, gather_lines, listed
 from ecgrid_flows.journal_entries import Charge
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.sheets import (
@@ -102,11 +103,14 @@ def write_month(
     require_month(connection, month)
     target = settings.exports_dir(month)
     with staging(target) as staged:
-        files = dict[str, Any]()
-        with all_threads(connection):
-            sources = _sources(connection, month)
-        for sheet in _sheets(connection, settings, log, month):
-            files |= write_sheet(sheet, staged, form)
+        # one thread for what is small, beside those of the two large files
+        with another(connection) as beside, ThreadPoolExecutor(1) as thread:
+            small = thread.submit(_write_small, beside, settings, log, month, staged, form)
+            files = write_sheet(_lines_sheet(connection), staged, form)
+            if settings.currency:
+                files |= write_sheet(_focus_sheet(connection, settings.currency), staged, form)
+            more, sources = small.result()
+            files |= more
         _check_ties(files)
         manifest = {
             "month": month_text(month),
@@ -120,16 +124,14 @@ def write_month(
         return place(staged, target, manifest)
 
 
-def _sheets(connection: warehouse.Connection, settings: Settings, log: Log, month: date) -> Iterator[Sheet]:
-    """Every file of the month's export but the manifest."""
-    yield Sheet(
+def _lines_sheet(connection: warehouse.Connection) -> Sheet:
+    """Every line; by far the largest file but that of FOCUS."""
+    return Sheet(
         "finance_lines.csv",
         Parted(
             connection,
             "out_line_items",
-            lambda seen: _placed(
-                seen.table("out_line_items").project("*, reading_id AS reading, amount AS billed_amount")
-            ),
+            lambda seen: _placed(seen.table("out_line_items").project(_AS_IN_FINANCE_LINES)),
         ),
         amounts=_JUDGED,
         totals=("quantity_billed", *_JUDGED),
@@ -139,6 +141,26 @@ def _sheets(connection: warehouse.Connection, settings: Settings, log: Log, mont
             Repeating(_PRICE, by=("kind_no",)),
         ),
     )
+
+
+def _focus_sheet(connection: warehouse.Connection, currency: str) -> Sheet:
+    """Every charge in the form of FOCUS."""
+    charges = Parted(connection, "core_charge_parts", lambda seen: _placed(seen.table("core_focus")))
+    return focus_sheet(charges, "focus_1_2", currency)
+
+
+def _write_small(
+    connection: warehouse.Connection, settings: Settings, log: Log, month: date, folder: Path, form: CsvForm
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Write what has few rows; what the manifest says of these files, and of the sources of all."""
+    files = dict[str, Any]()
+    for sheet in _small_sheets(connection, settings, log, month):
+        files |= write_sheet(sheet, folder, form)
+    return files, _sources(connection, month)
+
+
+def _small_sheets(connection: warehouse.Connection, settings: Settings, log: Log, month: date) -> Iterator[Sheet]:
+    """Every file but the manifest and those that have a row for each line."""
     summed = ("billed_amount", "expected_amount", "difference", "unproved_amount", "taxable_amount")
     yield Sheet(
         "invoice_summary.csv",
@@ -171,17 +193,12 @@ def _sheets(connection: warehouse.Connection, settings: Settings, log: Log, mont
     if settings.currency:
         journal = journal_of(settings, _charges(connection, month), settings.currency)
         yield journal_sheet(connection, journal, "journal.csv")
-        let_go(connection)
-        focus = Parted(connection, "core_charge_parts", lambda seen: _placed(seen.table("core_focus")))
-        yield focus_sheet(focus, "focus_1_2", settings.currency)
 
 
 def _charges(connection: warehouse.Connection, month: date) -> Iterator[Charge]:
     """What is to be booked for the month."""
     amounts = of_month(connection.table("out_journal_amounts"), month)
-    with all_threads(connection):
-        booked = amounts.project("* EXCLUDE (lines)").to_arrow_table()
-    for row in booked.to_pylist():
+    for row in amounts.project("* EXCLUDE (lines)").to_arrow_table().to_pylist():
         yield Charge(**row)
 
 

@@ -6,7 +6,7 @@ millions of rows are sorted and joined by a few numbers, and words are joined ba
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,7 +15,7 @@ from ecgrid_flows import warehouse
 from ecgrid_flows.errors import NoSuchData
 from ecgrid_flows.warehouse import of_month
 
-__all__ = ["GATHERED", "all_threads", "gather", "gather_charges", "gather_lines", "let_go", "listed", "show"]
+__all__ = ["GATHERED", "another", "gather", "gather_charges", "gather_lines", "listed", "show"]
 
 #: The database in memory of what is gathered: all connections see it, as they would not see a temporary table.
 GATHERED = "gathered"
@@ -70,16 +70,6 @@ def listed(columns: Sequence[str]) -> str:
     return ", ".join(f'"{column}"' for column in columns)
 
 
-@contextmanager
-def all_threads(connection: warehouse.Connection) -> Iterator[None]:
-    """Let a query have every thread whose rows come at once, or in whatever order."""
-    connection.execute("RESET threads").fetchall()
-    try:
-        yield
-    finally:
-        connection.execute("SET threads = 1").fetchall()
-
-
 def gather_lines(connection: warehouse.Connection, month: date) -> None:
     """Gather the lines of a month in the order of their keys, each with its number, and their proofs.
 
@@ -91,11 +81,12 @@ def gather_lines(connection: warehouse.Connection, month: date) -> None:
     for told in _TOLD:
         columns = listed((*told.beside, *told.columns))
         numbered = f"(row_number() OVER (ORDER BY {columns}))::INTEGER AS {told.number}"
-        _create(
-            connection,
-            told.number,
-            connection.table(_named(full)).project(columns).distinct().project(f"{numbered}, *"),
-        )
+        combinations = connection.table(_named(full)).project(columns).distinct()
+        _create(connection, told.number, combinations.project(f"{numbered}, *"))
+        # grouped, so that DuckDB knows that there is one, and leaves a join out whose words nobody reads
+        words = ", ".join([told.number, *(f"any_value({column}) AS {column}" for column in told.columns)])
+        grouped = connection.table(_named(told.number)).aggregate(words, told.number).sql_query()
+        connection.execute(f"CREATE OR REPLACE VIEW {_named(f'words of {told.number}')} AS {grouped}").fetchall()
         same = " AND ".join(
             f"rows.{name} IS NOT DISTINCT FROM {told.number}s.{name}" for name in (*told.beside, *told.columns)
         )
@@ -143,8 +134,11 @@ def _named(table: str) -> str:
 
 
 def _create(connection: warehouse.Connection, table: str, rows: Any) -> None:
-    with all_threads(connection):
+    connection.execute("RESET threads").fetchall()  # a table keeps the order of its rows, however many make it
+    try:
         connection.execute(f"CREATE OR REPLACE TABLE {_named(table)} AS {rows.sql_query()}").fetchall()
+    finally:
+        connection.execute("SET threads = 1").fetchall()
 
 
 def show(connection: warehouse.Connection, name: str, only: str = "") -> None:
@@ -154,17 +148,15 @@ def show(connection: warehouse.Connection, name: str, only: str = "") -> None:
     if name == _LINES:
         rows = rows.project("(rowid + 1)::INTEGER AS line_no, *")
     for told in TOLD.get(name, ()):
-        # grouped, so that DuckDB knows that there is one, and leaves a join out whose words nobody reads
-        words = ", ".join([told.number, *(f"any_value({column}) AS {column}" for column in told.columns)])
-        combinations = connection.table(_named(told.number)).aggregate(words, told.number)
-        rows = rows.join(combinations, told.number, how="left")
+        rows = rows.join(connection.table(_named(f"words of {told.number}")), told.number, how="left")
     for shown in (name, *_ALSO.get(name, ())):
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {listed([shown])} AS {rows.sql_query()}").fetchall()
 
 
-def let_go(connection: warehouse.Connection) -> None:
-    """Free the memory of gathered lines and proofs: from here on their relations are the warehouse's again."""
-    for name in (_LINES, _PROOFS):
-        for shown in (name, *_ALSO[name]):
-            connection.execute(f"DROP VIEW temp.{listed([shown])}").fetchall()
-        connection.execute(f"DROP TABLE {_named(name)}").fetchall()
+@contextmanager
+def another(connection: warehouse.Connection) -> Iterator[warehouse.Connection]:
+    """A second connection that sees the gathered lines and their proofs, for another thread."""
+    with closing(connection.cursor()) as cursor:
+        for name in (_LINES, _PROOFS):
+            show(cursor, name)
+        yield cursor

@@ -261,17 +261,6 @@ class Run:
         return f"{left} keys of {month_text(month)} have no answer yet" + (f", the first is {first}" if first else "")
 
 
-def reference_folders(settings: Settings) -> list[Path]:
-    """Where the reference tables lie: the project's own (in the wheel or the checkout), then the data directory's."""
-    package = Path(__file__).resolve().parent
-    shipped = [package / "_assets/reference", package.parents[1] / "data/reference"]
-    own = settings.local_dir / "reference"
-    first = next((folder for folder in shipped if folder.is_dir()), None)
-    if first is None:
-        raise SettingsError(f"no reference tables beside {package}: install ecgrid-billing again")
-    return [first] if not own.is_dir() or own.resolve() == first.resolve() else [first, own]
-
-
 _OPEN: list[Run] = []
 
 

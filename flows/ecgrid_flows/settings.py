@@ -154,6 +154,17 @@ class Settings:
         return self.local_dir / "reports" / month_text(month)
 
 
+def reference_folders(settings: Settings) -> list[Path]:
+    """Where the reference tables lie: the project's own (in the wheel or the checkout), then the data directory's."""
+    package = Path(__file__).resolve().parent
+    shipped = [package / "_assets/reference", package.parents[1] / "data/reference"]
+    own = settings.local_dir / "reference"
+    first = next((folder for folder in shipped if folder.is_dir()), None)
+    if first is None:
+        raise SettingsError(f"no reference tables beside {package}: install ecgrid-billing again")
+    return [first] if not own.is_dir() or own.resolve() == first.resolve() else [first, own]
+
+
 def _found(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]:
     try:
         in_file = dotenv_values(dotenv, encoding="utf-8", interpolate=False) if dotenv.is_file() else {}

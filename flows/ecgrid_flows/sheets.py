@@ -33,9 +33,9 @@ from ecgrid_flows.csv_files import (
 )
 from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError
 from ecgrid_flows.folders import put_in_place
-from ecgrid_flows.gathered import GATHERED, all_threads, listed, show
+from ecgrid_flows.gathered import GATHERED, listed, show
 from ecgrid_flows.journal_entries import Charge
-from ecgrid_flows.settings import Settings
+from ecgrid_flows.settings import Settings, reference_folders
 from ecgrid_flows.store import disk_errors
 from ecgrid_transforms.money import Decimal, plain
 
@@ -248,8 +248,6 @@ def journal_sheet(connection: warehouse.Connection, journal: pa.Table, name: str
 
 def _chart_path(settings: Settings) -> Path:
     """The user's chart of accounts, else the one that ships."""
-    from ecgrid_flows.runs import reference_folders
-
     found = [folder / "journal_accounts.csv" for folder in reference_folders(settings)]
     return next(path for path in reversed(found) if path.is_file())
 
@@ -306,8 +304,7 @@ def write_sheet(sheet: Sheet, folder: Path, form: CsvForm) -> dict[str, Any]:
         return {path.name: _file_words(written, schema) for path, written in made.items()}
     folded = Folded()
     if isinstance(sheet.rows, Parted):
-        with all_threads(sheet.rows.connection):
-            folded = _folded(sheet, schema, form)
+        folded = _folded(sheet, schema, form)
     options |= {"cells": folded.cells, "same": sheet.same, "read": folded.batches if folded.rows else None}
     if sheet.parquet is None:
         written = write_relation(rows, path, **options)

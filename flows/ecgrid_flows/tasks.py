@@ -25,6 +25,7 @@ from ecgrid_flows.built_by import building
 from ecgrid_flows.errors import BillingError, Unreachable
 from ecgrid_flows.plan import Asked
 from ecgrid_flows.pull import Tally
+from ecgrid_flows.settings import reference_folders
 from ecgrid_transforms.money import ZERO, Decimal, total
 from ecgrid_transforms.period import parse_month
 from ecgrid_transforms.schemas import FEEDS
@@ -210,7 +211,7 @@ def _build(run: runs.Run) -> str:
     run.reporter.say(f"building the warehouse from {lines:,} lines, by partitions of {most:,}")
     sources = partitions.Sources(
         {feed: {month: run.lake.paths(feed, month) for month in run.lake.months(feed)} for feed in FEEDS},
-        runs.reference_folders(run.settings),
+        reference_folders(run.settings),
     )
     cores = os.cpu_count() or 1
     bounds = partitions.Bounds(run.settings.build_memory_mb, cores if run.cluster is None else 1, most, cores)
@@ -233,7 +234,7 @@ def build_whole() -> str:
     report = warehouse.build(
         files,
         run.settings.warehouse_path,
-        reference_dir=runs.reference_folders(run.settings),
+        reference_dir=reference_folders(run.settings),
         memory_limit=f"{run.settings.build_memory_mb}MiB",
     )
     return str(report.target)

@@ -20,10 +20,10 @@ from ecgrid_flows.errors import BillingError, NoSuchData, StorageFailed
 from ecgrid_flows.export import export_month, read_export
 from ecgrid_flows.gathered import gather
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.sheets import PLACE, Parted, Repeating, Sheet, opened, read_manifest, write_sheet
+from ecgrid_flows.sheets import KEY, PLACE, Parted, Repeating, Sheet, focus_sheet, opened, read_manifest, write_sheet
 from ecgrid_transforms.money import Decimal
 
-from .world import MONTH, build, finding, line
+from .world import MONTH, build, every_kind_of_charge, finding, line
 
 #: The promise to whoever loads the file: these columns, first, in this order.
 PROMISED = (
@@ -220,6 +220,25 @@ def test_more_rows_than_one_part_come_in_their_order(settings: Settings, tmp_pat
         ('say "0"', 'say "6"'),
         (65_536, 131_071),
     ]
+
+
+def test_a_month_of_more_lines_than_one_part_says_what_the_relations_say(tmp_path: Path) -> None:
+    """What repeats is worked out once for all that are alike; here 9,000 times eight lines are."""
+    usd = Settings(data_dir=str(tmp_path), currency="USD")
+    build(usd, **every_kind_of_charge())
+    with contextlib.closing(warehouse.connect(usd.warehouse_path, read_only=False)) as connection:
+        for name in ("out_line_items", "out_line_proofs"):
+            others = f"{name}.* REPLACE (mailbox_id + 10 * n AS mailbox_id) FROM {name}, range(1, 9000) AS t (n)"
+            connection.execute(f"INSERT INTO {name} SELECT {others}").fetchall()
+    export_month(usd, MONTH)
+    with contextlib.closing(warehouse.connect(usd.warehouse_path)) as connection:
+        lines = connection.table("out_finance_lines").order(", ".join(KEY)).to_arrow_table()
+        focus = focus_sheet(connection.table("out_focus"), "focus", "USD").ordered().to_arrow_table()
+    assert lines.num_rows == 72_000
+    assert read_export(usd.exports_dir(MONTH) / "finance_lines.csv").equals(lines)
+    read = read_export(usd.exports_dir(MONTH) / "focus_1_2.csv")
+    assert read.equals(focus.cast(read.schema))
+    assert read.equals(pq.read_table(usd.exports_dir(MONTH) / "focus_1_2.parquet"))
 
 
 def test_without_a_warehouse_it_says_what_to_do(settings: Settings) -> None:

@@ -13,10 +13,11 @@ from billing import Billed, relations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecgrid_flows import partitions, runs, warehouse
+from ecgrid_flows import partitions, warehouse
 from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.lake import Lake
 from ecgrid_flows.partitions import CELL, GRAINS, GROUP, PARTED, Accounts, Bounds, Job, Part, Sources
+from ecgrid_flows.settings import reference_folders
 from ecgrid_flows.store import LocalStore
 from ecgrid_flows.warehouse import SqlRefused
 from ecgrid_transforms.schemas import FEEDS
@@ -154,7 +155,7 @@ def test_a_build_by_partitions_is_the_build_in_one(local: Billed, tmp_path: Path
     lake = Lake(store)
     sources = Sources(
         {feed: {month: lake.paths(feed, month) for month in lake.months(feed)} for feed in FEEDS},
-        runs.reference_folders(local.settings(data_dir)),
+        reference_folders(local.settings(data_dir)),
     )
     done: list[Job] = []
 
