@@ -13,6 +13,7 @@ are written as they are: no value passes through a Python object.
 import csv
 import hashlib
 import io
+import os
 import re
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -53,6 +54,8 @@ _BOM = b"\xef\xbb\xbf"
 ROWS_A_BATCH = 65_536
 #: Decimals that the macros write; a relation of more must round them itself, so that it is seen.
 _MOST_PLACES = 10
+#: Bytes that may wait for the disk: at the end, where files are made durable, nobody has anything else to do.
+_AT_MOST_WAITING = 64 << 20
 #: Batches of rows as they are worked out; to be closed by whoever stops early.
 Batches = Generator[pa.RecordBatch, None, None]
 #: Name of the column that holds a row's whole line while it is on its way.
@@ -220,12 +223,17 @@ def _write(
 ) -> Written:
     digest = hashlib.sha256()
     sums = dict.fromkeys(totals, ZERO)
-    count, size = 0, len(header)
+    count, size, waiting = 0, len(header), 0
     with disk_errors(str(target)), target.open("xb") as file, ThreadPoolExecutor(1) as thread:
 
         def put(piece: Any) -> None:
+            nonlocal waiting
             file.write(piece)
             digest.update(piece)
+            waiting += len(piece)
+            if waiting > _AT_MOST_WAITING:
+                os.fdatasync(file.fileno())
+                waiting = 0
 
         written = thread.submit(put, header)
         for batch in batches:

@@ -83,10 +83,6 @@ def gather_lines(connection: warehouse.Connection, month: date) -> None:
         numbered = f"(row_number() OVER (ORDER BY {columns}))::INTEGER AS {told.number}"
         combinations = connection.table(_named(full)).project(columns).distinct()
         _create(connection, told.number, combinations.project(f"{numbered}, *"))
-        # grouped, so that DuckDB knows that there is one, and leaves a join out whose words nobody reads
-        words = ", ".join([told.number, *(f"any_value({column}) AS {column}" for column in told.columns)])
-        grouped = connection.table(_named(told.number)).aggregate(words, told.number).sql_query()
-        connection.execute(f"CREATE OR REPLACE VIEW {_named(f'words of {told.number}')} AS {grouped}").fetchall()
         same = " AND ".join(
             f"rows.{name} IS NOT DISTINCT FROM {told.number}s.{name}" for name in (*told.beside, *told.columns)
         )
@@ -148,7 +144,8 @@ def show(connection: warehouse.Connection, name: str, only: str = "") -> None:
     if name == _LINES:
         rows = rows.project("(rowid + 1)::INTEGER AS line_no, *")
     for told in TOLD.get(name, ()):
-        rows = rows.join(connection.table(_named(f"words of {told.number}")), told.number, how="left")
+        words = connection.table(_named(told.number)).project(listed((told.number, *told.columns)))
+        rows = rows.join(words, told.number, how="left")
     for shown in (name, *_ALSO.get(name, ())):
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {listed([shown])} AS {rows.sql_query()}").fetchall()
 
