@@ -489,6 +489,8 @@ class _Build:
         }
         self._present.update(warehouse.create_lake_views(db, small, list(self._sources.reference_dirs), self._tree))
         for feed in BULK:
+            if self._tree.relations[f"raw_{feed}"].is_scratch:
+                continue  # for jobs alone
             paths = [path for found in self._sources.lake[feed].values() for path in found]
             files = [self._beside(feed, number, file) for number, file in enumerate(self._store.locals(paths))]
             self._present.add(warehouse.create_raw_view(db, self._tree, feed, files))

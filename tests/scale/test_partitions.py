@@ -181,6 +181,10 @@ def test_a_build_by_partitions_is_the_build_in_one(local: Billed, tmp_path: Path
         assert parted[name].schema.equals(table.schema), name
         assert parted[name].equals(table), name
     assert whole["out_findings"].num_rows > 10
+    with warehouse.connect(target) as connection:
+        names = {name for (name,) in connection.table_function("duckdb_views").project("view_name").fetchall()}
+    assert "raw_calls" in names
+    assert "raw_line_items" not in names  # as in a build in one: core_headed_lines has its rows
 
 
 def test_a_worker_with_other_sql_is_refused(tmp_path: Path) -> None:
