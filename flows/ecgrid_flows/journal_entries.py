@@ -283,8 +283,8 @@ def _bill(charges: Sequence[Charge], chart: Chart, currency: str) -> list[Entry]
 
 def _step(charges: Sequence[Charge], digits: int) -> Decimal:
     """From what the ledger keeps of these charges to what it is to keep."""
-    before = [charge.before for charge in charges]
-    return rounded(total([*before, *(charge.amount for charge in charges)]), digits) - rounded(total(before), digits)
+    before = total([charge.before for charge in charges])
+    return rounded(total([before, *(charge.amount for charge in charges)]), digits) - rounded(before, digits)
 
 
 def to_table(lines: Sequence[Entry]) -> pa.Table:

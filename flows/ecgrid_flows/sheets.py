@@ -5,13 +5,14 @@ columns, control totals and SHA-256 of each; `read_export` reads a file by it.
 """
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from itertools import chain, groupby, zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -311,7 +312,7 @@ def write_sheet(sheet: Sheet, folder: Path, form: CsvForm) -> dict[str, Any]:
         return {sheet.name: _file_words(written, schema)}
     schema = pa.schema([column.with_type(_utc(column.type)) for column in schema])
     target = folder / sheet.parquet
-    with disk_errors(str(target)), folded.parquet(target, schema) as parquet:
+    with disk_errors(str(target)), _HashedFile(target) as file, folded.parquet(file, schema) as parquet:
         written = write_relation(
             rows,
             path,
@@ -319,8 +320,20 @@ def write_sheet(sheet: Sheet, folder: Path, form: CsvForm) -> dict[str, Any]:
             also=lambda batch: parquet.write_batch(folded.unfolded(batch, schema, sheet.same)),
             **options,
         )
-    both = replace(written, size=target.stat().st_size, sha256=sha256_of(target))
+    both = replace(written, size=target.stat().st_size, sha256=file.digest.hexdigest())
     return {sheet.name: _file_words(written, schema), sheet.parquet: _file_words(both, schema)}
+
+
+class _HashedFile(io.BufferedWriter):
+    """A new file that is hashed while it is written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path, "x"))
+        self.digest = hashlib.sha256()
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        return super().write(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,7 +372,7 @@ class Folded:
         """The columns that are not in the batches."""
         return frozenset(name for fold in self.folds for name in fold.combinations.column_names)
 
-    def parquet(self, path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    def parquet(self, file: BinaryIO, schema: pa.Schema) -> pq.ParquetWriter:
         """A Parquet file for rows of `schema`; texts that repeat are handed to it as dictionaries, and read as texts.
 
         Decimals and digests hardly repeat: to look for the same among them, for the least and the most, would take
@@ -368,7 +381,7 @@ class Folded:
         repeating = self.repeating()
         looked_at = [column.name for column in schema if column.name in repeating or not _is_wide(column.type)]
         return pq.ParquetWriter(
-            path,
+            file,
             self._written(schema),
             use_dictionary=looked_at if self.folds else True,
             write_statistics=looked_at if self.folds else True,
