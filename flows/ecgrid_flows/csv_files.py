@@ -56,6 +56,7 @@ ROWS_A_BATCH = 65_536
 _MOST_PLACES = 10
 #: Bytes that may wait for the disk: at the end, where files are made durable, nobody has anything else to do.
 _AT_MOST_WAITING = 64 << 20
+_make_durable = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 #: Batches of rows as they are worked out; to be closed by whoever stops early.
 Batches = Generator[pa.RecordBatch, None, None]
 #: Name of the column that holds a row's whole line while it is on its way.
@@ -232,7 +233,7 @@ def _write(
             digest.update(piece)
             waiting += len(piece)
             if waiting > _AT_MOST_WAITING:
-                os.fdatasync(file.fileno())
+                _make_durable(file.fileno())
                 waiting = 0
 
         written = thread.submit(put, header)
