@@ -230,6 +230,8 @@ def test_a_month_of_more_lines_than_one_part_says_what_the_relations_say(tmp_pat
         for name in ("out_line_items", "out_line_proofs"):
             others = f"{name}.* REPLACE (mailbox_id + 10 * n AS mailbox_id) FROM {name}, range(1, 9000) AS t (n)"
             connection.execute(f"INSERT INTO {name} SELECT {others}").fetchall()
+        backwards = "FROM out_line_items ORDER BY account_report DESC, measure_field DESC"
+        connection.execute(f"CREATE OR REPLACE TABLE out_line_items AS {backwards}").fetchall()
     export_month(usd, MONTH)
     with contextlib.closing(warehouse.connect(usd.warehouse_path)) as connection:
         lines = connection.table("out_finance_lines").order(", ".join(KEY)).to_arrow_table()

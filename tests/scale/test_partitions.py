@@ -181,6 +181,10 @@ def test_a_build_by_partitions_is_the_build_in_one(local: Billed, tmp_path: Path
         assert parted[name].schema.equals(table.schema), name
         assert parted[name].equals(table), name
     assert whole["out_findings"].num_rows > 10
+    # on how many lines a schedule was seen: put together from all cells
+    seen = ("core_seen_schedules",)
+    built = local.data_dir / "warehouse/billing.duckdb"
+    assert relations(target, seen)[seen[0]].equals(relations(built, seen)[seen[0]])
     with warehouse.connect(target) as connection:
         names = {name for (name,) in connection.table_function("duckdb_views").project("view_name").fetchall()}
     assert "raw_calls" in names
