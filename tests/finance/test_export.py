@@ -230,8 +230,6 @@ def test_a_month_of_more_lines_than_one_part_says_what_the_relations_say(tmp_pat
         for name in ("out_line_items", "out_line_proofs"):
             others = f"{name}.* REPLACE (mailbox_id + 10 * n AS mailbox_id) FROM {name}, range(1, 9000) AS t (n)"
             connection.execute(f"INSERT INTO {name} SELECT {others}").fetchall()
-        backwards = "FROM out_line_items ORDER BY account_report DESC, measure_field DESC"
-        connection.execute(f"CREATE OR REPLACE TABLE out_line_items AS {backwards}").fetchall()
     export_month(usd, MONTH)
     with contextlib.closing(warehouse.connect(usd.warehouse_path)) as connection:
         lines = connection.table("out_finance_lines").order(", ".join(KEY)).to_arrow_table()
@@ -241,6 +239,15 @@ def test_a_month_of_more_lines_than_one_part_says_what_the_relations_say(tmp_pat
     read = read_export(usd.exports_dir(MONTH) / "focus_1_2.csv")
     assert read.equals(focus.cast(read.schema))
     assert read.equals(pq.read_table(usd.exports_dir(MONTH) / "focus_1_2.parquet"))
+
+
+def test_lines_of_an_account_are_in_the_order_of_report_and_measure(settings: Settings) -> None:
+    keys = [("MailboxStatistics", "CurrentMailboxes"), ("TrafficAll", "FromKCs"), ("TrafficAll", "ToKCs")]
+    rows = [line(account_report=report, measure_field=measure) for report, measure in reversed(keys)]
+    build(settings, out_line_items=rows)
+    export_month(settings, MONTH)
+    found = read_export(settings.exports_dir(MONTH) / "finance_lines.csv").to_pylist()
+    assert [(row["account_report"], row["measure_field"]) for row in found] == keys
 
 
 def test_without_a_warehouse_it_says_what_to_do(settings: Settings) -> None:
