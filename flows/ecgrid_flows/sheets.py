@@ -303,9 +303,7 @@ def write_sheet(sheet: Sheet, folder: Path, form: CsvForm) -> dict[str, Any]:
             rows, sheet.by, lambda value: folder / sheet.name.format(none if value is None else value), **options
         )
         return {path.name: _file_words(written, schema) for path, written in made.items()}
-    folded = Folded()
-    if isinstance(sheet.rows, Parted):
-        folded = _folded(sheet, schema, form)
+    folded = _folded(sheet, schema, form) if isinstance(sheet.rows, Parted) else Folded()
     options |= {"cells": folded.cells, "same": sheet.same, "read": folded.batches if folded.rows else None}
     if sheet.parquet is None:
         written = write_relation(rows, path, **options)
