@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+from ecgrid_flows import due
 from ecgrid_flows.errors import SettingsError
 from ecgrid_transforms.loopback import is_loopback
 from ecgrid_transforms.period import month_text
@@ -78,6 +79,9 @@ class Settings:
     build_memory_mb: int = 4096
     partition_lines: int | None = None
     currency: str | None = None
+    cron_monthly: str = due.MONTHLY
+    cron_nightly: str = due.NIGHTLY
+    report_url: str | None = None
     wsdl_v2: WsdlSource = "own"
     wsdl_v3: WsdlSource = "own"
     wsdl_v4: WsdlSource = "own"
@@ -121,6 +125,9 @@ class Settings:
             build_memory_mb=_whole(found, "ECGRID_BUILD_MEMORY_MB", 4096, 256, 1_048_576),
             partition_lines=_whole(found, "ECGRID_PARTITION_LINES", 0, 0, 100_000_000) or None,
             currency=_currency(found),
+            cron_monthly=_cron(found, "ECGRID_CRON_MONTHLY", due.MONTHLY),
+            cron_nightly=_cron(found, "ECGRID_CRON_NIGHTLY", due.NIGHTLY),
+            report_url=_report_url(found),
             wsdl_v2=_wsdl(found, "ECGRID_WSDL_V2"),
             wsdl_v3=_wsdl(found, "ECGRID_WSDL_V3"),
             wsdl_v4=_wsdl(found, "ECGRID_WSDL_V4"),
@@ -247,6 +254,33 @@ def _currency(found: Mapping[str, str]) -> str | None:
     if text is not None and not (len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()):
         raise SettingsError(f"ECGRID_CURRENCY is {text[:20]!r}: write the ISO 4217 code, three capitals such as USD")
     return text
+
+
+def _cron(found: Mapping[str, str], name: str, default: str) -> str:
+    """A schedule, UTC."""
+    text = found.get(name, default)
+    try:
+        return due.checked_cron(text)
+    except due.NotACron as error:
+        raise SettingsError(f"{name} is {text[:40]!r}: {error}") from error
+
+
+def _report_url(found: Mapping[str, str]) -> str | None:
+    """Where the folder `reports/` is served, without a slash at the end."""
+    text = found.get("ECGRID_REPORT_URL")
+    if text is None:
+        return None
+    example = "https://files.example.com/billing/reports"
+    try:
+        parts = urlsplit(text)
+        host, user, _port = parts.hostname, parts.username, parts.port
+    except ValueError as error:
+        raise SettingsError(f"ECGRID_REPORT_URL is not an address: write it like {example}") from error
+    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+        raise SettingsError(f"ECGRID_REPORT_URL is not the http or https address of a folder: write it like {example}")
+    if user is not None:
+        raise SettingsError("ECGRID_REPORT_URL carries a user name: a link is readable by all, leave it out")
+    return text.rstrip("/")
 
 
 def _task_runner(found: Mapping[str, str]) -> str:

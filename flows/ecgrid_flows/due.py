@@ -1,0 +1,91 @@
+"""When a month is due, and which months are owed. Pure: months, cron expressions and an instant in; dates out.
+
+A month is due at the first time that the monthly cron fires after the month's end, UTC. It is owed from then on until
+it is exported, and overdue 24 hours later. Owed are the months from the first exported one on, and, where nothing was
+exported before, from the first month that the schedule of the data directory came to (CONTRACT, `serve` and `status`).
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from cronsim import CronSim, CronSimError
+
+from ecgrid_transforms.period import last_full_month, month_end, months_between, next_month
+
+#: Defaults of ECGRID_CRON_MONTHLY and ECGRID_CRON_NIGHTLY, UTC.
+MONTHLY = "0 6 2 * *"
+NIGHTLY = "30 3 * * *"
+OVERDUE_AFTER = timedelta(hours=24)
+
+#: What every cron implementation takes in the same way: numbers, lists, ranges and steps; names of months and days.
+_EXPRESSION = re.compile(r"([0-9*,/-]+ ){3}[A-Za-z0-9*,/-]+ [A-KM-Za-km-z0-9*,/-]+")
+
+
+class NotACron(ValueError):
+    """The text is not a cron expression that means the same everywhere."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DueMonth:
+    """One month that is owed. `due_at` is when the monthly cron fired for it, UTC."""
+
+    month: date
+    due_at: datetime
+
+    @property
+    def overdue_at(self) -> datetime:
+        return self.due_at + OVERDUE_AFTER
+
+
+def checked_cron(text: str) -> str:
+    """`text` as five fields with single spaces; raises `NotACron`.
+
+    An expression that restricts both the day of the month and the day of the week is refused: some implementations
+    then want both to match, others either. So is one that never fires (`0 0 30 2 *`).
+    """
+    fields = text.split()
+    cron = " ".join(fields)
+    if not _EXPRESSION.fullmatch(cron):
+        raise NotACron("write five fields: minute, hour, day of month, month, day of week, for example 0 6 2 * *")
+    if "*" not in (fields[2], fields[4]):
+        raise NotACron("give the day of the month or the day of the week, and * for the other")
+    try:
+        next(CronSim(cron, datetime(2026, 1, 1, tzinfo=UTC)))
+    except CronSimError as error:
+        raise NotACron(f"{error}: write it like 0 6 2 * *") from error
+    except StopIteration:
+        raise NotACron("it never fires: write it like 0 6 2 * *") from None
+    return cron
+
+
+def next_fire(cron: str, after: datetime) -> datetime:
+    """The first time after `after` (aware) that `cron` fires, UTC, to the minute."""
+    return next(CronSim(cron, after.astimezone(UTC)))
+
+
+def due_at(month: date, cron: str) -> datetime:
+    """The first time that `cron` fires at or after the end of `month`."""
+    return next_fire(cron, month_end(month) - timedelta(minutes=1))
+
+
+def due_months(
+    exported: Collection[date], cron: str, now: datetime, scheduled_since: datetime | None = None
+) -> list[DueMonth]:
+    """The months that are owed at `now` (aware), oldest first.
+
+    `exported` are the months whose export is there. `scheduled_since` is when a schedule first served the data
+    directory: months that came due after that are owed even if nothing was exported yet. Without either, none is.
+    """
+    first = min(exported, default=None)
+    last = last_full_month(now)
+    if scheduled_since is not None:
+        scheduled = last_full_month(scheduled_since)
+        if due_at(scheduled, cron) <= scheduled_since:
+            scheduled = next_month(scheduled)
+        first = scheduled if first is None else min(first, scheduled)
+    if first is None:
+        return []
+    owed = [DueMonth(month, due_at(month, cron)) for month in months_between(first, last) if month not in exported]
+    return [one for one in owed if one.due_at <= now]
