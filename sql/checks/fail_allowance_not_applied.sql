@@ -15,6 +15,9 @@ SELECT
         's measured: the allowance of ', plain_text(faults.allowance), ' was not taken off. With it ',
         plain_text(faults.expected_quantity_billed), ' are billed, which cost ', money_text(faults.expected_amount), ', not ',
         money_text(faults.billed_amount), ': ', too_much_text(faults.difference), '.'
-    ) AS explanation
+    ) AS explanation,
+    terms_cause(
+        'allowance_not_applied', faults.price_list_id, faults.account_report, faults.measure_field, NULL, faults.allowance
+    ) AS cause
 FROM core_line_faults AS faults
 WHERE faults.fault = 'allowance_not_applied'

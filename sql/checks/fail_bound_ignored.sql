@@ -18,7 +18,11 @@ SELECT
         END,
         ': ', money_text(faults.expected_amount), ', not ', money_text(faults.billed_amount), ': ',
         too_much_text(faults.difference), '.'
-    ) AS explanation
+    ) AS explanation,
+    terms_cause(
+        'bound_ignored', faults.price_list_id, faults.account_report, faults.measure_field, NULL,
+        CASE WHEN faults.quantity_billed < faults.expected_quantity_billed THEN sets.first_minimum ELSE sets.first_maximum END
+    ) AS cause
 FROM core_line_faults AS faults
 INNER JOIN core_sets AS sets USING (set_no)
 WHERE faults.fault = 'bound_ignored'

@@ -17,6 +17,12 @@ SELECT
         ': it should be ', plain_text(faults.expected_quantity_billed), ', which costs ', money_text(faults.expected_amount),
         ', not ', money_text(faults.billed_amount),
         CASE WHEN faults.difference = 0 THEN '.' ELSE concat(': ', too_much_text(faults.difference), '.') END
-    ) AS explanation
+    ) AS explanation,
+    CASE
+        WHEN faults.shown_block IS DISTINCT FROM faults.listed_block AND faults.shown_block IS NOT NULL THEN terms_cause(
+            'quantity_mismatch', faults.price_list_id, faults.account_report, faults.measure_field, faults.shown_block,
+            faults.listed_block
+        )
+    END AS cause
 FROM core_line_faults AS faults
 WHERE faults.fault = 'quantity_mismatch'

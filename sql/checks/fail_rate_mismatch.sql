@@ -37,6 +37,9 @@ SELECT
                 ELSE concat(', which gives ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.')
             END
         )
-    END AS explanation
+    END AS explanation,
+    terms_cause(
+        'rate_mismatch', faults.price_list_id, faults.account_report, faults.measure_field, faults.shown_rate, faults.listed_rate
+    ) AS cause
 FROM core_line_faults AS faults
 WHERE faults.fault = 'rate_mismatch'

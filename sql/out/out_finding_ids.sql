@@ -5,19 +5,8 @@
 WITH identified AS (
     SELECT
         *,
-        concat_ws(
-            '|',
-            check_name,
-            coalesce(network_id::VARCHAR, ''),
-            coalesce(mailbox_id::VARCHAR, ''),
-            coalesce(reporting_month::VARCHAR, ''),
-            coalesce(account_report, ''),
-            coalesce(measure_field, ''),
-            CASE
-                WHEN network_id IS NULL OR mailbox_id IS NULL OR account_report IS NULL OR measure_field IS NULL
-                    THEN concat_ws('|', coalesce(price_list_id::VARCHAR, ''), coalesce(invoice_number, ''))
-                ELSE ''
-            END
+        finding_identity(
+            check_name, network_id, mailbox_id, reporting_month, account_report, measure_field, price_list_id, invoice_number
         ) AS identity
     FROM out_findings
 ),
@@ -44,6 +33,7 @@ SELECT
     expected_amount,
     difference,
     explanation,
+    cause_id,
     -- a letter first: twelve hexadecimal digits may look like a number (4576e1234567), which a spreadsheet would take it for
     'f' || left(sha256(concat_ws('|', identity, twin::VARCHAR)), 11) AS finding_id
 FROM numbered

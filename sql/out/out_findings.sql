@@ -1,6 +1,11 @@
 -- One row per finding: something that does not fit, with its key, both amounts and a sentence to act on.
 -- The worst come first: errors before warnings, then by the money in question.
+-- A check may give two columns more. `is_doubtful`: an error of this row is a warning, for its terms are not certain.
+-- `cause`: the text that findings of one cause share (`terms_cause`, or the `finding_identity` of the finding that this one
+-- follows from); without it a finding is its own cause. `cause_id` is its hash.
 WITH findings AS (
+    SELECT NULL::BOOLEAN AS is_doubtful, NULL::VARCHAR AS cause WHERE false
+    UNION ALL BY NAME
     SELECT 'amount_mismatch' AS check_name, 'error' AS severity, * FROM fail_amount_mismatch
     UNION ALL BY NAME
     SELECT 'wrong_tier' AS check_name, 'error' AS severity, * FROM fail_wrong_tier
@@ -48,6 +53,10 @@ WITH findings AS (
     SELECT 'invoice_line_differs' AS check_name, 'error' AS severity, * FROM fail_invoice_line_differs
     UNION ALL BY NAME
     SELECT 'reading_undecided' AS check_name, 'warning' AS severity, * FROM warn_reading_undecided
+),
+graded AS (
+    SELECT * REPLACE (CASE WHEN is_doubtful AND severity = 'error' THEN 'warning' ELSE severity END AS severity)
+    FROM findings
 )
 SELECT
     check_name,
@@ -62,8 +71,21 @@ SELECT
     billed_amount::DECIMAL(28, 10) AS billed_amount,
     expected_amount::DECIMAL(28, 10) AS expected_amount,
     difference::DECIMAL(28, 10) AS difference,
-    explanation
-FROM findings
+    explanation,
+    -- a letter first, as in finding_id
+    'c' || left(
+        sha256(
+            coalesce(
+                cause,
+                finding_identity(
+                    check_name, network_id, mailbox_id, reporting_month, account_report, measure_field, price_list_id,
+                    invoice_number
+                )
+            )
+        ),
+        11
+    ) AS cause_id
+FROM graded
 ORDER BY
     CASE severity WHEN 'error' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END,
     abs(coalesce(difference, 0)) DESC,

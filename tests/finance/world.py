@@ -67,6 +67,7 @@ RELATIONS: dict[str, pa.Schema] = {
             ("expected_amount", MONEY_TYPE),
             ("difference", MONEY_TYPE),
             ("explanation", pa.string()),
+            ("cause_id", pa.string()),
         ]
     ),
     "out_readings": pa.schema(
@@ -112,7 +113,7 @@ RELATIONS: dict[str, pa.Schema] = {
     "raw_invoices": INVOICES,
 }
 #: The macros that they use.
-MACROS = ("csv", "decimals", "focus", "readings")
+MACROS = ("csv", "decimals", "findings", "focus", "readings")
 #: What this part of the project builds on them.
 BUILT = (
     "out_finance_lines",
@@ -183,6 +184,7 @@ def finding(**given: Any) -> dict[str, Any]:
         "expected_amount": "72.96",
         "difference": "7.04",
         "explanation": "335 units at 0.2178 are 72.96; 80.00 was billed.",
+        "cause_id": "c0123456789a",
     } | given
 
 

@@ -1,0 +1,28 @@
+-- Which finding is which, and which findings have one cause.
+
+-- The check and the key of a finding as one text. A finding that names no whole key is identified by its price list and
+-- invoice too.
+CREATE OR REPLACE MACRO finding_identity(
+    check_name, network_id, mailbox_id, reporting_month, account_report, measure_field, price_list_id, invoice_number
+) AS concat_ws(
+    '|',
+    check_name,
+    coalesce(network_id::VARCHAR, ''),
+    coalesce(mailbox_id::VARCHAR, ''),
+    coalesce(reporting_month::VARCHAR, ''),
+    coalesce(account_report, ''),
+    coalesce(measure_field, ''),
+    CASE
+        WHEN network_id IS NULL OR mailbox_id IS NULL OR account_report IS NULL OR measure_field IS NULL
+            THEN concat_ws('|', coalesce(price_list_id::VARCHAR, ''), coalesce(invoice_number, ''))
+        ELSE ''
+    END
+);
+
+-- The cause of findings in which one number stands in the place of another: the check, the price list, report and measure, and
+-- the two numbers (null: the number was left out). Findings of any account and month with the same five have one cause.
+CREATE OR REPLACE MACRO terms_cause(check_name, price_list_id, account_report, measure_field, billed_number, due_number) AS
+    concat_ws(
+        '|', check_name, price_list_id, account_report, measure_field, coalesce(plain_text(billed_number), '-'),
+        coalesce(plain_text(due_number), '-')
+    );
