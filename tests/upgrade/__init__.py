@@ -1,0 +1,1 @@
+"""Data directories of earlier releases, and what each must still give."""
