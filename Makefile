@@ -43,5 +43,5 @@ lock: ## write requirements.lock anew (wants uv)
 	uv pip compile pyproject.toml --extra scale --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
-clean: ## remove the environment and everything a run wrote
-	rm -rf $(VENV) data/raw data/lake data/warehouse data/exports data/reports
+clean: ## remove the environment and the sandbox's data; what a service answered stays
+	rm -rf $(VENV) data/sandbox

@@ -13,8 +13,9 @@ States follow the exit statuses of CONTRACT: 0 Completed; 1 Completed, named Fin
 link to each report as artifacts.
 """
 
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -40,9 +41,9 @@ from ecgrid_flows.frames import Book, money, signed
 from ecgrid_flows.monthly import monthly_billing
 from ecgrid_flows.months import MonthIncomplete
 from ecgrid_flows.page import CHECKS, SEVERITIES, records, worst_first
-from ecgrid_flows.report import is_invented
 from ecgrid_flows.runs import MonthDone, Run
-from ecgrid_flows.settings import Secret, Settings
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.source import is_invented
 from ecgrid_transforms.money import ZERO
 from ecgrid_transforms.period import NotAMonth, last_full_month, month_text, months_between, next_month, parse_month
 
@@ -162,7 +163,7 @@ def _settled(work: Callable[[Run], list[MonthDone]], data_dir: str | None, refre
     The flows inside find the run open in this process: no credential is ever handed on.
     """
     try:
-        settings = with_blocks(Settings.load(data_dir))
+        settings = with_blocks(data_dir)
         if not settings.has_credentials:
             raise SettingsError(
                 "no credentials: set ECGRID_API_KEY (or ECGRID_LOGIN_NAME and ECGRID_PASSWORD) where this runs, "
@@ -182,16 +183,14 @@ def _settled(work: Callable[[Run], list[MonthDone]], data_dir: str | None, refre
     return Completed(name="Findings" if errors else "Completed", message=f"{told}; {errors} of them errors")
 
 
-def with_blocks(settings: Settings) -> Settings:
-    """`settings` with the credentials of Prefect's Secret blocks where the environment has none."""
+def with_blocks(data_dir: str | None) -> Settings:
+    """The settings of this process, with the credentials of Prefect's Secret blocks where the environment has none."""
+    settings = Settings.load(data_dir)
     if settings.has_credentials:
         return settings
     held = {variable: text for variable, block in BLOCKS.items() if (text := _block(block))}
-    if "ECGRID_API_KEY" in held:
-        return replace(settings, api_key=Secret(held["ECGRID_API_KEY"]))
-    if {"ECGRID_LOGIN_NAME", "ECGRID_PASSWORD"} <= held.keys():
-        return replace(settings, login_name=held["ECGRID_LOGIN_NAME"], password=Secret(held["ECGRID_PASSWORD"]))
-    return settings
+    # loaded again, not replaced: the default data directory depends on whether there are credentials
+    return Settings.load(data_dir, {**os.environ, **held})
 
 
 def _block(name: str) -> str | None:

@@ -15,7 +15,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ecgrid_client import VERSIONS, ECGridClient, decode, drift, errors, own_service
+from ecgrid_flows import source
+from ecgrid_flows.errors import BillingError
 from ecgrid_flows.settings import Settings
+from ecgrid_flows.store import store_of
 from ecgrid_transforms.period import last_full_month, next_month, reporting_month_text
 
 _LITTLE_BYTES = 1 << 30
@@ -60,6 +63,23 @@ def machine(settings: Settings) -> Iterator[Check]:
             "none: `run` would use the built-in sandbox. Set ECGRID_API_KEY, or ECGRID_LOGIN_NAME and ECGRID_PASSWORD",
         )
     yield _disk(settings)
+    yield _owner(settings)
+
+
+def _owner(settings: Settings) -> Check:
+    """Which service filled the data directory, and whether a run with these settings may use it."""
+    name = "data belong to"
+    store = store_of(settings)
+    wanted = source.of_settings(settings, is_invented=not settings.has_credentials)
+    try:
+        found = source.read(store)
+    except BillingError as error:
+        return Check("", name, Health.FAILED, str(error))
+    if found is None:
+        return Check("", name, Health.OK, f"nobody yet; the first run makes them those of {wanted}")
+    if not source.fits(found, wanted):
+        return Check("", name, Health.FAILED, source.refusal(store, found, wanted))
+    return Check("", name, Health.OK, str(found))
 
 
 def _disk(settings: Settings) -> Check:

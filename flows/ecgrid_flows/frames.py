@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from ecgrid_flows import warehouse
 from ecgrid_flows.errors import NoSuchData
+from ecgrid_flows.settings import DATA_DIR, SANDBOX_DIR
 from ecgrid_transforms.money import ZERO, Decimal, grouped, plain
 from ecgrid_transforms.money import total as exact_total
 from ecgrid_transforms.period import month_text, parse_month
@@ -88,15 +89,16 @@ class Book:
 
 
 def open_book(data_dir: str | Path | None = None) -> Book:
-    """The warehouse of `data_dir`; by default of ECGRID_DATA_DIR, else of the nearest `data` here or further up."""
+    """The warehouse of `data_dir`; by default of ECGRID_DATA_DIR, else of the nearest `data` or `data/sandbox`."""
     named = data_dir or os.environ.get("ECGRID_DATA_DIR")
     if named:
         return Book(Path(named).expanduser() / WAREHOUSE)
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / "data" / WAREHOUSE).is_file():
-            return Book(folder / "data" / WAREHOUSE)
-    return Book(here / "data" / WAREHOUSE)
+        for data in (DATA_DIR, SANDBOX_DIR):
+            if (folder / data / WAREHOUSE).is_file():
+                return Book(folder / data / WAREHOUSE)
+    return Book(here / DATA_DIR / WAREHOUSE)
 
 
 def decimals(column: "pd.Series[Any]") -> list[Decimal]:

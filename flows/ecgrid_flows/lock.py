@@ -14,10 +14,8 @@ from datetime import UTC, datetime
 
 from ecgrid_flows import lease
 from ecgrid_flows.errors import DataDirectoryHeld
-from ecgrid_flows.store import LocalStore, Store, disk_errors
+from ecgrid_flows.store import LOCK_FILE, LocalStore, Store, disk_errors
 from ecgrid_flows.store_s3 import S3Store
-
-LOCK_FILE = ".lock"
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from ecgrid_flows.drawings import UNDRAWN, drawing
 from ecgrid_flows.errors import BillingError, NoSuchData
 from ecgrid_flows.folders import put_file
 from ecgrid_flows.settings import Settings
+from ecgrid_flows.source import is_invented
 from ecgrid_flows.store import open_store
 from ecgrid_transforms.period import month_text
 
@@ -77,18 +78,6 @@ def report_month(settings: Settings, month: date) -> Path:
     if settings.is_remote:
         put_file(open_store(settings), f"reports/{month_text(month)}/{target.name}", target)
     return target
-
-
-def is_invented(settings: Settings) -> bool:
-    """Whether the data directory says that its data are the built-in sandbox's."""
-    source = "raw/_source.json"
-    try:
-        if settings.is_remote:
-            store = open_store(settings)
-            return store.exists(source) and bool(json.loads(store.read(source))["invented"])
-        return bool(json.loads((settings.local_dir / source).read_text(encoding="utf-8"))["invented"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
 
 
 def notebook_path(stem: str) -> Path:

@@ -4,7 +4,6 @@
 is ever a Prefect parameter.
 """
 
-import json
 import logging
 import signal
 import threading
@@ -20,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecgrid_client import RetryPolicy, decode
-from ecgrid_flows import discovery, journal
+from ecgrid_flows import discovery, source
 from ecgrid_flows.built_by import new_run_id
 from ecgrid_flows.discovery import Scope
 from ecgrid_flows.errors import Incomplete, SettingsError
@@ -45,7 +44,6 @@ log = logging.getLogger(__name__)
 
 #: More tasks than this a month only cost time: each then takes several accounts.
 TASKS_A_MONTH = 256
-SOURCE = f"{journal.RAW}/_source.json"
 
 
 @dataclass(slots=True)
@@ -98,26 +96,8 @@ class Run:
             self.cluster.stop(why)
 
     def check_source(self) -> None:
-        """Invented data and a real service's must never meet in one data directory; raises `SettingsError`."""
-        wanted = {"invented": self.is_invented}
-        if not self.store.exists(SOURCE):
-            self.store.write(SOURCE, (json.dumps(wanted) + "\n").encode())
-            return
-        try:
-            found = json.loads(self.store.read(SOURCE))
-        except ValueError:
-            found = None
-        if found == wanted:
-            return
-        if found == {"invented": True}:
-            raise SettingsError(
-                f"{self.store.root} holds invented data of the built-in sandbox: "
-                "give another --data-dir for the real service, or delete this one"
-            )
-        raise SettingsError(
-            f"{self.store.root} holds a service's data, and without credentials the built-in sandbox would add "
-            "invented ones: set the credentials, or give another --data-dir"
-        )
+        """Data of two services must never meet in one data directory; raises `SettingsError`."""
+        source.claim(self.store, source.of_settings(self.settings, is_invented=self.is_invented))
 
     # --- steps --------------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,9 @@ V3_URL = "https://ecgridos.net/v3.2/prod/ecgridos.asmx"
 V4_URL = "https://os.ecgrid.io/v4.1/prod/ECGridOS.asmx"
 
 PLANS = ("price-list", "all-pairs")
+DATA_DIR = "data"
+#: Where the sandbox's data go when no data directory is given.
+SANDBOX_DIR = "data/sandbox"
 WsdlSource = Literal["own", "live"]
 
 
@@ -63,7 +66,7 @@ class Settings:
     one job is built by partitions of as many lines as fit, or of `partition_lines` where that is given.
     """
 
-    data_dir: str = "data"
+    data_dir: str = DATA_DIR
     v2_url: str = V2_URL
     v3_url: str = V3_URL
     v4_url: str = V4_URL
@@ -109,7 +112,11 @@ class Settings:
                 f"{missing} is not set: give ECGRID_LOGIN_NAME and ECGRID_PASSWORD both, or ECGRID_API_KEY"
             )
         return cls(
-            data_dir=_data_dir(data_dir or found.get("ECGRID_DATA_DIR") or "data"),
+            data_dir=_data_dir(
+                data_dir
+                or found.get("ECGRID_DATA_DIR")
+                or _default_data_dir(has_credentials=bool(api_key or login_name))
+            ),
             v2_url=_url(found, "ECGRID_V2_URL", V2_URL),
             v3_url=_url(found, "ECGRID_V3_URL", V3_URL),
             v4_url=_url(found, "ECGRID_V4_URL", V4_URL),
@@ -183,6 +190,16 @@ def _found(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]:
         for name, value in merged.items()
         if name.startswith("ECGRID_") and value is not None and value.strip()
     }
+
+
+def _default_data_dir(*, has_credentials: bool) -> str:
+    """`data`; the sandbox's own folder while no credentials are set and no run has filled `data`.
+
+    So the sandbox and the service never share the default, every command without credentials finds what `run` without
+    credentials wrote, and a `data` that a service has filled is found by a reader who has no credentials.
+    """
+    is_filled = any(Path(DATA_DIR, folder).is_dir() for folder in ("raw", "lake", "warehouse", "exports", "closings"))
+    return DATA_DIR if has_credentials or is_filled else SANDBOX_DIR
 
 
 def _data_dir(text: str) -> str:

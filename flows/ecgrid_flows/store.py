@@ -27,6 +27,8 @@ from ecgrid_flows.settings import Settings
 
 #: Where `set_aside` puts what must not be read.
 ASIDE = "set-aside"
+#: The lock of a folder (see `lock`); it stands at the top of every data directory that a run has held.
+LOCK_FILE = ".lock"
 
 _REASONS = {
     errno.ENOSPC: "the disk is full: free space and run again",
@@ -252,8 +254,13 @@ class LocalStore:
     def drop_half_written(self) -> None:
         """Remove what writers that died left half done; only for the holder of the lock."""
         with disk_errors(self.root):
-            for half in self._root.rglob(".half-*"):
-                half.unlink(missing_ok=True)
+            for place, folders, names in os.walk(self._root):
+                if LOCK_FILE in names and Path(place) != self._root:
+                    folders.clear()  # another data directory, whose run may be writing
+                    continue
+                for name in names:
+                    if name.startswith(".half-"):
+                        Path(place, name).unlink(missing_ok=True)
 
     def _at(self, path: str) -> Path:
         return self._root / path
@@ -314,15 +321,18 @@ def free_name(store: Store, path: str) -> str:
 
 def open_store(settings: Settings) -> Store:
     """The store of the settings' data directory, proven writable; raises `SettingsError`."""
-    store: Store
+    store = store_of(settings)
+    store.prepare()
+    return store
+
+
+def store_of(settings: Settings) -> Store:
+    """The store of the settings' data directory, for reading: nothing is made or written there."""
     if settings.is_remote:
         from ecgrid_flows.store_s3 import S3Store
 
-        store = S3Store(settings.data_dir, settings.local_dir / "cache")
-    else:
-        store = LocalStore(settings.local_dir)
-    store.prepare()
-    return store
+        return S3Store(settings.data_dir, settings.local_dir / "cache")
+    return LocalStore(settings.local_dir)
 
 
 def _sync_folder(folder: Path) -> None:

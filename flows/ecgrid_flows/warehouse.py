@@ -767,7 +767,11 @@ def connect(
 ) -> Connection:
     """Open a built warehouse; raises `NoSuchData` when there is none."""
     if not path.is_file():
-        raise NoSuchData(f"there is no warehouse {path}: run `ecgrid-billing run` (`build`, if months are pulled)")
+        sandbox = path.parents[1] / "sandbox"
+        hint = f"; the sandbox's data are in --data-dir {sandbox}" if (sandbox / "warehouse").is_dir() else ""
+        raise NoSuchData(
+            f"there is no warehouse {path}: run `ecgrid-billing run` (`build`, if months are pulled){hint}"
+        )
     return _open(str(path), threads, memory_limit, temp_dir, read_only)
 
 

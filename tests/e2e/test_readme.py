@@ -53,12 +53,14 @@ def test_every_command_does_what_the_readme_says(billing, sandbox: Sandbox, tmp_
         csv.writer(file).writerows(
             [("network_id", "mailbox_id"), *(account for account in WORLD.accounts if account[0] == NETWORK)]
         )
-    env = {
-        **sandbox.settings(),
-        "ECGRID_ACCOUNTS": str(few),
-        "ECGRID_CURRENCY": "USD",
-        "ECGRID_DATA_DIR": str(tmp_path / "data"),
-    }
+    env = {**sandbox.settings(), "ECGRID_ACCOUNTS": str(few), "ECGRID_CURRENCY": "USD"}
+    # `make run` goes first, as in the README: invented data and the service's must not meet in one directory
+    first = billing("run", env={"ECGRID_ACCOUNTS": str(few)}, cwd=tmp_path)
+    assert first.returncode == 1, first.stderr
+    assert "Data directory: data/sandbox" in first.stderr
+    found = billing("findings", cwd=tmp_path)
+    assert found.returncode == 1, "without credentials, the sandbox's findings"
+    assert not (tmp_path / "data/raw").exists()
     said = {}
     for command in commands():
         if command in ELSEWHERE:
@@ -68,7 +70,7 @@ def test_every_command_does_what_the_readme_says(billing, sandbox: Sandbox, tmp_
             assert {word.partition("=")[0] for word in words[1:]} <= env.keys()
             continue
         arguments = words[1:] if words[0].endswith("ecgrid-billing") else words
-        done = billing(*arguments, env=env)
+        done = billing(*arguments, env=env, cwd=tmp_path)
         assert done.returncode == STATUS.get(arguments[0], 0), f"{command}: {done.stdout}{done.stderr}"
         assert "Traceback" not in done.stderr
         assert os.environ.get("ECGRID_PASSWORD", sandbox.password) not in done.stdout + done.stderr
@@ -77,3 +79,9 @@ def test_every_command_does_what_the_readme_says(billing, sandbox: Sandbox, tmp_
     assert "wrong_tier" in said["findings"], "the example of the README is a line that does not fit"
     assert "--accept" in said["close"]
     assert sandbox.open_sessions == 0
+    assert billing("findings", "--month", "2026-10", cwd=tmp_path).stdout == said["findings"], (
+        "a reader has no password"
+    )
+    again = billing("run", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "--data-dir data/sandbox" in again.stderr

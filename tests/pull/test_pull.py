@@ -1,6 +1,5 @@
 """Pulling from the sandbox over HTTP: every line exact, nothing asked twice, every refusal told for what it is."""
 
-import json
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -405,16 +404,6 @@ def test_a_circuit_that_opens_half_way_leaves_the_run_incomplete(
     assert ended.value.status == ExitStatus.INCOMPLETE == 4
     assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == plan.size() - some
     assert lake_lines(tmp_path) == true_lines(world, accounts=few)
-
-
-def test_invented_data_never_meet_a_services(sandbox: SpawnedSandbox, tmp_path: Path) -> None:
-    with running(sandbox, tmp_path) as run:
-        run.check_source()
-        run.check_source()
-        run.is_invented = True
-        with pytest.raises(SettingsError, match="set the credentials"):
-            run.check_source()
-    assert json.loads((tmp_path / "raw/_source.json").read_text()) == {"invented": False}
 
 
 def test_more_accounts_than_tasks_share_tasks(

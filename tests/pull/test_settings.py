@@ -17,10 +17,21 @@ def load(**environ: str) -> Settings:
 
 
 def test_defaults_are_those_of_the_contract() -> None:
-    settings = load()
+    settings = load(API_KEY=KEY)
     assert settings.v3_url == V3_URL == "https://ecgridos.net/v3.2/prod/ecgridos.asmx"
     assert (settings.concurrency, settings.call_timeout_s, settings.max_attempts) == (8, 60, 5)
-    assert (settings.plan, settings.data_dir, settings.has_credentials) == ("price-list", "data", False)
+    assert (settings.plan, settings.data_dir, settings.has_credentials) == ("price-list", "data", True)
+
+
+def test_the_sandbox_has_a_default_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without credentials: `data/sandbox`, until a run has filled `data`. What is given goes before the default."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/reference").mkdir(parents=True)
+    assert (load().data_dir, load().has_credentials) == ("data/sandbox", False)
+    assert load(API_KEY=KEY).data_dir == load(LOGIN_NAME="me", PASSWORD="hunter2hunter2").data_dir == "data"
+    assert load(DATA_DIR="here").data_dir == "here"
+    (tmp_path / "data/raw").mkdir()
+    assert load().data_dir == "data", "a reader without credentials finds what a service has filled"
 
 
 @pytest.mark.parametrize(

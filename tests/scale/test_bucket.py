@@ -14,8 +14,8 @@ from storage import Storage
 from ecgrid_flows import mirror, tasks
 from ecgrid_flows.errors import NoSuchData
 from ecgrid_flows.lake import Lake
-from ecgrid_flows.report import is_invented
 from ecgrid_flows.settings import Settings
+from ecgrid_flows.source import is_invented
 from ecgrid_flows.store import LocalStore, open_store
 
 pytestmark = pytest.mark.slow

@@ -23,7 +23,8 @@ DataDir = Annotated[
     typer.Option(
         "--data-dir",
         metavar="DIR",
-        help="Where raw, lake, warehouse, exports and reports live (ECGRID_DATA_DIR, else data).",
+        help="Where raw, lake, warehouse, exports and reports live (ECGRID_DATA_DIR, else data; data/sandbox while no "
+        "credentials are set and no run has filled data).",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout instead of tables and text.")]

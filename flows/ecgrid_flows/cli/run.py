@@ -232,7 +232,7 @@ def serving(settings: Settings, reporter: "Reporter") -> Iterator[tuple[Settings
 
     with held(open_store(settings), "start"):
         pass  # a data directory that cannot be used is told at once, not after the sandbox has come up
-    reporter.say(INVENTED)
+    reporter.say(f"{INVENTED} Data directory: {settings.data_dir}.")
     with spawn(World.shipped()) as sandbox:
         served = replace(settings, v2_url=sandbox.v2_url, v3_url=sandbox.v3_url, v4_url=sandbox.v4_url)
         if settings.task_runner == "threads":
