@@ -8,18 +8,24 @@ one system call, so a killed process loses none that it wrote; an answer counts 
 never read.
 
 Every writer opens segments of its own, so several processes may journal at once. Sessions and keys are never recorded.
+
+The names of a month's segments give the order of writing. A name begins with the time at which its writer began, or
+with a later one where a name in the month is not before it: a clock that was wrong once, or went back, changes no
+order. Writers of one run ask different keys, so the order among them does not matter.
 """
 
 import base64
 import json
 import logging
+import re
 import secrets
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from ecgrid_client import Answer
 from ecgrid_client.errors import ECGridError
@@ -31,6 +37,8 @@ log = logging.getLogger(__name__)
 
 RAW = "raw"
 SEGMENT_BYTES = 64 << 20
+_STAMP = "%Y%m%dT%H%M%SZ"
+_STAMPED = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 #: How long answers gather before one fsync makes them durable; whoever waits for it (`flush`) is not kept waiting.
 GATHER_S = 0.02
 
@@ -242,6 +250,22 @@ def segments(store: Store, feed: str, month: date) -> list[str]:
     return [entry.path for entry in store.entries(folder(feed, month)) if entry.path.endswith(".jsonl")]
 
 
+def place_in_order(path: str) -> str:
+    """What orders a segment among those of its month: the name without folder and endings."""
+    return path.rpartition("/")[2].partition(".")[0]
+
+
+def newest(store: Store, month: date) -> str:
+    """The place in order of the month's latest segment, over all feeds; empty when there is none."""
+    found = (place_in_order(path) for feed in set(FEED_OF.values()) for path in segments(store, feed, month))
+    return max((place for place in found if _STAMPED.match(place)), default="")
+
+
+def stamp(moment: datetime) -> str:
+    """How the name of a segment begins whose writer began at `moment`."""
+    return f"{moment:{_STAMP}}"
+
+
 def mend(store: Store, feed: str, month: date) -> list[SetAside]:
     """Set aside what is no whole answer: foreign files, and lines that were torn or damaged.
 
@@ -322,7 +346,8 @@ class Journal:
         self._written = self._durable = self._waiters = 0
         self._failure: BillingError | None = None
         self._closing = False
-        self._name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        self._began, self._token = datetime.now(UTC), secrets.token_hex(3)
+        self._names: dict[date, str] = {}
         self._segments = 0
         self._syncer = threading.Thread(target=self._sync_forever, name="journal", daemon=True)
         self._syncer.start()
@@ -379,10 +404,20 @@ class Journal:
             segment = None
         if segment is None:
             self._segments += 1
-            path = f"{folder(feed, month)}/{self._name}-{self._segments:05}.jsonl"
+            path = f"{folder(feed, month)}/{self._name(month)}-{self._segments:05}.jsonl"
             segment = self._open[feed, month] = _Segment(self._store.appender(path))
         segment.size += size
         return segment.appender
+
+    def _name(self, month: date) -> str:
+        """How the names of this journal's segments of a month begin: after those of every earlier writer."""
+        if month not in self._names:
+            began, latest = self._began, newest(self._store, month)
+            if latest and stamp(began) <= (last := latest[: len(stamp(began))]):
+                with suppress(OverflowError, ValueError):  # the year 9999: nothing comes after it
+                    began = datetime.strptime(last, _STAMP).replace(tzinfo=UTC) + timedelta(seconds=1)
+            self._names[month] = f"{stamp(began)}-{self._token}"
+        return self._names[month]
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

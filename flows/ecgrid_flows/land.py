@@ -1,7 +1,8 @@
 """Raw answers -> lake, one month at a time: a pure function of the raw bytes (and of the accounts file, where one is
 set), so landing twice gives the same files.
 
-Of several answers to one key the latest is current. An earlier one that says something else goes to
+Of several answers to one key the one written last is current: by the order of the segments, which holds also where the
+clock was wrong, and within a segment by the time received. An earlier one that says something else goes to
 line_item_history with the time at which it was replaced; one that says the same is taken for the first (its time and
 hash stay), but for the first answer after the month's end: those before were not of the whole month. A fault does not
 replace a line: nothing was said about it.
@@ -48,7 +49,7 @@ from ecgrid_transforms.wall_time import wall_time_ns
 log = logging.getLogger(__name__)
 
 #: Changes whenever landing gives other rows from the same answers, so that every month is landed anew.
-LANDING = 4
+LANDING = 5
 ROWS_AT_ONCE = 4_096
 SEGMENTS_OPEN = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -178,7 +179,7 @@ def _said(answer: RawAnswer) -> _Said:
 
 
 def _settle(key: Key, answers: Sequence[RawAnswer], rows: Mapping[str, _Rows]) -> None:
-    """The rows of one key, from all its answers in the order in which they came."""
+    """The rows of one key, from all its answers in the order of writing."""
     said = [_said(answer) for answer in answers]
     usable = [one for one in said if one.answer.is_usable]
     last = (usable or said)[-1]
@@ -195,8 +196,12 @@ def _settle(key: Key, answers: Sequence[RawAnswer], rows: Mapping[str, _Rows]) -
     )
     states: list[_Said] = []
     for one in usable:
-        if not one.is_fault and (not states or not _repeats(one, states[-1], key)):
+        if one.is_fault:
+            continue
+        if not states or not _repeats(one, states[-1], key):
             states.append(one)
+        elif one.answer.received_at < states[-1].answer.received_at:
+            states[-1] = one  # the clock was wrong when the earlier one was received: its time is none to keep
     for earlier, later in pairwise(states):
         if earlier.line is not None:
             rows["line_item_history"].add((*_line_row(key, earlier), later.answer.received_at))
@@ -218,7 +223,7 @@ def _line_row(key: Key, said: _Said) -> Row:
 
 
 def _answers_by_key(store: Store, month: date) -> Iterator[tuple[Key, list[RawAnswer]]]:
-    """Every key of the month, in order, with its answers in the order in which they were received."""
+    """Every key of the month, in order, with its answers in the order of writing."""
     index, paths = _index(store, month)
     with _Bodies(store, paths) as bodies:
         rows = (row for part in index.to_batches(max_chunksize=16_384) for row in zip(*_lists(part), strict=True))
@@ -232,7 +237,7 @@ def _lists(part: pa.RecordBatch) -> list[list[Any]]:
 
 
 def _index(store: Store, month: date) -> tuple[pa.Table, list[str]]:
-    """Where each answer stands, sorted by key and time; and the segments that `segment` counts."""
+    """Where each answer stands, sorted by key and order of writing; and the segments that `segment` counts."""
     networks, mailboxes, pairs = array("i"), array("i"), array("B")
     times, segments, offsets, lengths = array("q"), array("i"), array("q"), array("i")
     paths: list[str] = []
@@ -260,7 +265,7 @@ def _index(store: Store, month: date) -> tuple[pa.Table, list[str]]:
         "length": _column(lengths, pa.int32()),
     }
     table = pa.table(columns)
-    by = ["network_id", "mailbox_id", "pair", "received_at", "segment", "offset"]
+    by = ["network_id", "mailbox_id", "pair", "segment", "received_at", "offset"]
     return table.sort_by([(name, "ascending") for name in by]), paths
 
 
@@ -324,9 +329,10 @@ def latest(store: Store, feed: str, month: date) -> dict[str, Place]:
 
     A refusal counts only where nothing else was ever said: rights that were taken away make no price list untrue.
     """
-    found: dict[str, tuple[tuple[bool, datetime], Place]] = {}
+    found: dict[str, tuple[tuple[bool, str, datetime], Place]] = {}
     for place, answer in journal.scan(store, feed, month):
-        name, rank = journal.name(answer.operation, answer.arguments), (answer.fault_code is None, answer.received_at)
+        name = journal.name(answer.operation, answer.arguments)
+        rank = (answer.fault_code is None, journal.place_in_order(place.path), answer.received_at)
         if answer.is_usable and (name not in found or found[name][0] <= rank):
             found[name] = rank, place
     return {name: found[name][1] for name in sorted(found)}

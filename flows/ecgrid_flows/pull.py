@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from ecgrid_client import Answer, Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors
 from ecgrid_flows import journal as raw
@@ -63,6 +63,8 @@ _FATAL = (
 )
 #: How many missing keys are named; more are counted.
 NAMED_MISSING = 1000
+#: How far ahead the clock of another machine that wrote answers may be.
+CLOCK_SKEW = timedelta(minutes=5)
 #: How long calls in flight may take once the run is told to stop.
 GRACE_S = 6.0
 
@@ -101,6 +103,29 @@ class Kept:
         self.answered[account] = self.answered.get(account, 0) | bit
         if outcome == LINE:
             self.lines[account] = self.lines.get(account, 0) | bit
+
+
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """Which kept answers of a month count (see `Puller.begin`): those written behind a segment, received in a span."""
+
+    behind: str | None
+    since: datetime | None
+    until: datetime
+
+    def counts(self, place: Place, answer: RawAnswer) -> bool:
+        is_behind = self.behind is None or raw.place_in_order(place.path) > self.behind
+        return (
+            is_behind and (self.since is None or answer.received_at >= self.since) and answer.received_at < self.until
+        )
+
+
+def _refresh_mark(text: str) -> str:
+    """The segment behind which a refresh began; earlier releases noted the time instead."""
+    try:
+        return raw.stamp(datetime.fromisoformat(text))
+    except ValueError:
+        return text
 
 
 class Batch:
@@ -206,7 +231,7 @@ class Puller:
         self._outdated: dict[date, Mapping[Account, int]] = {}
         self._index: dict[tuple[str, date], dict[str, Place]] = {}
         self._new: set[tuple[str, date, str]] = set()
-        self._since: dict[date, datetime | None] = {}
+        self._counting: dict[date, _Counting] = {}
         self._failed_at = 0.0
         self._heard = False
         self._has_line_answer = False
@@ -273,17 +298,17 @@ class Puller:
     def begin(self, month: date) -> None:
         """Open a month. A refresh that was cut short goes on from where it stood, with `refresh` or without.
 
-        What was answered while the month still ran is asked again once it is over: it was not of the whole month.
+        A refresh begins behind the latest segment that is there, whatever times its answers bear: the clock may have
+        been wrong. What was answered while the month still ran is asked again once it is over: it was not of the whole
+        month. So is what bears a time that is yet to come, for nobody knows when it was answered.
         """
         now, over = datetime.now(UTC), month_end(month)
-        since = [over] if now >= over else []
         mark = f"{raw.RAW}/_refresh/{month_text(month)}"
-        if self.store.exists(mark):
-            since.append(datetime.fromisoformat(self.store.read(mark).decode()))
-        elif self.refresh:
-            self.store.write(mark, now.isoformat().encode())
-            since.append(now)
-        self._since[month] = max(since, default=None)
+        behind = _refresh_mark(self.store.read(mark).decode()) if self.store.exists(mark) else None
+        if behind is None and self.refresh:
+            behind = raw.newest(self.store, month)
+            self.store.write(mark, behind.encode())
+        self._counting[month] = _Counting(behind, over if now >= over else None, now + CLOCK_SKEW)
 
     def finish(self, month: date) -> None:
         """Everything of the month was asked: a refresh of it is over."""
@@ -531,10 +556,10 @@ class Puller:
         if (feed, month) not in self._mended:
             self._mended.add((feed, month))
             self.aside.extend(raw.mend(self.store, feed, month))
-        since = self._since.get(month)
+        counting = self._counting.get(month)
         for place, answer in raw.scan(self.store, feed, month):
             if answer.is_usable:
-                yield place, answer, since is None or answer.received_at >= since
+                yield place, answer, counting is None or counting.counts(place, answer)
 
     def _place(self, feed: str, month: date, name: str) -> Place | None:
         """Where the latest usable answer of a call stands; the feed is read through once, and once for new ones."""

@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -169,3 +170,40 @@ def test_segments_are_rolled(store: LocalStore, monkeypatch: pytest.MonkeyPatch)
 def test_answers_that_hold_secrets_have_no_place_to_go(store: LocalStore, operation: str) -> None:
     with Journal(store) as opened, pytest.raises(KeyError):
         opened.record(MONTH, replace(ANSWER, operation=operation))
+
+
+def test_the_names_of_segments_give_the_order_of_writing_whatever_the_clock_says(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice in one second, then a year ahead, then back, then another feed: each segment comes after those before."""
+    now = datetime(2026, 11, 2, 6, tzinfo=UTC)
+    clock = [now, now, now.replace(year=2027), now, now]
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return clock.pop(0)
+
+    monkeypatch.setattr("ecgrid_flows.journal.datetime", Clock)
+    for number in range(4):
+        with Journal(store) as opened:
+            opened.record(MONTH, replace(ANSWER, latency_ms=number))
+            opened.flush()
+    assert [answer.latency_ms for _, answer in journal.scan(store, "line_items", MONTH)] == [0, 1, 2, 3]
+    with Journal(store) as opened:
+        opened.record(MONTH, replace(ANSWER, operation="InvoiceInfo"))
+        opened.flush()
+    places = [
+        journal.place_in_order(path)
+        for feed in ("line_items", "invoices")
+        for path in journal.segments(store, feed, MONTH)
+    ]
+    assert places == sorted(places)
+    assert journal.newest(store, MONTH) == places[-1]
+    assert [place[:16] for place in places] == [
+        "20261102T060000Z",
+        "20261102T060001Z",
+        "20271102T060000Z",
+        "20271102T060001Z",
+        "20271102T060002Z",
+    ]

@@ -77,6 +77,28 @@ def test_answers_count_in_the_order_of_their_times_not_of_their_writing(tmp_path
     assert landed(tmp_path, answer(OTHER, 5), answer(LINE, 0)) == ([(B, 5)], [(A, 0, 5)])
 
 
+YEAR_AHEAD = 365 * 24 * 60
+
+
+def test_a_time_that_was_wrong_once_does_not_stay_the_latest(tmp_path: Path) -> None:
+    """The first run's clock was a year ahead. The second run's answer was written later, and is current."""
+    landed(tmp_path, answer(OTHER, YEAR_AHEAD))
+    assert landed(tmp_path, answer(LINE, 0)) == ([(A, 0)], [(B, YEAR_AHEAD, 0)])
+
+
+def test_the_same_answer_again_mends_a_time_that_was_wrong(tmp_path: Path) -> None:
+    landed(tmp_path, answer(LINE, YEAR_AHEAD))
+    assert landed(tmp_path, answer(SPACED, 0)) == ([(A, 0)], [])
+
+
+def test_the_latest_invoice_is_the_one_written_last(tmp_path: Path) -> None:
+    listed = told("InvoiceList", {"ContractID": 8}, INVOICE.format(1, "5.00"))
+    wrong_clock = told("InvoiceInfo", {"InvoiceID": 1}, INVOICE.format(1, "5.00"), minute=YEAR_AHEAD)
+    landed_invoices(tmp_path, listed, wrong_clock)
+    found = landed_invoices(tmp_path, told("InvoiceInfo", {"InvoiceID": 1}, INVOICE.format(1, "8.00"), minute=1))
+    assert found == [(1, "InvoiceInfo", Decimal("8.00"))]
+
+
 def test_the_same_answer_again_is_taken_for_the_first(tmp_path: Path) -> None:
     assert landed(tmp_path, answer(LINE, 0), answer(LINE, 5), answer(SPACED, 9)) == ([(A, 0)], [])
 

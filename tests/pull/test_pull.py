@@ -3,7 +3,7 @@
 import shutil
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,7 +32,7 @@ from ecgrid_flows.governor import Governor
 from ecgrid_flows.journal import RawAnswer
 from ecgrid_flows.lake import Lake
 from ecgrid_flows.plan import PAIRS, Asked, keys_of, ladder_pairs, numbers, pair_bit
-from ecgrid_flows.pull import LINE_OPERATION, Batch, is_answer
+from ecgrid_flows.pull import CLOCK_SKEW, LINE_OPERATION, Batch, is_answer
 from ecgrid_flows.settings import Secret
 from ecgrid_flows.store import LocalStore
 from ecgrid_sandbox import Sandbox, SpawnedSandbox, Trouble, World, spawn
@@ -198,6 +198,54 @@ def test_what_was_answered_while_the_month_ran_is_asked_again_once_it_is_over(
     assert "TrafficSpecial" not in {row["account_report"] for row in found if row["measure_field"] == "MigratedTPs"}
     assert {row["pulled_at"] for row in history} == {running_still}
     assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == 0, "what is of the whole month is not"
+
+
+def redated(data_dir: Path, moment: datetime) -> None:
+    """Give every kept answer of the month another time, as a machine whose clock is wrong would have."""
+    store = LocalStore(data_dir)
+    for feed in sorted(set(journal.FEED_OF.values())):
+        for segment in journal.segments(store, feed, LAST_MONTH):
+            lines = store.read(segment).splitlines(keepends=True)
+            store.write(
+                segment, b"".join(journal.encode(replace(journal.decode(line), received_at=moment)) for line in lines)
+            )
+
+
+@pytest.mark.parametrize("refresh", [True, False])
+def test_answers_from_a_time_to_come_are_asked_again_once(
+    sandbox: SpawnedSandbox, tmp_path: Path, world: World, few: list[tuple[int, int]], few_file: Path, refresh: bool
+) -> None:
+    """The clock was wrong once. Nobody knows when those were answered: perhaps while the month still ran."""
+    first = pulled(sandbox, tmp_path, accounts_file=few_file)
+    redated(tmp_path, datetime(2127, 1, 5, tzinfo=UTC))
+    again = pulled(sandbox, tmp_path, accounts_file=few_file, refresh=refresh)
+    assert again.calls == first.calls > 0
+    assert all(row["pulled_at"].year < 2127 for row in rows(tmp_path, "line_items"))
+    assert lake_lines(tmp_path) == true_lines(world, accounts=few)
+    assert rows(tmp_path, "line_item_history") == []
+    assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == 0
+
+
+def test_a_refresh_asks_what_an_hour_that_was_wrong_made_newer_than_now(
+    sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path
+) -> None:
+    """Too little to be noticed, and later than the time at which the refresh begins."""
+    first = pulled(sandbox, tmp_path, accounts_file=few_file)
+    redated(tmp_path, datetime.now(UTC) + CLOCK_SKEW / 2)
+    assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == 0
+    assert pulled(sandbox, tmp_path, accounts_file=few_file, refresh=True).calls == first.calls
+
+
+def test_a_refresh_that_an_earlier_release_began_goes_on(
+    sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path
+) -> None:
+    """It noted the time at which it began, not the segment behind which."""
+    first = pulled(sandbox, tmp_path, accounts_file=few_file)
+    mark = f"raw/_refresh/{MONTH}"
+    LocalStore(tmp_path).write(mark, (datetime.now(UTC) + timedelta(seconds=1)).isoformat().encode())
+    assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == first.calls
+    LocalStore(tmp_path).write(mark, b"2026-11-01T00:00:00+00:00")
+    assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == 0
 
 
 def test_a_refresh_cut_short_goes_on_where_it_stood(sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path) -> None:
