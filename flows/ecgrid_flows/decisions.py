@@ -4,15 +4,17 @@
     closings/head.json           how many entries there are, and the hash of the last
 
 Each entry carries the SHA-256 of the entry before it, so that none can be changed, dropped or put in between without
-every later one telling. The head tells when entries are missing at the end. Whoever rewrites everything leaves no
-trace in here: to be safe from that too, keep the seal that `close` prints somewhere else, and give it to
-`close --verify`. Nothing in here is ever made by a rebuild, a pull or an export.
+every later one telling. Its nonce makes it unique: the same decision, taken again within a second, has another hash.
+The head tells when entries are missing at the end. Whoever rewrites everything leaves no trace in here: to be safe
+from that too, keep the seal that `close` prints somewhere else, and give it to `close --verify`. Nothing in here is
+ever made by a rebuild, a pull or an export.
 """
 
 import getpass
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -138,6 +140,7 @@ def append(store: Store, kind: str, data: Mapping[str, Any]) -> Decision:
         "at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "by": _who(),
         "data": data,
+        "nonce": secrets.token_hex(16),
     }
     text = (json.dumps(entry, ensure_ascii=False, indent=1) + "\n").encode()
     if not store.write_if(_path(number), text, None):

@@ -4,7 +4,7 @@ import json
 import shutil
 from collections import defaultdict
 from contextlib import closing as closing_of
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -458,7 +458,17 @@ def test_frozen_files_without_a_log_are_told(settings: Settings) -> None:
     assert "closings/2026-10/000001 is there without an entry of the log" in fault
 
 
-def test_a_log_cut_short_or_written_anew_is_told(settings: Settings) -> None:
+class Stopped(datetime):
+    """A clock that stands."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "Stopped":
+        return cls(2026, 11, 3, 9, 0, 0, tzinfo=tz)
+
+
+def test_a_log_cut_short_or_written_anew_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All within one second: what tells one closing from another is no clock."""
+    monkeypatch.setattr(decisions, "datetime", Stopped)
     build(settings, out_line_items=[line()])
     seal = close(settings).entry.sha256
     store = open_store(settings)
