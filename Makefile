@@ -3,12 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TESTS_READY := $(VENV)/.tests-ready
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# How many processes run the tests. Three for two cores: tests wait for servers and signals a third of their time.
+PROCESSES := 3
+PYTEST := $(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # Where the environment forbids it, every process would compile our modules anew, and the tests start hundreds.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench lock clean
+.PHONY: help run test soak check format bench lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -16,32 +22,45 @@ help: ## list the targets
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(TESTS_READY): $(READY) requirements-dev.lock
+	$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
 
 run: $(READY) ## bill one month of the built-in sandbox (invented data) and reconcile it
 	@$(BIN)/ecgrid-billing run; status=$$?; if [ $$status -gt 1 ]; then exit $$status; fi
 
-# Three processes for two cores: tests wait for servers and signals a third of their time.
-test: $(READY) check ## style, types and tests
-	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+test: check ## style, types and tests, in PROCESSES=3 processes
+	@$(PYTEST)
 
-check: $(READY) ## ruff and mypy (the import rule is a test)
+soak: $(TESTS_READY) ## the tests that take minutes by nature; they want a package index and a machine to themselves
+	@$(PYTEST) -m soak
+
+check: $(TESTS_READY) ## ruff and mypy (the import rule is a test)
 	@$(BIN)/ruff check -q .
 	@$(BIN)/ruff format -q --check .
 	@$(BIN)/mypy
 
-format: $(READY) ## rewrite the code in the house style
+format: $(TESTS_READY) ## rewrite the code in the house style
 	@$(BIN)/ruff check -q --fix .
 	@$(BIN)/ruff format -q .
 
-bench: $(READY) ## print what the benchmarks in tests/bench measure
+bench: $(TESTS_READY) ## print what the benchmarks in tests/bench measure
 	@for bench in tests/bench/*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
 
-lock: ## write requirements.lock anew (wants uv)
-	uv pip compile pyproject.toml --extra scale --extra dev --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+# What is locked stays where it still fits; delete the lock files first to take the newest of everything.
+# The runtime lock is cut out of the development lock, so that both name the same versions.
+LOCK := build/lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-header --quiet
+
+lock: ## write requirements.lock (what a run needs) and requirements-dev.lock (and its tests) anew
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	$(LOCK) --extra scale --group dev --output-file requirements-dev.lock >/dev/null
+	$(LOCK) --group build --constraint requirements-dev.lock --output-file requirements.lock >/dev/null
 
 clean: ## remove the environment and the sandbox's data; what a service answered stays
 	rm -rf $(VENV) data/sandbox

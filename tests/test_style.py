@@ -3,9 +3,11 @@
 import json
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 SQL_FILES = sorted((ROOT / "sql").rglob("*.sql"))
@@ -67,15 +69,42 @@ def test_no_address_of_a_package_registry_is_committed() -> None:
     assert guilty == []
 
 
-def test_every_requirement_is_hashed() -> None:
-    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    joined = text.replace("\\\n", " ")
-    unhashed = [
-        line.split()[0]
-        for line in joined.splitlines()
-        if line and not line.startswith((" ", "#")) and "--hash=sha256:" not in line
-    ]
-    assert unhashed == []
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+
+
+def locked(name: str) -> list[str]:
+    """The requirements of a lock file, each with its hashes on one line."""
+    joined = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
+    return [line for line in joined.splitlines() if line and not line.startswith((" ", "#"))]
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_requirement_is_hashed(name: str) -> None:
+    assert [line.split()[0] for line in locked(name) if "--hash=sha256:" not in line] == []
+
+
+def test_the_runtime_lock_is_a_part_of_the_development_lock() -> None:
+    """Else `make test` would exchange what `make run` runs."""
+    runtime, development = ({line.split()[0] for line in locked(name)} for name in LOCKS)
+    assert sorted(runtime - development) == []
+
+
+def test_the_locks_hold_what_the_project_asks_for() -> None:
+    """Written anew by `make lock`."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = project["dependency-groups"]
+    scale, dev = project["project"]["optional-dependencies"]["scale"], [*groups["build"], *groups["dev"]]
+    wanted = {
+        "requirements.lock": [*project["project"]["dependencies"], *groups["build"]],
+        "requirements-dev.lock": [*project["project"]["dependencies"], *scale, *dev],
+    }
+    guilty = []
+    for name, lines in wanted.items():
+        versions = dict(re.match(r"([\w.-]+)==([\w.]+)", line).groups() for line in locked(name))  # type: ignore[union-attr]
+        for one in map(Requirement, (line for line in lines if isinstance(line, str))):
+            if not one.specifier.contains(versions.get(one.name, "0"), prereleases=True):
+                guilty.append(f"{name}: {one}")
+    assert guilty == []
 
 
 def test_notebooks_are_committed_without_outputs() -> None:
