@@ -2,13 +2,14 @@
 -- The schedules of one report and measure form a ladder when they are of one family of levels (Tier1..Tier9, Level1..Level9,
 -- or several in one level) and carry bounds; a schedule without company, or among others without bounds, stands alone.
 -- A set is what the schedules say, not when: months with the same content share it. `schedule_set_id` is made of that
--- content, so it is the same in every build; `set_no` is its number in this one.
+-- content, so it is the same in every build; `set_no` is its number in this one. `maximum` is 0 where the last tier is open
+-- (is_open_end).
 WITH families AS (
     SELECT
         *,
         CASE WHEN level SIMILAR TO '(Tier|Level)[0-9]+' THEN rtrim(level, '0123456789') ELSE level END AS family,
         CASE WHEN level SIMILAR TO '(Tier|Level)[0-9]+' THEN ltrim(level, 'TierLvl')::INTEGER ELSE 0 END AS place,
-        coalesce(maximum, 0) > 0 OR coalesce(minimum, 0) > 0 AS is_bounded
+        NOT is_open_end(maximum) OR coalesce(minimum, 0) > 0 AS is_bounded
     FROM core_schedules
 ),
 laddered AS (
@@ -23,15 +24,23 @@ laddered AS (
         PARTITION BY price_list_id, reporting_month, account_report, measure_field, specified_network_id, family
     )
 ),
-tiers AS (
+placed AS (
     SELECT
         *,
         row_number() OVER (
             PARTITION BY price_list_id, reporting_month, account_report, measure_field, specified_network_id, ladder
             ORDER BY
-                place, coalesce(minimum, 0), CASE WHEN coalesce(maximum, 0) = 0 THEN 2147483647 ELSE maximum END, schedule_id
+                place, coalesce(minimum, 0), CASE WHEN coalesce(maximum, 0) <= 0 THEN 2147483647 ELSE maximum END, schedule_id
         )::INTEGER AS tier
     FROM laddered
+),
+tiers AS (
+    SELECT
+        * REPLACE (CASE WHEN lead(tier) OVER ladders IS NULL AND is_open_end(maximum) THEN 0 ELSE maximum END::BIGINT AS maximum)
+    FROM placed
+    WINDOW ladders AS (
+        PARTITION BY price_list_id, reporting_month, account_report, measure_field, specified_network_id, ladder ORDER BY tier
+    )
 ),
 contents AS (
     SELECT

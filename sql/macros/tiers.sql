@@ -10,6 +10,11 @@ CREATE OR REPLACE MACRO is_tier_reached(quantity, lower_bound, is_inclusive) AS
 CREATE OR REPLACE MACRO is_tier_kept(quantity, upper_bound, is_inclusive) AS
     upper_bound IS NULL OR quantity < upper_bound OR (is_inclusive AND quantity = upper_bound);
 
+-- Whether the Maximum of a last tier states no bound: none, 0 or below, the largest int, or nines alone, six or more, which is how
+-- "no end" is typed where a form wants a number. Before another tier such a Maximum is a bound like any other.
+CREATE OR REPLACE MACRO is_open_end(maximum) AS
+    coalesce(maximum, 0) <= 0 OR maximum = 2147483647 OR regexp_full_match(maximum::VARCHAR, '9{6,}');
+
 -- What an allowance leaves of a quantity; null of null (which greatest(quantity - allowance, 0) would call 0).
 CREATE OR REPLACE MACRO less_allowance(quantity, allowance) AS
     quantity - least(quantity, allowance);
