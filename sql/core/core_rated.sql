@@ -3,7 +3,7 @@
 -- and a case needs but the last slice. Where a number does not fit into 10 decimals, or an allowance is taken from the
 -- slices, all slices are rated and added up (core_rating_slices).
 -- `amount_exact` is the sum of the slices; `amount` is that sum rounded once, by the reading's rounding (a line is
--- rounded, never a slice). An exact amount may have no last decimal (a third of a block): it is then rounded from
+-- rounded, not a slice, but under the rounding half_up_slices). An exact amount may have no last decimal (a third of a block): it is then rounded from
 -- what it is, not from its 20 decimals; `amount_exact` is cut after 20, and without a rounding `amount` has 20,
 -- half up. `quantity_billed` is in units and `blocks_billed` in blocks, after allowance and blocks; what lies in a free
 -- tier is not billed. `tier` is the one that holds the quantity: 0 the free tier, null for quantity 0.
@@ -22,6 +22,7 @@ WITH reached AS (
         steps.units_before,
         steps.blocks_before,
         steps.amount_before,
+        steps.cents_before,
         steps.tier_block,
         steps.lift,
         slice_of_tier(
@@ -56,6 +57,7 @@ slice_sums AS (
         sum(CASE WHEN abs(slices.amount) < 1000000000000 THEN slices.amount END) AS small_amounts,
         sum(CASE WHEN abs(slices.amount) >= 1000000000000 THEN trunc(slices.amount) END) AS wholes,
         sum(CASE WHEN abs(slices.amount) >= 1000000000000 THEN slices.amount % 1 END) AS fractions,
+        sum(CASE WHEN abs(slices.amount) < 1000000000000 THEN round(slices.amount, 2)::DECIMAL(28, 2) END) AS cents,
         sum(slices.remainder) AS tail,
         any_value(slices.common_block) AS common_block,
         bool_or(
@@ -83,6 +85,9 @@ totals AS (
             WHEN standing = 'zero' AND zero_pays_flat THEN flat
             ELSE 0
         END::DECIMAL(38, 20) AS cut_amount,
+        cents_before AS cents,
+        -- the last slice alone, where it is to be rounded by itself
+        try((units * unit_price + flat)::DECIMAL(38, 20)) AS last_amount,
         0::HUGEINT AS tail,
         1::HUGEINT AS common_block
     FROM last_slices
@@ -100,6 +105,8 @@ totals AS (
                     coalesce(small_amounts, 0) + coalesce(fractions, 0) + coalesce(wholes, 0)::DECIMAL(38, 20)
                 )::DECIMAL(38, 20))
         END,
+        cents,
+        0,
         tail,
         common_block
     FROM slice_sums
@@ -111,6 +118,7 @@ carried AS (
         rules.rounding,
         rules.rounding_unit,
         rules.rounding_half,
+        rules.is_sliced,
         CASE
             WHEN tail = 0 THEN cut_amount
             ELSE try(cut_amount + whole_last_decimals(tail, common_block))
@@ -148,6 +156,8 @@ rounded AS (
         CASE WHEN amount_exact < 0 OR tail < 0 THEN -1 ELSE 1 END
         * CASE
             WHEN amount_exact IS NULL OR tail IS NULL THEN NULL
+            WHEN rounding = 'half_up_slices' AND is_sliced AND tier IS NOT NULL
+                THEN try(abs(cents + round(last_amount, 2))::DECIMAL(38, 20))
             WHEN rounding <> 'none'
                 THEN try(rounded_to_unit(abs(amount_exact), tail <> 0, rounding_unit, rounding_half, rounding))
             WHEN tail <> 0 AND abs(tail) >= common_block - abs(tail)

@@ -4,7 +4,8 @@
 --   tier_block     the block in which the slice is counted, null where blocks are not counted per tier
 --   lift           how its count is rounded: lift_to_block
 --   unit_price     what one unit costs, null where 10 decimals do not hold it (then `rate` a `price_block`)
---   ..._before     what the tiers before add, each full: units billed, blocks, amount with flats
+--   ..._before     what the tiers before add, each full: units billed, blocks, amount with flats, and that amount with each
+--                  slice rounded half up to cents (cents_before)
 --   is_summed      whether that does not do here, for a number that 10 decimals do not hold or that is too large: then
 --                  the slices are rated one by one
 -- Which tiers a kind has: `unit` the first alone, open; the others all.
@@ -82,6 +83,9 @@ summed AS (
             CASE WHEN abs(full_product) < 1000000000000 THEN full_product END
         ) OVER before, 0) AS product_before,
         coalesce(sum(CASE WHEN is_sliced THEN flat END) OVER before, 0) AS flat_before,
+        coalesce(sum(
+            CASE WHEN is_sliced AND abs(full_product) < 1000000000000 THEN round(full_product + flat, 2)::DECIMAL(28, 2) END
+        ) OVER before, 0) AS cents_before,
         coalesce(bool_or(
             unit_price IS NULL OR full_blocks IS NULL OR full_product IS NULL OR abs(full_product) >= 1000000000000
         ) OVER (PARTITION BY ladder_id, kind), false) AS is_summed
@@ -108,8 +112,9 @@ SELECT
     try_cast(units_before AS DECIMAL(28, 10)) AS units_before,
     try_cast(blocks_before AS DECIMAL(28, 10)) AS blocks_before,
     try((product_before + flat_before)::DECIMAL(38, 20)) AS amount_before,
+    cents_before::DECIMAL(38, 2) AS cents_before,
     is_summed
 FROM summed
 UNION ALL
-SELECT ladder_id, 0, 1, 0, NULL, 0, NULL, 0, NULL, 0, 1, 0, 1, 0, 1, 0, 0, 0, false
+SELECT ladder_id, 0, 1, 0, NULL, 0, NULL, 0, NULL, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0, false
 FROM core_rating_ladders

@@ -1,4 +1,5 @@
--- One row per rule on trial, as the rating takes it. Not rounded, so that every rounding can be tried after.
+-- One row per rule on trial, as the rating takes it. Its exact amount is not rounded, so that every rounding can be tried after;
+-- of a rule that adds up slices `amount` has each slice rounded to cents.
 SELECT DISTINCT
     case_reading_id AS reading_id,
     model,
@@ -8,6 +9,6 @@ SELECT DISTINCT
     rate_per,
     CASE WHEN allowance_rule = 'ignored' THEN 'before_blocks' ELSE allowance_rule END AS allowance_rule,
     zero_quantity = 'pays_flat' AS zero_pays_flat,
-    'none' AS rounding,
+    CASE WHEN model IN ('graduated', 'stacked_flat') THEN 'half_up_slices' ELSE 'none' END AS rounding,
     2 AS scale
 FROM core_set_readings

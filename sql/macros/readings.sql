@@ -37,6 +37,10 @@ CREATE OR REPLACE MACRO line_amount(exact_amount, rounding, unit, half) AS
         ELSE rounded_to_unit(exact_amount, false, unit, half, rounding)
     END::DECIMAL(38, 20);
 
+-- What a rounding starts from: the exact amount, or the sum of slices that are rounded to cents each.
+CREATE OR REPLACE MACRO rounded_from(exact_amount, amount_of_cents, rounding) AS
+    CASE WHEN rounding = 'half_up_slices' THEN amount_of_cents ELSE exact_amount END;
+
 -- part of whole in hundredths, half up, null of nothing: the only quotient that readings and findings show.
 CREATE OR REPLACE MACRO share_of(part, whole) AS
     CASE WHEN whole > 0 THEN ((part::HUGEINT * 2000000 + whole) // (whole * 2))::DECIMAL(18, 0) * 0.0001 END::DECIMAL(9, 4);

@@ -10,10 +10,10 @@
 -- `shown_schedule`: which schedule a sliced line past the first tier shows (tier reached, first tier, varies). `months_billed`: for how many
 -- months at most an account was billed by a level with LimitedMonths.
 WITH rated AS (
-    SELECT case_id, amount_exact, units, blocks, error
+    SELECT case_id, amount_exact, amount_of_cents, units, blocks, error
     FROM core_screen_rated
     UNION ALL
-    SELECT case_id, amount_exact, units, blocks, error
+    SELECT case_id, amount_exact, amount_of_cents, units, blocks, error
     FROM core_trial_rated
 ),
 misses AS (
@@ -28,7 +28,9 @@ misses AS (
         lines.first_line[3] AS mailbox_id,
         rated.error,
         CASE WHEN readings.billed_in = 'blocks' THEN rated.blocks ELSE rated.units END AS reading_quantity,
-        line_amount(rated.amount_exact, roundings.rounding, units.unit, units.half) AS reading_amount
+        line_amount(
+            rounded_from(rated.amount_exact, rated.amount_of_cents, roundings.rounding), roundings.rounding, units.unit, units.half
+        ) AS reading_amount
     FROM core_misses AS missed
     INNER JOIN rated USING (case_id)
     INNER JOIN core_trial_lines AS lines USING (trial_no)
@@ -56,7 +58,8 @@ SELECT
     readings.lone_bounds,
     readings.zero_block,
     readings.zero_quantity,
-    roundings.rounding,
+    replace(roundings.rounding, '_slices', '') AS rounding,
+    CASE WHEN roundings.rounding = 'half_up_slices' THEN 'slice' ELSE 'line' END AS rounding_scope,
     roundings.scale,
     roundings.is_seen AS is_rounding_seen,
     readings.plausibility,
@@ -115,7 +118,8 @@ SELECT
     readings.reading_id,
     sets.model_word,
     sets.kind AS model,
-    roundings.rounding,
+    replace(roundings.rounding, '_slices', '') AS rounding,
+    CASE WHEN roundings.rounding = 'half_up_slices' THEN 'slice' ELSE 'line' END AS rounding_scope,
     roundings.scale,
     roundings.is_seen AS is_rounding_seen,
     readings.plausibility,
