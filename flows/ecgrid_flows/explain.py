@@ -112,6 +112,8 @@ class Explanation:
         return parts
 
     def _why_unproved(self, line: Row) -> str:
+        if line["verdict"] == "fits":
+            return "the use of this mailbox is billed with its network"
         if self.reading is not None and self.reading["verdict"] == "none_fits":
             return "no reading explains half of the lines of these schedules"
         if line["actual"] < ZERO:

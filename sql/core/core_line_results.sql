@@ -1,6 +1,6 @@
 -- One row per line: what was billed, what its reading expects, and the verdict.
 -- kept as: view
---     fits          billed as every reading that the lines leave open says, quantity and amount
+--     fits          billed with its network (core_aggregated_lines), or as every reading that the lines leave open says, quantity and amount
 --     differs       billed otherwise
 --     undecided     the readings that the lines leave open part on it
 --     not_provable  no schedule, no reading that explains half of its set's lines, or no price for the quantity
@@ -25,12 +25,22 @@ SELECT
     lines.shown_block,
     expected.case_id,
     expected.expected_tier,
-    CASE WHEN money.set_no IS NULL THEN expected.expected_quantity_billed ELSE lines.quantity_billed END
-        AS expected_quantity_billed,
-    coalesce(money.expected_amount, expected.expected_amount) AS expected_amount,
-    lines.amount - coalesce(money.expected_amount, expected.expected_amount) AS difference,
+    CASE
+        WHEN money.set_no IS NOT NULL OR aggregated.heading_no IS NOT NULL THEN lines.quantity_billed
+        ELSE expected.expected_quantity_billed
+    END AS expected_quantity_billed,
+    CASE
+        WHEN aggregated.heading_no IS NOT NULL THEN lines.amount
+        ELSE coalesce(money.expected_amount, expected.expected_amount)
+    END AS expected_amount,
+    lines.amount
+    - CASE
+        WHEN aggregated.heading_no IS NOT NULL THEN lines.amount
+        ELSE coalesce(money.expected_amount, expected.expected_amount)
+    END AS difference,
     expected.error,
     CASE
+        WHEN aggregated.heading_no IS NOT NULL THEN 'fits'
         WHEN money.is_contested THEN 'undecided'
         WHEN money.set_no IS NOT NULL THEN CASE WHEN money.fits THEN 'fits' ELSE 'differs' END
         WHEN expected.expected_amount IS NULL THEN 'not_provable'
@@ -41,3 +51,4 @@ SELECT
 FROM core_lines AS lines
 LEFT JOIN core_expected AS expected USING (set_no, actual)
 LEFT JOIN core_money_expected AS money USING (network_id, mailbox_id, heading_no)
+LEFT JOIN core_aggregated_lines AS aggregated USING (network_id, mailbox_id, heading_no)

@@ -1,8 +1,9 @@
 -- One row per slice of a line that a reading can rate: the arithmetic from the quantity measured to the expected amount.
 -- kept as: view
 -- `product` is what the slice costs, exactly; the products of a line add up to `amount_before_rounding`, and its rounding gives
--- `expected_amount`. The free tier of an allowance is tier 0. A line that costs nothing has one slice of nothing.
--- A line that is money of other lines has one slice: `quantity` is the sum that it is taken of.
+-- `expected_amount`; where slices are rounded before they are added, each product's does. The free tier of an allowance is tier 0. A line that costs nothing has one slice of nothing.
+-- A line that is money of other lines has one slice: `quantity` is the sum that it is taken of. A line that is billed with its network
+-- (core_aggregated_lines) has none.
 SELECT
     lines.network_id,
     lines.mailbox_id,
@@ -26,6 +27,8 @@ SELECT
     rules.reading_id,
     rules.rule
 FROM core_lines AS lines
+ANTI JOIN core_aggregated_lines AS aggregated
+    ON aggregated.network_id = lines.network_id AND aggregated.mailbox_id = lines.mailbox_id AND aggregated.heading_no = lines.heading_no
 INNER JOIN core_expected AS expected USING (set_no, actual)
 INNER JOIN core_chosen_readings AS chosen USING (set_no)
 INNER JOIN core_reading_rules AS rules USING (set_no, reading_no)

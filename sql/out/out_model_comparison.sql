@@ -1,6 +1,6 @@
 -- One row per line rated by unit prices: what it costs under unit, volume and graduated pricing, and where the next tier begins.
 -- kept as: view
--- A line that a model has no price for (below 0, past a bounded last tier) is not here: nothing can be compared.
+-- A line that a model has no price for (below 0, past a bounded last tier), or of which nothing is billed though a model prices it, is not here: nothing can be compared.
 -- `quantity` is what enters the tiers, after the allowance; bounds and distances are in the same units. `break_even_quantity` is the
 -- quantity of the tier reached from which on, under volume pricing, the first quantity of the next tier costs less.
 -- A line billed by volume that lies above it is on a cliff: more use would cost less, `cliff_saving` at the next tier's first block.
@@ -114,3 +114,4 @@ LEFT JOIN core_former_accounts AS former
     ON former.network_id = lines.network_id
     AND former.mailbox_id = lines.mailbox_id
     AND former.reporting_month = lines.reporting_month
+WHERE NOT (lines.amount = 0 AND lines.mailbox_id > 0 AND steps.expected_amount > 0)

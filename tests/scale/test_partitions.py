@@ -27,6 +27,7 @@ pytestmark = pytest.mark.slow
 #: Whole relations that read parted ones: each was looked at, and reads what all parts make together.
 READ_THE_PARTS = {
     "core_accounts": {"core_billed_accounts"},
+    "core_aggregated_lines": {"core_lines"},
     "core_invoice_matches": {"core_lines"},
     "core_line_headings": {"core_seen_headings"},
     "core_misses": {"core_trial_lines"},

@@ -1,0 +1,56 @@
+-- One row per line of a mailbox that is billed nothing because its network's Root is billed for it: use, but 0 for 0.00.
+-- So a contract that aggregates the traffic of its networks is billed; or one of whose mailboxes with use none is billed anything in that
+-- month, report and measure, two of them at least, and whose Root's Actual is no less than what they used together. Such a line is
+-- right, and is no evidence of how the price list is meant.
+WITH zeros AS (
+    SELECT
+        lines.network_id,
+        lines.mailbox_id,
+        lines.reporting_month,
+        lines.account_report,
+        lines.measure_field,
+        lines.heading_no
+    FROM core_lines AS lines
+    INNER JOIN core_sets AS sets USING (set_no)
+    WHERE lines.amount = 0
+        AND lines.quantity_billed = 0
+        AND lines.actual > 0
+        AND lines.mailbox_id > 0
+        AND sets.kind = 'count'
+),
+networks AS (
+    SELECT
+        lines.network_id,
+        lines.reporting_month,
+        lines.account_report,
+        lines.measure_field,
+        any_value(lines.actual) FILTER (WHERE lines.mailbox_id = 0 AND lines.quantity_billed > 0) AS root_actual,
+        count(*) FILTER (WHERE lines.mailbox_id > 0) AS mailboxes,
+        bool_or(lines.amount <> 0) FILTER (WHERE lines.mailbox_id > 0) AS is_mailbox_billed,
+        sum(lines.actual) FILTER (WHERE lines.mailbox_id > 0) AS actual_together
+    FROM core_lines AS lines
+    SEMI JOIN zeros USING (network_id, reporting_month, account_report, measure_field)
+    WHERE lines.actual > 0
+    GROUP BY ALL
+),
+aggregates AS (
+    SELECT DISTINCT contract_id, reporting_month
+    FROM raw_contracts
+    WHERE aggregate_network_traffic
+)
+SELECT zeros.network_id, zeros.mailbox_id, zeros.reporting_month, zeros.heading_no
+FROM zeros
+INNER JOIN networks USING (network_id, reporting_month, account_report, measure_field)
+LEFT JOIN core_accounts AS root ON root.network_id = zeros.network_id AND root.mailbox_id = 0
+LEFT JOIN core_former_accounts AS former
+    ON former.network_id = zeros.network_id
+    AND former.mailbox_id = 0
+    AND former.reporting_month = zeros.reporting_month
+LEFT JOIN aggregates
+    ON aggregates.contract_id = coalesce(former.contract_id, root.contract_id)
+    AND aggregates.reporting_month = zeros.reporting_month
+WHERE networks.root_actual IS NOT NULL
+    AND (
+        aggregates.contract_id IS NOT NULL
+        OR (networks.mailboxes > 1 AND NOT networks.is_mailbox_billed AND networks.root_actual >= networks.actual_together)
+    )

@@ -1,0 +1,151 @@
+"""How terms are meant, inferred from lines made by hand: open ends, roundings, lines that tell and lines that do not.
+
+Every amount is worked out in the comments. All cases share one lake, each on a price list of its own.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hand import MONTH, NETWORK, Ladder, Lake, Tier, own_mailbox
+
+from ecgrid_flows import warehouse
+from ecgrid_flows.explain import explanation
+from ecgrid_flows.warehouse import Connection
+from ecgrid_transforms.model import Key
+from ecgrid_transforms.money import Decimal
+
+TRANS = ("TrafficAll", "ToTrans")
+
+#: Ladders whose last Maximum is "no end", typed in one way or another: by volume, 1.00 up to 100 and 0.50 above.
+OPEN_ENDS = {
+    maximum: Ladder(600 + place, TRANS, [Tier(0, 100, "1.00"), Tier(101, maximum, "0.50")])
+    for place, maximum in enumerate((0, -1, 999_999, 999_999_999, 2**31 - 1))
+}
+#: Before another tier the same figure is a bound: 999,999 at 1.00, above it 0.50.
+BOUND_OF_NINES = Ladder(606, TRANS, [Tier(0, 999_999, "1.00"), Tier(1_000_000, 0, "0.50")])
+#: Amounts cut to whole units, rounded up to three decimals, and slices to cents before they are added.
+WHOLE_UNITS = Ladder(610, TRANS, [Tier(0, 0, "1.75")], model="Simple")
+UP_TO_THREE = Ladder(611, TRANS, [Tier(0, 0, "0.12345")], model="Simple")
+#: A network of four mailboxes whose Root is billed for all of them, 2.00 each; the mailboxes' own lines say 0.
+AGGREGATED = Ladder(613, ("Statistics", "ActiveQIDs"), [Tier(0, 0, "2.00")], model="Simple")
+SLICES = Ladder(612, TRANS, [Tier(0, 101, "0.335"), Tier(102, 0, "0.225")], model="Stacked")
+
+
+def made() -> Lake:
+    lake = Lake()
+    for ladder in OPEN_ENDS.values():
+        lake.listed(ladder)
+        for mailbox, (actual, amount) in enumerate(
+            [("10", "10"), ("100", "100"), ("101", "50.5"), ("150", "75"), ("200", "100")], start=1
+        ):
+            lake.billed(ladder, mailbox, actual, actual, amount, tier=1 if int(actual) <= 100 else 2)
+    lake.listed(BOUND_OF_NINES)
+    # 999,999 x 1.00; 1,000,000 x 0.50 and 1,000,010 x 0.50
+    for mailbox, (actual, amount) in enumerate([("999999", "999999"), ("1000000", "500000"), ("1000010", "500005")], 1):
+        lake.billed(BOUND_OF_NINES, mailbox, actual, actual, amount, tier=1 if mailbox == 1 else 2)
+    lake.listed(WHOLE_UNITS)
+    # 5.25, 7.00, 8.75, 10.50, 12.25
+    for mailbox, (actual, amount) in enumerate([("3", "5"), ("4", "7"), ("5", "8"), ("6", "10"), ("7", "12")], 1):
+        lake.billed(WHOLE_UNITS, mailbox, actual, actual, amount)
+    lake.listed(UP_TO_THREE)
+    # 0.37035, 0.61725, 0.86415, 1.11105, 1.2345
+    for mailbox, (actual, amount) in enumerate(
+        [("3", "0.371"), ("5", "0.618"), ("7", "0.865"), ("9", "1.112"), ("10", "1.235")], 1
+    ):
+        lake.billed(UP_TO_THREE, mailbox, actual, actual, amount)
+    lake.listed(SLICES)
+    # 101 x 0.335 = 33.835, so 33.84; beyond it 1 is 0.225, so 0.23, 3 are 0.675, so 0.68, 5 are 1.125, so 1.13;
+    # rounded once, 33.835 + 0.225 = 34.06, 33.835 + 0.675 = 34.51, 33.835 + 1.125 = 34.96. 10 are 3.35, 20 are 6.70
+    for mailbox, (actual, amount) in enumerate(
+        [("10", "3.35"), ("20", "6.70"), ("101", "33.84"), ("102", "34.07"), ("104", "34.52"), ("106", "34.97")], 1
+    ):
+        lake.billed(SLICES, mailbox, actual, actual, amount, tier=1 if int(actual) <= 101 else 2)
+    for month in (date(2026, 8, 1), date(2026, 9, 1), MONTH):
+        lake.listed(AGGREGATED, [month])
+        # 10 + 20 + 30 + 40 are the network's 100
+        lake.billed(AGGREGATED, 0, "100", "100", "200", month=month)
+        for mailbox in (1, 2, 3, 4):
+            lake.billed(AGGREGATED, mailbox, f"{mailbox}0", "0", "0", month=month)
+    return lake
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made().build(tmp_path_factory.mktemp("meaning"))
+
+
+@pytest.fixture
+def built(path: Path) -> Iterator[Connection]:
+    with closing(warehouse.connect(path)) as connection:
+        yield connection
+
+
+def chosen(connection: Connection, ladder: Ladder) -> dict[str, Any]:
+    found = warehouse.table(
+        connection, "FROM out_readings WHERE is_chosen AND price_list_id = ?", [ladder.price_list_id]
+    ).to_pylist()
+    assert len(found) == 1
+    row: dict[str, Any] = found[0]
+    return row
+
+
+def findings(connection: Connection, ladder: Ladder) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = warehouse.table(
+        connection, "FROM out_findings WHERE price_list_id = ? ORDER BY mailbox_id", [ladder.price_list_id]
+    ).to_pylist()
+    return found
+
+
+def verdicts(connection: Connection, ladder: Ladder) -> list[str]:
+    rows = warehouse.table(
+        connection, "FROM out_line_items WHERE price_list_id = ? ORDER BY mailbox_id", [ladder.price_list_id]
+    ).to_pylist()
+    return [row["verdict"] for row in rows]
+
+
+@pytest.mark.parametrize("maximum", OPEN_ENDS)
+def test_a_last_maximum_that_means_no_end_is_none(built: Connection, maximum: int) -> None:
+    ladder = OPEN_ENDS[maximum]
+    row = chosen(built, ladder)
+    assert (row["model"], row["upper_bound"], row["verdict"]) == ("volume", "inclusive", "decided")
+    assert set(verdicts(built, ladder)) == {"fits"}
+    assert findings(built, ladder) == []
+
+
+def test_nines_before_another_tier_are_a_bound(built: Connection) -> None:
+    assert verdicts(built, BOUND_OF_NINES) == ["fits"] * 3
+    assert chosen(built, BOUND_OF_NINES)["model"] == "volume"
+
+
+@pytest.mark.parametrize(
+    ("ladder", "rounding", "scale", "scope"),
+    [(WHOLE_UNITS, "down", 0, "line"), (UP_TO_THREE, "up", 3, "line"), (SLICES, "half_up", 2, "slice")],
+    ids=["whole units", "up to three decimals", "slices to cents"],
+)
+def test_a_rounding_is_found(built: Connection, ladder: Ladder, rounding: str, scale: int, scope: str) -> None:
+    row = chosen(built, ladder)
+    assert (row["rounding"], row["scale"], row["rounding_scope"]) == (rounding, scale, scope)
+    assert set(verdicts(built, ladder)) == {"fits"}
+    assert findings(built, ladder) == []
+
+
+def test_slices_that_are_rounded_first_are_told_in_the_rule(built: Connection) -> None:
+    assert "each slice is rounded half up to 2 decimals" in chosen(built, SLICES)["rule"]
+    (row,) = warehouse.table(
+        built, "FROM out_line_items WHERE price_list_id = ? AND actual = 102", [SLICES.price_list_id]
+    ).to_pylist()
+    assert row["expected_amount"] == Decimal("34.07")
+
+
+def test_mailboxes_that_are_billed_with_their_network_tell_nothing(built: Connection) -> None:
+    """The Root's three lines decide; the twelve of 0 are right."""
+    row = chosen(built, AGGREGATED)
+    assert (row["verdict"], row["lines_total"], row["lines_explained"]) == ("decided", 3, 3)
+    assert verdicts(built, AGGREGATED) == ["fits"] * 15
+    assert findings(built, AGGREGATED) == []
+    text = explanation(built, Key(NETWORK, own_mailbox(AGGREGATED, 2), MONTH, *AGGREGATED.pair)).text()
+    assert "Proof        none: the use of this mailbox is billed with its network\n" in text
