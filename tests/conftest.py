@@ -1,9 +1,10 @@
 """What every test shares: a clean environment, and property tests that do not judge a busy machine by its pace."""
 
 import fcntl
+import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,20 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             "all_proxy",
         }:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def clean_logs() -> Iterator[None]:
+    """A test that calls `main` in this process leaves no handler and no level behind."""
+    named = [logging.getLogger(), *map(logging.getLogger, ("ecgrid_client", "ecgrid_flows", "ecgrid_sandbox"))]
+    before = [(one.level, one.propagate, list(one.handlers)) for one in named]
+    made_by = logging.getLogRecordFactory()
+    yield
+    logging.setLogRecordFactory(made_by)
+    for one, (level, propagate, handlers) in zip(named, before, strict=True):
+        one.setLevel(level)
+        one.propagate = propagate
+        one.handlers = handlers
 
 
 @pytest.fixture(scope="session")

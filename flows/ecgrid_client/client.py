@@ -460,7 +460,7 @@ class _Caller:
         failure.args = (failure.message,)
         if reply is not None:
             failure.answer = _answer(call, reply, MASKER.data(reply.body[:_FAULT_BYTES]))
-        call.log(logging.INFO, f"{reply.status if reply else '-'} error={failure.code}")
+        call.log(logging.DEBUG, f"{reply.status if reply else '-'} error={failure.code}")
         return None, failure
 
 

@@ -35,14 +35,14 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 from prefect.types.entrypoint import EntrypointType
 
-from ecgrid_flows import runs, tasks
+from ecgrid_flows import logs, runs, tasks
 from ecgrid_flows.errors import BillingError, ExitStatus, SettingsError
 from ecgrid_flows.frames import Book, money, signed
 from ecgrid_flows.monthly import monthly_billing
 from ecgrid_flows.months import MonthIncomplete
 from ecgrid_flows.page import CHECKS, SEVERITIES, records, worst_first
 from ecgrid_flows.runs import MonthDone, Run
-from ecgrid_flows.settings import Settings
+from ecgrid_flows.settings import Settings, log_options
 from ecgrid_flows.source import is_invented
 from ecgrid_transforms.money import ZERO
 from ecgrid_transforms.period import NotAMonth, last_full_month, month_text, months_between, next_month, parse_month
@@ -163,6 +163,7 @@ def _settled(work: Callable[[Run], list[MonthDone]], data_dir: str | None, refre
     The flows inside find the run open in this process: no credential is ever handed on.
     """
     try:
+        logs.set_up(*log_options())
         settings = with_blocks(data_dir)
         if not settings.has_credentials:
             raise SettingsError(

@@ -30,6 +30,7 @@ from ecgrid_flows.finding_states import with_states
 from ecgrid_flows.folders import publish, staging
 from ecgrid_flows.gathered import another, gather_charges, gather_lines, listed
 from ecgrid_flows.journal_entries import Charge
+from ecgrid_flows.logs import staged
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.sheets import (
     KEY,
@@ -70,6 +71,7 @@ class DoesNotTie(BillingError):
     """Two files of one export do not add up to the same amount: a fault of this program, or of its warehouse."""
 
 
+@staged("export")
 def export_month(
     settings: Settings, month: date, *, run_id: str | None = None, form: CsvForm | None = None
 ) -> list[Path]:

@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from ecgrid_flows import logs
+
 PLAIN_EVERY_S = 5.0
 
 
@@ -60,6 +62,7 @@ class Reporter:
                 return
             self._said.add(words)
             self.warnings.append(words)
+        logs.SHOWN.warning("%s", words)
         if not self.mute:
             self.console.print(Text(f"warning: {words}"))
 

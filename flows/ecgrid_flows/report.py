@@ -31,6 +31,7 @@ from ecgrid_flows import warehouse
 from ecgrid_flows.drawings import UNDRAWN, drawing
 from ecgrid_flows.errors import BillingError, NoSuchData
 from ecgrid_flows.folders import put_file
+from ecgrid_flows.logs import staged
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.source import is_invented
 from ecgrid_flows.store import open_store
@@ -56,6 +57,7 @@ class ReportFailed(BillingError):
     """The report could not be made."""
 
 
+@staged("report")
 def report_month(settings: Settings, month: date) -> Path:
     """Execute the notebook for `month` and write its page; the file appears whole or not at all.
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-from ecgrid_flows import due
+from ecgrid_flows import due, logs
 from ecgrid_flows.errors import SettingsError
 from ecgrid_transforms.loopback import is_loopback
 from ecgrid_transforms.period import month_text
@@ -111,6 +111,7 @@ class Settings:
             raise SettingsError(
                 f"{missing} is not set: give ECGRID_LOGIN_NAME and ECGRID_PASSWORD both, or ECGRID_API_KEY"
             )
+        logs.hide(password, api_key)
         return cls(
             data_dir=_data_dir(
                 data_dir
@@ -166,6 +167,12 @@ class Settings:
 
     def reports_dir(self, month: date) -> Path:
         return self.local_dir / "reports" / month_text(month)
+
+
+def log_options(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> tuple[str | None, str | None]:
+    """ECGRID_LOG_LEVEL and ECGRID_LOG_FILE, which are set up before the other settings are read."""
+    found = _found(environ if environ is not None else os.environ, dotenv or Path(".env"))
+    return found.get("ECGRID_LOG_LEVEL"), found.get("ECGRID_LOG_FILE")
 
 
 def reference_folders(settings: Settings) -> list[Path]:

@@ -20,9 +20,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from ecgrid_flows import partitions, runs, steps, warehouse
+from ecgrid_flows import logs, partitions, runs, steps, warehouse
 from ecgrid_flows.built_by import building
 from ecgrid_flows.errors import BillingError, Unreachable
+from ecgrid_flows.logs import staged
 from ecgrid_flows.plan import Asked
 from ecgrid_flows.pull import Tally
 from ecgrid_flows.settings import reference_folders
@@ -47,6 +48,7 @@ def prefect_is_set_up() -> bool:
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL
 
+    logs.attach()
     url = PREFECT_API_URL.value()
     if not url:
         return False
@@ -131,6 +133,7 @@ def step(name: str, *, is_heavy: bool = False) -> Callable[[Callable[P, R]], Ste
 
 
 @step("plan")
+@staged("plan")
 def plan(month: str) -> int:
     """Who is billed, by which price lists, and which keys to ask; gives how many keys."""
     run = runs.current()
@@ -143,6 +146,7 @@ def plan(month: str) -> int:
 pull_accounts = step("pull-accounts")(steps.pull_accounts)
 
 
+@staged("pull")
 def pull(month: str, size: int) -> Tally:
     """Every key of the plan, then what the plan should not have left out; each answer durable."""
     run = runs.current()
@@ -174,11 +178,13 @@ def _batches_of(surprises: Callable[[date], list[Asked]], month: date) -> Iterab
 
 
 @step("land")
+@staged("land")
 def land(month: str) -> None:
     """Raw answers to the lake."""
     runs.current().land(parse_month(month))
 
 
+@staged("build")
 def build() -> str:
     """The warehouse anew, from the whole lake; gives its path. By partitions where one job could not hold it."""
     run, recorded = runs.current(), _flow_run_context()
@@ -245,6 +251,7 @@ build_partition = step("build-partition", is_heavy=True)(steps.build_partition)
 
 
 @step("check")
+@staged("check")
 def check(month: str) -> tuple[dict[str, int], int, Decimal]:
     """The month's findings by name, how many are errors, and the money at stake in errors and warnings."""
     with closing(warehouse.connect(runs.current().settings.warehouse_path)) as connection:

@@ -7,23 +7,89 @@ refused, 4 incomplete, 5 the data directory is held by another run.
 """
 
 import io
+import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.text import Text
+from typer.core import TyperGroup
 
+from ecgrid_flows import logs
 from ecgrid_flows.cli import context, finance, findings, quote, report, run, sandbox, serve, service
 from ecgrid_flows.errors import BillingError, ExitStatus
+from ecgrid_flows.settings import log_options
 
 _ENDING = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
+
+def _take_level(level: str | None) -> None:
+    if level is not None:
+        logs.set_up(level=level)
+        os.environ["ECGRID_LOG_LEVEL"] = (
+            level  # the processes that a command starts (flow runs, workers) log as it does
+        )
+
+
+def _take_file(file: str | None) -> None:
+    if file is not None:
+        path = os.environ["ECGRID_LOG_FILE"] = str(Path(file).absolute())
+        logs.set_up(file=path)
+
+
+def _log_options(
+    log_level: Annotated[
+        str | None,
+        typer.Option(
+            "--log-level",
+            metavar="LEVEL",
+            help=f"{', '.join(logs.LEVELS)} (ECGRID_LOG_LEVEL, else WARNING; INFO for a log file).",
+            callback=_take_level,
+            expose_value=False,
+            is_eager=True,
+        ),
+    ] = None,
+    log_file: Annotated[
+        str | None,
+        typer.Option(
+            "--log-file",
+            metavar="FILE",
+            help="Append the log to this file too, as JSON lines (ECGRID_LOG_FILE).",
+            callback=_take_file,
+            expose_value=False,
+            is_eager=True,
+        ),
+    ] = None,
+) -> None:
+    """What every command takes about logs."""
+
+
+class _Commands(TyperGroup):
+    """The tree of commands, each of which takes the options about logs."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        only = typer.Typer(add_completion=False)
+        only.command()(_log_options)
+        _add_options(self, [option for option in typer.main.get_command(only).params if option.name != "help"])
+
+
+def _add_options(group: Any, options: Sequence[Any]) -> None:
+    for command in group.commands.values():
+        if not hasattr(command, "commands") or command.invoke_without_command:
+            command.params.extend(options)
+        if hasattr(command, "commands"):
+            _add_options(command, options)
+
+
 app = typer.Typer(
     name="ecgrid-billing",
+    cls=_Commands,
     help="The auditable EDI bill: pull ECGrid line items, infer how each price list is meant, prove every amount.",
     no_args_is_help=True,
     add_completion=True,
@@ -60,19 +126,24 @@ def main() -> None:
     """
     _write_any_name()
     try:
+        logs.set_up(*log_options())
         with _ending_in_order():
             app(prog_name="ecgrid-billing")
     except BillingError as error:
-        context.stderr.print(Text(f"ecgrid-billing: {error}"))
-        sys.exit(int(error.status))
+        _end(logs.masked(str(error)), error.status)
     except Exception as error:
         if isinstance(error, OSError) and error.filename is not None:
-            context.stderr.print(Text(f"ecgrid-billing: {error.filename}: {error.strerror}"))
-            sys.exit(int(ExitStatus.USAGE))
-        traceback.print_exc()
-        said = "a fault of the program, or of its warehouse: run `build`, and report the lines above if it stays"
-        context.stderr.print(Text(f"ecgrid-billing: {said}"))
-        sys.exit(int(ExitStatus.INCOMPLETE))
+            _end(f"{error.filename}: {error.strerror}", ExitStatus.USAGE)
+        shown = logs.masked(traceback.format_exc())
+        context.stderr.print(Text(shown), end="")
+        logs.SHOWN.error("%s", shown)
+        _end("internal error. Rebuild with `build`; if it persists, report the traceback above", ExitStatus.INCOMPLETE)
+
+
+def _end(sentence: str, status: ExitStatus) -> NoReturn:
+    logs.SHOWN.error("%s", sentence)
+    context.stderr.print(Text(f"ecgrid-billing: {sentence}"))
+    sys.exit(int(status))
 
 
 def _write_any_name() -> None:

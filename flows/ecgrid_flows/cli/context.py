@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ecgrid_flows import logs
 from ecgrid_flows.errors import ExitStatus
 from ecgrid_transforms.money import Decimal, plain
 
@@ -83,5 +84,6 @@ def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[obj
 
 def fail(message: str, status: ExitStatus) -> NoReturn:
     """One sentence on stderr that says what to do, and the exit status of CONTRACT."""
+    logs.SHOWN.error("%s", message)
     stderr.print(Text(f"ecgrid-billing: {message}"))
     raise typer.Exit(int(status))
