@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS_READY := $(VENV)/.tests-ready
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# A lock names everything, so nothing is left to resolve; some releases of pip would, and ask for what has no hash.
+PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps
 
 # How many processes run the tests. Three for two cores: tests wait for servers and signals a third of their time.
 PROCESSES := 3
@@ -20,14 +21,16 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 $(READY): requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) --require-hashes -r requirements.lock
-	$(PIP) --no-deps --no-build-isolation -e .
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv $(VENV)
+	@echo "installing what a run needs into $(VENV)" >&2
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-build-isolation -e .
 	@touch $@
 
 $(TESTS_READY): $(READY) requirements-dev.lock
-	$(PIP) --require-hashes -r requirements-dev.lock
+	@echo "adding what the tests need" >&2
+	@$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
 
 run: $(READY) ## bill one month of the built-in sandbox (invented data) and reconcile it
@@ -53,12 +56,12 @@ bench: $(TESTS_READY) ## print what the benchmarks in tests/bench measure
 
 # What is locked stays where it still fits; delete the lock files first to take the newest of everything.
 # The runtime lock is cut out of the development lock, so that both name the same versions.
-LOCK := build/lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+LOCK := $(VENV)/lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-header --quiet
 
 lock: ## write requirements.lock (what a run needs) and requirements-dev.lock (and its tests) anew
-	$(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/python -m pip install --quiet --quiet --disable-pip-version-check 'uv>=0.9'
 	$(LOCK) --extra scale --group dev --output-file requirements-dev.lock >/dev/null
 	$(LOCK) --group build --constraint requirements-dev.lock --output-file requirements.lock >/dev/null
 

@@ -100,7 +100,7 @@ def test_the_locks_hold_what_the_project_asks_for() -> None:
     }
     guilty = []
     for name, lines in wanted.items():
-        versions = dict(re.match(r"([\w.-]+)==([\w.]+)", line).groups() for line in locked(name))  # type: ignore[union-attr]
+        versions = dict(re.match(r"([\w.-]+)(?:\[.*?\])?==([\w.]+)", line).groups() for line in locked(name))  # type: ignore[union-attr]
         for one in map(Requirement, (line for line in lines if isinstance(line, str))):
             if not one.specifier.contains(versions.get(one.name, "0"), prereleases=True):
                 guilty.append(f"{name}: {one}")
