@@ -14,7 +14,8 @@
     ├── NotImplementedByService       no    PENDING, or the service has no such operation or binding
     ├── AnswerTooLarge                no    over the size limit, also after decompression
     ├── ForbiddenXML                  no    a DTD or entities
-    ├── MalformedAnswer               yes   cut off, not XML, another page, a value that is none of its type
+    ├── MalformedAnswer               yes   cut off, not XML, another page
+    │   └── ValueOutOfRange           no    a whole answer with a value that does not fit its type
     ├── MissingElement                no    a field that this project needs is not in the answer
     ├── UnknownFault                  no    a fault that says nothing known
     ├── SettingsError                 no    an address, credential or WSDL setting is wrong
@@ -181,10 +182,17 @@ class ForbiddenXML(ECGridError):
 
 
 class MalformedAnswer(ECGridError):
-    """Not an answer of this operation: cut off, not XML, another page, a value that is none of its type."""
+    """Not an answer of this operation: cut off, not XML, another page."""
 
     code = "malformed_answer"
     should_retry = True
+
+
+class ValueOutOfRange(MalformedAnswer):
+    """The service's own answer, whole, with a value that does not fit its type; asking again gives the same."""
+
+    code = "value_out_of_range"
+    should_retry = False
 
 
 class MissingElement(ECGridError):

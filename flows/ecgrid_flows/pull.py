@@ -8,8 +8,9 @@ whatever batches are being pulled. So the bound holds over the whole run, howeve
 - `pull_batch` asks the keys of some accounts, a key that has a kept answer left out.
 
 What an error means: a fault that retrying cannot mend is the key's answer (outcome `fault`, or `no_line` where the
-pair is not on the price list) and stops nothing. Where all attempts failed the key is `missing`: kept for disputes,
-asked again by the next run, and the run ends incomplete. Refused credentials and an open circuit end the run.
+pair is not on the price list) and stops nothing; so is a line with a value that does not fit its type. Where all
+attempts failed the key is `missing`: kept for disputes, asked again by the next run, and the run ends incomplete.
+Refused credentials and an open circuit end the run.
 """
 
 import logging
@@ -27,13 +28,11 @@ from ecgrid_flows.discovery import BILLING_API, READERS
 from ecgrid_flows.errors import BillingError, Incomplete, SettingsError, Unreachable
 from ecgrid_flows.governor import Governor
 from ecgrid_flows.journal import Arguments, Journal, Place, RawAnswer
-from ecgrid_flows.land import NOT_ROUNDED
 from ecgrid_flows.plan import Asked, keys_of, pair_bit
 from ecgrid_flows.progress import Counters, Flight
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import SetAside, Store
 from ecgrid_transforms.calls import FAULT, LINE, NO_LINE
-from ecgrid_transforms.line_items import misfit
 from ecgrid_transforms.model import Account, Key
 from ecgrid_transforms.period import month_end, month_text, reporting_month_text
 from ecgrid_transforms.schemas import DATASET_FEEDS
@@ -50,6 +49,8 @@ _ANSWERS = (
     errors.NotImplementedByService,
     errors.NotOnPriceList,
     errors.UnknownFault,
+    errors.ValueOutOfRange,
+    errors.MissingElement,
 )
 #: The codes of those that leave a key without a line: the answer is a refusal.
 ANSWERED_FAULTS = frozenset(kind.code for kind in _ANSWERS) - {errors.NotOnPriceList.code}
@@ -282,7 +283,7 @@ class Puller:
         """
         try:
             if raw.FEED_OF[answer.operation] not in DATASET_FEEDS:
-                READERS[answer.operation](answer.body)
+                READERS[answer.operation](answer.body, [])
         except errors.ECGridError as error:
             error.answer, error.attempts = answer, answer.attempts
             return raw.failed(answer.operation, answer.api_version, arguments, error, is_usable=False)
@@ -506,13 +507,8 @@ class Puller:
             line = decode.line_item(answer.body)
         except errors.ECGridError as error:
             error.answer, error.attempts = answer, answer.attempts
-            return raw.failed(LINE_OPERATION, BILLING_API, arguments, error, is_usable=False, outcome=FAULT)
-        found = raw.answered(answer, arguments, NO_LINE if line is None else LINE)
-        if line is not None and (name := misfit(line)) is not None:
-            self.journal.record(key.reporting_month, found)
-            self.journal.flush()
-            raise Incomplete(f"{key}: {name} {NOT_ROUNDED}")
-        return found
+            return raw.failed(LINE_OPERATION, BILLING_API, arguments, error, is_usable=is_answer(error), outcome=FAULT)
+        return raw.answered(answer, arguments, NO_LINE if line is None else LINE)
 
     def _when_durable(self, batch: Batch, key: Key, answer: RawAnswer) -> Callable[[], None]:
         def durable() -> None:

@@ -171,6 +171,8 @@ class Run:
             answer = self.puller.ask(scope.month, discovery.BILLING_API, "InvoiceCalculate", arguments)
             invoice = None if answer.fault_code else decode.invoice(answer.body)
             for line in invoice.line_items if invoice else ():
+                if line.system_id is None:
+                    continue
                 account = mailboxes.get(line.system_id)
                 if line.system_object == "Network":
                     account = Account(line.system_id, 0)
