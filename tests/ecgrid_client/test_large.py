@@ -25,7 +25,7 @@ COUNT = LARGE // len(ITEM) + 100
 def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same bounds, set lower: what counts is which side of them an answer is on."""
     monkeypatch.setattr("ecgrid_client.decode.LARGE", LARGE)
-    monkeypatch.setattr("ecgrid_client.client.LARGE", LARGE)
+    monkeypatch.setattr("ecgrid_client.judging.LARGE", LARGE)
     monkeypatch.setattr("ecgrid_client.markup.LARGEST_TREE", 3 * LARGE)
 
 
@@ -88,6 +88,16 @@ def test_the_client_looks_at_large_answers_too(server: Server) -> None:
         assert len(decode.mailboxes(answer.body)) == COUNT
         server.script = [Told(body[:-300]), soap("MailboxListEx")]
         assert client.ask("v3.2", "MailboxListEx", {"NetworkID": 4440}).attempts == 2
+
+
+def test_a_large_list_of_another_network_is_refused(server: Server) -> None:
+    """Every mailbox of MailboxListEx names the network that was requested."""
+    with server.client(credentials=Credentials(api_key="0f8fad5b-d9cb-469f-a165-70867728950e")) as client:
+        server.script = [Told(many(COUNT)), soap("MailboxListEx")]
+        assert client.ask("v3.2", "MailboxListEx", {"NetworkID": 4443}).attempts == 2
+    body = many(COUNT)
+    assert large.check(body, "MailboxListEx", (), ("NetworkID", 2)) == ["4440"] * COUNT
+    assert large.check(body, "MailboxListEx", (), ("NetworkID", 1)) == []
 
 
 @pytest.mark.parametrize(

@@ -24,15 +24,13 @@ from pulling import (
 )
 
 from ecgrid_client import RetryPolicy
-from ecgrid_client.errors import AccessDenied
-from ecgrid_client.faults import error_of_status
 from ecgrid_flows import journal, tasks
 from ecgrid_flows.errors import ExitStatus, Incomplete, SettingsError, Unreachable
 from ecgrid_flows.governor import Governor
 from ecgrid_flows.journal import RawAnswer
 from ecgrid_flows.lake import Lake
 from ecgrid_flows.plan import PAIRS, Asked, keys_of, ladder_pairs, numbers, pair_bit
-from ecgrid_flows.pull import CLOCK_SKEW, LINE_OPERATION, Batch, is_answer
+from ecgrid_flows.pull import CLOCK_SKEW, LINE_OPERATION, Batch
 from ecgrid_flows.settings import Secret
 from ecgrid_flows.store import LocalStore
 from ecgrid_sandbox import Sandbox, SpawnedSandbox, Trouble, World, spawn
@@ -541,14 +539,3 @@ def test_a_fault_without_a_code_is_the_answer_to_a_void_pair_alone(body: bytes, 
         )
         batch.returned(key, answer)
     assert (batch.tally.calls, batch.tally.missing_calls) == (2, missing)
-
-
-def test_a_refusal_by_the_service_is_an_answer_and_one_by_a_gateway_is_none() -> None:
-    denied = (
-        (WIRE / "v3.2-fault-session.soap11.response.xml").read_bytes().replace(b">Authentication<", b">AccessDenied<")
-    )
-    told = error_of_status(500, "text/xml", denied, "a call", retry_after_s=None)
-    page = error_of_status(403, "text/html", b"<html>Forbidden</html>", "a call", retry_after_s=None)
-    assert isinstance(told, AccessDenied)
-    assert isinstance(page, AccessDenied)
-    assert (is_answer(told), is_answer(page)) == (True, False)
