@@ -451,14 +451,40 @@ def _month_of(text: str | None) -> date | None:
 
 
 def _dataset_tables(store: Store, feed: str, landed: Landed) -> Iterator[pa.Table]:
-    """The tables of a DataSet feed, those of one shape together."""
+    """The tables of a DataSet feed, those of one shape together, all with the columns of all."""
     tables: list[tuple[str, pa.Table]] = []
     for answer, found in _latest_read(store, feed, landed):
         for name, own in found.items():
             table = _with_origin(FEEDS[feed], landed.month, answer, name, own)
             tables.append((f"{name}\n{table.schema.to_string()}", table))
-    for _, table in sorted(tables, key=lambda pair: pair[0]):
-        yield table
+    several = [table for _, table in sorted(tables, key=lambda pair: pair[0])]
+    fields = {field_.name: field_ for table in reversed(several) for field_ in table.schema}
+    names = dict.fromkeys(name for table in several for name in table.column_names)
+    columns = {name: _as_one_type([table[name] for table in several if name in table.column_names]) for name in names}
+    schema = pa.schema([fields[name].with_type(columns[name][0].type).with_nullable(True) for name in names])
+    for table in several:
+        yield pa.Table.from_arrays(
+            [
+                columns[name].pop(0)
+                if name in table.column_names
+                else pa.nulls(table.num_rows, schema.field(name).type)
+                for name in names
+            ],
+            schema=schema,
+        )
+
+
+def _as_one_type(columns: list[pa.ChunkedArray]) -> list[pa.ChunkedArray]:
+    """The columns of one name in the narrowest type that holds all their values; text where there is none."""
+    types = list(dict.fromkeys(column.type for column in columns))
+    if len(types) == 1:
+        return columns
+    try:
+        several = [pa.schema([("column", kind)]) for kind in types]
+        wider = pa.unify_schemas(several, promote_options="permissive").field(0).type
+        return [column.cast(pa.string() if pa.types.is_floating(wider) else wider) for column in columns]
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        return [column.cast(pa.string()) for column in columns]
 
 
 def _with_origin(schema: pa.Schema, month: date, answer: RawAnswer, name: str, table: pa.Table) -> pa.Table:
