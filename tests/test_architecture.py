@@ -25,7 +25,13 @@ ALLOWED = {
 SANDBOX_MAY_SHARE = {"ecgrid_transforms.money", "ecgrid_transforms.period"}
 #: library -> the modules (package-relative, without .py) that may import it
 ROOMS = {
-    "prefect": {"ecgrid_flows/monthly", "ecgrid_flows/tasks", "ecgrid_flows/deployments"},
+    "prefect": {
+        "ecgrid_flows/monthly",
+        "ecgrid_flows/tasks",
+        "ecgrid_flows/deployments",
+        "ecgrid_flows/artifacts",
+        "ecgrid_flows/serving",
+    },
     "zeep": {"ecgrid_client"},
     "duckdb": {"ecgrid_flows/warehouse", "ecgrid_flows/export"},
     "starlette": {"ecgrid_sandbox"},

@@ -9,13 +9,9 @@ from ecgrid_client.markup import Branch, Element, is_nil, local_name, read_strea
 T = TypeVar("T")
 
 
-def check(body: bytes, operation: str, roots: tuple[str, ...], wanted: tuple[str, int] | None = None) -> list[str]:
-    """What `decode.result` checks: a whole document that holds one answer of the operation.
-
-    Gives the texts of the element that is `wanted`, by its name and how deep it stands below the result.
-    """
-    found: list[str] = read_stream(body, lambda: _Outline(operation, roots, wanted))
-    return found
+def check(body: bytes, operation: str, roots: tuple[str, ...]) -> None:
+    """What `decode.result` checks: a whole document that holds one answer of the operation."""
+    read_stream(body, lambda: _Outline(operation, roots))
 
 
 def items(body: bytes, item: str, make: Callable[[Element], T]) -> list[T] | None:
@@ -27,12 +23,9 @@ def items(body: bytes, item: str, make: Callable[[Element], T]) -> list[T] | Non
 class _Outline:
     """Knows how a document has to begin, down to the result; the parser finds out whether it ends."""
 
-    def __init__(self, operation: str | None, roots: tuple[str, ...], wanted: tuple[str, int] | None = None) -> None:
+    def __init__(self, operation: str | None, roots: tuple[str, ...]) -> None:
         self._operation = operation
         self._roots = roots
-        self._wanted = wanted
-        self._found: list[str] = []
-        self._is_inside = False
         self._path: list[str] = []
         self._seen: set[tuple[str, ...]] = set()
         self.depth = 0
@@ -40,9 +33,6 @@ class _Outline:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         self.depth += 1
-        if self._wanted is not None and self.result_depth and self.depth == self.result_depth + self._wanted[1]:
-            self._is_inside = local_name(tag) == self._wanted[0]
-            self._found += [""] if self._is_inside else []
         if self.depth > 4 or (self.result_depth == 1 and self.depth > 1):
             return
         del self._path[self.depth - 1 :]
@@ -71,14 +61,12 @@ class _Outline:
 
     def end(self, tag: str) -> None:
         self.depth -= 1
-        self._is_inside = False
 
     def data(self, text: str) -> None:
-        if self._is_inside:
-            self._found[-1] += text
+        """Text is no concern here."""
 
     def close(self) -> Any:
-        return [text.strip() for text in self._found]
+        """Nothing is kept."""
 
 
 class _Items(_Outline, Generic[T]):

@@ -11,11 +11,15 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ecgrid_flows import lease
 from ecgrid_flows.errors import DataDirectoryHeld
 from ecgrid_flows.store import LOCK_FILE, LocalStore, Store, disk_errors
 from ecgrid_flows.store_s3 import S3Store
+
+#: Held by `serve` for as long as it runs, beside the lock that each run takes.
+SERVE_LOCK_FILE = ".serve.lock"
 
 
 @contextmanager
@@ -31,21 +35,38 @@ def held(store: Store, purpose: str) -> Iterator[None]:
 
 
 @contextmanager
+def served(folder: Path) -> Iterator[None]:
+    """Be the one process of this machine that serves the schedule of a data directory; runs may go on meanwhile.
+
+    `folder` is the data directory, or the local cache of a remote one. Raises `DataDirectoryHeld`.
+    """
+    with disk_errors(str(folder)):
+        folder.mkdir(parents=True, exist_ok=True)
+    with _flocked(str(folder / SERVE_LOCK_FILE), "serve", f"the schedule of {folder} is served already"):
+        yield
+
+
+@contextmanager
 def _folder_held(store: LocalStore, purpose: str) -> Iterator[None]:
-    path = store.uri(LOCK_FILE)
+    with _flocked(store.uri(LOCK_FILE), purpose, f"{store.root} is held"):
+        store.drop_half_written()
+        yield
+
+
+@contextmanager
+def _flocked(path: str, purpose: str, refusal: str) -> Iterator[None]:
     with disk_errors(path):
-        # Never unlinked: two runs must always meet at the same file.
+        # Never unlinked: two processes must always meet at the same file.
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise DataDirectoryHeld(
-                f"{store.root} is held by {_holder(handle)}: wait for it to end, or use another --data-dir"
+                f"{refusal} by {_holder(handle)}: wait for it to end, or use another --data-dir"
             ) from None
         with disk_errors(path):
             _say(handle, purpose)
-        store.drop_half_written()
         try:
             yield
         finally:

@@ -85,6 +85,7 @@ class Settings:
     cron_monthly: str = due.MONTHLY
     cron_nightly: str = due.NIGHTLY
     report_url: str | None = None
+    is_sandbox: bool = False
     wsdl_v2: WsdlSource = "own"
     wsdl_v3: WsdlSource = "own"
     wsdl_v4: WsdlSource = "own"
@@ -136,6 +137,7 @@ class Settings:
             cron_monthly=_cron(found, "ECGRID_CRON_MONTHLY", due.MONTHLY),
             cron_nightly=_cron(found, "ECGRID_CRON_NIGHTLY", due.NIGHTLY),
             report_url=_report_url(found),
+            is_sandbox=_one_of(found, "ECGRID_SANDBOX", ("0", "1"), "0") == "1",
             wsdl_v2=_wsdl(found, "ECGRID_WSDL_V2"),
             wsdl_v3=_wsdl(found, "ECGRID_WSDL_V3"),
             wsdl_v4=_wsdl(found, "ECGRID_WSDL_V4"),

@@ -1,4 +1,4 @@
-"""The schedule without a server: what is due, how it ends, and that both ways to deploy say the same.
+"""The schedule without a server: what is owed, how it is recorded, and that both ways to deploy say the same.
 
 Prefect takes seconds to load, in every process that collects tests: it is loaded by the tests that run it.
 """
@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from ecgrid_flows import schedule
+from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.runs import MonthDone
 from ecgrid_flows.settings import Settings
+from ecgrid_flows.store import LocalStore
 from ecgrid_transforms.money import Decimal
 
 ROOT = Path(__file__).parents[2]
@@ -23,39 +26,54 @@ def deployments() -> Any:
     return deployments
 
 
+@pytest.fixture(scope="module")
+def artifacts() -> Any:
+    from ecgrid_flows import artifacts
+
+    return artifacts
+
+
 def test_prefect_yaml_is_what_serve_serves(deployments: Any) -> None:
-    """Written anew by: python -c 'from ecgrid_flows.deployments import prefect_yaml; print(prefect_yaml(), end="")'."""
+    """Written anew by: python -m ecgrid_flows.deployments > prefect.yaml."""
     assert (ROOT / "prefect.yaml").read_text(encoding="utf-8") == deployments.prefect_yaml()
+
+
+def test_prefect_yaml_takes_the_crons_of_the_settings_and_no_limit_that_a_dead_run_could_hold(deployments: Any) -> None:
+    text = deployments.prefect_yaml("5 7 3 * *", "0 1 * * *")
+    assert text.count("cron:") == 2
+    assert "cron: '5 7 3 * *'" in text
+    assert "cron: '0 1 * * *'" in text
+    assert "concurrency_limit" not in text
 
 
 def test_each_deployment_is_found_by_its_module(deployments: Any) -> None:
     from prefect.flows import load_flow_from_entrypoint
 
-    assert [one.name for one in deployments.DEPLOYMENTS] == ["monthly", "open-month", "range"]
-    for one in deployments.DEPLOYMENTS:
+    assert [one.name for one in deployments.deployments()] == ["monthly", "open-month", "range"]
+    for one in deployments.deployments():
         assert load_flow_from_entrypoint(one.entrypoint).name == one.flow.name
 
 
-def exported(folder: Path, *months: str) -> Settings:
-    for month in months:
-        (folder / "exports" / month).mkdir(parents=True)
-        (folder / "exports" / month / "manifest.json").write_text("{}")
-    return Settings(data_dir=str(folder))
+def test_what_a_data_directory_owes_is_read_from_its_exports_and_its_record(tmp_path: Path) -> None:
+    store, settings = LocalStore(tmp_path), Settings(data_dir=str(tmp_path))
+    now = datetime(2026, 11, 28, tzinfo=UTC)
+    assert schedule.owed(settings, store, now) == []
+    begun = schedule.begin(store, datetime(2026, 10, 15, tzinfo=UTC))
+    assert schedule.begin(store, now) == begun  # it stays as it was first recorded
+    assert [one.month for one in schedule.owed(settings, store, now)] == [date(2026, 10, 1)]
+    for month in ("2026-07", "2026-10", "2026-08-provisional", "2026-09/nested"):
+        (tmp_path / "exports" / month).mkdir(parents=True)
+        (tmp_path / "exports" / month / "manifest.json").write_text("{}")
+    (tmp_path / "exports/2026-08").mkdir()  # begun, and not whole
+    assert [one.month for one in schedule.owed(settings, store, now)] == [date(2026, 8, 1), date(2026, 9, 1)]
 
 
-@pytest.mark.parametrize(
-    ("there", "due"),
-    [
-        ((), []),  # a new data directory owes nothing
-        (("2026-09",), []),
-        (("2026-07",), ["2026-08", "2026-09"]),
-        (("2026-07", "2026-09"), ["2026-08"]),
-        (("2026-05",), []),  # longer ago than it looks back
-    ],
-)
-def test_a_missed_month_is_caught_up(deployments: Any, tmp_path: Path, there: tuple[str, ...], due: list[str]) -> None:
-    settings = exported(tmp_path, *there)
-    assert [f"{month:%Y-%m}" for month in deployments.missed(settings, date(2026, 10, 1), 3)] == due
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": "../../x", "since": "2026-10-15T00:00:00+00:00"}',
+                                  '{"name": "0123abcd", "since": "2026-10-15T00:00:00"}'])  # fmt: skip
+def test_a_damaged_record_of_the_schedule_is_a_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "schedule.json").write_text(text)
+    with pytest.raises(SettingsError, match=r"schedule\.json is damaged: delete it"):
+        schedule.read(LocalStore(tmp_path))
 
 
 def test_the_open_month_is_the_one_that_runs_in_utc(deployments: Any) -> None:
@@ -63,12 +81,21 @@ def test_the_open_month_is_the_one_that_runs_in_utc(deployments: Any) -> None:
     assert deployments.open_month(datetime(2026, 12, 1, tzinfo=UTC)) == date(2026, 12, 1)
 
 
-def test_the_summary_is_text_from_decimals_and_owns_up_to_invented_data(deployments: Any) -> None:
+def test_the_summary_is_text_from_decimals_and_owns_up_to_invented_data(artifacts: Any) -> None:
     done = MonthDone(date(2026, 10, 1), accounts=2, lines=3, amount=Decimal("1234.5"), findings={"wrong_tier": 1},
                      errors_found=1, at_stake=Decimal("0.1"))  # fmt: skip
-    text = deployments.summary(done, invented=True)
-    assert "| Amount billed | 1,234.50 |" in text
-    assert "| Money at stake | 0.10 |" in text
+    text = artifacts.summary(done, Decimal("0.1"), "USD", invented=True)
+    assert "| Amount billed | 1,234.50 USD |" in text
+    assert "| Money at stake | 0.10 USD |" in text
+    assert "| Disputed | 0.10 USD |" in text
     assert "- Priced by the wrong tier: 1" in text
     assert "Invented data" in text
-    assert "Invented data" not in deployments.summary(done, invented=False)
+    without = artifacts.summary(done, Decimal("0"), None, invented=False)
+    assert "| Amount billed | 1,234.50 |" in without
+    assert "Invented data" not in without
+
+
+def test_what_is_disputed_never_nets_against_what_was_billed_too_little(artifacts: Any) -> None:
+    found = [("disputed", Decimal("10.05")), ("disputed", Decimal("-4")), ("open", Decimal("100")), ("disputed", None),
+             ("accepted", Decimal("7")), ("disputed", Decimal("0.95"))]  # fmt: skip
+    assert artifacts.positive_disputed(found) == Decimal("11")

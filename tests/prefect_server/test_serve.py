@@ -1,87 +1,53 @@
-"""`ecgrid-billing serve` for real: a Prefect server of its own, a deployment run through it against the sandbox."""
+"""`ecgrid-billing serve` with a Prefect server that is set up, beside a work pool's deployments and a worker."""
 
-import csv
 import http.server
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from living import (
+    BILLING,
+    BIN,
+    WORLD,
+    Api,
+    Process,
+    environment,
+    few_accounts,
+    next_minute,
+    prefect_server,
+    running,
+    serve,
+    until,
+)
 
-from ecgrid_sandbox import SpawnedSandbox, World, spawn
+from ecgrid_flows.errors import ExitStatus
+from ecgrid_sandbox import SpawnedSandbox, spawn
 from ecgrid_transforms.period import month_text
 
-BILLING = Path(sys.executable).parent / "ecgrid-billing"
-TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-WORLD = World.shipped()
+MONTH = month_text(WORLD.last_month)
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @dataclass
-class Serving:
-    """A schedule that runs, and the API of the Prefect server beside it."""
+class Served:
+    """A schedule that runs, and the API that it is reported to."""
 
-    address: str
-    data_dir: Path
-    home: Path
-    process: "subprocess.Popen[str]"
+    api: Api
+    process: Process
+    folder: Path
+    environment: dict[str, str]
 
-    def ask(self, path: str, body: object = None, method: str | None = None) -> Any:
-        request = urllib.request.Request(
-            f"{self.address}{path}",
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-            method=method or ("GET" if body is None else "POST"),
-        )
-        for pause in (1, 2, 4, 8, None):
-            try:
-                with urllib.request.urlopen(request, timeout=60) as answer:
-                    text = answer.read()
-                return json.loads(text) if text else None
-            except urllib.error.HTTPError as error:
-                if error.code != 503 or pause is None:  # its SQLite is busy for a moment
-                    raise
-                time.sleep(pause)
-        raise AssertionError("unreachable")
-
-    def deployments(self) -> dict[str, Any]:
-        return {one["name"]: one for one in self.ask("/deployments/filter", {})}
-
-    def run(self, deployment: str, **parameters: object) -> dict[str, Any]:
-        """Start a deployment and wait for the end of its run."""
-        started = self.ask(
-            f"/deployments/{self.deployments()[deployment]['id']}/create_flow_run",
-            {"parameters": parameters, "state": {"type": "SCHEDULED"}},
-        )
-        until = time.monotonic() + 240
-        while time.monotonic() < until:
-            found: dict[str, Any] = self.ask(f"/flow_runs/{started['id']}")
-            if found["state_type"] in TERMINAL:
-                return found
-            assert self.process.poll() is None, "serve ended"
-            time.sleep(1)
-        raise AssertionError(f"the run did not end: {found['state']}")
-
-    def keep(self, block: str, secret: str) -> None:
-        """Make a Prefect Secret block, as somebody would on its page."""
-        kind = self.ask("/block_types/slug/secret")["id"]
-        schemas = self.ask("/block_schemas/filter", {"block_schemas": {"block_type_id": {"any_": [kind]}}})
-        named = {"name": block, "block_type_id": kind, "block_schema_id": schemas[0]["id"]}
-        self.ask("/block_documents/", {**named, "data": {"value": secret}})
-
-    def artifacts(self) -> dict[str, Any]:
-        return {one["key"]: one for one in self.ask("/artifacts/latest/filter", {}) if one["key"]}
+    @property
+    def data_dir(self) -> Path:
+        return self.folder / "data"
 
 
 @pytest.fixture(scope="module")
@@ -91,115 +57,123 @@ def sandbox() -> Iterator[SpawnedSandbox]:
 
 
 @pytest.fixture(scope="module")
-def serving(sandbox: SpawnedSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+def served(sandbox: SpawnedSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The schedule over six accounts of the shipped world; its credentials are in a Secret block alone."""
-    folder = tmp_path_factory.mktemp("serving")
-    few = folder / "accounts.csv"
-    with few.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["network_id", "mailbox_id"])
-        writer.writerows(sorted((network, box) for network, box, *_ in WORLD.accounts)[:6])
-    clean = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("ECGRID_", "PREFECT_")) and not name.lower().endswith("_proxy")
-    }
-    environment = {
-        **clean,
+    folder = tmp_path_factory.mktemp("served")
+    variables = environment(
+        folder,
         **{name: value for name, value in sandbox.settings().items() if name.endswith("_URL")},
-        "ECGRID_ACCOUNTS": str(few),
-        "PREFECT_HOME": str(folder / "prefect"),
-        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    }
-    process = subprocess.Popen(
-        [str(BILLING), "serve", "--port", "0", "--data-dir", str(folder / "data"), "--json"],
-        env=environment,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
+        ECGRID_ACCOUNTS=str(few_accounts(folder)),
+        ECGRID_CURRENCY="USD",
+        ECGRID_REPORT_URL="https://files.example.com/reports/",
     )
-    try:
-        assert process.stdout is not None
-        text = ""
-        while not text.endswith("}\n"):
-            line = process.stdout.readline()
-            assert line, "serve ended at once"
-            text += line
-        made = Serving(json.loads(text)["prefect_api_url"], folder / "data", folder / "prefect", process)
-        until = time.monotonic() + 90
-        while set(made.deployments()) != {"monthly", "open-month", "range"}:
-            assert time.monotonic() < until, "the deployments never came"
-            time.sleep(0.5)
-        made.keep("ecgrid-api-key", sandbox.api_key)
-        yield made
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+    with prefect_server(folder, variables) as api:
+        api.keep("ecgrid-api-key", sandbox.api_key)
+        variables["PREFECT_API_URL"] = api.address
+        # What a work pool runs is deployed first: nothing that `serve` does may touch it.
+        for command in (["work-pool", "create", "ecgrid-billing", "--type", "process"], ["deploy", "--all"]):
+            deployed_by(folder, variables, command)
+        with serve(folder, variables, "--data-dir", str(folder / "data")) as (process, _):
+            yield Served(api, process, folder, variables)
 
 
-def test_the_three_deployments_stand_with_their_schedules_in_utc(serving: Serving) -> None:
+def deployed_by(folder: Path, variables: dict[str, str], command: list[str]) -> None:
+    """`prefect …` over the schedule of this environment's settings."""
+    written = subprocess.run(
+        [sys.executable, "-m", "ecgrid_flows.deployments"],
+        env=variables,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=240,
+    )
+    (folder / "prefect.yaml").write_text(written.stdout, encoding="utf-8")
+    done = subprocess.run(
+        [str(BIN / "prefect"), "--no-prompt", *command],
+        env=variables,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_three_deployments_have_the_data_directorys_name_and_their_schedules_in_utc(served: Served) -> None:
+    name = json.loads((served.data_dir / "schedule.json").read_text(encoding="utf-8"))["name"]
     schedules = {
-        name: [(one["schedule"]["cron"], one["schedule"]["timezone"] or "UTC") for one in deployment["schedules"]]
-        for name, deployment in serving.deployments().items()
+        found: [(one["schedule"]["cron"], one["schedule"]["timezone"] or "UTC") for one in deployment["schedules"]]
+        for found, deployment in served.api.deployments().items()
+        if found.startswith("serve-")
     }
     assert schedules == {
-        "monthly": [("0 6 2 * *", "UTC")],
-        "open-month": [("30 3 * * *", "UTC")],
-        "range": [],
+        f"serve-monthly-{name}": [("0 6 2 * *", "UTC")],
+        f"serve-open-month-{name}": [("30 3 * * *", "UTC")],
+        f"serve-range-{name}": [],
     }
 
 
 @pytest.fixture(scope="module")
-def billed(serving: Serving) -> dict[str, Any]:
-    return serving.run("monthly", month=month_text(WORLD.last_month))
+def billed(served: Served) -> dict[str, Any]:
+    run: dict[str, Any] = served.api.run(served.api.named("serve-monthly"), served.process, month=MONTH)
+    return run
 
 
-def test_a_month_runs_through_the_server_end_to_end(serving: Serving, billed: dict[str, Any]) -> None:
-    month = month_text(WORLD.last_month)
+def test_a_month_runs_through_the_server_end_to_end(served: Served, billed: dict[str, Any]) -> None:
     assert billed["state_type"] == "COMPLETED", billed["state"]
-    assert billed["name"] == f"bill {month}"
-    assert (serving.data_dir / "exports" / month / "manifest.json").is_file()
-    assert (serving.data_dir / "reports" / month / "reconcile_month.html").is_file()
-    found = json.loads((serving.data_dir / "exports" / month / "manifest.json").read_text(encoding="utf-8"))
-    assert found
+    assert billed["name"] == f"bill {MONTH}"
+    assert (served.data_dir / "exports" / MONTH / "manifest.json").is_file()
+    assert (served.data_dir / "reports" / MONTH / "reconcile_month.html").is_file()
 
 
-def test_it_leaves_a_summary_a_table_and_a_link(serving: Serving, billed: dict[str, Any]) -> None:
-    month = month_text(WORLD.last_month)
-    artifacts = serving.artifacts()
-    assert {f"summary-{month}", f"findings-{month}", f"report-{month}"} <= artifacts.keys()
-    assert f"# Bill {month}" in artifacts[f"summary-{month}"]["data"]
-    assert "| Accounts | 6 |" in artifacts[f"summary-{month}"]["data"]
-    rows = json.loads(artifacts[f"findings-{month}"]["data"])
+def test_it_leaves_a_summary_a_table_and_a_link(served: Served, billed: dict[str, Any]) -> None:
+    artifacts = served.api.artifacts()
+    summary = artifacts[f"summary-{MONTH}"]["data"]
+    assert f"# Bill {MONTH}" in summary
+    assert "| Accounts | 6 |" in summary
+    assert "| Disputed | 0.00 USD |" in summary
+    rows = json.loads(artifacts[f"findings-{MONTH}"]["data"])
     assert all(set(row) >= {"severity", "what", "account", "difference", "explanation"} for row in rows)
-    assert "reconcile_month.html" in artifacts[f"report-{month}"]["data"]
-    progress = [one for one in serving.ask("/artifacts/filter", {}) if one["type"] == "progress"]
+    assert f"https://files.example.com/reports/{MONTH}/reconcile_month.html" in artifacts[f"report-{MONTH}"]["data"]
+    progress = [one for one in served.api.ask("/artifacts/filter", {}) if one["type"] == "progress"]
     assert [one["data"] for one in progress] == [100]
 
 
+def test_the_log_has_no_line_per_task(served: Served, billed: dict[str, Any]) -> None:
+    """The six accounts are six tasks; the steps beside them are few."""
+    tasks = served.api.ask("/task_runs/filter", {"flow_runs": {"name": {"any_": [f"billing {MONTH}"]}}})
+    assert sum(one["name"].startswith("pull-accounts") for one in tasks) >= 6
+    for place in (served.api.log(billed), served.process.stderr.splitlines()):
+        assert [line for line in place if "pull-accounts" in line] == []
+
+
 def test_no_secret_reaches_the_server_or_the_data_directory(
-    serving: Serving, billed: dict[str, Any], sandbox: SpawnedSandbox
+    served: Served, billed: dict[str, Any], sandbox: SpawnedSandbox
 ) -> None:
-    assert billed["parameters"].keys() <= {"month", "catch_up", "data_dir"}
+    assert billed["parameters"].keys() <= {"month", "data_dir"}
     secrets = [text.encode() for text in (sandbox.password, sandbox.api_key)]
     guilty = [
         path
-        for folder in (serving.home, serving.data_dir)
-        for path in folder.rglob("*")
+        for path in served.folder.rglob("*")
         if path.is_file() and any(secret in path.read_bytes() for secret in secrets)
     ]
     assert guilty == []
 
 
-def test_a_bad_month_fails_as_a_setting_and_tells_somebody(serving: Serving) -> None:
+@pytest.mark.parametrize(
+    ("first", "last", "told"),
+    [("2026-13", "2026-10", "'2026-13' is not a month"), ("2026-10", "2026-08", "is after last, 2026-08: swap them")],
+)
+def test_a_wrong_month_in_a_range_is_a_state_and_a_sentence(served: Served, first: str, last: str, told: str) -> None:
+    failed = served.api.run(served.api.named("serve-range"), served.process, first=first, last=last)
+    assert (failed["state_type"], failed["state"]["name"]) == ("FAILED", "Settings")
+    assert told in failed["state"]["message"]
+    assert [line for line in served.api.log(failed) if "Traceback" in line] == []
+
+
+def test_a_bad_month_fails_as_a_setting_and_tells_somebody(served: Served) -> None:
     """The automation of the README, tried: a failed run is posted to a webhook."""
     heard: list[bytes] = []
 
@@ -217,22 +191,101 @@ def test_a_bad_month_fails_as_a_setting_and_tells_somebody(serving: Serving) -> 
         script = Path(__file__).parents[2] / "flows/notify.py"
         made = subprocess.run(
             [sys.executable, str(script), f"http://127.0.0.1:{ear.server_port}/billing"],
-            env={**os.environ, "PREFECT_API_URL": serving.address, "PREFECT_HOME": str(serving.home)},
+            env={
+                **os.environ,
+                "PREFECT_API_URL": served.api.address,
+                "PREFECT_HOME": served.environment["PREFECT_HOME"],
+            },
             capture_output=True,
             text=True,
             timeout=90,
             check=False,
         )
         assert made.returncode == 0, made.stderr
-        failed = serving.run("monthly", month="2026-13")
+        failed = served.api.run(served.api.named("serve-monthly"), served.process, month="2026-13")
         assert failed["state_type"] == "FAILED"
         assert failed["state"]["name"] == "Settings"
         assert "2026-13" in failed["state"]["message"]
-        until = time.monotonic() + 60
-        while not heard and time.monotonic() < until:
-            time.sleep(0.5)
+        until(lambda: heard, "the post to the webhook", served.process)
     finally:
         ear.shutdown()
         ear.server_close()
-    assert heard, "nobody was told"
     assert b"Settings" in heard[0]
+
+
+def test_a_second_serve_of_the_data_directory_is_refused(served: Served) -> None:
+    again = [str(BILLING), "serve", "--data-dir", str(served.data_dir)]
+    with running(again, served.folder, served.environment, "again") as process:
+        assert process.ended() == ExitStatus.HELD
+        assert f"is served already by `serve`, process {served.process.popen.pid}" in process.stderr
+
+
+def test_a_run_beside_another_is_held_off_by_the_lock(served: Served) -> None:
+    """Whatever Prefect allows at once, the data directory allows one run."""
+    held = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(served.data_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert held.stdout is not None
+        assert held.stdout.readline() == "held\n"
+        failed = served.api.run(served.api.named("serve-monthly"), served.process, month=MONTH)
+        assert (failed["state_type"], failed["state"]["name"]) == ("FAILED", "Held")
+        assert f"process {held.pid}" in failed["state"]["message"]
+    finally:
+        held.communicate("\n", timeout=60)
+
+
+_HOLD = """
+import sys
+from ecgrid_flows.lock import held
+from ecgrid_flows.store import LocalStore
+with held(LocalStore(sys.argv[1]), "test"):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_worker_runs_what_the_scheduler_makes_past_a_run_left_pending_by_a_killed_one(
+    served: Served, billed: dict[str, Any]
+) -> None:
+    """`prefect.yaml`, a process work pool and a worker. A PENDING run is what a worker leaves when it is killed."""
+    api = served.api
+    left = api.start(api.deployments()["monthly"])
+    api.ask(f"/flow_runs/{left['id']}/set_state", {"state": {"type": "PENDING"}, "force": True})
+    variables = {
+        **served.environment,
+        "ECGRID_CRON_MONTHLY": next_minute(beyond_s=45),
+        "ECGRID_DATA_DIR": str(served.folder / "pool"),
+    }
+    worker = [str(BIN / "prefect"), "worker", "start", "--pool", "ecgrid-billing", "--limit", "1"]
+    with running(worker, served.folder, variables, "worker") as process:
+        deployed_by(served.folder, variables, ["deploy", "--all"])
+        monthly = api.deployments()["monthly"]
+        run = api.ended_run(monthly, lambda one: one["auto_scheduled"], process)
+        assert run["state_type"] == "COMPLETED", run["state"]
+        exports = served.folder / "pool" / "exports" / MONTH
+        assert (exports / "manifest.json").is_file()
+        assert (served.folder / "pool" / "reports" / MONTH / "reconcile_month.html").is_file()
+        assert next(one for one in api.runs(monthly) if one["id"] == left["id"])["state_type"] == "PENDING"
+
+
+def test_sigterm_pauses_and_deletes_nothing(served: Served, billed: dict[str, Any]) -> None:
+    """Last in this file: it ends the schedule."""
+
+    def scheduled() -> dict[str, list[str]]:
+        return {
+            name: [one["expected_start_time"] for one in served.api.runs(found) if one["state_type"] == "SCHEDULED"]
+            for name, found in served.api.deployments().items()
+        }
+
+    until(lambda: sum(map(bool, scheduled().values())) == 4, "runs of two crons here and in the pool", served.process)
+    before = scheduled()
+    assert served.process.end() == ExitStatus.CLEAN
+    after = served.api.deployments()
+    assert set(after) == set(before)
+    assert len(after) == 6
+    assert [
+        name for name, one in after.items() if one["paused"] or not all(s["active"] for s in one["schedules"])
+    ] == []
+    for name, times in before.items():
+        assert set(times) <= set(scheduled()[name]), name

@@ -1,35 +1,29 @@
 """`serve`: runs the schedule in this process, with a Prefect server of its own where none is set up."""
 
-import contextlib
-import ctypes
 import os
-import secrets
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from ecgrid_flows.cli import context
 from ecgrid_flows.cli.context import AsJson, DataDir
-from ecgrid_flows.errors import BillingError
-from ecgrid_flows.settings import Settings
+from ecgrid_flows.errors import SettingsError
+from ecgrid_flows.settings import DATA_DIR, SANDBOX_DIR, Settings
 
-SERVER_START_S = 120
+if TYPE_CHECKING:
+    from ecgrid_flows.store import Store
+
 Port = Annotated[int, typer.Option("--port", help="Port of the Prefect server, where one is started (0: a free one).")]
-
-
-_PR_SET_PDEATHSIG = 1
-
-
-class ServerFailed(BillingError):
-    """The Prefect server did not come up."""
+WithSandbox = Annotated[
+    bool, typer.Option("--sandbox", help="Start the built-in sandbox and bill its invented data, in data/sandbox.")
+]
+NO_CREDENTIALS = (
+    "no credentials: set ECGRID_API_KEY, or ECGRID_LOGIN_NAME and ECGRID_PASSWORD; --sandbox serves invented data"
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -37,88 +31,95 @@ def register(app: typer.Typer) -> None:
     app.command()(serve)
 
 
-def serve(port: Port = 4200, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Run the schedule here: the month on the 2nd (UTC), the running month every night, backfills by hand.
+def serve(port: Port = 4200, sandbox: WithSandbox = False, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Run the schedule: each month once it is due, the running month every night, backfills by hand.
 
-    Flow runs are reported to PREFECT_API_URL; without one a Prefect server is started beside, and ended with this.
+    What came due while this was down runs at its start. Flow runs are reported to PREFECT_API_URL; without one a
+    Prefect server is started beside this and ends with it. Status 3 when the server or its scheduler stops.
     """
-    if data_dir:
-        os.environ["ECGRID_DATA_DIR"] = data_dir
-    Settings.load()
-    from ecgrid_flows.deployments import DEPLOYMENTS, api_address, serve_here
+    with _source(sandbox, data_dir) as settings:
+        from ecgrid_flows import logs, schedule, serving
+        from ecgrid_flows.deployments import deployments, with_blocks
+        from ecgrid_flows.lock import served
+        from ecgrid_flows.prefect_process import SERVED_BY
+        from ecgrid_flows.store import open_store
 
-    with prefect_server(api_address(), port) as address:
-        os.environ["PREFECT_API_URL"] = address  # for the processes that the runs are
-        if as_json:
-            context.emit_json({"prefect_api_url": address, "deployments": [one.name for one in DEPLOYMENTS]})
-        else:
-            context.stdout.print(Text(f"Prefect: {address.removesuffix('/api')}"))
-            rows = [(one.name, one.cron or "by hand", one.description) for one in DEPLOYMENTS]
-            context.stdout.print(context.table(None, ("deployment", "cron, UTC", "does"), rows))
-        serve_here(address)
+        logs.attach()
+        set_up = serving.api_address()
+        if set_up is not None:
+            serving.wait_for_api(set_up, _warn)
+        if not settings.has_credentials and set_up is not None:
+            settings = with_blocks(data_dir)
+        if not settings.has_credentials:
+            raise SettingsError(NO_CREDENTIALS)
+        for secret in (settings.api_key, settings.password):
+            logs.hide(secret.reveal() if secret else None)
+        store = open_store(settings)
+        _refuse_other_source(settings, store)
+        with served(settings.local_dir), _prefect(set_up, port, settings) as (address, ended):
+            # for the processes that the runs are
+            os.environ.update(
+                {"ECGRID_DATA_DIR": settings.data_dir, "PREFECT_API_URL": address, SERVED_BY: str(os.getpid())}
+            )
+            of_directory = schedule.begin(store, datetime.now(UTC))
+            names = serving.names(of_directory)
+            if as_json:
+                context.emit_json(
+                    {"prefect_api_url": address, "data_dir": settings.data_dir, "deployments": list(names.values())}
+                )
+            else:
+                context.stdout.print(Text(f"Prefect: {address.removesuffix('/api')}"))
+                context.stdout.print(Text(f"Data directory: {settings.data_dir}"))
+                rows = [
+                    (names[one.name], one.cron or "by hand", one.description)
+                    for one in deployments(settings.cron_monthly, settings.cron_nightly)
+                ]
+                context.stdout.print(context.table(None, ("deployment", "cron, UTC", "does"), rows))
+            serving.run_schedule(settings, store, of_directory, address, ended)
 
 
 @contextmanager
-def prefect_server(set_up: str | None, port: int) -> Iterator[str]:
-    """The address of the Prefect API that is set up; or of a server started here for as long as the block runs."""
-    if set_up:
-        yield set_up
+def _source(sandbox: bool, data_dir: str | None) -> Iterator[Settings]:
+    """The settings; with `sandbox` those of one that runs while the block does, in the environment of the runs too."""
+    settings = Settings.load(data_dir)
+    if not sandbox:
+        yield settings
         return
-    chosen = port or _free_port()
-    address = f"http://127.0.0.1:{chosen}/api"
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(chosen)]
-    quiet = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_LOGGING_LEVEL": "WARNING"}
-    server = subprocess.Popen(  # noqa: S603 - this interpreter, our own words
-        [*command, "--analytics-off"],
-        env={**os.environ, **quiet},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C ends the runs first, then this ends the server
-        preexec_fn=_end_with_parent if sys.platform == "linux" else None,
-    )
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        _wait_until_healthy(server, address)
-        yield address
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        server.terminate()
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()
+    from ecgrid_sandbox import World, spawn
+
+    own_dir = SANDBOX_DIR if data_dir is None and settings.data_dir == DATA_DIR else settings.data_dir
+    _warn(f"--sandbox: every network, price and amount is INVENTED. Data directory: {own_dir}.")
+    with spawn(World.shipped()) as started:
+        os.environ.update(started.settings())
+        os.environ.update(
+            ECGRID_LOGIN_NAME=started.login_name,
+            ECGRID_PASSWORD=started.password,
+            ECGRID_API_KEY=started.api_key,
+            ECGRID_SANDBOX="1",
+        )
+        yield Settings.load(own_dir)
 
 
-def _end_with_parent() -> None:
-    """Have the kernel end this process when the one that started it is gone, `kill -9` included (prctl(2))."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+@contextmanager
+def _prefect(set_up: str | None, port: int, settings: Settings) -> Iterator[tuple[str, Callable[[], str | None]]]:
+    """The address of the Prefect API, and why the server is gone, once one that was started here is."""
+    if set_up is not None:
+        yield set_up, lambda: None
+        return
+    from ecgrid_flows import prefect_process
+
+    with prefect_process.started(port, settings.local_dir / "logs", _warn) as server:
+        yield server.address, server.ended
 
 
-def _wait_until_healthy(server: "subprocess.Popen[bytes]", address: str) -> None:
-    import urllib.error
-    import urllib.request
-
-    until = time.monotonic() + SERVER_START_S
-    while time.monotonic() < until:
-        if server.poll() is not None:
-            raise ServerFailed(
-                f"the Prefect server at {address} ended at once: is its port taken? "
-                "Give --port 0, or set PREFECT_API_URL to a server that runs"
-            )
-        try:
-            with urllib.request.urlopen(f"{address}/health", timeout=2) as answer:  # noqa: S310 - our own loopback
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.25)
-    raise ServerFailed(f"the Prefect server at {address} did not come up in {SERVER_START_S} s: start one yourself "
-                       "(`prefect server start`) and set PREFECT_API_URL")  # fmt: skip
+def _warn(line: str) -> None:
+    context.stderr.print(Text(line))
 
 
-def _free_port() -> int:
-    """A port nobody listens on, below those that outgoing connections are given: none of them takes it meanwhile."""
-    for _ in range(100):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", 20_000 + secrets.randbelow(12_000)))
-            return int(probe.getsockname()[1])
-    raise ServerFailed("no port is free for a Prefect server: start one yourself and set PREFECT_API_URL")
+def _refuse_other_source(settings: Settings, store: "Store") -> None:
+    """Every run would be refused: say so at once. Raises `SettingsError`."""
+    from ecgrid_flows import source
+
+    found, wanted = source.read(store), source.of_settings(settings, is_invented=settings.is_sandbox)
+    if found is not None and not source.fits(found, wanted):
+        raise SettingsError(source.refusal(store, found, wanted))

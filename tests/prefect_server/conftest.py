@@ -1,0 +1,6 @@
+"""Makes `living` importable: real Prefect servers, workers and `serve` as processes."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
