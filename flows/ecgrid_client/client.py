@@ -16,13 +16,12 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Literal, Protocol
 
 import tenacity
 
-from ecgrid_client import decode, large
+from ecgrid_client import decode
 from ecgrid_client.answers import Answer
 from ecgrid_client.endpoints import VERSIONS, Credentials, Endpoints
 from ecgrid_client.envelopes import Envelopes, Request, own_envelopes
@@ -30,14 +29,14 @@ from ecgrid_client.errors import (
     CredentialsRefused,
     ECGridError,
     InvalidArgument,
-    MalformedAnswer,
+    MisdirectedAnswer,
     ServiceUnreachable,
     SessionExpired,
     SettingsError,
     Stopped,
 )
-from ecgrid_client.faults import error_of_fault, error_of_page, error_of_status, soap_fault
-from ecgrid_client.markup import LARGE, parse
+from ecgrid_client.faults import error_of_status
+from ecgrid_client.judging import Stated, judge
 from ecgrid_client.masking import MASKER, SECRET_NAMES, masked_arguments
 from ecgrid_client.operations import BINDINGS, Operation, Service, own_service, read_wsdl
 from ecgrid_client.sessions import Session, SessionKeeper
@@ -51,6 +50,8 @@ _WSDL_BYTES = 16 << 20
 _KEY_LENGTH = 120
 _NO_CREDENTIALS = "no credentials: set ECGRID_API_KEY, or ECGRID_LOGIN_NAME together with ECGRID_PASSWORD"
 _FAULT_BYTES = 100_000
+#: So many answers that may be the one before sent twice are looked into; then, until one was, no more.
+_DOUBTS = 20
 
 
 class Governor(Protocol):
@@ -200,10 +201,16 @@ class ECGridClient:
             raise Stopped("the client was stopped while it waited to ask again")
 
     def _attempt(self, call: "_Call") -> Answer:
-        """One attempt; an expired session is renewed within it, and the call repeated at once."""
+        """One attempt. Within it an expired session is renewed and the call repeated at once; so is one whose answer
+        was another key's, over a new connection."""
         while True:
             try:
                 return self._once(call)
+            except MisdirectedAnswer:
+                if call.was_misdirected or not call.operation.is_repeatable(call.arguments):
+                    raise
+                call.was_misdirected = True
+                continue
             except SessionExpired as error:
                 call.renewals += 1
                 failure = error
@@ -225,16 +232,10 @@ class ECGridClient:
                 session = keeper.renew(call.expired) if call.expired is not None else keeper.current()
                 session_id = session.session_id
             texts = {**texts, "SessionID": session_id}
-        request = call.envelopes.request(call.operation, texts, call.binding)
-        call.sent += 1
-        governor = self._governor
-        if governor is None:
-            answer, failure = self._caller.call(call, request)
-        else:
-            with governor.slot():
-                self._refuse_when_stopped(call)
-                answer, failure = self._caller.call(call, request)
-                governor.observe(failure, call.latency_ms, call.operation.name)
+        answer, failure = self._send(call, texts, call.binding)
+        if failure is not None and failure.is_unconfirmed and call.operation.is_repeatable(call.arguments):
+            _, over_soap = self._send(call, texts, "soap11")
+            failure = over_soap if over_soap is not None and over_soap.fault is not None else failure
         if answer is not None:
             if session is not None and call.operation.name == "Logout":
                 self._keepers[call.api_version].forget(session)
@@ -251,6 +252,19 @@ class ECGridClient:
                     attempts=call.sent,
                 )
         raise failure
+
+    def _send(self, call: "_Call", texts: Mapping[str, str], binding: str) -> tuple[Answer | None, ECGridError | None]:
+        """One request: its answer, or the error that the reply is."""
+        request = call.envelopes.request(call.operation, texts, binding)
+        call.sent += 1
+        governor = self._governor
+        if governor is None:
+            return self._caller.call(call, request, binding)
+        with governor.slot():
+            self._refuse_when_stopped(call)
+            answer, failure = self._caller.call(call, request, binding)
+            governor.observe(failure, call.latency_ms, call.operation.name)
+            return answer, failure
 
     def _refuse_when_stopped(self, call: "_Call") -> None:
         if self._stopped.is_set():
@@ -326,13 +340,10 @@ class ECGridClient:
         """The service's own WSDL as a table, fetched from its address and from nowhere else."""
         url = self.endpoints.url(api_version)
         reply = self._transport.send(url, {}, query="WSDL", max_bytes=_WSDL_BYTES)
+        reply.release()
         if reply.status != 200:
             raise error_of_status(
-                reply.status,
-                reply.content_type,
-                reply.body,
-                f"{api_version} ?WSDL",
-                retry_after_s=_retry_after(reply.retry_after),
+                reply.status, reply.content_type, reply.body, f"{api_version} ?WSDL", retry_after=reply.retry_after
             )
         return read_wsdl(reply.body, api_version, f"{url}?WSDL")
 
@@ -388,6 +399,9 @@ class _Call:
         self.renewals = 0
         self.latency_ms = 0
         self.was_lost = False
+        self.was_misdirected = False
+        #: What the last answer that was another key's was for.
+        self.other: str | None = None
         self.expired: Session | None = None
         self.failure: ECGridError | None = None
 
@@ -395,7 +409,8 @@ class _Call:
     def wants_new_connection(self) -> bool:
         """A kept connection may be dead: a write and a logout have one try, and a lost call would be lost again."""
         name = self.operation.name
-        return self.was_lost or name == "Logout" or not self.operation.is_repeatable(self.arguments)
+        is_doubted = self.was_lost or self.was_misdirected
+        return is_doubted or name == "Logout" or not self.operation.is_repeatable(self.arguments)
 
     @property
     def key(self) -> str:
@@ -427,9 +442,10 @@ class _Caller:
     def __init__(self, endpoints: Endpoints, transport: Transport) -> None:
         self._endpoints = endpoints
         self._transport = transport
+        self._doubts = _DOUBTS
 
     def call(
-        self, call: _Call, request: Request, timeout_s: float | None = None
+        self, call: _Call, request: Request, binding: str, timeout_s: float | None = None
     ) -> tuple[Answer | None, ECGridError | None]:
         """One attempt: an answer of the operation, or the error that it is. Logs one line, sets `call.latency_ms`."""
         reply: Reply | None = None
@@ -443,15 +459,17 @@ class _Caller:
                 timeout_s=timeout_s,
                 is_new_connection=call.wants_new_connection,
             )
-            _check(call, reply)
+            failure = self._judged(call, reply, binding)
         except ECGridError as error:
             failure = error
-        else:
-            call.latency_ms = int((time.perf_counter() - started) * 1000)
-            if log.isEnabledFor(logging.DEBUG):
-                call.log(logging.DEBUG, str(reply.status))
-            return _answer(call, reply, reply.body), None
         call.latency_ms = int((time.perf_counter() - started) * 1000)
+        if reply is not None:
+            reply.release(is_sound=failure is None or failure.fault is not None)
+            if failure is None:
+                if log.isEnabledFor(logging.DEBUG):
+                    call.log(logging.DEBUG, str(reply.status))
+                return _answer(call, reply, binding, reply.body), None
+        assert failure is not None
         call.was_lost = isinstance(failure, ServiceUnreachable)
         failure.attempts = call.sent
         where = call.where
@@ -459,9 +477,51 @@ class _Caller:
         failure.message = MASKER.text(message)
         failure.args = (failure.message,)
         if reply is not None:
-            failure.answer = _answer(call, reply, MASKER.data(reply.body[:_FAULT_BYTES]))
+            failure.answer = _answer(call, reply, binding, MASKER.data(reply.body[:_FAULT_BYTES]))
         call.log(logging.DEBUG, f"{reply.status if reply else '-'} error={failure.code}")
         return None, failure
+
+    def _judged(self, call: _Call, reply: Reply, binding: str) -> ECGridError | None:
+        """The error that a reply is; None for an answer to the key that was requested.
+
+        A kept connection may be out of step: a proxy or server sent an answer twice, and each call reads the answer to
+        the one before. So an answer that is for another key is refused, and the key requested again over a new
+        connection; what a new connection answers alike is the service's own word, and a check's to name.
+
+        An answer that does not name its key (nothing is billed, a fault) is looked into where it is the one before
+        once more. That is mostly right, so after some that were right no further one is, until one was wrong.
+        """
+        failure: ECGridError | None = None
+        stated = Stated()
+        try:
+            stated = judge(reply, call.operation, call.texts, binding, call.where)
+        except ECGridError as error:
+            if not error.is_answer:
+                return error
+            failure = error
+        if stated.other is not None and (reply.is_kept or stated.other != call.other):
+            call.other, self._doubts = stated.other, _DOUBTS
+            return MisdirectedAnswer(f"{call.where}: the answer is for {stated.other}, which was not requested")
+        is_doubtful = reply.is_repeat and not stated.is_named and self._doubts > 0
+        if is_doubtful and not self._is_in_step(call, reply):
+            self._doubts = _DOUBTS
+            return MisdirectedAnswer(f"{call.where}: the connection gave the answer to the call before once more")
+        return failure
+
+    def _is_in_step(self, call: _Call, reply: Reply) -> bool:
+        """Whether the next call over the connection of a reply gets its own answer: Version, which costs little."""
+        version = call.envelopes.service.operations.get("Version")
+        if version is None:
+            return False
+        request = call.envelopes.request(version, {}, "soap11")
+        url = self._endpoints.url(call.api_version)
+        try:
+            probe = self._transport.send(url, request.headers, request.body, over=reply)
+            judge(probe, version, {}, "soap11", call.where)
+        except ECGridError:
+            return False
+        self._doubts -= 1
+        return probe.is_kept
 
 
 class _LogIn:
@@ -492,44 +552,17 @@ class _LogOut:
         texts = {"SessionID": session_id}
         call = _Call(self._api_version, operation, {}, texts, "soap11", envelopes)
         _answer, failure = self._caller.call(
-            call, envelopes.request(operation, texts, "soap11"), timeout_s=_LOGOUT_TIMEOUT_S
+            call, envelopes.request(operation, texts, "soap11"), "soap11", timeout_s=_LOGOUT_TIMEOUT_S
         )
         if failure is not None:
             raise failure
 
 
-def _check(call: _Call, reply: Reply) -> None:
-    """Raises unless the reply is an answer of the operation."""
-    is_login = call.operation.name == "Login"
-    body = reply.body
-    if reply.status != 200:
-        raise error_of_status(
-            reply.status,
-            reply.content_type,
-            body,
-            call.where,
-            retry_after_s=_retry_after(reply.retry_after),
-            is_login=is_login,
-        )
-    roots = (call.operation.result_type,) if call.operation.result_type else ()
-    if len(body) > LARGE:
-        large.check(body, call.operation.name, roots)
-        return
-    try:
-        root = parse(body)
-    except MalformedAnswer as error:
-        raise error_of_page(body, error) from None
-    fault = soap_fault(root)
-    if fault is not None:
-        raise error_of_fault(fault, call.where, is_login=is_login)
-    decode.result_in(root, call.operation.name, roots)
-
-
-def _answer(call: _Call, reply: Reply, body: bytes) -> Answer:
+def _answer(call: _Call, reply: Reply, binding: str, body: bytes) -> Answer:
     return Answer(
         operation=call.operation.name,
         api_version=call.api_version,
-        binding=call.binding,
+        binding=binding,
         arguments=masked_arguments(call.arguments),
         http_status=reply.status,
         content_type=reply.content_type,
@@ -538,18 +571,3 @@ def _answer(call: _Call, reply: Reply, body: bytes) -> Answer:
         latency_ms=call.latency_ms,
         attempts=call.sent,
     )
-
-
-def _retry_after(header: str | None) -> float | None:
-    """Retry-After in seconds, from its number or its date; None where there is none to speak of."""
-    if header is None:
-        return None
-    text = header.strip()
-    if text.isdecimal():
-        return float(text[:9])  # seconds, never money
-    try:
-        when = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    when = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())

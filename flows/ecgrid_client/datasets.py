@@ -8,21 +8,22 @@ does not declare become text columns after the declared ones.
 | XML Schema                  | Arrow |
 |---|---|
 | int, long, short, byte, unsigned… | int32, int64, int16, int8, uint… |
-| decimal                     | decimal128(28,10); wider only for a column whose digits would be lost |
+| decimal                     | decimal128(28,10) |
 | dateTime                    | timestamp[ns, UTC] where the values carry a zone, timestamp[ns] where they carry none |
 | boolean, base64Binary, date | bool, binary, date32 |
 | double, float               | double, float: statistics, never money |
 | everything else (Guid too)  | text |
 
-A dateTime that nanoseconds cannot hold (0001-01-01 and 9999-12-31 stand for none and never), or that has no zone where
-others of its column have one, is null there and kept as text in a further column `<name> (text)`.
+A value that its column's type cannot hold exactly is null there and kept as text in a further column `<name> (text)`;
+where it is none of its type at all, `odd` notes it too. Among dateTimes that is one that nanoseconds cannot hold
+(0001-01-01 and 9999-12-31 stand for none and never), or one without a zone where others of its column have one.
 """
 
 import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -34,6 +35,7 @@ from ecgrid_client.faults import error_of_fault, soap_fault
 from ecgrid_client.markup import (
     DEEPEST,
     NIL,
+    XML_SPACE,
     Branch,
     Element,
     children,
@@ -45,7 +47,8 @@ from ecgrid_client.markup import (
     text,
 )
 from ecgrid_client.operations import DATE_TIME
-from ecgrid_transforms.money import MONEY_DIGITS, MONEY_SCALE, Decimal, NotADecimal, to_decimal
+from ecgrid_transforms.model import OddValue
+from ecgrid_transforms.money import Decimal, fits, fitted, to_decimal
 from ecgrid_transforms.schemas import MONEY_TYPE
 
 _XS = "http://www.w3.org/2001/XMLSchema"
@@ -59,6 +62,8 @@ _CHUNK_CELLS = 30_000
 _MOST_COLUMNS = 2_000
 _MOST_TABLES = 1_000
 _LONGEST_NUMBER = 100
+#: Values noted of one column; what more there is is counted.
+_MOST_NOTED = 100
 
 _INTEGERS = {
     "byte": pa.int8(),
@@ -410,28 +415,54 @@ def _read(body: bytes) -> list[_Table]:
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
-def _bad(table: str, column: _Column, value: str) -> MalformedAnswer:
-    return MalformedAnswer(f"{table}.{column.name} is no xs:{column.kind}: {value[:40]!r}")
+class _Notes:
+    """The values of one column that are none of its type."""
+
+    def __init__(self, table: _Table, column: _Column, odd: list[OddValue]) -> None:
+        self._record = f"table {table.name}"
+        self._column = column
+        self._odd = odd
+        self._more = 0
+        self._noted = 0
+
+    def add(self, row: int, value: str) -> None:
+        if self._noted == _MOST_NOTED:
+            self._more += 1
+            return
+        self._noted += 1
+        self._odd.append(
+            OddValue(f"{self._record}, row {row + 1}", self._column.name, value[:200], f"is no xs:{self._column.kind}")
+        )
+
+    def close(self) -> None:
+        if self._more:
+            why = f"is no xs:{self._column.kind} in {self._more} more rows"
+            self._odd.append(OddValue(self._record, self._column.name, None, why))
 
 
-def _integer(value: str, kind: pa.DataType) -> int:
-    stripped = value.strip()
+def _integer(value: str, bits: int, is_signed: bool) -> int:
+    stripped = value.strip(XML_SPACE)
     if len(stripped) > _LONGEST_NUMBER or not _WHOLE.fullmatch(stripped):
         raise ValueError(value)
-    return int(stripped)
+    number = int(stripped)
+    least, most = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if is_signed else (0, 2**bits - 1)
+    if not least <= number <= most:
+        raise ValueError(value)
+    return number
 
 
 def _double(value: str) -> float:
-    stripped = value.strip()
+    stripped = value.strip(XML_SPACE)
     if stripped not in _UNREAL and (len(stripped) > _LONGEST_NUMBER or not _REAL.fullmatch(stripped)):
         raise ValueError(value)
     return float(stripped)  # xs:double is statistics, never money
 
 
 def _exact(value: str) -> Decimal:
-    if len(value) > _LONGEST_NUMBER:
+    number = to_decimal(value) if len(value) <= _LONGEST_NUMBER else None
+    if number is None or not fits(number):
         raise ValueError(value)
-    return to_decimal(value)
+    return fitted(number)
 
 
 def _day(value: str) -> date:
@@ -468,88 +499,75 @@ def instant(value: str) -> tuple[int, bool] | None:
     return (total, zone is not None) if total in _NS_RANGE else None
 
 
-def _typed(table: _Table, column: _Column) -> list[tuple[str, pa.ChunkedArray]]:
-    """The column in its Arrow type; a dateTime that does not fit adds a column of text."""
+def _typed(table: _Table, column: _Column, odd: list[OddValue]) -> list[tuple[str, pa.ChunkedArray]]:
+    """The column in its Arrow type; values that do not fit add a column of text."""
     kind = column.kind
+    notes = _Notes(table, column, odd)
     if kind == "dateTime":
-        return _times(table, column)
-    if kind == "decimal" or kind in ("integer", "nonNegativeInteger", "positiveInteger"):
-        return [(column.name, _decimals(table, column))]
-    if kind in _INTEGERS:
-        return [(column.name, _simple(table, column, _INTEGERS[kind], lambda value: _integer(value, _INTEGERS[kind])))]
-    if kind in _REALS:
-        return [(column.name, _simple(table, column, _REALS[kind], _double))]
-    if kind == "boolean":
-        return [(column.name, _simple(table, column, pa.bool_(), lambda value: _BOOLEANS[value.strip()]))]
-    if kind == "base64Binary":
-        return [(column.name, _simple(table, column, pa.binary(), _bytes))]
-    if kind == "date":
-        return [(column.name, _simple(table, column, pa.date32(), _day))]
-    return [(column.name, pa.chunked_array(column.chunks, pa.string()))]
+        made = _times(column, notes)
+    elif kind == "decimal" or kind in ("integer", "nonNegativeInteger", "positiveInteger"):
+        made = _simple(column, notes, MONEY_TYPE, _exact)
+    elif kind in _INTEGERS:
+        whole = _INTEGERS[kind]
+        made = _simple(column, notes, whole, lambda value: _integer(value, whole.bit_width, not kind.startswith("u")))
+    elif kind in _REALS:
+        made = _simple(column, notes, _REALS[kind], _double)
+    elif kind == "boolean":
+        made = _simple(column, notes, pa.bool_(), lambda value: _BOOLEANS[value.strip(XML_SPACE)])
+    elif kind == "base64Binary":
+        made = _simple(column, notes, pa.binary(), _bytes)
+    elif kind == "date":
+        made = _simple(column, notes, pa.date32(), _day)
+    else:
+        made = [(column.name, pa.chunked_array(column.chunks, pa.string()))]
+    notes.close()
+    return made
 
 
 def _bytes(value: str) -> bytes:
     return base64.b64decode("".join(value.split()), validate=True)
 
 
-def _simple(table: _Table, column: _Column, kind: pa.DataType, read: Any) -> pa.ChunkedArray:
-    chunks = []
+def _simple(
+    column: _Column, notes: _Notes, kind: pa.DataType, read: Callable[[str], object]
+) -> list[tuple[str, pa.ChunkedArray]]:
+    chunks, words, row = [], [], 0
+    is_odd = False
     for texts in column.texts():
-        values = []
+        values: list[object] = []
+        left: list[str | None] = []
         for value in texts:
-            try:
-                values.append(None if value is None else read(value))
-            except (ValueError, KeyError, OverflowError, binascii.Error):
-                raise _bad(table.name, column, value or "") from None
-        try:
-            chunks.append(pa.array(values, kind))
-        except (pa.ArrowInvalid, OverflowError):
-            raise MalformedAnswer(
-                f"{table.name}.{column.name} holds a number out of the range of xs:{column.kind}"
-            ) from None
-    return pa.chunked_array(chunks, kind)
+            made = None
+            if value is not None:
+                try:
+                    made = read(value)
+                except (ValueError, KeyError, OverflowError, binascii.Error):
+                    notes.add(row, value)
+                    is_odd = True
+            values.append(made)
+            left.append(value if made is None else None)
+            row += 1
+        chunks.append(pa.array(values, kind))
+        words.append(pa.array(left, pa.string()))
+    found = [(column.name, pa.chunked_array(chunks, kind))]
+    return [*found, (f"{column.name} (text)", pa.chunked_array(words, pa.string()))] if is_odd else found
 
 
-def _decimals(table: _Table, column: _Column) -> pa.ChunkedArray:
-    whole, scale = 0, 0
-    for texts in column.texts():
-        for value in texts:
-            if value is None:
-                continue
-            try:
-                number = _exact(value)
-            except (ValueError, NotADecimal):
-                raise _bad(table.name, column, value) from None
-            parts = number.as_tuple()
-            exponent = int(parts.exponent)
-            scale = max(scale, -exponent)
-            whole = max(whole, len(parts.digits) + exponent)
-    kind = MONEY_TYPE
-    if scale > MONEY_SCALE or whole > MONEY_DIGITS - MONEY_SCALE:
-        scale = max(scale, MONEY_SCALE)
-        if whole + scale > 76:
-            raise MalformedAnswer(f"{table.name}.{column.name} holds a number of more than 76 digits")
-        kind = pa.decimal128(38, scale) if whole + scale <= 38 else pa.decimal256(76, scale)
-    chunks = [pa.array([None if value is None else _exact(value) for value in texts], kind) for texts in column.texts()]
-    return pa.chunked_array(chunks, kind)
-
-
-def _times(table: _Table, column: _Column) -> list[tuple[str, pa.ChunkedArray]]:
+def _times(column: _Column, notes: _Notes) -> list[tuple[str, pa.ChunkedArray]]:
     zoned = bare = odd = False
+    row = 0
     for texts in column.texts():
         for value in texts:
-            if value is None:
-                continue
-            try:
-                found = instant(value)
-            except ValueError:
-                raise _bad(table.name, column, value) from None
-            if found is None:
-                odd = True
-            elif found[1]:
-                zoned = True
-            else:
-                bare = True
+            found = None
+            if value is not None:
+                try:
+                    found = instant(value)
+                except ValueError:
+                    notes.add(row, value)
+                odd = odd or found is None
+                zoned = zoned or (found is not None and found[1])
+                bare = bare or (found is not None and not found[1])
+            row += 1
     utc = zoned or (not bare and not column.naive)
     kind = pa.timestamp("ns", tz="UTC") if utc else pa.timestamp("ns")
     times: list[pa.Array] = []
@@ -558,10 +576,10 @@ def _times(table: _Table, column: _Column) -> list[tuple[str, pa.ChunkedArray]]:
         found_times: list[int | None] = []
         found_words: list[str | None] = []
         for value in texts:
-            found = None if value is None else instant(value)
-            fits = found is not None and found[1] == utc
-            found_times.append(found[0] if found is not None and fits else None)
-            found_words.append(None if fits else value)
+            found = _instant_or_none(value)
+            fits_column = found is not None and found[1] == utc
+            found_times.append(found[0] if found is not None and fits_column else None)
+            found_words.append(None if fits_column else value)
         times.append(pa.array(found_times, pa.int64()).cast(kind))
         if odd or (zoned and bare):
             words.append(pa.array(found_words, pa.string()))
@@ -571,11 +589,20 @@ def _times(table: _Table, column: _Column) -> list[tuple[str, pa.ChunkedArray]]:
     return made
 
 
+def _instant_or_none(value: str | None) -> tuple[int, bool] | None:
+    try:
+        return None if value is None else instant(value)
+    except ValueError:
+        return None
+
+
 # --- out --------------------------------------------------------------------------------------------------------------
 
 
-def tables(body: bytes) -> dict[str, pa.Table]:
+def tables(body: bytes, odd: list[OddValue] | None = None) -> dict[str, pa.Table]:
     """The tables of a DataSet answer by name, tables without rows included; an absent result has none.
+
+    Values that are none of their column's type are null, in the column of text, and noted in `odd`.
 
     Raises `MalformedAnswer`, `ForbiddenXML`, or the error that a fault in the body is.
     """
@@ -584,7 +611,7 @@ def tables(body: bytes) -> dict[str, pa.Table]:
     for table in _read(body):
         columns: list[tuple[str, pa.ChunkedArray]] = []
         for column in table.columns.values():
-            columns.extend(_typed(table, column))
+            columns.extend(_typed(table, column, [] if odd is None else odd))
         names = [name for name, _ in columns]
         arrow = pa.table([values for _, values in columns], names=names)
         order = table.permutation()

@@ -2,10 +2,18 @@
 
 Every decoder takes SOAP 1.1 and 1.2 envelopes and the bare roots of GET and POST. Fields are found by local name, so
 that an element inserted mid-sequence blanks nothing (facts 1.5, 1.7). Elements that the published types do not have go
-into `extra`; a known element that occurs twice is malformed, for there is no saying which one holds.
+into `extra`.
 
-Raises `MalformedAnswer` (no whole document, another answer, a value that is none of its type), `MissingElement` (a
-field that this project needs is absent or nil), `ForbiddenXML`, or the error that a fault in the body is.
+A value that does not fit its type (an int past 32 bits, more digits than DECIMAL(28,10) holds, an empty element, one
+that is needed and absent, one that occurs twice) concerns its own record alone:
+
+- `line_item` raises `ValueOutOfRange` or `MissingElement`, and the key has a fault;
+- every other decoder reads the value as None, keeps its text in the record's `extra`, and appends an `OddValue` to
+  `odd` where the caller gives that list. A record whose own number cannot be read is left out, and noted likewise.
+
+A date is never needed: one that is no xs:dateTime stays text, which no timestamp will take.
+
+Raises `MalformedAnswer` (no whole document, another answer), `ForbiddenXML`, or the error that a fault in the body is.
 """
 
 import re
@@ -13,14 +21,18 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import TypeVar
 
+from lxml import etree
+
 from ecgrid_client import datasets
-from ecgrid_client.errors import ECGridError, MalformedAnswer, MissingElement
+from ecgrid_client.errors import ECGridError, MalformedAnswer, MissingElement, ValueOutOfRange
 from ecgrid_client.faults import error_of_fault, soap_fault
 from ecgrid_client.large import items
 from ecgrid_client.markup import (
     DEEPEST,
     LARGE,
     LOCAL_NAMES,
+    NIL,
+    XML_SPACE,
     Element,
     children,
     is_nil,
@@ -41,14 +53,17 @@ from ecgrid_transforms.model import (
     Invoice,
     Level,
     LineItem,
+    OddValue,
     Pricelist,
     Schedule,
 )
-from ecgrid_transforms.money import Decimal, NotADecimal, to_decimal
+from ecgrid_transforms.money import Decimal, NotADecimal, fits, to_decimal
 
 T = TypeVar("T")
 Parts = dict[str, Element]
 
+#: Longest text of a value that a message or a note repeats.
+LONGEST_SHOWN = 200
 _LONGEST_NUMBER = 64
 _WHOLE = re.compile(r"[+-]?[0-9]{1,10}")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
@@ -114,27 +129,121 @@ def _only(parent: Element, name: str, where: str) -> Element:
 # --- fields ----------------------------------------------------------------------------------------------------------
 
 
-def _parts(element: Element, where: str, known: frozenset[str]) -> tuple[Parts, Extra]:
-    """Child elements by local name, and what is not known among them."""
-    parts: Parts = {}
-    extra: dict[str, list[object]] | None = None
-    for child in element.iterchildren("*"):
-        tag = child.tag
-        name = LOCAL_NAMES.get(tag) or local_name(tag)  # the hot path: most tags were seen before
-        if name in known:
-            if name in parts:
-                raise MalformedAnswer(f"{where} holds {name} twice")
-            parts[name] = child
-        else:
-            extra = extra if extra is not None else {}
-            extra.setdefault(name, []).append(plain_value(child))
-    if extra is None:
-        return parts, NO_EXTRA
-    return parts, MappingProxyType({name: found[0] if len(found) == 1 else found for name, found in extra.items()})
+class _Record:
+    """The child elements of one record by name, each read as its type.
+
+    Without `odd` a value that does not fit raises; with it the value is None, its text is in `extra`, and `odd` has it.
+    """
+
+    __slots__ = ("_extra", "_odd", "_where", "parts")
+
+    def __init__(self, element: Element, where: str, known: frozenset[str], odd: list[OddValue] | None) -> None:
+        self.parts: Parts = {}
+        self._where = where
+        self._odd = odd
+        self._extra: dict[str, object] | None = None
+        for child in element.iterchildren("*"):
+            tag = child.tag
+            name = LOCAL_NAMES.get(tag) or local_name(tag)  # the hot path: most tags were seen before
+            if name not in known:
+                self._add_extra(name, _plain(child))
+            elif name not in self.parts:
+                self.parts[name] = child
+            elif odd is None:
+                raise ValueOutOfRange(f"{where} holds {name} twice")
+            else:
+                self._note(name, _plain(child), "occurs twice")
+                self.parts[name] = etree.Element(name)  # which of them holds cannot be known
+                self.parts[name].set(NIL, "true")
+
+    @property
+    def extra(self) -> Extra:
+        """What is not known of the record, and the text of what could not be read."""
+        return NO_EXTRA if self._extra is None else MappingProxyType(self._extra)
+
+    def integer(self, name: str) -> int | None:
+        return self._read(_int, name)
+
+    def maybe_integer(self, name: str) -> int | None:
+        return self._read(_maybe_int, name)
+
+    def decimal(self, name: str) -> Decimal | None:
+        return self._read(_decimal, name)
+
+    def boolean(self, name: str) -> bool | None:
+        return self._read(_bool, name)
+
+    def maybe_boolean(self, name: str) -> bool | None:
+        return self._read(_maybe_bool, name)
+
+    def enum(self, name: str) -> str | None:
+        return self._read(_enum, name)
+
+    def words(self, name: str) -> str | None:
+        return self._read(_maybe_words, name)
+
+    def time(self, name: str) -> str | None:
+        """An xs:dateTime as its text: 0001-01-01, 9999-12-31 and seven decimals fit no datetime (facts 8)."""
+        found = self.words(name)
+        if found is None:
+            return None
+        if self._odd is not None and not DATE_TIME.fullmatch(found.strip(XML_SPACE)):
+            self._odd.append(OddValue(self._where, name, _shown(found), "is no xs:dateTime"))
+        return found.strip(XML_SPACE)
+
+    def _read(self, read: Callable[[Parts, str, str], T], name: str) -> T | None:
+        if self._odd is None:
+            return read(self.parts, name, self._where)
+        try:
+            return read(self.parts, name, self._where)
+        except (ValueOutOfRange, MissingElement) as error:
+            element = self.parts.get(name)
+            why = error.message.removeprefix(f"{self._where}: {name} ").partition(": ")[0]
+            is_absent = element is None or is_nil(element)
+            self._note(name, None if is_absent else _plain(element), "is absent" if is_absent else why)
+            return None
+
+    def _note(self, name: str, value: object, why: str) -> None:
+        if value is not None:
+            self._add_extra(name, value)
+        if self._odd is not None:
+            self._odd.append(OddValue(self._where, name, None if value is None else _shown(str(value)), why))
+
+    def _add_extra(self, name: str, value: object) -> None:
+        if self._extra is None:
+            self._extra = {}
+        if name in self._extra:
+            earlier = self._extra[name]
+            value = [*(earlier if isinstance(earlier, list) else [earlier]), value]
+        self._extra[name] = value
+
+
+def _shown(found: str) -> str:
+    return found if len(found) <= LONGEST_SHOWN else f"{found[:LONGEST_SHOWN]}…"
+
+
+def _plain(element: Element) -> object:
+    """`plain_value`; what mixes text with elements, or nests without end, as its text."""
+    try:
+        return plain_value(element)
+    except MalformedAnswer:
+        return _shown("".join(element.itertext()))
 
 
 def _missing(name: str, where: str) -> MissingElement:
     return MissingElement(f"{where} has no {name}: the service's shape has changed, or the line is damaged; see raw")
+
+
+def _whose(element: Element, name: str, where: str) -> None:
+    """Refuse an element without the number of such a record: it is something else."""
+    if all(local(child) != name for child in children(element)):
+        raise _missing(name, where)
+
+
+def _text(element: Element, name: str, where: str) -> str | None:
+    if len(element):
+        raise ValueOutOfRange(f"{where}: {name} holds elements where a plain value belongs")
+    return text(element)
 
 
 def _needed(parts: Parts, name: str, where: str) -> str:
@@ -143,34 +252,34 @@ def _needed(parts: Parts, name: str, where: str) -> str:
         raise _missing(name, where)
     found: str | None = element.text
     if found is None or len(element):  # an empty element, xsi:nil, or one that holds others
-        found = text(element)
+        found = _text(element, name, where)
         if found is None:
             raise _missing(name, where)
     return found
 
 
-def _words(parts: Parts, name: str) -> str | None:
+def _maybe_words(parts: Parts, name: str, where: str) -> str | None:
     element = parts.get(name)
-    return None if element is None else text(element)
+    return None if element is None else _text(element, name, where)
 
 
 def _enum(parts: Parts, name: str, where: str) -> str:
     found = _needed(parts, name, where).strip()
     if not found:
-        raise MalformedAnswer(f"{where}: {name} is empty")
+        raise ValueOutOfRange(f"{where}: {name} is empty")
     return found
 
 
 def whole(found: str, name: str, where: str) -> int:
-    """An xs:int; raises `MalformedAnswer`."""
+    """An xs:int; raises `ValueOutOfRange`."""
     if len(found) < 10 and found.isdecimal() and found.isascii():
         return int(found)  # nearly always
-    digits = found.strip()
+    digits = found.strip(XML_SPACE)
     if _WHOLE.fullmatch(digits):
         number = int(digits)
         if -(2**31) <= number < 2**31:
             return number
-    raise MalformedAnswer(f"{where}: {name} is no xs:int: {found[:40]!r}")
+    raise ValueOutOfRange(f"{where}: {name} is no xs:int: {found[:40]!r}")
 
 
 def _int(parts: Parts, name: str, where: str) -> int:
@@ -178,18 +287,22 @@ def _int(parts: Parts, name: str, where: str) -> int:
 
 
 def _maybe_int(parts: Parts, name: str, where: str) -> int | None:
-    found = _words(parts, name)
+    found = _maybe_words(parts, name, where)
     return None if found is None else whole(found, name, where)
 
 
 def decimal(found: str, name: str, where: str) -> Decimal:
-    """An xs:decimal, its scale kept; raises `MalformedAnswer`."""
+    """An xs:decimal that DECIMAL(28,10) holds exactly, its scale kept; raises `ValueOutOfRange`."""
     if len(found) <= _LONGEST_NUMBER:
         try:
-            return to_decimal(found)
+            number = to_decimal(found)
         except NotADecimal:
             pass
-    raise MalformedAnswer(f"{where}: {name} is no xs:decimal: {found[:40]!r}")
+        else:
+            if fits(number):
+                return number
+            raise ValueOutOfRange(f"{where}: {name} has more digits than DECIMAL(28,10) holds: {found[:40]!r}")
+    raise ValueOutOfRange(f"{where}: {name} is no xs:decimal: {found[:40]!r}")
 
 
 def _decimal(parts: Parts, name: str, where: str) -> Decimal:
@@ -197,10 +310,10 @@ def _decimal(parts: Parts, name: str, where: str) -> Decimal:
 
 
 def boolean(found: str, name: str, where: str) -> bool:
-    """An xs:boolean; raises `MalformedAnswer`."""
-    value = _BOOLEANS.get(found.strip())
+    """An xs:boolean; raises `ValueOutOfRange`."""
+    value = _BOOLEANS.get(found.strip(XML_SPACE))
     if value is None:
-        raise MalformedAnswer(f"{where}: {name} is no xs:boolean: {found[:40]!r}")
+        raise ValueOutOfRange(f"{where}: {name} is no xs:boolean: {found[:40]!r}")
     return value
 
 
@@ -209,31 +322,23 @@ def _bool(parts: Parts, name: str, where: str) -> bool:
 
 
 def _maybe_bool(parts: Parts, name: str, where: str) -> bool | None:
-    found = _words(parts, name)
+    found = _maybe_words(parts, name, where)
     return None if found is None else boolean(found, name, where)
 
 
-def _maybe_time(parts: Parts, name: str, where: str) -> str | None:
-    """An xs:dateTime as its text: 0001-01-01, 9999-12-31 and seven decimals fit no datetime (facts 8)."""
-    found = _words(parts, name)
-    if found is None:
-        return None
-    stripped = found.strip()
-    if not DATE_TIME.fullmatch(stripped):
-        raise MalformedAnswer(f"{where}: {name} is no xs:dateTime: {found[:40]!r}")
-    return stripped
+def _items(parent: Element | None, name: str, make: Callable[[Element, str], T | None], where: str) -> tuple[T, ...]:
+    """The items of an ArrayOf…, each made of its element and its place; nil ones are legal and left out (facts 1.3).
 
-
-def _items(parent: Element | None, name: str, make: Callable[[Element], T], where: str) -> tuple[T, ...]:
-    """The items of an ArrayOf…; nil ones are legal and left out (facts 1.3)."""
+    So are those of which `make` makes None: it has noted why.
+    """
     if parent is None:
         return ()
     made: list[T] = []
-    for child in children(parent):
+    for number, child in enumerate(children(parent), start=1):
         if local(child) != name:
             raise MalformedAnswer(f"{where} holds <{local(child)[:60]}> among its {name}")
-        if not is_nil(child):
-            made.append(make(child))
+        if not is_nil(child) and (one := make(child, f"{where}[{number}]")) is not None:
+            made.append(one)
     return tuple(made)
 
 
@@ -251,92 +356,108 @@ _LEVEL = _names("Level Name LimitedMonths Schedules")
 _PRICELIST = _names("PricelistID Owner Date Description Model Status Levels")
 
 
-def _schedule(element: Element) -> Schedule:
-    where = "Schedule"
-    parts, extra = _parts(element, where, _SCHEDULE)
+def _schedule(element: Element, where: str, odd: list[OddValue] | None) -> Schedule:
+    found = _Record(element, where, _SCHEDULE, odd)
     return Schedule(
-        schedule_id=_int(parts, "ScheduleID", where),
-        allowance=_decimal(parts, "Allowance", where),
-        minimum=_maybe_int(parts, "Minimum", where),
-        maximum=_int(parts, "Maximum", where),
-        block=_decimal(parts, "Block", where),
-        rate=_decimal(parts, "Rate", where),
-        catalog_id=_maybe_int(parts, "CatalogID", where),
-        description=_words(parts, "Description"),
-        account_report=_enum(parts, "AccountReport", where),
-        measure=_enum(parts, "Measure", where),
-        specified_network_id=_maybe_int(parts, "SpecifiedNetworkID", where),
-        include_root_mailbox=_maybe_bool(parts, "IncludeRootMailbox", where),
-        extra=extra,
+        schedule_id=found.integer("ScheduleID"),
+        allowance=found.decimal("Allowance"),
+        minimum=found.maybe_integer("Minimum"),
+        maximum=found.integer("Maximum"),
+        block=found.decimal("Block"),
+        rate=found.decimal("Rate"),
+        catalog_id=found.maybe_integer("CatalogID"),
+        description=found.words("Description"),
+        account_report=found.enum("AccountReport"),
+        measure=found.enum("Measure"),
+        specified_network_id=found.maybe_integer("SpecifiedNetworkID"),
+        include_root_mailbox=found.maybe_boolean("IncludeRootMailbox"),
+        extra=found.extra,
     )
 
 
-def _line_item(element: Element) -> LineItem:
-    where = "LineItem"
-    parts, extra = _parts(element, where, _LINE)
-    schedule = parts.get("Schedule")
+def _line_item(element: Element, where: str, odd: list[OddValue] | None) -> LineItem:
+    found = _Record(element, where, _LINE, odd)
+    schedule = found.parts.get("Schedule")
+    under = "Schedule" if odd is None else f"{where}.Schedule"
     return LineItem(
-        line_item_number=_int(parts, "LineItemNumber", where),
-        line_date=_maybe_time(parts, "LineDate", where),
-        price_list_id=_int(parts, "PriceListID", where),
-        price_list_description=_words(parts, "PriceListDescription"),
-        system_object=_enum(parts, "SystemObject", where),
-        system_id=_int(parts, "SystemID", where),
-        system_name=_words(parts, "SystemName"),
-        level=_enum(parts, "Level", where),
-        level_name=_words(parts, "LevelName"),
-        model=_enum(parts, "Model", where),
-        schedule=None if schedule is None or is_nil(schedule) else _schedule(schedule),
-        actual=_decimal(parts, "Actual", where),
-        quantity_billed=_decimal(parts, "QuantityBilled", where),
-        is_taxable=_bool(parts, "Taxable", where),
-        amount=_decimal(parts, "Amount", where),
-        extra=extra,
+        line_item_number=found.integer("LineItemNumber"),
+        line_date=found.time("LineDate"),
+        price_list_id=found.integer("PriceListID"),
+        price_list_description=found.words("PriceListDescription"),
+        system_object=found.enum("SystemObject"),
+        system_id=found.integer("SystemID"),
+        system_name=found.words("SystemName"),
+        level=found.enum("Level"),
+        level_name=found.words("LevelName"),
+        model=found.enum("Model"),
+        schedule=None if schedule is None or is_nil(schedule) else _schedule(schedule, under, odd),
+        actual=found.decimal("Actual"),
+        quantity_billed=found.decimal("QuantityBilled"),
+        is_taxable=found.boolean("Taxable"),
+        amount=found.decimal("Amount"),
+        extra=found.extra,
     )
 
 
 def line_item(body: bytes) -> LineItem | None:
-    """The line of an InvoiceCalculateLineItem answer.
+    """The line of an InvoiceCalculateLineItem answer, with every value that it needs.
 
     None where the service says in one of its ways that nothing is billed: no result, xsi:nil, or a line without a
-    Schedule whose Actual, QuantityBilled and Amount are all 0 (`wire/README.md`).
+    Schedule whose Actual, QuantityBilled and Amount are all 0 (`wire/README.md`). Raises `ValueOutOfRange` or
+    `MissingElement` for a line with a value that does not fit its type.
     """
     element = result(body, "InvoiceCalculateLineItem", ("LineItem",))
     if element is None:
         return None
-    line = _line_item(element)
-    if line.schedule is None and line.actual.is_zero() and line.quantity_billed.is_zero() and line.amount.is_zero():
+    line = _line_item(element, "LineItem", None)
+    if line.schedule is None and not (line.actual or line.quantity_billed or line.amount):
         return None
     return line
 
 
-def _level(element: Element) -> Level:
-    where = "Level"
-    parts, extra = _parts(element, where, _LEVEL)
+def odd_values(body: bytes) -> list[OddValue]:
+    """Every value of an InvoiceCalculateLineItem answer that does not fit its type: why `line_item` raised."""
+    odd: list[OddValue] = []
+    element = result(body, "InvoiceCalculateLineItem", ("LineItem",))
+    if element is not None:
+        _line_item(element, "LineItem", odd)
+    return odd
+
+
+def _level(element: Element, where: str, odd: list[OddValue]) -> Level:
+    found = _Record(element, where, _LEVEL, odd)
+    schedules = found.parts.get("Schedules")
     return Level(
-        level=_enum(parts, "Level", where),
-        name=_words(parts, "Name"),
-        limited_months=_maybe_int(parts, "LimitedMonths", where),
-        schedules=_items(parts.get("Schedules"), "Schedule", _schedule, "Schedules"),
-        extra=extra,
+        level=found.enum("Level"),
+        name=found.words("Name"),
+        limited_months=found.maybe_integer("LimitedMonths"),
+        schedules=_items(schedules, "Schedule", lambda child, at: _schedule(child, at, odd), f"{where}.Schedules"),
+        extra=found.extra,
     )
 
 
-def pricelist(body: bytes) -> Pricelist | None:
+def pricelist(body: bytes, odd: list[OddValue] | None = None) -> Pricelist | None:
     """The price list of a PricelistInfo answer, its levels and schedules in their order; None where there is none."""
     element = result(body, "PricelistInfo", ("Pricelist",))
     if element is None:
         return None
-    where = "Pricelist"
-    parts, extra = _parts(element, where, _PRICELIST)
+    _whose(element, "PricelistID", "Pricelist")
+    noted: list[OddValue] = [] if odd is None else odd
+    found = _Record(element, "Pricelist", _PRICELIST, noted)
+    price_list_id = found.integer("PricelistID")
+    if price_list_id is None:
+        return None
+    where = f"Pricelist {price_list_id}"
     return Pricelist(
-        price_list_id=_int(parts, "PricelistID", where),
-        date=_maybe_time(parts, "Date", where),
-        description=_words(parts, "Description"),
-        model=_enum(parts, "Model", where),
-        status=_enum(parts, "Status", where),
-        levels=_items(parts.get("Levels"), "Level", _level, "Levels"),
-        extra=extra,
+        price_list_id=price_list_id,
+        date=found.time("Date"),
+        description=found.words("Description"),
+        model=found.enum("Model"),
+        status=found.enum("Status"),
+        levels=_items(
+            found.parts.get("Levels"), "Level", lambda child, at: _level(child, at, noted), f"{where}, Levels"
+        ),
+        extra=found.extra,
     )
 
 
@@ -347,75 +468,72 @@ _MAILBOX = _names("MailboxID NetworkID Name Status OwnerInfo")
 _OWNER = _names("PricelistID ContractID")
 
 
-def _owner(parts: Parts) -> tuple[int | None, int | None]:
-    """PricelistID and ContractID of an OwnerInfo; other users than the owner are not shown one."""
-    owner = parts.get("OwnerInfo")
-    if owner is None or is_nil(owner):
-        return None, None
-    found = _known_parts(owner, "OwnerInfo", _OWNER)
-    return _maybe_int(found, "PricelistID", "OwnerInfo"), _maybe_int(found, "ContractID", "OwnerInfo")
-
-
-def _known_parts(element: Element, where: str, wanted: frozenset[str]) -> Parts:
+class _KnownParts(_Record):
     """The wanted children alone: the *IDInfo types have dozens of fields that no bill needs."""
-    parts: Parts = {}
-    for child in children(element):
-        name = local(child)
-        if name in wanted:
-            if name in parts:
-                raise MalformedAnswer(f"{where} holds {name} twice")
-            parts[name] = child
-    return parts
+
+    __slots__ = ()
+
+    def _add_extra(self, name: str, value: object) -> None:
+        """Nothing else is kept."""
 
 
-def _network(element: Element) -> AccountInfo:
-    where = "NetworkIDInfo"
-    parts = _known_parts(element, where, _NETWORK)
-    price_list_id, contract_id = _owner(parts)
+def _account_info(element: Element, where: str, known: frozenset[str], odd: list[OddValue]) -> AccountInfo | None:
+    """An account as a list names it; None where its numbers cannot be read, or are none that a key can have."""
+    found = _KnownParts(element, where, known, odd)
+    network_id = found.integer("NetworkID")
+    mailbox_id = found.integer("MailboxID") if "MailboxID" in known else 0
+    if network_id is None or mailbox_id is None:
+        return None
+    if network_id < 1 or mailbox_id < 0:  # a negative number means all of them (facts 5)
+        name, number = ("NetworkID", network_id) if network_id < 1 else ("MailboxID", mailbox_id)
+        odd.append(OddValue(where, name, str(number), "is no number that an account has"))
+        return None
+    owner = found.parts.get("OwnerInfo")
+    owned = None if owner is None or is_nil(owner) else _KnownParts(owner, f"{where}.OwnerInfo", _OWNER, odd)
     return AccountInfo(
-        account=Account(_int(parts, "NetworkID", where), 0),
-        name=_words(parts, "Name"),
-        status=_words(parts, "Status"),
-        price_list_id=price_list_id,
-        contract_id=contract_id,
+        account=Account(network_id, mailbox_id),
+        name=found.words("Name"),
+        status=found.words("Status"),
+        # other users than the owner are shown no OwnerInfo
+        price_list_id=None if owned is None else owned.maybe_integer("PricelistID"),
+        contract_id=None if owned is None else owned.maybe_integer("ContractID"),
     )
 
 
-def _mailbox(element: Element) -> AccountInfo:
-    where = "MailboxIDInfo"
-    parts = _known_parts(element, where, _MAILBOX)
-    price_list_id, contract_id = _owner(parts)
-    return AccountInfo(
-        account=Account(_int(parts, "NetworkID", where), _int(parts, "MailboxID", where)),
-        name=_words(parts, "Name"),
-        status=_words(parts, "Status"),
-        price_list_id=price_list_id,
-        contract_id=contract_id,
-    )
-
-
-def _one_or_many(body: bytes, item: str, key: str, make: Callable[[Element], T]) -> list[T]:
+def _one_or_many(
+    body: bytes,
+    item: str,
+    key: str,
+    make: Callable[[Element, str, list[OddValue]], T | None],
+    odd: list[OddValue] | None,
+) -> list[T]:
     """The items of a list answer, or the one of an Info answer."""
+    noted: list[OddValue] = [] if odd is None else odd
     if len(body) > LARGE:
-        streamed = items(body, item, make)
+        streamed = items(body, item, lambda element: make(element, item, noted))
         if streamed is not None:
-            return streamed
+            return [one for one in streamed if one is not None]
     element = result(body, None, (f"ArrayOf{item}", item))
     if element is None:
         return []
     if any(local(child) == key for child in children(element)):
-        return [make(element)]
-    return list(_items(element, item, make, f"ArrayOf{item}"))
+        one = make(element, item, noted)
+        return [] if one is None else [one]
+    return list(_items(element, item, lambda child, at: make(child, at, noted), item))
 
 
-def networks(body: bytes) -> list[AccountInfo]:
+def networks(body: bytes, odd: list[OddValue] | None = None) -> list[AccountInfo]:
     """The networks of a NetworkList (or NetworkInfo) answer, each as its Root account (MailboxID 0)."""
-    return _one_or_many(body, "NetworkIDInfo", "NetworkID", _network)
+    return _one_or_many(
+        body, "NetworkIDInfo", "NetworkID", lambda child, at, noted: _account_info(child, at, _NETWORK, noted), odd
+    )
 
 
-def mailboxes(body: bytes) -> list[AccountInfo]:
+def mailboxes(body: bytes, odd: list[OddValue] | None = None) -> list[AccountInfo]:
     """The mailboxes of a MailboxList, MailboxListEx (or MailboxInfo) answer."""
-    return _one_or_many(body, "MailboxIDInfo", "MailboxID", _mailbox)
+    return _one_or_many(
+        body, "MailboxIDInfo", "MailboxID", lambda child, at, noted: _account_info(child, at, _MAILBOX, noted), odd
+    )
 
 
 _CONTRACT = _names(
@@ -425,35 +543,50 @@ _CONTRACT = _names(
 )
 
 
-def _contract(element: Element) -> Contract:
-    where = "Contract"
-    parts, extra = _parts(element, where, _CONTRACT)
+def _contract(element: Element, where: str, odd: list[OddValue]) -> Contract | None:
+    found = _Record(element, where, _CONTRACT, odd)
+    contract_id = found.integer("ContractID")
+    if contract_id is None:
+        return None
+    at = f"Contract {contract_id}"
     return Contract(
-        contract_id=_int(parts, "ContractID", where),
-        description=_words(parts, "Description"),
-        contract_number=_words(parts, "ContractNumber"),
-        effective=_maybe_time(parts, "Effective", where),
-        expires=_maybe_time(parts, "Expires", where),
-        status=_words(parts, "Status"),
-        po_number=_words(parts, "PONumber"),
-        aggregate_network_traffic=_maybe_bool(parts, "AggregateNetworkTraffic", where),
-        last_invoice_number=_words(parts, "LastInvoiceNumber"),
-        last_invoice_date=_maybe_time(parts, "LastInvoiceDate", where),
-        networks=_items(parts.get("Networks"), "NetworkIDInfo", _network, "Networks"),
-        mailboxes=_items(parts.get("Mailboxes"), "MailboxIDInfo", _mailbox, "Mailboxes"),
-        extra=extra,
+        contract_id=contract_id,
+        description=found.words("Description"),
+        contract_number=found.words("ContractNumber"),
+        effective=found.time("Effective"),
+        expires=found.time("Expires"),
+        status=found.words("Status"),
+        po_number=found.words("PONumber"),
+        aggregate_network_traffic=found.maybe_boolean("AggregateNetworkTraffic"),
+        last_invoice_number=found.words("LastInvoiceNumber"),
+        last_invoice_date=found.time("LastInvoiceDate"),
+        networks=_items(
+            found.parts.get("Networks"),
+            "NetworkIDInfo",
+            lambda child, place: _account_info(child, place, _NETWORK, odd),
+            f"{at}, Networks",
+        ),
+        mailboxes=_items(
+            found.parts.get("Mailboxes"),
+            "MailboxIDInfo",
+            lambda child, place: _account_info(child, place, _MAILBOX, odd),
+            f"{at}, Mailboxes",
+        ),
+        extra=found.extra,
     )
 
 
-def contracts(body: bytes) -> list[Contract]:
+def contracts(body: bytes, odd: list[OddValue] | None = None) -> list[Contract]:
     """The contracts of a ContractList answer, which may leave out the accounts that ContractInfo has (facts 8)."""
-    return _one_or_many(body, "Contract", "ContractID", _contract)
+    return _one_or_many(body, "Contract", "ContractID", _contract, odd)
 
 
-def contract(body: bytes) -> Contract | None:
+def contract(body: bytes, odd: list[OddValue] | None = None) -> Contract | None:
     """The contract of a ContractInfo answer, or None."""
     element = result(body, "ContractInfo", ("Contract",))
-    return None if element is None else _contract(element)
+    if element is not None:
+        _whose(element, "ContractID", "Contract")
+    return None if element is None else _contract(element, "Contract", [] if odd is None else odd)
 
 
 # --- invoices ---------------------------------------------------------------------------------------------------------
@@ -464,36 +597,45 @@ _INVOICE = _names(
 )
 
 
-def _invoice(element: Element) -> Invoice:
-    where = "Invoice"
-    parts, extra = _parts(element, where, _INVOICE)
+def _invoice(element: Element, where: str, odd: list[OddValue]) -> Invoice | None:
+    found = _Record(element, where, _INVOICE, odd)
+    invoice_id, contract_id = found.integer("InvoiceID"), found.integer("ContractID")
+    if invoice_id is None or contract_id is None:
+        return None
     return Invoice(
-        invoice_id=_int(parts, "InvoiceID", where),
-        invoice_number=_words(parts, "InvoiceNumber"),
-        date=_maybe_time(parts, "Date", where),
-        contract_id=_int(parts, "ContractID", where),
-        total_amount=_decimal(parts, "TotalAmount", where),
-        po_number=_words(parts, "PONumber"),
-        status=_enum(parts, "Status", where),
-        status_date=_maybe_time(parts, "StatusDate", where),
-        date_due=_maybe_time(parts, "DateDue", where),
-        price_list_description=_words(parts, "PricelistDescription"),
-        terms=_words(parts, "Terms"),
-        bill_to=_words(parts, "BillTo"),
-        line_items=_items(parts.get("LineItems"), "LineItem", _line_item, "LineItems"),
-        extra=extra,
+        invoice_id=invoice_id,
+        invoice_number=found.words("InvoiceNumber"),
+        date=found.time("Date"),
+        contract_id=contract_id,
+        total_amount=found.decimal("TotalAmount"),
+        po_number=found.words("PONumber"),
+        status=found.enum("Status"),
+        status_date=found.time("StatusDate"),
+        date_due=found.time("DateDue"),
+        price_list_description=found.words("PricelistDescription"),
+        terms=found.words("Terms"),
+        bill_to=found.words("BillTo"),
+        line_items=_items(
+            found.parts.get("LineItems"),
+            "LineItem",
+            lambda child, at: _line_item(child, at, odd),
+            f"Invoice {invoice_id}, LineItems",
+        ),
+        extra=found.extra,
     )
 
 
-def invoices(body: bytes) -> list[Invoice]:
+def invoices(body: bytes, odd: list[OddValue] | None = None) -> list[Invoice]:
     """The invoices of an InvoiceList answer, most likely without the lines that InvoiceInfo has (facts 8)."""
-    return _one_or_many(body, "Invoice", "InvoiceID", _invoice)
+    return _one_or_many(body, "Invoice", "InvoiceID", _invoice, odd)
 
 
-def invoice(body: bytes) -> Invoice | None:
+def invoice(body: bytes, odd: list[OddValue] | None = None) -> Invoice | None:
     """The invoice of an InvoiceInfo or InvoiceCalculate answer, or None."""
     element = result(body, None, ("Invoice",))
-    return None if element is None else _invoice(element)
+    if element is not None:
+        _whose(element, "InvoiceID", "Invoice")
+    return None if element is None else _invoice(element, "Invoice", [] if odd is None else odd)
 
 
 # --- anything ---------------------------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """Everything that can go wrong in a call, as one tree. No exception of pycurl, zeep or lxml leaves this package.
 
     ECGridError                     retry?
-    ├── ServiceUnreachable            yes   no connection, TLS, time-out, connection lost (not: a bad certificate)
+    ├── ServiceUnreachable            yes   no connection, TLS, time-out, connection lost, a gateway's refusal
+    │                                       (not: a bad certificate)
     ├── ServiceBusy                   yes   429 or 503; `retry_after_s` when the service said so
-    ├── ServiceError                  yes   5xx, InternalError, SQLError
+    ├── ServiceError                  yes   5xx, InternalError, SQLError, a fault without a code
     ├── SessionExpired                yes   the session is gone; the client renews it by itself
     ├── CredentialsRefused            no    wrong login name, password or API key
     ├── TooManySessions               no    as many sessions are open as the user may have
@@ -13,8 +14,10 @@
     ├── NotOnPriceList                no    the pair of account report and measure is not on the price list
     ├── NotImplementedByService       no    PENDING, or the service has no such operation or binding
     ├── AnswerTooLarge                no    over the size limit, also after decompression
-    ├── ForbiddenXML                  no    a DTD or entities
-    ├── MalformedAnswer               yes   cut off, not XML, another page, a value that is none of its type
+    ├── ForbiddenXML                  yes   a DTD or entities
+    ├── MalformedAnswer               yes   cut off, not XML, another page
+    │   ├── MisdirectedAnswer         yes   the answer to another key than was requested
+    │   └── ValueOutOfRange           no    a whole answer with a value that does not fit its type
     ├── MissingElement                no    a field that this project needs is not in the answer
     ├── UnknownFault                  no    a fault that says nothing known
     ├── SettingsError                 no    an address, credential or WSDL setting is wrong
@@ -22,6 +25,7 @@
     └── CircuitOpen                   no    everything failed lately; raised by a governor
 
 `should_retry` is asked of the error, not of its class: a write that may have run is not repeated, whatever the class.
+`is_answer` is set on what the service itself has to say to the call: a retry would give the same.
 """
 
 from collections.abc import Callable
@@ -50,6 +54,8 @@ class ECGridError(Exception):
 
     code: str = "ecgrid_error"
     should_retry: bool = False
+    #: Whether this is the service's own answer to the call (see `ANSWERS`).
+    is_answer: bool = False
 
     def __init__(
         self,
@@ -70,6 +76,8 @@ class ECGridError(Exception):
         self.retry_after_s = retry_after_s
         #: Whether the service may have executed the call although no answer came back.
         self.may_have_run = may_have_run
+        #: Whether it is a text over GET or POST that may be the service's: SOAP would tell.
+        self.is_unconfirmed = False
         if should_retry is not None:
             self.should_retry = should_retry
 
@@ -113,7 +121,7 @@ class ServiceBusy(ECGridError):
 
 
 class ServiceError(ECGridError):
-    """The service failed by itself: 5xx, InternalError, SQLError."""
+    """The service failed by itself: 5xx, InternalError, SQLError; or a fault without a code, which may be anybody's."""
 
     code = "service_error"
     should_retry = True
@@ -178,19 +186,35 @@ class ForbiddenXML(ECGridError):
     """The answer holds a DTD or entity declarations."""
 
     code = "forbidden_xml"
+    should_retry = True
 
 
 class MalformedAnswer(ECGridError):
-    """Not an answer of this operation: cut off, not XML, another page, a value that is none of its type."""
+    """Not an answer of this operation: cut off, not XML, another page."""
 
     code = "malformed_answer"
     should_retry = True
+
+
+class MisdirectedAnswer(MalformedAnswer):
+    """The answer to another key than was requested: the connection is out of step, and is used no more."""
+
+    code = "misdirected_answer"
+
+
+class ValueOutOfRange(MalformedAnswer):
+    """The service's own answer, whole, with a value that does not fit its type; asking again gives the same."""
+
+    code = "value_out_of_range"
+    should_retry = False
+    is_answer = True
 
 
 class MissingElement(ECGridError):
     """A field that this project needs is absent (or nil) in the answer."""
 
     code = "missing_element"
+    is_answer = True
 
 
 class UnknownFault(ECGridError):
@@ -215,3 +239,16 @@ class CircuitOpen(ECGridError):
     """Everything failed lately, so the call was not made."""
 
     code = "circuit_open"
+
+
+#: What is the answer to a call although it gives no record: a retry gives the same.
+ANSWERS: tuple[type[ECGridError], ...] = (
+    AccessDenied,
+    NotFound,
+    InvalidArgument,
+    NotImplementedByService,
+    NotOnPriceList,
+    UnknownFault,
+    ValueOutOfRange,
+    MissingElement,
+)

@@ -1,13 +1,23 @@
-"""Fault bodies to errors: SOAP 1.1 and 1.2, text/plain and HTML of GET and POST, matched by local name.
+"""Fault bodies to errors: SOAP 1.1 and 1.2, matched by local name; and what any other body is.
 
-A code decides before words do, and words decide where there is no code (GET and POST never have one, facts 8). The
-numbers are those of facts 4.2, of which only 8 is documented; the rest follow the enumeration's order [inferred].
+A code decides. The numbers are those of facts 4.2, of which only 8 is documented; the rest follow the enumeration's
+order [inferred].
+
+A fault without a code is the framework's, or that of a gateway's own stack, and may pass: it is retried. Final are only
+words that nobody but this service and its framework writes about a request: that the operation is PENDING, not
+implemented or unknown; that the pair is not on the price list; and that an enumeration lacks the value (facts 8: such a
+fault has an empty detail). The last is what a service with the interface of 2016 or 2017 says of every report and
+measure that came later (facts 1.5). It knows no such pair and so bills none: were it retried, no run against that
+service could ever be complete.
 """
 
 import html
 import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from ecgrid_client.errors import (
+    ANSWERS,
     AccessDenied,
     CredentialsRefused,
     ECGridError,
@@ -21,11 +31,10 @@ from ecgrid_client.errors import (
     ServiceError,
     ServiceUnreachable,
     SessionExpired,
-    SettingsError,
     TooManySessions,
     UnknownFault,
 )
-from ecgrid_client.markup import UTF16_MARKS, Element, children, find, local, parse
+from ecgrid_client.markup import Element, children, find, local, parse
 from ecgrid_client.masking import MASKER
 
 Kind = type[ECGridError]
@@ -48,8 +57,10 @@ _CODES: dict[str, Kind] = {
     "pending": NotImplementedByService,
     "sqlerror": ServiceError,
     "internalerror": ServiceError,
+    "unknown": ServiceError,
 }
 _NUMBERS: dict[str, str] = {
+    "-1": "unknown",
     "1": "sessiontimeout",
     "2": "accessdenied",
     "3": "notfound",
@@ -116,38 +127,59 @@ _WORDS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
         ),
     )
 )
+#: The framework on a value that the operation's enumeration lacks.
+_NO_SUCH_VALUE = re.compile(r"'[^']{1,80}' is not a valid value for \w+")
+#: Namespaces of a detail's own elements: none, an envelope's, the service's two (facts 1.1, 4.1, 8).
+_OUR_NAMESPACES = (
+    "",
+    "http://schemas.xmlsoap.org/soap/envelope/",
+    "http://www.w3.org/2003/05/soap-envelope",
+    "http://ecgridos.net/",
+    "https://os.ecgrid.io/",
+)
 _TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _HTML = re.compile(r"\s*(<!doctype\s+html|<html\b)", re.IGNORECASE)
 
 
 def soap_fault(root: Element) -> Fault | None:
-    """The fault that a document is, or holds where an answer belongs; None when it is no fault."""
-    name = local(root)
-    if name == "Envelope":
-        body = next((part for part in children(root) if local(part) == "Body"), None)
-        found = next((part for part in children(body) if local(part) == "Fault"), None) if body is not None else None
-    else:
-        found = (
-            root if name in ("Fault", "Error", "error", "Exception") or find(root, "faultstring") is not None else None
-        )
+    """The SOAP fault that an envelope holds; None when it is no envelope, or holds none."""
+    if local(root) != "Envelope":
+        return None
+    body = next((part for part in children(root) if local(part) == "Body"), None)
+    found = next((part for part in children(body) if local(part) == "Fault"), None) if body is not None else None
     return None if found is None else _read_fault(found)
 
 
 def _read_fault(fault: Element) -> Fault:
-    words = _text(find(fault, "faultstring")) or _reason(fault) or _text(find(fault, "Message", "message"))
+    words = _text(find(fault, "faultstring")) or _reason(fault)
     detail = next((part for part in children(fault) if local(part).lower() in ("detail", "details")), None)
     code = item = None
     if detail is not None:
         # ErrorInfo or details as wrapper, ECGridOSSOAPErrorCode bare: all by local name (facts 4.1)
-        code = _text(find(detail, "ErrorCode", "ECGridOSSOAPErrorCode"))
+        code = next((_text(part) for part in detail.iter() if _is_our_code(part)), None)
         item = _text(find(detail, "ErrorItem"))
         more = [_text(find(detail, "ErrorString")), _text(find(detail, "ErrorMessage"))]
         words = "; ".join(dict.fromkeys(part for part in (words, *more) if part))
     subcode = find(fault, "Subcode")
     if code is None and subcode is not None:
-        code = (_text(find(subcode, "Value")) or "").rpartition(":")[2] or None
+        # every stack has subcodes of its own: only one that we know is the service's
+        named = (_text(find(subcode, "Value")) or "").rpartition(":")[2]
+        code = named if _normal(named) in _CODES else None
     fault_code = _text(find(fault, "faultcode")) or _text(find(fault, "Value"))
     return Fault(message=_clean(words), code=code, item=item, fault_code=fault_code)
+
+
+def _is_our_code(element: Element) -> bool:
+    """Whether an element of a detail is a code of the service's: other stacks write an ErrorCode of theirs too."""
+    if not isinstance(element.tag, str) or local(element) not in ("ErrorCode", "ECGridOSSOAPErrorCode"):
+        return False
+    return element.tag.rpartition("}")[0].lstrip("{") in _OUR_NAMESPACES
+
+
+def _normal(code: str | None) -> str:
+    """A code by its word, without case and punctuation; a known number becomes its word."""
+    bare = re.sub(r"[^a-z0-9-]", "", (code or "").lower())
+    return _NUMBERS.get(bare, bare)
 
 
 def _reason(fault: Element) -> str | None:
@@ -183,8 +215,12 @@ def kind_of(fault: Fault, *, is_login: bool = False) -> Kind:
     telling = next((told for pattern, told in _TELLING if pattern.search(fault.message)), None)
     if telling is not None:
         return telling
-    code = re.sub(r"[^a-z0-9-]", "", (fault.code or "").lower())
-    kind: Kind | None = _CODES.get(_NUMBERS.get(code, code)) or _by_words(fault.message)
+    by_words = _by_words(fault.message)
+    if fault.code is None and not is_login:
+        if _NO_SUCH_VALUE.search(fault.message):
+            return InvalidArgument
+        return SessionExpired if by_words is SessionExpired else ServiceError
+    kind = _CODES.get(_normal(fault.code)) or by_words
     if kind is None:
         server = (fault.fault_code or "").rpartition(":")[2].lower() in ("server", "receiver")
         kind = ServiceError if server else UnknownFault
@@ -205,83 +241,120 @@ _ADVICE: dict[Kind, str] = {
 }
 
 
-def error_of_fault(fault: Fault, where: str, *, is_login: bool = False) -> ECGridError:
-    """The error that a fault is, saying where, the service's words and code, and what to do."""
+def error_of_fault(
+    fault: Fault, where: str, *, is_login: bool = False, status: int = 200, retry_after: str | None = None
+) -> ECGridError:
+    """The error that a fault is, saying where, the service's words and code, and what to do.
+
+    A fault without a code that came with 429 or 503 is a gateway's way to say that it is busy.
+    """
     kind = kind_of(fault, is_login=is_login)
+    if kind is ServiceError and fault.code is None and status in _BUSY:
+        return _busy(status, where, retry_after, fault)
     code = f" [{fault.code}]" if fault.code else ""
     words = fault.message or "a fault without words"
     advice = f"; {_ADVICE[kind]}" if kind in _ADVICE else ""
-    return kind(MASKER.text(f"{where}: {words}{code}{advice}"), fault=fault)
+    error = kind(MASKER.text(f"{where}: {words}{code}{advice}"), fault=fault)
+    error.is_answer = kind in ANSWERS and not is_login
+    return error
+
+
+def form_words(status: int, content_type: str, body: bytes) -> str:
+    """What a GET or POST reply says that may be a fault of the service's: a plain text with status 500 (facts 8), or a
+    document with a faultstring (facts 4.1); empty for any other."""
+    if status != 500:
+        return ""
+    if content_type.lower().startswith("text/plain"):
+        return _clean(page_words(body))
+    try:
+        found = find(parse(body), "faultstring") if b"faultstring" in body[:20_000] else None
+    except ECGridError:
+        return ""
+    return _clean(_text(found))
+
+
+def unconfirmed(words: str, where: str) -> ECGridError:
+    """What may be a fault of the service's, until the same call over SOAP gives one."""
+    error = ServiceError(f"{where}: {words}")
+    error.is_unconfirmed = True
+    return error
+
+
+_BUSY = (429, 503)
+#: Refused on the way, with what to do about it; none of these is a word of the service's.
+_ON_THE_WAY = {
+    401: "a gateway before the service wants credentials of its own",
+    403: "a gateway before the service refuses the call",
+    404: "there is no service at this address; check the ECGRID_V…_URL setting",
+    407: "the proxy wants credentials; put them into HTTPS_PROXY",
+    408: "the service waited too long for the request",
+    410: "there is no service at this address; check the ECGRID_V…_URL setting",
+}
+#: Statuses of a call that was not executed: even a write may be repeated.
+_NOT_EXECUTED = (401, 404, 407, 408, 410, *_BUSY)
 
 
 def error_of_status(
-    status: int, content_type: str, body: bytes, where: str, *, retry_after_s: float | None, is_login: bool = False
+    status: int,
+    content_type: str,
+    body: bytes,
+    where: str,
+    reason: ECGridError | None = None,
+    *,
+    retry_after: str | None = None,
 ) -> ECGridError:
-    """The error that an answer with a status other than 200 is. A SOAP fault in its body says most, if there is one."""
-    if status in (429, 503):
-        wait = f"; it asks to wait {retry_after_s:g} s" if retry_after_s is not None else ""
-        return ServiceBusy(
-            f"{where}: the service is busy (HTTP {status}){wait}", retry_after_s=retry_after_s, may_have_run=False
-        )
-    fault = _fault_in(body)
-    if fault is not None:
-        return error_of_fault(fault, where, is_login=is_login)
-    words = _clean(page_words(body))
-    is_page = _HTML.match(body[:200].decode("latin-1")) is not None or "html" in content_type.lower()
-    if status == 401:
-        return CredentialsRefused(f"{where}: HTTP 401; {_ADVICE[CredentialsRefused]}", may_have_run=False)
-    if status == 403:
-        return AccessDenied(f"{where}: HTTP 403, refused before the service saw it", may_have_run=False)
-    if status == 407:
-        return SettingsError(f"{where}: the proxy wants credentials (HTTP 407); put them into HTTPS_PROXY")
-    if status in (404, 410):
-        return ServiceUnreachable(
-            f"{where}: no service at this address (HTTP {status}); check the ECGRID_V…_URL setting",
-            should_retry=False,
-            may_have_run=False,
-        )
-    if status in (405, 415):
-        return NotImplementedByService(f"{where}: the service does not take this binding (HTTP {status})")
-    if status == 408:
-        return ServiceUnreachable(
-            f"{where}: the service waited too long for the request (HTTP 408)", may_have_run=False
-        )
-    if status in (413, 414, 431):
-        return InvalidArgument(f"{where}: the request is too large for the service (HTTP {status})")
+    """The error that a reply is whose body is no answer: a page, a text, half a document, nothing. All are retried.
+
+    `reason` is why the body is none. The status only chooses the words, and whether the call may have been executed.
+    """
+    may_have_run = status not in _NOT_EXECUTED
+    if status in _BUSY:
+        return _busy(status, where, retry_after)
+    if status in _ON_THE_WAY:
+        return ServiceUnreachable(f"{where}: {_ON_THE_WAY[status]} (HTTP {status})", may_have_run=may_have_run)
     if 300 <= status < 400:
         return ServiceUnreachable(
             f"{where}: the service redirects elsewhere (HTTP {status}), which is not followed; "
-            "check the ECGRID_V…_URL setting",
-            should_retry=False,
+            "check the ECGRID_V…_URL setting"
         )
-    if status >= 500 and status != 500:
-        return ServiceError(f"{where}: HTTP {status} from before the service")
-    if status == 500 and words and (not is_page or _says_something(words)):
-        found = Fault(message=words)
-        error = error_of_fault(found, where, is_login=is_login)
-        if is_page and isinstance(error, UnknownFault):
-            return ServiceError(f"{where}: HTTP 500 with a page of the server's", fault=found)
-        return error
+    words = _page_start(content_type, body)
     if status >= 500:
-        return ServiceError(f"{where}: HTTP {status} without a word")
-    return UnknownFault(f"{where}: HTTP {status}, which the service is not known to answer")
+        return ServiceError(f"{where}: HTTP {status} without an answer of the service{words}")
+    if reason is None:
+        reason = MalformedAnswer("no answer of the service")
+    if status == 200:
+        reason.message = f"{where}: {reason.message}{words}"
+        return reason
+    return MalformedAnswer(f"{where}: HTTP {status}, {reason.message}{words}")
 
 
-def _says_something(words: str) -> bool:
-    return any(pattern.search(words) for pattern, _kind in (*_TELLING, *_WORDS))
+def _busy(status: int, where: str, retry_after: str | None, fault: Fault | None = None) -> ServiceBusy:
+    seconds = retry_after_s(retry_after)
+    wait = f"; it asks to wait {seconds:g} s" if seconds is not None else ""
+    return ServiceBusy(
+        f"{where}: the service is busy (HTTP {status}){wait}", fault=fault, retry_after_s=seconds, may_have_run=False
+    )
 
 
-def _fault_in(body: bytes) -> Fault | None:
-    if body[:2] not in UTF16_MARKS and b"ault" not in body[:200_000] and b"rror" not in body[:2_000]:
+def retry_after_s(header: str | None) -> float | None:
+    """Retry-After in seconds, from its number or its date; None where there is none to speak of."""
+    if header is None:
         return None
+    text = header.strip()
+    if text.isdecimal():
+        return float(text[:9])  # seconds, never money
     try:
-        return soap_fault(parse(body))
-    except ECGridError:
+        when = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
         return None
+    when = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
-def error_of_page(body: bytes, error: MalformedAnswer) -> MalformedAnswer:
-    """HTTP 200 with something that cannot be read: with the words of the page, where it is one."""
-    is_words = body[:1] != b"<" or _HTML.match(body[:200].decode("latin-1")) is not None
-    words = _clean(page_words(body))[:120] if is_words and body.strip() else ""
-    return MalformedAnswer(f"{error.message}: {words}") if words.isprintable() and words else error
+def _page_start(content_type: str, body: bytes) -> str:
+    """The first words of a page or text, behind a colon; nothing where the body is a document."""
+    is_page = body[:1] != b"<" or _HTML.match(body[:200].decode("latin-1")) is not None
+    if not body.strip() or not (is_page or "html" in content_type.lower()):
+        return ""
+    words = _clean(page_words(body))[:120]
+    return f": {words}" if words and words.isprintable() else ""

@@ -9,9 +9,13 @@ from ecgrid_client.markup import Branch, Element, is_nil, local_name, read_strea
 T = TypeVar("T")
 
 
-def check(body: bytes, operation: str, roots: tuple[str, ...]) -> None:
-    """What `decode.result` checks: a whole document that holds one answer of the operation."""
-    read_stream(body, lambda: _Outline(operation, roots))
+def check(body: bytes, operation: str, roots: tuple[str, ...], wanted: tuple[str, int] | None = None) -> list[str]:
+    """What `decode.result` checks: a whole document that holds one answer of the operation.
+
+    Gives the texts of the element that is `wanted`, by its name and how deep it stands below the result.
+    """
+    found: list[str] = read_stream(body, lambda: _Outline(operation, roots, wanted))
+    return found
 
 
 def items(body: bytes, item: str, make: Callable[[Element], T]) -> list[T] | None:
@@ -23,9 +27,12 @@ def items(body: bytes, item: str, make: Callable[[Element], T]) -> list[T] | Non
 class _Outline:
     """Knows how a document has to begin, down to the result; the parser finds out whether it ends."""
 
-    def __init__(self, operation: str | None, roots: tuple[str, ...]) -> None:
+    def __init__(self, operation: str | None, roots: tuple[str, ...], wanted: tuple[str, int] | None = None) -> None:
         self._operation = operation
         self._roots = roots
+        self._wanted = wanted
+        self._found: list[str] = []
+        self._is_inside = False
         self._path: list[str] = []
         self._seen: set[tuple[str, ...]] = set()
         self.depth = 0
@@ -33,6 +40,9 @@ class _Outline:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         self.depth += 1
+        if self._wanted is not None and self.result_depth and self.depth == self.result_depth + self._wanted[1]:
+            self._is_inside = local_name(tag) == self._wanted[0]
+            self._found += [""] if self._is_inside else []
         if self.depth > 4 or (self.result_depth == 1 and self.depth > 1):
             return
         del self._path[self.depth - 1 :]
@@ -61,12 +71,14 @@ class _Outline:
 
     def end(self, tag: str) -> None:
         self.depth -= 1
+        self._is_inside = False
 
     def data(self, text: str) -> None:
-        """Text is no concern here."""
+        if self._is_inside:
+            self._found[-1] += text
 
     def close(self) -> Any:
-        """Nothing is kept."""
+        return [text.strip() for text in self._found]
 
 
 class _Items(_Outline, Generic[T]):

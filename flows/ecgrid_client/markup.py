@@ -32,6 +32,8 @@ _FORBIDDEN_REFERENCE = re.compile(
 )
 _FORBIDDEN_BYTE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _REPLACEMENT = "�".encode()
+#: What XML Schema trims from a number, a boolean or a date; a no-break or thin space is none of it.
+XML_SPACE = " \t\r\n"
 _SMALL = 1 << 16
 _PIECE = 1 << 18
 #: A tree takes some ten times the room of its text. Lists and DataSets are read as a stream where they are large.

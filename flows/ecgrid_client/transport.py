@@ -49,12 +49,24 @@ def user_agent() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back, whatever its status."""
+    """What came back, whatever its status. Its connection serves nobody until it is released (`release`).
+
+    `is_kept`: the connection had carried other replies before. `is_repeat`: this is byte for byte the reply before it,
+    which was to another request, so that it may be that one sent twice.
+    """
 
     status: int
     content_type: str
     retry_after: str | None
     body: bytes
+    is_kept: bool = False
+    is_repeat: bool = False
+    loan: "_Loan | None" = None
+
+    def release(self, *, is_sound: bool = True) -> None:
+        """Hand the connection back for the next request; or close it, where it may be out of step."""
+        if self.loan is not None:
+            self.loan.release(is_sound=is_sound)
 
 
 class _Flight:
@@ -148,6 +160,7 @@ class _Origin:
             (pycurl.HTTP_CONTENT_DECODING, 0),  # inflated here, within bounds
             (pycurl.USERAGENT, user_agent()),
             (pycurl.CONNECTTIMEOUT_MS, max(int(connect_timeout_s * 1000), 1)),
+            (pycurl.MAXCONNECTS, 1),  # a new connection replaces the one that was kept, which may be out of step
             (pycurl.PROXY, ""),  # curl would look into the environment itself
             (pycurl.NOPROXY, ""),
         ]
@@ -171,6 +184,7 @@ class _Origin:
         connection = pycurl.Curl()
         for option, value in self._options:
             connection.setopt(option, value)
+        connection.last = None
         return connection
 
     def give_back(self, connection: Any, *, is_sound: bool) -> None:
@@ -184,6 +198,28 @@ class _Origin:
         with suppress(IndexError):
             while True:
                 self._idle.pop().close()
+
+
+class _Loan:
+    """A connection until its reply is judged. A loan that nobody releases ends with its connection closed."""
+
+    __slots__ = ("_origin", "connection")
+
+    def __init__(self, origin: _Origin) -> None:
+        self._origin = origin
+        self.connection: Any = None
+
+    def give_back(self, connection: Any, *, is_sound: bool) -> None:
+        """The request is over: hold the connection, or close it when the request failed."""
+        if is_sound:
+            self.connection = connection
+        else:
+            self._origin.give_back(connection, is_sound=False)
+
+    def release(self, *, is_sound: bool) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            self._origin.give_back(connection, is_sound=is_sound)
 
 
 def _proxy_options(proxy: str) -> list[tuple[int, Any]]:
@@ -232,17 +268,20 @@ class Transport:
         timeout_s: float | None = None,
         max_bytes: int | None = None,
         is_new_connection: bool = False,
+        over: Reply | None = None,
     ) -> Reply:
         """Sends one request: a GET, or a POST of `body`. `query` goes behind `url`, and into no message.
 
         The server may have closed a kept connection meanwhile, and the request is lost with it: what must not be lost,
-        or was lost before, asks for `is_new_connection`. (A GET goes out again by itself.) Raises
-        `ServiceUnreachable`, `MalformedAnswer` (cut off), `AnswerTooLarge` or `SettingsError`.
+        or was lost before, asks for `is_new_connection`. (A GET goes out again by itself.) `over` sends it over the
+        connection of a reply that was not released yet. The reply is to be released. Raises `ServiceUnreachable`,
+        `MalformedAnswer` (cut off), `AnswerTooLarge` or `SettingsError`.
         """
         origin = self._of_url.get(url) or self._origin(url)
         total = min(self._call_timeout_s, timeout_s or self._call_timeout_s)
         flight = _Flight(max_bytes or self._max_answer_bytes)
-        connection = origin.borrow()
+        loan = over.loan if over is not None and over.loan is not None else _Loan(origin)
+        connection, loan.connection = loan.connection or origin.borrow(), None
         lines = [f"{name}: {value}" for name, value in headers.items()]
         connection.setopt(pycurl.URL, f"{url}?{query}" if query else url)
         connection.setopt(pycurl.HTTPHEADER, [*lines, "Accept-Encoding: gzip", "Expect:"])
@@ -261,11 +300,11 @@ class Transport:
             connection.setopt(pycurl.READFUNCTION, io.BytesIO(body).read)
         self._flights[id(flight)] = flight
         try:
-            status = _performed(connection, flight, origin)
+            status = _performed(connection, flight, loan)
         except _Failed as failed:
             failure = _failure(failed, flight, origin, total)
         else:
-            return _reply(status, flight)
+            return _reply(status, flight, loan, hash((url, query, body)))
         finally:
             self._flights.pop(id(flight), None)
         raise failure  # outside the handler, so that no library's words come along
@@ -297,7 +336,7 @@ class Transport:
         return found
 
 
-def _performed(connection: Any, flight: _Flight, origin: _Origin) -> int:
+def _performed(connection: Any, flight: _Flight, origin: _Origin | _Loan) -> int:
     """The status of the answer; raises `_Failed`. The connection is given back, whatever comes of it.
 
     libcurl does not come back for a signal, and an exception of a signal's handler would be lost in one of its
@@ -335,7 +374,7 @@ def _performed(connection: Any, flight: _Flight, origin: _Origin) -> int:
     return status
 
 
-def _perform(connection: Any, origin: _Origin) -> int:
+def _perform(connection: Any, origin: _Origin | _Loan) -> int:
     is_sound = False
     try:
         connection.perform()
@@ -348,15 +387,24 @@ def _perform(connection: Any, origin: _Origin) -> int:
     raise failed
 
 
-def _reply(status: int, flight: _Flight) -> Reply:
+def _reply(status: int, flight: _Flight, loan: _Loan, request: int) -> Reply:
+    """The reply to a request, which is known by its hash."""
     headers = flight.headers()
     content = flight.pieces[0] if len(flight.pieces) == 1 else b"".join(flight.pieces)
     coding = headers.get("content-encoding", "").lower()
     if coding not in ("", "identity"):
-        if coding not in _READABLE_CODINGS:
-            raise MalformedAnswer(f"the answer is compressed as {coding[:30]!r}, which was not asked for")
-        content = _inflated(content, flight.limit)
-    return Reply(status, headers.get("content-type", ""), headers.get("retry-after"), content)
+        try:
+            if coding not in _READABLE_CODINGS:
+                raise MalformedAnswer(f"the answer is compressed as {coding[:30]!r}, which was not asked for")
+            content = _inflated(content, flight.limit)
+        except ECGridError:
+            loan.release(is_sound=False)
+            raise
+    connection = loan.connection
+    is_kept = connection.getinfo(pycurl.NUM_CONNECTS) == 0
+    before, connection.last = connection.last, (request, hash(content))
+    is_repeat = is_kept and before is not None and before[0] != request and before[1] == connection.last[1]
+    return Reply(status, headers.get("content-type", ""), headers.get("retry-after"), content, is_kept, is_repeat, loan)
 
 
 def _inflated(content: bytes, limit: int) -> bytes:

@@ -26,7 +26,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ecgrid_flows import decisions, warehouse
+from ecgrid_flows import decisions, formats, warehouse
 from ecgrid_flows.built_by import run_of
 from ecgrid_flows.csv_files import CsvForm
 from ecgrid_flows.decisions import CLOSINGS, Decision, Log
@@ -276,6 +276,7 @@ def export_corrections(
             for sheet in _sheets(connection, settings, store, log.bookings(closing), found, month):
                 files |= write_sheet(sheet, staged, form)
             manifest = {
+                **formats.stamp("export"),
                 "month": month_text(month),
                 "run_id": run_id or run_of(settings.warehouse_path),
                 "closing": {"number": closing.number, "sha256": closing.sha256},

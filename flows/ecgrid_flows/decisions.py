@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+from ecgrid_flows import formats
 from ecgrid_flows.errors import DataDirectoryHeld, Refused
 from ecgrid_flows.store import Store
 from ecgrid_transforms.period import month_text
@@ -93,9 +94,10 @@ def read(store: Store) -> Log:
         seal = hashlib.sha256(data).hexdigest()
         try:
             said = json.loads(data)
+            formats.require_readable("closings", said, path)
             decision = Decision(said["number"], said["kind"], said["at"], said["by"], said["data"], seal)
             before = said["previous"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             faults.append(f"{path} is no entry of this log")
             previous = seal
             continue
@@ -134,6 +136,7 @@ def append(store: Store, kind: str, data: Mapping[str, Any]) -> Decision:
     log.require_sound()
     number = len(log.entries) + 1
     entry = {
+        **formats.stamp("closings"),
         "number": number,
         "previous": log.entries[-1].sha256 if log.entries else FIRST,
         "kind": kind,

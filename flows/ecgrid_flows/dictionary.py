@@ -25,7 +25,7 @@ no column of money is ever a float. `reporting_month` is the first day of the mo
 
 def dictionary_text() -> str:
     """The page. Builds a warehouse over no data in a temporary folder (some seconds)."""
-    sections = [_HEAD, "## Feeds of the lake\n", "`lake/<feed>/reporting_month=YYYY-MM/`, any Parquet engine.\n"]
+    sections = [_HEAD, "## Feeds of the lake\n", "`lake/<feed>/month=YYYY-MM/`, any Parquet engine.\n"]
     for feed, schema in FEEDS.items():
         sections.append(f"### {feed}\n")
         if feed in DATASET_FEEDS:

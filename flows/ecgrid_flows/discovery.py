@@ -20,7 +20,7 @@ from ecgrid_flows.errors import SettingsError, Unreachable
 from ecgrid_flows.journal import Arguments, RawAnswer
 from ecgrid_flows.progress import Reporter
 from ecgrid_transforms.accounts import Billed, united
-from ecgrid_transforms.model import ACCOUNT_REPORTS, MEASURE_FIELDS, Account, AccountInfo, Contract, Pricelist
+from ecgrid_transforms.model import ACCOUNT_REPORTS, MEASURE_FIELDS, Account, AccountInfo, Contract, OddValue, Pricelist
 from ecgrid_transforms.period import next_month, reporting_month_text
 from ecgrid_transforms.wall_time import wall_time_ns
 
@@ -36,8 +36,9 @@ INTERCONNECT_DAYS = 31
 STATS_MINUTES = (60, 1440)
 
 
-#: What reads the answers of each operation around the lines; an answer that cannot be read is no answer.
-READERS: Mapping[str, Callable[[bytes], Any]] = {
+#: What reads the answers of each operation around the lines; an answer that cannot be read is no answer. Values that do
+#: not fit their types are None, and noted in the list.
+READERS: Mapping[str, Callable[[bytes, list[OddValue]], Any]] = {
     "NetworkList": decode.networks,
     "NetworkInfo": decode.networks,
     "MailboxList": decode.mailboxes,

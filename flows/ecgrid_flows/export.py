@@ -21,7 +21,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ecgrid_flows import corrections, decisions, journal_entries, warehouse
+from ecgrid_flows import corrections, decisions, formats, journal_entries, warehouse
 from ecgrid_flows.built_by import run_of
 from ecgrid_flows.csv_files import CsvForm
 from ecgrid_flows.decisions import Log
@@ -115,6 +115,7 @@ def write_month(
             files |= more
         _check_ties(files)
         manifest = {
+            **formats.stamp("export"),
             "month": month_text(month),
             "run_id": run_id,
             "currency": settings.currency,

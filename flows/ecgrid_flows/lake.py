@@ -1,37 +1,50 @@
 """The lake: Parquet partitions, one per feed and month. This module is its only writer.
 
-    lake/<feed>/reporting_month=YYYY-MM/part-<number>-<hash of its content>.parquet
-    lake/<feed>/reporting_month=YYYY-MM/_manifest.json      names the parts that count
+    lake/<feed>/month=YYYY-MM/part-<number>-<hash of its content>.parquet
+    lake/_manifests/<feed>/YYYY-MM.json      names the parts that count, with rows, size and SHA-256 of each
 
 A partition is replaced whole: its parts are written under new names, then one write of the manifest makes them visible
-and the old ones are dropped. Readers follow manifests and nothing else. Nothing of the time or the run goes into a
-file, so the same rows give the same bytes and the same names.
+and the old ones are dropped. Readers of this project follow manifests and nothing else; any Parquet engine opens the
+folder of a feed as it is, for it holds parts alone, at least one a month (of no rows where there are none), and the
+partition's column has no other column's name. Nothing of the time or the run goes into a file, so the same rows give
+the same bytes and the same names.
+
+A part's hash is checked before it is read: by `set_aside`, which every command that reads the lake begins with, or
+where a worker fetches it from a bucket (`fetched`).
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ecgrid_flows import formats
 from ecgrid_flows.errors import StorageFailed
-from ecgrid_flows.store import SetAside, Store
+from ecgrid_flows.store import Entry, SetAside, Store, sha256_of_file
 from ecgrid_transforms.period import NotAMonth, month_text, parse_month
+from ecgrid_transforms.schemas import FEEDS
 
 LAKE = "lake"
-MANIFEST = "_manifest.json"
+#: Folder of the manifests; no feed.
+MANIFESTS = f"{LAKE}/_manifests"
 #: Folder of notes on what was landed (see `land`); no feed.
 LANDED = f"{LAKE}/_landed"
 ROWS_A_GROUP = 65_536
 BYTES_A_PART = 64 << 20
 
 _PART = re.compile(r"part-\d{5}-(?P<hash>[0-9a-f]{16})\.parquet")
-_MONTH_FOLDER = "reporting_month="
-_MAGIC = b"PAR1"
+_MONTH_FOLDER = "month="
+#: How format 1 named the folders, which held their manifests themselves.
+_MONTH_FOLDER_1, _MANIFEST_1 = "reporting_month=", "_manifest.json"
+#: Files hashed at once: hashing lets other threads run.
+_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +57,21 @@ class Part:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A partition that lost its manifest because a part was damaged or gone; `rows` are those that it had."""
+
+    feed: str
+    month: date
+    rows: int
+
+
 class Lake:
-    """The partitions in one store."""
+    """The partitions in one store. `damaged` are those that `set_aside` took out of sight."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.damaged: list[Damaged] = []
 
     def files(self, feed: str, month: date | None = None) -> list[str]:
         """The Parquet files of a feed (of one month, or of all), from manifests alone; fetched where it is a bucket."""
@@ -61,22 +84,17 @@ class Lake:
 
     def months(self, feed: str) -> list[date]:
         """The months for which the feed has a partition, perhaps one without rows."""
-        top = f"{LAKE}/{feed}/"
-        found = {
-            month
-            for entry in self._store.entries(top.rstrip("/"))
-            if entry.path.endswith("/" + MANIFEST) and (month := _month_of(entry.path[len(top) :])) is not None
-        }
-        return sorted(found)
+        entries = self._store.entries(f"{MANIFESTS}/{feed}")
+        return sorted(where[1] for entry in entries if (where := _of_manifest(entry.path)) is not None)
 
     def parts(self, feed: str, month: date) -> tuple[Part, ...] | None:
         """What the partition's manifest names; None when there is no partition."""
-        path = f"{_folder(feed, month)}/{MANIFEST}"
+        path = _manifest_path(feed, month)
         if not self._store.exists(path):
             return None
         try:
-            return _read_manifest(self._store.read(path))
-        except (ValueError, KeyError, TypeError):
+            return _read_manifest(self._store.read(path), self._store.uri(path))
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise StorageFailed(
                 f"{self._store.uri(path)} is no manifest of this lake: `ecgrid-billing build` sets it aside and "
                 "lands the month again"
@@ -99,52 +117,103 @@ class Lake:
         """A writer that replaces the partition by what is added, once its block ends without an exception."""
         return PartitionWriter(self._store, feed, month)
 
-    def set_aside(self) -> list[SetAside]:
-        """Take out of sight what is no part of a whole partition, and say what and why.
+    def set_aside(self, *, is_hashed: bool = True) -> list[SetAside]:
+        """Quarantine what is no part of a whole partition, and list what and why.
 
         A partition whose own part is gone or damaged loses its manifest too: it is landed again from the raw answers.
+        Without `is_hashed`, sizes alone are compared: for a bucket whose parts other machines fetch and check.
         """
-        folders: dict[str, dict[str, int]] = {}
-        for entry in self._store.entries(LAKE):
+        self._move_from_format_1()
+        found: dict[str, dict[str, Entry]] = {}
+        manifests: dict[str, str] = {}  # of a partition's folder, or of none
+        for entry in list(self._store.entries(LAKE)):
             folder, name = entry.path.rsplit("/", 1)
-            if folder != LANDED:
-                folders.setdefault(folder, {})[name] = entry.size
+            if entry.path.startswith(f"{MANIFESTS}/"):
+                where = _of_manifest(entry.path)
+                manifests[_folder(*where) if where else entry.path] = entry.path
+            elif folder not in (LAKE, LANDED):
+                found.setdefault(folder, {})[name] = entry
         aside: list[SetAside] = []
-        for folder, names in folders.items():
-            aside.extend(self._examine(folder, names))
+        named: dict[str, tuple[Part, ...]] = {}
+        for folder, path in manifests.items():
+            try:
+                if not folder.startswith(MANIFESTS):
+                    named[folder] = _read_manifest(self._store.read(path), self._store.uri(path))
+                    continue
+            except (ValueError, KeyError, TypeError, AttributeError):
+                pass
+            aside.append(self._store.set_aside(path, "it is no manifest of this lake"))
+        whole = self._whole(found, named, is_hashed)
+        for folder, entries in found.items():
+            aside.extend(self._examine(entries, named.get(folder, ()), whole))
+        for folder, parts in named.items():
+            lost = [part.name for part in parts if f"{folder}/{part.name}" not in whole]
+            if lost:
+                feed, month = folder.split("/")[1], parse_month(folder.rpartition("=")[2])
+                self.damaged.append(Damaged(feed, month, sum(part.rows for part in parts)))
+                aside.append(self._store.set_aside(manifests[folder], f"it names {lost[0]}, which is not there whole"))
         return aside
 
-    def _examine(self, folder: str, names: dict[str, int]) -> Iterator[SetAside]:
-        parts: tuple[Part, ...] = ()
-        if MANIFEST in names:
-            try:
-                parts = _read_manifest(self._store.read(f"{folder}/{MANIFEST}"))
-            except (ValueError, KeyError, TypeError):
-                yield self._store.set_aside(f"{folder}/{MANIFEST}", "it is no manifest of this lake")
-        named = {part.name: part for part in parts}
-        for name, size in names.items():
-            path = f"{folder}/{name}"
-            if name == MANIFEST or (name in named and self._is_whole(path, size, named[name])):
-                continue
-            if name in named:
-                yield self._store.set_aside(path, "it is not the file that its manifest describes")
-            elif size == 0:
-                yield self._store.set_aside(path, "it is empty")
-            elif self._is_leftover(path, name):
-                self._store.delete(path)  # of a run that ended before its manifest: whole, but never visible
-            else:
-                yield self._store.set_aside(path, "no manifest names it")
-        broken = [
-            part.name for part in parts if part.name not in names or not self._store.exists(f"{folder}/{part.name}")
+    def _whole(
+        self, found: dict[str, dict[str, Entry]], named: dict[str, tuple[Part, ...]], is_hashed: bool
+    ) -> set[str]:
+        """The parts whose content is what their manifests describe."""
+        sized = [
+            (found[folder][part.name], part.sha256)
+            for folder, parts in named.items()
+            for part in parts
+            if folder in found and part.name in found[folder] and found[folder][part.name].size == part.size
         ]
-        if broken:
-            yield self._store.set_aside(f"{folder}/{MANIFEST}", f"it names {broken[0]}, which is not there whole")
+        if not is_hashed:
+            return {entry.path for entry, _ in sized}
+        with ThreadPoolExecutor(_THREADS, "hash") as threads:
+            results = list(threads.map(lambda one: self._store.holds(*one), sized))
+        return {entry.path for (entry, _), is_whole in zip(sized, results, strict=True) if is_whole}
 
-    def _is_whole(self, path: str, size: int, part: Part) -> bool:
-        """Size and both magic words; the content was durable before the manifest named it."""
-        if size != part.size or size < 12:
-            return False
-        return self._store.read_range(path, 0, 4) == self._store.read_range(path, size - 4, 4) == _MAGIC
+    def _examine(self, entries: dict[str, Entry], parts: tuple[Part, ...], whole: set[str]) -> Iterator[SetAside]:
+        """Quarantine what one folder holds beside whole parts of its manifest."""
+        names = {part.name for part in parts}
+        for name, entry in entries.items():
+            if entry.path in whole:
+                continue
+            if name in names:
+                yield self._store.set_aside(entry.path, "it is not the file that its manifest describes")
+            elif entry.size == 0:
+                yield self._store.set_aside(entry.path, "it is empty")
+            elif self._is_leftover(entry.path, name):
+                self._store.delete(entry.path)  # of a run that ended before its manifest: whole, but never visible
+            else:
+                yield self._store.set_aside(entry.path, "no manifest names it")
+
+    def _move_from_format_1(self) -> None:
+        """Move the partitions of format 1 to where they are today, each whole or not at all.
+
+        They are moved, not dropped, for the raw answers of some months may be kept elsewhere. A part that its manifest
+        does not describe stays where it is, and is quarantined with the rest of its folder.
+        """
+        for entry in list(self._store.entries(LAKE)):
+            folder, name = entry.path.rsplit("/", 1)
+            feed, _, tail = folder.removeprefix(f"{LAKE}/").partition("/")
+            if name != _MANIFEST_1 or not tail.startswith(_MONTH_FOLDER_1):
+                continue
+            try:
+                month = parse_month(tail.removeprefix(_MONTH_FOLDER_1))
+                parts = _read_manifest(self._store.read(entry.path), self._store.uri(entry.path))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                continue
+            contents = {}
+            for part in parts:
+                path = f"{folder}/{part.name}"
+                contents[part] = self._store.read(path) if self._store.exists(path) else b""
+            if any(hashlib.sha256(data).hexdigest() != part.sha256 for part, data in contents.items()):
+                continue
+            if not self._store.exists(_manifest_path(feed, month)):
+                for part, data in contents.items():
+                    self._store.write(f"{_folder(feed, month)}/{part.name}", data)
+                self._store.write(_manifest_path(feed, month), _manifest(feed, month, list(parts)))
+            for part in parts:
+                self._store.delete(f"{folder}/{part.name}")
+            self._store.delete(entry.path)
 
     def _is_leftover(self, path: str, name: str) -> bool:
         match = _PART.fullmatch(name)
@@ -188,13 +257,16 @@ class PartitionWriter:
         if self._writer is not None and (table.schema != self._schema or self._sink.tell() >= BYTES_A_PART):
             self._end_part()
         if self._writer is None:
-            self._schema, self._sink, self._part_rows = table.schema, pa.BufferOutputStream(), 0
-            self._writer = pq.ParquetWriter(self._sink, self._schema, compression="zstd", version="2.6")
+            self._begin_part(table.schema)
         self._waiting.append(table)
         self._waiting_rows += table.num_rows
         self.rows += table.num_rows
         if self._waiting_rows >= ROWS_A_GROUP:
             self._end_group()
+
+    def _begin_part(self, schema: pa.Schema) -> None:
+        self._schema, self._sink, self._part_rows = schema, pa.BufferOutputStream(), 0
+        self._writer = pq.ParquetWriter(self._sink, schema, compression="zstd", version="2.6")
 
     def _end_group(self) -> None:
         if self._waiting and self._writer is not None:
@@ -218,35 +290,57 @@ class PartitionWriter:
 
     def _commit(self) -> None:
         self._end_part()
+        if not self._parts and self._feed in FEEDS:
+            self._begin_part(FEEDS[self._feed])
+            self._end_part()
+        path = _manifest_path(self._feed, self._month)
         manifest = _manifest(self._feed, self._month, self._parts)
-        path = f"{self._folder}/{MANIFEST}"
         version = self._store.version(path)
         unchanged = version is not None and self._store.read(path) == manifest
         if not unchanged and not self._store.write_if(path, manifest, version):
             raise StorageFailed(f"{self._store.uri(path)} was written by someone else meanwhile: run again")
-        kept = {MANIFEST, *(part.name for part in self._parts)}
+        kept = {part.name for part in self._parts}
         for entry in list(self._store.entries(self._folder)):
             name = entry.path.rsplit("/", 1)[1]
             if name not in kept and _PART.fullmatch(name):
                 self._store.delete(entry.path)
 
 
+def fetched(store: Store, paths: Sequence[str]) -> list[str]:
+    """Parts as files of this machine. What is fetched from a bucket is held against the hash in its name.
+
+    On local storage the parts are the same files that `set_aside` has checked. Raises `StorageFailed`.
+    """
+    files = store.locals(paths)
+    for path, file in zip(paths, files, strict=True):
+        part = _PART.fullmatch(path.rpartition("/")[2])
+        if file != store.uri(path) and part and not sha256_of_file(Path(file)).startswith(part["hash"]):
+            raise StorageFailed(
+                f"{store.uri(path)} is damaged: `ecgrid-billing verify` quarantines it and lands its month again"
+            )
+    return files
+
+
 def _folder(feed: str, month: date) -> str:
     return f"{LAKE}/{feed}/{_MONTH_FOLDER}{month_text(month)}"
 
 
-def _month_of(tail: str) -> date | None:
-    folder = tail.split("/", 1)[0]
-    if not folder.startswith(_MONTH_FOLDER):
-        return None
+def _manifest_path(feed: str, month: date) -> str:
+    return f"{MANIFESTS}/{feed}/{month_text(month)}.json"
+
+
+def _of_manifest(path: str) -> tuple[str, date] | None:
+    """Feed and month of the manifest at `path`; None where it is none."""
+    feed, _, name = path.removeprefix(f"{MANIFESTS}/").partition("/")
     try:
-        return parse_month(folder.removeprefix(_MONTH_FOLDER))
+        return (feed, parse_month(name.removesuffix(".json"))) if feed and name.endswith(".json") else None
     except NotAMonth:
         return None
 
 
 def _manifest(feed: str, month: date, parts: list[Part]) -> bytes:
     document = {
+        **formats.stamp("lake"),
         "feed": feed,
         "reporting_month": month_text(month),
         "rows": sum(part.rows for part in parts),
@@ -255,10 +349,11 @@ def _manifest(feed: str, month: date, parts: list[Part]) -> bytes:
     return (json.dumps(document, indent=1) + "\n").encode()
 
 
-def _read_manifest(data: bytes) -> tuple[Part, ...]:
+def _read_manifest(data: bytes, where: str) -> tuple[Part, ...]:
+    found = json.loads(data)
+    formats.require_readable("lake", found, where)
     parts = tuple(
-        Part(str(file["name"]), int(file["rows"]), int(file["bytes"]), str(file["sha256"]))
-        for file in json.loads(data)["files"]
+        Part(str(file["name"]), int(file["rows"]), int(file["bytes"]), str(file["sha256"])) for file in found["files"]
     )
     if not all(_PART.fullmatch(part.name) for part in parts):
         raise ValueError("a manifest names parts of its own folder only")

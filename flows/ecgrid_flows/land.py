@@ -7,6 +7,9 @@ line_item_history with the time at which it was replaced; one that says the same
 hash stay), but for the first answer after the month's end: those before were not of the whole month. A fault does not
 replace a line: nothing was said about it.
 
+A value that does not fit its type makes a fault of its own key (feed calls) or a null in its own row, with its text in
+`extra`; each is a row of the feed value_faults. Nothing else of the answer, and no other answer, is touched by it.
+
 An index of the month's answers (some 40 bytes each) is sorted by key; bodies are then read one key at a time, so
 memory does not grow with them.
 """
@@ -25,9 +28,9 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from ecgrid_client import decode
-from ecgrid_client.errors import ECGridError
+from ecgrid_client.errors import ECGridError, MissingElement, ValueOutOfRange
 from ecgrid_flows import discovery, journal
-from ecgrid_flows.errors import Incomplete, StorageFailed, Unreachable
+from ecgrid_flows.errors import StorageFailed, Unreachable
 from ecgrid_flows.journal import Arguments, Place, RawAnswer
 from ecgrid_flows.lake import LANDED, Lake, PartitionWriter
 from ecgrid_flows.plan import PAIR_NUMBER, PAIRS, REFUSED
@@ -38,12 +41,12 @@ from ecgrid_transforms.calls import FAULT, LINE, NO_LINE, call_row
 from ecgrid_transforms.contracts import contract_account_rows, contract_row
 from ecgrid_transforms.invoices import invoice_line_rows, invoice_row
 from ecgrid_transforms.line_items import line_item_row
-from ecgrid_transforms.model import Account, Invoice, Key, LineItem
-from ecgrid_transforms.money import DoesNotFit
+from ecgrid_transforms.model import Account, Invoice, Key, LineItem, OddValue
 from ecgrid_transforms.period import month_end, next_month
 from ecgrid_transforms.price_schedules import price_schedule_rows
 from ecgrid_transforms.rows import Row, batch
 from ecgrid_transforms.schemas import DATASET_FEEDS, FEEDS
+from ecgrid_transforms.value_faults import value_fault_row
 from ecgrid_transforms.wall_time import wall_time_ns
 
 log = logging.getLogger(__name__)
@@ -55,27 +58,44 @@ SEGMENTS_OPEN = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
 
-#: Said of a decimal that is too long for the lake.
-NOT_ROUNDED = (
-    "has more digits than DECIMAL(28,10) holds. The answer is kept in raw; nothing is rounded, so the run stops: "
-    "ask the vendor what the value means"
-)
+#: Faults that this project finds in an answer by itself: the body decides, whatever was found when it came.
+VALUE_FAULTS = (ValueOutOfRange.code, MissingElement.code)
 
 
 @dataclass(slots=True)
 class Landed:
-    """What landing a month made of it: rows by feed (none when nothing had changed), what was set aside or not read."""
+    """What landing a month made of it: rows by feed (none when nothing had changed), what was set aside or not read.
+
+    `faults` are the rows of value_faults.
+    """
 
     month: date
     rows: dict[str, int] = field(default_factory=dict)
     aside: list[SetAside] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    faults: list[Row] = field(default_factory=list)
+
+    def note(self, answer: RawAnswer, odd: Sequence[OddValue]) -> None:
+        """Name values of an answer that do not fit their types."""
+        self.faults += [
+            value_fault_row(
+                self.month,
+                answer.feed,
+                answer.operation,
+                answer.arguments,
+                one,
+                answer.api_version,
+                answer.received_at,
+                answer.sha256,
+            )
+            for one in odd
+        ]
 
 
 def land_month(store: Store, month: date, only: frozenset[Account] | None = None) -> Landed:
     """Write every feed's partition of `month` from its raw answers; does nothing when they are landed already.
 
-    Only for the holder of the lock. Raises `Incomplete`, naming the key, for a decimal that does not fit.
+    Only for the holder of the lock.
     """
     landed = Landed(month)
     lake = Lake(store)
@@ -85,14 +105,12 @@ def land_month(store: Store, month: date, only: frozenset[Account] | None = None
     is_landed = store.exists(note) and store.read(note) == mark
     if is_landed and all(lake.parts(feed, month) is not None for feed in FEEDS):
         return landed
-    try:
-        landed.rows |= _land_lines(store, lake, month)
-    except DoesNotFit as error:
-        raise Incomplete(f"{error}; it {NOT_ROUNDED}") from error
+    landed.rows |= _land_lines(store, lake, landed)
     _land_scope(store, lake, landed, only)
     _land_invoices(store, lake, landed)
     for feed in DATASET_FEEDS:
         landed.rows[feed] = lake.write_partition(feed, month, _dataset_tables(store, feed, landed))
+    landed.rows["value_faults"] = lake.write_partition("value_faults", month, _batches("value_faults", landed.faults))
     store.write(note, mark)
     return landed
 
@@ -136,14 +154,17 @@ class _Rows:
             self._rows = []
 
 
-def _land_lines(store: Store, lake: Lake, month: date) -> dict[str, int]:
+def _land_lines(store: Store, lake: Lake, landed: Landed) -> dict[str, int]:
     """The feeds line_items, line_item_history and calls."""
+    month = landed.month
     feeds = ("line_items", "line_item_history", "calls")
     with ExitStack() as stack:
         partitions = {feed: stack.enter_context(lake.partition(feed, month)) for feed in feeds}
         rows = {feed: _Rows(feed, partitions[feed]) for feed in feeds}
         for key, answers in _answers_by_key(store, month):
-            _settle(key, answers, rows)
+            last = _settle(key, answers, rows)
+            if last.fault_code in VALUE_FAULTS:
+                landed.note(last.answer, decode.odd_values(last.answer.body))
         for collected in rows.values():
             collected.flush()
     return {feed: partition.rows for feed, partition in partitions.items()}
@@ -170,7 +191,7 @@ class _Said:
 
 
 def _said(answer: RawAnswer) -> _Said:
-    if answer.fault_code is not None:
+    if answer.fault_code is not None and answer.fault_code not in VALUE_FAULTS:
         return _Said(answer, None, answer.fault_code, answer.fault_message)
     try:
         return _Said(answer, decode.line_item(answer.body), None, None)
@@ -178,8 +199,8 @@ def _said(answer: RawAnswer) -> _Said:
         return _Said(answer, None, error.code, error.fault_message)
 
 
-def _settle(key: Key, answers: Sequence[RawAnswer], rows: Mapping[str, _Rows]) -> None:
-    """The rows of one key, from all its answers in the order of writing."""
+def _settle(key: Key, answers: Sequence[RawAnswer], rows: Mapping[str, _Rows]) -> _Said:
+    """The rows of one key, from all its answers in the order of writing; gives the latest usable one."""
     said = [_said(answer) for answer in answers]
     usable = [one for one in said if one.answer.is_usable]
     last = (usable or said)[-1]
@@ -207,6 +228,7 @@ def _settle(key: Key, answers: Sequence[RawAnswer], rows: Mapping[str, _Rows]) -
             rows["line_item_history"].add((*_line_row(key, earlier), later.answer.received_at))
     if states and states[-1].line is not None:
         rows["line_items"].add(_line_row(key, states[-1]))
+    return last
 
 
 def _repeats(later: _Said, earlier: _Said, key: Key) -> bool:
@@ -347,6 +369,8 @@ def _land_scope(store: Store, lake: Lake, landed: Landed, only: frozenset[Accoun
         accounts = []
     rows: dict[str, list[Row]] = {"contracts": [], "contract_accounts": [], "price_schedules": []}
     rows["accounts"] = [account_row(month, billed) for billed in accounts]
+    for _ in _latest_read(store, "accounts", landed):
+        pass  # read for the values that do not fit
     contracts: dict[int, tuple[RawAnswer, Any]] = {}
     for answer, found in _latest_read(store, "contracts", landed):
         if answer.operation == "ContractList":
@@ -427,14 +451,40 @@ def _month_of(text: str | None) -> date | None:
 
 
 def _dataset_tables(store: Store, feed: str, landed: Landed) -> Iterator[pa.Table]:
-    """The tables of a DataSet feed, those of one shape together."""
+    """The tables of a DataSet feed, those of one shape together, all with the columns of all."""
     tables: list[tuple[str, pa.Table]] = []
     for answer, found in _latest_read(store, feed, landed):
         for name, own in found.items():
             table = _with_origin(FEEDS[feed], landed.month, answer, name, own)
             tables.append((f"{name}\n{table.schema.to_string()}", table))
-    for _, table in sorted(tables, key=lambda pair: pair[0]):
-        yield table
+    several = [table for _, table in sorted(tables, key=lambda pair: pair[0])]
+    fields = {field_.name: field_ for table in reversed(several) for field_ in table.schema}
+    names = dict.fromkeys(name for table in several for name in table.column_names)
+    columns = {name: _as_one_type([table[name] for table in several if name in table.column_names]) for name in names}
+    schema = pa.schema([fields[name].with_type(columns[name][0].type).with_nullable(True) for name in names])
+    for table in several:
+        yield pa.Table.from_arrays(
+            [
+                columns[name].pop(0)
+                if name in table.column_names
+                else pa.nulls(table.num_rows, schema.field(name).type)
+                for name in names
+            ],
+            schema=schema,
+        )
+
+
+def _as_one_type(columns: list[pa.ChunkedArray]) -> list[pa.ChunkedArray]:
+    """The columns of one name in the narrowest type that holds all their values; text where there is none."""
+    types = list(dict.fromkeys(column.type for column in columns))
+    if len(types) == 1:
+        return columns
+    try:
+        several = [pa.schema([("column", kind)]) for kind in types]
+        wider = pa.unify_schemas(several, promote_options="permissive").field(0).type
+        return [column.cast(pa.string() if pa.types.is_floating(wider) else wider) for column in columns]
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        return [column.cast(pa.string()) for column in columns]
 
 
 def _with_origin(schema: pa.Schema, month: date, answer: RawAnswer, name: str, table: pa.Table) -> pa.Table:
@@ -461,10 +511,14 @@ def _latest_read(store: Store, feed: str, landed: Landed) -> Iterator[tuple[RawA
     for place in latest(store, feed, landed.month).values():
         answer = journal.read(store, place)
         if answer.fault_code is None:
+            odd: list[OddValue] = []
             try:
-                yield answer, discovery.READERS[answer.operation](answer.body)
+                found = discovery.READERS[answer.operation](answer.body, odd)
             except ECGridError as error:
                 landed.unread.append(f"{answer.operation} of {landed.month:%Y-%m} cannot be read: {error}")
+                continue
+            landed.note(answer, odd)
+            yield answer, found
 
 
 def _batches(feed: str, rows: Sequence[Row]) -> Iterator[pa.RecordBatch]:

@@ -34,6 +34,7 @@ import pyarrow.parquet as pq
 
 from ecgrid_flows import warehouse
 from ecgrid_flows.errors import SettingsError
+from ecgrid_flows.lake import fetched
 from ecgrid_flows.store import Store, disk_errors
 from ecgrid_flows.warehouse import BuildReport, BuiltRelation, Connection, SqlRefused, SqlTree
 from ecgrid_transforms.period import month_text
@@ -259,7 +260,7 @@ def _offer(db: Connection, tree: SqlTree, job: Job, store: Store) -> list[str]:
     """Make everything that the job may read readable; gives the names."""
     condition = job.accounts.condition()
     given = [
-        warehouse.create_raw_view(db, tree, feed, store.locals(paths), condition) for feed, paths in job.lake.items()
+        warehouse.create_raw_view(db, tree, feed, fetched(store, paths), condition) for feed, paths in job.lake.items()
     ]
     for name, paths in job.inputs.items():
         if paths:
@@ -483,7 +484,7 @@ class _Build:
 
     def _take_lake(self, db: Connection) -> None:
         small = {
-            feed: self._store.locals([path for paths in self._sources.lake[feed].values() for path in paths])
+            feed: fetched(self._store, [path for paths in self._sources.lake[feed].values() for path in paths])
             for feed in FEEDS
             if feed not in BULK
         }
@@ -492,7 +493,7 @@ class _Build:
             if self._tree.relations[f"raw_{feed}"].is_scratch:
                 continue  # for jobs alone
             paths = [path for found in self._sources.lake[feed].values() for path in found]
-            files = [self._beside(feed, number, file) for number, file in enumerate(self._store.locals(paths))]
+            files = [self._beside(feed, number, file) for number, file in enumerate(fetched(self._store, paths))]
             self._present.add(warehouse.create_raw_view(db, self._tree, feed, files))
         self._export(db)
 

@@ -130,8 +130,7 @@ def ladder_pairs(ladder: Pricelist) -> int:
     bits = 0
     for level in ladder.levels:
         for schedule in level.schedules:
-            number = PAIR_NUMBER.get((schedule.account_report, schedule.measure))
-            bits |= 0 if number is None else 1 << number
+            bits |= pair_bit(schedule.account_report, schedule.measure)
     return bits
 
 
@@ -150,9 +149,9 @@ def numbers(pairs: int) -> Iterator[int]:
         pairs ^= lowest
 
 
-def pair_bit(report: str, measure: str) -> int:
+def pair_bit(report: str | None, measure: str | None) -> int:
     """The bit of a pair; 0 for a pair that this project does not know."""
-    number = PAIR_NUMBER.get((report, measure))
+    number = None if report is None or measure is None else PAIR_NUMBER.get((report, measure))
     return 0 if number is None else 1 << number
 
 

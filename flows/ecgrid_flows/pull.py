@@ -7,9 +7,11 @@ whatever batches are being pulled. So the bound holds over the whole run, howeve
   is taken from raw and not asked again;
 - `pull_batch` asks the keys of some accounts, a key that has a kept answer left out.
 
-What an error means: a fault that retrying cannot mend is the key's answer (outcome `fault`, or `no_line` where the
-pair is not on the price list) and stops nothing. Where all attempts failed the key is `missing`: kept for disputes,
-asked again by the next run, and the run ends incomplete. Refused credentials and an open circuit end the run.
+What an error means: a fault of the service's own that a retry cannot mend is the key's answer (outcome `fault`, or
+`no_line` where the pair is not on the price list) and stops nothing; so is a line with a value that does not fit its
+type. The client decides what is an answer (`ecgrid_client.judging`). Where all attempts failed the key is `missing`:
+kept for disputes, requested again by the next run, and the run ends incomplete. Refused credentials and an open circuit
+end the run.
 """
 
 import logging
@@ -27,13 +29,11 @@ from ecgrid_flows.discovery import BILLING_API, READERS
 from ecgrid_flows.errors import BillingError, Incomplete, SettingsError, Unreachable
 from ecgrid_flows.governor import Governor
 from ecgrid_flows.journal import Arguments, Journal, Place, RawAnswer
-from ecgrid_flows.land import NOT_ROUNDED
 from ecgrid_flows.plan import Asked, keys_of, pair_bit
 from ecgrid_flows.progress import Counters, Flight
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import SetAside, Store
 from ecgrid_transforms.calls import FAULT, LINE, NO_LINE
-from ecgrid_transforms.line_items import misfit
 from ecgrid_transforms.model import Account, Key
 from ecgrid_transforms.period import month_end, month_text, reporting_month_text
 from ecgrid_transforms.schemas import DATASET_FEEDS
@@ -42,17 +42,8 @@ log = logging.getLogger(__name__)
 
 LINE_OPERATION = "InvoiceCalculateLineItem"
 
-#: Faults that are the key's answer: asking again gives the same.
-_ANSWERS = (
-    errors.AccessDenied,
-    errors.NotFound,
-    errors.InvalidArgument,
-    errors.NotImplementedByService,
-    errors.NotOnPriceList,
-    errors.UnknownFault,
-)
-#: The codes of those that leave a key without a line: the answer is a refusal.
-ANSWERED_FAULTS = frozenset(kind.code for kind in _ANSWERS) - {errors.NotOnPriceList.code}
+#: The codes of faults that leave a key without a line: the answer is a refusal.
+ANSWERED_FAULTS = frozenset(kind.code for kind in errors.ANSWERS) - {errors.NotOnPriceList.code}
 #: What ends the run, whatever else is going on.
 _FATAL = (
     errors.CredentialsRefused,
@@ -186,15 +177,6 @@ class Batch:
         return bool(is_sample) and answer.fault_code == errors.ServiceError.code and _is_fault_without_code(answer.body)
 
 
-def is_answer(error: errors.ECGridError) -> bool:
-    """Whether an error is what the service has to say to a call, so that asking again would change nothing.
-
-    Access denied in a page's status alone (403) is a gateway's word, not the service's, and may pass.
-    """
-    is_gateways = isinstance(error, errors.AccessDenied) and error.fault is None
-    return isinstance(error, _ANSWERS) and not is_gateways
-
-
 def _is_fault_without_code(body: bytes) -> bool:
     try:
         error = decode.raised_by(body)
@@ -261,7 +243,7 @@ class Puller:
         except _FATAL as error:
             raise self._ended(error) from error
         except errors.ECGridError as error:
-            usable = is_answer(error)
+            usable = error.is_answer
             # the service's own words, though they say that it failed, come from a service
             self._heard = self._heard or (isinstance(error, errors.ServiceError) and error.fault is not None)
             if not usable and not self._heard:
@@ -282,7 +264,7 @@ class Puller:
         """
         try:
             if raw.FEED_OF[answer.operation] not in DATASET_FEEDS:
-                READERS[answer.operation](answer.body)
+                READERS[answer.operation](answer.body, [])
         except errors.ECGridError as error:
             error.answer, error.attempts = answer, answer.attempts
             return raw.failed(answer.operation, answer.api_version, arguments, error, is_usable=False)
@@ -500,19 +482,13 @@ class Puller:
             raise
         except errors.ECGridError as error:
             outcome = NO_LINE if isinstance(error, errors.NotOnPriceList) else FAULT
-            usable = is_answer(error)
-            return raw.failed(LINE_OPERATION, BILLING_API, arguments, error, is_usable=usable, outcome=outcome)
+            return raw.failed(LINE_OPERATION, BILLING_API, arguments, error, is_usable=error.is_answer, outcome=outcome)
         try:
             line = decode.line_item(answer.body)
         except errors.ECGridError as error:
             error.answer, error.attempts = answer, answer.attempts
-            return raw.failed(LINE_OPERATION, BILLING_API, arguments, error, is_usable=False, outcome=FAULT)
-        found = raw.answered(answer, arguments, NO_LINE if line is None else LINE)
-        if line is not None and (name := misfit(line)) is not None:
-            self.journal.record(key.reporting_month, found)
-            self.journal.flush()
-            raise Incomplete(f"{key}: {name} {NOT_ROUNDED}")
-        return found
+            return raw.failed(LINE_OPERATION, BILLING_API, arguments, error, is_usable=error.is_answer, outcome=FAULT)
+        return raw.answered(answer, arguments, NO_LINE if line is None else LINE)
 
     def _when_durable(self, batch: Batch, key: Key, answer: RawAnswer) -> Callable[[], None]:
         def durable() -> None:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecgrid_client import RetryPolicy, decode
-from ecgrid_flows import discovery, source
+from ecgrid_flows import discovery, formats, source
 from ecgrid_flows.built_by import new_run_id
 from ecgrid_flows.discovery import Scope
 from ecgrid_flows.errors import Incomplete, SettingsError
@@ -87,6 +87,7 @@ class Run:
         self.only = discovery.read_accounts_file(settings.accounts_file) if settings.accounts_file else None
         self.puller = Puller(settings, self.store, refresh=refresh, retry=retry)
         self.cluster: Cluster | None = None
+        self.lost: list[str] = []
         self._plans: dict[date, tuple[Scope, Plan]] = {}
 
     def stop(self, why: str) -> None:
@@ -171,6 +172,8 @@ class Run:
             answer = self.puller.ask(scope.month, discovery.BILLING_API, "InvoiceCalculate", arguments)
             invoice = None if answer.fault_code else decode.invoice(answer.body)
             for line in invoice.line_items if invoice else ():
+                if line.system_id is None:
+                    continue
                 account = mailboxes.get(line.system_id)
                 if line.system_object == "Network":
                     account = Account(line.system_id, 0)
@@ -188,13 +191,27 @@ class Run:
 
         `but` is left to its own landing. Gives all months that have raw answers.
         """
-        for aside in self.lake.set_aside():
+        # on a cluster over a bucket each worker checks the parts that it fetches
+        for aside in self.lake.set_aside(is_hashed=self.cluster is None or not self.settings.is_remote):
             self.reporter.warn(str(aside))
+        formats.stamp_folder(self.store, "lake")
         months = months_to_land(self.store)
         for month in months:
             if month != but:
                 self.land(month)
+        for damaged in self.lake.damaged:
+            if damaged.month not in months:
+                self.lost.append(
+                    f"{month_text(damaged.month)}: {damaged.rows} rows of {damaged.feed} were damaged, and raw has no "
+                    "answers of the month to land again"
+                )
+        self.lake.damaged.clear()
         return months
+
+    def require_nothing_lost(self) -> None:
+        """Raise `Incomplete` where something that was kept is lost and could not be made anew."""
+        if self.lost:
+            raise Incomplete(f"{'; '.join(self.lost)}. Put the files back from a backup, or run the month again")
 
     def done(self, month: date, tally: Tally | None) -> MonthDone:
         """The month's figures so far, from the lake."""

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ecgrid_flows import journal_entries, warehouse
+from ecgrid_flows import formats, journal_entries, warehouse
 from ecgrid_flows.csv_files import (
     ROWS_A_BATCH,
     Batches,
@@ -498,7 +498,8 @@ def form_of(manifest: Mapping[str, Any]) -> CsvForm:
 def place(staged: Path, target: Path, manifest: Mapping[str, Any]) -> list[Path]:
     """Put the staged files and their manifest in place of `target`, unless they are there already.
 
-    An export in place that differs in nothing but its run id stays, run id included. Gives the paths, manifest last.
+    An export in place that differs in nothing but the run and the release behind it stays, both included. Gives the
+    paths, manifest last.
     """
     if not _is_unchanged(target, manifest):
         with disk_errors(str(staged)):
@@ -515,9 +516,10 @@ def _is_unchanged(target: Path, manifest: Mapping[str, Any]) -> bool:
         old = read_manifest(target)
     except SettingsError:
         return False
+    by = {"run_id": None, "written_by": None}
     return (
         (old.get("run_id") is not None or manifest["run_id"] is None)
-        and {**old, "run_id": None} == {**json.loads(json.dumps(manifest)), "run_id": None}
+        and {**old, **by} == {**json.loads(json.dumps(manifest)), **by}
         and {path.name for path in target.iterdir()} == {*manifest["files"], MANIFEST}
         and all(sha256_of(target / name) == entry["sha256"] for name, entry in manifest["files"].items())
     )
@@ -539,6 +541,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise NoSuchData(f"{folder} holds no whole export: run `ecgrid-billing export` for its month") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(f"{path} is damaged: export the month again") from error
+    formats.require_readable("export", manifest, str(path))
     return manifest
 
 

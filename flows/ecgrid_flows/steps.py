@@ -5,6 +5,7 @@ the time and memory without it.
 """
 
 from ecgrid_flows import partitions, runs
+from ecgrid_flows.lake import fetched
 from ecgrid_flows.plan import Asked
 from ecgrid_flows.pull import Tally
 from ecgrid_transforms.period import parse_month
@@ -19,7 +20,7 @@ def pull_accounts(month: str, asked: list[Asked]) -> Tally:
 
 def survey_lines(paths: list[str], grain: int) -> list[partitions.Bound]:
     """The account at every so manieth line of a month."""
-    return partitions.survey(runs.current().store.locals(paths), grain)
+    return partitions.survey(fetched(runs.current().store, paths), grain)
 
 
 def build_partition(job: partitions.Job) -> dict[str, partitions.Part]:

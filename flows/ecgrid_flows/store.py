@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from ecgrid_flows import formats
 from ecgrid_flows.errors import SettingsError, StorageFailed
 from ecgrid_flows.settings import Settings
 
@@ -46,10 +47,11 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One stored object: its path and its size in bytes."""
+    """One stored object: its path, its size in bytes, and what changes with every write of it."""
 
     path: str
     size: int
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,9 @@ class Store(Protocol):
 
     def entries(self, folder: str) -> Iterator[Entry]: ...
 
+    def holds(self, entry: Entry, sha256: str) -> bool:
+        """Whether the content of a listed object has this SHA-256. Hashed once while the store is open."""
+
     def exists(self, path: str) -> bool: ...
 
     def delete(self, path: str) -> None: ...
@@ -133,6 +138,7 @@ class LocalStore:
         self.root = str(Path(root).absolute())
         self._root = Path(self.root)
         self._known_folders: set[Path] = set()
+        self._hashes: dict[Entry, str] = {}
 
     def prepare(self) -> None:
         """Make the folder and prove that it takes a write; raises `SettingsError` when it does not."""
@@ -223,7 +229,15 @@ class LocalStore:
                     if not name.startswith("."):
                         found = Path(place, name)
                         with suppress(FileNotFoundError):
-                            yield Entry(found.relative_to(self._root).as_posix(), found.lstat().st_size)
+                            status = found.lstat()
+                            version = f"{status.st_ino}.{status.st_mtime_ns}"
+                            yield Entry(found.relative_to(self._root).as_posix(), status.st_size, version)
+
+    def holds(self, entry: Entry, sha256: str) -> bool:
+        if entry not in self._hashes:
+            with disk_errors(self.uri(entry.path)):
+                self._hashes[entry] = sha256_of_file(self._at(entry.path))
+        return self._hashes[entry] == sha256
 
     def exists(self, path: str) -> bool:
         with disk_errors(self.uri(path)):
@@ -310,6 +324,12 @@ class LocalAppender:
         os.close(self._file)
 
 
+def sha256_of_file(path: Path) -> str:
+    """The SHA-256 of a local file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def free_name(store: Store, path: str) -> str:
     """`path`, or `path.2`, `path.3` … when that is taken."""
     number, candidate = 1, path
@@ -323,6 +343,7 @@ def open_store(settings: Settings) -> Store:
     """The store of the settings' data directory, proven writable; raises `SettingsError`."""
     store = store_of(settings)
     store.prepare()
+    formats.require_readable_folders(store)
     return store
 
 

@@ -36,7 +36,7 @@ from typing import Any, BinaryIO
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from ecgrid_flows.errors import SettingsError, StorageFailed
-from ecgrid_flows.store import ASIDE, Appender, Entry, SetAside, disk_errors, free_name
+from ecgrid_flows.store import ASIDE, Appender, Entry, SetAside, disk_errors, free_name, sha256_of_file
 
 #: A growing object is closed at this size; what is PUT again with a flush is at most this much.
 CHUNK_BYTES = 1 << 19
@@ -122,6 +122,7 @@ class S3Store:
         self._fs = _filesystem()
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._blocks_lock = threading.Lock()
+        self._hashes: dict[Entry, str] = {}
         self._fence: Callable[[], str | None] = lambda: None
 
     # -- what every store does ----------------------------------------------------------------------------------
@@ -209,7 +210,18 @@ class S3Store:
                 for found in page:
                     path = str(found["Key"])[len(self._prefix) + 1 if self._prefix else 0 :]
                     if not any(name.startswith(".") for name in path.split("/")) and not path.endswith("/"):
-                        yield Entry(path, int(found["Size"]))
+                        yield Entry(path, int(found["Size"]), str(found.get("ETag", "")))
+
+    def holds(self, entry: Entry, sha256: str) -> bool:
+        """Of the copy on this machine; where that differs it is fetched anew, for the copy may be what is damaged."""
+        if entry not in self._hashes:
+            copy = Path(self.local(entry.path))
+            with disk_errors(str(copy)):
+                self._hashes[entry] = sha256_of_file(copy)
+                if self._hashes[entry] != sha256:
+                    copy.unlink(missing_ok=True)
+                    self._hashes[entry] = sha256_of_file(Path(self.local(entry.path)))
+        return self._hashes[entry] == sha256
 
     def exists(self, path: str) -> bool:
         with self._errors(path):

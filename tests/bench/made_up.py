@@ -213,7 +213,7 @@ def make_lake(folder: Path, lines: int) -> Files:
         connection.register("prices", pa.Table.from_pylist(_price_rows()))
         for feed, sql, rows in (("line_items", LINES, keys), ("price_schedules", SCHEDULES, 1)):
             for month in MONTHS:
-                target = folder / feed / f"reporting_month={month:%Y-%m}"
+                target = folder / feed / f"month={month:%Y-%m}"
                 target.mkdir(parents=True)
                 for number, begin in enumerate(range(0, rows, step)):
                     select = sql.format(

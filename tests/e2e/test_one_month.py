@@ -177,7 +177,7 @@ def test_no_decimal_column_of_the_lake_is_a_float(first_run, data_dir: Path) -> 
 
 
 def test_a_foreign_file_in_the_lake_is_named_as_is_an_idle_pin(first_run, billing, data_dir: Path) -> None:
-    folder = data_dir / f"lake/line_items/reporting_month={month_text(MONTH)}"
+    folder = data_dir / f"lake/line_items/month={month_text(MONTH)}"
     empty, foreign = folder / "empty.parquet", folder / "foreign.parquet"
     empty.write_bytes(b"")
     pq.write_table(pa.table({"other": [1]}), foreign)
@@ -254,5 +254,5 @@ def test_an_unreachable_service_is_status_3(billing, tmp_path: Path) -> None:
 
 def test_the_month_is_the_last_full_one(first_run, data_dir: Path) -> None:
     months = {path.name for path in (data_dir / "lake/line_items").iterdir()}
-    assert months == {f"reporting_month={month_text(MONTH)}"}
+    assert months == {f"month={month_text(MONTH)}"}
     assert date.today().replace(day=1) > MONTH  # noqa: DTZ011  a test's own clock will do

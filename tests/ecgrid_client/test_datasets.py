@@ -8,6 +8,7 @@ from client_replay import wire
 
 from ecgrid_client import datasets
 from ecgrid_client.errors import AccessDenied, MalformedAnswer
+from ecgrid_transforms.model import OddValue
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.schemas import MONEY_TYPE
 
@@ -44,9 +45,14 @@ def answer(columns: str, rows: str, *, soap: bool = False) -> bytes:
 
 def column(kind: str, *cells: str | None, extra: str = "") -> pa.ChunkedArray:
     """One column `C` of an XML Schema type, read from its cells."""
+    return datasets.tables(cells_of(kind, *cells, extra=extra))["Table"]["C"]
+
+
+def cells_of(kind: str, *cells: str | None, extra: str = "") -> bytes:
+    """An answer with one column `C` of an XML Schema type."""
     declared = f'<xs:element name="C" type="xs:{kind}" minOccurs="0" {extra} />'
     rows = "".join("<Table />" if cell is None else f"<Table><C>{cell}</C></Table>" for cell in cells)
-    return datasets.tables(answer(declared, rows))["Table"]["C"]
+    return answer(declared, rows)
 
 
 def test_interconnects_by_status() -> None:
@@ -172,17 +178,21 @@ def test_types(kind: str, cells: list[str | None], type_: pa.DataType, values: l
     assert found.to_pylist() == values
 
 
-def test_decimals_are_exact_and_wide_only_where_digits_would_be_lost() -> None:
+def test_decimals_are_exact_or_kept_as_text() -> None:
     cells = ["0.1", "-0.0001", "123456789012345678.0123456789", "150.0000", None]
     found = column("decimal", *cells)
     assert found.type == pa.decimal128(28, 10)
     assert found.to_pylist() == [None if cell is None else Decimal(cell) for cell in cells]
-    wide = column("decimal", "0.3333333333333333333333333333", "7922816251.4")
-    assert wide.type == pa.decimal128(38, 28)
-    assert wide.to_pylist() == [Decimal("0.3333333333333333333333333333"), Decimal("7922816251.4")]
-    wider = column("decimal", "0.3333333333333333333333333333", "79228162514264337593543950335")
-    assert wider.type == pa.decimal256(76, 28)
-    assert wider.to_pylist()[1] == Decimal("79228162514264337593543950335")
+    odd: list[OddValue] = []
+    longer = ["0.3333333333333333333333333333", "7922816251.4", "79228162514264337593543950335"]
+    table = datasets.tables(cells_of("decimal", *longer), odd)["Table"]
+    assert table["C"].type == pa.decimal128(28, 10)
+    assert table["C"].to_pylist() == [None, Decimal("7922816251.4"), None]
+    assert table["C (text)"].to_pylist() == [longer[0], None, longer[2]]
+    assert [(one.record, one.element, one.text) for one in odd] == [
+        ("table Table, row 1", "C", longer[0]),
+        ("table Table, row 3", "C", longer[2]),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -246,9 +256,19 @@ def test_a_time_that_does_not_fit_is_kept_as_text() -> None:
         ("date", "2023-13-01"),
     ],
 )
-def test_a_value_that_is_none_of_its_type_is_an_error(kind: str, cell: str) -> None:
-    with pytest.raises(MalformedAnswer, match=r"C"):
-        column(kind, cell)
+def test_a_value_that_is_none_of_its_type_is_null_with_its_text_beside_it(kind: str, cell: str) -> None:
+    odd: list[OddValue] = []
+    table = datasets.tables(cells_of(kind, cell, None), odd)["Table"]
+    assert table["C"].to_pylist() == [None, None]
+    assert table["C (text)"].to_pylist() == [cell, None]
+    assert odd == [OddValue("table Table, row 1", "C", cell, f"is no xs:{kind}")]
+
+
+def test_of_a_column_that_is_none_of_its_type_a_hundred_values_are_named_and_the_rest_counted() -> None:
+    odd: list[OddValue] = []
+    assert datasets.tables(cells_of("int", *["x"] * 150), odd)["Table"].num_rows == 150
+    assert len(odd) == 101
+    assert str(odd[-1]) == "table Table: C is no xs:int in 50 more rows"
 
 
 def test_undeclared_elements_become_text_columns() -> None:

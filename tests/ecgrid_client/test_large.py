@@ -4,7 +4,8 @@ import pytest
 from client_replay import Server, Told, soap, wire
 
 from ecgrid_client import Credentials, decode, large
-from ecgrid_client.errors import AnswerTooLarge, MalformedAnswer, MissingElement
+from ecgrid_client.errors import AnswerTooLarge, MalformedAnswer
+from ecgrid_transforms.model import OddValue
 
 SAMPLE = wire("v3.2-MailboxListEx.soap11.response.xml")
 ITEM = SAMPLE[SAMPLE.index(b"<MailboxIDInfo>") : SAMPLE.index(b"</MailboxIDInfo>") + len(b"</MailboxIDInfo>")]
@@ -24,7 +25,7 @@ COUNT = LARGE // len(ITEM) + 100
 def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same bounds, set lower: what counts is which side of them an answer is on."""
     monkeypatch.setattr("ecgrid_client.decode.LARGE", LARGE)
-    monkeypatch.setattr("ecgrid_client.client.LARGE", LARGE)
+    monkeypatch.setattr("ecgrid_client.judging.LARGE", LARGE)
     monkeypatch.setattr("ecgrid_client.markup.LARGEST_TREE", 3 * LARGE)
 
 
@@ -48,8 +49,6 @@ def test_a_large_list_over_get() -> None:
     ("damage", "kind"),
     [
         (lambda body: body[:-200], MalformedAnswer),
-        (lambda body: body.replace(b"<MailboxID>7<", b"<MailboxID>seven<"), MalformedAnswer),
-        (lambda body: body.replace(b"<MailboxID>7</MailboxID>", b""), MissingElement),
         (lambda body: body.replace(b"<soap:Body>", b"<soap:Body><Other/>"), MalformedAnswer),
         (lambda body: body.replace(b"</soap:Body>", b"</soap:Body><soap:Body/>"), MalformedAnswer),
         (lambda body: body.replace(b"MailboxListExResult", b"MailboxListResult"), MalformedAnswer),
@@ -58,6 +57,14 @@ def test_a_large_list_over_get() -> None:
 def test_a_large_list_that_is_damaged(damage: object, kind: type[Exception]) -> None:
     with pytest.raises(kind):
         decode.mailboxes(damage(many(COUNT)))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("odd", "text"), [(b"<MailboxID>seven</MailboxID>", "seven"), (b"", None)])
+def test_an_account_without_a_readable_number_costs_no_list(odd: bytes, text: str | None) -> None:
+    noted: list[OddValue] = []
+    found = decode.mailboxes(many(COUNT).replace(b"<MailboxID>7</MailboxID>", odd), noted)
+    assert len(found) == COUNT - 1
+    assert [(one.element, one.text) for one in noted] == [("MailboxID", text)]
 
 
 def test_a_control_character_costs_no_list() -> None:
@@ -81,6 +88,16 @@ def test_the_client_looks_at_large_answers_too(server: Server) -> None:
         assert len(decode.mailboxes(answer.body)) == COUNT
         server.script = [Told(body[:-300]), soap("MailboxListEx")]
         assert client.ask("v3.2", "MailboxListEx", {"NetworkID": 4440}).attempts == 2
+
+
+def test_a_large_list_of_another_network_is_refused(server: Server) -> None:
+    """Every mailbox of MailboxListEx names the network that was requested."""
+    with server.client(credentials=Credentials(api_key="0f8fad5b-d9cb-469f-a165-70867728950e")) as client:
+        server.script = [Told(many(COUNT)), soap("MailboxListEx")]
+        assert client.ask("v3.2", "MailboxListEx", {"NetworkID": 4443}).attempts == 2
+    body = many(COUNT)
+    assert large.check(body, "MailboxListEx", (), ("NetworkID", 2)) == ["4440"] * COUNT
+    assert large.check(body, "MailboxListEx", (), ("NetworkID", 1)) == []
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,13 @@ from ecgrid_client.masking import MASKER, Masker
 
 PASSWORD = "Corr3ct&Horse<9> \"stäple'"
 KEY = "0f8fad5b-d9cb-469f-a165-70867728950e"
+PAIR = "TrafficKCInterchangeTiered/TieredKCIntCount"
 LINE = {
     "NetworkID": 4443,
     "MailboxID": 0,
     "ReportingMonth": "2023-08-01T00:00:00",
-    "AccountReport": "TrafficAll",
-    "MeasureField": "TotalKCs",
+    "AccountReport": "TrafficKCInterchangeTiered",
+    "MeasureField": "TieredKCIntCount",
 }
 
 
@@ -94,7 +95,7 @@ def test_a_service_that_echoes_everything_gives_nothing_away(
         logging.getLogger("test").exception("it failed", exc_info=caught.value)
         shown = repr(client) + repr(client.__dict__) + repr(credentials) + str(credentials)
     said = everything_said(caught.value) + written.getvalue() + shown
-    assert "op=v3.2.InvoiceCalculateLineItem key=4443/0/2023-08-01T00:00:00/TrafficAll/TotalKCs status=500" in said
+    assert f"op=v3.2.InvoiceCalculateLineItem key=4443/0/2023-08-01T00:00:00/{PAIR} status=500" in said
     assert_silent(said, PASSWORD, KEY, "5E551011-0000-4000-8000-000000000001")
 
 

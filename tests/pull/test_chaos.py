@@ -145,7 +145,7 @@ def test_a_full_disk_stops_cleanly_and_the_next_run_goes_on(
     said = (tmp_path / "said").read_text()
     assert "StorageFailed" in said
     assert "the file-size limit of this process is reached: raise it and run again" in said
-    assert not list((data_dir / "lake").rglob("_manifest.json"))
+    assert not list((data_dir / "lake/_manifests").rglob("*.json"))
     pulled(sandbox, data_dir, accounts_file=few_file)
     assert lake_lines(data_dir) == true_lines(world, accounts=few)
     assert not [name for name in files(data_dir) if "/.half-" in name]

@@ -18,7 +18,8 @@ from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.schemas import CALLS, MONEY_TYPE
 
 MONTH = date(2026, 10, 1)
-FOLDER = "lake/calls/reporting_month=2026-10"
+FOLDER = "lake/calls/month=2026-10"
+MANIFEST = "lake/_manifests/calls/2026-10.json"
 
 
 def table(*amounts: str) -> pa.Table:
@@ -62,10 +63,12 @@ def test_rows_added_in_pieces_make_the_same_part_as_rows_added_at_once(tmp_path:
     assert files(tmp_path / "one") == files(tmp_path / "two")
 
 
-def test_a_partition_without_rows_is_there_and_empty(lake: Lake) -> None:
+def test_a_partition_without_rows_has_one_part_with_the_columns_of_its_feed(lake: Lake) -> None:
     lake.write_partition("calls", MONTH, [table("1")])
     lake.write_partition("calls", MONTH, [])
-    assert (lake.files("calls"), lake.months("calls"), lake.parts("calls", MONTH)) == ([], [MONTH], ())
+    (part,) = lake.parts("calls", MONTH) or ()
+    assert (part.rows, lake.months("calls")) == (0, [MONTH])
+    assert pq.read_table(lake.files("calls")[0], partitioning=None).schema == CALLS
 
 
 def test_tables_of_different_columns_stand_in_different_parts(lake: Lake) -> None:
@@ -126,7 +129,7 @@ def test_a_leftover_of_a_killed_writer_is_dropped_without_a_word(lake: Lake, tmp
     assert not leftover.exists()
 
 
-@pytest.mark.parametrize("damage", ["truncate", "overwrite", "delete"])
+@pytest.mark.parametrize("damage", ["truncate", "overwrite", "flip a bit", "delete"])
 def test_a_damaged_part_takes_its_partition_out_of_sight(lake: Lake, tmp_path: Path, damage: str) -> None:
     lake.write_partition("calls", MONTH, [table("1")])
     part = Path(lake.files("calls")[0])
@@ -134,30 +137,34 @@ def test_a_damaged_part_takes_its_partition_out_of_sight(lake: Lake, tmp_path: P
         part.write_bytes(part.read_bytes()[:-8])
     elif damage == "overwrite":
         part.write_bytes(b"\0" * part.stat().st_size)
+    elif damage == "flip a bit":
+        content = bytearray(part.read_bytes())
+        content[len(content) // 2] ^= 1
+        part.write_bytes(content)
     else:
         part.unlink()
     aside = lake.set_aside()
-    assert aside[-1].path == f"{FOLDER}/_manifest.json"
+    assert aside[-1].path == MANIFEST
     assert part.name in aside[-1].why
     assert (lake.months("calls"), lake.files("calls")) == ([], [])
 
 
 def test_a_manifest_that_is_none_is_set_aside(lake: Lake, tmp_path: Path) -> None:
     lake.write_partition("calls", MONTH, [table("1")])
-    (tmp_path / FOLDER / "_manifest.json").write_text('{"files": 5}')
+    (tmp_path / MANIFEST).write_text('{"files": 5}')
     assert "it is no manifest of this lake" in [aside.why for aside in lake.set_aside()]
     assert lake.months("calls") == []
 
 
 def test_a_manifest_cannot_name_a_file_elsewhere(lake: Lake, tmp_path: Path) -> None:
     lake.write_partition("calls", MONTH, [table("1")])
-    path = tmp_path / FOLDER / "_manifest.json"
+    path = tmp_path / MANIFEST
     document = json.loads(path.read_text())
     document["files"][0]["name"] = "../../../secret.parquet"
     path.write_text(json.dumps(document))
     with pytest.raises(StorageFailed, match="no manifest of this lake"):
         lake.files("calls")
-    assert lake.set_aside()[0].path == f"{FOLDER}/_manifest.json"
+    assert lake.set_aside()[0].path == MANIFEST
 
 
 def test_the_schema_of_a_feed_keeps_the_meaning_of_its_columns(lake: Lake) -> None:

@@ -24,15 +24,13 @@ from pulling import (
 )
 
 from ecgrid_client import RetryPolicy
-from ecgrid_client.errors import AccessDenied
-from ecgrid_client.faults import error_of_status
 from ecgrid_flows import journal, tasks
 from ecgrid_flows.errors import ExitStatus, Incomplete, SettingsError, Unreachable
 from ecgrid_flows.governor import Governor
 from ecgrid_flows.journal import RawAnswer
 from ecgrid_flows.lake import Lake
 from ecgrid_flows.plan import PAIRS, Asked, keys_of, ladder_pairs, numbers, pair_bit
-from ecgrid_flows.pull import CLOCK_SKEW, LINE_OPERATION, Batch, is_answer
+from ecgrid_flows.pull import CLOCK_SKEW, LINE_OPERATION, Batch
 from ecgrid_flows.settings import Secret
 from ecgrid_flows.store import LocalStore
 from ecgrid_sandbox import Sandbox, SpawnedSandbox, Trouble, World, spawn
@@ -76,8 +74,8 @@ def test_every_decimal_of_the_lake_equals_the_text_of_the_answer(whole: Path) ->
 
 def test_the_lake_holds_every_feed_by_its_schema(whole: Path) -> None:
     lake = Lake(LocalStore(whole))
-    without_rows = {feed for feed in FEEDS if not lake.files(feed)}
-    assert without_rows == {"line_item_history"}, "nothing was superseded yet; all else has rows"
+    without_rows = {feed for feed in FEEDS if not sum(part.rows for part in lake.parts(feed, LAST_MONTH) or ())}
+    assert without_rows == {"line_item_history", "value_faults"}, "nothing was superseded, and every value fits"
     assert {feed: lake.months(feed) for feed in FEEDS} == {feed: [LAST_MONTH] for feed in FEEDS}
     for feed, schema in FEEDS.items():
         for path in lake.files(feed):
@@ -478,24 +476,36 @@ def test_the_stop_of_a_run_is_incomplete_and_resumable(
     assert lake_lines(tmp_path) == true_lines(world, accounts=few)
 
 
-def test_a_decimal_that_does_not_fit_stops_the_run_and_is_kept(
-    tmp_path: Path, few_file: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_decimal_that_does_not_fit_faults_its_key_alone_and_the_right_answer_heals_it(
+    tmp_path: Path, world: World, few: list[tuple[int, int]], few_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World.shipped(LAST_MONTH)
-    with Sandbox(world) as sandbox:
-        real = world.books.line
+    right = true_lines(world, accounts=few)
+    odd_key = min(key for key, line in right.items() if line[2])
+    other_world = World.shipped(LAST_MONTH)
+    with Sandbox(other_world) as sandbox:
+        real = other_world.books.line
 
         def longer(account: tuple[int, int], month: date, pair: tuple[str, str]) -> Any:
             line = real(account, month, pair)
-            return line and replace(line, amount=line.amount + Decimal("0.00000000001"))
+            is_odd = (*account, *pair) == odd_key and month == LAST_MONTH
+            return replace(line, amount=line.amount + Decimal("0.00000000001")) if line and is_odd else line
 
-        monkeypatch.setattr(world.books, "line", longer)
-        for _ in range(2):
-            with pytest.raises(Incomplete, match=r"\d+/\d+ 2026-10 \w+/\w+: Amount has more digits than DECIMAL"):
-                pulled(sandbox, tmp_path, accounts_file=few_file)
-    kept = list(journal.scan(LocalStore(tmp_path), "line_items", LAST_MONTH))
-    assert kept
-    assert not (tmp_path / "lake/line_items/reporting_month=2026-10").exists(), "nothing rounded, nothing landed"
+        monkeypatch.setattr(other_world.books, "line", longer)
+        first = pulled(sandbox, tmp_path, accounts_file=few_file)
+        assert (first.missing_calls, first.faults) == (0, {"value_out_of_range": 1})
+        assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == 0, "it is answered"
+        assert lake_lines(tmp_path) == {key: line for key, line in right.items() if key != odd_key}
+        (call,) = [row for row in rows(tmp_path, "calls") if row["outcome"] == "fault"]
+        assert (call["network_id"], call["mailbox_id"], call["account_report"], call["measure_field"]) == odd_key
+        assert (call["fault_code"], "Amount has more digits" in call["fault_message"]) == ("value_out_of_range", True)
+        odd = [row for row in rows(tmp_path, "value_faults") if row["feed"] == "line_items"]
+        billed = right[odd_key][2] + Decimal("0.00000000001")
+        assert [(row["element"], Decimal(row["value_text"])) for row in odd] == [("Amount", billed)]
+        pulled(sandbox, tmp_path, date(2026, 9, 1), accounts_file=few_file)
+    with Sandbox(world) as mended:
+        pulled(mended, tmp_path, accounts_file=few_file, refresh=True)
+    assert lake_lines(tmp_path) == right
+    assert not [row for row in rows(tmp_path, "value_faults") if row["feed"] == "line_items"]
 
 
 def test_what_a_contract_aggregates_and_a_level_is_limited_to_is_kept(whole: Path) -> None:
@@ -529,14 +539,3 @@ def test_a_fault_without_a_code_is_the_answer_to_a_void_pair_alone(body: bytes, 
         )
         batch.returned(key, answer)
     assert (batch.tally.calls, batch.tally.missing_calls) == (2, missing)
-
-
-def test_a_refusal_by_the_service_is_an_answer_and_one_by_a_gateway_is_none() -> None:
-    denied = (
-        (WIRE / "v3.2-fault-session.soap11.response.xml").read_bytes().replace(b">Authentication<", b">AccessDenied<")
-    )
-    told = error_of_status(500, "text/xml", denied, "a call", retry_after_s=None)
-    page = error_of_status(403, "text/html", b"<html>Forbidden</html>", "a call", retry_after_s=None)
-    assert isinstance(told, AccessDenied)
-    assert isinstance(page, AccessDenied)
-    assert (is_answer(told), is_answer(page)) == (True, False)

@@ -30,7 +30,28 @@ def test_text_keeps_its_scale(text: str) -> None:
     assert to_decimal(text).as_tuple() == Decimal(text).as_tuple()
 
 
-@pytest.mark.parametrize("text", ["", " ", "1e3", "NaN", "Infinity", "1,000", "0x10", "--1", "1 2", "١٢"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "1e3",
+        "NaN",
+        "Infinity",
+        "1,000",
+        "0x10",
+        "--1",
+        "1 2",
+        "١٢",
+        "\u00a05",
+        "5\u00a0",
+        "\u20095.00",
+        "1\u00a0234.50",
+        "1\u2009234",
+        "1 234",
+        "1'234",
+    ],
+)
 def test_what_is_no_plain_decimal_is_refused(text: str) -> None:
     with pytest.raises(NotADecimal):
         to_decimal(text)

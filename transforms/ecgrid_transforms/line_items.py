@@ -1,14 +1,13 @@
 """LineItem -> rows of the feeds line_items, line_item_history and invoice_lines.
 
 One row per key that is billed (line_items), per answer that a later one replaced (line_item_history), per line of an
-invoice (invoice_lines). Every decimal equals the text of the answer, digit for digit; elements that are not known and
-dates that fit no timestamp are kept in `extra`.
+invoice (invoice_lines). Every decimal equals the text of the answer, digit for digit; elements that are not known,
+dates that fit no timestamp and, on an invoice, values that do not fit their type are kept in `extra`.
 """
 
 from datetime import datetime
 
 from ecgrid_transforms.model import Key, LineItem, Schedule
-from ecgrid_transforms.money import MONEY_DIGITS, MONEY_SCALE, Decimal
 from ecgrid_transforms.rows import Row, json_text, wall_time
 
 _NO_SCHEDULE: Row = (None,) * 12
@@ -73,32 +72,3 @@ def line_item_row(key: Key, line: LineItem, api_version: str, pulled_at: datetim
         pulled_at,
         sha256,
     )
-
-
-def misfit(line: LineItem) -> str | None:
-    """The name of a decimal of `line` that DECIMAL(28,10) cannot hold exactly; None when all fit."""
-    values: list[tuple[str, Decimal]] = [
-        ("Actual", line.actual),
-        ("QuantityBilled", line.quantity_billed),
-        ("Amount", line.amount),
-    ]
-    if line.schedule is not None:
-        values += [
-            ("Schedule.Allowance", line.schedule.allowance),
-            ("Schedule.Block", line.schedule.block),
-            ("Schedule.Rate", line.schedule.rate),
-        ]
-    for name, value in values:
-        if not _fits(value):
-            return name
-    return None
-
-
-def _fits(value: Decimal) -> bool:
-    sign_digits_exponent = value.as_tuple()
-    exponent = sign_digits_exponent.exponent
-    if not isinstance(exponent, int):
-        return False
-    if exponent < -MONEY_SCALE and any(sign_digits_exponent.digits[exponent + MONEY_SCALE :]):
-        return False
-    return not value or value.adjusted() < MONEY_DIGITS - MONEY_SCALE

@@ -4,7 +4,8 @@ Sources: LineItem and Schedule from the API page of v3.2 InvoiceCalculateLineIte
 and the *IDInfo types from the published WSDLs (facts 1.3); the enumerations from facts 1.4.
 
 `extra` holds elements that this project does not know, by element path; nothing of an answer is dropped.
-None means that the answer had no such element: missing is never zero and never an empty string.
+None means that the answer had no such element, or one whose value does not fit its type (then `extra` has its text):
+missing is never zero and never an empty string. A LineItem of its own answer has every value that it needs.
 """
 
 from collections.abc import Mapping
@@ -121,19 +122,35 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class OddValue:
+    """A value of an answer that does not fit its type: of which record, in which element, its text, and why.
+
+    `text` is None where the element is absent or nil, and cut where it is very long.
+    """
+
+    record: str
+    element: str
+    text: str | None
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.record}: {self.element} {self.why}{'' if self.text is None else f': {self.text!r}'}"
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """One tier of a price list, or the one that a line says was applied. What the fields mean is documented nowhere."""
 
-    schedule_id: int
-    allowance: Decimal
+    schedule_id: int | None
+    allowance: Decimal | None
     minimum: int | None  # absent before 2022 (facts 1.5)
-    maximum: int
-    block: Decimal
-    rate: Decimal
+    maximum: int | None
+    block: Decimal | None
+    rate: Decimal | None
     catalog_id: int | None
     description: str | None
-    account_report: str
-    measure: str
+    account_report: str | None
+    measure: str | None
     specified_network_id: int | None
     include_root_mailbox: bool | None
     extra: Extra = field(default_factory=_no_extra)
@@ -143,21 +160,21 @@ class Schedule:
 class LineItem:
     """One billed line. `line_date` is the text as received: 0001-01-01 and seven decimals fit no datetime."""
 
-    line_item_number: int
+    line_item_number: int | None
     line_date: str | None
-    price_list_id: int
+    price_list_id: int | None
     price_list_description: str | None
-    system_object: str
-    system_id: int
+    system_object: str | None
+    system_id: int | None
     system_name: str | None
-    level: str
+    level: str | None
     level_name: str | None
-    model: str
+    model: str | None
     schedule: Schedule | None
-    actual: Decimal
-    quantity_billed: Decimal
-    is_taxable: bool
-    amount: Decimal
+    actual: Decimal | None
+    quantity_billed: Decimal | None
+    is_taxable: bool | None
+    amount: Decimal | None
     extra: Extra = field(default_factory=_no_extra)
 
 
@@ -165,7 +182,7 @@ class LineItem:
 class Level:
     """A level of a price list: several schedules (one per measure) under one name, perhaps for some months only."""
 
-    level: str
+    level: str | None
     name: str | None
     limited_months: int | None
     schedules: tuple[Schedule, ...]
@@ -179,8 +196,8 @@ class Pricelist:
     price_list_id: int
     date: str | None
     description: str | None
-    model: str
-    status: str
+    model: str | None
+    status: str | None
     levels: tuple[Level, ...]
     extra: Extra = field(default_factory=_no_extra)
 
@@ -223,9 +240,9 @@ class Invoice:
     invoice_number: str | None
     date: str | None
     contract_id: int
-    total_amount: Decimal
+    total_amount: Decimal | None
     po_number: str | None
-    status: str
+    status: str | None
     status_date: str | None
     date_due: str | None
     price_list_description: str | None

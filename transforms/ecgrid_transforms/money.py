@@ -31,6 +31,7 @@ __all__ = [
     "DoesNotFit",
     "NotADecimal",
     "exact",
+    "fits",
     "fitted",
     "grouped",
     "in_last_decimals",
@@ -71,7 +72,7 @@ def to_decimal(text: str) -> Decimal:
     """
     if not isinstance(text, str):
         raise NotADecimal(f"a decimal is read from text, not from {type(text).__name__}")
-    stripped = text.strip()
+    stripped = text.strip(" \t\r\n")  # no other space: a no-break or thin one may group digits
     if not _DECIMAL_TEXT.fullmatch(stripped) or not stripped.isascii():
         raise NotADecimal(f"{text[:60]!r} is not a plain decimal number")
     return Decimal(stripped)
@@ -88,6 +89,16 @@ def exact(value: str | int | Decimal) -> Decimal:
     if isinstance(value, str):
         return to_decimal(value)
     raise NotADecimal(f"a decimal is made from text or an int, not from {type(value).__name__}")
+
+
+def fits(value: Decimal) -> bool:
+    """Whether DECIMAL(28,10) holds `value` exactly: at most 18 whole digits and 10 decimals, closing zeros apart."""
+    parts = value.as_tuple()
+    if not isinstance(parts.exponent, int):
+        return False
+    if parts.exponent < -MONEY_SCALE and any(parts.digits[parts.exponent + MONEY_SCALE :]):
+        return False
+    return not value or value.adjusted() < MONEY_DIGITS - MONEY_SCALE
 
 
 def fitted(value: Decimal) -> Decimal:

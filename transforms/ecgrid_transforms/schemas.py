@@ -66,6 +66,9 @@ _LINE = [
     _field("extra", _TEXT, "JSON: elements that this project does not know; null when there were none"),
 ]
 
+#: A line of an invoice: a value that does not fit its type is null there, with its text in `extra`.
+_INVOICE_LINE = [_field(part.name, part.type, part.metadata[b"description"].decode()) for part in _LINE]
+
 _PROVENANCE = [
     _field("api_version", _TEXT, "API version that answered", required=True),
     _field("pulled_at", _UTC, "when this answer was first received", required=True),
@@ -97,9 +100,9 @@ PRICE_SCHEDULES = pa.schema(
         _field("price_list_description", _TEXT, "Pricelist.Description"),
         _field("price_list_date", _WALL_TIME, "Pricelist.Date"),
         _field("price_list_status", _TEXT, "Pricelist.Status"),
-        _field("model", _TEXT, "Pricelist.Model: Simple, Tiered or Stacked", required=True),
+        _field("model", _TEXT, "Pricelist.Model: Simple, Tiered or Stacked"),
         _field("level_number", _INT, "place of the level within the answer, from 1", required=True),
-        _field("level", _TEXT, "Level.Level", required=True),
+        _field("level", _TEXT, "Level.Level"),
         _field("level_name", _TEXT, "Level.Name"),
         _field("limited_months", _INT, "Level.LimitedMonths; 0 may mean unlimited [inferred]"),
         _field("schedule_number", _INT, "place of the schedule within its level, from 1", required=True),
@@ -159,7 +162,7 @@ INVOICES = pa.schema(
         _field("invoice_number", _TEXT, "InvoiceNumber"),
         _field("invoice_date", _WALL_TIME, "Date"),
         _field("contract_id", _INT, "ContractID", required=True),
-        _field("total_amount", MONEY_TYPE, "TotalAmount", required=True),
+        _field("total_amount", MONEY_TYPE, "TotalAmount; null where it does not fit (text in extra)"),
         _field("po_number", _TEXT, "PONumber"),
         _field("status", _TEXT, "InvoiceStatus"),
         _field("status_date", _WALL_TIME, "StatusDate"),
@@ -183,7 +186,20 @@ INVOICE_LINES = pa.schema(
         _field("invoice_id", _INT, "InvoiceID", required=True),
         _field("invoice_number", _TEXT, "InvoiceNumber"),
         _field("contract_id", _INT, "ContractID", required=True),
-        *_LINE,
+        *_INVOICE_LINE,
+        *_PROVENANCE,
+    ]
+)
+VALUE_FAULTS = pa.schema(
+    [
+        _field("reporting_month", _MONTH, "month under which the answer is kept", required=True),
+        _field("feed", _TEXT, "feed that the value belongs to", required=True),
+        _field("operation", _TEXT, "operation whose answer holds the value", required=True),
+        _field("asked", _TEXT, "the call's arguments, as NAME=VALUE", required=True),
+        _field("record", _TEXT, "which record of the answer", required=True),
+        _field("element", _TEXT, "name of the element", required=True),
+        _field("value_text", _TEXT, "its text, cut after 200 characters; null where it is absent or nil"),
+        _field("reason", _TEXT, "why it does not fit", required=True),
         *_PROVENANCE,
     ]
 )
@@ -213,6 +229,7 @@ FEEDS: dict[str, pa.Schema] = {
     "monthly_reports": MONTHLY_REPORTS,
     "interconnect_counts": INTERCONNECT_COUNTS,
     "instant_stats": INSTANT_STATS,
+    "value_faults": VALUE_FAULTS,
 }
 #: Feeds whose tables add the columns of the answer's own schema.
 DATASET_FEEDS = ("monthly_reports", "interconnect_counts", "instant_stats")

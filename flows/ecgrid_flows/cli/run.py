@@ -153,6 +153,7 @@ def build(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     else:
         hint = "" if months else "; nothing is pulled yet: run `ecgrid-billing run`"
         context.stdout.print(Text(f"{path} from {len(months)} month{'' if len(months) == 1 else 's'}{hint}"))
+    opened.require_nothing_lost()
 
 
 def accounts(month: Month = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:

@@ -1,0 +1,14 @@
+-- One row per value of a kept answer that does not fit its type: it is null in its own row, or its key has a fault.
+SELECT
+    reporting_month,
+    feed,
+    operation,
+    asked,
+    record,
+    element,
+    value_text,
+    reason,
+    api_version,
+    pulled_at,
+    response_sha256
+FROM lake_value_faults
