@@ -18,7 +18,7 @@ import hashlib
 import json
 import logging
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -52,7 +52,7 @@ from ecgrid_transforms.wall_time import wall_time_ns
 log = logging.getLogger(__name__)
 
 #: Changes whenever landing gives other rows from the same answers, so that every month is landed anew.
-LANDING = 5
+LANDING = 6
 ROWS_AT_ONCE = 4_096
 SEGMENTS_OPEN = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -361,7 +361,7 @@ def latest(store: Store, feed: str, month: date) -> dict[str, Place]:
 
 
 def _land_scope(store: Store, lake: Lake, landed: Landed, only: frozenset[Account] | None) -> None:
-    """The feeds accounts, contracts, contract_accounts and price_schedules."""
+    """The feeds accounts, contracts, contract_accounts, price_schedules and price_schedule_history."""
     month = landed.month
     try:
         accounts = list(discovery.scope(KeptAnswers(store), month, only, Reporter(quiet=True, mute=True)).accounts)
@@ -388,8 +388,28 @@ def _land_scope(store: Store, lake: Lake, landed: Landed, only: frozenset[Accoun
                 month, ladder, answer.api_version, answer.received_at, answer.sha256
             )
     rows["price_schedules"] = [row for _, tiers in sorted(ladders.items()) for row in tiers]
+    rows["price_schedule_history"] = list(_earlier_price_lists(store, landed))
     for feed, feed_rows in sorted(rows.items()):
         landed.rows[feed] = lake.write_partition(feed, month, _batches(feed, feed_rows))
+
+
+def _earlier_price_lists(store: Store, landed: Landed) -> Iterator[Row]:
+    """The tiers of price lists as every answer but the latest gave them: a list may be edited with its Date kept."""
+    answers: dict[str, list[tuple[tuple[str, datetime], Place]]] = {}
+    for place, answer in journal.scan(store, "price_schedules", landed.month):
+        if answer.is_usable and answer.fault_code is None:
+            rank = (journal.place_in_order(place.path), answer.received_at)
+            answers.setdefault(journal.name(answer.operation, answer.arguments), []).append((rank, place))
+    for _, ranked in sorted(answers.items()):
+        ranked.sort(key=lambda one: one[0])
+        for (_, place), ((_, superseded_at), _) in pairwise(ranked):
+            # values that do not fit are named for the latest answer alone
+            for answer, ladder in _read(store, [place], Landed(landed.month)):
+                if ladder is not None:
+                    tiers = price_schedule_rows(
+                        landed.month, ladder, answer.api_version, answer.received_at, answer.sha256
+                    )
+                    yield from ((*row, superseded_at) for row in tiers)
 
 
 # --- invoices and reports ---------------------------------------------------------------------------------------------
@@ -508,7 +528,12 @@ def _with_origin(schema: pa.Schema, month: date, answer: RawAnswer, name: str, t
 
 def _latest_read(store: Store, feed: str, landed: Landed) -> Iterator[tuple[RawAnswer, Any]]:
     """The latest usable answer of each call of a feed that was no fault, and what it says."""
-    for place in latest(store, feed, landed.month).values():
+    return _read(store, latest(store, feed, landed.month).values(), landed)
+
+
+def _read(store: Store, places: Iterable[Place], landed: Landed) -> Iterator[tuple[RawAnswer, Any]]:
+    """The answers at these places that are no faults, and what they say."""
+    for place in places:
         answer = journal.read(store, place)
         if answer.fault_code is None:
             odd: list[OddValue] = []

@@ -61,6 +61,8 @@ CHECKS = {
     "date_outside_month": "Line is dated outside the month",
     "taxable_changed": "Tax flag changed",
     "price_changed": "Price changed since last month",
+    "terms_differ": "Terms differ",
+    "list_differs_from_contract": "Price list differs from your contract",
     "restated": "Amount changed after the fact",
     "usage_mismatch": "Usage differs from the service's own statistics",
     "invoice_total_mismatch": "Invoice total is not the sum of its lines",

@@ -40,6 +40,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
+from ecgrid_flows import contract_terms
 from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError, StorageFailed
 from ecgrid_transforms.period import month_text
 from ecgrid_transforms.schemas import DATASET_FEEDS, FEEDS
@@ -705,7 +706,12 @@ def _create_reference_tables(
             raise SqlRefused(
                 f"{path}: not a CSV table with a header ({_first_line(error)}); correct the file"
             ) from error
-        if path != shipped.get(stem, path):
+        if path.name == contract_terms.FILE:
+            contract_terms.check(path)
+            lacking = [column for column in contract_terms.COLUMNS if column not in connection.table(name).columns]
+            for column in lacking:
+                connection.execute(f"ALTER TABLE {name} ADD COLUMN {column} VARCHAR").fetchall()
+        elif path != shipped.get(stem, path):
             _check_columns(path, connection.table(name).columns, shipped[stem])
         names.append(name)
     return names

@@ -12,10 +12,17 @@ SELECT
     faults.difference,
     concat(
         plain_text(faults.quantity_billed), ' billed for ', plain_text(faults.actual), ' ', faults.unit,
-        's measured: the allowance of ', plain_text(faults.allowance), ' was not taken off. With it ',
-        plain_text(faults.expected_quantity_billed), ' are billed, which cost ', money_text(faults.expected_amount), ', not ',
-        money_text(faults.billed_amount), ': ', too_much_text(faults.difference), '.'
-    ) AS explanation,
+        's measured: the allowance of ', plain_text(faults.allowance), ' was not taken off. ',
+        CASE
+            WHEN faults.difference IS NULL THEN 'What the line should cost cannot be proved.'
+            ELSE concat(
+                'With it ', plain_text(faults.expected_quantity_billed), ' are billed, which cost ',
+                money_text(faults.expected_amount), ', not ', money_text(faults.billed_amount), ': ',
+                too_much_text(faults.difference), '.'
+            )
+        END
+    ) || doubt_text(faults.is_doubtful) AS explanation,
+    faults.is_doubtful,
     terms_cause(
         'allowance_not_applied', faults.price_list_id, faults.account_report, faults.measure_field, NULL, faults.allowance
     ) AS cause

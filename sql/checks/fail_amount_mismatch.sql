@@ -27,7 +27,8 @@ SELECT
             ELSE '. No rate or rule of the list gives the billed amount'
         END,
         ': ask for a correction.'
-    ) AS explanation
+    ) || doubt_text(faults.is_doubtful) AS explanation,
+    faults.is_doubtful
 FROM core_line_faults AS faults
 LEFT JOIN core_money_expected AS money
     ON money.network_id = faults.network_id

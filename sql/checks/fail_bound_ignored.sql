@@ -13,15 +13,25 @@ SELECT
     concat(
         plain_text(faults.quantity_billed), ' ', faults.unit, 's billed as measured, but the schedule bills ',
         CASE
-            WHEN faults.quantity_billed < faults.expected_quantity_billed THEN concat('at least ', sets.first_minimum)
+            WHEN faults.quantity_billed < coalesce(faults.expected_quantity_billed, sets.first_minimum)
+                THEN concat('at least ', sets.first_minimum)
             ELSE concat('at most ', sets.first_maximum)
         END,
-        ': ', money_text(faults.expected_amount), ', not ', money_text(faults.billed_amount), ': ',
-        too_much_text(faults.difference), '.'
-    ) AS explanation,
+        CASE
+            WHEN faults.difference IS NULL THEN '. What the line should cost cannot be proved.'
+            ELSE concat(
+                ': ', money_text(faults.expected_amount), ', not ', money_text(faults.billed_amount), ': ',
+                too_much_text(faults.difference), '.'
+            )
+        END
+    ) || doubt_text(faults.is_doubtful) AS explanation,
+    faults.is_doubtful,
     terms_cause(
         'bound_ignored', faults.price_list_id, faults.account_report, faults.measure_field, NULL,
-        CASE WHEN faults.quantity_billed < faults.expected_quantity_billed THEN sets.first_minimum ELSE sets.first_maximum END
+        CASE
+            WHEN faults.quantity_billed < coalesce(faults.expected_quantity_billed, sets.first_minimum) THEN sets.first_minimum
+            ELSE sets.first_maximum
+        END
     ) AS cause
 FROM core_line_faults AS faults
 INNER JOIN core_sets AS sets USING (set_no)

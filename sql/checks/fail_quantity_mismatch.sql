@@ -10,16 +10,28 @@ SELECT
     faults.billed_amount,
     faults.expected_amount,
     faults.difference,
-    concat(
+    CASE WHEN faults.departs_in = 'block' THEN concat(
+        plain_text(faults.quantity_billed), ' billed for ', plain_text(faults.actual), ' ', faults.unit, 's measured, in blocks of ',
+        plain_text(faults.shown_block), '; by ', faults.witness, ' they are of ', plain_text(faults.listed_block),
+        CASE
+            WHEN faults.difference IS NULL THEN '. What that gives cannot be proved.'
+            ELSE concat(
+                ': ', plain_text(faults.expected_quantity_billed), ' for ', money_text(faults.expected_amount), ', not ',
+                money_text(faults.billed_amount),
+                CASE WHEN faults.difference = 0 THEN '.' ELSE concat(': ', too_much_text(faults.difference), '.') END
+            )
+        END
+    ) ELSE concat(
         plain_text(faults.quantity_billed), ' billed for ', plain_text(faults.actual), ' ', faults.unit, 's measured',
         CASE WHEN faults.allowance > 0 THEN concat(', ', plain_text(faults.allowance), ' of them free') ELSE '' END,
         CASE WHEN faults.listed_block > 0 THEN concat(', in blocks of ', plain_text(faults.listed_block)) ELSE '' END,
         ': it should be ', plain_text(faults.expected_quantity_billed), ', which costs ', money_text(faults.expected_amount),
         ', not ', money_text(faults.billed_amount),
         CASE WHEN faults.difference = 0 THEN '.' ELSE concat(': ', too_much_text(faults.difference), '.') END
-    ) AS explanation,
+    ) END || doubt_text(faults.is_doubtful) AS explanation,
+    faults.is_doubtful,
     CASE
-        WHEN faults.shown_block IS DISTINCT FROM faults.listed_block AND faults.shown_block IS NOT NULL THEN terms_cause(
+        WHEN faults.departs_in = 'block' THEN terms_cause(
             'quantity_mismatch', faults.price_list_id, faults.account_report, faults.measure_field, faults.shown_block,
             faults.listed_block
         )

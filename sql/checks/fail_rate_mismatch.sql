@@ -1,4 +1,4 @@
--- One row per line that shows another schedule than its price list has.
+-- One row per line that shows another rate than its terms have, or a schedule that they do not have.
 SELECT
     faults.network_id,
     faults.mailbox_id,
@@ -11,9 +11,9 @@ SELECT
     faults.expected_amount,
     faults.difference,
     CASE
-        WHEN faults.listed_rate IS NULL THEN concat(
+        WHEN faults.departs_in = 'schedule' THEN concat(
             'Billed ', money_text(faults.billed_amount), ' by schedule ', faults.schedule_id, ', which price list ',
-            faults.price_list_id, ' does not have', CASE
+            faults.price_list_id, ' does not have', coalesce(' by ' || faults.witness, ''), CASE
                 WHEN faults.expected_amount IS NULL THEN ': what it should cost cannot be proved.'
                 ELSE concat('; its own schedules give ', money_text(faults.expected_amount), '.')
             END
@@ -25,19 +25,21 @@ SELECT
                     THEN concat(' and the block ', plain_text(faults.shown_block))
                 ELSE ''
             END,
-            '; price list ', faults.price_list_id, ' says ', plain_text(faults.listed_rate),
+            '; by ', faults.witness, CASE WHEN faults.shown_block IS DISTINCT FROM faults.listed_block THEN ' they are ' ELSE ' it is ' END,
+            plain_text(faults.listed_rate),
             CASE
                 WHEN faults.shown_block IS DISTINCT FROM faults.listed_block
                     THEN concat(' and ', plain_text(faults.listed_block))
                 ELSE ''
             END,
             CASE
-                WHEN faults.difference IS NULL THEN '.'
+                WHEN faults.difference IS NULL THEN '. What that gives cannot be proved.'
                 WHEN faults.difference = 0 THEN '; the amount is right all the same.'
                 ELSE concat(', which gives ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.')
             END
         )
-    END AS explanation,
+    END || doubt_text(faults.is_doubtful) AS explanation,
+    faults.is_doubtful,
     terms_cause(
         'rate_mismatch', faults.price_list_id, faults.account_report, faults.measure_field, faults.shown_rate, faults.listed_rate
     ) AS cause

@@ -30,7 +30,8 @@ SELECT
             )
         END,
         faults.price_list_id, ', which gives ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.'
-    ) AS explanation
+    ) || doubt_text(faults.is_doubtful) AS explanation,
+    faults.is_doubtful
 FROM core_line_faults AS faults
 INNER JOIN core_set_tiers AS billed ON billed.set_no = faults.set_no AND billed.tier = faults.billed_tier
 INNER JOIN core_set_tiers AS reached ON reached.set_no = faults.set_no AND reached.tier = faults.expected_tier

@@ -16,6 +16,7 @@ SELECT
     lines.pulled_at,
     lines.response_sha256
 FROM raw_line_items AS lines
+LEFT JOIN core_terms_accounts AS accounts USING (network_id, mailbox_id, reporting_month)
 INNER JOIN core_line_headings AS headings
     ON headings.reporting_month IS NOT DISTINCT FROM lines.reporting_month
     AND headings.account_report IS NOT DISTINCT FROM lines.account_report
@@ -38,4 +39,5 @@ INNER JOIN core_line_headings AS headings
     AND headings.schedule_measure IS NOT DISTINCT FROM lines.schedule_measure
     AND headings.schedule_specified_network_id IS NOT DISTINCT FROM lines.schedule_specified_network_id
     AND headings.schedule_include_root_mailbox IS NOT DISTINCT FROM lines.schedule_include_root_mailbox
+    AND headings.terms_contract_id = coalesce(accounts.terms_contract_id, 0)
     AND headings.api_version IS NOT DISTINCT FROM lines.api_version

@@ -1,7 +1,12 @@
 -- One row per line that is billed wrongly: the one name of its fault, and the figures that a finding gives.
+-- `is_doubtful`: the terms are those of a price list read later, and not those on most lines of the month. `witness` says where
+-- the terms are from; `listed_` columns are the terms of the schedule shown, `shown_` ones what the line shows instead.
+-- Nothing is expected of a line on which the readings that are left open part.
 -- The names go from the most telling to the most general; the first that fits is the fault, so that a line is found once:
 --     sign_mismatch          the right amount with the wrong sign, or a quantity below 0, which nothing prices
---     rate_mismatch          the schedule shown is not the price list's
+--     rate_mismatch          the rate shown is not that of the terms, or they do not have the schedule
+--     quantity_mismatch, allowance_not_applied, bound_ignored      another block is shown, or no allowance or bound
+--     terms_differ           another number of the terms is shown, or such a one on a line that is billed right
 --     percentage_mismatch, minimum_mismatch      the amount of such a measure is not what its reading says
 --     allowance_not_applied, bound_ignored       the quantity billed is what leaving that rule out gives
 --     quantity_mismatch      the quantity billed is another one
@@ -35,6 +40,13 @@ WITH other_tiers AS (
             OR (suspects.model IN ('stairstep', 'stacked_flat') AND tiers.rate = suspects.amount)
         )
     GROUP BY ALL
+),
+firm_tiers AS (
+    SELECT
+        price_list_id, reporting_month, account_report, measure_field, terms_contract_id, set_no, tier,
+        bool_and(is_firm) AS is_firm
+    FROM core_tiers
+    GROUP BY ALL
 )
 SELECT
     suspects.network_id,
@@ -52,13 +64,24 @@ SELECT
     suspects.quantity_billed,
     suspects.expected_quantity_billed,
     suspects.amount AS billed_amount,
-    suspects.expected_amount,
-    suspects.difference,
+    CASE WHEN suspects.verdict <> 'undecided' THEN suspects.expected_amount END AS expected_amount,
+    CASE WHEN suspects.verdict <> 'undecided' THEN suspects.difference END AS difference,
     suspects.allowance,
+    suspects.departs_in,
     suspects.shown_rate,
     suspects.listed_rate,
     suspects.shown_block,
     suspects.listed_block,
+    suspects.shown_allowance,
+    suspects.listed_allowance,
+    suspects.shown_minimum,
+    suspects.listed_minimum,
+    suspects.shown_maximum,
+    suspects.listed_maximum,
+    suspects.terms_source,
+    suspects.witness,
+    suspects.terms_contract_id,
+    NOT coalesce(suspects.is_firm, true) OR NOT coalesce(firm_tiers.is_firm, true) AS is_doubtful,
     suspects.schedule_id,
     suspects.shown_tier,
     suspects.expected_tier,
@@ -70,7 +93,13 @@ SELECT
         WHEN suspects.verdict = 'differs' AND suspects.amount <> 0 AND suspects.amount = -suspects.expected_amount
             THEN 'sign_mismatch'
         WHEN suspects.error LIKE 'negative\_quantity%' ESCAPE '\' THEN 'sign_mismatch'
-        WHEN suspects.shows_other_schedule THEN 'rate_mismatch'
+        WHEN suspects.departs_in IN ('rate', 'schedule') THEN 'rate_mismatch'
+        WHEN suspects.departs_in IS NOT NULL AND suspects.verdict = 'fits' THEN 'terms_differ'
+        WHEN suspects.departs_in = 'block' THEN 'quantity_mismatch'
+        WHEN suspects.departs_in = 'allowance' AND suspects.shown_allowance = 0 THEN 'allowance_not_applied'
+        WHEN suspects.departs_in = 'bounds' AND suspects.tiers = 1
+            AND coalesce(suspects.shown_minimum, 0) = 0 AND is_open_end(suspects.shown_maximum) THEN 'bound_ignored'
+        WHEN suspects.departs_in IS NOT NULL THEN 'terms_differ'
         WHEN suspects.verdict <> 'differs' THEN NULL
         WHEN suspects.kind = 'percentage' THEN 'percentage_mismatch'
         WHEN suspects.kind = 'minimum' THEN 'minimum_mismatch'
@@ -98,3 +127,11 @@ LEFT JOIN core_fault_rated AS other_model
     AND other_model.amount = suspects.amount
 LEFT JOIN other_tiers
     USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+LEFT JOIN firm_tiers
+    ON firm_tiers.price_list_id = suspects.price_list_id
+    AND firm_tiers.reporting_month = suspects.reporting_month
+    AND firm_tiers.account_report = suspects.account_report
+    AND firm_tiers.measure_field = suspects.measure_field
+    AND firm_tiers.terms_contract_id = suspects.terms_contract_id
+    AND firm_tiers.set_no = suspects.set_no
+    AND firm_tiers.tier = suspects.expected_tier

@@ -2,7 +2,7 @@
 -- Words are those of out_readings.reading_id, parted by dots, as many of them as the user is sure of. A row without report or
 -- measure holds for the whole price list; the row that names more goes first. A word that no candidate of the set
 -- has is not in question there (a tier's bound where there is one tier); one that no candidate anywhere has is a slip of the pen
--- and stops the build.
+-- and stops the build. The model that contract_terms.csv gives pins the set of these terms, and goes before all.
 WITH pins AS (
     SELECT
         try_cast(price_list_id AS INTEGER) AS price_list_id,
@@ -35,15 +35,30 @@ checked AS (
         END AS words
     FROM pins
     CROSS JOIN known
+),
+papers AS (
+    SELECT tiers.set_no, any_value(papers.model) AS model
+    FROM core_tiers AS tiers
+    INNER JOIN core_contract_terms AS papers
+        ON papers.terms_contract_id = tiers.terms_contract_id
+        AND coalesce(papers.price_list_id, tiers.price_list_id) = tiers.price_list_id
+        AND papers.account_report = tiers.account_report
+        AND papers.measure_field = tiers.measure_field
+        AND papers.valid_from < tiers.reporting_month + INTERVAL 1 MONTH
+        AND papers.valid_to >= tiers.reporting_month
+    WHERE tiers.terms_source = 'contract' AND tiers.version = 1 AND papers.model IS NOT NULL
+    GROUP BY tiers.set_no
 )
 SELECT
     sets.set_no,
-    checked.words
+    CASE WHEN papers.model IS NULL THEN checked.words ELSE [papers.model] END AS words
 FROM core_sets AS sets
-INNER JOIN checked
+LEFT JOIN checked
     ON checked.price_list_id = sets.price_list_id
     AND coalesce(checked.account_report, sets.account_report) = sets.account_report
     AND coalesce(checked.measure_field, sets.measure_field) = sets.measure_field
+LEFT JOIN papers USING (set_no)
+WHERE checked.price_list_id IS NOT NULL OR papers.model IS NOT NULL
 QUALIFY row_number() OVER (
     PARTITION BY sets.set_no
     ORDER BY checked.measure_field IS NULL, checked.account_report IS NULL, checked.words

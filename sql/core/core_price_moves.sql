@@ -1,5 +1,7 @@
 -- One row per line of a key that another schedule set billed the month before: what the old one makes of the new quantity.
--- Only sets that do not hold in every month, and accounts that changed their price list, can have moved.
+-- Only sets that do not hold in every month, and accounts that changed their price list, can have moved. A set is another one
+-- by a change of its terms (core_price_changes) in this month or, where two versions were in force, the one before, or by the
+-- contract's own terms; not because more of its tiers have become known.
 WITH months AS (
     SELECT count(*) AS months FROM core_months
 ),
@@ -20,6 +22,18 @@ lines AS (
     SELECT * FROM core_lines WHERE set_no IN (SELECT set_no FROM passing)
     UNION
     SELECT core_lines.* FROM core_lines SEMI JOIN movers USING (network_id, mailbox_id)
+),
+changes AS (
+    SELECT price_list_id, reporting_month, account_report, measure_field
+    FROM core_price_changes
+    UNION
+    SELECT price_list_id, (reporting_month + INTERVAL 1 MONTH)::DATE, account_report, measure_field
+    FROM core_tiers
+    WHERE version = 2
+    UNION
+    SELECT price_list_id, reporting_month, account_report, measure_field
+    FROM core_tiers
+    WHERE version = 2 OR terms_contract_id > 0
 )
 SELECT
     lines.network_id,
@@ -36,4 +50,10 @@ INNER JOIN lines AS earlier
     AND earlier.account_report = lines.account_report
     AND earlier.measure_field = lines.measure_field
     AND earlier.reporting_month = lines.reporting_month - INTERVAL 1 MONTH
+LEFT JOIN changes
+    ON changes.price_list_id = lines.price_list_id
+    AND changes.reporting_month = lines.reporting_month
+    AND changes.account_report = lines.account_report
+    AND changes.measure_field = lines.measure_field
 WHERE earlier.set_no <> lines.set_no
+    AND (changes.price_list_id IS NOT NULL OR earlier.price_list_id <> lines.price_list_id)

@@ -8,3 +8,4 @@ SELECT
     schedule_id,
     price_details(model, level, block, allowance, minimum, maximum) AS details
 FROM core_tiers
+WHERE terms_contract_id = 0 AND version = 1

@@ -22,7 +22,7 @@ SELECT
         ELSE nullif(maximum, 0)
     END::DECIMAL(28, 10) AS maximum,
     CASE WHEN price.is_flat THEN 0 ELSE cuts.rate END::DECIMAL(28, 10) AS rate,
-    CASE WHEN price.is_flat THEN cuts.rate ELSE 0 END::DECIMAL(28, 10) AS flat,
+    CASE WHEN price.is_flat THEN cuts.rate ELSE cuts.flat END::DECIMAL(28, 10) AS flat,
     cuts.block
 FROM cuts
 INNER JOIN core_sets AS sets USING (set_no)

@@ -1,154 +1,297 @@
--- One row per price list, month, account report, measure and schedule that holds in that month, with its source.
--- PricelistInfo speaks for the months from its Date on. Of several readings of a list the month's own counts, else the
--- next later one, else the last before. What lines show completes it, and takes its place where
---   * the list is dated after the month (its rates of today say nothing of then), or
---   * at least 3 lines show the schedule and four in five of them show one and the same other content: then the list
---     is out of date, not the lines wrong.
--- `source` says which it was: PricelistInfo, PricelistInfo of YYYY-MM, or line_items.
-WITH list_months AS (
-    SELECT DISTINCT price_list_id, reporting_month AS read_month
-    FROM raw_price_schedules
-),
-months AS (
-    SELECT price_list_id, reporting_month FROM core_witnessed_schedules
-    UNION
-    SELECT price_list_id, read_month FROM list_months
-),
-sources AS (
+-- One row per price list, month, account report, measure and schedule whose terms are in force, with their witness.
+-- Witnesses, the strongest first; a stronger one is never overruled by a weaker one, nor by any number of lines:
+--     contract      contract_terms.csv; its tiers take the schedules of the list in their order
+--     stated        PricelistInfo (core_stated_readings). Known only from the month after, it gives way where the lines of two
+--                   earlier months, within its Date, all show other terms: then those hold
+--     stated_later  an answer after that. `is_firm`: most lines of the month show the schedule alike, as good as stated
+--     shown         the schedules on lines (core_shown_schedules), where none of the above states terms of the report and measure
+-- A schedule that no witness gives is unknown: it has no row. `version` 2 are terms that hold beside those of version 1, in the
+-- month of a change. `terms_contract_id` is the contract whose accounts alone have these terms, or 0.
+WITH listed AS (
     SELECT
-        months.price_list_id,
-        months.reporting_month,
-        arg_min(
-            list_months.read_month,
-            (
-                CASE WHEN list_months.read_month >= months.reporting_month THEN 0 ELSE 1 END,
-                abs(date_diff('month', months.reporting_month, list_months.read_month))
-            )
-        ) AS read_month
-    FROM months
-    INNER JOIN list_months USING (price_list_id)
+        stated.price_list_id,
+        stated.reporting_month,
+        stated.account_report,
+        stated.measure_field,
+        stated.version,
+        stated.terms_source,
+        stated.is_first_seen_after,
+        tiers.* EXCLUDE (price_list_id, account_report, measure_field),
+        terms_text(tiers.allowance, tiers.minimum, tiers.maximum, tiers.block, tiers.rate) AS terms
+    FROM core_stated_readings AS stated
+    INNER JOIN core_list_readings AS tiers USING (price_list_id, account_report, measure_field, read_at)
+),
+seen AS (
+    SELECT *, terms_text(allowance, minimum, maximum, block, rate) AS terms
+    FROM core_seen_schedules
+),
+seen_alike AS (
+    SELECT
+        listed.price_list_id,
+        listed.reporting_month,
+        listed.account_report,
+        listed.measure_field,
+        listed.schedule_id,
+        listed.version,
+        coalesce(sum(seen.lines) FILTER (WHERE seen.terms = listed.terms) * 2 > sum(seen.lines), false) AS is_alike
+    FROM listed
+    INNER JOIN seen USING (price_list_id, reporting_month, account_report, measure_field, schedule_id)
     GROUP BY ALL
 ),
-listed AS (
+earlier_months AS (
     SELECT
-        sources.price_list_id,
-        sources.reporting_month,
-        sources.read_month,
-        schedules.schedule_account_report AS account_report,
-        schedules.schedule_measure AS measure_field,
-        coalesce(schedules.schedule_specified_network_id, 0) AS specified_network_id,
-        schedules.model,
-        schedules.level,
-        schedules.schedule_id,
-        schedules.schedule_allowance AS allowance,
-        schedules.schedule_minimum AS minimum,
-        schedules.schedule_maximum AS maximum,
-        schedules.schedule_block AS block,
-        schedules.schedule_rate AS rate,
-        schedules.price_list_description,
-        schedules.level_name,
-        coalesce(schedules.limited_months, 0) AS limited_months,
-        schedules.schedule_include_root_mailbox AS include_root_mailbox,
-        schedules.level_number,
-        schedules.schedule_number,
-        coalesce(schedules.price_list_date < sources.reporting_month + INTERVAL 1 MONTH, true) AS holds
-    FROM sources
-    INNER JOIN raw_price_schedules AS schedules
-        ON schedules.price_list_id = sources.price_list_id AND schedules.reporting_month = sources.read_month
+        listed.price_list_id,
+        listed.reporting_month,
+        listed.account_report,
+        listed.measure_field,
+        listed.schedule_id,
+        listed.terms,
+        shown.* EXCLUDE (price_list_id, reporting_month, account_report, measure_field, schedule_id),
+        alike.terms IS NOT NULL AS has_stated_terms
+    FROM listed
+    INNER JOIN core_shown_schedules AS shown
+        ON shown.price_list_id = listed.price_list_id
+        AND shown.account_report = listed.account_report
+        AND shown.measure_field = listed.measure_field
+        AND shown.schedule_id = listed.schedule_id
+        AND shown.reporting_month < listed.reporting_month
+        AND coalesce(date_trunc('day', listed.dated) <= shown.reporting_month, true)
+        AND shown.lines > 0
+    LEFT JOIN (SELECT DISTINCT price_list_id, reporting_month, account_report, measure_field, schedule_id, terms FROM seen) AS alike
+        ON alike.price_list_id = shown.price_list_id
+        AND alike.reporting_month = shown.reporting_month
+        AND alike.account_report = shown.account_report
+        AND alike.measure_field = shown.measure_field
+        AND alike.schedule_id = shown.schedule_id
+        AND alike.terms = listed.terms
+    WHERE listed.is_first_seen_after
     QUALIFY row_number() OVER (
-        PARTITION BY sources.price_list_id, sources.reporting_month, account_report, measure_field, schedules.schedule_id
-        ORDER BY schedules.level_number, schedules.schedule_number
+        PARTITION BY
+            listed.price_list_id, listed.reporting_month, listed.account_report, listed.measure_field, listed.schedule_id
+        ORDER BY shown.reporting_month DESC
+    ) <= 2
+),
+held AS (
+    -- terms of two earlier months that go before an answer of the month after
+    SELECT
+        price_list_id,
+        reporting_month,
+        account_report,
+        measure_field,
+        schedule_id,
+        any_value(allowance) AS allowance,
+        any_value(minimum) AS minimum,
+        any_value(maximum) AS maximum,
+        any_value(block) AS block,
+        any_value(rate) AS rate,
+        concat('the lines of ', strftime(min(shown_month), '%Y-%m'), ' and ', strftime(max(shown_month), '%Y-%m')) AS witness
+    FROM earlier_months
+    GROUP BY ALL
+    HAVING count(*) = 2
+        AND count(DISTINCT terms_text(allowance, minimum, maximum, block, rate)) = 1
+        AND NOT bool_or(has_stated_terms)
+),
+stated AS (
+    SELECT
+        listed.price_list_id,
+        listed.reporting_month,
+        listed.account_report,
+        listed.measure_field,
+        listed.schedule_id,
+        listed.version,
+        listed.specified_network_id,
+        listed.model,
+        listed.level,
+        CASE WHEN held.schedule_id IS NULL THEN listed.allowance ELSE held.allowance END AS allowance,
+        CASE WHEN held.schedule_id IS NULL THEN listed.minimum ELSE held.minimum END AS minimum,
+        CASE WHEN held.schedule_id IS NULL THEN listed.maximum ELSE held.maximum END AS maximum,
+        CASE WHEN held.schedule_id IS NULL THEN listed.block ELSE held.block END AS block,
+        CASE WHEN held.schedule_id IS NULL THEN listed.rate ELSE held.rate END AS rate,
+        listed.price_list_description,
+        listed.level_name,
+        listed.limited_months,
+        listed.include_root_mailbox,
+        CASE WHEN held.schedule_id IS NULL THEN listed.terms_source ELSE 'shown' END AS terms_source,
+        listed.terms_source = 'stated' OR coalesce(seen_alike.is_alike, false) AS is_firm,
+        coalesce(held.witness, 'the price list read on ' || strftime(listed.read_at, '%Y-%m-%d')) AS witness
+    FROM listed
+    LEFT JOIN held USING (price_list_id, reporting_month, account_report, measure_field, schedule_id)
+    LEFT JOIN seen_alike USING (price_list_id, reporting_month, account_report, measure_field, schedule_id, version)
+),
+shown AS (
+    SELECT
+        * EXCLUDE (lines, shown_month),
+        1 AS version,
+        0 AS limited_months,
+        'shown' AS terms_source,
+        true AS is_firm,
+        CASE
+            WHEN shown_month = reporting_month THEN 'the lines of the month'
+            ELSE 'the lines of ' || strftime(shown_month, '%Y-%m')
+        END AS witness
+    FROM core_shown_schedules
+),
+-- the terms before a Date inside the month, where no answer gives them: what the month before showed, else the month itself
+before_change AS (
+    SELECT shown.* REPLACE (
+        changed.reporting_month AS reporting_month,
+        2 AS version,
+        CASE
+            WHEN shown.reporting_month = changed.reporting_month THEN shown.witness
+            ELSE 'the lines of ' || strftime(shown.reporting_month, '%Y-%m')
+        END AS witness
+    )
+    FROM core_stated_readings AS changed
+    INNER JOIN shown
+        ON shown.price_list_id = changed.price_list_id
+        AND shown.account_report = changed.account_report
+        AND shown.measure_field = changed.measure_field
+        AND shown.reporting_month <= changed.reporting_month
+    WHERE changed.is_admitting_earlier
+    QUALIFY dense_rank() OVER (
+        PARTITION BY changed.price_list_id, changed.reporting_month, changed.account_report, changed.measure_field
+        ORDER BY shown.reporting_month = changed.reporting_month, shown.reporting_month DESC
     ) = 1
 ),
-witnesses AS (
+of_list AS (
+    SELECT * FROM stated
+    UNION ALL BY NAME
+    SELECT * FROM before_change
+    UNION ALL BY NAME
+    SELECT shown.*
+    FROM shown
+    ANTI JOIN core_stated_readings USING (price_list_id, reporting_month, account_report, measure_field)
+),
+ladders AS (
+    SELECT DISTINCT terms_contract_id, price_list_id, reporting_month, account_report, measure_field
+    FROM core_line_headings
+    UNION
+    SELECT DISTINCT 0, price_list_id, reporting_month, account_report, measure_field
+    FROM of_list
+),
+papers AS (
     SELECT
-        seen.*,
-        sum(seen.lines) OVER same_schedule AS lines_of_schedule,
+        ladders.*,
+        papers.* EXCLUDE (terms_contract_id, price_list_id, account_report, measure_field),
+        papers.valid_from > ladders.reporting_month
+        OR papers.valid_to < ladders.reporting_month + INTERVAL 1 MONTH - INTERVAL 1 DAY AS is_partial,
+        dense_rank() OVER (
+            PARTITION BY
+                ladders.terms_contract_id, ladders.price_list_id, ladders.reporting_month, ladders.account_report,
+                ladders.measure_field
+            ORDER BY papers.valid_from DESC
+        ) AS version
+    FROM ladders
+    INNER JOIN core_contract_terms AS papers
+        ON papers.account_report = ladders.account_report
+        AND papers.measure_field = ladders.measure_field
+        AND papers.terms_contract_id = ladders.terms_contract_id
+        AND coalesce(papers.price_list_id, ladders.price_list_id) = ladders.price_list_id
+        AND papers.valid_from < ladders.reporting_month + INTERVAL 1 MONTH
+        AND papers.valid_to >= ladders.reporting_month
+),
+listed_tiers AS (
+    SELECT
+        *,
         row_number() OVER (
-            PARTITION BY seen.price_list_id, seen.reporting_month, seen.account_report, seen.measure_field, seen.schedule_id
+            PARTITION BY price_list_id, reporting_month, account_report, measure_field
             ORDER BY
-                seen.lines DESC,
-                (seen.rate, seen.block, seen.allowance) IS NOT DISTINCT FROM (listed.rate, listed.block, listed.allowance) DESC,
-                seen.rate, seen.block, seen.allowance, seen.minimum, seen.maximum, seen.level, seen.model,
-                seen.specified_network_id
-        ) AS place,
-        listed.schedule_id IS NOT NULL AS is_listed,
-        listed.holds
-    FROM core_witnessed_schedules AS seen
-    LEFT JOIN listed USING (price_list_id, reporting_month, account_report, measure_field, schedule_id)
-    WINDOW same_schedule AS (
-        PARTITION BY seen.price_list_id, seen.reporting_month, seen.account_report, seen.measure_field, seen.schedule_id
-    )
+                specified_network_id, level_place(level), coalesce(minimum, 0),
+                CASE WHEN is_open_end(maximum) THEN 2147483647 ELSE maximum END, schedule_id
+        ) AS tier
+    FROM of_list
+    WHERE version = 1
 ),
--- what lines show of a schedule, where they overrule the list or complete it
-shown AS (
-    SELECT *
-    FROM witnesses
-    WHERE place = 1
-        AND (
-            (is_listed AND (NOT holds OR (lines >= 3 AND lines * 5 >= lines_of_schedule * 4)))
-            OR (
-                NOT is_listed
-                -- a schedule that a list in force does not know is no part of that list
-                AND NOT EXISTS (
-                    FROM listed
-                    WHERE listed.price_list_id = witnesses.price_list_id
-                        AND listed.reporting_month = witnesses.reporting_month
-                        AND listed.account_report = witnesses.account_report
-                        AND listed.measure_field = witnesses.measure_field
-                        AND listed.holds
-                )
-            )
-        )
+of_contract AS (
+    SELECT
+        papers.terms_contract_id,
+        papers.price_list_id,
+        papers.reporting_month,
+        papers.account_report,
+        papers.measure_field,
+        -- a tier that the list does not have is no schedule of the service
+        coalesce(own.schedule_id, -papers.tier) AS schedule_id,
+        papers.version,
+        coalesce(own.specified_network_id, first_tier.specified_network_id, 0) AS specified_network_id,
+        coalesce(own.model, first_tier.model, 'Tiered') AS model,
+        coalesce(
+            own.level,
+            rtrim(first_tier.level, '0123456789') || papers.tier,
+            CASE WHEN papers.tiers = 1 THEN 'General' ELSE 'Tier' || papers.tier END
+        ) AS level,
+        coalesce(papers.allowance, own.allowance, first_tier.allowance, 0) AS allowance,
+        coalesce(papers.minimum, CASE WHEN papers.tiers = 1 THEN own.minimum END) AS minimum,
+        coalesce(papers.maximum, CASE WHEN papers.tiers = 1 THEN own.maximum END, 0) AS maximum,
+        coalesce(papers.block, own.block, first_tier.block, 0) AS block,
+        papers.rate,
+        papers.flat,
+        coalesce(own.price_list_description, first_tier.price_list_description) AS price_list_description,
+        own.level_name,
+        coalesce(own.limited_months, 0) AS limited_months,
+        own.include_root_mailbox,
+        'contract' AS terms_source,
+        true AS is_firm,
+        'your contract_terms.csv' || coalesce(', document ' || papers.document, '') AS witness
+    FROM papers
+    LEFT JOIN listed_tiers AS own
+        USING (price_list_id, reporting_month, account_report, measure_field, tier)
+    LEFT JOIN listed_tiers AS first_tier
+        ON first_tier.price_list_id = papers.price_list_id
+        AND first_tier.reporting_month = papers.reporting_month
+        AND first_tier.account_report = papers.account_report
+        AND first_tier.measure_field = papers.measure_field
+        AND first_tier.tier = 1
+    WHERE papers.version <= 2
 ),
-kept AS (
-    -- a list dated after the month leaves out the levels for which lines show other schedules
-    SELECT *
-    FROM listed
-    WHERE holds
-        OR NOT EXISTS (
-            FROM shown
-            WHERE shown.price_list_id = listed.price_list_id
-                AND shown.reporting_month = listed.reporting_month
-                AND shown.account_report = listed.account_report
-                AND shown.measure_field = listed.measure_field
-                AND shown.level = listed.level
-                AND shown.schedule_id <> listed.schedule_id
-        )
+beside_papers AS (
+    -- a paper that holds for a part of the month leaves the list's terms in force for the rest
+    SELECT papers.terms_contract_id, listed.* REPLACE (2 AS version)
+    FROM of_list AS listed
+    INNER JOIN (
+        SELECT terms_contract_id, price_list_id, reporting_month, account_report, measure_field
+        FROM papers
+        GROUP BY ALL
+        HAVING max(version) = 1 AND bool_or(is_partial)
+    ) AS papers USING (price_list_id, reporting_month, account_report, measure_field)
+    WHERE listed.version = 1
+),
+in_force AS (
+    SELECT * FROM of_contract
+    UNION ALL BY NAME
+    SELECT * FROM beside_papers
+    UNION ALL BY NAME
+    SELECT 0 AS terms_contract_id, of_list.*
+    FROM of_list
+    ANTI JOIN papers
+        ON papers.terms_contract_id = 0
+        AND papers.price_list_id = of_list.price_list_id
+        AND papers.reporting_month = of_list.reporting_month
+        AND papers.account_report = of_list.account_report
+        AND papers.measure_field = of_list.measure_field
 )
 SELECT
+    terms_contract_id,
     price_list_id,
     reporting_month,
     account_report,
     measure_field,
     schedule_id,
-    coalesce(shown.specified_network_id, kept.specified_network_id) AS specified_network_id,
-    coalesce(shown.model, kept.model) AS model,
-    coalesce(shown.level, kept.level) AS level,
-    coalesce(shown.allowance, kept.allowance) AS allowance,
+    version,
+    specified_network_id,
+    model,
+    level,
+    allowance,
     -- in 64 bits, for what comes after looks past a bound and doubles it
-    CASE WHEN shown.schedule_id IS NULL THEN kept.minimum ELSE shown.minimum END::BIGINT AS minimum,
-    -- the largest int is no bound, as 0 is none
-    CASE coalesce(shown.maximum, kept.maximum)
-        WHEN 2147483647 THEN 0
-        ELSE coalesce(shown.maximum, kept.maximum)
-    END::BIGINT AS maximum,
-    coalesce(shown.block, kept.block) AS block,
-    coalesce(shown.rate, kept.rate) AS rate,
-    coalesce(kept.price_list_description, shown.price_list_description) AS price_list_description,
-    coalesce(kept.level_name, shown.level_name) AS level_name,
-    coalesce(kept.limited_months, 0) AS limited_months,
-    coalesce(kept.include_root_mailbox, shown.include_root_mailbox) AS include_root_mailbox,
-    coalesce(kept.level_number, 0) AS level_number,
-    coalesce(kept.schedule_number, 0) AS schedule_number,
-    CASE
-        WHEN kept.schedule_id IS NULL OR (
-            shown.schedule_id IS NOT NULL
-            AND (shown.allowance, shown.minimum, shown.maximum, shown.block, shown.rate)
-            IS DISTINCT FROM (kept.allowance, kept.minimum, kept.maximum, kept.block, kept.rate)
-        ) THEN 'line_items'
-        WHEN kept.read_month = kept.reporting_month THEN 'PricelistInfo'
-        ELSE 'PricelistInfo of ' || strftime(kept.read_month, '%Y-%m')
-    END AS source
-FROM kept
-FULL JOIN shown USING (price_list_id, reporting_month, account_report, measure_field, schedule_id)
+    minimum::BIGINT AS minimum,
+    maximum::BIGINT AS maximum,
+    block,
+    rate,
+    coalesce(flat, 0)::DECIMAL(28, 10) AS flat,
+    price_list_description,
+    level_name,
+    limited_months,
+    include_root_mailbox,
+    terms_source,
+    is_firm,
+    witness
+FROM in_force

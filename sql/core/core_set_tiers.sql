@@ -1,4 +1,4 @@
--- One row per schedule set and tier. The schedule's id is that of its latest month.
+-- One row per schedule set and tier. The schedule's id and the witness (`terms_source`) are those of its latest month.
 SELECT
     set_no,
     tier,
@@ -13,6 +13,10 @@ SELECT
     any_value(block) AS block,
     any_value(rate) AS rate,
     any_value(limited_months) AS limited_months,
-    arg_max(source, reporting_month) AS source
+    any_value(flat) AS flat,
+    arg_max(
+        terms_source,
+        (reporting_month, CASE terms_source WHEN 'contract' THEN 4 WHEN 'stated' THEN 3 WHEN 'stated_later' THEN 2 ELSE 1 END)
+    ) AS terms_source
 FROM core_tiers
 GROUP BY set_no, tier

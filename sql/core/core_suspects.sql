@@ -6,15 +6,26 @@ SELECT
     sets.kind,
     sets.unit,
     sets.allowance,
-    listed.rate AS listed_rate,
-    listed.block AS listed_block,
+    headings.terms_contract_id,
+    headings.departs_in,
+    headings.shown_allowance,
+    headings.shown_minimum,
+    headings.shown_maximum,
+    headings.listed_rate,
+    headings.listed_block,
+    headings.listed_allowance,
+    headings.listed_minimum,
+    headings.listed_maximum,
+    headings.terms_source,
+    headings.is_firm,
+    headings.witness,
     readings.model,
     readings.billed_in,
     readings.rate_per,
     readings.lone_bounds,
     readings.allowance_rule
 FROM core_line_results AS results
-LEFT JOIN core_tiers AS listed USING (price_list_id, reporting_month, account_report, measure_field, schedule_id)
+INNER JOIN core_heading_sets AS headings USING (heading_no)
 LEFT JOIN core_sets AS sets ON sets.set_no = results.set_no
 LEFT JOIN core_chosen_readings AS chosen ON chosen.set_no = results.set_no
 LEFT JOIN core_set_readings AS readings ON readings.set_no = results.set_no AND readings.reading_no = chosen.reading_no

@@ -12,7 +12,7 @@ WITH neighbours AS (
         lead(tiers.tier) OVER ladder AS next_tier,
         lead(tiers.level) OVER ladder AS next_level,
         lead(tiers.minimum) OVER ladder AS next_minimum,
-        bool_and(tiers.source = 'line_items') OVER (PARTITION BY tiers.set_no) AS is_from_lines
+        bool_and(tiers.terms_source = 'shown') OVER (PARTITION BY tiers.set_no) AS is_from_lines
     FROM core_set_tiers AS tiers
     INNER JOIN core_sets AS sets USING (set_no)
     WHERE sets.tiers > 1 AND NOT sets.is_cut_at_maximum_only

@@ -1,4 +1,4 @@
--- One row per price list, month, account report, measure and schedule: the schedule set and the tier within it that it is.
+-- One row per schedule in force (core_schedules): the schedule set and the tier within it that it is.
 -- The schedules of one report and measure form a ladder when they are of one family of levels (Tier1..Tier9, Level1..Level9,
 -- or several in one level) and carry bounds; a schedule without company, or among others without bounds, stands alone.
 -- A set is what the schedules say, not when: months with the same content share it. `schedule_set_id` is made of that
@@ -8,7 +8,7 @@ WITH families AS (
     SELECT
         *,
         CASE WHEN level SIMILAR TO '(Tier|Level)[0-9]+' THEN rtrim(level, '0123456789') ELSE level END AS family,
-        CASE WHEN level SIMILAR TO '(Tier|Level)[0-9]+' THEN ltrim(level, 'TierLvl')::INTEGER ELSE 0 END AS place,
+        level_place(level) AS place,
         NOT is_open_end(maximum) OR coalesce(minimum, 0) > 0 AS is_bounded
     FROM core_schedules
 ),
@@ -21,14 +21,17 @@ laddered AS (
         END AS ladder
     FROM families
     WINDOW company AS (
-        PARTITION BY price_list_id, reporting_month, account_report, measure_field, specified_network_id, family
+        PARTITION BY
+            terms_contract_id, price_list_id, reporting_month, account_report, measure_field, version, specified_network_id, family
     )
 ),
 placed AS (
     SELECT
         *,
         row_number() OVER (
-            PARTITION BY price_list_id, reporting_month, account_report, measure_field, specified_network_id, ladder
+            PARTITION BY
+                terms_contract_id, price_list_id, reporting_month, account_report, measure_field, version, specified_network_id,
+                ladder
             ORDER BY
                 place, coalesce(minimum, 0), CASE WHEN coalesce(maximum, 0) <= 0 THEN 2147483647 ELSE maximum END, schedule_id
         )::INTEGER AS tier
@@ -39,7 +42,9 @@ tiers AS (
         * REPLACE (CASE WHEN lead(tier) OVER ladders IS NULL AND is_open_end(maximum) THEN 0 ELSE maximum END::BIGINT AS maximum)
     FROM placed
     WINDOW ladders AS (
-        PARTITION BY price_list_id, reporting_month, account_report, measure_field, specified_network_id, ladder ORDER BY tier
+        PARTITION BY
+            terms_contract_id, price_list_id, reporting_month, account_report, measure_field, version, specified_network_id, ladder
+        ORDER BY tier
     )
 ),
 contents AS (
@@ -48,11 +53,13 @@ contents AS (
         string_agg(
             concat_ws(
                 '|', model, level, plain_text(allowance), coalesce(minimum::VARCHAR, '-'), maximum, plain_text(block),
-                plain_text(rate), limited_months
+                plain_text(rate), limited_months, CASE WHEN flat <> 0 THEN plain_text(flat) END
             ),
             ';' ORDER BY tier
         ) OVER (
-            PARTITION BY price_list_id, reporting_month, account_report, measure_field, specified_network_id, ladder
+            PARTITION BY
+                terms_contract_id, price_list_id, reporting_month, account_report, measure_field, version, specified_network_id,
+                ladder
         ) AS content
     FROM tiers
 )
@@ -61,6 +68,8 @@ SELECT
     reporting_month,
     account_report,
     measure_field,
+    terms_contract_id,
+    version,
     schedule_id,
     dense_rank() OVER (
         ORDER BY price_list_id, account_report, measure_field, specified_network_id, content
@@ -77,8 +86,11 @@ SELECT
     maximum,
     block,
     rate,
+    flat,
     limited_months,
     include_root_mailbox,
     price_list_description,
-    source
+    terms_source,
+    is_firm,
+    witness
 FROM contents

@@ -26,3 +26,10 @@ CREATE OR REPLACE MACRO terms_cause(check_name, price_list_id, account_report, m
         '|', check_name, price_list_id, account_report, measure_field, coalesce(plain_text(billed_number), '-'),
         coalesce(plain_text(due_number), '-')
     );
+
+-- What follows the sentence of a finding whose terms are not certain.
+CREATE OR REPLACE MACRO doubt_text(is_doubtful) AS
+    CASE
+        WHEN is_doubtful THEN ' That list was read after the month: ask the vendor which terms were in force.'
+        ELSE ''
+    END;

@@ -27,3 +27,36 @@ CREATE OR REPLACE MACRO slice_of_tier(standing, is_whole, rated_quantity, ladder
         WHEN upper_bound < ladder_quantity THEN upper_bound - slice_start
         ELSE ladder_quantity - slice_start
     END::DECIMAL(28, 10);
+
+-- The numbers of one schedule as text, for comparison. Minimum 0 and a Maximum that is no bound (is_open_end) are written alike.
+CREATE OR REPLACE MACRO terms_text(allowance, minimum, maximum, block, rate) AS
+    concat_ws(
+        '|', plain_text(coalesce(allowance, 0)), coalesce(minimum, 0),
+        CASE WHEN is_open_end(maximum) THEN 0 ELSE maximum END, plain_text(coalesce(block, 0)), plain_text(rate)
+    );
+
+-- The numbers of one schedule in words: `Tier1 rate 0.05, block 10, from 0 to 100`.
+CREATE OR REPLACE MACRO terms_words(level, allowance, minimum, maximum, block, rate) AS
+    concat_ws(
+        ' ', level, 'rate', plain_text(rate),
+        CASE WHEN block <> 0 THEN 'block ' || plain_text(block) END,
+        CASE WHEN allowance <> 0 THEN 'allowance ' || plain_text(allowance) END,
+        CASE WHEN coalesce(minimum, 0) <> 0 THEN 'from ' || minimum END,
+        CASE WHEN NOT is_open_end(maximum) THEN 'to ' || maximum END
+    );
+
+-- Whether a number that a line shows is that of its terms; a number that either of them leaves out states nothing.
+CREATE OR REPLACE MACRO is_same_number(shown, stated) AS
+    coalesce(shown = stated, true);
+
+-- Whether the bounds that a line shows are those of its terms.
+CREATE OR REPLACE MACRO is_same_bounds(shown_minimum, shown_maximum, minimum, maximum) AS
+    is_same_number(shown_minimum, minimum)
+    AND (
+        is_same_number(shown_maximum, maximum)
+        OR (is_open_end(shown_maximum) AND is_open_end(maximum))
+    );
+
+-- The place of a level within its family: 2 of `Tier2`, 0 of a level without number.
+CREATE OR REPLACE MACRO level_place(level) AS
+    CASE WHEN level SIMILAR TO '(Tier|Level)[0-9]+' THEN ltrim(level, 'TierLvl')::INTEGER ELSE 0 END;

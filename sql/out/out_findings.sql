@@ -12,6 +12,10 @@ WITH findings AS (
     UNION ALL BY NAME
     SELECT 'rate_mismatch' AS check_name, 'error' AS severity, * FROM fail_rate_mismatch
     UNION ALL BY NAME
+    SELECT 'terms_differ' AS check_name, 'error' AS severity, * FROM fail_terms_differ
+    UNION ALL BY NAME
+    SELECT 'list_differs_from_contract' AS check_name, 'error' AS severity, * FROM fail_list_differs_from_contract
+    UNION ALL BY NAME
     SELECT 'quantity_mismatch' AS check_name, 'error' AS severity, * FROM fail_quantity_mismatch
     UNION ALL BY NAME
     SELECT 'bound_ignored' AS check_name, 'error' AS severity, * FROM fail_bound_ignored

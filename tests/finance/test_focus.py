@@ -82,7 +82,8 @@ def test_a_graduated_line_is_a_row_per_slice(focus: Focus) -> None:
 
 def test_a_price_is_told_by_its_own_tier(focus: Focus) -> None:
     """Each slice by the schedule that prices it, not by the one that the line shows; a tier unknown, by the line."""
-    tier = {**line(), "model": "Stacked", "level": "Tier1", "block": "1", "allowance": "20.5", "minimum": 0}
+    ladder = {"terms_contract_id": 0, "version": 1}
+    tier = {**line(), **ladder, "model": "Stacked", "level": "Tier1", "block": "1", "allowance": "20.5", "minimum": 0}
     rows = focus(
         core_tiers=[
             {**tier, "schedule_id": 43201, "maximum": 1200},

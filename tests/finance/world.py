@@ -96,6 +96,8 @@ RELATIONS: dict[str, pa.Schema] = {
             ("reporting_month", pa.date32()),
             ("account_report", pa.string()),
             ("measure_field", pa.string()),
+            ("terms_contract_id", pa.int32()),
+            ("version", pa.int32()),
             ("schedule_id", pa.int32()),
             ("model", pa.string()),
             ("level", pa.string()),

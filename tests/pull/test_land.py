@@ -138,6 +138,38 @@ def test_a_key_without_any_answer_is_a_fault(tmp_path: Path) -> None:
     assert (call["outcome"], call["fault_code"]) == ("fault", "service_unreachable")
 
 
+def test_every_answer_of_a_price_list_is_kept(tmp_path: Path) -> None:
+    """A list may be edited with its Date kept: only when it was read tells which terms were in force."""
+    first = (WIRE / "v3.2-PricelistInfo.soap11.response.xml").read_bytes()
+    second = first.replace(b"<Rate>1.5500</Rate>", b"<Rate>1.6000</Rate>")
+    assert second != first
+    days = (date(2026, 10, 20), date(2026, 11, 2), date(2026, 11, 3))
+    listed = [
+        RawAnswer(
+            "PricelistInfo",
+            "v3.2",
+            {"PricelistID": 432},
+            datetime(day.year, day.month, day.day, tzinfo=UTC),
+            1,
+            1,
+            f"{place:064d}",
+            body=body,
+        )
+        for place, (day, body) in enumerate(zip(days, (first, first, second), strict=True))
+    ]
+    landed(tmp_path, *listed)
+
+    def read(feed: str, *names: str) -> list[tuple[object, ...]]:
+        found = [row for row in rows(tmp_path, feed) if row["schedule_id"] == 43200]
+        return [(row["schedule_rate"], row["pulled_at"].date(), *(row[name].date() for name in names)) for row in found]
+
+    assert read("price_schedules") == [(Decimal("1.6"), days[2])]
+    assert read("price_schedule_history", "superseded_at") == [
+        (Decimal("1.55"), days[0], days[1]),
+        (Decimal("1.55"), days[1], days[2]),
+    ]
+
+
 def test_landing_is_done_once_and_again_when_raw_grows(tmp_path: Path) -> None:
     landed(tmp_path, *(answer(LINE, number, mailbox_id=number) for number in range(3)))
     before = files(tmp_path / "lake")

@@ -75,7 +75,8 @@ def test_every_decimal_of_the_lake_equals_the_text_of_the_answer(whole: Path) ->
 def test_the_lake_holds_every_feed_by_its_schema(whole: Path) -> None:
     lake = Lake(LocalStore(whole))
     without_rows = {feed for feed in FEEDS if not sum(part.rows for part in lake.parts(feed, LAST_MONTH) or ())}
-    assert without_rows == {"line_item_history", "value_faults"}, "nothing was superseded, and every value fits"
+    nothing_yet = {"line_item_history", "price_schedule_history", "value_faults"}
+    assert without_rows == nothing_yet, "nothing was superseded, and every value fits"
     assert {feed: lake.months(feed) for feed in FEEDS} == {feed: [LAST_MONTH] for feed in FEEDS}
     for feed, schema in FEEDS.items():
         for path in lake.files(feed):

@@ -40,7 +40,7 @@ NONSENSE = Ladder(503, TRANS, [Tier(0, 0, "1.00")], model="Simple")
 FLOOR = Ladder(504, ("Statistics", "ActiveQIDs"), [Tier(25, 200, "1.25")], model="Simple")
 UNLISTED = Ladder(506, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.50")])
 DATED_LATER = Ladder(507, FEE, [Tier(0, 0, "3.00")], model="Simple")
-OUT_OF_DATE = Ladder(508, FEE, [Tier(0, 0, "2.00")], model="Simple")
+OVERCHARGED = Ladder(508, FEE, [Tier(0, 0, "2.00")], model="Simple")
 ONE_WRONG = Ladder(509, FEE, [Tier(0, 0, "2.00")], model="Simple")
 BOUNDED = Ladder(510, TRANS, [Tier(0, 100, "1.00"), Tier(101, 200, "0.90")])
 FINE = Ladder(512, TRANS, [Tier(0, 0, "0.12345")], model="Simple")
@@ -78,7 +78,7 @@ def billed(lake: Lake, ladder: Ladder, lines: Sequence[tuple[str, str]], month: 
 
 def made() -> Lake:
     lake = Lake()
-    for ladder in (WIRE_TIERS, WIRE_TRANS, GRADUATED, VOLUME, SMALL, NONSENSE, FLOOR, OUT_OF_DATE, ONE_WRONG, BOUNDED):
+    for ladder in (WIRE_TIERS, WIRE_TRANS, GRADUATED, VOLUME, SMALL, NONSENSE, FLOOR, OVERCHARGED, ONE_WRONG, BOUNDED):
         lake.listed(ladder)
     for ladder in (FINE, EVEN, MINIMUM, BESIDE_MINIMUM, PINNED, OLD, PROOF, LARGEST_INT, FAR_BOUND):
         lake.listed(ladder)
@@ -106,7 +106,7 @@ def made() -> Lake:
     for mailbox in (1, 2):
         lake.billed(DATED_LATER, mailbox, "1", "1", "2.00", rate="2.00")
     for mailbox in range(1, 6):
-        lake.billed(OUT_OF_DATE, mailbox, "1", "1", "2.50", rate="2.50")
+        lake.billed(OVERCHARGED, mailbox, "1", "1", "2.50", rate="2.50")
         lake.billed(
             ONE_WRONG, mailbox, "1", "1", "2.00" if mailbox > 1 else "2.50", rate=None if mailbox > 1 else "2.50"
         )
@@ -291,7 +291,7 @@ def test_minimum_and_maximum_of_a_schedule_alone_bound_the_quantity(built: Conne
 def test_schedules_seen_on_lines_stand_in_for_the_price_list(built: Connection) -> None:
     assert (chosen(built, UNLISTED)["model"], chosen(built, UNLISTED)["verdict"]) == ("graduated", "decided")
     tiers = warehouse.table(built, "FROM core_tiers WHERE price_list_id = 506").to_pylist()
-    assert {row["source"] for row in tiers} == {"line_items"}
+    assert {row["terms_source"] for row in tiers} == {"shown"}
 
 
 def test_a_list_dated_later_says_nothing_of_the_month(built: Connection) -> None:
@@ -299,9 +299,11 @@ def test_a_list_dated_later_says_nothing_of_the_month(built: Connection) -> None
     assert findings(built, DATED_LATER) == []
 
 
-def test_lines_that_agree_overrule_a_list_that_is_out_of_date(built: Connection) -> None:
-    assert {line["verdict"] for line in lines(built, OUT_OF_DATE)} == {"fits"}
-    assert findings(built, OUT_OF_DATE) == []
+def test_a_list_is_not_overruled_by_its_lines(built: Connection) -> None:
+    """All five lines show and bill 2.50 for a listed 2.00."""
+    found = [row for row in findings(built, OVERCHARGED) if row["check_name"] == "rate_mismatch"]
+    assert [row["severity"] for row in found] == ["error"] * 5
+    assert len({row["cause_id"] for row in found}) == 1
 
 
 def test_a_line_with_another_rate_than_its_list_is_found(built: Connection) -> None:
@@ -309,7 +311,7 @@ def test_a_line_with_another_rate_than_its_list_is_found(built: Connection) -> N
     assert (found["check_name"], found["mailbox_id"]) == ("rate_mismatch", own_mailbox(ONE_WRONG, 1))
     assert found["difference"] == Decimal("0.5")
     assert found["explanation"] == (
-        "Billed 2.50 at the rate 2.5; price list 509 says 2, which gives 2.00: 0.50 too much."
+        "Billed 2.50 at the rate 2.5; by the price list read on 2026-11-02 it is 2, which gives 2.00: 0.50 too much."
     )
 
 
@@ -427,7 +429,7 @@ def test_a_pinned_reading_is_taken_and_says_what_it_changes(built: Connection) -
 
 def test_nothing_else_is_found(built: Connection) -> None:
     """The lists that are billed right have no finding, however odd they are."""
-    quiet = (VOLUME, FLOOR, UNLISTED, DATED_LATER, OUT_OF_DATE, FINE, EVEN, MINIMUM, OLD, LARGEST_INT)
+    quiet = (VOLUME, FLOOR, UNLISTED, DATED_LATER, FINE, EVEN, MINIMUM, OLD, LARGEST_INT)
     assert [found for ladder in quiet for found in findings(built, ladder)] == []
     assert {line["network_id"] for line in lines(built, VOLUME)} == {NETWORK}
 

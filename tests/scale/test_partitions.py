@@ -41,6 +41,8 @@ READ_THE_PARTS = {
     "core_trial_fits": {"core_trial_lines"},
     "fail_double_billed": {"core_lines"},
     "fail_invoice_line_differs": {"core_line_faults"},
+    "fail_list_differs_from_contract": {"core_line_faults"},
+    "fail_terms_differ": {"core_line_faults"},
     "info_price_changed": {"core_lines"},
     "core_set_habits": {"core_limited_accounts", "core_shown_tiers"},
     "out_readings": {"core_pinned_differences", "core_trial_lines"},

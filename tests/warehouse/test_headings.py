@@ -52,7 +52,12 @@ def kept() -> Iterator[warehouse.Connection]:
     schema = pa.schema([column.with_nullable(True) for column in LINE_ITEMS])
     with warehouse.scratch() as connection:
         warehouse.register(connection, "lake_line_items", pa.Table.from_pylist(lines(), schema))
-        warehouse.materialise(connection, warehouse.load_sql(), ["core_headed_lines"], given=["lake_line_items"])
+        accounts = pa.schema(
+            [(name, LINE_ITEMS.field(name).type) for name in ("network_id", "mailbox_id", "reporting_month")]
+        ).append(pa.field("terms_contract_id", pa.int32()))
+        warehouse.register(connection, "core_terms_accounts", accounts.empty_table())
+        given = ["lake_line_items", "core_terms_accounts"]
+        warehouse.materialise(connection, warehouse.load_sql(), ["core_headed_lines"], given=given)
         yield connection
 
 

@@ -111,6 +111,9 @@ PRICE_SCHEDULES = pa.schema(
         *_PROVENANCE,
     ]
 )
+PRICE_SCHEDULE_HISTORY = pa.schema(
+    [*PRICE_SCHEDULES, _field("superseded_at", _UTC, "when the next answer for the list was received", required=True)]
+)
 ACCOUNTS = pa.schema(
     [
         _field("reporting_month", _MONTH, "month of the run that listed the account", required=True),
@@ -221,6 +224,7 @@ FEEDS: dict[str, pa.Schema] = {
     "line_item_history": LINE_ITEM_HISTORY,
     "calls": CALLS,
     "price_schedules": PRICE_SCHEDULES,
+    "price_schedule_history": PRICE_SCHEDULE_HISTORY,
     "accounts": ACCOUNTS,
     "contracts": CONTRACTS,
     "contract_accounts": CONTRACT_ACCOUNTS,

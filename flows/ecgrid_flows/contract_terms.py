@@ -1,0 +1,205 @@
+"""contract_terms.csv: the terms that the user's own paper gives, checked before anything is priced by them.
+
+One row per tier. Either `contract_id` or `price_list_id` gives the owner of the terms; one of the two columns may be
+absent. Rows of the same owner, account report, measure and `valid_from` form one ladder. An empty cell states nothing:
+the price list's number holds; an empty `maximum` of the last tier is no bound.
+"""
+
+import csv
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import TypeVar
+
+from ecgrid_flows.errors import SettingsError
+from ecgrid_transforms.model import ACCOUNT_REPORTS, MEASURE_FIELDS
+from ecgrid_transforms.money import ZERO, Decimal, fitted, to_decimal
+
+__all__ = ["COLUMNS", "FILE", "check"]
+
+FILE = "contract_terms.csv"
+#: The owner of the terms: a row fills one of them, and the file may have one of them alone.
+OWNERS = ("contract_id", "price_list_id")
+COLUMNS = (
+    *(*OWNERS, "account_report", "measure_field", "model", "tier", "minimum", "maximum", "allowance", "block"),
+    *("rate", "flat", "valid_from", "valid_to", "document"),
+)
+MODELS = ("unit", "volume", "graduated", "stairstep", "stacked_flat")
+_DIGITS = re.compile(r"[0-9]{1,15}")
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+Value = TypeVar("Value")
+
+
+def check(path: Path) -> None:
+    """Raise `SettingsError`, naming line and column, for the first cell that is wrong; a header alone is right."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as source:
+            rows = csv.DictReader(source, strict=True)
+            _check_header(path, rows.fieldnames or [])
+            tiers = [_tier(_Cells(path, rows.line_num, row)) for row in rows]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SettingsError(f"{path} cannot be read as CSV ({error}): make it a UTF-8 text") from error
+    ladders: dict[tuple[object, ...], list[_Tier]] = {}
+    for tier in tiers:
+        ladders.setdefault((*tier.terms, tier.valid_from), []).append(tier)
+    for ladder in ladders.values():
+        _check_ladder(ladder)
+    firsts = sorted((ladder[0] for ladder in ladders.values()), key=lambda one: (one.terms, one.valid_from))
+    for earlier, later in pairwise(firsts):
+        if earlier.terms == later.terms and later.valid_from <= earlier.valid_to:
+            why = f"{later.valid_from} is not after valid_to of line {earlier.cells.line}; end those terms first"
+            raise later.cells.wrong("valid_from", why)
+
+
+def _check_header(path: Path, header: Sequence[str]) -> None:
+    columns = f"the columns are {','.join(COLUMNS)}"
+    if ";" in "".join(header):
+        raise SettingsError(f"{path}, line 1: its columns are separated by semicolons; separate them by commas")
+    if not set(OWNERS) & set(header):
+        raise SettingsError(f"{path}, line 1: column contract_id or price_list_id is missing; {columns}")
+    for name in COLUMNS:
+        if name not in OWNERS and name not in header:
+            raise SettingsError(f"{path}, line 1: column {name} is missing; {columns}")
+    for name in header:
+        if name not in COLUMNS or header.count(name) > 1:
+            raise SettingsError(f"{path}, line 1: column {name!r} is unknown or repeated; {columns}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """One row of the file."""
+
+    path: Path
+    line: int
+    row: Mapping[str, str | None]
+
+    def wrong(self, column: str, why: str) -> SettingsError:
+        return SettingsError(f"{self.path}, line {self.line}, column {column}: {why}")
+
+    def text(self, column: str) -> str:
+        text = self.row.get(column) or ""
+        if text != text.strip():
+            raise self.wrong(column, f"{text!r} has spaces at its ends; remove them")
+        return text
+
+    def one_of(self, column: str, known: Collection[str]) -> str:
+        text = self.text(column)
+        if text not in known:
+            raise self.wrong(column, f"{text!r} is none of {', '.join(filter(None, known))}")
+        return text
+
+    def value(self, column: str, read: Callable[[str], Value], what: str) -> Value | None:
+        """The cell by `read`; None where it is empty."""
+        text = self.text(column)
+        if not text:
+            return None
+        try:
+            return read(text)
+        except (ValueError, ArithmeticError):
+            raise self.wrong(column, f"{text!r} is not {what}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Tier:
+    """One tier. `terms` are owner, number of the owner, report and measure."""
+
+    cells: _Cells
+    terms: tuple[str, int, str, str]
+    model: str
+    tier: int
+    minimum: int | None
+    maximum: int | None
+    valid_from: date
+    valid_to: date
+
+
+def _tier(cells: _Cells) -> _Tier:
+    if None in cells.row or None in cells.row.values():
+        raise SettingsError(
+            f"{cells.path}, line {cells.line}: not one cell per column of the header; quote texts with commas"
+        )
+    number = "a whole number from 1"
+    owners = [(name, found) for name in OWNERS if (found := cells.value(name, _identifier, number)) is not None]
+    if len(owners) != 1:
+        raise cells.wrong(OWNERS[0], "contract_id or price_list_id must be filled, and not both")
+    tier = cells.value("tier", _identifier, number)
+    if tier is None:
+        raise cells.wrong("tier", "is empty; number the tiers of a ladder from 1")
+    positive = "a decimal from 0 with at most 10 decimals"
+    for column in ("allowance", "block", "flat"):
+        cells.value(column, _positive, positive)
+    rate = cells.value("rate", _decimal, "a decimal with at most 10 decimals")
+    if rate is None and not cells.text("flat"):
+        raise cells.wrong("rate", "is empty, and so is flat; fill one of them")
+    begins = cells.value("valid_from", _date, "a date such as 2026-10-01")
+    ends = cells.value("valid_to", _date, "a date such as 2026-10-31")
+    if begins and ends and ends < begins:
+        raise cells.wrong("valid_to", f"{ends} is before valid_from")
+    return _Tier(
+        cells,
+        (
+            *owners[0],
+            cells.one_of("account_report", ACCOUNT_REPORTS),
+            cells.one_of("measure_field", MEASURE_FIELDS),
+        ),
+        cells.one_of("model", ("", *MODELS)),
+        tier,
+        cells.value("minimum", _whole, "a whole number from 0"),
+        cells.value("maximum", _whole, "a whole number from 0"),
+        begins or date.min,
+        ends or date.max,
+    )
+
+
+def _check_ladder(ladder: list[_Tier]) -> None:
+    ladder.sort(key=lambda one: one.tier)
+    first = ladder[0]
+    for place, one in enumerate(ladder, start=1):
+        if one.tier != place:
+            raise one.cells.wrong("tier", f"{one.tier} where tier {place} is due; number the tiers of a ladder from 1")
+        if one.model != first.model:
+            raise one.cells.wrong("model", f"differs from line {first.cells.line}; a ladder has one model")
+        if one.valid_to != first.valid_to:
+            raise one.cells.wrong("valid_to", f"differs from line {first.cells.line}; a ladder ends as a whole")
+    for below, above in pairwise(ladder):
+        if not below.maximum:
+            raise below.cells.wrong("maximum", f"is open, but tier {above.tier} follows; fill it")
+        where = f"maximum {below.maximum} of line {below.cells.line}"
+        if above.minimum is not None and above.minimum < below.maximum:
+            raise above.cells.wrong("minimum", f"{above.minimum} is below {where}")
+        if above.maximum and above.maximum <= below.maximum:
+            raise above.cells.wrong("maximum", f"{above.maximum} is not above {where}")
+
+
+def _whole(text: str) -> int:
+    if not _DIGITS.fullmatch(text):
+        raise ValueError(text)
+    return int(text)
+
+
+def _identifier(text: str) -> int:
+    number = _whole(text)
+    if not 1 <= number < 2**31:
+        raise ValueError(text)
+    return number
+
+
+def _decimal(text: str) -> Decimal:
+    return fitted(to_decimal(text))
+
+
+def _positive(text: str) -> Decimal:
+    number = _decimal(text)
+    if number < ZERO:
+        raise ValueError(text)
+    return number
+
+
+def _date(text: str) -> date:
+    if not _ISO_DATE.fullmatch(text):
+        raise ValueError(text)
+    return date.fromisoformat(text)

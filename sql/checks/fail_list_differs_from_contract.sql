@@ -1,0 +1,88 @@
+-- One row per price list, month, report and measure for which PricelistInfo states other terms than contract_terms.csv.
+-- Both amounts are those of the lines that are billed by other terms; each of them is a finding of its own, with the difference,
+-- so none is given here.
+WITH papers AS (
+    SELECT price_list_id, reporting_month, account_report, measure_field, terms_contract_id, schedule_id, level, allowance, minimum,
+        maximum, block, rate, witness
+    FROM core_tiers
+    WHERE terms_source = 'contract' AND version = 1
+),
+ladders AS (
+    SELECT DISTINCT price_list_id, reporting_month, account_report, measure_field, terms_contract_id
+    FROM papers
+),
+listed AS (
+    SELECT ladders.terms_contract_id, stated.reporting_month, tiers.*
+    FROM ladders
+    INNER JOIN core_stated_readings AS stated USING (price_list_id, reporting_month, account_report, measure_field)
+    INNER JOIN core_list_readings AS tiers USING (price_list_id, account_report, measure_field, read_at)
+    WHERE stated.version = 1
+),
+differing AS (
+    SELECT
+        coalesce(papers.price_list_id, listed.price_list_id) AS price_list_id,
+        coalesce(papers.reporting_month, listed.reporting_month) AS reporting_month,
+        coalesce(papers.account_report, listed.account_report) AS account_report,
+        coalesce(papers.measure_field, listed.measure_field) AS measure_field,
+        coalesce(papers.terms_contract_id, listed.terms_contract_id) AS terms_contract_id,
+        any_value(papers.witness) AS witness,
+        any_value(listed.read_at) AS read_at,
+        string_agg(
+            terms_words(papers.level, papers.allowance, papers.minimum, papers.maximum, papers.block, papers.rate), ', '
+            ORDER BY papers.minimum, papers.schedule_id
+        ) AS words,
+        string_agg(
+            terms_words(listed.level, listed.allowance, listed.minimum, listed.maximum, listed.block, listed.rate), ', '
+            ORDER BY listed.minimum, listed.schedule_id
+        ) AS listed_words
+    FROM papers
+    FULL JOIN listed USING (price_list_id, reporting_month, account_report, measure_field, terms_contract_id, schedule_id)
+    WHERE (papers.allowance, papers.block, papers.rate) IS DISTINCT FROM (listed.allowance, listed.block, listed.rate)
+        OR NOT is_same_bounds(papers.minimum, papers.maximum, listed.minimum, listed.maximum)
+    GROUP BY ALL
+),
+lines AS (
+    SELECT
+        price_list_id,
+        reporting_month,
+        account_report,
+        measure_field,
+        terms_contract_id,
+        count(*) AS lines,
+        sum(billed_amount) AS billed_amount,
+        sum(expected_amount) AS expected_amount
+    FROM core_line_faults
+    WHERE terms_source = 'contract' AND fault IS NOT NULL AND expected_amount IS NOT NULL
+    GROUP BY ALL
+)
+SELECT
+    NULL::INTEGER AS network_id,
+    NULL::INTEGER AS mailbox_id,
+    differing.reporting_month,
+    differing.account_report,
+    differing.measure_field,
+    differing.price_list_id,
+    NULL::VARCHAR AS invoice_number,
+    lines.billed_amount,
+    lines.expected_amount,
+    NULL::DECIMAL(28, 10) AS difference,
+    concat(
+        'Price list ', differing.price_list_id, ', ', differing.account_report, ' ', differing.measure_field,
+        CASE WHEN differing.terms_contract_id > 0 THEN concat(', contract ', differing.terms_contract_id) ELSE '' END,
+        ': read on ', strftime(differing.read_at, '%Y-%m-%d'), ', the list has ', coalesce(differing.listed_words, 'no such tier'),
+        '; by ', differing.witness, ' it is ', coalesce(differing.words, 'no such tier'), '. ',
+        CASE
+            WHEN lines.lines IS NULL THEN 'No line of the month is billed by other terms than the contract''s'
+            ELSE concat(
+                lines.lines, CASE WHEN lines.lines = 1 THEN ' line' ELSE ' lines' END,
+                ' of the month billed ', money_text(lines.billed_amount), ' for ', money_text(lines.expected_amount),
+                CASE
+                    WHEN lines.billed_amount = lines.expected_amount THEN ''
+                    ELSE concat(': ', too_much_text(lines.billed_amount - lines.expected_amount), ', in findings of their own')
+                END
+            )
+        END,
+        ': have the list corrected.'
+    ) AS explanation
+FROM differing
+LEFT JOIN lines USING (price_list_id, reporting_month, account_report, measure_field, terms_contract_id)

@@ -1,0 +1,126 @@
+-- One row per line that shows other terms than its witnesses give, and per price list whose terms changed between two readings.
+-- Lines: a number that no other check is named after, or one that changes nothing. Changes: an answer of the following month
+-- gives other terms than the ones that hold for the month (core_stated_readings, core_schedules), though the list's Date gives
+-- no day between the two: doubtful, for nothing tells which terms were in force.
+WITH held AS (
+    -- schedules as they hold for the month, by the answer before it
+    SELECT
+        stated.price_list_id,
+        stated.reporting_month,
+        stated.account_report,
+        stated.measure_field,
+        tiers.schedule_id,
+        terms_words(tiers.level, tiers.allowance, tiers.minimum, tiers.maximum, tiers.block, tiers.rate) AS words,
+        terms_text(tiers.allowance, tiers.minimum, tiers.maximum, tiers.block, tiers.rate) AS terms,
+        'the price list read on ' || strftime(stated.read_at, '%Y-%m-%d') AS witness,
+        stated.changed_at
+    FROM core_stated_readings AS stated
+    INNER JOIN core_list_readings AS tiers USING (price_list_id, account_report, measure_field, read_at)
+    WHERE stated.version = 1 AND stated.changed_at IS NOT NULL
+    UNION ALL
+    -- or by the lines of two earlier months
+    SELECT
+        price_list_id,
+        reporting_month,
+        account_report,
+        measure_field,
+        tiers.schedule_id,
+        terms_words(tiers.level, tiers.allowance, tiers.minimum, tiers.maximum, tiers.block, tiers.rate),
+        terms_text(tiers.allowance, tiers.minimum, tiers.maximum, tiers.block, tiers.rate),
+        tiers.witness,
+        stated.read_at
+    FROM core_stated_readings AS stated
+    INNER JOIN core_tiers AS tiers USING (price_list_id, reporting_month, account_report, measure_field, version)
+    WHERE stated.is_first_seen_after AND tiers.terms_source = 'shown' AND tiers.terms_contract_id = 0
+),
+changed AS (
+    SELECT
+        held.price_list_id,
+        held.reporting_month,
+        held.account_report,
+        held.measure_field,
+        any_value(held.witness) AS witness,
+        any_value(held.changed_at) AS changed_at,
+        string_agg(held.words, ', ' ORDER BY held.words) AS words,
+        string_agg(
+            terms_words(later.level, later.allowance, later.minimum, later.maximum, later.block, later.rate), ', '
+            ORDER BY held.words
+        ) AS later_words
+    FROM held
+    LEFT JOIN core_list_readings AS later
+        ON later.price_list_id = held.price_list_id
+        AND later.account_report = held.account_report
+        AND later.measure_field = held.measure_field
+        AND later.schedule_id = held.schedule_id
+        AND later.read_at = held.changed_at
+    WHERE held.terms IS DISTINCT FROM terms_text(later.allowance, later.minimum, later.maximum, later.block, later.rate)
+    GROUP BY ALL
+)
+SELECT
+    faults.network_id,
+    faults.mailbox_id,
+    faults.reporting_month,
+    faults.account_report,
+    faults.measure_field,
+    faults.price_list_id,
+    NULL::VARCHAR AS invoice_number,
+    faults.billed_amount,
+    faults.expected_amount,
+    faults.difference,
+    concat(
+        'Billed ', money_text(faults.billed_amount), ' with ',
+        concat_ws(
+            ', ',
+            CASE
+                WHEN faults.shown_allowance IS DISTINCT FROM faults.listed_allowance
+                    THEN concat('allowance ', plain_text(faults.shown_allowance), ' in place of ', plain_text(faults.listed_allowance))
+            END,
+            CASE
+                WHEN faults.shown_block IS DISTINCT FROM faults.listed_block
+                    THEN concat('block ', plain_text(faults.shown_block), ' in place of ', plain_text(faults.listed_block))
+            END,
+            CASE
+                WHEN faults.shown_minimum <> faults.listed_minimum
+                    THEN concat('minimum ', faults.shown_minimum, ' in place of ', faults.listed_minimum)
+            END,
+            CASE
+                WHEN NOT is_same_bounds(NULL, faults.shown_maximum, NULL, faults.listed_maximum)
+                    THEN concat('maximum ', faults.shown_maximum, ' in place of ', faults.listed_maximum)
+            END
+        ),
+        ', by ', faults.witness,
+        CASE
+            WHEN faults.difference IS NULL THEN '. What its terms give cannot be proved.'
+            WHEN faults.difference = 0 THEN '; the amount is right all the same.'
+            ELSE concat('. Its terms give ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.')
+        END,
+        doubt_text(faults.is_doubtful)
+    ) AS explanation,
+    faults.is_doubtful,
+    concat_ws(
+        '|', 'terms_differ', faults.price_list_id, faults.account_report, faults.measure_field,
+        terms_text(faults.shown_allowance, faults.shown_minimum, faults.shown_maximum, faults.shown_block, faults.shown_rate),
+        terms_text(faults.listed_allowance, faults.listed_minimum, faults.listed_maximum, faults.listed_block, faults.listed_rate)
+    ) AS cause
+FROM core_line_faults AS faults
+WHERE faults.fault = 'terms_differ'
+UNION ALL
+SELECT
+    NULL,
+    NULL,
+    reporting_month,
+    account_report,
+    measure_field,
+    price_list_id,
+    NULL,
+    NULL,
+    NULL,
+    NULL,
+    concat(
+        'Price list ', price_list_id, ', ', account_report, ' ', measure_field, ': by ', witness, ' the terms are ', words,
+        ', and they hold for the month; read on ', strftime(changed_at, '%Y-%m-%d'), ', the list has ',
+        coalesce(later_words, 'no such schedule'), '. Ask the vendor from when the new terms are in force.'
+    ),
+    true,
+    NULL
+FROM changed

@@ -1,0 +1,119 @@
+-- One row per price list, month, account report, measure and schedule that lines show, in that month or in the nearest ones.
+-- Each month's lines show only the tiers that were reached. So months complete each other, within an era: from the first month on
+-- in which a level shows anything else than when it was last seen, or in which a Date of the list lies, the list is another
+-- one. `lines` is 0 for a schedule taken from another month, whose date is `shown_month`. Of several contents of a schedule
+-- the one on most lines stands for it.
+WITH shown AS (
+    SELECT *
+    FROM core_seen_schedules
+    QUALIFY row_number() OVER (
+        PARTITION BY price_list_id, reporting_month, account_report, measure_field, schedule_id
+        ORDER BY
+            lines DESC, rate, block, allowance, minimum, maximum, level, model, specified_network_id
+    ) = 1
+),
+levels AS (
+    SELECT
+        price_list_id,
+        account_report,
+        measure_field,
+        reporting_month,
+        specified_network_id,
+        level,
+        string_agg(
+            concat_ws('|', schedule_id, model, level, terms_text(allowance, minimum, maximum, block, rate)), ';' ORDER BY schedule_id
+        ) AS content
+    FROM shown
+    GROUP BY ALL
+),
+seen_levels AS (
+    SELECT
+        *,
+        lag(content) OVER same_level AS former_content,
+        lag(reporting_month) OVER same_level AS former_month
+    FROM levels
+    WINDOW same_level AS (
+        PARTITION BY price_list_id, account_report, measure_field, specified_network_id, level ORDER BY reporting_month
+    )
+),
+-- the list was changed after `former_month` and no later than `reporting_month`
+changes AS (
+    SELECT price_list_id, account_report, measure_field, former_month, reporting_month
+    FROM seen_levels
+    WHERE content <> former_content
+    UNION
+    SELECT
+        price_list_id, account_report, measure_field, (date_trunc('month', dated) - INTERVAL 1 MONTH)::DATE, date_trunc('month', dated)::DATE
+    FROM core_list_readings
+    WHERE dated IS NOT NULL
+),
+numbered AS (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY price_list_id, account_report, measure_field ORDER BY reporting_month, former_month
+        ) AS place
+    FROM changes
+),
+-- the fewest changes that explain all: one is new where none since its `former_month` is known yet
+walked AS (
+    WITH RECURSIVE steps AS (
+        SELECT price_list_id, account_report, measure_field, place, reporting_month AS changed_month
+        FROM numbered
+        WHERE place = 1
+        UNION ALL
+        SELECT
+            numbered.price_list_id,
+            numbered.account_report,
+            numbered.measure_field,
+            numbered.place,
+            CASE
+                WHEN steps.changed_month <= numbered.former_month THEN numbered.reporting_month
+                ELSE steps.changed_month
+            END
+        FROM steps
+        INNER JOIN numbered
+            ON numbered.price_list_id = steps.price_list_id
+            AND numbered.account_report = steps.account_report
+            AND numbered.measure_field = steps.measure_field
+            AND numbered.place = steps.place + 1
+    )
+    SELECT DISTINCT price_list_id, account_report, measure_field, changed_month FROM steps
+),
+eras AS (
+    SELECT months.*, count(walked.changed_month) AS era
+    FROM (SELECT DISTINCT price_list_id, account_report, measure_field, reporting_month FROM shown) AS months
+    LEFT JOIN walked
+        ON walked.price_list_id = months.price_list_id
+        AND walked.account_report = months.account_report
+        AND walked.measure_field = months.measure_field
+        AND walked.changed_month <= months.reporting_month
+    GROUP BY ALL
+),
+in_eras AS (
+    SELECT shown.*, eras.era
+    FROM shown
+    INNER JOIN eras USING (price_list_id, account_report, measure_field, reporting_month)
+),
+lacking AS (
+    SELECT eras.reporting_month AS lacking_month, in_eras.*
+    FROM eras
+    INNER JOIN in_eras USING (price_list_id, account_report, measure_field, era)
+    ANTI JOIN shown AS own
+        ON own.price_list_id = eras.price_list_id
+        AND own.account_report = eras.account_report
+        AND own.measure_field = eras.measure_field
+        AND own.reporting_month = eras.reporting_month
+        AND own.schedule_id = in_eras.schedule_id
+    QUALIFY row_number() OVER (
+        PARTITION BY price_list_id, account_report, measure_field, lacking_month, in_eras.schedule_id
+        ORDER BY abs(date_diff('month', in_eras.reporting_month, lacking_month)), in_eras.reporting_month DESC
+    ) = 1
+)
+SELECT *, reporting_month AS shown_month
+FROM shown
+UNION ALL BY NAME
+SELECT
+    * EXCLUDE (era, lacking_month) REPLACE (lacking_month AS reporting_month, 0 AS lines),
+    reporting_month AS shown_month
+FROM lacking

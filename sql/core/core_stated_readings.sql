@@ -1,0 +1,118 @@
+-- One row per price list, month, account report, measure and answer of PricelistInfo that states their terms for that month.
+-- A list states nothing of months before its Date. Of the answers that are left, for a month that ends at E:
+--     1. the last one before E. A later one takes its place where its Date is after that answer and before the month: then
+--        the list itself gives the day on which it was changed.
+--     2. without one, the first of the month after ("in the following month").
+--     3. without either, the first one later, if its Date is before the month: terms_source `stated_later`, a weaker witness.
+-- A Date inside the month admits the terms before it and after it: two rows (`version` 1 is the newer one). So does an answer
+-- of the following month whose Date was moved back to before the answer that still shows other terms.
+-- `changed_at`: the answer of the following month that gives other terms than the ones that hold; `is_admitting_earlier`: the
+-- terms before a Date inside the month are in no answer, only on lines of earlier months.
+WITH readings AS (
+    SELECT
+        price_list_id,
+        account_report,
+        measure_field,
+        read_at,
+        any_value(dated) AS dated,
+        string_agg(
+            concat_ws('|', schedule_id, specified_network_id, model, level, terms_text(allowance, minimum, maximum, block, rate)),
+            ';' ORDER BY schedule_id
+        ) AS content
+    FROM core_list_readings
+    GROUP BY ALL
+),
+months AS (
+    SELECT price_list_id, reporting_month FROM core_seen_schedules
+    UNION
+    SELECT price_list_id, reporting_month FROM raw_price_schedules
+),
+-- the answers that may say something of the month; a Date on its first day holds for all of it
+timed AS (
+    SELECT
+        *,
+        CASE
+            WHEN read_at < reporting_month + INTERVAL 1 MONTH THEN 'before'
+            WHEN read_at < reporting_month + INTERVAL 2 MONTH THEN 'following'
+            ELSE 'later'
+        END AS place,
+        coalesce(date_trunc('day', dated) > reporting_month, false) AS is_dated_inside
+    FROM months
+    INNER JOIN readings USING (price_list_id)
+    WHERE coalesce(dated < reporting_month + INTERVAL 1 MONTH, true)
+),
+earlier AS (
+    SELECT price_list_id, reporting_month, account_report, measure_field, read_at, dated, content
+    FROM timed
+    WHERE place = 'before' AND NOT is_dated_inside
+    QUALIFY row_number() OVER (
+        PARTITION BY price_list_id, reporting_month, account_report, measure_field ORDER BY read_at DESC
+    ) = 1
+),
+found AS (
+    SELECT
+        timed.price_list_id,
+        timed.reporting_month,
+        timed.account_report,
+        timed.measure_field,
+        any_value(earlier.read_at) AS earlier_at,
+        -- changed after the earlier answer, by its own Date
+        min(timed.read_at) FILTER (
+            WHERE timed.place <> 'before' AND NOT timed.is_dated_inside AND timed.dated > earlier.read_at
+        ) AS replacing_at,
+        -- changed inside the month
+        coalesce(
+            max(timed.read_at) FILTER (
+                WHERE timed.place = 'before' AND timed.is_dated_inside AND timed.read_at > coalesce(earlier.read_at, '-infinity')
+            ),
+            min(timed.read_at) FILTER (WHERE timed.place = 'following' AND timed.is_dated_inside),
+            min(timed.read_at) FILTER (
+                WHERE timed.place = 'later' AND timed.is_dated_inside AND timed.dated > earlier.read_at
+            )
+        ) AS inside_at,
+        min(timed.read_at) FILTER (WHERE timed.place = 'following' AND NOT timed.is_dated_inside) AS following_at,
+        min(timed.read_at) FILTER (WHERE timed.place = 'later' AND NOT timed.is_dated_inside) AS later_at,
+        -- the first answer of the following month that has other terms than the earlier one, though its Date is none of after it
+        min(timed.read_at) FILTER (
+            WHERE timed.place = 'following' AND NOT timed.is_dated_inside
+            AND timed.content <> earlier.content
+            AND coalesce(timed.dated <= earlier.read_at, true)
+        ) AS changed_at,
+        min(timed.read_at) FILTER (
+            WHERE timed.place = 'following' AND NOT timed.is_dated_inside
+            AND timed.content <> earlier.content
+            AND timed.dated <= earlier.read_at
+            AND timed.dated > coalesce(earlier.dated, '-infinity')
+        ) AS moved_back_at
+    FROM timed
+    LEFT JOIN earlier USING (price_list_id, reporting_month, account_report, measure_field)
+    GROUP BY ALL
+),
+chosen AS (
+    SELECT
+        *,
+        CASE
+            WHEN earlier_at IS NOT NULL THEN coalesce(inside_at, replacing_at, earlier_at)
+            WHEN inside_at < coalesce(following_at, 'infinity') THEN inside_at
+            ELSE coalesce(following_at, later_at)
+        END AS first_at,
+        CASE
+            WHEN earlier_at IS NULL THEN NULL
+            WHEN inside_at IS NOT NULL THEN coalesce(replacing_at, earlier_at)
+            WHEN replacing_at IS NULL THEN moved_back_at
+        END AS second_at
+    FROM found
+)
+SELECT
+    price_list_id,
+    reporting_month,
+    account_report,
+    measure_field,
+    versions.version,
+    versions.read_at,
+    CASE WHEN versions.read_at < reporting_month + INTERVAL 2 MONTH THEN 'stated' ELSE 'stated_later' END AS terms_source,
+    CASE WHEN replacing_at IS NULL THEN changed_at END AS changed_at,
+    earlier_at IS NULL AND first_at = following_at AND versions.version = 1 AS is_first_seen_after,
+    earlier_at IS NULL AND first_at = inside_at AS is_admitting_earlier
+FROM chosen, unnest([{'version': 1, 'read_at': first_at}, {'version': 2, 'read_at': second_at}]) AS pair (versions)
+WHERE versions.read_at IS NOT NULL
