@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecgrid_client import RetryPolicy, decode
-from ecgrid_flows import discovery, formats, source
+from ecgrid_flows import discovery, formats, source, status
 from ecgrid_flows.built_by import new_run_id
 from ecgrid_flows.discovery import Scope
 from ecgrid_flows.errors import Incomplete, SettingsError
@@ -180,6 +180,18 @@ class Run:
                 if account is not None and line.schedule is not None:
                     yield account, pair_bit(line.schedule.account_report, line.schedule.measure)
 
+    def note(self, month: date, tally: Tally | None = None) -> None:
+        """Record for `status` how far the planned month is answered; `tally` is that of a pull that came to its end."""
+        if month not in self._plans:
+            return
+        if tally is None:
+            missing = self._unanswered(month)[0]
+            status.note(self.store, month, self._plans[month][1].size(), missing, is_whole=False)
+            return
+        answered = sum(bits.bit_count() for bits in self.puller.kept(month).answered.values())
+        is_whole = not tally.missing_calls and not self._plans[month][0].unanswered
+        status.note(self.store, month, answered + tally.missing_calls, tally.missing_calls, is_whole=is_whole)
+
     def land(self, month: date) -> None:
         """Raw answers to the lake; says what was set aside."""
         landed = land_month(self.store, month, self.only)
@@ -241,12 +253,18 @@ class Run:
             told = ", ".join(f"{count} {name}" for name, count in sorted(done.faults.items()))
             done.missing_calls = answers
             done.missing = [f"the service refused every key ({told}); once it does not, --refresh asks them again"]
+            status.note(self.store, month, answers, answers, is_whole=False)
         return done
 
     def unanswered(self, month: date) -> str:
         """How many keys of the plan have no answer yet, and the first of them."""
         if month not in self._plans:
             return "nothing of the month was planned yet"
+        left, first = self._unanswered(month)
+        return f"{left} keys of {month_text(month)} have no answer yet" + (f", the first is {first}" if first else "")
+
+    def _unanswered(self, month: date) -> tuple[int, str | None]:
+        """How many keys of the plan have no answer, and the first of them."""
         kept = self.puller.kept(month)
         left, first = 0, None
         for asked in self._plans[month][1].asked():
@@ -255,7 +273,7 @@ class Run:
             if open_pairs and first is None:
                 report, measure = PAIRS[next(numbers(open_pairs))]
                 first = f"{asked.account.network_id}/{asked.account.mailbox_id} {report}/{measure}"
-        return f"{left} keys of {month_text(month)} have no answer yet" + (f", the first is {first}" if first else "")
+        return left, first
 
 
 _OPEN: list[Run] = []

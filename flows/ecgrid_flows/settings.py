@@ -82,6 +82,7 @@ class Settings:
     build_memory_mb: int = 4096
     partition_lines: int | None = None
     currency: str | None = None
+    invoice_days: int = 20
     cron_monthly: str = due.MONTHLY
     cron_nightly: str = due.NIGHTLY
     report_url: str | None = None
@@ -134,6 +135,7 @@ class Settings:
             build_memory_mb=_whole(found, "ECGRID_BUILD_MEMORY_MB", 4096, 256, 1_048_576),
             partition_lines=_whole(found, "ECGRID_PARTITION_LINES", 0, 0, 100_000_000) or None,
             currency=_currency(found),
+            invoice_days=_whole(found, "ECGRID_INVOICE_DAYS", 20, 0, 3660),
             cron_monthly=_cron(found, "ECGRID_CRON_MONTHLY", due.MONTHLY),
             cron_nightly=_cron(found, "ECGRID_CRON_NIGHTLY", due.NIGHTLY),
             report_url=_report_url(found),

@@ -19,6 +19,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -109,6 +110,8 @@ class Store(Protocol):
         """Whether the content of a listed object has this SHA-256. Hashed once while the store is open."""
 
     def exists(self, path: str) -> bool: ...
+
+    def written_at(self, path: str) -> datetime | None: ...
 
     def delete(self, path: str) -> None: ...
 
@@ -242,6 +245,12 @@ class LocalStore:
     def exists(self, path: str) -> bool:
         with disk_errors(self.uri(path)):
             return self._at(path).is_file()
+
+    def written_at(self, path: str) -> datetime | None:
+        """When `path` was last written, UTC; None when it is absent."""
+        with disk_errors(self.uri(path)), suppress(FileNotFoundError):
+            return datetime.fromtimestamp(int(self._at(path).stat().st_mtime), UTC)
+        return None
 
     def delete(self, path: str) -> None:
         with disk_errors(self.uri(path)):

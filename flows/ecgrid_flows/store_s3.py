@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
@@ -226,6 +227,14 @@ class S3Store:
     def exists(self, path: str) -> bool:
         with self._errors(path):
             return self._head(path) is not None
+
+    def written_at(self, path: str) -> datetime | None:
+        with self._errors(path):
+            found = self._head(path)
+        if found is None:
+            return None
+        at: datetime = found["LastModified"]
+        return at.astimezone(UTC).replace(microsecond=0)
 
     def delete(self, path: str) -> None:
         with self._errors(path):

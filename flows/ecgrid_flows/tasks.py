@@ -155,6 +155,7 @@ def pull(month: str, size: int) -> Tally:
     kept = sum(bits.bit_count() for bits in puller.kept(when).answered.values())
     puller.counters.total += size
     puller.counters.kept += min(kept, size)
+    run.note(when)
     with (
         runs.stopping_on_signals(run, run.reporter),
         run.reporter.pulling(f"pull {month}", puller.counters, puller.flight),
@@ -165,7 +166,9 @@ def pull(month: str, size: int) -> Tally:
                 for done in pull_accounts.each(calls, max(run.settings.concurrency, 1), partial(puller.learn, when)):
                     tally.add(done)
         except BillingError as error:
+            run.note(when)
             raise type(error)(f"{error}. {run.unanswered(when)}") from error
+    run.note(when, tally)
     if not tally.missing_calls:
         puller.finish(when)
     return tally

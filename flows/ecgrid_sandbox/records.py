@@ -325,9 +325,9 @@ def void_line(world: World, network_id: int, mailbox_id: int, month: date) -> Re
 
 
 def invoice_status(world: World, it: Invoice) -> str:
-    """The last month's invoice is pending, the one before is sent, older ones are paid."""
+    """The invoices of the last two months are sent, older ones are paid."""
     age = (world.last_month.year - it.month.year) * 12 + world.last_month.month - it.month.month
-    return {0: "Pending", 1: "Sent"}.get(age, "Paid")
+    return "Sent" if age < 2 else "Paid"
 
 
 def invoice(world: World, interface: Shape, it: Invoice, *, with_lines: bool, notes: Record | None = None) -> Record:

@@ -117,7 +117,7 @@ def test_invoices_are_chosen_by_date_contract_and_status(wire: Any) -> None:
     assert len(_invoices(wire, ContractID=8752).all("Invoice")) == 4
     august = _invoices(wire, BeginDate="2026-09-01", EndDate="2026-09-30", ContractID=8752)
     assert august.texts("Invoice/InvoiceNumber") == ["INV-202608-8752"]
-    assert set(_invoices(wire, Status="AllUnpaid").texts("Invoice/Status")) == {"Pending", "Sent"}
+    assert set(_invoices(wire, Status="AllUnpaid").texts("Invoice/Status")) == {"Sent"}
     assert set(_invoices(wire, Status="Paid").texts("Invoice/Status")) == {"Paid"}
     assert not _invoices(wire, Status="Canceled").all("Invoice")
     assert _invoices(wire, ContractID=7).fault[1] == "NotFound"

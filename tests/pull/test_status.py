@@ -1,0 +1,221 @@
+"""What stands of each month: read without a lock, a network or a whole warehouse, and unknown is never zero."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+from pulling import few_of, settings_of
+
+from ecgrid_flows import decisions, finding_states, runs, status, tasks, warehouse
+from ecgrid_flows.months import bill_month
+from ecgrid_flows.progress import Reporter
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.store import LocalStore
+from ecgrid_sandbox import Sandbox, World
+from ecgrid_transforms.money import Decimal
+
+MONTH = date(2026, 10, 1)
+WORLD = World.shipped(MONTH)
+#: 02 November 06:00 is when the month is due, a day later it is overdue; its invoice is on 21 November.
+NOW = datetime(2026, 11, 3, 6, tzinfo=UTC)
+COLUMNS = [
+    *("month", "state", "due_at", "asked", "answered", "missing", "lines", "open_errors", "invoiced_amount"),
+    *("exported_at", "closed_at", "overdue"),
+]
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(WORLD) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def billed(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """September pulled only, October billed; read by every test, changed by none."""
+    folder = tmp_path_factory.mktemp("status")
+    few = folder / "few.csv"
+    few.write_text("network_id,mailbox_id\n" + "".join(f"{a},{b}\n" for a, b in few_of(WORLD)))
+    settings = settings_of(sandbox, folder / "data", accounts_file=few)
+    with runs.opened(settings=settings, reporter=Reporter(mute=True)) as run:
+        size = tasks.plan("2026-09")
+        run.done(date(2026, 9, 1), tasks.pull("2026-09", size))
+        bill_month("2026-10")
+    return settings
+
+
+def one(found: status.Status, month: str) -> status.MonthStatus:
+    return next(row for row in found.months if f"{row.month:%Y-%m}" == month)
+
+
+def test_nothing_is_known_of_an_empty_directory_and_nothing_is_made(tmp_path: Path) -> None:
+    settings = Settings(data_dir=str(tmp_path / "data"))
+    assert status.status(settings) == status.Status((), ())
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_billed_month(billed: Settings) -> None:
+    found = status.status(billed, NOW)
+    assert found.unread == ()
+    october, september = one(found, "2026-10"), one(found, "2026-09")
+    assert (october.state, october.overdue, october.missing) == ("exported", None, 0)
+    assert october.asked == october.answered
+    store = LocalStore(billed.data_dir)
+    lines = (Path(billed.data_dir) / "exports/2026-10/finance_lines.csv").read_text(encoding="utf-8").count("\n") - 1
+    assert october.lines == lines
+    assert october.exported_at == store.written_at("exports/2026-10/manifest.json")
+    assert (september.state, september.exported_at, september.overdue) == ("pulled", None, None), "before the first"
+    assert (september.asked, september.missing) == (september.answered, 0)
+
+
+def test_the_invoiced_amount_is_what_the_invoices_ask(billed: Settings) -> None:
+    """The sum of the issued invoices as the sandbox's books have them, never of the lines."""
+    asked = [invoice.total_amount for invoice in WORLD.books.invoices() if invoice.month == MONTH]
+    assert len(asked) > 1
+    assert one(status.status(billed, NOW), "2026-10").invoiced_amount == sum(asked)
+
+
+def test_open_errors_are_those_that_nobody_decided(billed: Settings, tmp_path: Path) -> None:
+    settings = copied(billed, tmp_path)
+    with closing(duckdb.connect(settings.warehouse_path, read_only=True)) as connection:
+        counted = connection.execute(
+            "SELECT count(*) FROM out_findings WHERE severity = 'error' AND reporting_month = DATE '2026-10-01'"
+        ).fetchall()
+    (errors,) = counted[0]
+    assert errors > 1
+    assert one(status.status(settings, NOW), "2026-10").open_errors == errors
+    store = LocalStore(settings.data_dir)
+    with closing(warehouse.connect(settings.warehouse_path)) as connection:
+        rows = warehouse.of_month(connection.table("out_finding_ids"), MONTH)
+        known = rows.filter("severity = 'error'").to_arrow_table().to_pylist()
+    finding_states.set_state(store, known[:1], "disputed", "a test")
+    assert one(status.status(settings, NOW), "2026-10").open_errors == errors - 1
+
+
+def copied(billed: Settings, target: Path) -> Settings:
+    subprocess.run(["cp", "-r", billed.data_dir, str(target / "data")], check=True)
+    return Settings(data_dir=str(target / "data"))
+
+
+@pytest.mark.parametrize("damage", ["gone", "junk", "empty", "of an earlier release"])
+def test_without_a_whole_warehouse_open_errors_are_unknown(billed: Settings, tmp_path: Path, damage: str) -> None:
+    settings = copied(billed, tmp_path)
+    path = settings.warehouse_path
+    path.unlink()
+    if damage in ("junk", "empty"):
+        path.write_bytes(b"junk" * 5000 if damage == "junk" else b"")
+    elif damage == "of an earlier release":
+        duckdb.connect(path).close()
+    found = status.status(settings, NOW)
+    october = one(found, "2026-10")
+    assert (october.open_errors, october.state) == (None, "exported")
+    assert bool(found.unread) == (damage != "gone")
+    assert october.asked is not None
+
+
+def test_what_cannot_be_read_is_unknown_and_named(billed: Settings, tmp_path: Path) -> None:
+    settings = copied(billed, tmp_path)
+    (tmp_path / "data/runs/2026-10.json").write_text("{")
+    for part in (tmp_path / "data/lake/invoices").rglob("*2026-10/*.parquet"):
+        part.write_bytes(b"PAR1")
+    found = status.status(settings, NOW)
+    october = one(found, "2026-10")
+    assert (october.asked, october.missing, october.invoiced_amount) == (None, None, None)
+    assert "runs/2026-10.json is damaged" in " ".join(found.unread)
+    assert "invoices of 2026-10" in " ".join(found.unread)
+
+
+def exported(folder: Path, *months: str) -> Settings:
+    for month in months:
+        (folder / "exports" / month).mkdir(parents=True)
+        (folder / "exports" / month / "manifest.json").write_text("{}")
+    return Settings(data_dir=str(folder))
+
+
+@pytest.mark.parametrize(
+    ("now", "overdue"),
+    [
+        (NOW - timedelta(seconds=1), {}),
+        (NOW, {"2026-10": "run"}),
+        (datetime(2026, 10, 20, tzinfo=UTC), {}),
+        (datetime(2026, 10, 21, tzinfo=UTC), {"2026-09": "invoice"}),  # 20 days after the month's end
+        (datetime(2026, 11, 21, tzinfo=UTC), {"2026-09": "invoice", "2026-10": "run"}),
+    ],
+)
+def test_a_month_is_overdue_a_day_after_the_cron_and_an_invoice_after_its_days(
+    tmp_path: Path, now: datetime, overdue: dict[str, str]
+) -> None:
+    """September is exported without an invoice, so October is owed; what was before September is not."""
+    settings = exported(tmp_path, "2026-09")
+    if now >= NOW - timedelta(seconds=1) and "2026-09" not in overdue:
+        settings = exported(tmp_path / "again", "2026-09")
+        decisions.append(LocalStore(tmp_path / "again"), "close", {"month": "2026-09"})  # a closed month owes nothing
+    found = status.status(settings, now)
+    assert {f"{row.month:%Y-%m}": row.overdue for row in found.overdue} == overdue
+
+
+def test_a_month_that_still_runs_is_provisional(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    status.note(store, MONTH, 12, 2, is_whole=False)
+    running = one(
+        status.status(Settings(data_dir=str(tmp_path)), datetime(2026, 10, 31, 23, 59, tzinfo=UTC)), "2026-10"
+    )
+    assert (running.state, running.asked, running.answered, running.missing) == ("provisional", 12, 10, 2)
+    over = one(status.status(Settings(data_dir=str(tmp_path)), datetime(2026, 11, 1, tzinfo=UTC)), "2026-10")
+    assert (over.state, over.overdue) == ("incomplete", None), "nothing was exported yet, so nothing is owed"
+
+
+def ask(*arguments: str, data_dir: Path) -> "subprocess.CompletedProcess[str]":
+    command = [str(Path(sys.executable).with_name("ecgrid-billing")), "status", *arguments]
+    return subprocess.run(
+        [*command, "--data-dir", str(data_dir)], capture_output=True, text=True, check=False, env=dict(os.environ)
+    )
+
+
+def test_the_command_for_a_monitor_and_for_a_person(billed: Settings, tmp_path: Path) -> None:
+    """2023 is long ago: every month since is overdue, whenever this test runs."""
+    exported(tmp_path, "2023-01")
+    told = ask("--json", data_dir=tmp_path)
+    months = json.loads(told.stdout)["months"]
+    assert told.returncode == 4
+    assert all(list(row) == COLUMNS for row in months)
+    assert (months[0]["overdue"], months[1]["overdue"], months[1]["lines"]) == ("invoice", "run", None)
+    shown = ask(data_dir=tmp_path)
+    assert shown.returncode == 4
+    assert "2023-02: due since 2023-03-02 06:00 UTC and not exported" in shown.stdout
+    nothing = ask(data_dir=tmp_path / "none")
+    assert (nothing.returncode, "no month was pulled yet" in nothing.stdout) == (0, True)
+
+
+def test_it_reads_beside_a_run_that_holds_the_directory(billed: Settings) -> None:
+    with runs.opened(settings=billed, reporter=Reporter(mute=True), purpose="build"):
+        assert ask(data_dir=Path(billed.data_dir)).stdout.count("2026-10") >= 1
+
+
+def test_it_loads_neither_pandas_nor_prefect(billed: Settings) -> None:
+    program = (
+        "import sys; from ecgrid_flows.settings import Settings; from ecgrid_flows.status import status; "
+        "assert status(Settings(data_dir=sys.argv[1])).months; print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, billed.data_dir], capture_output=True, text=True, check=True)
+    assert {"pandas", "prefect", "zeep", "apprise"} & set(done.stdout.split()) == set()
+
+
+def test_a_run_that_is_stopped_leaves_how_far_it_came(sandbox: Sandbox, tmp_path: Path) -> None:
+    few = tmp_path / "few.csv"
+    few.write_text("network_id,mailbox_id\n" + "".join(f"{a},{b}\n" for a, b in few_of(WORLD)[:2]))
+    settings = settings_of(sandbox, tmp_path / "data", accounts_file=few)
+    with runs.opened(settings=settings, reporter=Reporter(mute=True)) as run:
+        size = tasks.plan("2026-10")
+        assert size > 0
+        run.note(MONTH)  # as at the start of its pull: a killed run leaves this
+    found = one(status.status(settings, NOW), "2026-10")
+    assert (found.asked, found.answered, found.missing, found.state) == (size, 0, size, "incomplete")
+    assert isinstance(found.invoiced_amount, Decimal | None)
