@@ -15,8 +15,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 
-from ecgrid_flows import decisions, due, journal, mirror, warehouse
+from ecgrid_flows import decisions, due, journal, mirror, schedule, warehouse
 from ecgrid_flows.decisions import Log
+from ecgrid_flows.due import DueMonth
 from ecgrid_flows.errors import BillingError
 from ecgrid_flows.finding_states import OPEN, with_states
 from ecgrid_flows.lake import Lake
@@ -80,7 +81,7 @@ def status(settings: Settings, now: datetime | None = None) -> Status:
     reading = _Reading(settings, store_of(settings))
     exported = reading.exported()
     log = reading.log()
-    owed = {one.month: one for one in due.due_months(list(exported), settings.cron_monthly, now)}
+    owed = {one.month: one for one in reading.owed(now)}
     closed = {month: entry for month in _closed_months(log) if (entry := log.closing(month)) is not None}
     open_errors = reading.open_errors(log)
     months = {*reading.months(), *exported, *closed, *owed}
@@ -153,12 +154,12 @@ class _Reading:
 
     def exported(self) -> Mapping[date, datetime | None]:
         """The exported months, and when; an export is there with its manifest."""
-        found: dict[date, datetime | None] = {}
-        for entry in self.store.entries("exports"):
-            folder, _, name = entry.path.removeprefix("exports/").partition("/")
-            if name == "manifest.json":
-                found |= dict.fromkeys(_months([folder]), self.store.written_at(entry.path))
-        return found
+        months = schedule.exported_months(self.store)
+        return {month: self.store.written_at(f"exports/{month_text(month)}/manifest.json") for month in months}
+
+    def owed(self, now: datetime) -> list[DueMonth]:
+        """The months that the schedule of the data directory owes."""
+        return schedule.owed(self.settings, self.store, now)
 
     def log(self) -> Log:
         """The log of closings; what is wrong with it is named."""
