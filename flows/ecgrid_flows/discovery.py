@@ -20,7 +20,16 @@ from ecgrid_flows.errors import SettingsError, Unreachable
 from ecgrid_flows.journal import Arguments, RawAnswer
 from ecgrid_flows.progress import Reporter
 from ecgrid_transforms.accounts import Billed, united
-from ecgrid_transforms.model import ACCOUNT_REPORTS, MEASURE_FIELDS, Account, AccountInfo, Contract, OddValue, Pricelist
+from ecgrid_transforms.model import (
+    ACCOUNT_REPORTS,
+    MEASURE_FIELDS,
+    Account,
+    AccountInfo,
+    Contract,
+    Invoice,
+    OddValue,
+    Pricelist,
+)
 from ecgrid_transforms.period import next_month, reporting_month_text
 from ecgrid_transforms.wall_time import wall_time_ns
 
@@ -115,25 +124,40 @@ def scope(asker: Asker, month: date, only: frozenset[Account] | None, reporter: 
 
 
 def read_accounts_file(path: Path) -> frozenset[Account]:
-    """The accounts of a CSV with the columns network_id and mailbox_id; raises `SettingsError`, naming the line."""
+    """The accounts of a CSV with the columns network_id and mailbox_id; raises `SettingsError`, naming the line.
+
+    Columns may be separated by a comma, a semicolon or a tab, as spreadsheets of different locales write them.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as source:
-            rows = csv.DictReader(source)
-            if not {"network_id", "mailbox_id"} <= set(rows.fieldnames or ()):
-                raise SettingsError(f"{path} has no columns network_id and mailbox_id in its first line")
+            head = source.readline()
+            separator = next((mark for mark in ",;\t" if mark in head), ",")
+            source.seek(0)
+            rows = csv.DictReader(source, delimiter=separator, skipinitialspace=True)
+            rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+            if not {"network_id", "mailbox_id"} <= set(rows.fieldnames):
+                raise SettingsError(
+                    f"{path} has no columns network_id and mailbox_id in its first line, which is {head.strip()[:80]!r}"
+                )
             found = set()
             for row in rows:
-                try:
-                    found.add(Account(int(row["network_id"] or ""), int(row["mailbox_id"] or "")))
-                except (TypeError, ValueError):
-                    raise SettingsError(
-                        f"{path}, line {rows.line_num}: network_id and mailbox_id must be whole numbers"
-                    ) from None
+                if any(part and part.strip() for part in row.values() if isinstance(part, str)):
+                    found.add(_account_of(row, f"{path}, line {rows.line_num}"))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SettingsError(f"{path} cannot be read as CSV ({error}): make it a UTF-8 text") from error
     if not found:
         raise SettingsError(f"{path} names no account: add a line with network_id,mailbox_id")
     return frozenset(found)
+
+
+def _account_of(row: Mapping[str, str | None], where: str) -> Account:
+    numbers = []
+    for name, least in (("network_id", 1), ("mailbox_id", 0)):
+        text = (row.get(name) or "").strip()
+        if not (text.isascii() and text.isdigit() and len(text) <= 10 and least <= int(text) < 2**31):
+            raise SettingsError(f"{where}: {name} is {text[:40]!r}: write a whole number from {least} to {2**31 - 1}")
+        numbers.append(int(text))
+    return Account(*numbers)
 
 
 # --- beside the lines -------------------------------------------------------------------------------------------------
@@ -153,6 +177,20 @@ def ask_beside(asker: Asker, scope: Scope, reporter: Reporter) -> None:
         report: Arguments = {"Report": number, "Month": reporting_month_text(scope.month)}
         if not _ask_or_own(asker, scope, BILLING_API, "ReportMonthly", report, reporter):
             break
+
+
+def invoices_of(asker: Asker, scope: Scope) -> Iterator[Invoice]:
+    """The invoices of the month's contracts and their trial calculations, from answers that `ask_beside` has had."""
+    month = scope.month
+    for contract_id in scope.contract_ids:
+        trial = asker.ask(month, BILLING_API, "InvoiceCalculate", trial_arguments(contract_id, month))
+        listed = asker.ask(month, BILLING_API, "InvoiceList", invoice_list_arguments(contract_id, month))
+        numbers = [] if listed.fault_code else [invoice.invoice_id for invoice in decode.invoices(listed.body)]
+        infos = [asker.ask(month, BILLING_API, "InvoiceInfo", _id("InvoiceID", number)) for number in numbers]
+        for answer in (trial, *infos):
+            invoice = None if answer.fault_code else decode.invoice(answer.body)
+            if invoice is not None:
+                yield invoice
 
 
 def trial_arguments(contract_id: int, month: date) -> dict[str, str | int | bool]:

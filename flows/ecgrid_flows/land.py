@@ -1,5 +1,7 @@
-"""Raw answers -> lake, one month at a time: a pure function of the raw bytes (and of the accounts file, where one is
-set), so landing twice gives the same files.
+"""Raw answers -> lake, one month at a time: a pure function of what raw holds, so landing twice gives the same files.
+
+Raw also holds the limit of the month's last run (`limit_run`): the accounts that ECGRID_ACCOUNTS named. Of a limited
+month only their keys are landed; the answers of others stay in raw, and come back with a run that is not limited.
 
 Of several answers to one key the one written last is current: by the order of the segments, which holds also where the
 clock was wrong, and within a segment by the time received. An earlier one that says something else goes to
@@ -54,6 +56,10 @@ log = logging.getLogger(__name__)
 #: Changes whenever landing gives other rows from the same answers, so that every month is landed anew.
 LANDING = 6
 ROWS_AT_ONCE = 4_096
+#: Values that do not fit their types named on the terminal; the feed value_faults has all.
+NAMED_ODD = 5
+#: Folder of the months' limits.
+LIMITS = f"{journal.RAW}/_limits"
 SEGMENTS_OPEN = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
@@ -74,9 +80,12 @@ class Landed:
     aside: list[SetAside] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     faults: list[Row] = field(default_factory=list)
+    odd: list[str] = field(default_factory=list)
 
     def note(self, answer: RawAnswer, odd: Sequence[OddValue]) -> None:
         """Name values of an answer that do not fit their types."""
+        named = " ".join(f"{value}" for name, value in answer.arguments.items() if name != "ReportingMonth")
+        self.odd += [f"{answer.operation} {named}: {one}" for one in odd]
         self.faults += [
             value_fault_row(
                 self.month,
@@ -91,12 +100,25 @@ class Landed:
             for one in odd
         ]
 
+    def odd_words(self) -> list[str]:
+        """What to tell of values that do not fit their types: how many, and the first of them."""
+        if not self.odd:
+            return []
+        count = f"{len(self.odd):,} value{'' if len(self.odd) == 1 else 's'}"
+        more = "; …" if len(self.odd) > NAMED_ODD else ""
+        return [
+            f"{self.month:%Y-%m}: {count} of the service's answers cannot be read, so what depends on them is not "
+            f"known: {'; '.join(self.odd[:NAMED_ODD])}{more}. Ask the vendor; --refresh requests the answers again"
+        ]
+
 
 def land_month(store: Store, month: date, only: frozenset[Account] | None = None) -> Landed:
     """Write every feed's partition of `month` from its raw answers; does nothing when they are landed already.
 
-    Only for the holder of the lock.
+    `only` limits a month of which raw holds no limit: the run that pulled it was of an earlier release. Only for the
+    holder of the lock.
     """
+    only = limit_of(store, month, only)
     landed = Landed(month)
     lake = Lake(store)
     for feed in sorted(set(journal.FEED_OF.values())):
@@ -105,7 +127,7 @@ def land_month(store: Store, month: date, only: frozenset[Account] | None = None
     is_landed = store.exists(note) and store.read(note) == mark
     if is_landed and all(lake.parts(feed, month) is not None for feed in FEEDS):
         return landed
-    landed.rows |= _land_lines(store, lake, landed)
+    landed.rows |= _land_lines(store, lake, landed, only)
     _land_scope(store, lake, landed, only)
     _land_invoices(store, lake, landed)
     for feed in DATASET_FEEDS:
@@ -113,6 +135,28 @@ def land_month(store: Store, month: date, only: frozenset[Account] | None = None
     landed.rows["value_faults"] = lake.write_partition("value_faults", month, _batches("value_faults", landed.faults))
     store.write(note, mark)
     return landed
+
+
+def limit_run(store: Store, month: date, only: frozenset[Account] | None) -> None:
+    """Keep the accounts that the run of `month` is limited to; None: it is not."""
+    named = None if only is None else sorted([account.network_id, account.mailbox_id] for account in only)
+    path, data = f"{LIMITS}/{month:%Y-%m}.json", (json.dumps({"accounts": named}) + "\n").encode()
+    if not store.exists(path) or store.read(path) != data:
+        store.write(path, data)
+
+
+def limit_of(store: Store, month: date, default: frozenset[Account] | None = None) -> frozenset[Account] | None:
+    """The accounts that the last run of `month` was limited to, None where it was not; `default` where none is kept."""
+    path = f"{LIMITS}/{month:%Y-%m}.json"
+    if not store.exists(path):
+        return default
+    try:
+        named = json.loads(store.read(path))["accounts"]
+        return None if named is None else frozenset(Account(int(network), int(box)) for network, box in named)
+    except (ValueError, KeyError, TypeError):
+        raise StorageFailed(
+            f"{store.uri(path)} is damaged: run `ecgrid-billing run --month {month:%Y-%m}` to write it anew"
+        ) from None
 
 
 def months_to_land(store: Store) -> list[date]:
@@ -154,14 +198,14 @@ class _Rows:
             self._rows = []
 
 
-def _land_lines(store: Store, lake: Lake, landed: Landed) -> dict[str, int]:
+def _land_lines(store: Store, lake: Lake, landed: Landed, only: frozenset[Account] | None) -> dict[str, int]:
     """The feeds line_items, line_item_history and calls."""
     month = landed.month
     feeds = ("line_items", "line_item_history", "calls")
     with ExitStack() as stack:
         partitions = {feed: stack.enter_context(lake.partition(feed, month)) for feed in feeds}
         rows = {feed: _Rows(feed, partitions[feed]) for feed in feeds}
-        for key, answers in _answers_by_key(store, month):
+        for key, answers in _answers_by_key(store, month, only):
             last = _settle(key, answers, rows)
             if last.fault_code in VALUE_FAULTS:
                 landed.note(last.answer, decode.odd_values(last.answer.body))
@@ -244,12 +288,16 @@ def _line_row(key: Key, said: _Said) -> Row:
     return line_item_row(key, said.line, answer.api_version, answer.received_at, answer.sha256)
 
 
-def _answers_by_key(store: Store, month: date) -> Iterator[tuple[Key, list[RawAnswer]]]:
-    """Every key of the month, in order, with its answers in the order of writing."""
+def _answers_by_key(
+    store: Store, month: date, only: frozenset[Account] | None
+) -> Iterator[tuple[Key, list[RawAnswer]]]:
+    """Every key of the month (of `only`, where given), in order, with its answers in the order of writing."""
     index, paths = _index(store, month)
     with _Bodies(store, paths) as bodies:
         rows = (row for part in index.to_batches(max_chunksize=16_384) for row in zip(*_lists(part), strict=True))
         for (network, mailbox, pair), group in groupby(rows, key=lambda row: row[:3]):
+            if only is not None and Account(network, mailbox) not in only:
+                continue
             report, measure = PAIRS[pair]
             yield Key(network, mailbox, month, report, measure), [bodies.read(*row[4:]) for row in group]
 

@@ -577,9 +577,12 @@ def invoices_table(tieout: pd.DataFrame) -> Html:
 def ties(invoices: pd.DataFrame, usage: pd.DataFrame) -> Html:
     """One sentence on the invoices, one on the usage."""
     said = []
-    if not invoices.empty:
-        tied = int(invoices["is_tied"].fillna(False).sum())
-        said.append(f"{tied:,} of {plural(len(invoices), 'invoice')} {equal(tied)} the lines calculated for the month.")
+    judged = invoices[invoices["is_tied"].notna()] if not invoices.empty else invoices
+    if not judged.empty:
+        tied = int(judged["is_tied"].sum())
+        said.append(f"{tied:,} of {plural(len(judged), 'invoice')} {equal(tied)} the lines calculated for the month.")
+    if left := len(invoices) - len(judged):
+        said.append(f"{plural(left, 'invoice')} could not be judged; the cause is in the table.")
     if not usage.empty:
         tied = int(usage["is_tied"].fillna(False).sum())
         counted = plural(len(usage), "usage quantity", "usage quantities")

@@ -73,7 +73,16 @@ UNBUILT = frozenset({"core_rating_quotes", "core_rating_quote_slices"})
 BULK = ("line_items", "line_item_history", "calls", "invoice_lines")
 #: Relations of the whole that are as large as the accounts or their lines, by account (and month): a job reads its own.
 BY_ACCOUNT = frozenset({"core_accounts"})
-BY_ACCOUNT_AND_MONTH = frozenset({"core_aggregated_lines", "core_former_accounts", "core_money_expected", "core_usage"})
+BY_ACCOUNT_AND_MONTH = frozenset(
+    {
+        "core_asked_accounts",
+        "core_faulted_keys",
+        "core_aggregated_lines",
+        "core_former_accounts",
+        "core_money_expected",
+        "core_usage",
+    }
+)
 #: What everyone may look up in a warehouse.
 SHOWN = ("out_", "fail_", "warn_", "info_")
 

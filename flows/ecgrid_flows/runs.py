@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ecgrid_client import RetryPolicy, decode
+from ecgrid_client import RetryPolicy
 from ecgrid_flows import discovery, formats, source, status
 from ecgrid_flows.built_by import new_run_id
 from ecgrid_flows.discovery import Scope
 from ecgrid_flows.errors import Incomplete, SettingsError
 from ecgrid_flows.lake import Lake
-from ecgrid_flows.land import land_month, months_to_land
+from ecgrid_flows.land import land_month, limit_run, months_to_land
 from ecgrid_flows.lock import held
 from ecgrid_flows.mirror import fetch, noting_lake
 from ecgrid_flows.plan import PAIRS, Asked, Plan, numbers, pair_bit, remember
@@ -112,6 +112,7 @@ class Run:
         if month not in self._plans:
             self.restore(but=month)
             scope = self.scope(month)
+            limit_run(self.store, month, self.only)
             discovery.ask_beside(self.puller, scope, self.reporter)
             memory = remember(self.lake, month, scope.accounts, scope.price_lists)
             plan = Plan(month, scope.accounts, scope.price_lists, memory, self.settings.plan)
@@ -134,8 +135,9 @@ class Run:
     def surprises(self, month: date) -> list[Asked]:
         """What the plan left out and should not have, now that it was pulled.
 
-        A void pair of the sample that is billed is asked of every account of its price list; a line of the trial
-        calculation whose key was never asked is asked; and a line that an answer gave which counts no longer (`begin`).
+        A void pair of the sample that is billed is asked of every account of its price list; a line of an invoice or
+        its trial calculation whose key was never asked is asked; and a line that an answer gave which counts no longer
+        (`begin`).
         """
         scope, plan = self._plans[month]
         kept = self.puller.kept(month)
@@ -153,7 +155,7 @@ class Run:
                     "all the same: it is asked of all accounts of the list"
                 )
         wider = {account: by_list.get(asked.price_list_id, 0) for account, asked in planned.items()}
-        for account, pairs in chain(self._trial_pairs(scope), self.puller.outdated(month).items()):
+        for account, pairs in chain(self._invoiced_pairs(scope), self.puller.outdated(month).items()):
             if account in planned:
                 wider[account] |= pairs
         found = []
@@ -163,15 +165,13 @@ class Run:
                 found.append(Asked(account, planned[account].price_list_id, left, 0))
         return found
 
-    def _trial_pairs(self, scope: Scope) -> Iterator[tuple[Account, int]]:
+    def _invoiced_pairs(self, scope: Scope) -> Iterator[tuple[Account, int]]:
+        """What invoices and their trial calculations bill, as pairs by account."""
         mailboxes = {
             billed.account.mailbox_id: billed.account for billed in scope.accounts if billed.account.mailbox_id
         }
-        for contract_id in scope.contract_ids:
-            arguments = discovery.trial_arguments(contract_id, scope.month)
-            answer = self.puller.ask(scope.month, discovery.BILLING_API, "InvoiceCalculate", arguments)
-            invoice = None if answer.fault_code else decode.invoice(answer.body)
-            for line in invoice.line_items if invoice else ():
+        for invoice in discovery.invoices_of(self.puller, scope):
+            for line in invoice.line_items:
                 if line.system_id is None:
                     continue
                 account = mailboxes.get(line.system_id)
@@ -195,7 +195,7 @@ class Run:
     def land(self, month: date) -> None:
         """Raw answers to the lake; says what was set aside."""
         landed = land_month(self.store, month, self.only)
-        for words in (*map(str, self.puller.aside), *map(str, landed.aside), *landed.unread):
+        for words in (*map(str, self.puller.aside), *map(str, landed.aside), *landed.unread, *landed.odd_words()):
             self.reporter.warn(words)
 
     def restore(self, *, but: date | None = None) -> list[date]:

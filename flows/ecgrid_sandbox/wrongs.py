@@ -164,8 +164,10 @@ def _described(books: Books, plant: Plant, month: date | None) -> Wrong:
         line = books.bill(account, month)[target.pair]
         true_amount, billed_amount = books.bill(account, month, right=True)[target.pair].amount, line.amount
         match plant.check_name:
-            case "missing_line" | "invoice_line_missing":
+            case "invoice_line_missing":
                 billed_amount = None
+            case "missing_line":
+                true_amount = None  # the invoice bills it, and nothing confirms it
             case "duplicate_line" | "double_billed":
                 billed_amount = line.amount * 2
             case "invoice_line_differs":

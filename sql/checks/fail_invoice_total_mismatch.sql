@@ -1,5 +1,5 @@
 -- One row per invoice whose total is not the sum of its own lines.
--- Not where the total is that of the lines asked for one by one: then lines of the invoice are wrong, and found as such.
+-- Not where an amount could not be read or the run was limited (the difference is null), nor where the total is that of the lines asked for one by one: then lines of the invoice are wrong, and found as such.
 SELECT
     NULL::INTEGER AS network_id,
     NULL::INTEGER AS mailbox_id,

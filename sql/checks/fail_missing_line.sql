@@ -1,4 +1,5 @@
 -- One row per key that should have a line and has none.
+-- What it costs is not known: billed_amount is what the invoice bills for it, and nobody was charged too little.
 SELECT
     missing.network_id,
     missing.mailbox_id,
@@ -8,17 +9,25 @@ SELECT
     missing.price_list_id,
     -- the invoice is evidence, not what is wrong: the finding is about the line
     NULL::VARCHAR AS invoice_number,
-    NULL::DECIMAL(28, 10) AS billed_amount,
-    missing.expected_amount,
-    -missing.expected_amount AS difference,
+    missing.invoice_amount AS billed_amount,
+    NULL::DECIMAL(28, 10) AS expected_amount,
+    NULL::DECIMAL(28, 10) AS difference,
     CASE missing.evidence
         WHEN 'invoice' THEN concat(
-            'No line was answered, but ', CASE WHEN missing.source = 'InvoiceCalculate' THEN 'InvoiceCalculate ' ELSE 'invoice ' END,
-            coalesce(missing.invoice_number, ''), ' bills ', money_text(missing.expected_amount),
-            ' for it: ask why InvoiceCalculateLineItem leaves it out before booking either.'
+            CASE
+                WHEN missing.fault_message IS NULL THEN 'The API returned no line item'
+                ELSE concat('The API returned a fault (', missing.fault_message, ')')
+            END,
+            ', but ', CASE WHEN missing.source = 'InvoiceCalculate' THEN 'InvoiceCalculate ' ELSE 'invoice ' END,
+            coalesce(missing.invoice_number, ''), ' bills ', coalesce(money_text(missing.invoice_amount), 'an amount that cannot be read'),
+            ' for the key: ask the vendor to confirm the charge before paying it.'
+        )
+        WHEN 'answer' THEN concat(
+            'The API returned a line item that cannot be read (', missing.fault_message,
+            '), so its amount is in no total: ask the vendor for the right value, then request the month again with --refresh.'
         )
         ELSE concat(
-            'No line was answered, though price list ', missing.price_list_id, ' prices ', missing.measure_field, ' and ',
+            'The API returned no line item, though price list ', missing.price_list_id, ' prices ', missing.measure_field, ' and ',
             missing.accounts_with_line, ' of ', missing.accounts,
             ' accounts on it have a line this month: check whether the account''s use went unbilled.'
         )

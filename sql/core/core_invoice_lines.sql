@@ -3,6 +3,8 @@
 -- lines), or, while there is none, by what InvoiceCalculate says it would be. Canceled invoices do not count.
 -- A mailbox is found by its id; a network's own line is its Root's.
 -- `copy` numbers lines of one contract and month that say the same of the same account, on one invoice or on several.
+-- A value that could not be read is null: `is_unread` where that is what the line bills, `is_key_unread` where it is for whom or
+-- what. In a limited month only lines of accounts that were asked are here.
 WITH counted AS (
     SELECT *
     FROM raw_invoices
@@ -19,33 +21,54 @@ mailboxes AS (
     FROM core_accounts
     WHERE mailbox_id > 0
     GROUP BY mailbox_id
+),
+named AS (
+    SELECT
+        lines.reporting_month,
+        lines.source,
+        lines.invoice_id,
+        lines.invoice_number,
+        lines.contract_id,
+        lines.line_item_number,
+        CASE WHEN lines.system_object = 'Network' THEN lines.system_id ELSE mailboxes.network_id END AS network_id,
+        CASE WHEN lines.system_object = 'Network' THEN 0 ELSE lines.system_id END AS mailbox_id,
+        lines.schedule_account_report AS account_report,
+        lines.schedule_measure AS measure_field,
+        lines.price_list_id,
+        lines.schedule_id,
+        lines.actual,
+        lines.quantity_billed,
+        lines.amount,
+        row_number() OVER (
+            PARTITION BY
+                lines.contract_id, lines.reporting_month, lines.source, lines.system_object, lines.system_id,
+                lines.schedule_account_report, lines.schedule_measure, lines.schedule_id, lines.actual, lines.amount,
+                CASE
+                    WHEN lines.actual IS NULL OR lines.amount IS NULL OR lines.system_id IS NULL
+                        THEN row(lines.invoice_id, lines.line_item_number)
+                END
+            ORDER BY lines.invoice_id, lines.line_item_number, lines.quantity_billed
+        ) AS copy,
+        lines.amount IS NULL OR lines.quantity_billed IS NULL OR lines.actual IS NULL AS is_unread,
+        lines.system_id IS NULL OR lines.system_object IS NULL OR (
+            (lines.schedule_id IS NOT NULL OR lines.schedule_rate IS NOT NULL)
+            AND (lines.schedule_account_report IS NULL OR lines.schedule_measure IS NULL)
+        ) AS is_key_unread
+    FROM raw_invoice_lines AS lines
+    SEMI JOIN counted
+        ON counted.invoice_id = lines.invoice_id
+        AND counted.reporting_month = lines.reporting_month
+        AND counted.source = lines.source
+        AND counted.contract_id = lines.contract_id
+    LEFT JOIN mailboxes ON mailboxes.mailbox_id = lines.system_id AND lines.system_object <> 'Network'
 )
-SELECT
-    lines.reporting_month,
-    lines.source,
-    lines.invoice_id,
-    lines.invoice_number,
-    lines.contract_id,
-    lines.line_item_number,
-    CASE WHEN lines.system_object = 'Network' THEN lines.system_id ELSE mailboxes.network_id END AS network_id,
-    CASE WHEN lines.system_object = 'Network' THEN 0 ELSE lines.system_id END AS mailbox_id,
-    lines.schedule_account_report AS account_report,
-    lines.schedule_measure AS measure_field,
-    lines.price_list_id,
-    lines.schedule_id,
-    lines.actual,
-    lines.quantity_billed,
-    lines.amount,
-    row_number() OVER (
-        PARTITION BY
-            lines.contract_id, lines.reporting_month, lines.source, lines.system_object, lines.system_id,
-            lines.schedule_account_report, lines.schedule_measure, lines.schedule_id, lines.actual, lines.amount
-        ORDER BY lines.invoice_id, lines.line_item_number, lines.quantity_billed
-    ) AS copy
-FROM raw_invoice_lines AS lines
-SEMI JOIN counted
-    ON counted.invoice_id = lines.invoice_id
-    AND counted.reporting_month = lines.reporting_month
-    AND counted.source = lines.source
-    AND counted.contract_id = lines.contract_id
-LEFT JOIN mailboxes ON mailboxes.mailbox_id = lines.system_id AND lines.system_object <> 'Network'
+SELECT named.*
+FROM named
+WHERE
+    NOT EXISTS (FROM core_limited_runs AS limited WHERE limited.reporting_month = named.reporting_month)
+    OR EXISTS (
+        FROM core_asked_accounts AS asked
+        WHERE asked.network_id = named.network_id
+            AND asked.mailbox_id = named.mailbox_id
+            AND asked.reporting_month = named.reporting_month
+    )

@@ -2,6 +2,7 @@
 --     matches         same quantity and amount              differs       another quantity or amount
 --     not_on_invoice  our line, on no invoice of its contract             not_asked     on the invoice, and we have no line
 --     copy            the same line once more               other_contract  a line of an account that another contract bills, and did
+--     unread          a value on the invoice that could not be read keeps the two from being compared
 -- A key may have several lines there, one a tier or on several invoices: together they bill it, under the first one's number.
 WITH invoiced AS (
     SELECT DISTINCT reporting_month, contract_id
@@ -9,6 +10,10 @@ WITH invoiced AS (
 ),
 months AS (
     SELECT DISTINCT reporting_month FROM core_invoice_lines
+),
+-- a line of an account or measure that could not be read may be any of ours
+unknown AS (
+    SELECT DISTINCT reporting_month, contract_id FROM core_invoice_lines WHERE is_key_unread
 ),
 ours AS (
     SELECT
@@ -62,8 +67,10 @@ paired AS (
         arg_min(price_list_id, (invoice_id, line_item_number)) AS price_list_id,
         min(invoice_id) AS invoice_id,
         arg_min(invoice_number, (invoice_id, line_item_number)) AS invoice_number,
-        sum(amount)::DECIMAL(28, 10) AS amount,
-        sum(quantity_billed)::DECIMAL(28, 10) AS quantity_billed
+        -- never a sum of what could be read alone
+        CASE WHEN NOT bool_or(theirs.is_unread) THEN sum(amount) END::DECIMAL(28, 10) AS amount,
+        CASE WHEN NOT bool_or(theirs.is_unread) THEN sum(quantity_billed) END::DECIMAL(28, 10) AS quantity_billed,
+        bool_or(theirs.is_unread) AS is_unread
     FROM theirs
     WHERE copy = 1 AND NOT is_stranger
     GROUP BY
@@ -91,8 +98,10 @@ SELECT
     paired.quantity_billed AS invoice_quantity_billed,
     NULL::INTEGER AS billing_contract_id,
     CASE
+        WHEN paired.invoice_id IS NULL AND unknown.contract_id IS NOT NULL THEN 'unread'
         WHEN paired.invoice_id IS NULL THEN 'not_on_invoice'
         WHEN ours.network_id IS NULL THEN 'not_asked'
+        WHEN paired.is_unread THEN 'unread'
         WHEN paired.amount IS NOT DISTINCT FROM ours.amount AND paired.quantity_billed IS NOT DISTINCT FROM ours.quantity_billed
             THEN 'matches'
         ELSE 'differs'
@@ -105,6 +114,7 @@ FULL JOIN paired
     AND paired.account_report = ours.account_report
     AND paired.measure_field = ours.measure_field
     AND paired.contract_id = ours.contract_id
+LEFT JOIN unknown ON unknown.contract_id = ours.contract_id AND unknown.reporting_month = ours.reporting_month
 UNION ALL
 SELECT
     network_id,

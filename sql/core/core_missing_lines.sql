@@ -1,11 +1,21 @@
--- One row per key that should have a line and has none, with the evidence.
---     invoice  the invoice of its contract bills the key, and InvoiceCalculateLineItem gave no line for it
+-- One row per key that was asked, should have a line and has none, with the evidence.
+--     invoice  an invoice or its trial bills the key, and the answer was no line or a fault
+--     answer   the answer is a line with a value that does not fit its type, and no invoice bills the key
 --     peers    the price list prices the key, it was asked and answered without a line, while nine in ten of at least four
 --              accounts on the list have one in that month (a quiet account has a line of nothing)
--- A key whose call ended in a fault is not missing but unanswered: the run itself says so.
+-- Any other fault is no evidence: the run itself names it. `invoice_amount` is what the invoice bills for the key; null where none
+-- does, or where its amount cannot be read.
 WITH answered AS (
     SELECT network_id, mailbox_id, reporting_month, account_report, measure_field, outcome
-    FROM raw_calls
+    FROM core_asked_keys
+),
+lineless AS (
+    SELECT network_id, mailbox_id, reporting_month, account_report, measure_field, NULL::VARCHAR AS fault_message, false AS is_unread
+    FROM answered
+    WHERE outcome = 'no_line'
+    UNION ALL
+    SELECT network_id, mailbox_id, reporting_month, account_report, measure_field, coalesce(fault_message, fault_code), is_unread
+    FROM core_faulted_keys
 ),
 on_invoice AS (
     SELECT
@@ -17,10 +27,24 @@ on_invoice AS (
         matches.price_list_id,
         matches.invoice_number,
         matches.source,
-        matches.invoice_amount AS expected_amount
+        matches.invoice_amount,
+        lineless.fault_message
     FROM core_invoice_matches AS matches
-    LEFT JOIN answered USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
-    WHERE matches.status = 'not_asked' AND coalesce(answered.outcome, 'no_line') = 'no_line'
+    INNER JOIN lineless USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+    WHERE matches.status = 'not_asked'
+),
+unread AS (
+    SELECT lineless.*, coalesce(former.price_list_id, accounts.price_list_id) AS price_list_id
+    FROM lineless
+    LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)
+    LEFT JOIN core_former_accounts AS former USING (network_id, mailbox_id, reporting_month)
+    ANTI JOIN on_invoice
+        ON on_invoice.network_id = lineless.network_id
+        AND on_invoice.mailbox_id = lineless.mailbox_id
+        AND on_invoice.reporting_month = lineless.reporting_month
+        AND on_invoice.account_report = lineless.account_report
+        AND on_invoice.measure_field = lineless.measure_field
+    WHERE lineless.is_unread
 ),
 asked AS (
     SELECT
@@ -47,12 +71,18 @@ SELECT *, 'invoice' AS evidence, NULL::BIGINT AS accounts, NULL::BIGINT AS accou
 FROM on_invoice
 UNION ALL
 SELECT
+    network_id, mailbox_id, reporting_month, account_report, measure_field, price_list_id, NULL, NULL, NULL, fault_message,
+    'answer', NULL, NULL
+FROM unread
+UNION ALL
+SELECT
     asked.network_id,
     asked.mailbox_id,
     asked.reporting_month,
     asked.account_report,
     asked.measure_field,
     asked.price_list_id,
+    NULL,
     NULL,
     NULL,
     NULL,

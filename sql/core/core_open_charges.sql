@@ -6,7 +6,7 @@ SELECT
     reporting_month,
     account_report,
     measure_field,
-    expected_amount AS amount
+    invoice_amount AS amount
 FROM core_missing_lines
 UNION ALL
 SELECT
@@ -16,5 +16,5 @@ SELECT
     account_report,
     measure_field,
     NULL
-FROM raw_calls
-WHERE outcome = 'fault'
+FROM core_faulted_keys
+ANTI JOIN core_missing_lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)

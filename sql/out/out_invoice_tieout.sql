@@ -1,6 +1,8 @@
 -- One row per invoice that counts: its total, the sum of its own lines, and the sum of the lines asked for one by one.
 -- `total_difference` is total less own lines; `lines_difference` own lines less ours, over all invoices of the contract and
 -- month together, for a key may be on either; `cause` names the lines behind the latter.
+-- Where an amount could not be read, or a limited run asked only some of the accounts, a sum is null and nothing is judged:
+-- `is_tied` is null, and `cause` says why.
 WITH matched AS (
     SELECT
         contract_id,
@@ -10,52 +12,88 @@ WITH matched AS (
         count(*) FILTER (WHERE status = 'not_asked') AS lines_not_answered,
         count(*) FILTER (WHERE status = 'differs') AS lines_that_differ,
         count(*) FILTER (WHERE status = 'copy') AS copies,
-        count(*) FILTER (WHERE status = 'other_contract') AS lines_of_other_contracts
+        count(*) FILTER (WHERE status = 'other_contract') AS lines_of_other_contracts,
+        count(*) FILTER (WHERE status = 'unread') AS lines_unread
     FROM core_invoice_matches
     GROUP BY contract_id, reporting_month
 ),
 sums AS (
-    SELECT source, invoice_id, reporting_month, contract_id, count(*) AS lines, sum(amount) AS lines_amount
+    SELECT
+        source,
+        invoice_id,
+        reporting_month,
+        contract_id,
+        count(*) AS lines,
+        sum(amount) AS lines_amount,
+        count(*) - count(amount) AS lines_unread
     FROM core_invoice_lines
     GROUP BY ALL
 ),
 contract_sums AS (
-    SELECT contract_id, reporting_month, sum(lines_amount) AS lines_amount
+    SELECT contract_id, reporting_month, sum(lines_amount) AS lines_amount, sum(lines_unread) AS lines_unread
     FROM sums
     GROUP BY contract_id, reporting_month
+),
+tied AS (
+    SELECT
+        invoices.reporting_month,
+        invoices.contract_id,
+        invoices.invoice_id,
+        invoices.invoice_number,
+        invoices.source,
+        invoices.status,
+        coalesce(sums.lines, 0) AS lines,
+        invoices.total_amount,
+        CASE WHEN limited.reporting_month IS NULL AND coalesce(sums.lines_unread, 0) = 0 THEN coalesce(sums.lines_amount, 0) END
+            AS lines_amount,
+        matched.billed_amount,
+        CASE
+            WHEN limited.reporting_month IS NULL AND coalesce(contract_sums.lines_unread, 0) = 0 AND coalesce(matched.lines_unread, 0) = 0
+                THEN coalesce(contract_sums.lines_amount, 0) - coalesce(matched.billed_amount, 0)
+        END AS lines_difference,
+        concat_ws(
+            ', ',
+            CASE WHEN limited.reporting_month IS NOT NULL THEN 'not judged: the run was limited to some accounts' END,
+            CASE
+                WHEN coalesce(contract_sums.lines_unread, 0) > 0 OR coalesce(matched.lines_unread, 0) > 0 OR invoices.total_amount IS NULL
+                    THEN 'not judged: a value of the invoice cannot be read'
+            END,
+            CASE WHEN matched.copies > 0 THEN matched.copies || ' billed twice' END,
+            CASE WHEN matched.lines_of_other_contracts > 0 THEN matched.lines_of_other_contracts || ' of another contract' END,
+            CASE WHEN matched.lines_that_differ > 0 THEN matched.lines_that_differ || ' with another amount' END,
+            CASE WHEN matched.lines_not_answered > 0 THEN matched.lines_not_answered || ' without an answer of their own' END,
+            CASE WHEN matched.lines_not_on_invoice > 0 THEN matched.lines_not_on_invoice || ' not on the invoice' END
+        ) AS cause
+    FROM raw_invoices AS invoices
+    LEFT JOIN sums
+        ON sums.invoice_id = invoices.invoice_id
+        AND sums.reporting_month = invoices.reporting_month
+        AND sums.source = invoices.source
+        AND sums.contract_id = invoices.contract_id
+    LEFT JOIN contract_sums
+        ON contract_sums.contract_id = invoices.contract_id AND contract_sums.reporting_month = invoices.reporting_month
+    LEFT JOIN matched
+        ON matched.contract_id = invoices.contract_id AND matched.reporting_month = invoices.reporting_month
+    LEFT JOIN core_limited_runs AS limited ON limited.reporting_month = invoices.reporting_month
+    -- an invoice that was issued counts without a line too: nothing then shows what its total is made of. In a limited month one
+    -- without a line bills nobody that was asked.
+    WHERE
+        sums.lines IS NOT NULL
+        OR (invoices.source = 'InvoiceInfo' AND coalesce(invoices.status, '') <> 'Canceled' AND limited.reporting_month IS NULL)
 )
 SELECT
-    invoices.reporting_month,
-    invoices.contract_id,
-    invoices.invoice_id,
-    invoices.invoice_number,
-    invoices.source,
-    invoices.status,
-    coalesce(sums.lines, 0) AS lines,
-    invoices.total_amount,
-    coalesce(sums.lines_amount, 0)::DECIMAL(38, 10) AS lines_amount,
-    matched.billed_amount,
-    invoices.total_amount - coalesce(sums.lines_amount, 0) AS total_difference,
-    (coalesce(contract_sums.lines_amount, 0) - coalesce(matched.billed_amount, 0))::DECIMAL(38, 10) AS lines_difference,
-    concat_ws(
-        ', ',
-        CASE WHEN matched.copies > 0 THEN matched.copies || ' billed twice' END,
-        CASE WHEN matched.lines_of_other_contracts > 0 THEN matched.lines_of_other_contracts || ' of another contract' END,
-        CASE WHEN matched.lines_that_differ > 0 THEN matched.lines_that_differ || ' with another amount' END,
-        CASE WHEN matched.lines_not_answered > 0 THEN matched.lines_not_answered || ' without an answer of their own' END,
-        CASE WHEN matched.lines_not_on_invoice > 0 THEN matched.lines_not_on_invoice || ' not on the invoice' END
-    ) AS cause,
-    invoices.total_amount = coalesce(sums.lines_amount, 0)
-    AND coalesce(contract_sums.lines_amount, 0) = coalesce(matched.billed_amount, 0) AS is_tied
-FROM raw_invoices AS invoices
-LEFT JOIN sums
-    ON sums.invoice_id = invoices.invoice_id
-    AND sums.reporting_month = invoices.reporting_month
-    AND sums.source = invoices.source
-    AND sums.contract_id = invoices.contract_id
-LEFT JOIN contract_sums
-    ON contract_sums.contract_id = invoices.contract_id AND contract_sums.reporting_month = invoices.reporting_month
-LEFT JOIN matched
-    ON matched.contract_id = invoices.contract_id AND matched.reporting_month = invoices.reporting_month
--- an invoice that was issued counts without a line too: nothing then shows what its total is made of
-WHERE sums.lines IS NOT NULL OR (invoices.source = 'InvoiceInfo' AND coalesce(invoices.status, '') <> 'Canceled')
+    reporting_month,
+    contract_id,
+    invoice_id,
+    invoice_number,
+    source,
+    status,
+    lines,
+    total_amount,
+    lines_amount::DECIMAL(38, 10) AS lines_amount,
+    billed_amount,
+    total_amount - lines_amount AS total_difference,
+    lines_difference::DECIMAL(38, 10) AS lines_difference,
+    cause,
+    total_amount - lines_amount = 0 AND lines_difference = 0 AS is_tied
+FROM tied

@@ -5,7 +5,8 @@
 --     price        today's quantity by today's schedules less the same by the former
 --     volume       the change of the quantity at the former average price
 --     mix          the rest: other tiers, allowances and blocks reached with the other quantity; nothing on a schedule alone
--- Lines that cannot be proved count with what was billed. The first month of all has no month before and no rows.
+-- Lines that cannot be proved count with what was billed. The first month of all has no month before and no rows. No key is
+-- new or ended where a fault hides its line, or where a limited run left its account out.
 WITH pairs AS (
     SELECT later.reporting_month, earlier.reporting_month AS previous_month
     FROM core_months AS later
@@ -97,21 +98,49 @@ SELECT
     0, lines.amount, lines.amount, 0, 0, 0, lines.amount, 0, 0, lines.price_list_id, 0, lines.actual
 FROM core_lines AS lines
 INNER JOIN pairs USING (reporting_month)
+ANTI JOIN core_faulted_keys AS faulted
+    ON faulted.network_id = lines.network_id
+    AND faulted.mailbox_id = lines.mailbox_id
+    AND faulted.account_report = lines.account_report
+    AND faulted.measure_field = lines.measure_field
+    AND faulted.reporting_month = pairs.previous_month
 ANTI JOIN core_lines AS earlier
     ON earlier.network_id = lines.network_id
     AND earlier.mailbox_id = lines.mailbox_id
     AND earlier.account_report = lines.account_report
     AND earlier.measure_field = lines.measure_field
     AND earlier.reporting_month = pairs.previous_month
+WHERE
+    NOT EXISTS (FROM core_limited_runs AS limited WHERE limited.reporting_month = pairs.previous_month)
+    OR EXISTS (
+        FROM core_asked_accounts AS asked
+        WHERE asked.network_id = lines.network_id
+            AND asked.mailbox_id = lines.mailbox_id
+            AND asked.reporting_month = pairs.previous_month
+    )
 UNION ALL
 SELECT
     earlier.network_id, earlier.mailbox_id, earlier.account_report, earlier.measure_field, pairs.reporting_month,
     earlier.amount, 0, -earlier.amount, 0, 0, 0, 0, -earlier.amount, 0, earlier.price_list_id, earlier.actual, 0
 FROM core_lines AS earlier
 INNER JOIN pairs ON pairs.previous_month = earlier.reporting_month
+ANTI JOIN core_faulted_keys AS faulted
+    ON faulted.network_id = earlier.network_id
+    AND faulted.mailbox_id = earlier.mailbox_id
+    AND faulted.account_report = earlier.account_report
+    AND faulted.measure_field = earlier.measure_field
+    AND faulted.reporting_month = pairs.reporting_month
 ANTI JOIN core_lines AS lines
     ON lines.network_id = earlier.network_id
     AND lines.mailbox_id = earlier.mailbox_id
     AND lines.account_report = earlier.account_report
     AND lines.measure_field = earlier.measure_field
     AND lines.reporting_month = pairs.reporting_month
+WHERE
+    NOT EXISTS (FROM core_limited_runs AS limited WHERE limited.reporting_month = pairs.reporting_month)
+    OR EXISTS (
+        FROM core_asked_accounts AS asked
+        WHERE asked.network_id = earlier.network_id
+            AND asked.mailbox_id = earlier.mailbox_id
+            AND asked.reporting_month = pairs.reporting_month
+    )

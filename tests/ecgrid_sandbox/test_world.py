@@ -224,7 +224,7 @@ def test_missing_lines_are_demanded_by_list_and_use(world: World) -> None:
             for line in world.books.invoice(world.contract_of(*account), wrong.reporting_month).lines
             if (line.system_id, line.pair) == (account[1], pair)
         ]
-        assert [line.amount for line in on_invoice] == [wrong.true_amount]
+        assert [line.amount for line in on_invoice] == [wrong.billed_amount]
 
 
 def test_at_most_one_wrong_a_month_stands_on_one_group_of_readings(world: World) -> None:

@@ -25,6 +25,7 @@ from pulling import (
 
 from ecgrid_client import RetryPolicy
 from ecgrid_flows import journal, tasks
+from ecgrid_flows.discovery import read_accounts_file
 from ecgrid_flows.errors import ExitStatus, Incomplete, SettingsError, Unreachable
 from ecgrid_flows.governor import Governor
 from ecgrid_flows.journal import RawAnswer
@@ -282,12 +283,34 @@ def test_the_accounts_file_limits_the_run(sandbox: SpawnedSandbox, world: World,
     assert lake_lines(tmp_path / "data") == {key: line for key, line in true_lines(world).items() if key[:2] in wanted}
 
 
-@pytest.mark.parametrize("content", ["a,b\n1,2\n", "network_id,mailbox_id\n", "network_id,mailbox_id\n1,x\n", "\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "network_id,mailbox_id\n4440,0\n4443,7\n",
+        "network_id;mailbox_id\r\n4440;0\r\n4443;7\r\n",
+        "mailbox_id\tname\tnetwork_id\n0\tx\t4440\n7\t\t4443\n\n",
+        '\ufeff"Network_ID";"Mailbox_ID"\n4440; 0\n;\n4443;7',
+    ],
+)
+def test_an_accounts_file_may_come_from_any_spreadsheet(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "accounts.csv"
+    path.write_text(content, encoding="utf-8", newline="")
+    assert read_accounts_file(path) == {Account(4440, 0), Account(4443, 7)}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("a,b\n1,2\n", "network_id,mailbox_id\n", "network_id,mailbox_id\n1,x\n", "\xff", ""),
+        *("network_id,mailbox_id\n-1,0\n", "network_id,mailbox_id\n1,-1\n", "network_id,mailbox_id\n99999999999,0\n"),
+        *("network_id,mailbox_id\n4\u00a0440,0\n", "network_id|mailbox_id\n1|0\n", "network_id,mailbox_id\n1\n"),
+    ],
+)
 def test_an_accounts_file_that_is_none_is_a_wrong_setting(
     sandbox: SpawnedSandbox, tmp_path: Path, content: str
 ) -> None:
     path = tmp_path / "accounts.csv"
-    path.write_bytes(content.encode("latin-1"))
+    path.write_bytes(content.encode("latin-1") if content == "\xff" else content.encode())
     with pytest.raises(SettingsError, match=r"accounts\.csv"), running(sandbox, tmp_path / "d", accounts_file=path):
         pass
 
@@ -319,11 +342,15 @@ def test_all_pairs_asks_all_pairs(sandbox: SpawnedSandbox, tmp_path: Path, world
     assert pulled(sandbox, tmp_path / "data", accounts_file=path, plan="all-pairs").calls == 168
 
 
-def test_a_line_off_the_ladder_is_found_by_the_trial_calculation(
-    sandbox: SpawnedSandbox, tmp_path: Path, world: World, few: list[tuple[int, int]], few_file: Path
+@pytest.mark.parametrize("refused", ["InvoiceList", "InvoiceCalculate"])
+def test_a_line_off_the_ladder_is_found_by_the_trial_calculation_and_the_invoice(
+    tmp_path: Path, world: World, few: list[tuple[int, int]], few_file: Path, refused: str
 ) -> None:
-    """The ladders lose a pair before the plan is made: the trial calculation still names its lines."""
-    with running(sandbox, tmp_path, accounts_file=few_file) as run:
+    """The ladders lose a pair before the plan is made: the trial calculation, or the invoice, still names its lines."""
+    with (
+        spawn(world, Trouble(refused=(refused,))) as sandbox,
+        running(sandbox, tmp_path, accounts_file=few_file) as run,
+    ):
         plan = run.plan(LAST_MONTH)
         for list_id, ladder in plan.ladders.items():
             assert ladder is not None
@@ -337,9 +364,9 @@ def test_a_line_off_the_ladder_is_found_by_the_trial_calculation(
 def test_a_void_pair_that_is_billed_is_asked_of_the_whole_list(
     tmp_path: Path, world: World, few: list[tuple[int, int]], few_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a trial calculation it is the sample that brings a wrong ladder to light."""
+    """Without an invoice and a trial calculation it is the sample that brings a wrong ladder to light."""
     month, lost = LAST_MONTH, {}
-    trouble = Trouble(refused=("InvoiceCalculate",))
+    trouble = Trouble(refused=("InvoiceCalculate", "InvoiceList"))
     with spawn(world, trouble) as sandbox, running(sandbox, tmp_path, accounts_file=few_file) as run:
         plan = run.plan(month)
         for list_id, ladder in plan.ladders.items():

@@ -95,7 +95,7 @@ def test_explain_of_a_missing_line_says_what_was_answered(reconciled: Connection
     key = Key(network_id or 0, mailbox_id or 0, month or date(2026, 10, 1), report or "", measure or "")
     text = explanation(reconciled, key).text()
     assert "The service answered with no line" in text
-    assert "missing_line: No line was answered, but invoice" in text
+    assert "missing_line: The API returned no line item, but invoice" in text
 
 
 def test_explain_of_an_unknown_key_says_what_to_do(reconciled: Connection) -> None:

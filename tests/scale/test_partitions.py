@@ -28,6 +28,7 @@ pytestmark = pytest.mark.slow
 READ_THE_PARTS = {
     "core_accounts": {"core_billed_accounts"},
     "core_aggregated_lines": {"core_lines"},
+    "core_faulted_keys": {"core_lines"},
     "core_invoice_matches": {"core_lines"},
     "core_line_headings": {"core_seen_headings"},
     "core_misses": {"core_trial_lines"},
@@ -53,8 +54,7 @@ READ_THE_PARTS = {
 #: Whole relations that read a bulk feed through, once.
 READ_THE_LAKE = {
     "core_invoice_lines": "raw_invoice_lines",
-    "core_missing_lines": "raw_calls",
-    "core_open_charges": "raw_calls",  # of the faults alone
+    "core_asked_keys": "raw_calls",  # a view
 }
 
 

@@ -1,0 +1,18 @@
+-- One row per key that the service was asked: what came of it, and whether the run of its month was limited.
+-- kept as: view
+-- The one place that states what was asked. A check says nothing about a key that is not here; nor, in a limited month (accounts
+-- named by the settings), about what is billed to accounts that are not here. `is_unread`: the answer is a line with a value that
+-- does not fit its type, so that its amount is not known.
+SELECT
+    calls.network_id,
+    calls.mailbox_id,
+    calls.reporting_month,
+    calls.account_report,
+    calls.measure_field,
+    calls.outcome,
+    calls.fault_code,
+    calls.fault_message,
+    coalesce(calls.outcome = 'fault' AND calls.fault_code IN ('value_out_of_range', 'missing_element'), false) AS is_unread,
+    limited.reporting_month IS NOT NULL AS is_limited
+FROM raw_calls AS calls
+LEFT JOIN core_limited_runs AS limited USING (reporting_month)
