@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ecgrid_client import datasets, decode
-from ecgrid_client.errors import NotImplementedByService
+from ecgrid_client.errors import AccessDenied, InvalidArgument, NotFound, NotImplementedByService
 from ecgrid_flows.errors import SettingsError, Unreachable
 from ecgrid_flows.journal import Arguments, RawAnswer
 from ecgrid_flows.progress import Reporter
@@ -41,6 +41,7 @@ MONTHLY_REPORTS = (1, 2, 3, 4)
 #: Feeds whose answers say what is to be billed.
 ESSENTIAL = ("accounts", "contracts", "price_schedules")
 _NOT_OFFERED = NotImplementedByService.code
+_NOT_KNOWN = (NotFound.code, AccessDenied.code, InvalidArgument.code)
 INTERCONNECT_DAYS = 31
 STATS_MINUTES = (60, 1440)
 
@@ -242,15 +243,56 @@ def _ask_or_own(
     reporter: Reporter,
     **all_of: int,
 ) -> list[RawAnswer]:
-    """The good answers of the operation's Ex form, asked of every network.
+    """The good answers of the operation's Ex form for every network of the run; where there are none, the plain form's.
 
-    Where it gives none, the plain form tells of the session's own network and mailbox (facts 5).
+    A service may not know -1 for all mailboxes of a network, or not allow it: then each of its accounts is requested by
+    its own id. The plain form is about the session's own network and mailbox (facts 5), so it comes last.
     """
+    month, name = scope.month, f"{operation}Ex"
     many: list[Arguments] = [
         {"NetworkID": network, "MailboxID": ALL, **all_of, **arguments} for network in scope.networks
     ]
-    good = _ask_each(asker, scope.month, version, f"{operation}Ex", many, reporter)
-    return good or _ask_each(asker, scope.month, version, operation, [arguments], reporter)
+    of_networks = _answers_of_each(asker, month, version, name, many)
+    of_accounts: list[RawAnswer] = []
+    for number, answer in zip(scope.networks, tuple(of_networks), strict=False):
+        if answer.is_usable and answer.fault_code in _NOT_KNOWN:
+            accounts = [billed.account for billed in scope.accounts if billed.account.network_id == number]
+            singles = _ask_accounts(asker, month, version, name, arguments, accounts, tuple(all_of))
+            if any(single.fault_code is None for single in singles):
+                of_networks.remove(answer)
+                of_accounts += singles
+                reporter.warn(
+                    f"{name} refuses -1 for all mailboxes of network {number} ({answer.fault_code}: "
+                    f"{answer.fault_message}): each of its {len(accounts)} accounts is requested by its id"
+                )
+    _warn(of_networks, reporter)
+    _warn(of_accounts, reporter)
+    good = [answer for answer in (*of_networks, *of_accounts) if answer.fault_code is None]
+    return good or _ask_each(asker, month, version, operation, [arguments], reporter)
+
+
+def _ask_accounts(
+    asker: Asker,
+    month: date,
+    version: str,
+    operation: str,
+    arguments: Arguments,
+    accounts: Sequence[Account],
+    all_of: Sequence[str],
+) -> list[RawAnswer]:
+    """The answers for single accounts of a network; none where the user may not see the first two.
+
+    What else stands for all (an ECGridID) is -1 in newer interfaces and 0 in older ones (facts 1.5).
+    """
+    for word in (ALL, 0) if all_of else (ALL,):
+        many: list[Arguments] = [
+            {"NetworkID": one.network_id, "MailboxID": one.mailbox_id, **dict.fromkeys(all_of, word), **arguments}
+            for one in accounts
+        ]
+        first = asker.ask_many(month, version, operation, many[:2])
+        if any(answer.fault_code is None for answer in first):
+            return first + asker.ask_many(month, version, operation, many[2:])
+    return []
 
 
 def _ask_each(
@@ -266,11 +308,18 @@ def _ask_each(
 
     Where the service has no such operation the rest is not asked. One warning tells of all that were refused alike.
     """
+    answers = _answers_of_each(asker, month, version, operation, many)
+    _warn(answers, reporter, unanswered)
+    return [answer for answer in answers if answer.fault_code is None]
+
+
+def _answers_of_each(
+    asker: Asker, month: date, version: str, operation: str, many: Sequence[Arguments]
+) -> list[RawAnswer]:
     answers = asker.ask_many(month, version, operation, many[:1])
     if many and answers[0].fault_code != _NOT_OFFERED:
         answers += asker.ask_many(month, version, operation, many[1:])
-    _warn(answers, reporter, unanswered)
-    return [answer for answer in answers if answer.fault_code is None]
+    return answers
 
 
 def _id(name: str, number: int) -> Arguments:

@@ -146,6 +146,58 @@ def test_statistics_of_all_networks_or_else_of_the_own(monkeypatch: pytest.Monke
     scope, reporter = scope_of(service)
     discovery.ask_beside(service, scope, reporter)
     assert service.operations("InterconnectCount") == [("InterconnectCount", {"MaxDays": 31})]
-    assert [asked["NetworkID"] for _, asked in service.operations("InterconnectCountEx")] == [1, 2]
+    of_ex = [(asked["NetworkID"], asked["MailboxID"]) for _, asked in service.operations("InterconnectCountEx")]
+    assert of_ex == [(1, -1), (2, -1), (1, 0), (1, 0), (2, 0), (2, 0)], "all mailboxes, then the accounts by their ids"
     assert service.operations("ReportInstantStats") == [], "the networks' own figures are had"
     assert len(service.operations("ReportMonthlyEx", "ReportMonthly")) == 2, "what is not offered is asked once"
+
+
+@pytest.mark.parametrize("code", ["not_found", "access_denied", "invalid_argument"])
+def test_where_minus_one_is_not_known_each_account_is_requested_by_its_id(
+    monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """Neither for mailboxes nor for ECGridIDs; the session's own figures, of one network of two, are not enough."""
+    monkeypatch.setattr(discovery, "MONTHLY_REPORTS", (1, 2))
+    table = "<schema xmlns='http://www.w3.org/2001/XMLSchema'/><diffgram/>"
+
+    def by_id(asked: Arguments) -> str:
+        return code if -1 in (asked["MailboxID"], asked.get("ECGridID")) else table
+
+    names = ("InterconnectCount", "ReportInstantStats", "ReportMonthly")
+    service = Service(
+        {
+            "NetworkList": lambda _: network(1) + network(2),
+            "MailboxListEx": lambda asked: by_network(int(asked["NetworkID"])),
+            **dict.fromkeys((f"{name}Ex" for name in names), by_id),
+        }
+    )
+    scope, reporter = scope_of(service)
+    discovery.ask_beside(service, scope, reporter)
+    assert service.operations(*names) == [], "the plain form comes last, and is not needed"
+    for name in names:
+        asked = [arguments for _, arguments in service.operations(f"{name}Ex") if by_id(arguments) == table]
+        reports = 2 if name == "ReportMonthly" else 1
+        assert sorted((one["NetworkID"], one["MailboxID"]) for one in asked) == sorted(accounts(scope) * reports)
+        assert len([words for words in reporter.warnings if words.startswith(f"{name}Ex refuses -1")]) == 2, "a network"
+
+
+def by_network(number: int) -> str:
+    return {1: mailbox(1, 11) + mailbox(1, 12), 2: mailbox(2, 21)}[number]
+
+
+def test_a_network_that_is_denied_whole_costs_two_calls_and_one_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "MONTHLY_REPORTS", (1,))
+    table = "<schema xmlns='http://www.w3.org/2001/XMLSchema'/><diffgram/>"
+    service = Service(
+        {
+            "NetworkList": lambda _: network(1) + network(2),
+            "MailboxListEx": lambda asked: by_network(int(asked["NetworkID"])),
+            "ReportMonthlyEx": lambda asked: DENIED if asked["NetworkID"] == 1 else table,
+        }
+    )
+    scope, reporter = scope_of(service)
+    discovery.ask_beside(service, scope, reporter)
+    asked = [(one["NetworkID"], one["MailboxID"]) for _, one in service.operations("ReportMonthlyEx")]
+    assert asked == [(1, -1), (2, -1), (1, 0), (1, 11)]
+    told = [words for words in reporter.warnings if "ReportMonthly" in words]
+    assert told == ["ReportMonthlyEx is left out for 1 of 2 (access_denied: access_denied); --refresh asks again"]
