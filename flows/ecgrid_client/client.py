@@ -29,6 +29,7 @@ from ecgrid_client.errors import (
     CredentialsRefused,
     ECGridError,
     InvalidArgument,
+    MalformedAnswer,
     MisdirectedAnswer,
     ServiceUnreachable,
     SessionExpired,
@@ -50,7 +51,7 @@ _WSDL_BYTES = 16 << 20
 _KEY_LENGTH = 120
 _NO_CREDENTIALS = "no credentials: set ECGRID_API_KEY, or ECGRID_LOGIN_NAME together with ECGRID_PASSWORD"
 _FAULT_BYTES = 100_000
-#: So many answers that may be the one before sent twice are looked into; then, until one was, no more.
+#: So many answers that may be an earlier one sent twice are looked into; then, until one was, no more.
 _DOUBTS = 20
 
 
@@ -407,10 +408,11 @@ class _Call:
 
     @property
     def wants_new_connection(self) -> bool:
-        """A kept connection may be dead: a write and a logout have one try, and a lost call would be lost again."""
+        """A kept connection may be dead or out of step: a write and a logout have one try, a login whose answer went
+        astray leaves a session open, and a lost call would be lost again."""
         name = self.operation.name
         is_doubted = self.was_lost or self.was_misdirected
-        return is_doubted or name == "Logout" or not self.operation.is_repeatable(self.arguments)
+        return is_doubted or name in ("Login", "Logout") or not self.operation.is_repeatable(self.arguments)
 
     @property
     def key(self) -> str:
@@ -470,7 +472,7 @@ class _Caller:
                     call.log(logging.DEBUG, str(reply.status))
                 return _answer(call, reply, binding, reply.body), None
         assert failure is not None
-        call.was_lost = isinstance(failure, ServiceUnreachable)
+        call.was_lost = isinstance(failure, ServiceUnreachable | MalformedAnswer)  # others may be out of step too
         failure.attempts = call.sent
         where = call.where
         message = failure.message if failure.message.startswith(where) else f"{where}: {failure.message}"
@@ -488,8 +490,8 @@ class _Caller:
         the one before. So an answer that is for another key is refused, and the key requested again over a new
         connection; what a new connection answers alike is the service's own word, and a check's to name.
 
-        An answer that does not name its key (nothing is billed, a fault) is looked into where it is the one before
-        once more. That is mostly right, so after some that were right no further one is, until one was wrong.
+        An answer that does not name its key (nothing is billed, a fault) is looked into where its connection gave the
+        same before. That is mostly right, so after some that were right no further one is, until one was wrong.
         """
         failure: ECGridError | None = None
         stated = Stated()
@@ -505,7 +507,7 @@ class _Caller:
         is_doubtful = reply.is_repeat and not stated.is_named and self._doubts > 0
         if is_doubtful and not self._is_in_step(call, reply):
             self._doubts = _DOUBTS
-            return MisdirectedAnswer(f"{call.where}: the connection gave the answer to the call before once more")
+            return MisdirectedAnswer(f"{call.where}: the connection gave an answer to an earlier call once more")
         return failure
 
     def _is_in_step(self, call: _Call, reply: Reply) -> bool:

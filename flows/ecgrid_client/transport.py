@@ -36,6 +36,8 @@ from ecgrid_client.errors import (
 from ecgrid_client.masking import MASKER
 from ecgrid_transforms.loopback import is_loopback
 
+#: Replies of a connection that are remembered, by their hash, to know one that comes again.
+_REMEMBERED = 500
 _READABLE_CODINGS = ("gzip", "x-gzip", "deflate")
 
 
@@ -51,8 +53,8 @@ def user_agent() -> str:
 class Reply:
     """What came back, whatever its status. Its connection serves nobody until it is released (`release`).
 
-    `is_kept`: the connection had carried other replies before. `is_repeat`: this is byte for byte the reply before it,
-    which was to another request, so that it may be that one sent twice.
+    `is_kept`: the connection had carried other replies before. `is_repeat`: this is byte for byte one of those, which
+    was to another request, so that it may be that one sent twice.
     """
 
     status: int
@@ -160,7 +162,6 @@ class _Origin:
             (pycurl.HTTP_CONTENT_DECODING, 0),  # inflated here, within bounds
             (pycurl.USERAGENT, user_agent()),
             (pycurl.CONNECTTIMEOUT_MS, max(int(connect_timeout_s * 1000), 1)),
-            (pycurl.MAXCONNECTS, 1),  # a new connection replaces the one that was kept, which may be out of step
             (pycurl.PROXY, ""),  # curl would look into the environment itself
             (pycurl.NOPROXY, ""),
         ]
@@ -178,13 +179,20 @@ class _Origin:
         self._most_idle = most_idle
         self._is_closed = False
 
-    def borrow(self) -> Any:
+    def borrow(self, *, is_new: bool = False) -> Any:
+        """A connection: the one used last, which is the likeliest to stand; or a new one in its place.
+
+        FRESH_CONNECT would not do: libcurl may keep the old one as well, and go on with it later.
+        """
         with suppress(IndexError):
-            return self._idle.pop()  # the one used last: its connection is the likeliest to stand
+            connection = self._idle.pop()
+            if not is_new:
+                return connection
+            connection.close()
         connection = pycurl.Curl()
         for option, value in self._options:
             connection.setopt(option, value)
-        connection.last = None
+        connection.said = {}
         return connection
 
     def give_back(self, connection: Any, *, is_sound: bool) -> None:
@@ -281,13 +289,12 @@ class Transport:
         total = min(self._call_timeout_s, timeout_s or self._call_timeout_s)
         flight = _Flight(max_bytes or self._max_answer_bytes)
         loan = over.loan if over is not None and over.loan is not None else _Loan(origin)
-        connection, loan.connection = loan.connection or origin.borrow(), None
+        connection, loan.connection = loan.connection or origin.borrow(is_new=is_new_connection), None
         lines = [f"{name}: {value}" for name, value in headers.items()]
         connection.setopt(pycurl.URL, f"{url}?{query}" if query else url)
         connection.setopt(pycurl.HTTPHEADER, [*lines, "Accept-Encoding: gzip", "Expect:"])
         connection.setopt(pycurl.TIMEOUT_MS, max(int(total * 1000), 1))
         connection.setopt(pycurl.MAXFILESIZE_LARGE, flight.limit)
-        connection.setopt(pycurl.FRESH_CONNECT, 1 if is_new_connection else 0)
         connection.setopt(pycurl.HEADERFUNCTION, flight.take_head)
         connection.setopt(pycurl.WRITEFUNCTION, flight.take)
         connection.setopt(pycurl.XFERINFOFUNCTION, flight.is_over)
@@ -402,8 +409,13 @@ def _reply(status: int, flight: _Flight, loan: _Loan, request: int) -> Reply:
             raise
     connection = loan.connection
     is_kept = connection.getinfo(pycurl.NUM_CONNECTS) == 0
-    before, connection.last = connection.last, (request, hash(content))
-    is_repeat = is_kept and before is not None and before[0] != request and before[1] == connection.last[1]
+    if not is_kept:
+        connection.said = {}
+    body = hash(content)
+    is_repeat = connection.said.get(body, request) != request
+    connection.said[body] = request
+    if len(connection.said) > _REMEMBERED:
+        del connection.said[next(iter(connection.said))]
     return Reply(status, headers.get("content-type", ""), headers.get("retry-after"), content, is_kept, is_repeat, loan)
 
 

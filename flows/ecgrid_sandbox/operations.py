@@ -7,7 +7,7 @@ are `Fault`s. Nothing here knows about HTTP.
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from ecgrid_sandbox import records, reports
@@ -20,6 +20,7 @@ from ecgrid_sandbox.trouble import Trouble
 from ecgrid_sandbox.world import World
 
 _ALL = -1
+_IDS = ("NetworkID", "MailboxID", "ECGridID")
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ class Operations:
             "Logout": self._logout,
             "WhoAmI": self._who_am_i,
             "Version": lambda call: BUILDS[call.shape.version],
-            "NowUTC": lambda call: utc_text(datetime.now(UTC)),
+            "NowUTC": lambda call: utc_text(self._now()),
             "NetworkList": self._network_list,
             "NetworkInfo": self._network_info,
             "MailboxList": self._mailbox_list,
@@ -118,7 +119,14 @@ class Operations:
         """The result of an admitted call, None for an absent one; raises `Fault`."""
         if call.operation in self.trouble.nil:
             return None
+        if self.trouble.all_refused is not None and call.operation.endswith("Ex"):
+            of_all = [name for name in _IDS if call.arguments.get(name) == str(_ALL)]
+            if of_all:
+                raise Fault(f"{of_all[0]} {_ALL} is none that this service knows", self.trouble.all_refused)
         return self._handlers[call.operation](call)
+
+    def _now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self.trouble.clock_off_s)
 
     # -- sessions and keys -------------------------------------------------------------------------
 
@@ -148,7 +156,7 @@ class Operations:
             "Locale": "en-US",
             "TimeZoneOffset": "-7.5",
             "AuthLevel": user.auth_level,
-            "LastLogin": utc_text(user.last_login),
+            "LastLogin": utc_text(user.last_login + timedelta(seconds=self.trouble.clock_off_s)),
             "OpenSessions": str(self.sessions.open_of(user)),
             "TimeOut": "20",
             "NetworkID": str(user.network_id),

@@ -9,6 +9,7 @@ It listens on loopback only, its credentials are made up anew each time, and not
 import asyncio
 import contextlib
 import email.utils
+import re
 import signal
 import socket
 import threading
@@ -46,6 +47,8 @@ _UNAVAILABLE = (
     b"<BODY><h2>Service Unavailable</h2>\r\n<hr><p>HTTP Error 503. The service is unavailable.</p>\r\n"
     b"</BODY></HTML>\r\n"
 )
+#: Statuses that HTTP gives no body.
+_BODILESS = (204, 304)
 _PAGE = b"<html><head><title>Proxy</title></head><body><p>%s</p></body></html>"
 
 
@@ -58,6 +61,7 @@ class Reply:
     body: bytes
     cache_control: str | None = "private, max-age=0"
     more: tuple[tuple[str, str], ...] = ()
+    clock_off_s: int = 0
 
 
 class Service:
@@ -72,6 +76,8 @@ class Service:
         self._versions = {path.lower(): version for version, path in PATHS.items()}
         self._shapes = {version: shape(version, trouble.drift) for version in VERSIONS}
         self._answers: dict[tuple[str, ...], Reply] = {}
+        #: The last answer over each connection, by the caller's address.
+        self._last: dict[object, Reply] = {}
 
     def forget_answers(self) -> None:
         self._answers.clear()
@@ -92,7 +98,11 @@ class Service:
         if operation is None and scope["method"] == "GET":
             await _send(send, self._page(version, scope, query))
             return
-        fate = self._fates.draw()
+        fate = self._fates.draw(operation or _soap_operation(scope, body))
+        if fate.page_status is not None:
+            page = b"" if self.trouble.page_is_empty or fate.page_status in _BODILESS else _PAGE % b"Sign in"
+            await self._say(send, receive, scope, Reply(fate.page_status, "text/html; charset=utf-8", page, None))
+            return
         if fate.delay_s:
             await asyncio.sleep(fate.delay_s)
         if fate.drop == "before":
@@ -100,7 +110,7 @@ class Service:
             return
         if fate.mishap and fate.mishap not in ("cut", "sql_error"):
             self.calls[version, operation or "?"] += 1
-            await _send(send, _mishap(fate.mishap))
+            await self._say(send, receive, scope, _mishap(fate.mishap))
             return
         reply = self._answered(version, operation, scope, query, body, fate)
         if fate.drop == "after":
@@ -108,7 +118,17 @@ class Service:
         elif fate.mishap == "cut":
             await _send_cut(send, receive, reply)
         else:
-            await _send(send, reply)
+            await self._say(send, receive, scope, reply)
+
+    async def _say(self, send: Send, receive: Receive, scope: Scope, reply: Reply) -> None:
+        """Send a reply; late or twice, where that is the trouble."""
+        trouble = self.trouble
+        reply = replace(reply, clock_off_s=trouble.clock_off_s)
+        if trouble.is_late:
+            reply, self._last[scope.get("client")] = self._last.get(scope.get("client"), reply), reply
+        await _send(send, reply)
+        if trouble.doubled_after_ms is not None:
+            asyncio.get_running_loop().call_later(trouble.doubled_after_ms / 1000, _send_again, receive, reply)
 
     def _place(self, path: str) -> tuple[str | None, str | None]:
         """Version and operation that a path names, in any case; no operation on the service's own address."""
@@ -230,6 +250,15 @@ def _refuse_markup(given: Mapping[str, str]) -> None:
             place = value.find("<", place + 1)
 
 
+def _soap_operation(scope: Scope, body: bytes) -> str:
+    """The operation that a SOAP request names, without reading it as XML; empty where it names none."""
+    action = _header(scope, b"soapaction").strip('"').rpartition("/")[2]
+    if action:
+        return action
+    start = body.partition(b"Body>")[2].lstrip()[1:200]
+    return re.split(rb"[\s/>]", start, maxsplit=1)[0].rpartition(b":")[2].decode("latin-1")
+
+
 def _header(scope: Scope, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
@@ -253,9 +282,9 @@ async def _body(receive: Receive) -> bytes | None:
 _dates: tuple[int, str] = (0, "")
 
 
-def _date() -> str:
+def _date(off_s: int) -> str:
     global _dates
-    now = int(time.time())
+    now = int(time.time()) + off_s
     if _dates[0] != now:
         _dates = (now, email.utils.formatdate(now, usegmt=True))
     return _dates[1]
@@ -267,7 +296,7 @@ def _headers(reply: Reply, length: int) -> list[tuple[bytes, bytes]]:
     if reply.cache_control is not None:
         made += [("X-AspNet-Version", "4.0.30319"), ("Cache-Control", reply.cache_control)]
     made += [("Content-Type", reply.content_type), *reply.more]
-    made += [("Server", "Mono-ASMX"), ("Date", _date()), ("Content-Length", str(length))]
+    made += [("Server", "Mono-ASMX"), ("Date", _date(reply.clock_off_s)), ("Content-Length", str(length))]
     if reply.status in (502, 503):
         made.append(("Connection", "close"))
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in made]
@@ -278,6 +307,14 @@ async def _send(send: Send, reply: Reply) -> None:
     await send({"type": "http.response.body", "body": reply.body})
 
 
+def _send_again(receive: Receive, reply: Reply) -> None:
+    """The same reply once more over its connection, if that is still open: no request asked for it."""
+    transport = _transport(receive)
+    if not transport.is_closing():
+        head = b"".join(b"%b: %b\r\n" % header for header in _headers(reply, len(reply.body)))
+        transport.write(b"HTTP/1.1 %d \r\n%b\r\n%b" % (reply.status, head, reply.body))
+
+
 async def _send_cut(send: Send, receive: Receive, reply: Reply) -> None:
     """Half of an answer whose whole length was announced, and the end of the connection."""
     await send({"type": "http.response.start", "status": reply.status, "headers": _headers(reply, len(reply.body))})
@@ -285,13 +322,17 @@ async def _send_cut(send: Send, receive: Receive, reply: Reply) -> None:
     await _drop(receive)
 
 
-async def _drop(receive: Receive) -> None:
-    """End the connection without another byte. uvicorn keeps the transport on the object that `receive` belongs to."""
-    owner: Any = getattr(receive, "__self__", None)
-    transport = getattr(owner, "transport", None)
+def _transport(receive: Receive) -> Any:
+    """The connection of a request: uvicorn keeps it on the object that `receive` belongs to."""
+    transport = getattr(getattr(receive, "__self__", None), "transport", None)
     if transport is None:
         raise ConnectionAbortedError("the server gives no hold on the connection")
-    transport.close()
+    return transport
+
+
+async def _drop(receive: Receive) -> None:
+    """End the connection without another byte."""
+    _transport(receive).close()
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(receive(), timeout=1)
 

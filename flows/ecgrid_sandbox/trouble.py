@@ -1,6 +1,6 @@
 """Trouble on request: what a service does to its callers, by code or by command line.
 
-Which call meets which trouble is drawn from `seed`, in the order in which calls arrive.
+Which call meets which trouble is drawn from `seed`, in the order in which calls arrive; pages come by count.
 """
 
 from collections.abc import Collection
@@ -19,6 +19,8 @@ Mishap = Literal[
     "html_200",  # a page of some proxy, status 200
     "empty_500",  # status 500, no body
 ]
+#: Statuses under which gateways and proxies are known to send pages of their own.
+PAGE_STATUSES = (400, 201, 202, 204, 206, 302, 401, 402, 403, 404, 405, 406, 413, 414, 415, 422, 451, 500, 502, 503)
 MISHAPS: tuple[Mishap, ...] = (
     "unavailable",
     "busy",
@@ -40,6 +42,12 @@ class Trouble:
     `drift` gives the interface of 2016 (`older`) or an invented later one (`newer`). `extra_values` lets a newer
     service use enumeration values that are not even in its own WSDL. `latency_ms` delays every answer, and
     `jitter_ms` adds up to that much more.
+
+    Every `page_every`-th call (of the operations `page_of`, where any are named) gets a page with one of
+    `page_statuses` in turn, or with `page_is_empty` no body. `doubled_after_ms` sends each answer twice over its
+    connection, the second time so much later; `is_late` answers each call over a kept connection with the answer to the
+    one before. `all_refused` is the code with which Ex operations refuse an id of -1. `clock_off_s` sets the service's
+    clock ahead (NowUTC, LastLogin, the Date header).
     """
 
     latency_ms: int = 0
@@ -54,6 +62,14 @@ class Trouble:
     refused: Collection[str] = ()
     drift: Drift | None = None
     extra_values: bool = False
+    page_every: int = 0
+    page_statuses: tuple[int, ...] = PAGE_STATUSES
+    page_is_empty: bool = False
+    page_of: Collection[str] = ()
+    doubled_after_ms: float | None = None
+    is_late: bool = False
+    all_refused: Literal["NotFound", "AccessDenied"] | None = None
+    clock_off_s: int = 0
     detail: Literal["code", "ErrorInfo", "details"] = "code"
     seed: int = 1
 
@@ -65,6 +81,7 @@ class Fate:
     mishap: Mishap | None = None
     drop: Literal["before", "after"] | None = None
     delay_s: float = 0.0
+    page_status: int | None = None
 
 
 UNTROUBLED = Fate()
@@ -78,8 +95,13 @@ class Fates:
         self._rng = Random(f"trouble {trouble.seed}")  # noqa: S311 - which call fails is no secret
         self._steady = Fate(delay_s=trouble.latency_ms / 1000)
         self._is_steady = not (trouble.fault_rate or trouble.drop_rate or trouble.jitter_ms)
+        self._paged_calls = 0
 
-    def draw(self) -> Fate:
+    def draw(self, operation: str = "") -> Fate:
+        """The fate of the next call, which is of that operation."""
+        status = self._page_status(operation) if self._trouble.page_every else None
+        if status is not None:
+            return Fate(page_status=status)
         if self._is_steady:
             return self._steady
         trouble, rng = self._trouble, self._rng
@@ -89,3 +111,11 @@ class Fates:
         if rng.random() < trouble.fault_rate:
             return Fate(mishap=rng.choice(trouble.mishaps), delay_s=delay)
         return Fate(delay_s=delay)
+
+    def _page_status(self, operation: str) -> int | None:
+        trouble = self._trouble
+        if trouble.page_of and operation not in trouble.page_of:
+            return None
+        self._paged_calls += 1
+        pages, left = divmod(self._paged_calls, trouble.page_every)
+        return None if left else trouble.page_statuses[(pages - 1) % len(trouble.page_statuses)]

@@ -1,17 +1,21 @@
 """Trouble on request."""
 
 import http.client
+import socket
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from ecgrid_sandbox import Sandbox, Trouble, World
-from ecgrid_sandbox.shapes import shape
-from ecgrid_sandbox.trouble import MISHAPS, Fates
+from ecgrid_sandbox.shapes import PATHS, shape
+from ecgrid_sandbox.trouble import MISHAPS, PAGE_STATUSES, Fates
 
 Start = Callable[..., Any]
 PAIR = ("TrafficKCInterchangeTiered", "TieredKCIntCount")
@@ -90,6 +94,100 @@ def test_fault_rates_are_kept_and_repeat_by_seed() -> None:
     assert 280 <= sum(counts[mishap] for mishap in MISHAPS) <= 480
     assert 130 <= counts["before"] + counts["after"] <= 270
     assert set(MISHAPS) <= set(counts)
+
+
+def test_pages_come_by_count_with_their_statuses_in_turn(start: Start) -> None:
+    """In every binding the operation is known, for which alone they come."""
+    wire = start(page_every=2, page_statuses=(451, 204), page_of=("Version",))
+    assert wire.ask("v3.2", "NowUTC").status == 200
+    seen = [wire.ask("v3.2", "Version", binding) for binding in ("soap11", "soap12", "get", "post", "soap11", "soap12")]
+    assert [got.status for got in seen] == [200, 451, 200, 204, 200, 451]
+    assert (seen[1].xml.tag, seen[3].body) == ("html", b"")
+    empty = start(page_every=1, page_is_empty=True)
+    found = [empty.ask("v3.2", "Version") for _ in PAGE_STATUSES]
+    assert [(got.status, got.body) for got in found] == [(status, b"") for status in PAGE_STATUSES]
+
+
+def test_a_late_answer_is_the_one_to_the_call_before_over_the_same_connection(start: Start) -> None:
+    wire = start(is_late=True)
+    path = PATHS["v3.2"]
+    connection = http.client.HTTPConnection("127.0.0.1", wire.sandbox.port, timeout=20)
+    said = []
+    for operation in ("Version", "NowUTC", "Version", "NowUTC"):
+        connection.request("GET", f"{path}/{operation}")
+        said.append(connection.getresponse().read())
+    connection.close()
+    assert [b"dateTime" in body for body in said] == [False, False, True, False]
+    assert said[0] == said[1] == said[3]
+    assert b"dateTime" in wire.ask("v3.2", "NowUTC", "get").body, "over a connection of its own it is right"
+
+
+@pytest.mark.parametrize("after_ms", [0, 20])
+def test_a_doubled_answer_comes_twice_byte_for_byte(start: Start, after_ms: float) -> None:
+    wire = start(doubled_after_ms=after_ms)
+    with socket.create_connection(("127.0.0.1", wire.sandbox.port), timeout=20) as connection:
+        connection.sendall(f"GET {PATHS['v3.2']}/Version HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        got = b""
+        while got.count(b"</string>") < 2:
+            piece = connection.recv(65536)
+            assert piece
+            got += piece
+    first, second = (part.partition(b"\r\n")[2] for part in got.split(b"HTTP/1.1 200 ")[1:])
+    assert first.lower() == second.lower()
+
+
+@pytest.mark.parametrize("code", ["NotFound", "AccessDenied"])
+def test_all_may_be_refused(start: Start, code: str) -> None:
+    wire = start(all_refused=code)
+    ids = {"NetworkID": 4443, "MailboxID": 0, "ECGridID": 0}
+    for name in ids:
+        got = wire.ask("v4.1", "InterconnectCountEx", **(ids | {name: -1}), MaxDays=7)
+        assert got.fault == (f"{name} -1 is none that this service knows", code)
+    assert wire.ask("v4.1", "InterconnectCountEx", **ids, MaxDays=7).status == 200
+
+
+def test_the_clock_may_be_wrong(start: Start, wire: Any) -> None:
+    ahead = start(clock_off_s=86_400 * 400)
+    year_of = {
+        name: int(one.ask("v3.2", "NowUTC", "get").xml.text.partition("-")[0])
+        for name, one in (("right", wire), ("ahead", ahead))
+    }
+    assert year_of["ahead"] - year_of["right"] in (1, 2)
+    got = ahead.ask("v3.2", "WhoAmI")
+    assert str(year_of["ahead"]) in dict(got.headers)["Date"]
+    assert got.text("LastLogin").startswith(str(year_of["ahead"]))
+
+
+def test_every_trouble_of_the_wire_has_its_option() -> None:
+    """`sandbox serve` with all of them: every second Version is a page."""
+    options = "--port 0 --page-every 2 --page-status 422 --page-of Version --page-is-empty --doubled-after-ms 1 --late"
+    command = [sys.executable, "-c", "from ecgrid_flows.cli.sandbox import sandbox; sandbox()", "serve"]
+    process = subprocess.Popen(
+        [*command, *options.split(), "--all-refused", "NotFound", "--clock-off-s", "3600"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        told = dict(process.stdout.readline().strip().split("=", 1) for _ in range(5))
+        parts = urlsplit(told["ECGRID_V3_URL"])
+        statuses: list[int] = []
+        until = time.monotonic() + 30
+        while len(statuses) < 4 and time.monotonic() < until:
+            connection = http.client.HTTPConnection(parts.netloc, timeout=20)
+            try:
+                connection.request("GET", f"{parts.path}/Version")
+                statuses.append(connection.getresponse().status)
+            except ConnectionRefusedError:
+                time.sleep(0.05)  # it prints its addresses first, and listens then
+            finally:
+                connection.close()
+        assert statuses == [200, 422, 200, 422]
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 def test_a_troubled_service_still_answers_right_in_between(start: Start, world: World) -> None:

@@ -45,6 +45,30 @@ def serve(
     refused: Annotated[
         list[str] | None, typer.Option(metavar="OPERATION", help="Operations that deny access (repeatable).")
     ] = None,
+    page_every: Annotated[
+        int, typer.Option(metavar="N", help="Every N-th call gets a gateway's page instead of its answer.", min=0)
+    ] = 0,
+    page_status: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="STATUS", help="Status of those pages (repeatable; else twenty in turn).", min=200, max=599
+        ),
+    ] = None,
+    page_of: Annotated[
+        list[str] | None, typer.Option(metavar="OPERATION", help="Pages for this operation alone (repeatable).")
+    ] = None,
+    page_is_empty: Annotated[bool, typer.Option("--page-is-empty", help="Those pages have no body.")] = False,
+    doubled_after_ms: Annotated[
+        float | None, typer.Option(help="Send each answer twice, the second time so many ms later.", min=0)
+    ] = None,
+    late: Annotated[
+        bool, typer.Option("--late", help="Over a kept connection, answer each call with the answer to the one before.")
+    ] = False,
+    all_refused: Annotated[
+        Literal["NotFound", "AccessDenied"] | None,
+        typer.Option(help="Ex operations refuse an id of -1 (all) with this code."),
+    ] = None,
+    clock_off_s: Annotated[int, typer.Option(help="The service's clock is so many seconds ahead.")] = 0,
     drift: Annotated[
         Literal["older", "newer"] | None,
         typer.Option(help="The interface of 2016, or an invented later one with elements inserted."),
@@ -52,6 +76,7 @@ def serve(
 ) -> None:
     """Serve the sandbox until Ctrl-C; prints addresses and invented credentials as ECGRID_* settings."""
     from ecgrid_sandbox import Sandbox, Trouble, World
+    from ecgrid_sandbox.trouble import PAGE_STATUSES
 
     try:
         month = parse_month(last_month) if last_month else None
@@ -67,6 +92,14 @@ def serve(
         nil=tuple(nil or ()),
         refused=tuple(refused or ()),
         drift=drift,
+        page_every=page_every,
+        page_statuses=tuple(page_status or PAGE_STATUSES),
+        page_of=tuple(page_of or ()),
+        page_is_empty=page_is_empty,
+        doubled_after_ms=doubled_after_ms,
+        is_late=late,
+        all_refused=all_refused,
+        clock_off_s=clock_off_s,
         seed=seed,
     )
     world = World.shipped(month, seed=seed)

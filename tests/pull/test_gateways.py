@@ -1,0 +1,101 @@
+"""What stands between a run and the service, over HTTP: pages for answers, answers for other keys, no word for all.
+
+The sandbox's month 2026-10 means 417 lines over 51,783.12. They arrive, or what is missing is named and requested by
+the next run.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pulling import LAST_MONTH, MONTH, QUICK, lake_lines, line_calls, pull_and_land, pulled, rows, running, true_lines
+
+from ecgrid_flows.pull import LINE_OPERATION
+from ecgrid_sandbox import SpawnedSandbox, Trouble, World, spawn
+from ecgrid_sandbox.trouble import PAGE_STATUSES
+from ecgrid_transforms.money import Decimal, total
+
+LINES, AMOUNT = 417, Decimal("51783.12")
+
+
+def assert_whole(data_dir: Path, world: World) -> None:
+    found = lake_lines(data_dir)
+    assert (len(found), total(line[2] for line in found.values())) == (LINES, AMOUNT)
+    assert found == true_lines(world)
+
+
+@pytest.mark.parametrize("page_is_empty", [False, True], ids=["a page", "no body"])
+def test_a_page_for_every_ninth_line_costs_a_retry_and_no_line(
+    world: World, tmp_path: Path, page_is_empty: bool
+) -> None:
+    """Twenty statuses in turn."""
+    trouble = Trouble(page_every=9, page_of=(LINE_OPERATION,), page_is_empty=page_is_empty)
+    with spawn(world, trouble) as sandbox:
+        tally = pulled(sandbox, tmp_path)
+    assert tally.missing_calls == 0
+    assert tally.faults.keys() <= {"access_denied"}, "faults of the service's own alone"
+    assert_whole(tmp_path, world)
+    asked = rows(tmp_path, "calls")
+    again = sum(row["attempts"] - 1 for row in asked)
+    assert again >= len(asked) // 9 > 40, "all but a few attempts more are for a page"
+
+
+def test_keys_that_got_a_page_alone_are_missing_and_requested_by_the_next_run(
+    sandbox: SpawnedSandbox, world: World, tmp_path: Path
+) -> None:
+    """One attempt for each call. The month is incomplete, though every call had a reply."""
+    trouble = Trouble(page_every=9, page_of=(LINE_OPERATION,), page_statuses=PAGE_STATUSES[:4])
+    with (
+        spawn(world, trouble) as troubled,
+        running(troubled, tmp_path, retry=replace(QUICK, max_attempts=1)) as run,
+    ):
+        tally = pull_and_land(run)
+        done = run.done(LAST_MONTH, tally)
+    assert tally.missing_calls > 40
+    assert done.missing_calls == tally.missing_calls
+    assert all("HTTP 4" in words or "HTTP 2" in words for words in tally.missing), tally.missing
+    assert f"{MONTH} " in tally.missing[0]
+    outcomes = [(row["outcome"], row["fault_code"]) for row in rows(tmp_path, "calls")]
+    assert outcomes.count(("fault", "malformed_answer")) == tally.missing_calls
+    assert len(lake_lines(tmp_path)) < LINES
+    before = line_calls(sandbox)
+    again = pulled(sandbox, tmp_path)
+    assert again.calls == tally.missing_calls <= line_calls(sandbox) - before
+    assert_whole(tmp_path, world)
+
+
+@pytest.mark.parametrize("trouble", [Trouble(doubled_after_ms=0.5), Trouble(doubled_after_ms=0), Trouble(is_late=True)])
+def test_answers_that_come_twice_or_late_are_no_other_keys(world: World, tmp_path: Path, trouble: Trouble) -> None:
+    with spawn(world, trouble) as sandbox:
+        tally = pulled(sandbox, tmp_path, concurrency=8)
+        assert sandbox.open_sessions == 0
+    assert tally.missing_calls == 0
+    assert_whole(tmp_path, world)
+
+
+@pytest.mark.parametrize("code", ["NotFound", "AccessDenied"])
+def test_where_minus_one_is_not_known_every_network_has_its_reports(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    monkeypatch.setattr("ecgrid_flows.discovery.MONTHLY_REPORTS", (1,))
+    with spawn(world, Trouble(all_refused=code)) as sandbox, running(sandbox, tmp_path) as run:  # type: ignore[arg-type]
+        tasks_size = run.plan(LAST_MONTH).size()
+        pull_and_land(run)
+        warned = [words for words in run.reporter.warnings if "refuses -1" in words]
+    assert tasks_size > 0
+    networks = {network.network_id for network in world.networks}
+    for feed in ("monthly_reports", "interconnect_counts", "instant_stats"):
+        found = rows(tmp_path, feed)
+        assert {row["asked_network_id"] for row in found} == networks, feed
+    accounts = {(row["asked_network_id"], row["asked_mailbox_id"]) for row in rows(tmp_path, "monthly_reports")}
+    with_traffic = {(row["NetworkID"], row["MailboxID"]) for row in rows(tmp_path, "monthly_reports")}
+    assert accounts >= with_traffic > {(network, 0) for network in networks}
+    assert len(warned) == 3 * len(networks), "one for each operation and network"
+
+
+def test_the_clock_of_the_service_decides_nothing(world: World, tmp_path: Path, few_file: Path) -> None:
+    with spawn(world, Trouble(clock_off_s=400 * 24 * 3600)) as sandbox:
+        first = pulled(sandbox, tmp_path, accounts_file=few_file)
+        assert first.lines > 0
+        assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == 0
+        assert pulled(sandbox, tmp_path, accounts_file=few_file, refresh=True).calls == first.calls
