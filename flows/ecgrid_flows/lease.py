@@ -1,6 +1,6 @@
 """The lock of a data directory on S3: the object `.lock`, held by renewing it.
 
-It is taken by conditional PUT and renewed every sixth of its lease. It is stale when its process is known to be dead
+It is taken by conditional PUT and renewed `BEATS` times in its lease. It is stale when its process is known to be dead
 (same machine), or when the object did not change for a whole lease, by the storage's own clock or by watching it: the
 clocks of two machines are never compared. Whoever finds it so takes it over by `If-Match`, so of several only one does.
 
@@ -16,7 +16,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,17 +29,21 @@ log = logging.getLogger(__name__)
 
 LOCK_OBJECT = ".lock"
 LEASE_S = 30.0
+#: How often a lease is renewed before it would run out.
+BEATS = 6
 #: The storage's Last-Modified has whole seconds.
 CLOCK_GRAIN_S = 2.0
 
 
 @contextmanager
-def held(store: S3Store, purpose: str, lease_s: float = LEASE_S) -> Iterator[None]:
+def held(
+    store: S3Store, purpose: str, lease_s: float = LEASE_S, clock: Callable[[], float] = time.monotonic
+) -> Iterator[None]:
     """Hold the data directory for the length of the block; raises `DataDirectoryHeld` when another run does.
 
     Where the holder cannot be told alive from dead at once, this watches for up to its lease, usually a sixth of it.
     """
-    lease = _Lease(store, purpose, lease_s)
+    lease = _Lease(store, purpose, lease_s, clock)
     lease.take()
     try:
         store.drop_half_written()
@@ -49,8 +53,8 @@ def held(store: S3Store, purpose: str, lease_s: float = LEASE_S) -> Iterator[Non
 
 
 class _Lease:
-    def __init__(self, store: S3Store, purpose: str, lease_s: float) -> None:
-        self._store, self._lease_s = store, lease_s
+    def __init__(self, store: S3Store, purpose: str, lease_s: float, clock: Callable[[], float]) -> None:
+        self._store, self._lease_s, self._clock = store, lease_s, clock
         self._who = {
             "purpose": purpose,
             "pid": os.getpid(),
@@ -118,7 +122,7 @@ class _Lease:
 
     def _sign(self, version: str | None, attempts: int = 10) -> bool:
         self._beats += 1
-        started = time.monotonic()
+        started = self._clock()
         data = (json.dumps({**self._who, "beat": self._beats}) + "\n").encode()
         new = self._store.put_if(LOCK_OBJECT, data, version, attempts)
         if new is None:
@@ -129,7 +133,7 @@ class _Lease:
         return True
 
     def _beat_forever(self) -> None:
-        while not self._over.wait(self._lease_s / 6):
+        while not self._over.wait(self._lease_s / BEATS):
             try:
                 if not self._sign(self._version, attempts=3) and not self._is_still_ours():
                     self._taken_from_us = True
@@ -149,7 +153,7 @@ class _Lease:
             return None
         if self._taken_from_us:
             return "another run took over the lock, for this one did not renew it in time"
-        if time.monotonic() > self._good_until:
+        if self._clock() > self._good_until:
             return "the lock could not be renewed in time, so another run may hold it"
         return None
 

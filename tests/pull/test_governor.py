@@ -1,10 +1,10 @@
 """The governor: a hard bound, down when the service says so, back up, and a circuit that opens for good."""
 
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
+from waiting import until
 
 from ecgrid_client.errors import (
     AccessDenied,
@@ -19,12 +19,14 @@ from ecgrid_flows.governor import Governor
 
 
 class Clock:
-    """A clock that stands until it is set on."""
+    """A clock that stands until it is set on; it counts how often it is looked at."""
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self.looks = 0
 
     def __call__(self) -> float:
+        self.looks += 1
         return self.now
 
 
@@ -36,22 +38,28 @@ def rounds(governor: Governor, count: int, error: ECGridError | None = None, lat
 
 
 def test_never_more_in_flight_than_the_bound() -> None:
-    governor, lock = Governor(5), threading.Lock()
-    flying, most = 0, 0
+    governor, changed = Governor(5), threading.Condition()
+    came, flying, most = 0, 0, 0
+
+    def are_all_here() -> bool:
+        return came == 25 and most >= 5
 
     def call() -> None:
-        nonlocal flying, most
+        nonlocal came, flying, most
+        with changed:
+            came += 1
+            changed.notify_all()
         for _ in range(20):
-            with governor.slot():
-                with lock:
-                    flying += 1
-                    most = max(most, flying)
-                time.sleep(0.001)
-                with lock:
-                    flying -= 1
+            with governor.slot(), changed:
+                flying += 1
+                most = max(most, flying)
+                changed.notify_all()
+                changed.wait_for(are_all_here)
+                changed.wait(0.001)  # the others may come in, if they can
+                flying -= 1
             governor.observe(None, 1)
 
-    threads = [threading.Thread(target=call) for _ in range(25)]
+    threads = [threading.Thread(target=call, daemon=True) for _ in range(25)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -136,12 +144,13 @@ def test_told_to_wait_three_times_in_a_row_everyone_waits() -> None:
         with governor.slot():
             admitted.set()
 
-    thread = threading.Thread(target=call)
+    thread, looks = threading.Thread(target=call, daemon=True), clock.looks
     thread.start()
-    assert not admitted.wait(0.1)
+    until(lambda: clock.looks >= looks + 2 or admitted.is_set())
+    assert not admitted.is_set(), "it looks again after its wait, and the clock stands"
     clock.now += 0.3
-    assert admitted.wait(30)
     thread.join()
+    assert admitted.is_set()
 
 
 @pytest.mark.parametrize("end", [Governor.stop, lambda governor: rounds(governor, 30, ServiceError("500"))])
@@ -157,13 +166,13 @@ def test_whoever_waits_is_told_that_it_is_over(end: Callable[[Governor], None]) 
             ended.append(type(error))
 
     with governor.slot():
-        threads = [threading.Thread(target=call) for _ in range(3)]
+        threads = [threading.Thread(target=call, daemon=True) for _ in range(3)]
         for thread in threads:
             thread.start()
-        time.sleep(0.05)
+        until(lambda: len(governor._free._waiters) == 3)  # type: ignore[attr-defined]
         end(governor)
         for thread in threads:
-            thread.join(5)
+            thread.join()
     assert ended in ([Stopped] * 3, [CircuitOpen] * 3)
 
 

@@ -117,7 +117,7 @@ def test_an_answer_counts_as_done_only_after_the_fsync_behind_it(
 
     def waiting(handle: int) -> None:
         if threading.current_thread().name == "journal":
-            may_sync.wait(10)
+            may_sync.wait()
         real(handle)
         synced.append(handle)
 

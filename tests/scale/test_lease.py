@@ -9,34 +9,59 @@ from pathlib import Path
 
 import pytest
 from storage import Storage
+from waiting import until
 
+from ecgrid_flows import lease
 from ecgrid_flows.errors import DataDirectoryHeld, StorageFailed
 from ecgrid_flows.lease import held
 from ecgrid_flows.store_s3 import S3Store
 
-HOLD = """
-import sys, time
+#: A lease that no test outlives, renewed ten times a second.
+LONG_S, OFTEN = 600.0, 6000
+
+HOLD = f"""
+import sys
 from pathlib import Path
-from ecgrid_flows.lease import held
+from ecgrid_flows import lease
 from ecgrid_flows.store_s3 import S3Store
-with held(S3Store(sys.argv[1], Path(sys.argv[2])), "run", lease_s=float(sys.argv[3])):
+lease.BEATS = {OFTEN}
+with lease.held(S3Store(sys.argv[1], Path(sys.argv[2])), "run", lease_s={LONG_S}):
     print("held", flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
 
 
-def start_holder(address: str, tmp_path: Path, lease_s: float) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", HOLD, address, str(tmp_path / "cache"), str(lease_s)]
-    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+class Clock:
+    """A clock that stands until it is set on."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "BEATS", OFTEN)
+
+
+def start_holder(address: str, tmp_path: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", HOLD, address, str(tmp_path / "cache")]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
     return holder
 
 
+def beat(store: S3Store) -> int:
+    """How often the holder signed the lock."""
+    return int(json.loads(store.read(".lock"))["beat"])
+
+
 def test_a_second_run_is_told_who_holds_and_takes_the_lock_of_a_killed_one_at_once(
     address: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    holder = start_holder(address, tmp_path, 6)
+    holder = start_holder(address, tmp_path)
     store = S3Store(address, tmp_path)
     try:
         with pytest.raises(DataDirectoryHeld, match=rf"`run`, process {holder.pid} on ") as caught, held(store, "run"):
@@ -49,42 +74,47 @@ def test_a_second_run_is_told_who_holds_and_takes_the_lock_of_a_killed_one_at_on
         assert "which ended without giving it back" in caplog.text, "its end is known, so its lease is not waited for"
 
 
-def test_the_lock_of_a_dead_machine_is_taken_after_its_lease(address: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "lock",
+    [
+        json.dumps({"purpose": "run", "pid": 1, "host": "far", "place": "far/boot/1", "since": "then", "lease_s": 1}),
+        "damaged",
+    ],
+    ids=["far", "damaged"],
+)
+def test_the_lock_of_a_dead_machine_is_taken_after_its_lease(address: str, tmp_path: Path, lock: str) -> None:
     store = S3Store(address, tmp_path)
-    elsewhere = {"purpose": "run", "pid": 1, "host": "far", "place": "far/boot/1", "since": "then", "lease_s": 1}
-    store.write(".lock", json.dumps(elsewhere).encode())
     started = time.monotonic()
-    with held(store, "run"):
+    store.write(".lock", lock.encode())
+    with held(store, "run", lease_s=1):
         assert time.monotonic() - started >= 1
 
 
 def test_a_lock_that_was_given_back_is_free(address: str, tmp_path: Path) -> None:
     store = S3Store(address, tmp_path)
     for _ in range(3):
-        with held(store, "run", lease_s=1):
+        with held(store, "run", lease_s=LONG_S):
             store.write("lake/x", b"1")
     assert list(store.entries("")) != []
 
 
 def test_of_several_that_find_a_stale_lock_one_takes_it(address: str, tmp_path: Path) -> None:
-    S3Store(address, tmp_path).write(".lock", b"damaged")
+    S3Store(address, tmp_path).write(".lock", b'{"lease_s": 1}')
     outcomes: list[str] = []
     done = threading.Event()
 
     def race() -> None:
         try:
-            with held(S3Store(address, tmp_path), "run", lease_s=1):
+            with held(S3Store(address, tmp_path), "run", lease_s=LONG_S):
                 outcomes.append("held")
-                done.wait(10)
+                done.wait()
         except DataDirectoryHeld:
             outcomes.append("refused")
 
-    racers = [threading.Thread(target=race) for _ in range(3)]
+    racers = [threading.Thread(target=race, daemon=True) for _ in range(3)]
     for racer in racers:
         racer.start()
-    deadline = time.monotonic() + 20
-    while len(outcomes) < 3 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: len(outcomes) == 3)
     done.set()
     for racer in racers:
         racer.join()
@@ -94,40 +124,42 @@ def test_of_several_that_find_a_stale_lock_one_takes_it(address: str, tmp_path: 
 def test_a_lock_outlives_its_lease_while_it_is_renewed_through_trouble(
     address: str, storage: Storage, tmp_path: Path
 ) -> None:
-    store = S3Store(address, tmp_path)
+    store, clock = S3Store(address, tmp_path), Clock()
     storage.trouble = 0.1
-    with held(store, "run", lease_s=2):
-        deadline = time.monotonic() + 3
-        number = 0
-        while time.monotonic() < deadline:
-            store.write("lake/x", b"%d" % (number := number + 1))
-            time.sleep(0.05)
-        storage.trouble = 0
-        deadline = time.monotonic() + 30
-        while (beat := json.loads(store.read(".lock"))["beat"]) <= 4 and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert beat > 4
+    with held(store, "run", LONG_S, clock):
+        for number in range(4):
+            clock.now += 0.8 * LONG_S
+            store.write("lake/x", b"%d" % number)
+            for _ in range(2):  # the first may have been begun before the clock was set on
+                seen = beat(store)
+                until(lambda seen=seen: beat(store) != seen)
 
 
 def test_a_holder_that_cannot_renew_writes_nothing_more(address: str, storage: Storage, tmp_path: Path) -> None:
-    store = S3Store(address, tmp_path)
+    store, clock = S3Store(address, tmp_path), Clock()
     appender = store.appender("raw/s.jsonl")
-    with held(store, "run", lease_s=1):
+    with held(store, "run", LONG_S, clock):
         appender.append(b"1\n")
+        before = storage.failed["dropped"]
         storage.is_down = True
-        time.sleep(1)
-        storage.is_down = False
+        until(lambda: storage.failed["dropped"] > before)
+        clock.now += LONG_S
         with pytest.raises(StorageFailed, match="the lock could not be renewed in time"):
             appender.sync()
         with pytest.raises(StorageFailed, match="nothing more is written: run again"):
             store.write_if("lake/_manifest.json", b"{}", None)
+        storage.is_down = False
 
 
 def test_a_holder_that_was_replaced_writes_nothing_more(address: str, tmp_path: Path) -> None:
     first, second = S3Store(address, tmp_path), S3Store(address, tmp_path)
-    with held(first, "run", lease_s=6):
-        second.write(".lock", b'{"token": "another", "purpose": "run"}')
-        time.sleep(1.5)
-        with pytest.raises(StorageFailed, match="another run took over the lock"):
+
+    def write_until_refused() -> None:
+        while True:
             first.write("lake/x", b"1")
+
+    with held(first, "run", LONG_S):
+        second.write(".lock", b'{"token": "another", "purpose": "run"}')
+        with pytest.raises(StorageFailed, match="another run took over the lock"):
+            write_until_refused()
     assert second.read(".lock") == b'{"token": "another", "purpose": "run"}', "the new owner keeps its lock"

@@ -1,13 +1,22 @@
 """The bound on calls in flight over a cluster: leases of one semaphore, shared among processes."""
 
 import threading
-import time
 
 import pytest
+from waiting import until
 
 from ecgrid_client.errors import Stopped
 from ecgrid_flows import slots
 from ecgrid_flows.slots import ClusterGovernor, LeasedSlots
+
+
+class Clock:
+    """A clock that stands until it is set on."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 class Scheduler:
@@ -15,54 +24,68 @@ class Scheduler:
 
     def __init__(self, leases: int) -> None:
         self.free = threading.Semaphore(leases)
+        self.lock = threading.Lock()
         self.leased = self.asked = 0
 
     def acquire(self, timeout: float | None = None) -> bool:
         self.asked += 1
         got = self.free.acquire(timeout=timeout)
-        self.leased += got
+        with self.lock:
+            self.leased += got
         return got
 
     def release(self) -> bool:
-        self.leased -= 1
+        with self.lock:
+            self.leased -= 1
         self.free.release()
         return True
 
 
 def test_two_processes_never_exceed_the_bound_and_both_get_work_done() -> None:
-    scheduler = Scheduler(3)
-    processes = [LeasedSlots(scheduler), LeasedSlots(scheduler)]
-    lock = threading.Lock()
-    in_flight, peak, calls = [0], [0], [0, 0]
-    end = time.monotonic() + 1.5
-    limit = end + 60  # a lease may be kept for a second, and this machine have other things to do
+    scheduler, clock = Scheduler(3), Clock()
+    processes = [LeasedSlots(scheduler, clock), LeasedSlots(scheduler, clock)]
+    changed = threading.Condition()
+    in_flight, peak, calls = 0, 0, [0, 0]
 
-    def goes_on() -> bool:
-        now = time.monotonic()
-        return now < end or (min(calls) <= 10 and now < limit)
+    def is_full() -> bool:
+        return peak >= 3
 
     def work(number: int) -> None:
-        while goes_on():
-            with processes[number].one(lambda: None):
-                with lock:
-                    in_flight[0] += 1
-                    peak[0] = max(peak[0], in_flight[0])
-                time.sleep(0.005)
-                with lock:
-                    in_flight[0] -= 1
-                    calls[number] += 1
+        nonlocal in_flight, peak
+        while min(calls) <= 10:
+            with processes[number].one(lambda: None), changed:
+                in_flight += 1
+                peak = max(peak, in_flight)
+                assert in_flight <= scheduler.leased, "no call without a lease"
+                changed.notify_all()
+                changed.wait_for(is_full)
+                in_flight -= 1
+                calls[number] += 1
+                clock.now += slots.KEEP_S / 10
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in (0, 1) for _ in range(4)]
+    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in (0, 1) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     for process in processes:
         process.close()
-    assert peak[0] == 3
+    assert peak == 3
     assert min(calls) > 10, "each had its share"
-    assert scheduler.asked < sum(calls) / 2, "a lease serves many calls"
     assert scheduler.leased == 0
+
+
+def test_a_lease_serves_many_calls_and_then_goes_back() -> None:
+    scheduler, clock = Scheduler(1), Clock()
+    mine = LeasedSlots(scheduler, clock)
+    for _ in range(100):
+        with mine.one(lambda: None):
+            clock.now += slots.KEEP_S / 200
+    assert (scheduler.asked, scheduler.leased) == (1, 1)
+    with mine.one(lambda: None):
+        clock.now += slots.KEEP_S
+    assert (scheduler.asked, scheduler.leased) == (1, 0), "so that another process may have it"
+    mine.close()
 
 
 def test_an_idle_lease_goes_back_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,10 +94,7 @@ def test_an_idle_lease_goes_back_by_itself(monkeypatch: pytest.MonkeyPatch) -> N
     mine = LeasedSlots(scheduler)
     with mine.one(lambda: None):
         assert scheduler.leased == 1
-    deadline = time.monotonic() + 30
-    while scheduler.leased and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert scheduler.leased == 0
+    until(lambda: scheduler.leased == 0)
     mine.close()
 
 
@@ -94,9 +114,9 @@ def test_a_stop_ends_the_wait_for_a_lease() -> None:
     waiting = [threading.Thread(target=call) for _ in range(3)]
     for thread in waiting:
         thread.start()
-    time.sleep(0.1)
+    until(lambda: governor.in_flight == 3 and scheduler.asked)
     governor.stop()
     for thread in waiting:
-        thread.join(timeout=30)
+        thread.join()
     assert ended == ["stopped"] * 3
     mine.close()

@@ -2,23 +2,26 @@
 
 The proxy adds what a real storage has and moto has not (conditional writes that exclude each other), and what every
 network has: refused requests, broken connections, torn answers, and answers lost after the request was done. Before
-another server (`fronting`) it counts how many requests are in flight at once.
+another server (`fronting`) it counts how many requests are in flight at once, and lets a test hold each (`before`).
 """
 
-import contextlib
 import http.client
 import os
 import random
+import re
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from waiting import until
 
 BUCKET = "billing"
 KINDS = ("refused", "busy", "dropped", "lost", "torn")
@@ -36,8 +39,11 @@ class Storage:
         self.failed: Counter[str] = Counter()
         self.bodies_sent = 0
         self.in_flight = self.peak = 0
+        #: Called with the body of each request, on its own thread, before it is passed on.
+        self.before: Callable[[bytes], None] = lambda data: None
         self._random = random.Random(seed)
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._writes = threading.Lock()
         self.server = _Server(("127.0.0.1", 0), _handler(self, target_port))
         self.port: int = self.server.server_address[1]
@@ -54,6 +60,11 @@ class Storage:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
+
+    def has_peak(self, peak: int) -> bool:
+        """Wait until so many requests were in flight at once."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.peak >= peak)
 
     def fate(self) -> str | None:
         """How the next request fails, or None."""
@@ -80,7 +91,9 @@ def _handler(storage: Storage, target_port: int) -> type[BaseHTTPRequestHandler]
             with storage._lock:
                 storage.in_flight += 1
                 storage.peak = max(storage.peak, storage.in_flight)
+                storage._changed.notify_all()
             try:
+                storage.before(data)
                 self._pass_on(data)
             finally:
                 with storage._lock:
@@ -129,7 +142,7 @@ def _handler(storage: Storage, target_port: int) -> type[BaseHTTPRequestHandler]
             return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
         def _forward(self, data: bytes, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
-            connection = http.client.HTTPConnection("127.0.0.1", target_port, timeout=30)
+            connection = http.client.HTTPConnection("127.0.0.1", target_port)
             try:
                 headers["Content-Length"] = str(len(data))
                 connection.request(self.command, self.path, body=data, headers=headers)
@@ -179,12 +192,12 @@ _ERROR = {
 @contextmanager
 def running(seed: int = 1) -> Iterator[Storage]:
     """A server with an empty bucket `BUCKET`."""
-    port = _free_port()
-    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=Path("/"))
+    with tempfile.NamedTemporaryFile("w+") as said:
+        command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, cwd=Path("/"))
+        port = until(lambda: _port(Path(said.name), process))
     try:
-        _wait_for(port, process)
-        made = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        made = http.client.HTTPConnection("127.0.0.1", port)
         made.request("PUT", f"/{BUCKET}", headers={"Authorization": _SCOPE})
         assert made.getresponse().status == 200
         made.close()
@@ -209,21 +222,8 @@ def fronting(port: int, seed: int = 1) -> Iterator[Storage]:
         thread.join()
 
 
-def _free_port() -> int:
-    """A port nobody listens on, below those that outgoing connections are given: none of them takes it meanwhile."""
-    while True:
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", random.randrange(20_000, 32_000)))
-            port: int = probe.getsockname()[1]
-            return port
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise AssertionError("moto's server did not start")
+def _port(said: Path, process: subprocess.Popen[bytes]) -> int | None:
+    """The port that moto's server found for itself, once it listens there."""
+    assert process.poll() is None, "moto's server did not start"
+    found = re.search(r"Running on http://127\.0\.0\.1:(\d+)", said.read_text())
+    return int(found[1]) if found else None
