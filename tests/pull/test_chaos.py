@@ -1,20 +1,25 @@
 """A pull in a hostile world: killed, stopped, faulted, its disk full or gone. No line is lost, none comes twice."""
 
 import errno
+import itertools
 import os
+import queue
 import random
 import signal
-import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from forker import CONCURRENCY, Forker
 from pulling import LAST_MONTH, MONTH, files, lake_lines, line_calls, pull_and_land, pulled, running, true_lines
+from signalled import LINE, signalled
+from storage import Storage, fronting
+from waiting import until
 
 from ecgrid_flows import tasks
 from ecgrid_flows.errors import StorageFailed
@@ -35,28 +40,56 @@ def forker() -> Iterator[Forker]:
     started.close()
 
 
+@contextmanager
+def fronted(sandbox: SpawnedSandbox) -> Iterator[tuple[Any, Storage]]:
+    """The sandbox behind a proxy, through which a test acts at a certain call."""
+    with fronting(sandbox.port) as proxy:
+        urls = {name: through(proxy, sandbox, getattr(sandbox, name)) for name in ("v2_url", "v3_url", "v4_url")}
+        words = {name: getattr(sandbox, name) for name in ("login_name", "password", "api_key")}
+        yield SimpleNamespace(**urls, **words), proxy
+
+
+def through(proxy: Storage, sandbox: SpawnedSandbox, address: str) -> str:
+    return address.replace(f"127.0.0.1:{sandbox.port}", f"127.0.0.1:{proxy.port}")
+
+
+def at_call(number: int, operation: bytes, act: Callable[[], object]) -> Callable[[bytes], None]:
+    """For `Storage.before`: `act` with the `number`-th call of an operation, before it is passed on."""
+    numbers = itertools.count(1)
+
+    def before(data: bytes) -> None:
+        if operation in data and next(numbers) == number:
+            act()
+
+    return before
+
+
 def test_kills_at_random_moments_cost_only_the_calls_in_flight(tmp_path: Path, world: World, forker: Forker) -> None:
     rng = random.Random(4)
-    with spawn(world, latency_ms=8) as sandbox:
+    with spawn(world) as sandbox, fronted(sandbox) as (front, proxy):
         kills, calls_at_kills = 0, []
         while kills < KILLS:
-            pid, begin = forker.start(sandbox, tmp_path), time.monotonic()
-            if kills < 3:  # somewhere on the way to the first line: start, lists, reports, resuming
-                time.sleep(rng.uniform(0.0, 0.8))
+            pids: queue.Queue[int] = queue.Queue()
+
+            def kill(pids: queue.Queue[int] = pids) -> None:
+                os.kill(pids.get(), signal.SIGKILL)
+
+            if kills < 3:  # somewhere on the way to the first line: start, lists, resuming
+                proxy.before = at_call(rng.randint(1, 12), b"", kill)
             else:  # somewhere between the lines
-                goal = line_calls(sandbox) + rng.randint(1, 20)
-                while line_calls(sandbox) < goal and time.monotonic() - begin < 20:
-                    time.sleep(rng.uniform(0.001, 0.01))
-            os.kill(pid, signal.SIGKILL)
+                proxy.before = at_call(rng.randint(1, 20), LINE, kill)
+            pid = forker.start(front, tmp_path)
+            pids.put(pid)
             if forker.wait(pid) == 0:
                 break
             kills += 1
             calls_at_kills.append(line_calls(sandbox))
-        assert forker.wait(forker.start(sandbox, tmp_path)) == 0
+        proxy.before = lambda data: None
+        assert forker.wait(forker.start(front, tmp_path)) == 0
         calls, api_key = line_calls(sandbox), Secret(sandbox.api_key)
     assert len({count for count in calls_at_kills if 0 < count < calls}) >= 4, "it was killed half way, and often"
     assert lake_lines(tmp_path) == true_lines(world)
-    with running(sandbox, tmp_path, api_key=api_key) as run:
+    with running(front, tmp_path, api_key=api_key) as run:
         planned = run.plan(LAST_MONTH).size()
         assert pull_and_land(run).calls == 0, "all is there, without a service"
     assert planned <= calls <= planned + kills * CONCURRENCY, f"{kills} kills"
@@ -77,14 +110,9 @@ def test_a_troubled_service_gives_every_line_exactly_once(tmp_path: Path, world:
 def test_a_signal_ends_the_run_in_good_order(
     tmp_path: Path, world: World, few: list[tuple[int, int]], few_file: Path
 ) -> None:
-    with spawn(world, latency_ms=100) as sandbox:
-        process = command(sandbox, tmp_path, few_file)
-        wait_for(lambda: segments(LocalStore(tmp_path), "line_items", LAST_MONTH))
-        began = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=90)
-        assert process.returncode == 4, said
-        assert time.monotonic() - began < 10
+    with spawn(world) as sandbox, fronting(sandbox.port) as proxy:
+        status, said = signalled(*command(sandbox, proxy, tmp_path, few_file), proxy, signal.SIGTERM, call=5)
+        assert status == 4, said
         assert "stopped by SIGTERM; every answer so far is kept: run again" in said
         assert "have no answer yet" in said
         assert "Traceback" not in said
@@ -93,43 +121,32 @@ def test_a_signal_ends_the_run_in_good_order(
     assert lake_lines(tmp_path) == true_lines(world, accounts=few)
 
 
-def test_a_signal_does_not_wait_for_calls_that_hang(tmp_path: Path, world: World, few_file: Path) -> None:
-    with spawn(world, latency_ms=60_000) as sandbox:
-        process = command(sandbox, tmp_path, few_file)
-        wait_for(lambda: (tmp_path / ".lock").is_file() and (tmp_path / ".lock").read_text())
-        time.sleep(1)
-        began = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=90)
-        assert process.returncode == 4, said
-        assert time.monotonic() - began < 10
-        assert "stopped by SIGINT" in said
-        assert "Traceback" not in said
+@pytest.mark.parametrize("operation", [b"", LINE], ids=["login", "lines"])
+def test_a_signal_does_not_wait_for_calls_that_hang(
+    tmp_path: Path, world: World, few_file: Path, operation: bytes
+) -> None:
+    with spawn(world) as sandbox, fronting(sandbox.port) as proxy:
+        status, said = signalled(
+            *command(sandbox, proxy, tmp_path, few_file), proxy, signal.SIGINT, call=1, more=0, operation=operation
+        )
+    assert status == 4, said
+    assert "stopped by SIGINT" in said
+    assert "Traceback" not in said
 
 
-def command(sandbox: SpawnedSandbox, data_dir: Path, accounts_file: Path) -> "subprocess.Popen[str]":
-    """`ecgrid-billing pull` in a process of its own."""
+def command(
+    sandbox: SpawnedSandbox, proxy: Storage, data_dir: Path, accounts_file: Path
+) -> tuple[list[str], dict[str, str]]:
+    """`ecgrid-billing pull` through the proxy: the command and its environment."""
     environment = {
         **os.environ,
-        **sandbox.settings(),
+        **{name: through(proxy, sandbox, value) for name, value in sandbox.settings().items()},
         "ECGRID_ACCOUNTS": str(accounts_file),
         "ECGRID_CONCURRENCY": "2",
+        "ECGRID_CALL_TIMEOUT_S": "3600",
     }
     program = [str(Path(sys.executable).parent / "ecgrid-billing"), "pull", "--month", "2026-10"]
-    return subprocess.Popen(
-        [*program, "--data-dir", str(data_dir)],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def wait_for(condition: Any, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
+    return [*program, "--data-dir", str(data_dir)], environment
 
 
 def test_a_full_disk_stops_cleanly_and_the_next_run_goes_on(
@@ -151,30 +168,30 @@ def test_a_full_disk_stops_cleanly_and_the_next_run_goes_on(
     assert not [name for name in files(data_dir) if "/.half-" in name]
 
 
+def answers_in(raw: Path) -> int:
+    return sum(path.read_bytes().count(b"\n") for path in raw.rglob("*.jsonl"))
+
+
 def test_a_disk_that_fails_behind_the_last_answers_stops_the_run(
     sandbox: SpawnedSandbox, few: list[tuple[int, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No call is left that could meet the failure: the answers would be waited for in vain, until a timer ends it."""
+    """No call is left that could meet the failure: the answers would be waited for in vain."""
     one_account = tmp_path / "accounts.csv"
     one_account.write_text("network_id,mailbox_id\n{},{}\n".format(*few[0]), encoding="utf-8")
     real = os.fsync
-    with running(sandbox, tmp_path / "data", accounts_file=one_account, concurrency=16) as run:
-        asked_before, size = line_calls(sandbox), tasks.plan(MONTH)
+    with running(sandbox, tmp_path / "data", accounts_file=one_account, concurrency=16):
+        size = tasks.plan(MONTH)
         assert size < 16
-        rescue = threading.Timer(20, run.stop, ["nobody heard of the failure"])
 
         def broken(handle: int) -> None:
             if threading.current_thread().name == "journal":
-                wait_for(lambda: line_calls(sandbox) == asked_before + size)
-                time.sleep(0.3)  # so that all are recorded
-                rescue.start()
+                until(lambda: answers_in(tmp_path / "data/raw/line_items") == size)
                 raise OSError(errno.EIO, "Input/output error")
             real(handle)
 
         monkeypatch.setattr(os, "fsync", broken)
         with pytest.raises(StorageFailed, match="the disk failed"):
             tasks.pull(MONTH, size)
-        rescue.cancel()
         monkeypatch.undo()
 
 
@@ -182,15 +199,15 @@ def test_a_data_directory_that_vanishes_stops_the_run_and_does_not_come_back_emp
     tmp_path: Path, world: World, few: list[tuple[int, int]], few_file: Path
 ) -> None:
     data_dir, moved = tmp_path / "data", tmp_path / "moved"
-    with spawn(world, latency_ms=40) as sandbox:
-        with running(sandbox, data_dir, accounts_file=few_file) as run:
+    with spawn(world) as sandbox, fronted(sandbox) as (front, proxy):
+        with running(front, data_dir, accounts_file=few_file) as run:
             run.plan(LAST_MONTH)
-            threading.Timer(0.2, data_dir.rename, [moved]).start()
+            proxy.before = at_call(5, LINE, lambda: data_dir.rename(moved))
             with pytest.raises(StorageFailed, match="it is gone"):
                 pull_and_land(run)
         assert not data_dir.exists()
         moved.rename(data_dir)
-        pulled(sandbox, data_dir, accounts_file=few_file)
+        pulled(front, data_dir, accounts_file=few_file)
     assert lake_lines(data_dir) == true_lines(world, accounts=few)
 
 

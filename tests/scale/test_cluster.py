@@ -7,11 +7,8 @@ import logging
 import os
 import pickle
 import signal
-import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +18,7 @@ from urllib.parse import urlsplit
 import cloudpickle
 import pytest
 from billing import MONTHS, TELLING, Billed, lines, pull, relations, running
+from signalled import LINE, signalled
 from storage import Storage, fronting
 
 from ecgrid_flows import runs, tasks
@@ -35,31 +33,46 @@ if TYPE_CHECKING:
 CONCURRENCY = 6
 
 
+#: Answers of a worker when it is killed.
+ANSWERED = 10
+
+#: A worker that runs this is killed, the hard way, by itself: if it is the first, once it has `left` no more to do.
+#: Whatever it did so far is whole, and it has told nobody of the last.
+DEADLY = """
+import contextlib, os, signal, threading
+from pathlib import Path
+
+lock = threading.Lock()
+
+def deadly(real):
+    def one(*arguments):
+        global left
+        with lock:
+            result = real(*arguments)
+            left -= 1
+            if left <= 0 and (not parts or list(Path(parts).glob("*/core_lines/*.parquet"))):
+                with contextlib.suppress(FileExistsError):
+                    os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return result
+    return one
+"""
+IN_A_PULL = "from ecgrid_flows.journal import Journal\nJournal.record = deadly(Journal.record)\n"
+IN_A_BUILD = "from ecgrid_flows import steps\nsteps.build_partition = deadly(steps.build_partition)\n"
+
+
 @pytest.fixture(scope="module")
 def counted(local: Billed) -> Iterator[Storage]:
-    """A proxy before the sandbox that counts what is in flight, and gives each call the time to be caught in flight."""
+    """A proxy before the sandbox that counts what is in flight."""
     with fronting(int(urlsplit(local.sandbox.v3_url).port or 0)) as proxy:
-        proxy.latency_s = 0.04
         yield proxy
 
 
-def kill_one(run: Run, when: Callable[[], bool], killed: list[int]) -> threading.Thread:
-    """Kill a worker process of the run, the hard way, as soon as `when`."""
+def make_deadly(run: Run, code: str, mark: Path, left: int, parts: str = "") -> None:
+    """One worker of the run, whichever comes first, will be killed at work, and leave `mark`."""
     assert run.cluster is not None
-    pids = sorted(run.cluster.client.run(os.getpid).values())
-    assert len(pids) >= 2
-    assert os.getpid() not in pids
-
-    def watch() -> None:
-        deadline = time.monotonic() + 120
-        while not when() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        os.kill(pids[0], signal.SIGKILL)
-        killed.append(pids[0])
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    return thread
+    assert len(run.cluster.client.run(os.getpid)) >= 2
+    run.cluster.client.run(exec, DEADLY + code, {"mark": str(mark), "left": left, "parts": parts})
 
 
 @pytest.mark.slow
@@ -73,24 +86,26 @@ def test_a_stopped_run_and_killed_workers_change_nothing(local: Billed, counted:
         concurrency=CONCURRENCY,
     )
     raw, parts = tmp_path / "data/raw/line_items", tmp_path / "data/warehouse/parts"
-    kept = stopped_run(settings, raw)
-    killed: list[int] = []
+    in_pull, in_build = tmp_path / "killed in the pull", tmp_path / "killed in the build"
+    stopped_run(settings, counted)
+    assert ANSWERED - 2 <= answers_in(raw) <= ANSWERED + 1
     with running(settings) as run:
-        watch = kill_one(run, lambda: answers_in(raw) >= kept + 20, killed)
+        make_deadly(run, IN_A_PULL, in_pull, ANSWERED)
         counted.peak = 0
+        # more than one worker's share are in flight at once before any is answered
+        counted.before = lambda data: LINE in data and counted.has_peak(CONCURRENCY // 2 + 1)
         for month in MONTHS:
             pull(run, month)
-        watch.join()
+        assert in_pull.exists()
         assert CONCURRENCY // 2 < counted.peak <= CONCURRENCY, "the bound is the cluster's"
         assert len(list(raw.rglob("*.jsonl"))) >= 4, "each process has segments of its own"
         asked_twice = answers_in(raw) - sum(
             bits.bit_count() for month in MONTHS for bits in run.puller.kept(month).answered.values()
         )
-        assert asked_twice <= 10, "at most what one batch of the killed worker had answered"
-        watch = kill_one(run, lambda: len(list(parts.glob("*/core_lines/*.parquet"))) > 0, killed)
+        assert 0 < asked_twice <= ANSWERED, "of what the killed worker answered, at most what it had told nobody"
+        make_deadly(run, IN_A_BUILD, in_build, 1, str(parts))
         tasks.build()
-        watch.join()
-    assert len(killed) == 2
+        assert in_build.exists()
     for month in MONTHS:
         assert lines(LocalStore(tmp_path / "data"), month) == lines(LocalStore(local.data_dir), month)
     parted = relations(settings.warehouse_path, TELLING)
@@ -130,19 +145,15 @@ def test_a_running_cluster_serves_one_run_at_a_time(
     assert lines(LocalStore(tmp_path / "data"), month) == lines(LocalStore(local.data_dir), month)
 
 
-def stopped_run(settings: Settings, raw: Path) -> int:
-    """SIGTERM: no new calls on any worker, those in flight kept, status 4. Gives how many answers there are."""
+def stopped_run(settings: Settings, counted: Storage) -> None:
+    """SIGTERM: no new calls on any worker, those in flight kept if they are answered soon, status 4."""
     env = os.environ | local_environment(settings) | {"ECGRID_CONCURRENCY": "2"}
     command = [str(Path(sys.executable).with_name("ecgrid-billing")), "pull", "--month", "2026-09"]
-    run = subprocess.Popen([*command, "--data-dir", settings.data_dir], env=env, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while answers_in(raw) < 10 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    run.send_signal(signal.SIGTERM)
-    _, said = run.communicate(timeout=90)
-    assert run.returncode == 4, said
+    status, said = signalled(
+        [*command, "--data-dir", settings.data_dir], env, counted, signal.SIGTERM, call=ANSWERED, more=2
+    )
+    assert status == 4, said
     assert "stopped by SIGTERM" in said
-    return answers_in(raw)
 
 
 def local_environment(settings: Settings) -> dict[str, str]:
