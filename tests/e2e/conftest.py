@@ -27,7 +27,7 @@ def billing(clean_environ: dict[str, str]) -> Command:
     """`billing("run", "--json", env={…}, cwd=…)`: runs `ecgrid-billing` with a clean environment."""
 
     def run(
-        *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, timeout: int = 180
+        *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [str(BIN / "ecgrid-billing"), *arguments],
@@ -35,7 +35,6 @@ def billing(clean_environ: dict[str, str]) -> Command:
             cwd=cwd,
             capture_output=True,
             text=True,
-            timeout=timeout,
             check=False,
         )
 

@@ -44,7 +44,6 @@ def first_run(clean_environ: dict[str, str], data_dir: Path) -> "subprocess.Comp
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=180,
         check=False,
     )
 

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -41,7 +40,7 @@ class Told:
     body: bytes = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "text/xml; charset=utf-8"})
-    delay_s: float = 0.0
+    is_silent: bool = False
     drip_s: float = 0.0
     declared_length: int | None = None
     drop: bool = False
@@ -91,6 +90,8 @@ class Server:
         self.rules: Callable[[Asked], Told | None] = lambda asked: None
         self.sessions_opened = 0
         self.sessions_closed: list[str] = []
+        #: What a silent answer waits for.
+        self.is_closing = threading.Event()
         #: Closes each connection without a word when a request past so many comes over it.
         self.most_on_connection: int | None = None
         self._lock = threading.Lock()
@@ -126,7 +127,9 @@ class Server:
                     self.close_connection = True
 
             def _answer(self, answer: Told) -> None:
-                time.sleep(answer.delay_s)
+                if answer.is_silent:
+                    owner.is_closing.wait()
+                    answer = Told(drop=True)
                 if answer.drop:
                     self.close_connection = True
                     self.connection.close()
@@ -150,7 +153,7 @@ class Server:
                     for index in range(len(answer.body)):
                         self.wfile.write(answer.body[index : index + 1])
                         self.wfile.flush()
-                        time.sleep(answer.drip_s)
+                        owner.is_closing.wait(answer.drip_s)
                 else:
                     self.wfile.write(answer.body)
 
@@ -179,6 +182,7 @@ class Server:
         return [asked.operation for asked in self.asked if asked.operation not in ("Login", "Logout")]
 
     def close(self) -> None:
+        self.is_closing.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -194,8 +198,8 @@ class Server:
     def client(self, **options: object) -> ECGridClient:
         options = {
             "retry": RetryPolicy(max_attempts=3, first_wait_s=0.01, longest_wait_s=0.02),
-            "connect_timeout_s": 2,
-            "call_timeout_s": 10,
+            "connect_timeout_s": 600,
+            "call_timeout_s": 600,
             **options,
         }
         credentials = options.pop("credentials", None) or Credentials("demo@localhost", "Corr3ct&Horse<9>")

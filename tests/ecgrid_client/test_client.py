@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import signal
 import subprocess
 import sys
 import textwrap
@@ -15,6 +16,7 @@ from urllib.parse import parse_qs
 import pytest
 from client_replay import Asked, Server, Told, fault, soap, told, wire
 from lxml import etree
+from waiting import until
 
 from ecgrid_client import Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors
 
@@ -352,10 +354,10 @@ def test_a_session_by_hand(server: Server) -> None:
 
 
 @contextmanager
-def taking(at_least: float, at_most: float) -> Iterator[None]:
+def taking(at_least: float) -> Iterator[None]:
     started = time.monotonic()
     yield
-    assert at_least <= time.monotonic() - started <= at_most
+    assert at_least <= time.monotonic() - started
 
 
 def cut_off() -> Told:
@@ -495,13 +497,13 @@ def test_what_passes_is_asked_again_until_it_has_passed(server: Server, name: st
 
 def test_retry_after_is_honoured(server: Server) -> None:
     server.script = [Told(b"", 503, {"Retry-After": "1"}), told(LINE)]
-    with server.client() as client, taking(1.0, 3.0):
+    with server.client() as client, taking(1.0):
         client.ask("v3.2", OPERATION, KEY)
 
 
 def test_a_retry_after_too_long_ends_the_call(server: Server) -> None:
     server.script = [Told(b"", 429, {"Retry-After": "3600"})]
-    with server.client() as client, taking(0, 2), pytest.raises(errors.ServiceBusy, match="3600 s") as caught:
+    with server.client() as client, pytest.raises(errors.ServiceBusy, match="3600 s") as caught:
         client.ask("v3.2", OPERATION, KEY)
     assert caught.value.retry_after_s == 3600
 
@@ -572,27 +574,32 @@ def test_a_calculation_that_is_not_saved_may_be_repeated(server: Server) -> None
 
 
 def test_stop_ends_a_waiting_call_at_once(server: Server) -> None:
-    server.rules = lambda asked: Told(b"", 503, {"Retry-After": "60"}) if asked.operation == OPERATION else None
-    with server.client() as client:
-        threading.Timer(0.3, client.stop).start()
-        with taking(0.2, 3), pytest.raises(errors.Stopped):
+    """It waits for an hour, as it was told to."""
+    server.rules = lambda asked: Told(b"", 503, {"Retry-After": "3600"}) if asked.operation == OPERATION else None
+    with server.client(retry=RetryPolicy(longest_retry_after_s=7200)) as client:
+        stopper = threading.Thread(target=lambda: (until(server.operations), client.stop()))
+        stopper.start()
+        with pytest.raises(errors.Stopped):
             client.ask("v3.2", OPERATION, KEY)
+        stopper.join()
     assert len(server.operations()) == 1
     assert len(server.sessions_closed) == 1
 
 
 def test_stop_gives_calls_under_way_a_grace(server: Server) -> None:
-    server.script = [Told(wire(LINE), delay_s=5)]
+    server.script = [Told(is_silent=True)]
     with server.client() as client:
-        threading.Timer(0.3, client.stop, [0.2]).start()
-        with taking(0.3, 3), pytest.raises((errors.ServiceUnreachable, errors.Stopped)):
+        stopper = threading.Thread(target=lambda: (until(server.operations), client.stop(0.2)))
+        stopper.start()
+        with taking(0.2), pytest.raises((errors.ServiceUnreachable, errors.Stopped)):
             client.ask("v3.2", OPERATION, KEY)
+        stopper.join()
 
 
 def test_a_signal_handler_may_close_the_client(server: Server) -> None:
     """SIGTERM in the middle of a call: the session is closed by the handler itself, and the call ends."""
     code = """
-        import os, signal, sys, threading
+        import signal, sys
         from ecgrid_client import Credentials, ECGridClient, Endpoints, errors
         url = sys.argv[1]
         client = ECGridClient(Endpoints(url, url, url), Credentials("demo@localhost", "Corr3ct&Horse"))
@@ -602,22 +609,18 @@ def test_a_signal_handler_may_close_the_client(server: Server) -> None:
         signal.signal(signal.SIGTERM, handler)
         client.ask("v3.2", "NetworkList")
         print("open", client.open_sessions, flush=True)
-        threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGTERM]).start()
         client.ask("v3.2", "MailboxList")
     """
     server.rules = lambda asked: {
         "NetworkList": soap("NetworkList"),
-        "MailboxList": Told(b"", delay_s=3),
+        "MailboxList": Told(is_silent=True),
     }.get(asked.operation)
-    ran = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), server.endpoints.v3_url],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert ran.stdout == "open ('v3.2',)\n"
-    assert ran.stderr == ""
+    command = [sys.executable, "-c", textwrap.dedent(code), server.endpoints.v3_url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        until(lambda: "MailboxList" in server.operations() or running.poll() is not None)
+        running.send_signal(signal.SIGTERM)
+        said = running.communicate()
+    assert (running.returncode, *said) == (0, "open ('v3.2',)\n", "")
     assert server.sessions_closed == ["5E551011-0000-4000-8000-000000000001"]
 
 
@@ -635,7 +638,6 @@ def test_a_forgotten_client_is_closed_when_the_process_ends(server: Server) -> N
         [sys.executable, "-c", textwrap.dedent(code), server.endpoints.v3_url],
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
     assert ran.stderr.endswith("RuntimeError: forgot to close\n")
@@ -690,21 +692,25 @@ def test_a_governor_may_refuse(server: Server) -> None:
 
 
 def test_a_silent_server_is_left_after_the_time_out(server: Server) -> None:
-    server.rules = lambda asked: Told(wire(LINE), delay_s=5) if asked.operation == OPERATION else None
+    server.rules = lambda asked: Told(is_silent=True)
     with (
-        server.client(call_timeout_s=0.4, retry=RetryPolicy(max_attempts=1)) as client,
-        taking(0.3, 2),
+        server.client(
+            call_timeout_s=0.4, retry=RetryPolicy(max_attempts=1), credentials=Credentials(api_key=API_KEY)
+        ) as client,
+        taking(0.3),
         pytest.raises(errors.ServiceUnreachable, match=r"within 0\.4 s"),
     ):
         client.ask("v3.2", OPERATION, KEY)
 
 
 def test_a_dripping_server_is_left_after_the_time_out(server: Server) -> None:
-    """A byte every 50 ms keeps any read time-out content, for a minute; the deadline does not care."""
-    server.rules = lambda asked: Told(wire(LINE), drip_s=0.05) if asked.operation == OPERATION else None
+    """A byte every 50 ms keeps any read time-out content, until all has come; the deadline does not care."""
+    server.rules = lambda asked: Told(wire(LINE), drip_s=0.05)
     with (
-        server.client(call_timeout_s=1.0, retry=RetryPolicy(max_attempts=1)) as client,
-        taking(0.9, 3),
+        server.client(
+            call_timeout_s=1.0, retry=RetryPolicy(max_attempts=1), credentials=Credentials(api_key=API_KEY)
+        ) as client,
+        taking(0.9),
         pytest.raises(errors.ServiceUnreachable, match="within 1 s"),
     ):
         client.ask("v3.2", OPERATION, KEY)

@@ -43,7 +43,7 @@ def client_of(sandbox: Sandbox, **options: object) -> ECGridClient:
     return ECGridClient(
         Endpoints(sandbox.v2_url, sandbox.v3_url, sandbox.v4_url),
         credentials,  # type: ignore[arg-type]
-        call_timeout_s=20,
+        call_timeout_s=600,
         **options,  # type: ignore[arg-type]
     )
 

@@ -104,7 +104,7 @@ class Proxy:
 def client_at(host: str, server: Server) -> ECGridClient:
     port = server.origin.rpartition(":")[2]
     url = f"https://{host}:{port}/v3.2/prod/ECGridOS.asmx"
-    return ECGridClient(Endpoints(url, url, url), Credentials(api_key=KEY), retry=RetryPolicy(1), call_timeout_s=10)
+    return ECGridClient(Endpoints(url, url, url), Credentials(api_key=KEY), retry=RetryPolicy(1))
 
 
 def test_an_unknown_authority_is_refused(secure: tuple[Server, Path]) -> None:

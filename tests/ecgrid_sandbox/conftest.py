@@ -76,7 +76,7 @@ class Wire:
     def send(
         self, method: str, target: str, body: str | bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Got:
-        connection = http.client.HTTPConnection("127.0.0.1", self.sandbox.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.sandbox.port)
         try:
             data = body.encode() if isinstance(body, str) else body
             connection.request(method, target, data, dict(headers or {}))

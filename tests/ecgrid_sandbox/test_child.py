@@ -5,26 +5,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
 import psutil
 import pytest
 from typer.testing import CliRunner
+from waiting import until
 
 from ecgrid_flows.cli.sandbox import sandbox as commands
 from ecgrid_sandbox import Trouble, World, spawn
 from ecgrid_sandbox.shapes import PATHS
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if holds():
-            return True
-        time.sleep(0.05)
-    return holds()
 
 
 def _gone(pid: int) -> bool:
@@ -47,28 +37,27 @@ def test_a_child_serves_counts_and_restates(wire: Any, world: World) -> None:
         assert child.calls == {("v3.2", "InvoiceCalculateLineItem"): 2, ("v3.2", "Login"): 1}
         assert child.settings()["ECGRID_V4_URL"] == f"http://127.0.0.1:{child.port}{PATHS['v4.1']}"
         pid = child.pid
-    assert eventually(lambda: _gone(pid))
+    until(lambda: _gone(pid))
     child.stop()  # twice does no harm
 
 
 def test_a_child_ends_when_its_parent_is_killed() -> None:
     code = (
-        "import time\nfrom ecgrid_sandbox import spawn\nchild = spawn()\nprint(child.pid, child.port, flush=True)\n"
-        "time.sleep(600)"
+        "import sys\nfrom ecgrid_sandbox import spawn\nchild = spawn()\nprint(child.pid, child.port, flush=True)\n"
+        "sys.stdin.read()"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert parent.stdout is not None
     pid, port = (int(text) for text in parent.stdout.readline().split())
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", port)
         connection.request("GET", f"{PATHS['v2.3']}/Version")
         assert connection.getresponse().status == 200
         connection.close()
     finally:
         parent.kill()
-        parent.wait()
-        parent.stdout.close()
-    assert eventually(lambda: _gone(pid))
+        parent.communicate()
+    until(lambda: _gone(pid))
 
 
 def test_serve_prints_settings_and_ends_on_a_signal() -> None:
@@ -85,7 +74,7 @@ def test_serve_prints_settings_and_ends_on_a_signal() -> None:
     host, path = settings["ECGRID_V3_URL"].removeprefix("http://").split("/", 1)
 
     def answers() -> bool:
-        connection = http.client.HTTPConnection(host, timeout=30)
+        connection = http.client.HTTPConnection(host)
         try:
             connection.request("GET", f"/{path}?WSDL")
             return b"CurrencyCode" in connection.getresponse().read()
@@ -94,9 +83,9 @@ def test_serve_prints_settings_and_ends_on_a_signal() -> None:
         finally:
             connection.close()
 
-    assert eventually(answers)
+    until(answers)
     os.kill(server.pid, signal.SIGTERM)
-    assert server.wait(20) == 0
+    assert server.wait() == 0
     server.stdout.close()
     server.stderr.close()
 

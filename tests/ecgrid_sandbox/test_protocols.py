@@ -179,7 +179,7 @@ def test_the_wsdl_names_the_address_that_was_asked(wire: Any) -> None:
 def test_many_calls_on_one_connection(wire: Any) -> None:
     import http.client
 
-    connection = http.client.HTTPConnection("127.0.0.1", wire.sandbox.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", wire.sandbox.port)
     for _ in range(50):
         connection.request("GET", f"{PATHS['v2.3']}/Version")
         answer = connection.getresponse()

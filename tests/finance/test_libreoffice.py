@@ -46,7 +46,6 @@ def converted(files: list[Path], folder: Path, options: str | None) -> list[list
         ],
         check=True,
         capture_output=True,
-        timeout=120,
     )
     return [list(rows_of(folder / f"{path.stem}.fods")) for path in files]
 

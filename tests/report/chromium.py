@@ -4,10 +4,10 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 from typing import Any, Self
 
+from waiting import until
 from websockets.sync.client import connect
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -49,11 +49,8 @@ class Chromium:
             start_new_session=True,
         )
         port = profile / "DevToolsActivePort"
-        until = time.monotonic() + 60
-        while not port.exists() or len(port.read_text().splitlines()) < 2:
-            assert self._process.poll() is None, "chromium ended at once"
-            assert time.monotonic() < until, "chromium did not come up"
-            time.sleep(0.05)
+        until(lambda: self._process.poll() is not None or (port.exists() and len(port.read_text().splitlines()) >= 2))
+        assert self._process.poll() is None, "chromium ended at once"
         number, browser = port.read_text().splitlines()[:2]
         self._socket = connect(f"ws://127.0.0.1:{number}{browser}", max_size=None, proxy=None)
         self._session: str | None = None
@@ -71,7 +68,7 @@ class Chromium:
             self.call("Browser.close")
         finally:
             self._socket.close()
-            self._process.wait(30)
+            self._process.wait()
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """One command and its result; events that come meanwhile are kept."""
@@ -81,7 +78,7 @@ class Chromium:
             message["sessionId"] = self._session
         self._socket.send(json.dumps(message))
         while True:
-            answer = json.loads(self._socket.recv(timeout=60))
+            answer = json.loads(self._socket.recv())
             if answer.get("id") == self._number:
                 assert "error" not in answer, f"{method}: {answer['error']}"
                 result: dict[str, Any] = answer["result"]
@@ -105,19 +102,14 @@ class Chromium:
         """Open a file and wait until it is loaded; its script need not run."""
         self._is_loaded = False
         self.call("Page.navigate", url=page.as_uri())
-        until = time.monotonic() + 60
         while not self._is_loaded:
-            assert time.monotonic() < until, "the page was never loaded"
-            self.call("Page.getFrameTree")  # brings the events that wait
-            time.sleep(0.02)
+            self._take(json.loads(self._socket.recv()))
 
     def open(self, page: Path) -> None:
         """Open a file and wait until its charts are drawn."""
         self.load(page)
-        until = time.monotonic() + 60
-        while self.ask("document.documentElement?.dataset.charts") != "drawn":
-            assert time.monotonic() < until, f"the charts were never drawn: {self.console} {self.exceptions}"
-            time.sleep(0.05)
+        until(lambda: self.exceptions or self.ask("document.documentElement?.dataset.charts") == "drawn")
+        assert not self.exceptions, f"the charts were never drawn: {self.console}"
 
     def ask(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page."""
