@@ -84,7 +84,9 @@ def prepare(connection: warehouse.Connection, tree: warehouse.SqlTree, folder: P
                 ).fetchall()
                 given.add(read)
             else:
-                assert read in case.runs, f"{folder}: give {read}.csv, or name {read} under `runs` in case.toml"
+                assert read in case.runs or "*" in case.runs, (
+                    f"{folder}: give {read}.csv, or name {read} under `runs` in case.toml"
+                )
                 waiting.append(read)
     return given
 

@@ -96,6 +96,8 @@ class Explanation:
             }[reading["verdict"]]
             pinned = ", pinned" if reading["is_pinned"] else ""
             parts.append(f"{'Nearest reading' if is_of_none else 'Reading'}: {reading['rule']} ({sure}{pinned})")
+            if reading["reason"] is not None:
+                parts += [f"Why: {reading['reason']}", f"What would change it: {reading['change_words']}"]
         return parts
 
     def _arithmetic(self, line: Row) -> list[str]:

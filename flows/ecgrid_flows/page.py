@@ -109,7 +109,7 @@ READ = ["price_list_id", "account_report", "measure_field", "schedule_set_id"]
 _TOLD_OF = [
     *("rule", "verdict", "is_chosen", "is_rival", "is_pinned", "lines_explained", "lines_total", "share_pct"),
     *("counter_example", "deciding_quantity", "deciding_account", "amount_at_stake", "price_list_description"),
-    "model_word",
+    *("model_word", "reason", "change_words"),
 ]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
@@ -474,7 +474,8 @@ def readings_summary(readings: pd.DataFrame, limit: int = 300) -> Html:
     """How sure the reading of each price list is: a sentence, what is open, and the others folded."""
     if readings.empty:
         return Html('<p class="empty">No price list was read.</p>')
-    records = readings[[*READ, *_TOLD_OF]].astype(object).to_dict("records")
+    # a warehouse of an earlier release has no reasons
+    records = readings.reindex(columns=[*READ, *_TOLD_OF]).astype(object).to_dict("records")
     sets = readings.groupby(READ, sort=True, dropna=False).indices
     rows = [_reading([records[place] for place in places]) for places in sets.values()]
     frame = pd.DataFrame(rows)
@@ -518,6 +519,8 @@ def _reading(candidates: Sequence[Mapping[Any, Any]]) -> dict[str, str]:
         sure = (
             f"{plural(len(others), 'other reading')} contradicted by a line." if len(others) else "No other is known."
         )
+        if not missing(best["reason"]):
+            sure = f"{sentence(best['reason'])} {sentence(best['change_words'])}"
         nearest = sorted(others, key=lambda one: one["share_pct"], reverse=True)
         examples = dict.fromkeys(str(one["counter_example"]) for one in nearest)
         folded = "".join(f"<li>{safe(text)}</li>" for text in list(examples)[:3])

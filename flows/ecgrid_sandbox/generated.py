@@ -20,8 +20,9 @@ from random import Random
 from ecgrid_sandbox import inference, ladders, names
 from ecgrid_sandbox.ladders import Series
 from ecgrid_sandbox.planting import check_names, plants
-from ecgrid_sandbox.pricing import AllowanceRule, Bound, Model, RatePer, Reading, Rounding, Scope
+from ecgrid_sandbox.pricing import AllowanceRule, Blocks, Bound, Model, RatePer, Reading, Rounding, Scope
 from ecgrid_sandbox.world import (
+    BilledIn,
     Contract,
     Group,
     Mailbox,
@@ -259,18 +260,11 @@ class _Draw:
             rules.append("free_tier")
         per: RatePer = rng.choice(("unit", "block")) if has_blocks else "unit"
         rule: AllowanceRule = rng.choice(rules) if allowance != "0" else "before_blocks"
-        return Meaning(
-            Reading(
-                model,
-                bound,
-                rng.choice(("up", "up", "nearest", "down", "none")),
-                scope,
-                per,
-                rule,
-                rounding=rounding,
-            ),
-            billed_in=rng.choice(("units", "blocks")) if has_blocks else "units",
-        )
+        blocks: Blocks = rng.choice(("up", "up", "nearest", "down", "none"))
+        billed_in: BilledIn = rng.choice(("units", "blocks")) if has_blocks else "units"
+        if has_blocks and blocks == "none" and billed_in == "units":
+            per = "block"  # a block that neither quantity nor price is counted in would be stated for nothing
+        return Meaning(Reading(model, bound, blocks, scope, per, rule, rounding=rounding), billed_in=billed_in)
 
     def _counted(
         self, drawn: _Drawn, pair: Pair, *, steps: int, rounding: Rounding, model: Model, in_blocks: bool = False

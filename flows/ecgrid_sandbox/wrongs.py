@@ -140,11 +140,11 @@ def _before_restating(books: Books, account: Account, month: date, plant: Plant)
 
 
 def described(books: Books, plant: Plant) -> list[Wrong]:
-    """The wrong as a finding should name it; a price list's wrong stands once in every month."""
+    """The wrong as a finding should name it; a price list's wrong is in every month, an open reading in the last."""
     world, target = books.world, plant.target
     months = [None] if target.month is None else [world.months[target.month]]
     if plant.check_name in OF_PRICE_LIST and target.month is None:
-        months = list(world.months)
+        months = list(world.months[-1:] if plant.check_name == "reading_undecided" else world.months)
     return [_described(books, plant, month) for month in months]
 
 

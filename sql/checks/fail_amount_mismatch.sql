@@ -15,9 +15,9 @@ SELECT
         CASE
             -- a subtotal measures money: its Actual is the sum that it states
             WHEN faults.kind = 'subtotal' THEN concat(' as a subtotal of ', money_text(faults.actual), ': ', regexp_replace(rules.rule, '^.*the sum of', 'the sum of'), ' is ', money_text(money.base_amount))
-            ELSE concat(' for ', plain_text(faults.actual), ' ', faults.unit, 's measured: price list ', faults.price_list_id, ' gives ', money_text(faults.expected_amount))
+            ELSE concat(' for ', plain_text(faults.actual), ' ', faults.unit, 's measured: price list ', faults.price_list_id, ' gives ', coalesce(money_text(faults.expected_amount), 'another amount'))
         END,
-        CASE WHEN faults.difference = 0 THEN '' ELSE concat(', so ', too_much_text(faults.difference)) END,
+        CASE WHEN coalesce(faults.difference, 0) = 0 THEN '' ELSE concat(', so ', too_much_text(faults.difference)) END,
         CASE
             WHEN faults.billed_model = 'graduated'
                 THEN '. That is each slice at the rate of its own tier, where the list''s other lines are billed whole by the tier reached'
@@ -27,8 +27,8 @@ SELECT
             ELSE '. No rate or rule of the list gives the billed amount'
         END,
         ': ask for a correction.'
-    ) || doubt_text(faults.is_doubtful) AS explanation,
-    faults.is_doubtful
+    ) || range_text(faults.expected_least, faults.expected_most) || doubt_text(faults.doubt) AS explanation,
+    faults.doubt IS NOT NULL AS is_doubtful
 FROM core_line_faults AS faults
 LEFT JOIN core_money_expected AS money
     ON money.network_id = faults.network_id

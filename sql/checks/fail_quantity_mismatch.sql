@@ -25,15 +25,26 @@ SELECT
         plain_text(faults.quantity_billed), ' billed for ', plain_text(faults.actual), ' ', faults.unit, 's measured',
         CASE WHEN faults.allowance > 0 THEN concat(', ', plain_text(faults.allowance), ' of them free') ELSE '' END,
         CASE WHEN faults.listed_block > 0 THEN concat(', in blocks of ', plain_text(faults.listed_block)) ELSE '' END,
-        ': it should be ', plain_text(faults.expected_quantity_billed), ', which costs ', money_text(faults.expected_amount),
-        ', not ', money_text(faults.billed_amount),
-        CASE WHEN faults.difference = 0 THEN '.' ELSE concat(': ', too_much_text(faults.difference), '.') END
-    ) END || doubt_text(faults.is_doubtful) AS explanation,
-    faults.is_doubtful,
+        CASE
+            WHEN faults.difference IS NULL OR faults.expected_least < faults.expected_most THEN concat(
+                ', for ', money_text(faults.billed_amount), ': that is no quantity that allowance and blocks make of it',
+                CASE WHEN faults.difference <> 0 THEN concat(', ', too_much_text(faults.difference), ' or more.') ELSE '.' END
+            )
+            ELSE concat(
+                ': it should be ', plain_text(faults.expected_quantity_billed), ', which costs ', money_text(faults.expected_amount),
+                ', not ', money_text(faults.billed_amount),
+                CASE WHEN faults.difference = 0 THEN '.' ELSE concat(': ', too_much_text(faults.difference), '.') END
+            )
+        END
+    ) END || range_text(faults.expected_least, faults.expected_most) || doubt_text(faults.doubt) AS explanation,
+    faults.doubt IS NOT NULL AS is_doubtful,
     CASE
         WHEN faults.departs_in = 'block' THEN terms_cause(
             'quantity_mismatch', faults.price_list_id, faults.account_report, faults.measure_field, faults.shown_block,
             faults.listed_block
+        )
+        WHEN faults.left_out = 'block' THEN terms_cause(
+            'quantity_mismatch', faults.price_list_id, faults.account_report, faults.measure_field, NULL, faults.listed_block
         )
     END AS cause
 FROM core_line_faults AS faults

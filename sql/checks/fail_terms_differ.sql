@@ -94,9 +94,9 @@ SELECT
             WHEN faults.difference = 0 THEN '; the amount is right all the same.'
             ELSE concat('. Its terms give ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.')
         END,
-        doubt_text(faults.is_doubtful)
+        doubt_text(faults.doubt)
     ) AS explanation,
-    faults.is_doubtful,
+    faults.doubt IS NOT NULL AS is_doubtful,
     concat_ws(
         '|', 'terms_differ', faults.price_list_id, faults.account_report, faults.measure_field,
         terms_text(faults.shown_allowance, faults.shown_minimum, faults.shown_maximum, faults.shown_block, faults.shown_rate),

@@ -10,7 +10,12 @@ SELECT
     faults.billed_amount,
     faults.expected_amount,
     faults.difference,
-    concat(
+    CASE WHEN faults.verdict = 'undecided' THEN concat(
+        'Billed ', money_text(faults.billed_amount), ' at the rate of ', billed.level, ' (', plain_text(billed.rate), '), but the line shows ',
+        shown.level, ' (', plain_text(shown.rate), '), which gives ', money_text(faults.expected_amount), ': ',
+        too_much_text(faults.difference), '. The lines of price list ', faults.price_list_id,
+        ' leave it open whether that tier is meant: ask the vendor.'
+    ) ELSE concat(
         'Billed ', money_text(faults.billed_amount),
         CASE
             WHEN faults.model IN ('stairstep', 'stacked_flat') THEN concat(', the fee of ', billed.level, ' alone')
@@ -29,10 +34,18 @@ SELECT
                 plain_text(faults.quantity_billed), ' billed reach ', reached.level, ' (', plain_text(reached.rate), ') of price list '
             )
         END,
-        faults.price_list_id, ', which gives ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.'
-    ) || doubt_text(faults.is_doubtful) AS explanation,
-    faults.is_doubtful
+        faults.price_list_id,
+        CASE
+            WHEN faults.difference IS NULL THEN '.'
+            ELSE concat(', which gives ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.')
+        END
+    ) || range_text(faults.expected_least, faults.expected_most) || doubt_text(faults.doubt) END AS explanation,
+    faults.doubt IS NOT NULL AS is_doubtful,
+    CASE WHEN faults.verdict = 'undecided' THEN terms_cause(
+        'wrong_tier', faults.price_list_id, faults.account_report, faults.measure_field, billed.rate, shown.rate
+    ) END AS cause
 FROM core_line_faults AS faults
 INNER JOIN core_set_tiers AS billed ON billed.set_no = faults.set_no AND billed.tier = faults.billed_tier
 INNER JOIN core_set_tiers AS reached ON reached.set_no = faults.set_no AND reached.tier = faults.expected_tier
+LEFT JOIN core_set_tiers AS shown ON shown.set_no = faults.set_no AND shown.tier = faults.shown_tier
 WHERE faults.fault = 'wrong_tier'

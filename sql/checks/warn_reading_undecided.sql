@@ -1,9 +1,10 @@
--- One row per price list, month, report and measure whose lines leave it open how the schedules are meant.
--- Not where a gap or an overlap of the tiers is the reason: that finding says what hangs on it.
+-- One row per price list, report and measure whose lines leave it open how the schedules are meant, with the last month of such lines.
+-- Where several of its schedule sets are open, the latest is named. Not where a gap or an overlap of the tiers is the reason: that finding says what hangs on it.
 WITH months AS (
-    SELECT DISTINCT price_list_id, reporting_month, account_report, measure_field, set_no
+    SELECT price_list_id, account_report, measure_field, set_no, max(reporting_month) AS reporting_month
     FROM core_tiers
     SEMI JOIN core_lines USING (set_no, reporting_month)
+    GROUP BY price_list_id, account_report, measure_field, set_no
 ),
 rivals AS (
     SELECT
@@ -19,6 +20,12 @@ rivals AS (
     INNER JOIN core_rivals AS leader ON leader.set_no = rivals.set_no AND leader.place = 1
     INNER JOIN core_set_readings AS readings ON readings.set_no = rivals.set_no AND readings.reading_no = rivals.reading_no
     WHERE rivals.deciding_quantity = leader.deciding_quantity
+    GROUP BY rivals.set_no
+),
+open_readings AS (
+    SELECT rivals.set_no, string_agg(readings.reading_id, ', ' ORDER BY rivals.place) AS words
+    FROM core_rivals AS rivals
+    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     GROUP BY rivals.set_no
 ),
 money AS (
@@ -56,7 +63,7 @@ SELECT
     CASE
         WHEN chosen.verdict = 'undecided' THEN concat(
             'The lines of price list ', months.price_list_id, ' do not tell how ', months.account_report, ' ',
-            months.measure_field, ' is meant: at a quantity of ', plain_text(chosen.deciding_quantity), ' ', rivals.words, '. ',
+            months.measure_field, ' is meant: ', open_readings.words, ' are open. At a quantity of ', plain_text(chosen.deciding_quantity), ' ', rivals.words, '. ',
             CASE WHEN chosen.amount_at_stake > 0 THEN concat('Up to ', money_text(chosen.amount_at_stake), ' a line hang on it: ') ELSE '' END,
             'ask the vendor, or wait for such a line.'
         )
@@ -65,14 +72,15 @@ SELECT
             months.measure_field, ' is meant: ', money_rivals.words, 'ask the vendor, or wait for such an account.'
         )
         ELSE concat(
-            'No reading explains half of the lines of price list ', months.price_list_id, ', ', months.account_report, ' ',
-            months.measure_field, ' (the best explains ', coalesce(chosen.lines_explained, money.lines_explained), ' of ',
-            coalesce(chosen.lines_total, money.lines_total), '): its amounts are not proved; ask the vendor how it is meant.'
+            'No reading explains half of the telling lines of price list ', months.price_list_id, ', ', months.account_report, ' ',
+            months.measure_field, ' (the best explains ', coalesce(chosen.telling_lines_explained, money.lines_explained), ' of ',
+            coalesce(chosen.telling_lines, money.lines_total), '): its amounts are not proved; ask the vendor how it is meant.'
         )
     END AS explanation
 FROM months
 LEFT JOIN core_chosen_readings AS chosen USING (set_no)
 LEFT JOIN rivals USING (set_no)
+LEFT JOIN open_readings USING (set_no)
 LEFT JOIN money USING (set_no)
 LEFT JOIN money_rivals USING (set_no)
 WHERE (chosen.verdict IN ('undecided', 'none_fits') OR money.set_no IS NOT NULL)
@@ -87,3 +95,7 @@ WHERE (chosen.verdict IN ('undecided', 'none_fits') OR money.set_no IS NOT NULL)
             WHERE rival.set_no = months.set_no AND other.model <> best.model
         )
     )
+QUALIFY row_number() OVER (
+    PARTITION BY months.price_list_id, months.account_report, months.measure_field
+    ORDER BY months.reporting_month DESC, months.set_no DESC
+) = 1

@@ -1,30 +1,49 @@
 -- One row per schedule set and quantity on its lines: what the chosen reading expects to be billed for it.
--- `error` says why it expects nothing; `is_contested` that rivals of an undecided reading expect something else.
-WITH rivals AS (
-    SELECT cases.set_no, cases.actual, min(rated.amount) AS least, max(rated.amount) AS most, bool_or(rated.amount IS NULL) AS is_refused
+-- `error` says why it expects nothing; `is_contested` that rivals of an undecided reading expect something else. `open_outcomes` is then
+-- what the readings left open expect, the chosen one among them, `expected_least` and `expected_most` their smallest and largest amounts.
+WITH outcomes AS (
+    SELECT
+        cases.set_no,
+        cases.actual,
+        cases.case_id,
+        cases.role,
+        CASE WHEN cases.billed_in = 'blocks' THEN rated.blocks_billed ELSE rated.quantity_billed END::DECIMAL(28, 10) AS quantity,
+        round(rated.amount, 10)::DECIMAL(28, 10) AS amount, -- a cast alone divides twice
+        rated.amount_exact,
+        rated.tier,
+        rated.error
     FROM core_rating_cases AS cases
     INNER JOIN core_rated AS rated USING (case_id)
-    WHERE cases.role = 'rival'
-    GROUP BY cases.set_no, cases.actual
+),
+rivals AS (
+    SELECT
+        set_no,
+        actual,
+        list(DISTINCT struct_pack(quantity := quantity, amount := amount)) AS open_outcomes,
+        min(amount) AS least,
+        max(amount) AS most,
+        bool_or(amount IS NULL) AS is_refused
+    FROM outcomes
+    WHERE role = 'rival'
+    GROUP BY set_no, actual
 )
 SELECT
-    cases.set_no,
-    cases.actual,
-    cases.case_id,
-    CASE
-        WHEN rated.error IS NULL
-            THEN CASE WHEN cases.billed_in = 'blocks' THEN rated.blocks_billed ELSE rated.quantity_billed END
-    END::DECIMAL(28, 10) AS expected_quantity_billed,
-    rated.amount_exact,
-    round(rated.amount, 10)::DECIMAL(28, 10) AS expected_amount, -- a cast alone divides twice
-    CASE WHEN rated.tier > 0 THEN rated.tier ELSE 1 END AS expected_tier,
-    rated.error,
-    coalesce(
-        rivals.is_refused IS DISTINCT FROM (rated.amount IS NULL) OR rivals.least <> rated.amount OR rivals.most <> rated.amount,
+    outcomes.set_no,
+    outcomes.actual,
+    outcomes.case_id,
+    CASE WHEN outcomes.error IS NULL THEN outcomes.quantity END AS expected_quantity_billed,
+    outcomes.amount_exact,
+    outcomes.amount AS expected_amount,
+    CASE WHEN outcomes.tier > 0 THEN outcomes.tier ELSE 1 END AS expected_tier,
+    outcomes.error,
+    rivals.set_no IS NOT NULL
+    AND coalesce(
+        rivals.is_refused IS DISTINCT FROM (outcomes.amount IS NULL) OR rivals.least <> outcomes.amount OR rivals.most <> outcomes.amount,
         false
-    )
-    AND rivals.set_no IS NOT NULL AS is_contested
-FROM core_rating_cases AS cases
-INNER JOIN core_rated AS rated USING (case_id)
-LEFT JOIN rivals ON rivals.set_no = cases.set_no AND rivals.actual = cases.actual
-WHERE cases.role = 'chosen'
+    ) AS is_contested,
+    rivals.open_outcomes,
+    CASE WHEN rivals.set_no IS NOT NULL THEN least(rivals.least, outcomes.amount) END AS expected_least,
+    CASE WHEN rivals.set_no IS NOT NULL THEN greatest(rivals.most, outcomes.amount) END AS expected_most
+FROM outcomes
+LEFT JOIN rivals ON rivals.set_no = outcomes.set_no AND rivals.actual = outcomes.actual
+WHERE outcomes.role = 'chosen'

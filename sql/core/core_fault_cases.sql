@@ -1,30 +1,60 @@
--- One row per doubtful quantity and rule left out (the allowance, floor and cap), as a case to rate: what if it was not applied?
+-- One row per doubtful quantity and number left out (allowance, block, bound), as a case to rate: what if it was not applied?
 -- Between volume and graduated pricing the other one is a rule too: what if the line was billed by that?
 WITH doubtful AS (
     SELECT DISTINCT set_no, actual
     FROM core_suspects
     WHERE verdict = 'differs' AND kind IN ('count', 'fee')
+),
+left_out AS (
+    SELECT
+        chosen.set_no,
+        departures.departed AS rule,
+        readings.billed_in,
+        readings.ladder_id,
+        readings.case_reading_id || '.' || roundings.rounding || roundings.scale AS reading_id,
+        readings.lone_bounds,
+        readings.allowance_rule,
+        sets.allowance,
+        sets.first_minimum,
+        sets.first_maximum
+    FROM core_chosen_readings AS chosen
+    INNER JOIN core_reading_departures AS departures
+        ON departures.set_no = chosen.set_no AND departures.reading_no = chosen.reading_no
+    INNER JOIN core_set_readings AS readings
+        ON readings.set_no = departures.set_no AND readings.reading_no = departures.departed_reading_no
+    INNER JOIN core_sets AS sets ON sets.set_no = chosen.set_no
+    INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
+),
+cases AS (
+    SELECT
+        doubtful.set_no,
+        doubtful.actual,
+        left_out.billed_in,
+        left_out.rule AS left_out,
+        left_out.ladder_id,
+        left_out.reading_id,
+        case_quantity(
+            doubtful.actual, left_out.lone_bounds, left_out.allowance, left_out.first_minimum, left_out.first_maximum
+        ) AS quantity,
+        case_allowance(left_out.allowance_rule, left_out.lone_bounds, left_out.allowance) AS allowance
+    FROM doubtful
+    INNER JOIN left_out USING (set_no)
+    UNION ALL
+    SELECT
+        cases.set_no,
+        cases.actual,
+        cases.billed_in,
+        other.model,
+        cases.ladder_id,
+        concat_ws('.', other.model, string_split(cases.reading_id, '.')[2:].array_to_string('.')),
+        cases.quantity,
+        cases.allowance
+    FROM core_rating_cases AS cases
+    INNER JOIN doubtful USING (set_no, actual)
+    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+    INNER JOIN (VALUES ('volume'), ('graduated')) AS other (model)
+        ON other.model <> readings.model AND readings.model IN ('volume', 'graduated')
+    WHERE cases.role = 'chosen'
 )
-SELECT
-    row_number() OVER (ORDER BY cases.set_no, cases.actual, left_out.rule) AS case_id,
-    cases.set_no,
-    cases.actual,
-    cases.billed_in,
-    left_out.rule AS left_out,
-    cases.ladder_id,
-    CASE
-        WHEN left_out.rule IN ('volume', 'graduated')
-            THEN concat_ws('.', left_out.rule, string_split(cases.reading_id, '.')[2:].array_to_string('.'))
-        ELSE cases.reading_id
-    END AS reading_id,
-    CASE WHEN left_out.rule = 'bounds' THEN cases.actual ELSE cases.quantity END AS quantity,
-    CASE WHEN left_out.rule = 'allowance' THEN 0 ELSE cases.allowance END::DECIMAL(28, 10) AS allowance
-FROM core_rating_cases AS cases
-INNER JOIN doubtful USING (set_no, actual)
-INNER JOIN core_chosen_readings AS chosen USING (set_no, reading_no)
-INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
-CROSS JOIN (VALUES ('allowance'), ('bounds'), ('volume'), ('graduated')) AS left_out (rule)
-WHERE (left_out.rule = 'allowance' AND cases.allowance > 0)
-    OR (left_out.rule = 'bounds' AND cases.quantity <> cases.actual)
-    OR (left_out.rule = 'volume' AND readings.model = 'graduated')
-    OR (left_out.rule = 'graduated' AND readings.model = 'volume')
+SELECT row_number() OVER (ORDER BY set_no, actual, left_out, reading_id, quantity) AS case_id, *
+FROM cases

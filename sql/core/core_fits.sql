@@ -1,14 +1,31 @@
--- One row per candidate reading and group of lines (core_trial_lines) that it reproduces, as its price list rounds.
+-- One row per candidate reading and group of lines (core_trial_lines) that it explains, as its price list rounds.
 -- kept as: scratch
+-- departures: 0 where the lines follow from the terms; 1 where they follow from them with one number replaced by the one shown, or
+-- left out (core_reading_departures).
 WITH fits AS (
-    SELECT set_no, trial_no, lines, reading_no, roundings
+    SELECT set_no, trial_no, lines, reading_no, is_changed, roundings
     FROM core_screen_fits
     UNION ALL
-    SELECT set_no, trial_no, lines, reading_no, roundings
+    SELECT set_no, trial_no, lines, reading_no, is_changed, roundings
     FROM core_trial_fits
+),
+own AS (
+    SELECT fits.set_no, fits.reading_no, fits.trial_no, fits.lines, fits.is_changed
+    FROM fits
+    INNER JOIN core_sets AS sets USING (set_no)
+    INNER JOIN core_price_list_roundings AS chosen USING (price_list_id)
+    WHERE list_contains(fits.roundings, chosen.rounding_no)
+),
+left_out AS (
+    SELECT DISTINCT own.set_no, departures.reading_no, own.trial_no, own.lines
+    FROM own
+    INNER JOIN core_reading_departures AS departures
+        ON departures.set_no = own.set_no AND departures.departed_reading_no = own.reading_no
+    WHERE NOT own.is_changed
 )
-SELECT fits.set_no, fits.reading_no, fits.trial_no, fits.lines
-FROM fits
-INNER JOIN core_sets AS sets USING (set_no)
-INNER JOIN core_price_list_roundings AS chosen USING (price_list_id)
-WHERE list_contains(fits.roundings, chosen.rounding_no)
+SELECT set_no, reading_no, trial_no, lines, CASE WHEN is_changed THEN 1 ELSE 0 END AS departures
+FROM own
+UNION ALL
+SELECT set_no, reading_no, trial_no, lines, 1
+FROM left_out
+ANTI JOIN own USING (set_no, reading_no, trial_no)

@@ -1,5 +1,7 @@
 -- One row per line that is billed wrongly: the one name of its fault, and the figures that a finding gives.
--- `is_doubtful`: the terms are those of a price list read later, and not those on most lines of the month. `witness` says where
+-- `doubt`, which makes an error a warning: terms_read_later, from a price list read later and not those on most lines of the month;
+-- reading_undecided; or applied_nowhere, where a number was left out that no line of any list shows applied (core_applied_numbers), so
+-- that it may not be meant. `left_out` is a number (allowance, block or bound) without which the line is as billed. `witness` says where
 -- the terms are from; `listed_` columns are the terms of the schedule shown, `shown_` ones what the line shows instead.
 -- Nothing is expected of a line on which the readings that are left open part.
 -- The names go from the most telling to the most general; the first that fits is the fault, so that a line is found once:
@@ -10,8 +12,11 @@
 --     percentage_mismatch, minimum_mismatch      the amount of such a measure is not what its reading says
 --     allowance_not_applied, bound_ignored       the quantity billed is what leaving that rule out gives
 --     quantity_mismatch      the quantity billed is another one
---     wrong_tier             the right quantity at the rate of a tier that it, or a slice of it, does not reach
+--     wrong_tier             the right quantity at the rate of a tier that it, or a slice of it, does not reach; or, where the reading
+--                            is undecided, at the rate of another tier than the line shows
 --     amount_mismatch        the right quantity, and no rule of the reading gives the amount (`billed_model` is the one that does)
+-- Where several readings are left open, none of which gives what was billed, `expected_least` and `expected_most` are the range of what
+-- they give, and the amount expected is the end that is nearest to what was billed; null where that lies between.
 WITH other_tiers AS (
     SELECT
         suspects.network_id,
@@ -47,6 +52,50 @@ firm_tiers AS (
         bool_and(is_firm) AS is_firm
     FROM core_tiers
     GROUP BY ALL
+),
+left_out AS (
+    SELECT
+        suspects.network_id,
+        suspects.mailbox_id,
+        suspects.reporting_month,
+        suspects.account_report,
+        suspects.measure_field,
+        arg_min(
+            rated.left_out, CASE rated.left_out WHEN 'allowance' THEN 1 WHEN 'bound' THEN 2 ELSE 3 END
+        ) AS number
+    FROM core_suspects AS suspects
+    INNER JOIN core_fault_rated AS rated USING (set_no, actual)
+    WHERE suspects.verdict = 'differs'
+        AND rated.left_out IN ('allowance', 'block', 'bound')
+        AND CASE
+            WHEN suspects.quantity_billed <> suspects.expected_quantity_billed
+                THEN rated.quantity_billed = suspects.quantity_billed
+            ELSE rated.amount = suspects.amount
+        END
+    GROUP BY ALL
+),
+shown_tiers AS (
+    -- what the tier shown would bill of the whole, where the reading is open and another tier's rate was billed
+    SELECT
+        suspects.network_id,
+        suspects.mailbox_id,
+        suspects.reporting_month,
+        suspects.account_report,
+        suspects.measure_field,
+        line_amount(
+            cost_at_rate(suspects.quantity_billed, suspects.billed_in, suspects.rate_per, tiers.block, tiers.rate),
+            roundings.rounding, roundings.unit, roundings.half
+        )::DECIMAL(28, 10) AS amount
+    FROM core_suspects AS suspects
+    INNER JOIN core_set_tiers AS tiers ON tiers.set_no = suspects.set_no AND tiers.tier = suspects.shown_tier
+    INNER JOIN core_sets AS sets ON sets.set_no = suspects.set_no
+    INNER JOIN core_price_list_roundings AS chosen ON chosen.price_list_id = sets.price_list_id
+    INNER JOIN core_roundings AS roundings USING (rounding_no)
+    WHERE suspects.verdict = 'undecided'
+        AND suspects.model IN ('unit', 'volume', 'graduated')
+        AND suspects.shown_tier > 1
+        AND suspects.shown_tier <> suspects.expected_tier
+        AND suspects.amount = suspects.expected_amount
 )
 SELECT
     suspects.network_id,
@@ -64,8 +113,27 @@ SELECT
     suspects.quantity_billed,
     suspects.expected_quantity_billed,
     suspects.amount AS billed_amount,
-    CASE WHEN suspects.verdict <> 'undecided' THEN suspects.expected_amount END AS expected_amount,
-    CASE WHEN suspects.verdict <> 'undecided' THEN suspects.difference END AS difference,
+    CASE
+        WHEN shown_tiers.amount IS NOT NULL THEN shown_tiers.amount
+        WHEN suspects.verdict = 'undecided' THEN NULL
+        WHEN suspects.expected_least < suspects.expected_most THEN CASE
+            WHEN suspects.amount >= suspects.expected_most THEN suspects.expected_most
+            WHEN suspects.amount <= suspects.expected_least THEN suspects.expected_least
+        END
+        ELSE suspects.expected_amount
+    END AS expected_amount,
+    suspects.amount
+    - CASE
+        WHEN shown_tiers.amount IS NOT NULL THEN shown_tiers.amount
+        WHEN suspects.verdict = 'undecided' THEN NULL
+        WHEN suspects.expected_least < suspects.expected_most THEN CASE
+            WHEN suspects.amount >= suspects.expected_most THEN suspects.expected_most
+            WHEN suspects.amount <= suspects.expected_least THEN suspects.expected_least
+        END
+        ELSE suspects.expected_amount
+    END AS difference,
+    suspects.expected_least,
+    suspects.expected_most,
     suspects.allowance,
     suspects.departs_in,
     suspects.shown_rate,
@@ -81,11 +149,24 @@ SELECT
     suspects.terms_source,
     suspects.witness,
     suspects.terms_contract_id,
-    NOT coalesce(suspects.is_firm, true) OR NOT coalesce(firm_tiers.is_firm, true) AS is_doubtful,
+    CASE
+        WHEN NOT coalesce(suspects.is_firm, true) OR NOT coalesce(firm_tiers.is_firm, true) THEN 'terms_read_later'
+        WHEN shown_tiers.amount IS NOT NULL THEN 'reading_undecided'
+        WHEN left_out.number IS NOT NULL
+            AND coalesce(suspects.departs_in, 'allowance') IN ('allowance', 'bounds')
+            AND NOT EXISTS (
+                FROM core_applied_numbers AS applied
+                WHERE applied.account_report = suspects.account_report
+                    AND applied.measure_field = suspects.measure_field
+                    AND applied.departed = left_out.number
+            )
+            THEN 'applied_nowhere'
+    END AS doubt,
+    left_out.number AS left_out,
     suspects.schedule_id,
     suspects.shown_tier,
     suspects.expected_tier,
-    other_tiers.billed_tier,
+    CASE WHEN shown_tiers.amount IS NOT NULL THEN suspects.expected_tier ELSE other_tiers.billed_tier END AS billed_tier,
     suspects.model,
     other_model.left_out AS billed_model,
     suspects.error,
@@ -100,33 +181,31 @@ SELECT
         WHEN suspects.departs_in = 'bounds' AND suspects.tiers = 1
             AND coalesce(suspects.shown_minimum, 0) = 0 AND is_open_end(suspects.shown_maximum) THEN 'bound_ignored'
         WHEN suspects.departs_in IS NOT NULL THEN 'terms_differ'
+        WHEN shown_tiers.amount IS NOT NULL THEN 'wrong_tier'
         WHEN suspects.verdict <> 'differs' THEN NULL
         WHEN suspects.kind = 'percentage' THEN 'percentage_mismatch'
         WHEN suspects.kind = 'minimum' THEN 'minimum_mismatch'
         WHEN suspects.kind = 'subtotal' THEN 'amount_mismatch'
         WHEN suspects.quantity_billed <> suspects.expected_quantity_billed
             THEN CASE
-                WHEN suspects.quantity_billed = free.quantity_billed THEN 'allowance_not_applied'
-                WHEN suspects.quantity_billed = unbound.quantity_billed THEN 'bound_ignored'
+                WHEN left_out.number = 'allowance' THEN 'allowance_not_applied'
+                WHEN left_out.number = 'bound' THEN 'bound_ignored'
                 ELSE 'quantity_mismatch'
             END
-        WHEN suspects.amount = free.amount THEN 'allowance_not_applied'
-        WHEN suspects.amount = unbound.amount THEN 'bound_ignored'
+        WHEN left_out.number = 'allowance' THEN 'allowance_not_applied'
+        WHEN left_out.number = 'bound' THEN 'bound_ignored'
         WHEN other_tiers.billed_tier IS NOT NULL THEN 'wrong_tier'
         ELSE 'amount_mismatch'
     END AS fault
 FROM core_suspects AS suspects
-LEFT JOIN core_fault_rated AS free
-    ON free.set_no = suspects.set_no AND free.actual = suspects.actual AND free.left_out = 'allowance'
-LEFT JOIN core_fault_rated AS unbound
-    ON unbound.set_no = suspects.set_no AND unbound.actual = suspects.actual AND unbound.left_out = 'bounds'
 LEFT JOIN core_fault_rated AS other_model
     ON other_model.set_no = suspects.set_no
     AND other_model.actual = suspects.actual
     AND other_model.left_out IN ('volume', 'graduated')
     AND other_model.amount = suspects.amount
-LEFT JOIN other_tiers
-    USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+LEFT JOIN other_tiers USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+LEFT JOIN left_out USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+LEFT JOIN shown_tiers USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 LEFT JOIN firm_tiers
     ON firm_tiers.price_list_id = suspects.price_list_id
     AND firm_tiers.reporting_month = suspects.reporting_month

@@ -1,9 +1,9 @@
 -- One row per line: what was billed, what its reading expects, and the verdict.
 -- kept as: view
 --     fits          billed with its network (core_aggregated_lines), or as every reading that the lines leave open says, quantity and amount
---     differs       billed otherwise
---     undecided     the readings that the lines leave open part on it
---     not_provable  no schedule, no reading that explains half of its set's lines, or no price for the quantity
+--     differs       billed as none of them says
+--     undecided     billed as some of the readings say that the lines leave open, and others not
+--     not_provable  no schedule, no reading that explains half of its set's telling lines, or no price for the quantity
 SELECT
     lines.network_id,
     lines.mailbox_id,
@@ -39,13 +39,17 @@ SELECT
         ELSE coalesce(money.expected_amount, expected.expected_amount)
     END AS difference,
     expected.error,
+    expected.expected_least,
+    expected.expected_most,
     CASE
         WHEN aggregated.heading_no IS NOT NULL THEN 'fits'
         WHEN money.is_contested THEN 'undecided'
         WHEN money.set_no IS NOT NULL THEN CASE WHEN money.fits THEN 'fits' ELSE 'differs' END
         WHEN expected.expected_amount IS NULL THEN 'not_provable'
-        WHEN expected.is_contested THEN 'undecided'
-        WHEN lines.quantity_billed = expected.expected_quantity_billed AND lines.amount = expected.expected_amount THEN 'fits'
+        WHEN lines.quantity_billed = expected.expected_quantity_billed AND lines.amount = expected.expected_amount
+            THEN CASE WHEN expected.is_contested THEN 'undecided' ELSE 'fits' END
+        WHEN list_contains(expected.open_outcomes, struct_pack(quantity := lines.quantity_billed, amount := lines.amount))
+            THEN 'undecided'
         ELSE 'differs'
     END AS verdict
 FROM core_lines AS lines

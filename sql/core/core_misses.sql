@@ -1,13 +1,14 @@
 -- One row per schedule set and candidate reading that misses a line tried: the smallest such line, by Actual, and its case.
 -- kept as: scratch
+-- A line that it explains with a departure alone is missed too: the terms as they stand do not give it.
 WITH tried_lines AS (
     SELECT scores.set_no, scores.reading_no, lines.trial_no
-    FROM core_reading_scores AS scores
+    FROM core_reading_ranks AS scores
     INNER JOIN core_trial_lines AS lines USING (set_no)
     WHERE lines.is_screened
     UNION ALL
     SELECT scores.set_no, scores.reading_no, lines.trial_no
-    FROM core_reading_scores AS scores
+    FROM core_reading_ranks AS scores
     SEMI JOIN core_shortlist USING (set_no, reading_no)
     INNER JOIN core_trial_lines AS lines USING (set_no)
     WHERE NOT lines.is_screened
@@ -16,7 +17,8 @@ missed_lines AS (
     -- the lines of a set come in order of Actual, so the first that a reading misses is the smallest
     SELECT tried.set_no, tried.reading_no, min(tried.trial_no) AS trial_no
     FROM tried_lines AS tried
-    ANTI JOIN core_fits AS fits ON fits.trial_no = tried.trial_no AND fits.reading_no = tried.reading_no
+    ANTI JOIN core_fits AS fits
+        ON fits.trial_no = tried.trial_no AND fits.reading_no = tried.reading_no AND fits.departures = 0
     GROUP BY tried.set_no, tried.reading_no
 )
 SELECT

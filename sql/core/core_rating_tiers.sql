@@ -1,18 +1,26 @@
 -- One row per ladder and tier, as the rating takes it: a schedule set, cut as a reading cuts it.
+-- Ladders that lines show with one number replaced (core_changed_tiers) are here too, under 4 x -change_no in place of 4 x set_no.
 -- ladder_id = 4 x set_no + 2 where tiers begin at their Minimum (else they end at their Maximum) + 1 where Rate is the fee of
 -- the step. The minimum is left open, for a ladder has one set of bounds, whichever the reading takes them from; gaps and
 -- overlaps between the two are findings of their own. A schedule that stands alone is open: its bounds bound the quantity,
 -- if anything.
-WITH cuts AS (
+WITH ladders AS (
+    SELECT set_no::BIGINT AS ladder_no, set_no, tier, minimum, maximum, rate, flat, block
+    FROM core_set_tiers
+    UNION ALL
+    SELECT -change_no::BIGINT, set_no, tier, minimum, maximum, rate, flat, block
+    FROM core_changed_tiers
+),
+cuts AS (
     SELECT
         *,
         lead(minimum) OVER ladder AS next_minimum,
         lead(tier) OVER ladder IS NULL AS is_last
-    FROM core_set_tiers
-    WINDOW ladder AS (PARTITION BY set_no ORDER BY tier)
+    FROM ladders
+    WINDOW ladder AS (PARTITION BY ladder_no ORDER BY tier)
 )
 SELECT
-    set_no::BIGINT * 4 + CASE WHEN cut.at_minimum THEN 2 ELSE 0 END + CASE WHEN price.is_flat THEN 1 ELSE 0 END AS ladder_id,
+    cuts.ladder_no * 4 + CASE WHEN cut.at_minimum THEN 2 ELSE 0 END + CASE WHEN price.is_flat THEN 1 ELSE 0 END AS ladder_id,
     tier,
     NULL::DECIMAL(28, 10) AS minimum,
     CASE

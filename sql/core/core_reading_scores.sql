@@ -1,75 +1,125 @@
--- One row per schedule set with lines and candidate reading: how many of the lines tried it explains, and its place.
--- Most lines first; of equals an ordinary reading goes before a remote one, then the order of reference_readings.
--- The reading that leads its set is the yardstick: `gained` and `lost` are the lines that a reading explains and the leader does
--- not, and the other way round. A reading is a rival while the lines cannot tell: it explains just the same lines, or the leader
--- wins fewer than two of three lines on which they part. A remote reading is no rival of an ordinary leader.
--- A candidate that the screening of a large set left behind has the lines that it was screened on, and no better place.
-WITH tried AS (
-    SELECT set_no, sum(lines) AS lines_total, sum(lines) FILTER (WHERE is_screened) AS lines_screened
-    FROM core_trial_lines
+-- One row per schedule set with lines and candidate reading: what the lines tried say for and against it.
+-- The reading that leads its set (place 1) is the yardstick. `gained` are the lines that a reading explains better than the leader (at
+-- all, or without a departure where the leader needs one), `lost` those that the leader explains better. A reading is a rival while the
+-- lines cannot tell: the leader gains nothing on it, or fewer than two of three lines on which they part, or a single line, if that
+-- line does not show the tier that it reaches as well. A line past the first tier is no evidence for one rate for all on a ladder, against
+-- the rates of its tiers: they are stated, and would be stated for nothing. A
+-- remote reading is no rival of an ordinary leader, and one that leaves a stated number out is none.
+WITH leaders AS (
+    SELECT ranks.set_no, ranks.reading_no, ranks.plausibility, readings.model = 'unit' AND sets.tiers > 1 AS is_unit_of_ladder
+    FROM core_reading_ranks AS ranks
+    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+    INNER JOIN core_sets AS sets USING (set_no)
+    WHERE ranks.place = 1
+),
+led AS (
+    SELECT
+        fits.set_no,
+        fits.trial_no,
+        fits.lines,
+        fits.departures,
+        coalesce(evidence.shown_tier = evidence.tier_reached, false) AS is_tier_shown,
+        leaders.is_unit_of_ladder AND evidence.highest_tier > 1 AS is_past_first_tier
+    FROM core_fits AS fits
+    INNER JOIN leaders USING (set_no, reading_no)
+    INNER JOIN core_trial_evidence AS evidence USING (trial_no)
+),
+led_sums AS (
+    SELECT
+        set_no,
+        sum(lines) AS lines,
+        coalesce(sum(lines) FILTER (WHERE is_tier_shown), 0) AS lines_shown,
+        coalesce(sum(lines) FILTER (WHERE is_past_first_tier), 0) AS lines_past_first_tier,
+        coalesce(sum(lines) FILTER (WHERE is_past_first_tier AND is_tier_shown), 0) AS lines_shown_past_first_tier
+    FROM led
     GROUP BY set_no
 ),
-scores AS (
-    SELECT set_no, reading_no, sum(lines) AS lines_explained
-    FROM core_fits
-    GROUP BY set_no, reading_no
-),
-ranked AS (
+pairs AS (
     SELECT
-        readings.set_no,
-        readings.reading_no,
-        readings.plausibility,
-        shortlist.reading_no IS NOT NULL AS is_shortlisted,
-        CASE WHEN shortlist.reading_no IS NULL THEN tried.lines_screened ELSE tried.lines_total END AS lines_total,
-        coalesce(scores.lines_explained, 0) AS lines_explained,
-        row_number() OVER (
-            PARTITION BY readings.set_no
-            ORDER BY
-                shortlist.reading_no IS NULL, coalesce(scores.lines_explained, 0) DESC, readings.plausibility,
-                readings.reading_no
-        ) AS place
-    FROM core_set_readings AS readings
-    INNER JOIN tried USING (set_no)
-    LEFT JOIN core_shortlist AS shortlist USING (set_no, reading_no)
-    LEFT JOIN scores USING (set_no, reading_no)
-),
-leaders AS (
-    SELECT set_no, reading_no, plausibility, lines_explained
-    FROM ranked
-    WHERE place = 1
-),
-gains AS (
-    SELECT fits.set_no, fits.reading_no, sum(fits.lines) AS gained
+        fits.set_no,
+        fits.reading_no,
+        fits.lines,
+        evidence.is_telling,
+        led.trial_no IS NULL OR fits.departures < led.departures AS is_gained,
+        coalesce(fits.departures <= led.departures, false) AS is_kept,
+        led.is_tier_shown,
+        led.is_past_first_tier
     FROM core_fits AS fits
-    INNER JOIN leaders USING (set_no)
-    WHERE NOT EXISTS (
-        FROM core_fits AS led
-        WHERE led.set_no = fits.set_no AND led.reading_no = leaders.reading_no AND led.trial_no = fits.trial_no
-    )
-    GROUP BY fits.set_no, fits.reading_no
+    INNER JOIN core_trial_evidence AS evidence USING (trial_no)
+    LEFT JOIN led ON led.trial_no = fits.trial_no
 ),
 compared AS (
     SELECT
-        ranked.*,
-        coalesce(gains.gained, 0) AS gained,
-        leaders.lines_explained - ranked.lines_explained + coalesce(gains.gained, 0) AS lost,
-        leaders.plausibility AS leading_plausibility
-    FROM ranked
+        fits.set_no,
+        fits.reading_no,
+        coalesce(sum(fits.lines) FILTER (WHERE is_gained), 0) AS gained,
+        coalesce(sum(fits.lines) FILTER (WHERE is_kept), 0) AS kept,
+        coalesce(sum(fits.lines) FILTER (WHERE is_kept AND is_tier_shown), 0) AS kept_shown,
+        coalesce(sum(fits.lines) FILTER (WHERE is_kept AND is_past_first_tier), 0) AS kept_past_first_tier,
+        coalesce(sum(fits.lines) FILTER (WHERE is_kept AND is_past_first_tier AND is_tier_shown), 0)
+            AS kept_shown_past_first_tier,
+        coalesce(sum(fits.lines) FILTER (WHERE is_telling), 0) AS telling_lines_explained
+    FROM pairs AS fits
+    GROUP BY fits.set_no, fits.reading_no
+),
+telling AS (
+    SELECT set_no, coalesce(sum(lines) FILTER (WHERE is_telling), 0) AS telling_lines
+    FROM core_trial_evidence
+    GROUP BY set_no
+),
+scored AS (
+    SELECT
+        ranks.*,
+        leaders.plausibility AS leading_plausibility,
+        coalesce(telling.telling_lines, 0)::BIGINT AS telling_lines,
+        coalesce(compared.telling_lines_explained, 0)::BIGINT AS telling_lines_explained,
+        coalesce(compared.gained, 0)::BIGINT AS gained,
+        leaders.is_unit_of_ladder AND readings.model IN ('volume', 'graduated') AS is_of_stated_tiers,
+        (
+            coalesce(led_sums.lines, 0) - coalesce(compared.kept, 0)
+            - CASE
+                WHEN is_of_stated_tiers
+                    THEN coalesce(led_sums.lines_past_first_tier, 0) - coalesce(compared.kept_past_first_tier, 0)
+                ELSE 0
+            END
+        )::BIGINT AS lost,
+        (
+            coalesce(led_sums.lines_shown, 0) - coalesce(compared.kept_shown, 0)
+            - CASE
+                WHEN is_of_stated_tiers
+                    THEN coalesce(led_sums.lines_shown_past_first_tier, 0) - coalesce(compared.kept_shown_past_first_tier, 0)
+                ELSE 0
+            END
+        )::BIGINT AS lost_shown
+    FROM core_reading_ranks AS ranks
     INNER JOIN leaders USING (set_no)
-    LEFT JOIN gains ON gains.set_no = ranked.set_no AND gains.reading_no = ranked.reading_no
+    INNER JOIN core_set_readings AS readings ON readings.set_no = ranks.set_no AND readings.reading_no = ranks.reading_no
+    LEFT JOIN telling USING (set_no)
+    LEFT JOIN led_sums USING (set_no)
+    LEFT JOIN compared ON compared.set_no = ranks.set_no AND compared.reading_no = ranks.reading_no
 )
 SELECT
     set_no,
     reading_no,
     plausibility,
-    lines_total::BIGINT AS lines_total,
-    lines_explained::BIGINT AS lines_explained,
+    lines_total,
+    lines_explained,
+    departures,
+    telling_lines,
+    telling_lines_explained,
     place,
-    gained::BIGINT AS gained,
-    lost::BIGINT AS lost,
+    gained,
+    lost,
     place = 1
     OR (
         is_shortlisted
-        AND is_rival_of_leader(plausibility, leading_plausibility, lines_explained, gained, lost)
+        AND (lines_explained > 0 OR is_of_stated_tiers)
+        AND plausibility <> 'departure'
+        AND (plausibility = 'ordinary' OR leading_plausibility = 'remote')
+        AND (
+            (gained = 0 AND lost = 0)
+            OR lost < gained * 2
+            OR (lost = 1 AND lost_shown = 0)
+        )
     ) AS is_rival
-FROM compared
+FROM scored

@@ -5,12 +5,11 @@ WITH rules AS (
     FROM core_set_readings
 )
 SELECT
-    trial_case(quantities.quantity_no, rules.rule_no) AS case_id,
-    rules.ladder_id,
+    trial_case(tried.case_quantity_no, rules.rule_no) AS case_id,
+    rules.ladder_id + tried.ladder_shift AS ladder_id,
     rules.case_reading_id AS reading_id,
-    case_quantity(quantities.actual, rules.lone_bounds, sets.allowance, sets.first_minimum, sets.first_maximum) AS quantity,
-    case_allowance(rules.allowance_rule, rules.lone_bounds, sets.allowance) AS allowance
-FROM core_trial_quantities AS quantities
+    case_quantity(tried.actual, rules.lone_bounds, tried.allowance, tried.first_minimum, tried.first_maximum) AS quantity,
+    case_allowance(rules.allowance_rule, rules.lone_bounds, tried.allowance) AS allowance
+FROM core_tried_quantities AS tried
 INNER JOIN rules USING (set_no)
-INNER JOIN core_sets AS sets USING (set_no)
-WHERE quantities.is_screened
+WHERE tried.is_screened

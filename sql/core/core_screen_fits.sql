@@ -1,20 +1,30 @@
 -- One row per candidate reading and group of lines (core_trial_lines) that it reproduces: quantity billed, and amount by `roundings`.
 -- kept as: scratch
-WITH near AS MATERIALIZED (
+-- `is_changed`: not by the terms, but with the one number of them replaced that the lines show otherwise.
+WITH tried AS (
+    SELECT trial_no, set_no, lines, quantity_billed, amount, quantity_no AS case_quantity_no, false AS is_changed
+    FROM core_trial_lines
+    UNION ALL
+    SELECT lines.trial_no, lines.set_no, lines.lines, lines.quantity_billed, lines.amount, shown.case_quantity_no, true
+    FROM core_trial_lines AS lines
+    INNER JOIN core_tried_quantities AS shown ON shown.quantity_no = lines.quantity_no AND shown.change_no = lines.change_no
+),
+near AS MATERIALIZED (
     -- no rounding moves an amount by as much as 1
     SELECT
         lines.set_no,
         lines.trial_no,
         lines.lines,
         lines.amount,
+        lines.is_changed,
         rule_of_case(rated.case_id) AS rule_no,
         rated.units,
         rated.blocks,
         lines.quantity_billed,
         rated.amount_exact,
         rated.amount_of_cents
-    FROM core_trial_lines AS lines
-    INNER JOIN core_screen_rated AS rated ON quantity_of_case(rated.case_id) = lines.quantity_no
+    FROM tried AS lines
+    INNER JOIN core_screen_rated AS rated ON quantity_of_case(rated.case_id) = lines.case_quantity_no
     WHERE rated.error IS NULL
         AND abs(rated.amount_exact - lines.amount) <= 1
         AND lines.quantity_billed IN (rated.units, rated.blocks)
@@ -29,11 +39,22 @@ rounded AS (
         candidates.rounding, candidates.unit, candidates.half
     ) = pairs.amount
     GROUP BY ALL
+),
+fits AS (
+    SELECT near.set_no, near.trial_no, near.lines, readings.reading_no, near.is_changed, rounded.roundings
+    FROM near
+    INNER JOIN rounded USING (set_no, amount_exact, amount_of_cents, amount)
+    INNER JOIN core_set_readings AS readings
+        ON readings.set_no = near.set_no
+        AND readings.rule_no = near.rule_no
+        AND near.quantity_billed = CASE WHEN readings.billed_in = 'blocks' THEN near.blocks ELSE near.units END
 )
-SELECT near.set_no, near.trial_no, near.lines, readings.reading_no, rounded.roundings
-FROM near
-INNER JOIN rounded USING (set_no, amount_exact, amount_of_cents, amount)
-INNER JOIN core_set_readings AS readings
-    ON readings.set_no = near.set_no
-    AND readings.rule_no = near.rule_no
-    AND near.quantity_billed = CASE WHEN readings.billed_in = 'blocks' THEN near.blocks ELSE near.units END
+SELECT * FROM fits
+WHERE NOT is_changed
+UNION ALL
+SELECT * FROM fits AS changed
+WHERE is_changed
+    AND NOT EXISTS (
+        FROM fits AS stated
+        WHERE NOT stated.is_changed AND stated.trial_no = changed.trial_no AND stated.reading_no = changed.reading_no
+    )

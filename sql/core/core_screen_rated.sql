@@ -7,5 +7,6 @@ SELECT
     amount AS amount_of_cents,
     quantity_billed AS units,
     blocks_billed AS blocks,
+    tier,
     error
 FROM core_rated

@@ -2,6 +2,10 @@
 -- Attributes that cannot matter on the set are put to one value, and candidates that then say the same are one: so nothing is
 -- called undecided that could never be decided. `reading_id` names the attributes that do matter, `case_reading_id` is the
 -- same rule as the rating knows it (core_rating_readings), `ladder_id` the set's tiers as the reading cuts them.
+-- A candidate that leaves a stated number without any use (the allowance, a block that neither quantity nor price is counted in, floor
+-- or cap of a schedule alone) is a departure from the terms, not a meaning of them: its `plausibility` is departure. It leads no set and
+-- is no rival, unless the user pins it; core_reading_departures tells which lines bill so. Block 0 and 1, Minimum 0 and 1 and no Maximum
+-- state nothing.
 -- Sets of one shape, all that matters here, have the same candidates: they are worked out once for all of them.
 WITH sets AS (
     SELECT
@@ -10,6 +14,7 @@ WITH sets AS (
         allowance > 0 AS has_allowance,
         coalesce(first_minimum, 0) <> 0 AS has_minimum,
         coalesce(first_maximum, 0) <> 0 AS has_maximum,
+        coalesce(first_minimum, 0) > 1 AS is_floor_stated,
         is_without_blocks,
         is_cut_at_maximum_only,
         is_continuous,
@@ -26,7 +31,7 @@ numbered_sets AS (
         *,
         dense_rank() OVER (
             ORDER BY
-                has_one_tier, has_allowance, has_minimum, has_maximum, is_without_blocks, is_cut_at_maximum_only,
+                has_one_tier, has_allowance, has_minimum, has_maximum, is_floor_stated, is_without_blocks, is_cut_at_maximum_only,
                 is_continuous, is_in_whole_units, has_idle_blocks, has_unit_blocks, has_fractions
         ) AS shape_no
     FROM sets
@@ -118,9 +123,20 @@ distinct_readings AS (
     SELECT
         shape_no, model, tier_bound, allowance_rule, blocks, rate_per, billed_in, lone_bounds, zero_block, zero_quantity,
         min(place) AS place,
-        CASE WHEN bool_or(plausibility = 'ordinary') THEN 'ordinary' ELSE 'remote' END AS plausibility
+        CASE
+            WHEN (has_allowance AND allowance_rule = 'ignored')
+                OR (NOT has_unit_blocks AND blocks = 'none' AND rate_per = 'unit' AND billed_in = 'units')
+                OR (has_one_tier AND is_floor_stated AND lone_bounds IN ('ignored', 'cap'))
+                OR (has_one_tier AND has_maximum AND lone_bounds IN ('ignored', 'floor'))
+                THEN 'departure'
+            WHEN bool_or(plausibility = 'ordinary') THEN 'ordinary'
+            ELSE 'remote'
+        END AS plausibility,
+        is_floor_stated AND has_maximum AS has_both_bounds
     FROM allowed
-    GROUP BY ALL
+    GROUP BY
+        shape_no, model, tier_bound, allowance_rule, blocks, rate_per, billed_in, lone_bounds, zero_block, zero_quantity,
+        has_allowance, has_unit_blocks, has_one_tier, is_floor_stated, has_maximum
 ),
 worded AS (
     SELECT
@@ -149,6 +165,7 @@ shape_readings AS (
             'billed_in_' || billed_in, 'bounds_' || lone_bounds, 'zero_block_is_' || zero_block, 'zero_' || zero_quantity
         ] AS words,
         plausibility,
+        has_both_bounds,
         model,
         tier_bound,
         allowance_rule,

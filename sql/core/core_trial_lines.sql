@@ -1,8 +1,13 @@
--- One row per schedule set, quantity measured, quantity billed and amount among the lines tried: how many lines say so.
+-- One row per schedule set, quantity measured, quantity billed, amount, tier and number shown among the lines tried: how many lines.
 -- The first of them by month and account stands for all as a counter-example. Lines that are billed with their network
--- (core_aggregated_lines) are no evidence.
+-- (core_aggregated_lines) are no evidence. `change_no` is the ladder that the lines show, where it is not the set's
+-- (core_heading_changes).
+WITH changes AS (
+    SELECT DISTINCT heading_no, change_no
+    FROM core_heading_changes
+)
 SELECT
-    row_number() OVER (ORDER BY set_no, actual, quantity_billed, amount) AS trial_no,
+    row_number() OVER (ORDER BY set_no, actual, quantity_billed, amount, shown_tier, change_no) AS trial_no,
     *
 FROM (
     SELECT
@@ -12,10 +17,13 @@ FROM (
         any_value(quantities.quantity_no) AS quantity_no,
         quantity_billed,
         amount,
+        shown_tier,
+        change_no,
         count(*) AS lines,
         min(row(reporting_month, network_id, mailbox_id)) AS first_line
     FROM core_lines
     INNER JOIN core_trial_quantities AS quantities USING (set_no, actual)
+    LEFT JOIN changes USING (heading_no)
     ANTI JOIN core_aggregated_lines USING (network_id, mailbox_id, heading_no)
-    GROUP BY set_no, actual, quantity_billed, amount
+    GROUP BY set_no, actual, quantity_billed, amount, shown_tier, change_no
 )

@@ -1,6 +1,6 @@
 -- Which finding is which, and which findings have one cause.
 
--- The check and the key of a finding as one text. A finding that names no whole key is identified by its price list and
+-- The check and the key of a finding as one text. An undecided reading stays the same finding from month to month. A finding that names no whole key is identified by its price list and
 -- invoice too.
 CREATE OR REPLACE MACRO finding_identity(
     check_name, network_id, mailbox_id, reporting_month, account_report, measure_field, price_list_id, invoice_number
@@ -9,7 +9,7 @@ CREATE OR REPLACE MACRO finding_identity(
     check_name,
     coalesce(network_id::VARCHAR, ''),
     coalesce(mailbox_id::VARCHAR, ''),
-    coalesce(reporting_month::VARCHAR, ''),
+    CASE WHEN check_name = 'reading_undecided' THEN '' ELSE coalesce(reporting_month::VARCHAR, '') END,
     coalesce(account_report, ''),
     coalesce(measure_field, ''),
     CASE
@@ -27,9 +27,10 @@ CREATE OR REPLACE MACRO terms_cause(check_name, price_list_id, account_report, m
         coalesce(plain_text(due_number), '-')
     );
 
--- What follows the sentence of a finding whose terms are not certain.
-CREATE OR REPLACE MACRO doubt_text(is_doubtful) AS
-    CASE
-        WHEN is_doubtful THEN ' That list was read after the month: ask the vendor which terms were in force.'
+-- What follows the sentence of a finding that is in doubt (core_line_faults.doubt).
+CREATE OR REPLACE MACRO doubt_text(doubt) AS
+    CASE doubt
+        WHEN 'terms_read_later' THEN ' That list was read after the month: ask the vendor which terms were in force.'
+        WHEN 'applied_nowhere' THEN ' No line of any list shows that number applied: ask the vendor whether it is meant.'
         ELSE ''
     END;

@@ -53,9 +53,26 @@ CREATE OR REPLACE MACRO cost_at_rate(quantity_billed, billed_in, rate_per, block
         ELSE per_block_amount(quantity_billed, block, rate)
     END::DECIMAL(38, 20);
 
+-- A number for people, thousands parted by commas: 1,000 or 1,500.5.
+CREATE OR REPLACE MACRO grouped_text(value) AS
+    concat(
+        format('{:,}', trunc(value)::BIGINT),
+        CASE WHEN value % 1 <> 0 THEN '.' || split_part(plain_text(value), '.', 2) ELSE '' END
+    );
+
 -- An amount of money for people: at least two decimals, more only where it has them; never rounded.
 CREATE OR REPLACE MACRO money_text(value) AS
     CASE WHEN value % 0.01 = 0 THEN value::DECIMAL(38, 2)::VARCHAR ELSE plain_text(value) END;
+
+-- What a line should cost, for people, where readings that are left open give different amounts.
+CREATE OR REPLACE MACRO range_text(expected_least, expected_most) AS
+    CASE
+        WHEN expected_least < expected_most THEN concat(
+            ' The reading of the list is undecided: those left open give ', money_text(expected_least), ' to ',
+            money_text(expected_most), '.'
+        )
+        ELSE ''
+    END;
 
 -- A difference for people: `13.37 too much`.
 CREATE OR REPLACE MACRO too_much_text(difference) AS

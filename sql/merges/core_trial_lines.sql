@@ -1,6 +1,6 @@
--- One row per schedule set, quantity measured, quantity billed and amount among the lines tried, of all partitions.
+-- One row per schedule set, quantity measured, quantity billed, amount, tier and number shown among the lines tried, of all partitions.
 SELECT
-    row_number() OVER (ORDER BY set_no, actual, quantity_billed, amount) AS trial_no,
+    row_number() OVER (ORDER BY set_no, actual, quantity_billed, amount, shown_tier, change_no) AS trial_no,
     *
 FROM (
     SELECT
@@ -10,9 +10,11 @@ FROM (
         any_value(quantity_no) AS quantity_no,
         quantity_billed,
         amount,
+        shown_tier,
+        change_no,
         sum(lines)::BIGINT AS lines,
         -- Parquet names the fields of a row
         min(row(first_line.element1, first_line.element2, first_line.element3)) AS first_line
     FROM core_trial_lines
-    GROUP BY set_no, actual, quantity_billed, amount
+    GROUP BY set_no, actual, quantity_billed, amount, shown_tier, change_no
 )

@@ -1,7 +1,10 @@
 -- One row per price list, account report, measure, schedule set and candidate reading tried on its lines.
 -- `lines_total` is the lines it was tried on, `lines_explained` those that it reproduces, quantity and amount. The counter-example of
 -- a reading is the smallest line, by Actual, that it cannot reproduce. `is_rival`: one of several that the lines cannot tell apart, the
--- chosen one among them.
+-- chosen one among them. `telling_lines` are those on which the candidates give different amounts or quantities,
+-- `telling_lines_explained` those of them that it explains, `departures` the lines that it explains with one number of the terms replaced
+-- by the one shown, or left out. On the chosen reading's row `reason` and `change_words` say why it was chosen and what would change
+-- that. A reading that leaves a stated number out has a row only where the user pinned it.
 -- `deciding_quantity` is the smallest quantity at which a rival would bill otherwise than the chosen reading, `amount_at_stake` by
 -- how much; on the chosen reading's own row they are those of its widest open question. Of money of other lines `deciding_account` says
 -- in words which account's charges would decide it.
@@ -66,6 +69,9 @@ SELECT
     scores.lines_total,
     scores.lines_explained,
     share_of(scores.lines_explained, scores.lines_total) AS share_pct,
+    scores.telling_lines,
+    scores.telling_lines_explained,
+    scores.departures,
     chosen.verdict,
     readings.reading_no = chosen.reading_no AS is_chosen,
     readings.reading_no = chosen.reading_no AND chosen.is_pinned AS is_pinned,
@@ -95,6 +101,8 @@ SELECT
     sets.first_month,
     sets.last_month,
     concat(rules.rule, habits.words) AS rule,
+    CASE WHEN readings.reading_no = chosen.reading_no THEN reasons.reason END AS reason,
+    CASE WHEN readings.reading_no = chosen.reading_no THEN reasons.change_words END AS change_words,
     habits.shown_schedule,
     habits.limited_months,
     habits.months_billed
@@ -105,9 +113,11 @@ INNER JOIN core_set_habits AS habits USING (set_no)
 INNER JOIN core_chosen_readings AS chosen USING (set_no)
 INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
 INNER JOIN core_reading_rules AS rules ON rules.set_no = scores.set_no AND rules.reading_no = scores.reading_no
+LEFT JOIN core_reading_reasons AS reasons ON reasons.set_no = scores.set_no
 LEFT JOIN core_rivals AS rivals ON rivals.set_no = scores.set_no AND rivals.reading_no = scores.reading_no
 LEFT JOIN core_pinned_differences AS pinned ON pinned.set_no = scores.set_no
 LEFT JOIN misses AS missed ON missed.set_no = scores.set_no AND missed.reading_no = scores.reading_no
+WHERE readings.plausibility <> 'departure' OR readings.reading_no = chosen.reading_no
 UNION ALL BY NAME
 SELECT
     sets.price_list_id,

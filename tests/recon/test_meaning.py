@@ -5,6 +5,7 @@ Every amount is worked out in the comments. All cases share one lake, each on a 
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,17 @@ from ecgrid_transforms.model import Key
 from ecgrid_transforms.money import Decimal
 
 TRANS = ("TrafficAll", "ToTrans")
+MONTHS = (date(2026, 8, 1), date(2026, 9, 1), MONTH)
+#: Quantities, what they cost by slices of 1.00 up to 100 and 0.50 above, and by slices of 1.20 and 0.60.
+SLICED = (
+    ("200", "150", "180"),
+    ("10", "10", "12"),
+    ("100", "100", "120"),
+    ("101", "100.5", "120.6"),
+    ("150", "125", "150"),
+    ("300", "200", "240"),
+)
+PINS = "620,,,allowance_ignored,by contract\n621,,,blocks_none.rate_per_unit.billed_in_units,by contract"
 
 #: Ladders whose last Maximum is "no end", typed in one way or another: by volume, 1.00 up to 100 and 0.50 above.
 OPEN_ENDS = {
@@ -32,6 +44,13 @@ WHOLE_UNITS = Ladder(610, TRANS, [Tier(0, 0, "1.75")], model="Simple")
 UP_TO_THREE = Ladder(611, TRANS, [Tier(0, 0, "0.12345")], model="Simple")
 #: A network of four mailboxes whose Root is billed for all of them, 2.00 each; the mailboxes' own lines say 0.
 AGGREGATED = Ladder(613, ("Statistics", "ActiveQIDs"), [Tier(0, 0, "2.00")], model="Simple")
+#: A stated allowance and a stated block that the user pins as not meant; and three months in which nothing tells.
+PINNED_ALLOWANCE = Ladder(620, TRANS, [Tier(0, 0, "0.05")], allowance="100", model="Simple")
+PINNED_BLOCK = Ladder(621, TRANS, [Tier(0, 0, "0.05")], block="100", model="Simple")
+OPEN_FOR_LONG = Ladder(622, TRANS, [Tier(0, 1000, "0.06"), Tier(1001, 0, "0.05")])
+#: Every line shows and bills other rates than the list states, slice by slice; one line does.
+ALL_DEARER = Ladder(623, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.50")])
+ONE_DEARER = replace(ALL_DEARER, price_list_id=624)
 SLICES = Ladder(612, TRANS, [Tier(0, 101, "0.335"), Tier(102, 0, "0.225")], model="Stacked")
 
 
@@ -64,18 +83,36 @@ def made() -> Lake:
         [("10", "3.35"), ("20", "6.70"), ("101", "33.84"), ("102", "34.07"), ("104", "34.52"), ("106", "34.97")], 1
     ):
         lake.billed(SLICES, mailbox, actual, actual, amount, tier=1 if int(actual) <= 101 else 2)
-    for month in (date(2026, 8, 1), date(2026, 9, 1), MONTH):
+    for month in MONTHS:
         lake.listed(AGGREGATED, [month])
         # 10 + 20 + 30 + 40 are the network's 100
         lake.billed(AGGREGATED, 0, "100", "100", "200", month=month)
         for mailbox in (1, 2, 3, 4):
             lake.billed(AGGREGATED, mailbox, f"{mailbox}0", "0", "0", month=month)
+    lake.listed(PINNED_ALLOWANCE)
+    lake.listed(PINNED_BLOCK)
+    for mailbox, actual in enumerate((150, 260, 340), 1):
+        # 0.05 each: 7.50, 13.00, 17.00
+        for ladder in (PINNED_ALLOWANCE, PINNED_BLOCK):
+            lake.billed(ladder, mailbox, str(actual), str(actual), str(actual * Decimal("0.05")))
+    for month in MONTHS:
+        lake.listed(OPEN_FOR_LONG, [month])
+        for mailbox, (actual, amount) in enumerate([("100", "6.00"), ("200", "12.00")], 1):
+            lake.billed(OPEN_FOR_LONG, mailbox, actual, actual, amount, month=month)
+    for ladder, dearer in ((ALL_DEARER, 6), (ONE_DEARER, 1)):
+        lake.listed(ladder)
+        tiers = [Tier(0, 100, "1.20"), Tier(101, 0, "0.60")]
+        for mailbox, (actual, due, billed) in enumerate(SLICED, 1):
+            shown = replace(ladder, tiers=tiers) if mailbox <= dearer else ladder
+            # where one line alone shows 0.60, its first 100 are at 1.00: 160.00
+            amount = due if mailbox > dearer else billed if dearer > 1 else "160"
+            lake.billed(shown, mailbox, actual, actual, amount, tier=1 if int(actual) <= 100 else 2)
     return lake
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made().build(tmp_path_factory.mktemp("meaning"))
+    return made().build(tmp_path_factory.mktemp("meaning"), pins=PINS)
 
 
 @pytest.fixture
@@ -149,3 +186,31 @@ def test_mailboxes_that_are_billed_with_their_network_tell_nothing(built: Connec
     assert findings(built, AGGREGATED) == []
     text = explanation(built, Key(NETWORK, own_mailbox(AGGREGATED, 2), MONTH, *AGGREGATED.pair)).text()
     assert "Proof        none: the use of this mailbox is billed with its network\n" in text
+
+
+@pytest.mark.parametrize("ladder", [PINNED_ALLOWANCE, PINNED_BLOCK], ids=["allowance", "block"])
+def test_a_pin_may_set_a_stated_number_aside(built: Connection, ladder: Ladder) -> None:
+    row = chosen(built, ladder)
+    assert (row["is_pinned"], row["verdict"], row["plausibility"]) == (True, "decided", "departure")
+    assert verdicts(built, ladder) == ["fits"] * 3
+    assert findings(built, ladder) == []
+
+
+def test_a_reading_is_undecided_once_for_all_months(built: Connection) -> None:
+    (found,) = findings(built, OPEN_FOR_LONG)
+    assert (found["check_name"], found["reporting_month"]) == ("reading_undecided", MONTH)
+
+
+@pytest.mark.parametrize(
+    ("ladder", "differences"),
+    [(ALL_DEARER, ["30", "2", "20", "20.1", "25", "40"]), (ONE_DEARER, ["10"])],
+    ids=["all lines", "one line"],
+)
+def test_a_fault_on_one_line_or_on_all_has_the_same_name(
+    built: Connection, ladder: Ladder, differences: list[str]
+) -> None:
+    row = chosen(built, ladder)
+    assert (row["model"], row["verdict"], row["departures"]) == ("graduated", "decided", len(differences))
+    found = findings(built, ladder)
+    assert {(one["check_name"], one["severity"]) for one in found} == {("rate_mismatch", "error")}
+    assert [one["difference"] for one in found] == [Decimal(difference) for difference in differences]

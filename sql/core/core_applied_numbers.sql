@@ -1,0 +1,16 @@
+-- One row per report, measure and kind of number (core_reading_departures.departed) that some line of some price list shows applied.
+-- A line shows it that follows from the terms, and not from them without that number. What the vendor applies nowhere may not be meant.
+SELECT DISTINCT sets.account_report, sets.measure_field, departures.departed
+FROM core_chosen_readings AS chosen
+INNER JOIN core_sets AS sets USING (set_no)
+INNER JOIN core_reading_departures AS departures
+    ON departures.set_no = chosen.set_no AND departures.reading_no = chosen.reading_no
+INNER JOIN core_fits AS fits
+    ON fits.set_no = chosen.set_no AND fits.reading_no = chosen.reading_no AND fits.departures = 0
+WHERE chosen.verdict <> 'none_fits'
+    AND NOT EXISTS (
+        FROM core_fits AS without
+        WHERE without.trial_no = fits.trial_no
+            AND without.reading_no = departures.departed_reading_no
+            AND without.departures = 0
+    )

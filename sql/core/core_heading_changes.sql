@@ -1,0 +1,101 @@
+-- One row per heading that shows one number other than its schedule set states, and tier of the set: the set's ladder with that number
+-- replaced by the one shown. Headings that show the same have the same `change_no`; their lines are tried on that ladder too, as a
+-- departure from the terms.
+-- field: rate, block, allowance, minimum or maximum. A rate or bound is the shown tier's own; the tiers below have what other lines of
+-- the month show of them, where they show one and the same. A block or an allowance is replaced in every tier that has the stated one.
+WITH shown AS (
+    SELECT
+        sets.heading_no,
+        sets.set_no,
+        sets.reporting_month,
+        sets.shown_tier,
+        headings.lines,
+        headings.schedule_rate AS rate,
+        headings.schedule_block AS block,
+        headings.schedule_allowance AS allowance,
+        coalesce(headings.schedule_minimum, 0)::BIGINT AS minimum,
+        CASE WHEN tiers.maximum = 0 AND is_open_end(headings.schedule_maximum) THEN 0 ELSE headings.schedule_maximum END::BIGINT AS maximum,
+        tiers.rate AS stated_rate,
+        tiers.block AS stated_block,
+        tiers.allowance AS stated_allowance,
+        coalesce(tiers.minimum, 0) AS stated_minimum,
+        coalesce(tiers.maximum, 0) AS stated_maximum
+    FROM core_heading_sets AS sets
+    INNER JOIN core_line_headings AS headings USING (heading_no)
+    INNER JOIN core_set_tiers AS tiers ON tiers.set_no = sets.set_no AND tiers.tier = sets.shown_tier
+    INNER JOIN core_sets AS kinds ON kinds.set_no = sets.set_no AND kinds.kind NOT IN ('percentage', 'subtotal', 'minimum')
+    WHERE headings.schedule_id IS NOT NULL
+),
+compared AS (
+    SELECT
+        *,
+        [
+            CASE WHEN rate IS DISTINCT FROM stated_rate THEN 'rate' END,
+            CASE WHEN block IS DISTINCT FROM stated_block THEN 'block' END,
+            CASE WHEN allowance IS DISTINCT FROM stated_allowance THEN 'allowance' END,
+            CASE WHEN minimum IS DISTINCT FROM stated_minimum THEN 'minimum' END,
+            CASE WHEN coalesce(maximum, 0) IS DISTINCT FROM stated_maximum THEN 'maximum' END
+        ].list_filter(lambda field: field IS NOT NULL) AS fields
+    FROM shown
+),
+-- what a month's lines show of a tier, where all show the same
+months AS (
+    SELECT set_no, reporting_month, shown_tier AS tier, any_value(rate) AS rate, any_value(maximum) AS maximum
+    FROM compared
+    GROUP BY ALL
+    HAVING count(DISTINCT (rate, maximum)) = 1
+),
+changed AS (
+    SELECT
+        compared.heading_no,
+        compared.set_no,
+        compared.fields[1] AS field,
+        tiers.tier,
+        CASE
+            WHEN compared.fields[1] = 'allowance' AND tiers.allowance = compared.stated_allowance THEN compared.allowance
+            ELSE tiers.allowance
+        END AS allowance,
+        CASE WHEN compared.fields[1] = 'minimum' AND tiers.tier = compared.shown_tier THEN compared.minimum ELSE tiers.minimum END
+            AS minimum,
+        CASE
+            WHEN compared.fields[1] <> 'maximum' OR tiers.tier > compared.shown_tier THEN tiers.maximum
+            WHEN tiers.tier = compared.shown_tier THEN compared.maximum
+            ELSE coalesce(months.maximum, tiers.maximum)
+        END AS maximum,
+        CASE
+            WHEN compared.fields[1] = 'block' AND tiers.block = compared.stated_block THEN compared.block
+            ELSE tiers.block
+        END AS block,
+        CASE
+            WHEN compared.fields[1] <> 'rate' OR tiers.tier > compared.shown_tier THEN tiers.rate
+            WHEN tiers.tier = compared.shown_tier THEN compared.rate
+            ELSE coalesce(months.rate, tiers.rate)
+        END AS rate,
+        tiers.flat
+    FROM compared
+    INNER JOIN core_set_tiers AS tiers USING (set_no)
+    LEFT JOIN months
+        ON months.set_no = compared.set_no AND months.reporting_month = compared.reporting_month AND months.tier = tiers.tier
+    WHERE len(compared.fields) = 1
+),
+contents AS (
+    SELECT
+        *,
+        string_agg(
+            concat_ws('|', field, allowance, coalesce(minimum::VARCHAR, '-'), maximum, block, rate), ';' ORDER BY tier
+        ) OVER (PARTITION BY heading_no) AS content
+    FROM changed
+)
+SELECT
+    heading_no,
+    dense_rank() OVER (ORDER BY set_no, content)::INTEGER AS change_no,
+    set_no,
+    field,
+    tier,
+    allowance,
+    minimum,
+    maximum,
+    block,
+    rate,
+    flat
+FROM contents

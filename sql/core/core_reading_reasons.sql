@@ -1,0 +1,118 @@
+-- One row per schedule set with lines: in a sentence each, why its reading was chosen and what would change that.
+-- `reason` counts the telling lines that the chosen reading explains, and those that the nearest readings of other models miss (or, where
+-- there are none, of the same model). `change_words`: how many lines billed otherwise would leave the reading open, or what would
+-- decide it.
+WITH chosen AS (
+    SELECT chosen.*, readings.model, readings.reading_id
+    FROM core_chosen_readings AS chosen
+    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+),
+losers AS (
+    SELECT
+        scores.set_no,
+        scores.place,
+        readings.model,
+        readings.reading_id,
+        scores.telling_lines - scores.telling_lines_explained AS missed,
+        scores.telling_lines,
+        -- so many lines more that it alone explains, and it is a rival again
+        (scores.lost - scores.lost % 2) * 0.5 - scores.gained + 1 AS lines_short,
+        readings.model = chosen.model AS is_of_same_model,
+        bool_and(readings.model = chosen.model) OVER (PARTITION BY scores.set_no) AS are_of_same_model,
+        row_number() OVER (PARTITION BY scores.set_no, readings.model ORDER BY scores.place) AS place_in_model
+    FROM core_reading_scores AS scores
+    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+    INNER JOIN chosen USING (set_no)
+    WHERE NOT scores.is_rival
+        AND scores.plausibility = 'ordinary'
+        AND scores.lost > 0
+        AND scores.reading_no <> chosen.reading_no
+),
+named AS (
+    SELECT
+        set_no,
+        string_agg(
+            concat(
+                CASE WHEN is_of_same_model THEN reading_id ELSE model END, ' misses ',
+                CASE
+                    WHEN telling_lines = 1 THEN 'it'
+                    WHEN missed = telling_lines THEN 'all ' || missed
+                    ELSE concat(missed, ' of ', telling_lines)
+                END
+            ),
+            ', ' ORDER BY place
+        ) AS words
+    FROM (
+        SELECT *, row_number() OVER (PARTITION BY set_no ORDER BY place) AS named_place
+        FROM losers
+        WHERE place_in_model = 1 AND (are_of_same_model OR NOT is_of_same_model) AND missed > 0
+    )
+    WHERE named_place <= 2
+    GROUP BY set_no
+),
+nearest AS (
+    SELECT
+        set_no,
+        arg_min(CASE WHEN is_of_same_model THEN reading_id ELSE model END, (lines_short, place)) AS name,
+        min(lines_short)::BIGINT AS lines_short
+    FROM losers
+    GROUP BY set_no
+),
+places AS (
+    -- whether all that tells lies past the first tier
+    SELECT
+        evidence.set_no,
+        bool_and(lines.actual > sets.first_maximum + sets.allowance) AND any_value(sets.tiers) > 1 AS is_past_first_tier,
+        any_value(sets.first_maximum + sets.allowance) AS first_bound
+    FROM core_trial_evidence AS evidence
+    INNER JOIN core_trial_lines AS lines USING (trial_no)
+    INNER JOIN core_sets AS sets ON sets.set_no = evidence.set_no
+    WHERE evidence.is_telling
+    GROUP BY evidence.set_no
+),
+open_readings AS (
+    SELECT rivals.set_no, string_agg(readings.reading_id, ', ' ORDER BY rivals.place) AS words
+    FROM core_rivals AS rivals
+    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+    GROUP BY rivals.set_no
+)
+SELECT
+    chosen.set_no,
+    CASE
+        WHEN chosen.is_pinned THEN 'set by hand in pinned_readings.csv'
+        WHEN chosen.telling_lines = 0 AND open_readings.words IS NULL THEN 'the terms can be read in no other way'
+        WHEN chosen.telling_lines = 0
+            THEN concat('no line tells: on each of the ', chosen.lines_total, ' lines the readings bill alike')
+        ELSE concat(
+            chosen.telling_lines_explained, ' of ', chosen.telling_lines,
+            CASE
+                WHEN places.is_past_first_tier THEN concat(CASE WHEN chosen.telling_lines = 1 THEN ' line past ' ELSE ' lines past ' END, grouped_text(places.first_bound))
+                WHEN chosen.telling_lines = 1 THEN ' telling line'
+                ELSE ' telling lines'
+            END,
+            CASE WHEN chosen.telling_lines = 1 THEN ' fits ' ELSE ' fit ' END, chosen.model,
+            CASE
+                WHEN chosen.departures > 0 THEN concat(' (', chosen.departures, ' with one number of the terms replaced or left out)')
+                ELSE ''
+            END,
+            coalesce('; ' || named.words, '')
+        )
+    END AS reason,
+    CASE
+        WHEN chosen.is_pinned THEN 'drop its row there to let the lines decide'
+        WHEN chosen.verdict = 'undecided' THEN concat(
+            'open are ', open_readings.words, ': two lines', coalesce(' with ' || plain_text(chosen.deciding_quantity), ''),
+            ', or one that shows its tier, would tell some of them apart'
+        )
+        WHEN chosen.verdict = 'none_fits' THEN 'ask the vendor how the terms are meant'
+        WHEN nearest.lines_short IS NULL THEN 'nothing but other terms would change it'
+        ELSE concat(
+            nearest.lines_short, CASE WHEN nearest.lines_short = 1 THEN ' line' ELSE ' lines' END, ' more billed as ', nearest.name,
+            ' has it would leave it open'
+        )
+    END AS change_words
+FROM chosen
+LEFT JOIN named USING (set_no)
+LEFT JOIN nearest USING (set_no)
+LEFT JOIN places USING (set_no)
+LEFT JOIN open_readings USING (set_no)

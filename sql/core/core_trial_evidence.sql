@@ -1,0 +1,105 @@
+-- One row per group of lines on trial (core_trial_lines): what they can be evidence of.
+-- kept as: scratch
+-- is_telling: the candidates give different amounts or quantities for it. Candidates are here the ordinary readings that price as
+-- the one does that explains most lines, by rates or by fees of steps, and that reading itself. Where there is but one, whatever it
+-- bills tells whether it holds. `tier_reached` is the tier that the quantity reaches under that reading (1 where it reaches none),
+-- `highest_tier` under any.
+WITH leaders AS (
+    SELECT set_no, reading_no
+    FROM core_reading_ranks
+    WHERE place = 1
+),
+kinds AS (
+    SELECT
+        leaders.set_no,
+        leaders.reading_no,
+        readings.rule_no,
+        readings.model IN ('stairstep', 'stacked_flat') AS is_fee,
+        roundings.rounding,
+        roundings.unit,
+        roundings.half
+    FROM leaders
+    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+    INNER JOIN core_sets AS sets USING (set_no)
+    INNER JOIN core_price_list_roundings AS chosen USING (price_list_id)
+    INNER JOIN core_roundings AS roundings USING (rounding_no)
+),
+candidates AS (
+    SELECT readings.set_no, readings.rule_no, readings.billed_in
+    FROM core_set_readings AS readings
+    INNER JOIN kinds USING (set_no)
+    WHERE readings.reading_no = kinds.reading_no
+        OR (
+            readings.plausibility = 'ordinary'
+            AND (readings.model IN ('stairstep', 'stacked_flat')) = kinds.is_fee
+        )
+),
+ways AS (
+    -- how QuantityBilled may be counted
+    SELECT
+        set_no,
+        bool_or(billed_in = 'units') AS has_units,
+        bool_or(billed_in = 'blocks') AS has_blocks,
+        count(DISTINCT rule_no) = 1 AND count(DISTINCT billed_in) = 1 AS is_alone
+    FROM candidates
+    GROUP BY set_no
+),
+rated AS (
+    SELECT case_id, amount_exact, amount_of_cents, units, blocks, tier, error
+    FROM core_screen_rated
+    UNION ALL
+    SELECT case_id, amount_exact, amount_of_cents, units, blocks, tier, error
+    FROM core_trial_rated
+),
+rules AS (
+    SELECT set_no, rule_no FROM candidates GROUP BY set_no, rule_no
+),
+spans AS (
+    SELECT
+        quantities.set_no,
+        quantities.quantity_no,
+        min(rounded_from(rated.amount_exact, rated.amount_of_cents, kinds.rounding)) AS least,
+        max(rounded_from(rated.amount_exact, rated.amount_of_cents, kinds.rounding)) AS most,
+        min(rated.units) AS least_units,
+        max(rated.units) AS most_units,
+        min(rated.blocks) AS least_blocks,
+        max(rated.blocks) AS most_blocks,
+        count(rated.error) > 0 AND count(rated.amount_exact) > 0 AS is_refused_by_some,
+        max(rated.tier) AS highest_tier,
+        any_value(rated.tier) FILTER (WHERE rules.rule_no = kinds.rule_no) AS tier_reached
+    FROM core_trial_quantities AS quantities
+    INNER JOIN rules USING (set_no)
+    INNER JOIN kinds USING (set_no)
+    INNER JOIN rated ON rated.case_id = trial_case(quantities.quantity_no, rules.rule_no)
+    GROUP BY quantities.set_no, quantities.quantity_no
+),
+told AS (
+    SELECT
+        spans.quantity_no,
+        ways.is_alone,
+        greatest(coalesce(spans.highest_tier, 1), 1) AS highest_tier,
+        greatest(coalesce(spans.tier_reached, 1), 1) AS tier_reached,
+        spans.most <> 0 OR spans.most_units <> 0 AS is_billed,
+        spans.is_refused_by_some
+        OR (ways.has_units AND spans.least_units <> spans.most_units)
+        OR (ways.has_blocks AND spans.least_blocks <> spans.most_blocks)
+        OR (ways.has_units AND ways.has_blocks AND spans.least_units <> spans.least_blocks)
+        OR (
+            spans.least <> spans.most
+            AND line_amount(spans.least, kinds.rounding, kinds.unit, kinds.half)
+            <> line_amount(spans.most, kinds.rounding, kinds.unit, kinds.half)
+        ) AS differs
+    FROM spans
+    INNER JOIN ways USING (set_no)
+    INNER JOIN kinds USING (set_no)
+)
+SELECT
+    lines.set_no,
+    lines.trial_no,
+    lines.lines,
+    lines.shown_tier,
+    told.tier_reached,
+    told.highest_tier,
+    CASE WHEN told.is_alone THEN told.is_billed OR lines.amount <> 0 OR lines.quantity_billed <> 0 ELSE told.differs END AS is_telling
+FROM core_trial_lines AS lines
+INNER JOIN told USING (quantity_no)
