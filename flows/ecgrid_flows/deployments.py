@@ -13,6 +13,7 @@ States follow the exit statuses of CONTRACT: 0 Completed; 1 Completed, named Fin
 2, 3 and 5 Failed, named Settings, Unreachable and Held.
 """
 
+import atexit
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -185,8 +186,7 @@ def _looked_at(settings: Settings) -> Iterator[MonthDone]:
 
 def _settled(work: Callable[[Settings], Iterator[MonthDone]], data_dir: str | None) -> State[Any]:
     """Do the work by the settings of this process and the blocks; leave artifacts, return the end state."""
-    # A month has a task for each batch of accounts; a line of log for each would bury the rest.
-    logging.getLogger("prefect.task_runs").setLevel(logging.WARNING)
+    _keep_log_short()
     end_with_serve(os.environ)
     done: list[MonthDone] = []
     failure: BillingError | None = None
@@ -208,6 +208,19 @@ def _settled(work: Callable[[Settings], Iterator[MonthDone]], data_dir: str | No
     errors = sum(month.errors_found for month in done)
     found = ", ".join(f"{month_text(month.month)}: {sum(month.findings.values())} findings" for month in done)
     return Completed(name="Findings" if errors else "Completed", message=f"{found}; {errors} of them errors")
+
+
+def _keep_log_short() -> None:
+    """No line per task, none about a websocket that closed, and none about DuckDB's binding at the end.
+
+    A month has a task for each batch of accounts. Without its websocket Prefect polls, which needs no traceback. When a
+    flow run's process ends, Prefect's threads still hold modules, and the binding prints 40 lines about references that
+    leak then; that is the very last thing a process does.
+    """
+    logging.getLogger("prefect.task_runs").setLevel(logging.WARNING)
+    logging.getLogger("prefect.FlowRunSuspendingObserver").setLevel(logging.ERROR)
+    if "PREFECT__FLOW_RUN_ID" in os.environ:
+        atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
 
 
 def with_blocks(data_dir: str | None) -> Settings:

@@ -105,6 +105,7 @@ class _Serving:
         self.settings = settings
         self.store = store
         self.names = names(served)
+        self.began = datetime.now(UTC)
         self.address = address
         self.server_ended = server_ended
         #: Made here: inside a running loop Prefect would return a coroutine.
@@ -115,7 +116,7 @@ class _Serving:
 
     async def run(self) -> None:
         runner = Runner(name="ecgrid-billing", limit=1, pause_on_shutdown=False)
-        # It falls back to polling when its websocket closes, and says so with tracebacks.
+        # It falls back to polling when its websocket closes, and warns of that with a traceback.
         logging.getLogger("prefect.FlowRunCancellingObserver").setLevel(logging.ERROR)
         try:
             async with get_client() as client:
@@ -161,7 +162,7 @@ class _Serving:
     async def _watch(self, client: PrefectClient) -> None:
         """Raises `ScheduleFailed` when the server is gone or nothing is scheduled; starts what nobody started."""
         seen, has_seen, look_at = time.monotonic(), False, 0.0
-        next_due = next_fire(self.settings.cron_monthly, datetime.now(UTC))
+        next_due = next_fire(self.settings.cron_monthly, self.began)
         while True:
             if why := self.server_ended():
                 raise ScheduleFailed(why)

@@ -16,7 +16,6 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,10 +70,8 @@ def few_accounts(folder: Path) -> Path:
     return path
 
 
-def next_minute(beyond_s: int = 25) -> str:
-    """A monthly cron that fires at the first full minute that is at least so many seconds ahead."""
-    at = datetime.now(UTC) + timedelta(seconds=beyond_s + 60)
-    return f"{at.minute} {at.hour} {at.day} * *"
+#: A monthly cron that fires at the next minute, however long everything takes to start.
+EVERY_MINUTE = "* * * * *"
 
 
 class Process:

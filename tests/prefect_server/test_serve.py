@@ -15,12 +15,12 @@ import pytest
 from living import (
     BILLING,
     BIN,
+    EVERY_MINUTE,
     WORLD,
     Api,
     Process,
     environment,
     few_accounts,
-    next_minute,
     prefect_server,
     running,
     serve,
@@ -254,7 +254,7 @@ def test_a_worker_runs_what_the_scheduler_makes_past_a_run_left_pending_by_a_kil
     api.ask(f"/flow_runs/{left['id']}/set_state", {"state": {"type": "PENDING"}, "force": True})
     variables = {
         **served.environment,
-        "ECGRID_CRON_MONTHLY": next_minute(beyond_s=45),
+        "ECGRID_CRON_MONTHLY": EVERY_MINUTE,
         "ECGRID_DATA_DIR": str(served.folder / "pool"),
     }
     worker = [str(BIN / "prefect"), "worker", "start", "--pool", "ecgrid-billing", "--limit", "1"]

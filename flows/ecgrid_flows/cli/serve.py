@@ -56,12 +56,12 @@ def serve(port: Port = 4200, sandbox: WithSandbox = False, data_dir: DataDir = N
             logs.hide(secret.reveal() if secret else None)
         store = open_store(settings)
         _refuse_other_source(settings, store)
+        of_directory = schedule.begin(store, datetime.now(UTC))  # what comes due while the server starts is owed
         with served(settings.local_dir), _prefect(set_up, port, settings) as (address, ended):
             # for the processes that the runs are
             os.environ.update(
                 {"ECGRID_DATA_DIR": settings.data_dir, "PREFECT_API_URL": address, SERVED_BY: str(os.getpid())}
             )
-            of_directory = schedule.begin(store, datetime.now(UTC))
             names = serving.names(of_directory)
             if as_json:
                 context.emit_json(

@@ -1,0 +1,153 @@
+"""`ecgrid-billing serve` by itself: nothing is started by hand, and what it started is watched."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from living import BILLING, EVERY_MINUTE, WORLD, Process, environment, few_accounts, running, serve, until
+
+from ecgrid_flows.errors import ExitStatus
+from ecgrid_sandbox import SpawnedSandbox, spawn
+from ecgrid_transforms.period import month_text, next_month
+
+MONTH = month_text(WORLD.last_month)
+BEFORE = month_text(next_month(WORLD.last_month, -1))
+TWO_BEFORE = month_text(next_month(WORLD.last_month, -2))
+KEY = "0123456789abcdef-no-real-key"
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def children(process: Process, word: str) -> list[int]:
+    """The process ids of the children of `process` whose command line has `word`."""
+    told = subprocess.run(
+        ["ps", "--ppid", str(process.popen.pid), "-o", "pid=,args="], capture_output=True, text=True, check=False
+    )
+    return [int(line.split()[0]) for line in told.stdout.splitlines() if word in line]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_the_scheduler_bills_the_sandboxs_month_by_itself(tmp_path: Path) -> None:
+    """Nothing is created here: runs appear, and the first that the scheduler made bills, exports and reports."""
+    variables = environment(tmp_path, ECGRID_CRON_MONTHLY=EVERY_MINUTE)
+    with serve(tmp_path, variables, "--sandbox") as (process, api):
+        for start in ("serve-monthly", "serve-open-month"):
+            until(partial(api.runs, api.named(start)), f"a scheduled run of {start}", process)
+        monthly = api.named("serve-monthly")
+        run = api.ended_run(monthly, lambda one: one["auto_scheduled"], process)
+        assert run["state_type"] == "COMPLETED", run["state"]
+        data = tmp_path / "data/sandbox"
+        manifest = json.loads((data / "exports" / MONTH / "manifest.json").read_text(encoding="utf-8"))
+        assert manifest["files"]["finance_lines.csv"]["rows"] > 400
+        assert (data / "reports" / MONTH / "reconcile_month.html").is_file()
+        assert "INVENTED" in process.stderr
+        assert (data / "logs/prefect-server.log").is_file()
+        assert process.end() == ExitStatus.CLEAN
+        assert [line for line in process.stderr.splitlines() if "Traceback" in line or "leaked" in line] == []
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SpawnedSandbox]:
+    with spawn(WORLD) as started:
+        yield started
+
+
+def test_what_came_due_is_billed_after_a_kill_and_a_dead_server_ends_serve(
+    tmp_path: Path, sandbox: SpawnedSandbox
+) -> None:
+    """The month before the last came due while nothing ran; `serve` is killed over it, and starts it again."""
+    exported = tmp_path / "data/exports" / TWO_BEFORE
+    exported.mkdir(parents=True)
+    (exported / "manifest.json").write_text("{}")
+    variables = environment(tmp_path, **sandbox.settings(), ECGRID_ACCOUNTS=str(few_accounts(tmp_path)))
+    options = ("--data-dir", str(tmp_path / "data"))
+    with serve(tmp_path, variables, *options, name="killed") as (process, api):
+        monthly = api.named("serve-monthly")
+        until(lambda: f"due and not exported: {BEFORE}" in process.stderr, "the word of what is due", process)
+        killed = until(
+            lambda: next((one for one in api.runs(monthly) if one["state_type"] == "RUNNING"), None), "a run", process
+        )
+        started = [*children(process, "prefect server"), *children(process, "prefect.")]
+        assert len(started) >= 2
+        process.end(signal.SIGKILL)
+        until(lambda: not any(map(is_alive, started)), "the end of what it had started")
+    with serve(tmp_path, variables, *options, name="again") as (process, api):
+        monthly = api.named("serve-monthly")
+        run = api.ended_run(monthly, lambda one: one["id"] != killed["id"] and not one["auto_scheduled"], process)
+        assert run["state_type"] == "COMPLETED", run["state"]
+        assert (tmp_path / "data/exports" / BEFORE / "manifest.json").is_file()
+        assert {one["id"]: one["state_type"] for one in api.runs(monthly)}[killed["id"]] in ("CRASHED", "FAILED")
+        (server,) = children(process, "prefect server")
+        os.kill(server, signal.SIGKILL)
+        assert process.ended() == ExitStatus.UNREACHABLE
+        last = process.stderr.splitlines()[-1]
+        assert last.startswith(f"ecgrid-billing: the Prefect server at {api.address} ended by SIGKILL; its log is ")
+        assert "Traceback" not in process.stderr
+
+
+def ended(tmp_path: Path, *options: str, patched: str = "", **variables: str) -> Process:
+    """`serve` that ends by itself; `patched` shortens the bounds of `serving`, which are minutes."""
+    code = f"from ecgrid_flows import cli, serving; {patched}; cli.main()"
+    command = [sys.executable, "-c", code] if patched else [str(BILLING)]
+    with running([*command, "serve", *options], tmp_path, environment(tmp_path, **variables)) as process:
+        process.ended()
+        return process
+
+
+def test_without_credentials_it_refuses_at_once(tmp_path: Path) -> None:
+    process = ended(tmp_path, "--port", "0")
+    assert process.popen.returncode == ExitStatus.USAGE
+    assert process.stderr.splitlines() == [
+        "ecgrid-billing: no credentials: set ECGRID_API_KEY, or ECGRID_LOGIN_NAME and ECGRID_PASSWORD; "
+        "--sandbox serves invented data"
+    ]
+    assert not (tmp_path / "prefect/prefect.db").exists()  # no server was started for it
+
+
+def test_a_data_directory_of_another_service_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "data/raw").mkdir(parents=True)
+    (tmp_path / "data/raw/_source.json").write_text('{"invented": true}\n')
+    process = ended(tmp_path, "--port", "0", ECGRID_API_KEY=KEY)
+    assert process.popen.returncode == ExitStatus.USAGE
+    assert "holds invented data of the built-in sandbox" in process.stderr
+
+
+def test_a_prefect_that_never_answers_is_waited_for_with_one_line(tmp_path: Path) -> None:
+    with socket.socket() as silent:  # bound and not listening: refused, and no other process can take the port
+        silent.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/api"
+        process = ended(tmp_path, patched="serving.API_WAIT_S = 2", ECGRID_API_KEY=KEY, PREFECT_API_URL=address)
+    assert process.popen.returncode == ExitStatus.UNREACHABLE
+    first, last = process.stderr.splitlines()
+    assert first == f"Prefect at {address} does not answer yet; waiting up to 2 s"
+    assert last.startswith(f"ecgrid-billing: Prefect at {address} did not answer within 2 s (")
+
+
+def test_a_scheduler_that_schedules_nothing_ends_it_with_the_reason(tmp_path: Path) -> None:
+    """A Prefect server whose scheduler does not run: with SQLAlchemy 2.1 it died of itself, and nobody noticed."""
+    process = ended(
+        tmp_path,
+        *("--port", "0"),
+        patched="serving.SCHEDULED_WITHIN_S = 4",
+        ECGRID_API_KEY=KEY,
+        PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED="false",
+    )
+    assert process.popen.returncode == ExitStatus.UNREACHABLE
+    last: Any = process.stderr.splitlines()[-1]
+    assert "scheduled no run of serve-monthly-" in last
+    assert last.endswith("within 4 s: is its scheduler alive? Its log has the reason")
