@@ -141,7 +141,7 @@ class CredentialsRefused(ECGridError):
 
 
 class TooManySessions(ECGridError):
-    """The user has as many sessions open as are allowed."""
+    """The user has as many sessions open as are allowed: five by default, over all versions (facts 4.3)."""
 
     code = "too_many_sessions"
 

@@ -234,7 +234,11 @@ def _by_words(words: str) -> Kind | None:
 
 
 _ADVICE: dict[Kind, str] = {
-    TooManySessions: "close one (`session logout`), wait until one ends, or use an API key, which needs none",
+    TooManySessions: (
+        "a killed run or another program left them open, and a session is closed by its id alone, which nobody has any "
+        "more: wait until they time out, or ask ECGrid's NetOps to reset this user; with ECGRID_API_KEY no session is "
+        "opened at all"
+    ),
     CredentialsRefused: "check ECGRID_LOGIN_NAME and ECGRID_PASSWORD, or ECGRID_API_KEY",
     NotImplementedByService: "this service does not offer it now",
     AccessDenied: "this user lacks the right",

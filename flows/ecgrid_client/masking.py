@@ -20,6 +20,8 @@ _KEPT = 256  # sessions come and go; the latest are enough
 _NAMES = "SessionID|Password|LoginName|Login|APIKey|Api[_-]?Key"
 _ECHO = re.compile(rf"""\b({_NAMES})(\s*=\s*)(&quot;|"|')(.*?)(\3|$)""", re.IGNORECASE | re.DOTALL)
 _QUERY = re.compile(rf"""\b({_NAMES})=([^&\s"'<>]+)""", re.IGNORECASE)
+#: Answers that are a secret. A connection that is out of step may give one to another call, before its own learns it.
+_RESULT = re.compile(r"(<(?:\w+:)?(?:Login|GenerateAPIKey|UserGetAPIKey)Result(?:\s[^<>]*)?>)[^<]*<")
 _ELEMENT = re.compile(rf"<((?:\w+:)?(?:{_NAMES}))(\s[^<>]*)?>[^<]*<", re.IGNORECASE)
 
 
@@ -55,6 +57,7 @@ class Masker:
                 words = words.replace(secret, MASK)
         words = _ECHO.sub(rf"\1\2\3{MASK}\5", words)
         words = _QUERY.sub(rf"\1={MASK}", words)
+        words = _RESULT.sub(rf"\1{MASK}<", words)
         return _ELEMENT.sub(rf"<\1\2>{MASK}<", words)
 
     def data(self, body: bytes) -> bytes:

@@ -316,7 +316,8 @@ class Puller:
 
     def log_out(self) -> None:
         """Close the session until a call is made again; no call may be in flight."""
-        client, self._client = self._client, None
+        with self._making:
+            client, self._client = self._client, None
         if client is not None:
             client.close()
 

@@ -171,6 +171,7 @@ def pull(month: str, size: int) -> Tally:
     run.note(when, tally)
     if not tally.missing_calls:
         puller.finish(when)
+    puller.log_out()  # a run that is killed in what follows, which may take long, leaves no session open
     return tally
 
 

@@ -203,3 +203,17 @@ def test_old_sessions_make_room_for_new_ones() -> None:
         masker.learn(f"SESSION-{index:06d}-x", passing=True)
     assert masker.text("SESSION-001999-x") == "***"
     assert len(masker._passing) <= 256
+
+
+def test_a_login_answer_that_reaches_another_call_is_kept_without_its_session(server: Server) -> None:
+    """A connection out of step: nobody has learnt that session's id, so it is masked by where it stands."""
+    stray = "5E551011-0000-4000-8000-00000000FFFF"
+    server.rules = lambda asked: soap("Login", stray) if asked.operation == "NetworkList" else None
+    with (
+        server.client(retry=RetryPolicy(max_attempts=1)) as client,
+        pytest.raises(errors.MalformedAnswer) as caught,
+    ):
+        client.ask("v3.2", "NetworkList")
+    assert caught.value.answer is not None
+    assert b"LoginResult>***<" in caught.value.answer.body
+    assert_silent(everything_said(caught.value), stray)

@@ -18,6 +18,8 @@ import pytest
 from client_replay import Asked, Server, Told
 
 from ecgrid_flows.cli import _ending_in_order, main
+from ecgrid_flows.errors import ExitStatus
+from ecgrid_flows.lock import served
 from ecgrid_sandbox import Sandbox, Trouble, World
 
 
@@ -281,6 +283,24 @@ def test_doctor_in_good_health(commands: Commands, sandbox: Sandbox) -> None:
     assert people.status == 0
     assert sandbox.password not in ran.out + people.out
     assert sandbox.login_name not in ran.out + people.out
+
+
+def test_serve_and_doctor_warn_where_there_is_no_api_key(commands: Commands, sandbox: Sandbox, tmp_path: Path) -> None:
+    """`serve` ends here at once, for another serves the data directory; it warns before."""
+    words = "Without ECGRID_API_KEY each run opens a session per version"
+
+    def said() -> tuple[str, str, str]:
+        with served(tmp_path / "data"):
+            serving = commands.run("serve", "--data-dir", str(tmp_path / "data"))
+        assert serving.status == ExitStatus.HELD
+        ran = commands.run("doctor", "--api", "v2.3", "--json")
+        return " ".join(serving.err.split()), checks_of(ran)[(None, "credentials")], ran.out
+
+    warned, result, out = said()
+    assert (words in warned, result, words in out) == (True, "note", True)
+    commands.monkeypatch.setenv("ECGRID_API_KEY", sandbox.api_key)
+    warned, result, out = said()
+    assert (words in warned, result, words in out) == (False, "ok", False)
 
 
 def test_doctor_tells_missing_rights_drift_and_pending(bare: Commands, world: World) -> None:

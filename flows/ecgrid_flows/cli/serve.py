@@ -52,6 +52,10 @@ def serve(port: Port = 4200, sandbox: WithSandbox = False, data_dir: DataDir = N
             settings = with_blocks(data_dir)
         if not settings.has_credentials:
             raise SettingsError(NO_CREDENTIALS)
+        if settings.api_key is None:
+            from ecgrid_flows.doctor import NO_API_KEY
+
+            _warn(NO_API_KEY)
         for secret in (settings.api_key, settings.password):
             logs.hide(secret.reveal() if secret else None)
         store = open_store(settings)

@@ -1,0 +1,119 @@
+"""Sessions are open while calls are made and no longer, whatever ends a run; their ids are in memory alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulling import MONTH, QUICK, files, running, settings_of
+
+from ecgrid_flows import tasks
+from ecgrid_flows.months import bill_month
+from ecgrid_flows.progress import Reporter
+from ecgrid_flows.runs import opened
+from ecgrid_sandbox import Sandbox, SpawnedSandbox, Trouble, World
+
+STEPS = ("plan", "pull", "land", "build", "check", "export", "report")
+
+
+class Died(RuntimeError):
+    """What a step dies of."""
+
+
+@pytest.fixture
+def built(sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path) -> Any:
+    return settings_of(sandbox, tmp_path, accounts_file=few_file)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_that_dies_leaves_no_session_open(
+    sandbox: SpawnedSandbox, built: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """From `land` on none is open to begin with: a kill would leave none."""
+    step, open_within = getattr(tasks, name), []
+
+    def dies(*arguments: Any, **named: Any) -> Any:
+        if name in ("plan", "pull"):
+            step(*arguments, **named)
+        open_within.append(sandbox.open_sessions)
+        raise Died
+
+    monkeypatch.setattr(tasks, name, dies)
+    with pytest.raises(Died), opened(settings=built, reporter=Reporter(mute=True), retry=QUICK):
+        bill_month(MONTH)
+    assert sandbox.open_sessions == 0
+    assert open_within == [2 if name == "plan" else 0], "one of v3.2 and one of v4.1"
+
+
+@pytest.mark.parametrize(("number", "ended"), [(signal.SIGTERM, 4), (signal.SIGKILL, -9)])
+def test_a_run_that_is_ended_while_it_builds_leaves_no_session_open(
+    sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path, number: int, ended: int
+) -> None:
+    code = """
+        import time
+        from ecgrid_flows import runs, tasks
+        def build(*_):
+            print("building", flush=True)
+            while True:
+                time.sleep(0.02)
+                runs.current().puller.check_going_on()
+        tasks.build = build
+        from ecgrid_flows.cli import main
+        main()
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), "run", "--month", MONTH, "--json"],
+        env={**os.environ, **sandbox.settings(), "ECGRID_DATA_DIR": str(tmp_path), "ECGRID_ACCOUNTS": str(few_file)},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL),
+    )
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == b"building\n"
+        process.send_signal(number)
+        assert process.wait(60) == ended
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    assert sandbox.open_sessions == 0
+
+
+def test_no_session_id_is_in_any_file(tmp_path: Path, few_file: Path) -> None:
+    """Raw answers, lake, warehouse, exports, reports and logs, of a run whose sessions end every forty calls."""
+    world = World.shipped()
+    with Sandbox(world, Trouble(session_calls=40)) as sandbox:
+        ids: set[str] = set()
+        original = sandbox.sessions.login
+
+        def noting(*arguments: Any) -> Any:
+            session = original(*arguments)
+            ids.add(session.session_id)
+            return session
+
+        sandbox.sessions.login = noting  # type: ignore[method-assign]
+        settings = settings_of(sandbox, tmp_path, accounts_file=few_file)
+        with opened(settings=settings, reporter=Reporter(mute=True), retry=QUICK):
+            bill_month(f"{world.months[-1]:%Y-%m}")
+        assert sandbox.open_sessions == 0
+    assert len(ids) > 2
+    for path, content in files(tmp_path).items():
+        assert not [one for one in ids if one.encode() in content], path
+
+
+def test_a_session_is_opened_again_after_the_log_out(sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path) -> None:
+    """A backfill pulls month after month; threads that wait for batches meanwhile use the new client."""
+    before = threading.active_count()
+    with running(sandbox, tmp_path, accounts_file=few_file):
+        for month in ("2026-09", MONTH):
+            tally = tasks.pull(month, tasks.plan(month))
+            assert tally.missing_calls == 0
+            assert sandbox.open_sessions == 0
+    assert threading.active_count() <= before + 1
