@@ -85,6 +85,9 @@ class Explanation:
         described = f" ({_one_line(line['price_list_description'])})" if line["price_list_description"] else ""
         contract = "" if line["contract_id"] is None else f"; contract {line['contract_id']}"
         parts = [f"Price list {line['price_list_id']}{described}, which ECGrid calls {line['model']}{contract}"]
+        if line["terms_witness"] is not None:
+            strength = _TERMS_SOURCES[line["terms_source"]]
+            parts.append(f"Terms: by {_one_line(line['terms_witness'])} ({strength})")
         if self.reading is not None:
             reading = self.reading
             share = f"{reading['lines_explained']} of {reading['lines_total']} lines"
@@ -167,6 +170,13 @@ class Explanation:
         return parts
 
 
+#: What the strength of a witness means for the line.
+_TERMS_SOURCES = {
+    "contract": "the strongest witness",
+    "stated": "stated, whatever the lines show",
+    "stated_later": "read after the month",
+    "shown": "no price list states terms for this month",
+}
 _MODELS = ("unit", "volume", "graduated")
 
 

@@ -376,19 +376,39 @@ def at_stake(findings: pd.DataFrame) -> tuple[Decimal, Decimal]:
 
 
 def findings_list(findings: pd.DataFrame, proofs: pd.DataFrame, top: int = 10) -> Html:
-    """The findings that matter most, each with the proof of its line folded beneath."""
+    """The findings that matter most, one entry for each cause, with the proof of its worst line folded beneath."""
     if findings.empty:
         return Html('<p class="empty">Nothing was found that does not fit.</p>')
-    shown = worst_first(findings).head(top)
-    wanted = proofs.merge(shown[KEY].dropna().drop_duplicates(), on=KEY)
-    by_key = {key: rows for key, rows in wanted.groupby(KEY, sort=False)}
-    items = [_finding(row, by_key.get(tuple(row[column] for column in KEY))) for row in records(shown)]
+    ordered = worst_first(findings)
+    rows = records(ordered)
+    causes: dict[tuple[str, str], list[int]] = {}
+    for place, row in enumerate(rows):
+        causes.setdefault((row["severity"], row["cause_id"]), []).append(place)
+    entries = [[rows[place] for place in places] for places in causes.values()]
+    # stable: of causes with the same money the one with the worst finding comes first
+    rank = {"error": 0, "warning": 1}
+    worst = sorted(
+        zip(causes.values(), entries, strict=True),
+        key=lambda entry: (rank.get(entry[1][0]["severity"], 2), -abs(_sum_of(entry[1]))),
+    )[:top]
+    firsts = ordered.iloc[[places[0] for places, _ in worst]]
+    wanted = proofs.merge(firsts[KEY].dropna().drop_duplicates(), on=KEY)
+    by_key = {key: proof for key, proof in wanted.groupby(KEY, sort=False)}
+    items = [_finding(entry, by_key.get(tuple(entry[0][column] for column in KEY))) for _, entry in worst]
     return Html(f'<ol class="findings">{"".join(items)}</ol>')
 
 
-def _finding(row: Mapping[str, Any], proof: pd.DataFrame | None) -> str:
-    difference = row["difference"]
-    if missing(difference) or difference == ZERO:
+def _sum_of(findings: Sequence[Mapping[str, Any]]) -> Decimal:
+    return sum((row["difference"] for row in findings if not missing(row["difference"])), ZERO)
+
+
+def _finding(findings: Sequence[Mapping[str, Any]], proof: pd.DataFrame | None) -> str:
+    """The entry of one cause: its worst finding, and how many there are."""
+    row, difference = findings[0], _sum_of(findings)
+    more = ""
+    if len(findings) > 1:
+        more = f'<p class="where">{len(findings):,} findings of one cause in this month; the largest of them:</p>'
+    if difference == ZERO:
         stake = ""
     else:
         too = "too much" if difference > ZERO else "too little"
@@ -413,7 +433,7 @@ def _finding(row: Mapping[str, Any], proof: pd.DataFrame | None) -> str:
         f'<li><article class="finding {safe(row["severity"])}"><div class="top"><div>'
         f"<h3>{safe(CHECKS.get(row['check_name'], row['check_name']))} {words(row['severity'], SEVERITIES)}</h3>"
         f'<p class="where">{where}</p></div>{stake}</div>'
-        f"<p>{safe(row['explanation'])}</p>"
+        f"{more}<p>{safe(row['explanation'])}</p>"
         f"{f'<dl class=amounts>{amounts}</dl>' if amounts else ''}{_proof(proof)}</article></li>"
     )
 

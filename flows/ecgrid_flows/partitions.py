@@ -80,6 +80,7 @@ BY_ACCOUNT_AND_MONTH = frozenset(
         "core_aggregated_lines",
         "core_former_accounts",
         "core_money_expected",
+        "core_terms_accounts",
         "core_usage",
     }
 )

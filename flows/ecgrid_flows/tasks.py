@@ -196,6 +196,7 @@ def build() -> str:
     with building(run.settings.warehouse_path, str(flow_run.id) if flow_run else run.id):
         path = _build(run)
     _warn_of_idle_pins(run)
+    _warn_of_unused_terms(run)
     return path
 
 
@@ -207,6 +208,21 @@ def _warn_of_idle_pins(run: runs.Run) -> None:
             run.reporter.warn(
                 f"pinned_readings.csv: the pin of price list {pin['price_list_id']}{pinned and f' for {pinned}'} "
                 "changes nothing, for no line is priced by that; mend its row, or drop it"
+            )
+
+
+def _warn_of_unused_terms(run: runs.Run) -> None:
+    """Terms that price no line may name a wrong owner or measure, or be meant for another month's lines."""
+    with closing(warehouse.connect(run.settings.warehouse_path)) as connection:
+        for terms in connection.table("core_unused_terms").order("ALL").to_arrow_table().to_pylist():
+            owner = (
+                f"contract {terms['terms_contract_id']}"
+                if terms["terms_contract_id"]
+                else f"price list {terms['price_list_id']}"
+            )
+            run.reporter.warn(
+                f"contract_terms.csv: no line is billed by {owner} for {terms['account_report']} "
+                f"{terms['measure_field']}; correct or delete the rows"
             )
 
 

@@ -27,7 +27,7 @@ SELECT
             ELSE '. No rate or rule of the list gives the billed amount'
         END,
         ': ask for a correction.'
-    ) || range_text(faults.expected_least, faults.expected_most) || doubt_text(faults.doubt) AS explanation,
+    ) || range_text(faults.expected_least, faults.expected_most) || witness_text(faults.witness) || doubt_text(faults.doubt) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful
 FROM core_line_faults AS faults
 LEFT JOIN core_money_expected AS money

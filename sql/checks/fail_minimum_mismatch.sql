@@ -14,7 +14,7 @@ SELECT
         'Billed ', money_text(faults.billed_amount), ' as the monthly minimum; ', rules.rule, ' (Rate ', plain_text(money.rate),
         ', sum ', money_text(money.base_amount), ') gives ', money_text(faults.expected_amount), ': ',
         too_much_text(faults.difference), '.'
-    ) || doubt_text(faults.doubt) AS explanation,
+    ) || witness_text(faults.witness) || doubt_text(faults.doubt) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful
 FROM core_line_faults AS faults
 INNER JOIN core_money_expected AS money

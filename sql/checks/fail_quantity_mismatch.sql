@@ -35,7 +35,8 @@ SELECT
                 ', not ', money_text(faults.billed_amount),
                 CASE WHEN faults.difference = 0 THEN '.' ELSE concat(': ', too_much_text(faults.difference), '.') END
             )
-        END
+        END,
+        witness_text(faults.witness)
     ) END || range_text(faults.expected_least, faults.expected_most) || doubt_text(faults.doubt) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful,
     CASE

@@ -23,6 +23,8 @@ SELECT
     lines.shows_other_schedule,
     lines.shown_rate,
     lines.shown_block,
+    lines.terms_source,
+    lines.witness,
     expected.case_id,
     expected.expected_tier,
     CASE

@@ -19,6 +19,8 @@ SELECT
     lines.amount,
     headings.shows_other_schedule,
     headings.shown_rate,
-    headings.shown_block
+    headings.shown_block,
+    headings.terms_source,
+    headings.witness
 FROM core_headed_lines AS lines
 LEFT JOIN core_heading_sets AS headings USING (heading_no)

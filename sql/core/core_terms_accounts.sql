@@ -21,6 +21,7 @@ accounts AS (
     LEFT JOIN named AS root
         ON root.network_id = listed.network_id AND root.mailbox_id = 0 AND root.reporting_month = listed.reporting_month
 )
-SELECT DISTINCT accounts.network_id, accounts.mailbox_id, accounts.reporting_month, contracts.terms_contract_id
+SELECT accounts.network_id, accounts.mailbox_id, accounts.reporting_month, max(contracts.terms_contract_id) AS terms_contract_id
 FROM accounts
 INNER JOIN contracts ON contracts.terms_contract_id = accounts.contract_id
+GROUP BY ALL

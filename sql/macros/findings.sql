@@ -34,3 +34,7 @@ CREATE OR REPLACE MACRO doubt_text(doubt) AS
         WHEN 'applied_nowhere' THEN ' No line of any list shows that number applied: ask the vendor whether it is meant.'
         ELSE ''
     END;
+
+-- What follows the sentence of a finding that does not name the witness of the terms itself.
+CREATE OR REPLACE MACRO witness_text(witness) AS
+    coalesce(' Terms by ' || witness || '.', '');

@@ -1,5 +1,6 @@
 -- One row per billed line: key (account, month, account report, measure), the answer, and what its reading expects.
 -- kept as: view
+-- `terms_witness` is where the terms come from that the line is held against, `terms_source` how strong that witness is.
 WITH readings AS (
     SELECT chosen.set_no, readings.reading_id
     FROM core_chosen_readings AS chosen
@@ -47,6 +48,8 @@ SELECT
     headings.api_version,
     lines.pulled_at,
     lines.response_sha256,
+    results.terms_source,
+    results.witness AS terms_witness,
     readings.reading_id,
     results.expected_quantity_billed,
     results.expected_amount,

@@ -202,6 +202,42 @@ def test_a_foreign_file_in_the_lake_is_named_as_is_an_idle_pin(first_run, billin
     assert found_in(data_dir) == before != []
 
 
+def test_own_terms_go_before_the_list_and_a_wrong_cell_stops_the_build(first_run, billing, data_dir: Path) -> None:
+    """FixedRate of list 431 is 39.90; contract 8751 has 29.90 by its paper, contract 8755 has none."""
+    terms = data_dir / "reference/contract_terms.csv"
+    terms.parent.mkdir(exist_ok=True)
+    before = found_in(data_dir)
+    header = "contract_id,account_report,measure_field,model,tier,minimum,maximum,allowance,block,rate,flat,"
+    rows = ["8751,FixedRate,FixedRate,,1,,,,,29.9O,,,,MSA 7", "424242,FixedRate,FixedRate,,1,,,,,1,,,,"]
+    terms.write_text("\n".join([f"{header}valid_from,valid_to,document", *rows]) + "\n")
+    refused = billing("build", "--data-dir", str(data_dir))
+    assert refused.returncode == 2
+    assert "contract_terms.csv, line 2, column rate: '29.9O' is not a decimal" in refused.stderr
+    assert found_in(data_dir) == before
+    terms.write_text(terms.read_text().replace("29.9O", "29.90"))
+    built = billing("build", "--data-dir", str(data_dir))
+    assert built.returncode in (0, 1), built.stderr
+    assert "contract_terms.csv: no line is billed by contract 424242 for FixedRate FixedRate" in built.stderr
+    with duckdb.connect(data_dir / "warehouse/billing.duckdb", read_only=True) as connection:
+        found = connection.execute(
+            "SELECT check_name, count(*), min(difference), max(difference), count(DISTINCT cause_id) FROM out_findings "
+            "WHERE price_list_id = 431 AND measure_field = 'FixedRate' AND check_name <> 'missing_line' GROUP BY ALL "
+            "ORDER BY ALL"
+        ).fetchall()
+        lines = connection.execute(
+            "SELECT terms_source, count(*), min(amount), max(amount) FROM out_line_items "
+            "WHERE price_list_id = 431 AND measure_field = 'FixedRate' GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+    assert [row[0] for row in lines] == ["contract", "stated"]
+    assert found == [
+        ("list_differs_from_contract", 1, None, None, 1),
+        ("rate_mismatch", lines[0][1], Decimal(10), Decimal(10), 1),
+    ]
+    terms.unlink()
+    assert billing("build", "--data-dir", str(data_dir)).returncode in (0, 1)
+    assert found_in(data_dir) == before
+
+
 def found_in(data_dir: Path) -> list[tuple[object, ...]]:
     with duckdb.connect(data_dir / "warehouse/billing.duckdb", read_only=True) as connection:
         return connection.execute("FROM out_findings ORDER BY ALL").fetchall()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import lake_of
@@ -75,8 +75,17 @@ class Lake:
     rows: lake_of.Rows = field(default_factory=lambda: {feed: [] for feed in lake_of.FEEDS})
     numbers: dict[tuple[int, date], int] = field(default_factory=dict)
 
-    def listed(self, ladder: Ladder, months: Iterable[date] = (MONTH,), dated: str = "2020-01-01T00:00:00") -> None:
-        """PricelistInfo gave the ladder in these months, with this Date."""
+    def listed(
+        self,
+        ladder: Ladder,
+        months: Iterable[date] = (MONTH,),
+        dated: str = "2020-01-01T00:00:00",
+        *,
+        read: date | None = None,
+        rates: Sequence[str] = (),
+    ) -> None:
+        """PricelistInfo gave the ladder in these months, with this Date, read on that day, perhaps with other rates."""
+        read_at = lake_of.PULLED_AT if read is None else datetime(read.year, read.month, read.day, 6, tzinfo=UTC)
         for month in months:
             for tier in range(1, len(ladder.tiers) + 1):
                 self.rows["price_schedules"].append(
@@ -92,10 +101,10 @@ class Lake:
                         None,
                         ladder.limited_months,
                         1,
-                        *ladder.schedule(tier),
+                        *ladder.schedule(tier, rates[tier - 1] if rates else None),
                         None,
                         "v3.2",
-                        lake_of.PULLED_AT,
+                        read_at,
                         lake_of.SHA256,
                     )
                 )
@@ -143,15 +152,21 @@ class Lake:
             )
         )
 
-    def build(self, folder: Path, pins: str = "") -> Path:
-        """The warehouse of this lake; `pins` are rows of pinned_readings.csv."""
-        references = [REFERENCE]
-        if pins:
-            own = folder / "reference"
-            own.mkdir()
-            header = (REFERENCE / "pinned_readings.csv").read_text(encoding="utf-8").splitlines()[0]
-            (own / "pinned_readings.csv").write_text(f"{header}\n{pins}\n", encoding="utf-8")
-            references.append(own)
+    def contracted(self, ladder: Ladder, mailbox: int, contract_id: int, month: date = MONTH) -> None:
+        """One of the list's own accounts is billed under a contract."""
+        mailbox = own_mailbox(ladder, mailbox)
+        self.rows["accounts"].append(
+            (month, NETWORK, mailbox, f"Mailbox {mailbox}", "Active", ladder.price_list_id, contract_id, "contract")
+        )
+
+    def build(self, folder: Path, pins: str = "", terms: str = "") -> Path:
+        """The warehouse of this lake; `pins` are rows of pinned_readings.csv, `terms` of contract_terms.csv."""
+        references = [REFERENCE, folder / "reference"]
+        references[1].mkdir()
+        for name, rows in (("pinned_readings.csv", pins), ("contract_terms.csv", terms)):
+            if rows:
+                header = (REFERENCE / name).read_text(encoding="utf-8").splitlines()[0]
+                (references[1] / name).write_text(f"{header}\n{rows}\n", encoding="utf-8")
         target = folder / "billing.duckdb"
         warehouse.build(
             lake_of.write(lake_of.tables_of(self.rows), folder), target, reference_dir=references, threads=1

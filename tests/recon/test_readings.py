@@ -301,8 +301,10 @@ def test_a_list_dated_later_says_nothing_of_the_month(built: Connection) -> None
 
 def test_a_list_is_not_overruled_by_its_lines(built: Connection) -> None:
     """All five lines show and bill 2.50 for a listed 2.00."""
-    found = [row for row in findings(built, OVERCHARGED) if row["check_name"] == "rate_mismatch"]
-    assert [row["severity"] for row in found] == ["error"] * 5
+    found = findings(built, OVERCHARGED)
+    assert [(row["check_name"], row["severity"], row["difference"]) for row in found] == [
+        ("rate_mismatch", "error", Decimal("0.50"))
+    ] * 5
     assert len({row["cause_id"] for row in found}) == 1
 
 
@@ -510,19 +512,20 @@ def test_a_quantity_below_zero_is_not_provable(built: Connection) -> None:
             "amount_mismatch",
             "Billed 200.00 for 300 transactions measured: price list 533 gives 150.00, so 50.00 too much. That is each "
             "slice at the rate of its own tier, where the list's other lines are billed whole by the tier reached: ask "
-            "for a correction.",
+            "for a correction. Terms by the price list read on 2026-11-02.",
         ),
         (
             GRADUATED,
             "wrong_tier",
             "Billed 150.00 at the rate of Tier2 (0.5), but only a slice of the 300 billed lies there: each slice by "
-            "its own tier of price list 500, which gives 200.00: 50.00 too little.",
+            "its own tier of price list 500, which gives 200.00: 50.00 too little. Terms by the price list read on "
+            "2026-11-02.",
         ),
         (
             STACKED,
             "wrong_tier",
             "Billed 25.00, the fee of Tier2 alone, but 200 billed reach Tier2: the fees of all tiers up to it, of "
-            "price list 534, which gives 35.00: 10.00 too little.",
+            "price list 534, which gives 35.00: 10.00 too little. Terms by the price list read on 2026-11-02.",
         ),
     ],
     ids=["graduated on a volume list", "volume on a graduated list", "one fee of two"],
@@ -536,7 +539,8 @@ def test_a_line_billed_by_the_other_model_says_so(
 
 def test_where_no_reading_fits_the_nearest_is_named(built: Connection) -> None:
     said = explanation(built, Key(NETWORK, own_mailbox(NONSENSE, 1), MONTH, *NONSENSE.pair)).text().splitlines()
-    assert said[2].startswith("Nearest reading: ")
+    assert said[2] == "Terms: by the price list read on 2026-11-02 (stated, whatever the lines show)"
+    assert said[3].startswith("Nearest reading: ")
     assert "Proof        none: no reading explains half of the lines of these schedules" in said
 
 

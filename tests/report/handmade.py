@@ -92,6 +92,7 @@ FINDINGS = pa.schema(
         ("expected_amount", MONEY),
         ("difference", MONEY),
         ("explanation", pa.string()),
+        ("cause_id", pa.string()),
     ]
 )
 READINGS = pa.schema(
@@ -280,7 +281,7 @@ def build(target: Path, accounts: int = 12, months: int = 3, wrong_every: int = 
         for relation, schema, rows in (
             ("out_line_items", LINE_ITEMS, lines),
             ("out_line_proofs", PROOFS, proofs),
-            ("out_findings", FINDINGS, findings),
+            ("out_findings", FINDINGS, [(*row, f"c{place:011d}") for place, row in enumerate(findings)]),
             ("out_readings", READINGS, readings),
             ("out_month_on_month", MONTH_ON_MONTH, changes),
             ("out_invoice_tieout", INVOICES, invoices),

@@ -122,3 +122,23 @@ def test_an_open_reading_tells_how_many_others_there_are_and_what_would_decide(h
     money = readings.assign(deciding_quantity=None, deciding_account="other charges of 25.00")
     shown = str(page.readings_summary(money))
     assert "An account with other charges of 25.00 would tell them apart." in shown
+
+
+def test_findings_of_one_cause_are_one_entry_with_count_and_sum(handmade_dir: Path) -> None:
+    """Two of 5.00 outweigh one of 8.00, and the entry shows the larger of them."""
+    with frames.open_book(handmade_dir) as book:
+        findings, proofs = book.out("out_findings"), book.out("out_line_proofs")
+    template = page.worst_first(findings).iloc[:1]
+    rows = pd.concat(
+        [
+            template.assign(cause_id=cause, difference=Decimal(difference), explanation=words)
+            for cause, difference, words in [("c1", "8", "alone"), ("c2", "4", "smaller"), ("c2", "6", "larger")]
+        ],
+        ignore_index=True,
+    )
+    entries = str(page.findings_list(rows, proofs)).split("<li>")[1:]
+    assert [entry.count("findings of one cause") for entry in entries] == [1, 0]
+    assert "larger" in entries[0]
+    assert "smaller" not in entries[0]
+    assert "<span>10.00</span> too much" in entries[0]
+    assert "<span>8.00</span> too much" in entries[1]

@@ -85,7 +85,10 @@ def _print_findings(month: date, rows: Sequence[Mapping[str, Any]]) -> None:
         return
     from ecgrid_flows.finding_states import OPEN
 
+    causes: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
+        causes.setdefault(row["cause_id"], []).append(row)
+    for number, row in ((place, row) for found in causes.values() for place, row in enumerate(found)):
         at_stake = "" if row["difference"] is None else grouped(row["difference"])
         decided = "" if row["state"] == OPEN else f"  {row['state']}: {_printable(row['note'] or '')}"
         context.stdout.print(
@@ -94,7 +97,12 @@ def _print_findings(month: date, rows: Sequence[Mapping[str, Any]]) -> None:
                 f"{row['finding_id']}{decided}"
             )
         )
-        context.stdout.print(Text(f"        {_printable(row['explanation'])}"))
+        of_cause = causes[row["cause_id"]]
+        if number == 0:
+            context.stdout.print(Text(f"        {_printable(row['explanation'])}"))
+        if number == 0 and len(of_cause) > 1:
+            in_all = sum((one["difference"] for one in of_cause if one["difference"] is not None), ZERO)
+            context.stdout.print(Text(f"        {len(of_cause)} findings of this cause, {grouped(in_all)} in all:"))
     counts = {
         severity: sum(1 for row in rows if row["severity"] == severity) for severity in ("error", "warning", "info")
     }

@@ -1,0 +1,11 @@
+-- One row per owner, report and measure of contract_terms.csv by whose terms no line is billed.
+-- kept as: view
+SELECT DISTINCT terms.terms_contract_id, terms.price_list_id, terms.account_report, terms.measure_field
+FROM core_contract_terms AS terms
+ANTI JOIN core_line_headings AS headings
+    ON headings.account_report = terms.account_report
+    AND headings.measure_field = terms.measure_field
+    AND CASE
+        WHEN terms.terms_contract_id > 0 THEN headings.terms_contract_id = terms.terms_contract_id
+        ELSE headings.price_list_id = terms.price_list_id
+    END

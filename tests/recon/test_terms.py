@@ -1,0 +1,277 @@
+"""Which terms are in force, by which witness, and what lines are called that show or bill others.
+
+Every amount is worked out in the comments. All cases share one lake, each on a price list of its own; lists are dated
+2020 and read on the 3rd of the next month unless said otherwise.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hand import MONTH, NETWORK, Ladder, Lake, Tier, own_mailbox
+
+from ecgrid_flows import warehouse
+from ecgrid_flows.explain import explanation
+from ecgrid_flows.warehouse import Connection
+from ecgrid_transforms.model import Key
+from ecgrid_transforms.money import Decimal
+from ecgrid_transforms.period import next_month
+
+TRANS = ("TrafficAll", "ToTrans")
+KCS = ("TrafficAll", "TotalKCs")
+MONTHS = [next_month(MONTH, -ago) for ago in (4, 3, 2, 1, 0)]
+THIRD = date(2026, 11, 3)
+
+TEN_TIMES = Ladder(700, TRANS, [Tier(0, 0, "0.05")], model="Simple")
+FROM_THE_START = replace(TEN_TIMES, price_list_id=701)
+BLOCKS = Ladder(702, KCS, [Tier(0, 0, "0.01")], block="1000", model="Simple")
+ONE_IS_RIGHT = replace(TEN_TIMES, price_list_id=703)
+EDITED = replace(TEN_TIMES, price_list_id=704)
+READ_LATE = replace(TEN_TIMES, price_list_id=705)
+RAISED = Ladder(706, TRANS, [Tier(0, 100, "1.00"), Tier(101, 500, "0.80"), Tier(501, 0, "0.60")])
+PAPER = replace(TEN_TIMES, price_list_id=707)
+SHARED = replace(TEN_TIMES, price_list_id=708)
+AGREED = replace(TEN_TIMES, price_list_id=709)
+FREE = Ladder(710, TRANS, [Tier(0, 0, "0.05")], allowance="100", model="Simple")
+
+TERMS = """
+,707,TrafficAll,ToTrans,unit,1,,,,,0.05,,2026-01-01,,MSA 7
+8751,,TrafficAll,ToTrans,,1,,,,,0.04,,,,
+,709,TrafficAll,ToTrans,,1,,,,,0.05,,2026-01-01,,MSA 9
+""".strip()
+
+
+def made() -> Lake:
+    lake = Lake()
+    # 0.50 for a listed 0.05: 100 are 50.00 for 5.00, 200 are 100.00 for 10.00, 340 are 170.00 for 17.00
+    lake.listed(TEN_TIMES, read=THIRD)
+    for mailbox, (actual, amount) in enumerate([("100", "50"), ("200", "100"), ("340", "170")], start=1):
+        lake.billed(TEN_TIMES, mailbox, actual, actual, amount, rate="0.50")
+    # 0.06 for a listed 0.05, 12 accounts in each of four months: 100 x n are 6.00 x n for 5.00 x n
+    for month in MONTHS[1:]:
+        lake.listed(FROM_THE_START, [month], read=next_month(month).replace(day=3))
+        for mailbox in range(1, 13):
+            lake.billed(
+                FROM_THE_START, mailbox, f"{mailbox}00", f"{mailbox}00", str(6 * mailbox), month=month, rate="0.06"
+            )
+    # blocks of 100 for a listed 1,000: 1,234 are 1,300 for 2,000, so 13.00 for 20.00; 2,950 are 3,000 either way;
+    # 120 are 200 for 1,000, so 2.00 for 10.00; 3,010 are 3,100 for 4,000, so 31.00 for 40.00
+    lake.listed(BLOCKS, read=THIRD)
+    hundreds = replace(BLOCKS, block="100")
+    for mailbox, (actual, quantity, amount) in enumerate(
+        [("1234", "1300", "13"), ("2950", "3000", "30"), ("120", "200", "2"), ("3010", "3100", "31")], start=1
+    ):
+        lake.billed(hundreds, mailbox, actual, quantity, amount)
+    # four lines at 0.06 and one at the listed 0.05
+    lake.listed(ONE_IS_RIGHT, read=THIRD)
+    for mailbox in range(1, 5):
+        lake.billed(ONE_IS_RIGHT, mailbox, "100", "100", "6", rate="0.06")
+    lake.billed(ONE_IS_RIGHT, 5, "100", "100", "5")
+    # edited to 0.06 after the month, its Date kept; the answer of the month before has 0.05, as the lines
+    lake.listed(EDITED, [MONTHS[3]], read=date(2026, 10, 3))
+    lake.listed(EDITED, [MONTH], read=THIRD, rates=["0.06"])
+    for mailbox in (1, 2):
+        lake.billed(EDITED, mailbox, "100", "100", "5")
+    # read half a year later, for a month in which most lines show 0.06
+    lake.listed(READ_LATE, [MONTH], read=date(2027, 5, 3))
+    for mailbox in (1, 2, 3):
+        lake.billed(READ_LATE, mailbox, "100", "100", "6", rate="0.06")
+    # raised by a tenth in the fifth month, from which on the list is dated; the third tier is shown in the second month
+    # alone. By volume: 50 x 1.00, 200 x 0.80, 600 x 0.60; then 50 x 1.10, 200 x 0.88
+    lake.listed(RAISED, [MONTH], "2026-10-01T00:00:00", read=THIRD, rates=["1.10", "0.88", "0.66"])
+    for month in MONTHS:
+        is_new = month == MONTH
+        lake.billed(RAISED, 1, "50", "50", "55" if is_new else "50", month=month, rate="1.10" if is_new else None)
+        lake.billed(
+            RAISED, 2, "200", "200", "176" if is_new else "160", tier=2, month=month, rate="0.88" if is_new else None
+        )
+    lake.billed(RAISED, 3, "600", "600", "360", tier=3, month=MONTHS[1])
+    # the contract has 0.05, list and lines 0.06: 100 x n are 6.00 x n for 5.00 x n
+    lake.listed(PAPER, read=THIRD, rates=["0.06"])
+    for mailbox in (1, 2, 3):
+        lake.billed(PAPER, mailbox, f"{mailbox}00", f"{mailbox}00", str(6 * mailbox), rate="0.06")
+    # one list of two contracts, of which 8751 has 0.04 by its paper: 100 are 4.00, or 5.00 by the list
+    lake.listed(SHARED, read=THIRD)
+    for mailbox, contract_id, amount, rate in [
+        *((1, 8751, "4", "0.04"), (2, 8751, "8", "0.04"), (3, 8751, "15", None)),
+        *((4, 8755, "20", None), (5, 8755, "25", None)),
+    ]:
+        lake.contracted(SHARED, mailbox, contract_id)
+        lake.billed(SHARED, mailbox, f"{mailbox}00", f"{mailbox}00", amount, rate=rate)
+    # lines at the contract's 0.05 beside a list of 0.06
+    lake.listed(AGREED, read=THIRD, rates=["0.06"])
+    for mailbox in (1, 2, 3):
+        lake.billed(AGREED, mailbox, f"{mailbox}00", f"{mailbox}00", str(5 * mailbox))
+    # an allowance of 40 for a listed 100: 300 are 260 for 200, so 13.00 for 10.00; the others right
+    lake.listed(FREE, read=THIRD)
+    lake.billed(replace(FREE, allowance="40"), 1, "300", "260", "13")
+    for mailbox, (actual, quantity, amount) in enumerate([("300", "200", "10"), ("500", "400", "20")], start=2):
+        lake.billed(FREE, mailbox, actual, quantity, amount)
+    return lake
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made().build(tmp_path_factory.mktemp("terms"), terms=TERMS)
+
+
+@pytest.fixture
+def built(path: Path) -> Iterator[Connection]:
+    with closing(warehouse.connect(path)) as connection:
+        yield connection
+
+
+def findings(connection: Connection, ladder: Ladder) -> list[dict[str, Any]]:
+    return warehouse.table(
+        connection,
+        "FROM out_findings WHERE price_list_id = ? ORDER BY reporting_month, mailbox_id NULLS LAST",
+        [ladder.price_list_id],
+    ).to_pylist()
+
+
+def named(found: list[dict[str, Any]]) -> list[tuple[object, ...]]:
+    return [
+        (row["check_name"], row["severity"], row["billed_amount"], row["expected_amount"], row["difference"])
+        for row in found
+    ]
+
+
+def wrong(check_name: str, severity: str, *amounts: tuple[str, str]) -> list[tuple[object, ...]]:
+    """What `named` gives for findings of (billed, expected)."""
+    return [
+        (check_name, severity, Decimal(billed), Decimal(expected), Decimal(billed) - Decimal(expected))
+        for billed, expected in amounts
+    ]
+
+
+def test_a_rate_that_all_lines_show_is_no_rate_of_the_list(built: Connection) -> None:
+    found = findings(built, TEN_TIMES)
+    assert named(found) == wrong("rate_mismatch", "error", ("50", "5"), ("100", "10"), ("170", "17"))
+    assert len({row["cause_id"] for row in found}) == 1
+    assert found[0]["explanation"] == (
+        "Billed 50.00 at the rate 0.5; by the price list read on 2026-11-03 it is 0.05, which gives 5.00: 45.00 too "
+        "much."
+    )
+
+
+def test_a_wrong_rate_from_the_first_month_on_is_one_cause(built: Connection) -> None:
+    found = findings(built, FROM_THE_START)
+    each = [(str(6 * mailbox), str(5 * mailbox)) for mailbox in range(1, 13)]
+    assert named(found) == wrong("rate_mismatch", "error", *each * 4)
+    assert len({row["cause_id"] for row in found}) == 1
+
+
+def test_a_block_that_all_lines_show_is_no_block_of_the_list(built: Connection) -> None:
+    """2,950 cost 30.00 either way: other terms all the same."""
+    found = findings(built, BLOCKS)
+    assert named(found) == [
+        *wrong("quantity_mismatch", "error", ("13", "20")),
+        *wrong("terms_differ", "error", ("30", "30")),
+        *wrong("quantity_mismatch", "error", ("2", "10"), ("31", "40")),
+    ]
+    assert len({row["cause_id"] for row in found if row["check_name"] == "quantity_mismatch"}) == 1
+
+
+def test_one_right_line_among_four_wrong_ones_is_right(built: Connection) -> None:
+    found = findings(built, ONE_IS_RIGHT)
+    assert named(found) == wrong("rate_mismatch", "error", *[("6", "5")] * 4)
+    assert [row["mailbox_id"] for row in found] == [own_mailbox(ONE_IS_RIGHT, number) for number in range(1, 5)]
+
+
+def test_a_list_edited_in_place_does_not_accuse_the_month_before(built: Connection) -> None:
+    (found,) = findings(built, EDITED)
+    assert (found["check_name"], found["severity"], found["difference"]) == ("terms_differ", "warning", None)
+    assert found["explanation"] == (
+        "Price list 704, TrafficAll ToTrans: by the price list read on 2026-10-03 the terms are General rate 0.05, and "
+        "they hold for the month; read on 2026-11-03, the list has General rate 0.06. Ask the vendor from when the new "
+        "terms are in force."
+    )
+
+
+def test_a_list_read_later_warns_with_both_amounts(built: Connection) -> None:
+    found = findings(built, READ_LATE)
+    assert named(found) == wrong("rate_mismatch", "warning", *[("6", "5")] * 3)
+    assert found[0]["explanation"].endswith(
+        "That list was read after the month: ask the vendor which terms were in force."
+    )
+
+
+def test_a_raise_is_one_change_and_no_other_month_has_a_price_part(built: Connection) -> None:
+    """The third tier of the fourth month is that of the second, never that of the list of today."""
+    changes = [row for row in findings(built, RAISED) if row["check_name"] != "reading_undecided"]
+    assert [(row["check_name"], row["reporting_month"]) for row in changes] == [("price_changed", MONTH)]
+    parts = warehouse.table(
+        built,
+        "SELECT reporting_month, sum(price_part) AS part FROM out_month_on_month WHERE price_list_id = ? GROUP BY ALL",
+        [RAISED.price_list_id],
+    ).to_pylist()
+    # 50 x 0.10 and 200 x 0.08
+    assert {row["reporting_month"]: row["part"] for row in parts} == {
+        **dict.fromkeys(MONTHS[1:4], Decimal(0)),
+        MONTH: Decimal(21),
+    }
+    tiers = warehouse.table(
+        built,
+        "SELECT rate FROM core_tiers WHERE price_list_id = ? AND reporting_month = ? ORDER BY tier",
+        [RAISED.price_list_id, MONTHS[3]],
+    ).to_pylist()
+    assert [row["rate"] for row in tiers] == [Decimal("1.00"), Decimal("0.80"), Decimal("0.60")]
+
+
+def test_a_list_that_differs_from_the_contract_is_named_with_the_money(built: Connection) -> None:
+    *lines, of_list = findings(built, PAPER)
+    assert named(lines) == wrong("rate_mismatch", "error", ("6", "5"), ("12", "10"), ("18", "15"))
+    assert named([of_list]) == [("list_differs_from_contract", "error", Decimal(36), Decimal(30), None)]
+    assert of_list["explanation"] == (
+        "Price list 707, TrafficAll ToTrans: read on 2026-11-03, the list has General rate 0.06; by your "
+        "contract_terms.csv, document MSA 7 it is General rate 0.05. 3 lines of the month billed 36.00 for 30.00: 6.00 "
+        "too much, in findings of their own: have the list corrected."
+    )
+    assert "; by your contract_terms.csv, document MSA 7 it is 0.05, which gives 5.00" in lines[0]["explanation"]
+
+
+def test_the_terms_of_a_contract_hold_for_its_accounts_alone(built: Connection) -> None:
+    found = findings(built, SHARED)
+    assert named(found) == [
+        *wrong("rate_mismatch", "error", ("15", "12")),
+        ("list_differs_from_contract", "error", Decimal(15), Decimal(12), None),
+    ]
+    assert "contract 8751: read on" in found[1]["explanation"]
+
+
+def test_lines_by_the_contract_are_right_whatever_the_list_has(built: Connection) -> None:
+    (found,) = findings(built, AGREED)
+    assert named([found]) == [("list_differs_from_contract", "error", None, None, None)]
+    assert "No line of the month is billed by other terms than the contract's" in found["explanation"]
+
+
+def test_another_allowance_than_the_lists_has_the_general_name(built: Connection) -> None:
+    (found,) = findings(built, FREE)
+    assert named([found]) == wrong("terms_differ", "error", ("13", "10"))
+    assert found["explanation"] == (
+        "Billed 13.00 with allowance 40 in place of 100, by the price list read on 2026-11-03. Its terms give 10.00: "
+        "3.00 too much."
+    )
+
+
+@pytest.mark.parametrize(
+    ("ladder", "words"),
+    [
+        (TEN_TIMES, "Terms: by the price list read on 2026-11-03 (stated, whatever the lines show)"),
+        (PAPER, "Terms: by your contract_terms.csv, document MSA 7 (the strongest witness)"),
+        (READ_LATE, "Terms: by the price list read on 2027-05-03 (read after the month)"),
+    ],
+    ids=["stated", "contract", "stated later"],
+)
+def test_explain_names_the_witness(built: Connection, ladder: Ladder, words: str) -> None:
+    text = explanation(built, Key(NETWORK, own_mailbox(ladder, 1), MONTH, *TRANS)).text()
+    assert words in text.splitlines()
+
+
+def test_explain_says_that_lines_alone_show_the_terms(built: Connection) -> None:
+    text = explanation(built, Key(NETWORK, own_mailbox(RAISED, 1), MONTHS[0], *TRANS)).text()
+    assert "Terms: by the lines of the month (no price list states terms for this month)" in text.splitlines()
