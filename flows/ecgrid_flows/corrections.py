@@ -30,7 +30,7 @@ from ecgrid_flows import decisions, formats, warehouse
 from ecgrid_flows.built_by import run_of
 from ecgrid_flows.csv_files import CsvForm
 from ecgrid_flows.decisions import CLOSINGS, Decision, Log
-from ecgrid_flows.errors import NoSuchData, Refused
+from ecgrid_flows.errors import NoSuchData, Refused, StorageFailed
 from ecgrid_flows.folders import publish, put_file, put_in_place, staging
 from ecgrid_flows.gathered import listed
 from ecgrid_flows.journal_entries import Charge
@@ -53,7 +53,7 @@ from ecgrid_flows.sheets import (
     write_parquet,
     write_sheet,
 )
-from ecgrid_flows.store import Store, disk_errors
+from ecgrid_flows.store import Store, disk_errors, holds_path
 from ecgrid_flows.warehouse import of_month
 from ecgrid_transforms.money import ZERO, Decimal, total
 from ecgrid_transforms.period import month_text, parse_month
@@ -104,6 +104,8 @@ def frozen_export(settings: Settings, store: Store, closing: Decision) -> list[P
                 f"export again to get the closed files back, or `reopen` the month"
             )
     if not all((target / name).is_file() for name in seals):
+        for name in seals:
+            _require_kept(store, closing, f"{closed_folder(closing)}/exports/{name}")
         with staging(target) as staged:
             for name in seals:
                 (staged / name).write_bytes(store.read(f"{closed_folder(closing)}/exports/{name}"))
@@ -137,12 +139,12 @@ def pairs(
     with opened(settings) as connection:
         bookings = log.bookings(closing)
         number = len(bookings) + 1
-        closed_lines = as_closed = _read(connection, store, f"{closed_folder(closing)}/{LINES}")
-        closed_focus = _read(connection, store, f"{closed_folder(closing)}/{FOCUS}")
+        closed_lines = as_closed = _read(connection, store, closing, f"{closed_folder(closing)}/{LINES}")
+        closed_focus = _read(connection, store, closing, f"{closed_folder(closing)}/{FOCUS}")
         booked_lines, booked_focus = [], []
         for booking in bookings:
-            booked_lines.append(_read(connection, store, f"{_booked_folder(booking)}/{LINES}"))
-            booked_focus.append(_read(connection, store, f"{_booked_folder(booking)}/{FOCUS}"))
+            booked_lines.append(_read(connection, store, booking, f"{_booked_folder(booking)}/{LINES}"))
+            booked_focus.append(_read(connection, store, booking, f"{_booked_folder(booking)}/{FOCUS}"))
             closed_lines = _corrected(closed_lines, booked_lines[-1], KEY, "entry")
             closed_focus = _corrected(closed_focus, booked_focus[-1], FOCUS_KEY, "x_Entry")
         now_lines = of_month(connection.table("out_finance_lines"), month)
@@ -172,7 +174,7 @@ def _booked_journal(store: Store, booking: Decision) -> pa.Table | None:
     path = f"{_booked_folder(booking)}/{_JOURNAL}"
     if path not in booking.data["files"]:
         return None
-    _require_kept(store, path)
+    _require_kept(store, booking, path)
     return pq.read_table(store.locals([path])[0])
 
 
@@ -180,14 +182,21 @@ def _booked_folder(booking: Decision) -> str:
     return f"{CLOSINGS}/{booking.data['month']}/{booking.number:06}"
 
 
-def _read(connection: warehouse.Connection, store: Store, path: str) -> Any:
-    _require_kept(store, path)
+def _read(connection: warehouse.Connection, store: Store, entry: Decision, path: str) -> Any:
+    _require_kept(store, entry, path)
     return connection.read_parquet(store.locals([path])[0])
 
 
-def _require_kept(store: Store, path: str) -> None:
-    if not store.exists(path):
+def _require_kept(store: Store, entry: Decision, path: str) -> None:
+    """Refuse a file that is not the one that the entry of the log names by its hash."""
+    is_whole = holds_path(store, path, entry.data["files"][path])
+    if is_whole is None:
         raise NoSuchData(f"{store.uri(path)} is gone, which the closed month stands on: put it back from a backup")
+    if not is_whole:
+        raise StorageFailed(
+            f"{store.uri(path)} is damaged, which the closed month stands on: put it back from a backup; "
+            "`ecgrid-billing verify` quarantines it"
+        )
 
 
 def _require_same_currency(settings: Settings, closed: Mapping[str, Any]) -> None:

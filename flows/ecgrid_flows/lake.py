@@ -16,7 +16,7 @@ where a worker fetches it from a bucket (`fetched`).
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -100,6 +100,10 @@ class Lake:
                 "lands the month again"
             ) from None
 
+    def part_count(self, month: date) -> int:
+        """How many parts the month has, over all feeds."""
+        return sum(len(self.parts(feed, month) or ()) for feed in FEEDS)
+
     def batches(self, feed: str, month: date, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The rows of one partition, in stored order, a batch at a time."""
         for part in self.parts(feed, month) or ():
@@ -117,11 +121,12 @@ class Lake:
         """A writer that replaces the partition by what is added, once its block ends without an exception."""
         return PartitionWriter(self._store, feed, month)
 
-    def set_aside(self, *, is_hashed: bool = True) -> list[SetAside]:
+    def set_aside(self, *, is_hashed: bool = True, advance: Callable[[], None] = lambda: None) -> list[SetAside]:
         """Quarantine what is no part of a whole partition, and list what and why.
 
         A partition whose own part is gone or damaged loses its manifest too: it is landed again from the raw answers.
         Without `is_hashed`, sizes alone are compared: for a bucket whose parts other machines fetch and check.
+        `advance` is called after each part.
         """
         self._move_from_format_1()
         found: dict[str, dict[str, Entry]] = {}
@@ -143,7 +148,7 @@ class Lake:
             except (ValueError, KeyError, TypeError, AttributeError):
                 pass
             aside.append(self._store.set_aside(path, "it is no manifest of this lake"))
-        whole = self._whole(found, named, is_hashed)
+        whole = self._whole(found, named, is_hashed, advance)
         for folder, entries in found.items():
             aside.extend(self._examine(entries, named.get(folder, ()), whole))
         for folder, parts in named.items():
@@ -155,7 +160,11 @@ class Lake:
         return aside
 
     def _whole(
-        self, found: dict[str, dict[str, Entry]], named: dict[str, tuple[Part, ...]], is_hashed: bool
+        self,
+        found: dict[str, dict[str, Entry]],
+        named: dict[str, tuple[Part, ...]],
+        is_hashed: bool,
+        advance: Callable[[], None],
     ) -> set[str]:
         """The parts whose content is what their manifests describe."""
         sized = [
@@ -166,8 +175,11 @@ class Lake:
         ]
         if not is_hashed:
             return {entry.path for entry, _ in sized}
+        results = []
         with ThreadPoolExecutor(_THREADS, "hash") as threads:
-            results = list(threads.map(lambda one: self._store.holds(*one), sized))
+            for is_whole in threads.map(lambda one: self._store.holds(*one), sized):
+                results.append(is_whole)
+                advance()
         return {entry.path for (entry, _), is_whole in zip(sized, results, strict=True) if is_whole}
 
     def _examine(self, entries: dict[str, Entry], parts: tuple[Part, ...], whole: set[str]) -> Iterator[SetAside]:

@@ -25,18 +25,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby, pairwise
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 
 from ecgrid_client import decode
 from ecgrid_client.errors import ECGridError, MissingElement, ValueOutOfRange
-from ecgrid_flows import discovery, journal
+from ecgrid_flows import discovery, journal, raw_manifest
 from ecgrid_flows.errors import StorageFailed, Unreachable
-from ecgrid_flows.journal import Arguments, Place, RawAnswer
+from ecgrid_flows.journal import Arguments, Bodies, NotAsKept, Place, RawAnswer
 from ecgrid_flows.lake import LANDED, Lake, PartitionWriter
 from ecgrid_flows.plan import PAIR_NUMBER, PAIRS, REFUSED
 from ecgrid_flows.progress import Reporter
+from ecgrid_flows.raw_manifest import Sealed
 from ecgrid_flows.store import SetAside, Store
 from ecgrid_transforms.accounts import account_row
 from ecgrid_transforms.calls import FAULT, LINE, NO_LINE, call_row
@@ -44,7 +45,7 @@ from ecgrid_transforms.contracts import contract_account_rows, contract_row
 from ecgrid_transforms.invoices import invoice_line_rows, invoice_row
 from ecgrid_transforms.line_items import line_item_row
 from ecgrid_transforms.model import Account, Invoice, Key, LineItem, OddValue
-from ecgrid_transforms.period import month_end, next_month
+from ecgrid_transforms.period import month_end, month_text, next_month
 from ecgrid_transforms.price_schedules import price_schedule_rows
 from ecgrid_transforms.rows import Row, batch
 from ecgrid_transforms.schemas import DATASET_FEEDS, FEEDS
@@ -60,7 +61,6 @@ ROWS_AT_ONCE = 4_096
 NAMED_ODD = 5
 #: Folder of the months' limits.
 LIMITS = f"{journal.RAW}/_limits"
-SEGMENTS_OPEN = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
 
@@ -72,7 +72,7 @@ VALUE_FAULTS = (ValueOutOfRange.code, MissingElement.code)
 class Landed:
     """What landing a month made of it: rows by feed (none when nothing had changed), what was set aside or not read.
 
-    `faults` are the rows of value_faults.
+    `faults` are the rows of value_faults. `lost` counts answers that raw kept once and has no more.
     """
 
     month: date
@@ -81,6 +81,7 @@ class Landed:
     unread: list[str] = field(default_factory=list)
     faults: list[Row] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)
+    lost: int = 0
 
     def note(self, answer: RawAnswer, odd: Sequence[OddValue]) -> None:
         """Name values of an answer that do not fit their types."""
@@ -119,21 +120,33 @@ def land_month(store: Store, month: date, only: frozenset[Account] | None = None
     holder of the lock.
     """
     only = limit_of(store, month, only)
-    landed = Landed(month)
+    sealed = raw_manifest.seal(store, month)
+    try:
+        return _landed(store, month, only, sealed)
+    except NotAsKept:  # a body that was exchanged together with its checksum: found where it is read
+        again = raw_manifest.seal(store, month, is_deep=True)
+        again.aside[:0] = sealed.aside
+        return _landed(store, month, only, again)
+
+
+def _landed(store: Store, month: date, only: frozenset[Account] | None, sealed: Sealed) -> Landed:
+    landed = Landed(month, aside=sealed.aside, lost=sealed.lost)
     lake = Lake(store)
-    for feed in sorted(set(journal.FEED_OF.values())):
-        landed.aside += journal.mend(store, feed, month)
-    note, mark = f"{LANDED}/{month:%Y-%m}.json", _mark(store, month, only)
-    is_landed = store.exists(note) and store.read(note) == mark
-    if is_landed and all(lake.parts(feed, month) is not None for feed in FEEDS):
+    note, mark = f"{LANDED}/{month_text(month)}.json", _mark(sealed, only)
+    is_whole = all(lake.parts(feed, month) is not None for feed in FEEDS)
+    before = _noted(store, note) if is_whole else {}
+    if before == mark:
         return landed
+    is_less = set(mark["segments"]).issubset(before.get("segments", ()))
+    if sealed.lost and is_less and all(before.get(name) == mark[name] for name in ("landing", "accounts")):
+        return landed  # what the lake has was landed while raw was whole: it stays until the month is pulled again
     landed.rows |= _land_lines(store, lake, landed, only)
     _land_scope(store, lake, landed, only)
     _land_invoices(store, lake, landed)
     for feed in DATASET_FEEDS:
         landed.rows[feed] = lake.write_partition(feed, month, _dataset_tables(store, feed, landed))
     landed.rows["value_faults"] = lake.write_partition("value_faults", month, _batches("value_faults", landed.faults))
-    store.write(note, mark)
+    store.write(note, (json.dumps(mark) + "\n").encode())
     return landed
 
 
@@ -159,21 +172,21 @@ def limit_of(store: Store, month: date, default: frozenset[Account] | None = Non
         ) from None
 
 
-def months_to_land(store: Store) -> list[date]:
-    """Every month of which raw answers are kept."""
-    return sorted({month for feed in set(journal.FEED_OF.values()) for month in journal.months(store, feed)})
+def _noted(store: Store, path: str) -> dict[str, Any]:
+    """What the lake was landed from; a damaged note is as good as none."""
+    try:
+        found = json.loads(store.read(path)) if store.exists(path) else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
-def _mark(store: Store, month: date, only: frozenset[Account] | None) -> bytes:
-    """What the month's partitions were made from: names and sizes of the segments, which only ever grow."""
-    segments = [
-        (entry.path, entry.size)
-        for feed in sorted(set(journal.FEED_OF.values()))
-        for entry in store.entries(journal.folder(feed, month))
-    ]
+def _mark(sealed: Sealed, only: frozenset[Account] | None) -> dict[str, Any]:
+    """What the month's partitions were made from: which segments, and what they held."""
     named = sorted((account.network_id, account.mailbox_id) for account in only or ())
-    digest = hashlib.sha256(json.dumps([LANDING, segments, named]).encode()).hexdigest()
-    return (json.dumps({"landing": LANDING, "raw": digest}) + "\n").encode()
+    accounts = hashlib.sha256(json.dumps(named).encode()).hexdigest()
+    names = sorted({journal.place_in_order(path) for path in sealed.segments})
+    return {"landing": LANDING, "accounts": accounts, "raw": sealed.digest(), "segments": names}
 
 
 # --- lines ------------------------------------------------------------------------------------------------------------
@@ -293,13 +306,16 @@ def _answers_by_key(
 ) -> Iterator[tuple[Key, list[RawAnswer]]]:
     """Every key of the month (of `only`, where given), in order, with its answers in the order of writing."""
     index, paths = _index(store, month)
-    with _Bodies(store, paths) as bodies:
+    with Bodies(store) as bodies:
         rows = (row for part in index.to_batches(max_chunksize=16_384) for row in zip(*_lists(part), strict=True))
         for (network, mailbox, pair), group in groupby(rows, key=lambda row: row[:3]):
             if only is not None and Account(network, mailbox) not in only:
                 continue
             report, measure = PAIRS[pair]
-            yield Key(network, mailbox, month, report, measure), [bodies.read(*row[4:]) for row in group]
+            yield (
+                Key(network, mailbox, month, report, measure),
+                [bodies.read(Place(paths[row[4]], row[5], row[6])) for row in group],
+            )
 
 
 def _lists(part: pa.RecordBatch) -> list[list[Any]]:
@@ -343,42 +359,15 @@ def _column(values: "array[int]", kind: pa.DataType) -> pa.Array:
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
-class _Bodies:
-    """Reads answers by place, with some segments held open."""
-
-    def __init__(self, store: Store, paths: list[str]) -> None:
-        self._store = store
-        self._paths = paths
-        self._open: dict[int, BinaryIO] = {}
-
-    def __enter__(self) -> "_Bodies":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for source in self._open.values():
-            source.close()
-
-    def read(self, segment: int, offset: int, length: int) -> RawAnswer:
-        source = self._open.get(segment)
-        if source is None:
-            if len(self._open) >= SEGMENTS_OPEN:
-                self._open.pop(next(iter(self._open))).close()
-            source = self._open[segment] = self._store.open(self._paths[segment])
-        source.seek(offset)
-        line = source.read(length)
-        if not journal.is_whole(line):
-            raise StorageFailed(f"{self._store.uri(self._paths[segment])} changed while it was read: run again")
-        return journal.decode(line)
-
-
 # --- who is billed ----------------------------------------------------------------------------------------------------
 
 
 class KeptAnswers:
     """Answers from raw alone, for `discovery`: what was not asked, or never answered, counts as refused."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, bodies: Bodies) -> None:
         self._store = store
+        self._bodies = bodies
         self._index: dict[tuple[str, date], dict[str, Place]] = {}
 
     def ask(self, month: date, version: str, operation: str, arguments: Arguments) -> RawAnswer:
@@ -387,7 +376,7 @@ class KeptAnswers:
             self._index[feed, month] = latest(self._store, feed, month)
         place = self._index[feed, month].get(journal.name(operation, arguments))
         if place is not None:
-            return journal.read(self._store, place)
+            return self._bodies.read(place)
         return RawAnswer(operation, version, arguments, _EPOCH, 0, 0, "", fault_code="not_asked")
 
     def ask_many(self, month: date, version: str, operation: str, many: Sequence[Arguments]) -> list[RawAnswer]:
@@ -411,10 +400,12 @@ def latest(store: Store, feed: str, month: date) -> dict[str, Place]:
 def _land_scope(store: Store, lake: Lake, landed: Landed, only: frozenset[Account] | None) -> None:
     """The feeds accounts, contracts, contract_accounts, price_schedules and price_schedule_history."""
     month = landed.month
-    try:
-        accounts = list(discovery.scope(KeptAnswers(store), month, only, Reporter(quiet=True, mute=True)).accounts)
-    except Unreachable:
-        accounts = []
+    with Bodies(store) as bodies:
+        try:
+            kept = KeptAnswers(store, bodies)
+            accounts = list(discovery.scope(kept, month, only, Reporter(quiet=True, mute=True)).accounts)
+        except Unreachable:
+            accounts = []
     rows: dict[str, list[Row]] = {"contracts": [], "contract_accounts": [], "price_schedules": []}
     rows["accounts"] = [account_row(month, billed) for billed in accounts]
     for _ in _latest_read(store, "accounts", landed):
@@ -448,16 +439,17 @@ def _earlier_price_lists(store: Store, landed: Landed) -> Iterator[Row]:
         if answer.is_usable and answer.fault_code is None:
             rank = (journal.place_in_order(place.path), answer.received_at)
             answers.setdefault(journal.name(answer.operation, answer.arguments), []).append((rank, place))
-    for _, ranked in sorted(answers.items()):
-        ranked.sort(key=lambda one: one[0])
-        for (_, place), ((_, superseded_at), _) in pairwise(ranked):
-            # values that do not fit are named for the latest answer alone
-            for answer, ladder in _read(store, [place], Landed(landed.month)):
-                if ladder is not None:
-                    tiers = price_schedule_rows(
-                        landed.month, ladder, answer.api_version, answer.received_at, answer.sha256
-                    )
-                    yield from ((*row, superseded_at) for row in tiers)
+    with Bodies(store) as bodies:
+        for _, ranked in sorted(answers.items()):
+            ranked.sort(key=lambda one: one[0])
+            for (_, place), ((_, superseded_at), _) in pairwise(ranked):
+                # values that do not fit are named for the latest answer alone
+                for answer, ladder in _read(bodies, [place], Landed(landed.month)):
+                    if ladder is not None:
+                        tiers = price_schedule_rows(
+                            landed.month, ladder, answer.api_version, answer.received_at, answer.sha256
+                        )
+                        yield from ((*row, superseded_at) for row in tiers)
 
 
 # --- invoices and reports ---------------------------------------------------------------------------------------------
@@ -576,13 +568,14 @@ def _with_origin(schema: pa.Schema, month: date, answer: RawAnswer, name: str, t
 
 def _latest_read(store: Store, feed: str, landed: Landed) -> Iterator[tuple[RawAnswer, Any]]:
     """The latest usable answer of each call of a feed that was no fault, and what it says."""
-    return _read(store, latest(store, feed, landed.month).values(), landed)
+    with Bodies(store) as bodies:
+        yield from _read(bodies, latest(store, feed, landed.month).values(), landed)
 
 
-def _read(store: Store, places: Iterable[Place], landed: Landed) -> Iterator[tuple[RawAnswer, Any]]:
+def _read(bodies: Bodies, places: Iterable[Place], landed: Landed) -> Iterator[tuple[RawAnswer, Any]]:
     """The answers at these places that are no faults, and what they say."""
     for place in places:
-        answer = journal.read(store, place)
+        answer = bodies.read(place)
         if answer.fault_code is None:
             odd: list[OddValue] = []
             try:

@@ -28,9 +28,10 @@ from ecgrid_flows import journal as raw
 from ecgrid_flows.discovery import BILLING_API, READERS
 from ecgrid_flows.errors import BillingError, Incomplete, SettingsError, Unreachable
 from ecgrid_flows.governor import Governor
-from ecgrid_flows.journal import Arguments, Journal, Place, RawAnswer
+from ecgrid_flows.journal import Arguments, Bodies, Journal, Place, RawAnswer
 from ecgrid_flows.plan import Asked, keys_of, pair_bit
 from ecgrid_flows.progress import Counters, Flight
+from ecgrid_flows.raw_manifest import pulled_whole, seal
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import SetAside, Store
 from ecgrid_transforms.calls import FAULT, LINE, NO_LINE
@@ -208,7 +209,8 @@ class Puller:
         self._failure: BillingError | None = None
         self._stopping: str | None = None
         self._closed = False
-        self._mended: set[tuple[str, date]] = set()
+        self._bodies = Bodies(store)
+        self._sealed: set[date] = set()
         self._kept: dict[date, Kept] = {}
         self._outdated: dict[date, Mapping[Account, int]] = {}
         self._index: dict[tuple[str, date], dict[str, Place]] = {}
@@ -235,7 +237,7 @@ class Puller:
         feed, name = raw.FEED_OF[operation], raw.name(operation, arguments)
         place = self._place(feed, month, name)
         if place is not None:
-            return raw.read(self.store, place)
+            return self._bodies.read(place)
         try:
             found = self.client.ask(version, operation, dict(arguments))
             self._heard = True
@@ -293,7 +295,8 @@ class Puller:
         self._counting[month] = _Counting(behind, over if now >= over else None, now + CLOCK_SKEW)
 
     def finish(self, month: date) -> None:
-        """Everything of the month was asked: a refresh of it is over."""
+        """Everything of the month was asked: a refresh of it is over, and nothing that raw lost is missing."""
+        pulled_whole(self.store, month)
         self.store.delete(f"{raw.RAW}/_refresh/{month_text(month)}")
 
     # --- lines --------------------------------------------------------------------------------------------------------
@@ -424,6 +427,7 @@ class Puller:
             if self._client is not None:
                 self._client.close()
         finally:
+            self._bodies.close()
             if self._journal is not None:
                 self._journal.close()
 
@@ -530,9 +534,9 @@ class Puller:
 
     def _scan(self, feed: str, month: date) -> Iterator[tuple[Place, RawAnswer, bool]]:
         """The usable answers of a feed, and whether they count; what is torn or foreign is set aside first, once."""
-        if (feed, month) not in self._mended:
-            self._mended.add((feed, month))
-            self.aside.extend(raw.mend(self.store, feed, month))
+        if month not in self._sealed:
+            self._sealed.add(month)
+            self.aside.extend(seal(self.store, month).aside)
         counting = self._counting.get(month)
         for place, answer in raw.scan(self.store, feed, month):
             if answer.is_usable:

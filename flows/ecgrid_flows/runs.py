@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecgrid_client import RetryPolicy
-from ecgrid_flows import discovery, formats, source, status
+from ecgrid_flows import discovery, formats, raw_manifest, source, status
 from ecgrid_flows.built_by import new_run_id
 from ecgrid_flows.discovery import Scope
 from ecgrid_flows.errors import Incomplete, SettingsError
 from ecgrid_flows.lake import Lake
-from ecgrid_flows.land import land_month, limit_run, months_to_land
+from ecgrid_flows.land import land_month, limit_run
 from ecgrid_flows.lock import held
 from ecgrid_flows.mirror import fetch, noting_lake
 from ecgrid_flows.plan import PAIRS, Asked, Plan, numbers, pair_bit, remember
@@ -87,7 +87,8 @@ class Run:
         self.only = discovery.read_accounts_file(settings.accounts_file) if settings.accounts_file else None
         self.puller = Puller(settings, self.store, refresh=refresh, retry=retry)
         self.cluster: Cluster | None = None
-        self.lost: list[str] = []
+        self.lost: dict[date, str] = {}
+        self._is_packed = False
         self._plans: dict[date, tuple[Scope, Plan]] = {}
 
     def stop(self, why: str) -> None:
@@ -111,6 +112,7 @@ class Run:
         """Plan the month's calls, once a run, after asking who is billed and what is stored beside the lines."""
         if month not in self._plans:
             self.restore(but=month)
+            self._pack()
             scope = self.scope(month)
             limit_run(self.store, month, self.only)
             discovery.ask_beside(self.puller, scope, self.reporter)
@@ -197,6 +199,18 @@ class Run:
         landed = land_month(self.store, month, self.only)
         for words in (*map(str, self.puller.aside), *map(str, landed.aside), *landed.unread, *landed.odd_words()):
             self.reporter.warn(words)
+        self.lost.pop(month, None)
+        if landed.lost:
+            self.lost[month] = f"{month_text(month)}: {landed.lost} answers that raw kept are damaged or gone"
+
+    def _pack(self) -> None:
+        """Pack what earlier runs left of months that are over; once, before this run has segments of its own."""
+        if self._is_packed:
+            return
+        self._is_packed = True
+        for month in raw_manifest.months(self.store):
+            for aside in raw_manifest.pack(self.store, month, datetime.now(UTC)).aside:
+                self.reporter.warn(str(aside))
 
     def restore(self, *, but: date | None = None) -> list[date]:
         """Set aside what is foreign or damaged in the lake, and land every month that is not landed as it should be.
@@ -206,24 +220,31 @@ class Run:
         # on a cluster over a bucket each worker checks the parts that it fetches
         for aside in self.lake.set_aside(is_hashed=self.cluster is None or not self.settings.is_remote):
             self.reporter.warn(str(aside))
-        formats.stamp_folder(self.store, "lake")
-        months = months_to_land(self.store)
+        for kind in formats.FOLDERS:
+            formats.stamp_folder(self.store, kind)
+        months = raw_manifest.months(self.store)
         for month in months:
             if month != but:
                 self.land(month)
+        self.name_what_cannot_be_landed()
+        return months
+
+    def name_what_cannot_be_landed(self) -> None:
+        """Note as lost what was damaged in the lake of a month that raw has nothing of."""
+        months = raw_manifest.months(self.store)
         for damaged in self.lake.damaged:
             if damaged.month not in months:
-                self.lost.append(
+                self.lost[damaged.month] = (
                     f"{month_text(damaged.month)}: {damaged.rows} rows of {damaged.feed} were damaged, and raw has no "
                     "answers of the month to land again"
                 )
         self.lake.damaged.clear()
-        return months
 
     def require_nothing_lost(self) -> None:
         """Raise `Incomplete` where something that was kept is lost and could not be made anew."""
         if self.lost:
-            raise Incomplete(f"{'; '.join(self.lost)}. Put the files back from a backup, or run the month again")
+            named = "; ".join(words for _, words in sorted(self.lost.items()))
+            raise Incomplete(f"{named}. Run the month again, or put the files back from a backup")
 
     def done(self, month: date, tally: Tally | None) -> MonthDone:
         """The month's figures so far, from the lake."""
@@ -314,7 +335,7 @@ def opened(
 @contextmanager
 def _workers(run: Run, purpose: str) -> Iterator[None]:
     """The worker processes of the run while the block runs, where the settings ask for any."""
-    if run.settings.task_runner == "threads" or purpose == "accounts":
+    if run.settings.task_runner == "threads" or purpose in ("accounts", "verify"):
         yield
         return
     try:

@@ -32,7 +32,7 @@ from ecgrid_flows.csv_files import (
     write_groups,
     write_relation,
 )
-from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError
+from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError, StorageFailed
 from ecgrid_flows.folders import put_in_place
 from ecgrid_flows.gathered import GATHERED, listed, show
 from ecgrid_flows.journal_entries import Charge
@@ -571,10 +571,12 @@ def read_export(path: Path) -> pa.Table:
     """One CSV of an export as the table it was written from: types by its manifest, the formula guard undone.
 
     This is how an exported file is imported again without loss. Raises `NoSuchData` when the manifest does not name
-    the file.
+    the file, `StorageFailed` when it is not the file that the manifest describes.
     """
     manifest = read_manifest(path.parent)
     entry = manifest["files"].get(path.name)
     if entry is None:
         raise NoSuchData(f"{path.parent / MANIFEST} does not name {path.name}: export the month again")
+    if sha256_of(path) != entry["sha256"]:
+        raise StorageFailed(f"{path} is not the file that its manifest describes: export the month again")
     return read_table(path, _schema(entry["columns"]), form_of(manifest))

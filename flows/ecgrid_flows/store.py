@@ -83,6 +83,8 @@ class Store(Protocol):
     """A folder or a bucket (see the module's promises)."""
 
     root: str
+    #: Whether the storage itself checks what it keeps, and an `Entry.version` changes with the content.
+    is_self_checking: bool
 
     def prepare(self) -> None: ...
 
@@ -136,6 +138,8 @@ def disk_errors(what: str) -> Iterator[None]:
 
 class LocalStore:
     """A folder of this machine. Durable means fsynced, the folder entry included."""
+
+    is_self_checking = False
 
     def __init__(self, root: str | Path) -> None:
         self.root = str(Path(root).absolute())
@@ -337,6 +341,14 @@ def sha256_of_file(path: Path) -> str:
     """The SHA-256 of a local file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def holds_path(store: Store, path: str, sha256: str) -> bool | None:
+    """Whether the object at `path` has this SHA-256; None where there is no such object."""
+    for entry in store.entries(path.rpartition("/")[0]):
+        if entry.path == path:
+            return store.holds(entry, sha256)
+    return None
 
 
 def free_name(store: Store, path: str) -> str:

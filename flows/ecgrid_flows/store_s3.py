@@ -108,6 +108,8 @@ class Stored:
 class S3Store:
     """A bucket, or a prefix of one. Safe for many threads; made anew in every process."""
 
+    is_self_checking = True
+
     def __init__(self, root: str, cache: Path) -> None:
         """`root` is `s3://bucket/prefix`; `cache` is a folder of this machine for what must be a local file.
 

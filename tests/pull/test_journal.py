@@ -1,5 +1,6 @@
 """Raw answers: a line checks itself, what is torn is set aside and named, an answer is done when it is durable."""
 
+import hashlib
 import json
 import os
 import threading
@@ -15,9 +16,11 @@ from hypothesis import strategies as st
 from ecgrid_flows import journal
 from ecgrid_flows.errors import StorageFailed
 from ecgrid_flows.journal import Journal, RawAnswer
+from ecgrid_flows.raw_manifest import seal
 from ecgrid_flows.store import LocalStore
 
 MONTH = date(2026, 10, 1)
+BODY = '<a>Müller & Töchter,\r\n\u2028"=1+1"</a>'.encode()
 ANSWER = RawAnswer(
     operation="InvoiceCalculateLineItem",
     api_version="v3.2",
@@ -25,12 +28,12 @@ ANSWER = RawAnswer(
     received_at=datetime(2026, 11, 1, 12, 30, 59, 123456, tzinfo=UTC),
     latency_ms=87,
     attempts=1,
-    sha256="0" * 64,
+    sha256=hashlib.sha256(BODY).hexdigest(),
     outcome="line",
     binding="soap11",
     http_status=200,
     content_type="text/xml; charset=utf-8",
-    body='<a>Müller & Töchter,\r\n\u2028"=1+1"</a>'.encode(),
+    body=BODY,
 )
 
 
@@ -83,18 +86,18 @@ def test_a_torn_tail_is_set_aside_and_named_and_the_rest_kept(store: LocalStore,
     torn = journal.encode(ANSWER)[:100]
     segment.write_bytes(whole + torn)
     assert len(list(journal.scan(store, "line_items", MONTH))) == 2, "not read, also before it is mended"
-    (aside,) = journal.mend(store, "line_items", MONTH)
+    (aside,) = seal(store, MONTH).aside
     assert "1 of its lines" in aside.why
     assert (tmp_path / aside.now).read_bytes() == torn
     assert segment.read_bytes() == whole
-    assert journal.mend(store, "line_items", MONTH) == []
+    assert seal(store, MONTH).aside == []
 
 
 def test_a_damaged_line_in_the_middle_does_not_cost_its_neighbours(store: LocalStore) -> None:
     segment = write(store, *(replace(ANSWER, latency_ms=number) for number in range(3)))
     lines = segment.read_bytes().splitlines(keepends=True)
     segment.write_bytes(lines[0] + lines[1].replace(b"4443", b"4444") + lines[2])
-    journal.mend(store, "line_items", MONTH)
+    seal(store, MONTH)
     assert [answer.latency_ms for _, answer in journal.scan(store, "line_items", MONTH)] == [0, 2]
 
 
@@ -104,7 +107,7 @@ def test_foreign_files_among_the_segments_are_set_aside(
 ) -> None:
     segment = write(store, ANSWER)
     (segment.parent / name).write_bytes(content)
-    (aside,) = journal.mend(store, "line_items", MONTH)
+    (aside,) = seal(store, MONTH).aside
     assert aside.path.endswith(name)
     assert (tmp_path / aside.now).read_bytes() == content
     assert list(segment.parent.iterdir()) == [segment]

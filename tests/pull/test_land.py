@@ -1,6 +1,7 @@
 """Landing: raw answers alone decide. The latest is current, what it replaced is history, a fault replaces nothing."""
 
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def answer(
         START + timedelta(minutes=minute),
         10,
         1,
-        f"{minute:064d}",
+        sha256(body).hexdigest() if body else "",
         is_usable=is_usable,
         fault_code=fault,
         fault_message=fault,
@@ -152,10 +153,10 @@ def test_every_answer_of_a_price_list_is_kept(tmp_path: Path) -> None:
             datetime(day.year, day.month, day.day, tzinfo=UTC),
             1,
             1,
-            f"{place:064d}",
+            sha256(body).hexdigest(),
             body=body,
         )
-        for place, (day, body) in enumerate(zip(days, (first, first, second), strict=True))
+        for day, body in zip(days, (first, first, second), strict=True)
     ]
     landed(tmp_path, *listed)
 
@@ -192,7 +193,16 @@ def test_the_same_answers_give_the_same_bytes_however_they_lie_in_segments(tmp_p
 
 
 def test_an_answer_that_can_no_longer_be_read_is_told_and_stops_nothing(tmp_path: Path) -> None:
-    broken = RawAnswer("PricelistInfo", "v3.2", {"PricelistID": 1}, START, 1, 1, "0", body=b"<not-a-price-list/>")
+    broken = RawAnswer(
+        "PricelistInfo",
+        "v3.2",
+        {"PricelistID": 1},
+        START,
+        1,
+        1,
+        sha256(b"<not-a-price-list/>").hexdigest(),
+        body=b"<not-a-price-list/>",
+    )
     with Journal(LocalStore(tmp_path)) as opened:
         opened.record(MONTH, broken)
         opened.flush()
@@ -237,7 +247,17 @@ def told(
 ) -> RawAnswer:
     body = f"<ArrayOfInvoice>{inner}</ArrayOfInvoice>" if operation == "InvoiceList" else inner
     moment = START + timedelta(minutes=minute)
-    return RawAnswer(operation, "v3.2", arguments, moment, 1, 1, "0", fault_code=fault, body=body.encode())
+    return RawAnswer(
+        operation,
+        "v3.2",
+        arguments,
+        moment,
+        1,
+        1,
+        sha256(body.encode()).hexdigest(),
+        fault_code=fault,
+        body=body.encode(),
+    )
 
 
 def landed_invoices(tmp_path: Path, *answers: RawAnswer) -> list[tuple[int, str, Decimal]]:

@@ -21,7 +21,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from ecgrid_flows import logs
-from ecgrid_flows.cli import context, finance, findings, quote, report, run, sandbox, serve, service, status
+from ecgrid_flows.cli import context, finance, findings, quote, report, run, sandbox, serve, service, status, verify
 from ecgrid_flows.errors import BillingError, ExitStatus
 from ecgrid_flows.settings import log_options
 
@@ -115,7 +115,7 @@ def _options(
     """What goes before a command's name."""
 
 
-for commands in (run, service, findings, finance, quote, sandbox, report, serve, status):
+for commands in (run, service, findings, finance, quote, sandbox, report, serve, status, verify):
     commands.register(app)
 
 

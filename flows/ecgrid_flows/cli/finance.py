@@ -143,7 +143,7 @@ def _reasons(accept: Sequence[str], why: Sequence[str]) -> Mapping[str, str]:
 def _verify(settings: Settings, month: date, seal: str | None, as_json: bool) -> None:
     from ecgrid_flows.closing import verify
 
-    found = verify(settings, _store(settings), month, seal)
+    found = verify(settings, existing_store(settings), month, seal)
     if as_json:
         context.emit_json({"month": month_text(month), "files": found.files, "faults": found.faults})
     elif found.faults:
@@ -269,14 +269,14 @@ def _held(settings: Settings, purpose: str) -> Iterator[Any]:
     from ecgrid_flows.lock import held
     from ecgrid_flows.mirror import fetch, require_current
 
-    store = _store(settings)
+    store = existing_store(settings)
     with held(store, purpose):
         fetch(settings, store)
         require_current(settings, store)
         yield store
 
 
-def _store(settings: Settings) -> Any:
+def existing_store(settings: Settings) -> Any:
     """The store of a data directory that is there; a typing error must not make a new one."""
     from ecgrid_flows.store import open_store
 

@@ -78,6 +78,7 @@ def run(
         _print_summary(done, settings, is_invented, reporter.warnings)
     if incomplete is not None:
         raise incomplete
+    opened.require_nothing_lost()
     if any(one.errors_found for one in done):
         raise typer.Exit(int(ExitStatus.FINDINGS))
 
@@ -135,6 +136,7 @@ def pull(
             )
     if any(one.missing_calls for one in done):
         raise MonthIncomplete(done)
+    opened.require_nothing_lost()
 
 
 def build(data_dir: DataDir = None, as_json: AsJson = False) -> None:

@@ -1,0 +1,55 @@
+"""`verify`: the hashes of everything at rest."""
+
+from typing import Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from ecgrid_flows.cli import context
+from ecgrid_flows.cli.context import AsJson, DataDir
+from ecgrid_flows.cli.finance import existing_store
+from ecgrid_flows.cli.run import Month, chosen_months
+from ecgrid_flows.errors import Incomplete
+from ecgrid_flows.settings import Settings
+from ecgrid_transforms.period import month_text
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(verify)
+
+
+def verify(month: Month = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Check every hash at rest (raw, lake, exports, closings) and make anew what is damaged; all months by default.
+
+    Ends with 4 where something is lost: an answer that raw no longer has, a file of a closing.
+    """
+    wanted = None if month is None else chosen_months(month, None, None)[0]
+    settings = Settings.load(data_dir)
+    from ecgrid_flows import runs, verification
+    from ecgrid_flows.progress import Reporter
+
+    existing_store(settings)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with (
+        runs.opened(settings=settings, reporter=Reporter(quiet=True, mute=True), purpose="verify") as opened,
+        Progress(*columns, console=context.stderr, transient=True, disable=not context.stderr.is_terminal) as bar,
+    ):
+        task = bar.add_task("verify", total=verification.count(opened, wanted))
+        found = verification.verify(opened, wanted, lambda: bar.advance(task))
+    _emit(found, None if wanted is None else month_text(wanted), as_json)
+    if found.lost:
+        raise Incomplete(f"{len(found.lost)} of what was kept cannot be made anew: {found.lost[0]}")
+
+
+def _emit(found: Any, month: str | None, as_json: bool) -> None:
+    if as_json:
+        context.emit_json({"month": month, "files": found.files, "healed": found.healed, "lost": found.lost})
+        return
+    checked = ", ".join(f"{count} of {place}" for place, count in found.files.items())
+    context.stdout.print(Text(f"{sum(found.files.values())} files checked: {checked}"))
+    for words in found.healed:
+        context.stdout.print(Text(f"healed  {words}"))
+    for words in found.lost:
+        context.stdout.print(Text(f"lost    {words}"))

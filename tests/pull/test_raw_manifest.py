@@ -1,0 +1,235 @@
+"""What raw held of a month is known: what is torn, exchanged or gone is counted, and packing changes nothing."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import zlib
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from pulling import few_of, files, lake_lines, pulled, running, true_lines
+from typer.testing import CliRunner
+
+from ecgrid_flows import journal, raw_manifest
+from ecgrid_flows.cli import app
+from ecgrid_flows.errors import Incomplete, StorageFailed
+from ecgrid_flows.journal import Bodies, Journal, RawAnswer
+from ecgrid_flows.land import land_month
+from ecgrid_flows.raw_manifest import pack, pulled_whole, seal
+from ecgrid_flows.store import LocalStore
+from ecgrid_sandbox import SpawnedSandbox, World
+
+MONTH = date(2026, 10, 1)
+LATER = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def answer(number: int, body: bytes = b"<a/>") -> RawAnswer:
+    return RawAnswer(
+        "InvoiceCalculateLineItem",
+        "v3.2",
+        {"NetworkID": 4443, "MailboxID": number, "AccountReport": "FixedRate", "MeasureField": "Each"},
+        datetime(2026, 11, 1, tzinfo=UTC),
+        1,
+        1,
+        hashlib.sha256(body).hexdigest(),
+        outcome="line",
+        body=body,
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path)
+
+
+def write(store: LocalStore, *answers: RawAnswer) -> Path:
+    """The segment of these answers."""
+    before = set(journal.segments(store, "line_items", MONTH))
+    with Journal(store) as opened:
+        for one in answers:
+            opened.record(MONTH, one)
+        opened.flush()
+    (segment,) = set(journal.segments(store, "line_items", MONTH)) - before
+    return Path(store.uri(segment))
+
+
+def kept(store: LocalStore) -> list[int]:
+    return [int(found.arguments["MailboxID"]) for _, found in journal.scan(store, "line_items", MONTH)]
+
+
+def resealed(line: bytes, old: bytes, new: bytes) -> bytes:
+    """The line with other content and a checksum that fits it."""
+    inner = re.fullmatch(rb'\{"check":"[0-9a-f]{8}","answer":(.*)\}\n', line)[1].replace(old, new)  # type: ignore[index]
+    return b'{"check":"%08x","answer":%b}\n' % (zlib.crc32(inner), inner)
+
+
+def test_what_is_as_described_is_described_once(store: LocalStore, tmp_path: Path) -> None:
+    write(store, answer(1), answer(2))
+    first = seal(store, MONTH)
+    manifest = (tmp_path / "raw/_segments/2026-10.json").read_bytes()
+    assert (first.answers, first.lost, first.aside) == (2, 0, [])
+    assert json.loads(manifest)["segments"][0]["answers"] == 2
+    again = seal(LocalStore(tmp_path), MONTH)
+    assert (again.digest(), again.lost) == (first.digest(), 0)
+    assert (tmp_path / "raw/_segments/2026-10.json").read_bytes() == manifest
+
+
+def test_a_segment_that_grew_is_whole(store: LocalStore) -> None:
+    segment = write(store, answer(1))
+    seal(store, MONTH)
+    with segment.open("ab") as file:
+        file.write(journal.encode(answer(2)))
+    sealed = seal(store, MONTH)
+    assert (sealed.answers, sealed.lost, sealed.aside) == (2, 0, [])
+
+
+@pytest.mark.parametrize(("damage", "lost"), [("cut in a line", 2), ("cut at a line", 2), ("deleted", 4), ("bit", 1)])
+def test_what_was_kept_and_is_gone_is_counted_until_the_month_is_pulled_whole(
+    store: LocalStore, damage: str, lost: int
+) -> None:
+    write(store, answer(9))
+    segment = write(store, *(answer(number) for number in range(4)))
+    seal(store, MONTH)
+    lines = segment.read_bytes().splitlines(keepends=True)
+    content = b"".join(lines)
+    if damage == "deleted":
+        segment.unlink()
+    elif damage == "bit":
+        segment.write_bytes(content.replace(b'"MailboxID":2', b'"MailboxID":3', 1))
+    else:
+        segment.write_bytes(b"".join(lines[:2]) + (lines[2][:50] if damage == "cut in a line" else b""))
+    for _ in range(2):
+        assert seal(store, MONTH).lost == lost
+    assert len(kept(store)) == 5 - lost
+    write(store, *(answer(number) for number in range(4)))
+    assert seal(store, MONTH).lost == lost, "nobody knows yet which they were"
+    pulled_whole(store, MONTH)
+    assert seal(store, MONTH).lost == 0
+
+
+def test_a_damaged_line_counts_also_where_no_manifest_does(store: LocalStore) -> None:
+    """A directory of the first format. A torn end is of a process that was killed: that answer was never done."""
+    segment = write(store, answer(1), answer(2))
+    first, second = segment.read_bytes().splitlines(keepends=True)
+    segment.write_bytes(first.replace(b"4443", b"4444") + second + first[:60])
+    assert seal(store, MONTH).lost == 1
+    assert kept(store) == [2]
+
+
+def test_a_manifest_that_is_none_is_made_anew_and_nothing_counts_as_lost(store: LocalStore, tmp_path: Path) -> None:
+    write(store, answer(1))
+    seal(store, MONTH)
+    (tmp_path / "raw/_segments/2026-10.json").write_text("[]")
+    sealed = seal(store, MONTH)
+    assert (sealed.answers, sealed.lost, len(sealed.aside)) == (1, 0, 1)
+    assert seal(store, MONTH).aside == []
+
+
+def test_a_body_that_was_exchanged_with_its_checksum_is_refused(store: LocalStore) -> None:
+    """Found where it is read, so also before anything was described."""
+    segment = write(store, answer(1, b"<a>808.00</a>"), answer(2))
+    first, second = segment.read_bytes().splitlines(keepends=True)
+    segment.write_bytes(resealed(first, b"808.00", b"124.02") + second)
+    assert [journal.is_whole(line) for line in segment.read_bytes().splitlines(keepends=True)] == [True, True]
+    place = next(iter(journal.scan(store, "line_items", MONTH)))[0]
+    with Bodies(store) as bodies, pytest.raises(StorageFailed, match="is not the one that was written"):
+        bodies.read(place)
+    landed = land_month(store, MONTH)
+    assert (landed.lost, landed.rows["calls"]) == (1, 0 + 1)
+    assert len(landed.aside) == 1
+
+
+def test_packed_segments_are_read_as_before_and_by_standard_tools(store: LocalStore, tmp_path: Path) -> None:
+    write(store, *(answer(number, b"<a>%d</a>" % number) for number in range(300)))
+    land_month(store, MONTH)
+    before, lake = list(journal.scan(store, "line_items", MONTH)), files(tmp_path / "lake")
+    bodies = [journal.read(store, place).body for place, _ in before]
+    content = journal.contents(store, journal.segments(store, "line_items", MONTH)[0])
+    size = sum(map(len, files(tmp_path / "raw").values()))
+    pack(store, MONTH, datetime(2026, 10, 31, 23, tzinfo=UTC))
+    assert sum(map(len, files(tmp_path / "raw").values())) == size, "the month is not over"
+    pack(store, MONTH, LATER)
+    assert sum(map(len, files(tmp_path / "raw").values())) < size / 2
+    (packed,) = journal.segments(store, "line_items", MONTH)
+    assert packed.endswith(".jsonl.zst")
+    after = list(journal.scan(store, "line_items", MONTH))
+    assert [found for _, found in after] == [found for _, found in before]
+    with Bodies(store) as opened:
+        assert [opened.read(place).body for place, _ in after] == bodies
+    land_month(store, MONTH)
+    assert files(tmp_path / "lake") == lake, "packing is no reason to land again"
+    after_packing = files(tmp_path / "raw")
+    pack(store, MONTH, LATER)
+    assert files(tmp_path / "raw") == after_packing
+    if not os.environ.get("PATH") or subprocess.run(["which", "zstdcat"], capture_output=True, check=False).returncode:
+        pytest.skip("there is no zstdcat here")
+    shown = subprocess.run(["zstdcat", store.uri(packed)], capture_output=True, check=True)
+    assert shown.stdout == content
+
+
+def test_a_damaged_frame_costs_its_own_lines_alone(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "FRAME_BYTES", 4 * len(journal.encode(answer(10))) - 10)
+    segment = write(store, *(answer(number) for number in range(10, 22)))
+    pack(store, MONTH, LATER)
+    packed = segment.with_suffix(".jsonl.zst")
+    data = bytearray(packed.read_bytes())
+    frames = [found.start() for found in re.finditer(re.escape(bytes(data[:4])), bytes(data))]
+    assert len(frames) == 3
+    data[frames[1] + 12] ^= 0xFF
+    packed.write_bytes(data)
+    sealed = seal(store, MONTH)
+    assert (sealed.lost, len(sealed.aside)) == (4, 1)
+    assert kept(store) == [10, 11, 12, 13, 18, 19, 20, 21]
+    assert seal(store, MONTH).aside == []
+
+
+@pytest.mark.parametrize("moment", ["before the manifest", "after the manifest"])
+def test_packing_that_was_killed_loses_and_doubles_nothing(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    write(store, answer(1), answer(2))
+    seal(store, MONTH)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        if moment == "before the manifest":
+            patch.setattr(raw_manifest, "_write", lambda *given: None if given[2] else killed())
+        else:
+            patch.setattr(LocalStore, "delete", killed)
+        with pytest.raises(KeyboardInterrupt):
+            pack(store, MONTH, LATER)
+    assert kept(store) == [1, 2], "read once, also before the next sealing"
+    sealed = seal(store, MONTH)
+    assert (sealed.answers, sealed.lost, sealed.aside, len(sealed.segments)) == (2, 0, [], 1)
+    assert kept(store) == [1, 2]
+    pack(store, MONTH, LATER)
+    assert kept(store) == [1, 2]
+
+
+def test_torn_raw_keeps_what_is_landed_and_ends_a_build_with_status_4(
+    sandbox: SpawnedSandbox, tmp_path: Path, world: World, few_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECGRID_ACCOUNTS", str(few_file))
+    pulled(sandbox, tmp_path, accounts_file=few_file)
+    store = LocalStore(tmp_path)
+    segment = Path(store.uri(journal.segments(store, "line_items", MONTH)[0]))
+    content = segment.read_bytes()
+    segment.write_bytes(content[: len(content) * 6 // 10])
+    gone = content.count(b"\n") - segment.read_bytes().count(b"\n")
+    for _ in range(2):
+        done = CliRunner().invoke(app, ["build", "--data-dir", str(tmp_path)])
+        assert isinstance(done.exception, Incomplete), done.output
+        assert done.exception.status == 4
+        assert f"2026-10: {gone} answers that raw kept are damaged or gone" in str(done.exception)
+    right = true_lines(world, accounts=few_of(world))
+    assert lake_lines(tmp_path) == right
+    assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == gone
+    with running(sandbox, tmp_path, accounts_file=few_file) as run:
+        run.restore()
+        assert run.lost == {}
+    assert lake_lines(tmp_path) == right
