@@ -47,8 +47,9 @@ CELL, GROUP, WHOLE = "cell", "group", "whole"
 _CELL = (
     "core_seen_headings", "core_headed_lines", "core_fractions", "core_billed_accounts", "core_line_oddities",
     "fail_identity_mismatch", "warn_date_outside_month", "core_lines", "core_quantities", "core_trial_lines",
-    "core_money_bases", "core_line_results", "core_shown_tiers", "core_limited_accounts", "core_suspects",
-    "core_line_faults", "core_pinned_differences", "warn_restated", "out_usage_tieout", "fail_usage_mismatch",
+    "core_charge_sums", "core_derived_lines", "core_line_results", "core_shown_tiers", "core_limited_accounts",
+    "core_suspects", "core_line_faults", "core_pinned_differences", "warn_restated", "out_usage_tieout",
+    "fail_usage_mismatch",
     "fail_allowance_not_applied", "fail_amount_mismatch", "fail_bound_ignored", "fail_minimum_mismatch",
     "fail_percentage_mismatch", "fail_quantity_mismatch", "fail_rate_mismatch", "fail_sign_mismatch",
     "fail_wrong_tier", "out_line_items", "out_line_proofs", "out_model_comparison",

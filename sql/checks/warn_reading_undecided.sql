@@ -29,9 +29,9 @@ open_readings AS (
     GROUP BY rivals.set_no
 ),
 money AS (
-    SELECT set_no, verdict, lines_explained, lines_total
+    SELECT set_no, verdict, telling_lines_explained, telling_lines
     FROM core_money_chosen
-    WHERE verdict = 'undecided' OR (verdict = 'none_fits' AND lines_total > 0)
+    WHERE verdict IN ('undecided', 'none_fits')
 ),
 money_rivals AS (
     SELECT
@@ -69,12 +69,16 @@ SELECT
         )
         WHEN money.verdict = 'undecided' THEN concat(
             'The lines of price list ', months.price_list_id, ' do not tell how ', months.account_report, ' ',
-            months.measure_field, ' is meant: ', money_rivals.words, 'ask the vendor, or wait for such an account.'
+            months.measure_field, ' is meant: ',
+            coalesce(
+                money_rivals.words || 'ask the vendor, or wait for such an account.',
+                concat(money.telling_lines_explained, ' of them tells, and one line proves nothing: ask the vendor, or wait for another.')
+            )
         )
         ELSE concat(
             'No reading explains half of the telling lines of price list ', months.price_list_id, ', ', months.account_report, ' ',
-            months.measure_field, ' (the best explains ', coalesce(chosen.telling_lines_explained, money.lines_explained), ' of ',
-            coalesce(chosen.telling_lines, money.lines_total), '): its amounts are not proved; ask the vendor how it is meant.'
+            months.measure_field, ' (the best explains ', coalesce(chosen.telling_lines_explained, money.telling_lines_explained), ' of ',
+            coalesce(chosen.telling_lines, money.telling_lines), '): its amounts are not proved; ask the vendor how it is meant.'
         )
     END AS explanation
 FROM months

@@ -1,69 +1,100 @@
--- One row per line that is money of other lines, and base: the sum that the line may be taken of.
---     counted_lines  the account's counted charges of the month: no credit, percentage, subtotal or minimum
---     lines_before   every line with a lower LineItemNumber     other_lines  every other line
---     usage_lines    counted charges of traffic and statistics  shown_actual what the line itself shows as Actual
--- Subtotals repeat other lines and are in no base. Amounts are those billed: a wrong charge moves the percentage of it,
--- which is then no fault of the percentage. A charge without a line (core_open_charges) counts with what the invoice bills
--- for it; where nobody says how much that is, the sums are open (`is_base_open`). `measures_after` are those of the lines that
--- stand after this one.
-WITH money_lines AS (
-    SELECT lines.*, sets.kind
-    FROM core_lines AS lines
-    INNER JOIN core_sets AS sets USING (set_no)
-    WHERE sets.kind IN ('percentage', 'subtotal', 'minimum')
+-- One row per derived charge and base: the sum that the charge may be computed from (core_money_readings).
+-- Its own amount is in no base of its month. `is_base_open`: a charge in the sum is not known.
+WITH wanted AS (
+    SELECT DISTINCT
+        shortlist.set_no,
+        readings.base,
+        readings.base_word,
+        readings.scope,
+        readings.period,
+        list_contains(readings.parts, 'usage') AS has_usage,
+        list_contains(readings.parts, 'fixed') AS has_fixed,
+        list_contains(readings.parts, 'one_time') AS has_one_time,
+        list_contains(readings.parts, 'percentages') AS has_percentages,
+        list_contains(readings.parts, 'credits') AS has_credits,
+        list_contains(readings.parts, 'minimums') AS has_minimums
+    FROM core_money_shortlist AS shortlist
+    INNER JOIN core_money_readings AS readings USING (reading_no)
 ),
-charges AS (
-    SELECT network_id, mailbox_id, reporting_month, account_report, measure_field, line_item_number, amount
-    FROM core_lines
-    UNION ALL
-    -- before every line: charges come before what is taken of them
-    SELECT network_id, mailbox_id, reporting_month, account_report, measure_field, 0, amount
-    FROM core_open_charges
-),
-sums AS (
+lines AS (
     SELECT
-        money.network_id,
-        money.mailbox_id,
-        money.reporting_month,
-        money.account_report,
-        money.measure_field,
-        sum(others.amount) FILTER (WHERE measures.kind IN ('count', 'fee') AND others.measure_field <> 'Credit') AS counted_lines,
-        sum(others.amount) FILTER (WHERE others.line_item_number < money.line_item_number) AS lines_before,
-        sum(others.amount) AS other_lines,
-        sum(others.amount) FILTER (WHERE measures.kind = 'count') AS usage_lines,
-        bool_or(others.amount IS NULL) AS is_open,
-        list_distinct(list(others.measure_field) FILTER (WHERE others.line_item_number > money.line_item_number)) AS measures_after
-    FROM money_lines AS money
-    INNER JOIN charges AS others
-        ON others.network_id = money.network_id
-        AND others.mailbox_id = money.mailbox_id
-        AND others.reporting_month = money.reporting_month
-        AND (others.account_report, others.measure_field) <> (money.account_report, money.measure_field)
-    LEFT JOIN reference_measures AS measures ON measures.measure_field = others.measure_field
-    WHERE coalesce(measures.kind, 'count') <> 'subtotal'
-    GROUP BY ALL
+        lines.*,
+        coalesce(former.contract_id, accounts.contract_id) AS contract_id
+    FROM core_derived_lines AS lines
+    LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)
+    LEFT JOIN core_former_accounts AS former USING (network_id, mailbox_id, reporting_month)
+),
+scopes AS (
+    SELECT DISTINCT set_no, scope, period
+    FROM wanted
+),
+dated AS (
+    SELECT
+        lines.*,
+        scopes.scope,
+        scopes.period,
+        CASE
+            WHEN scopes.period = 'month' THEN lines.reporting_month
+            ELSE (lines.reporting_month - INTERVAL 1 MONTH)::DATE
+        END AS base_month,
+        CASE scopes.scope WHEN 'network' THEN lines.network_id WHEN 'contract' THEN lines.contract_id END AS scope_id
+    FROM lines
+    INNER JOIN scopes USING (set_no)
+),
+summed AS (
+    SELECT
+        dated.*,
+        coalesce(own.usage_amount, wide.usage_amount) AS usage_amount,
+        coalesce(own.fixed_amount, wide.fixed_amount) AS fixed_amount,
+        coalesce(own.one_time_amount, wide.one_time_amount) AS one_time_amount,
+        coalesce(own.percentage_amount, wide.percentage_amount)
+        - CASE WHEN dated.part = 'percentages' AND dated.period = 'month' THEN dated.amount ELSE 0 END AS percentage_amount,
+        coalesce(own.credit_amount, wide.credit_amount) AS credit_amount,
+        coalesce(own.minimum_amount, wide.minimum_amount)
+        - CASE WHEN dated.part = 'minimums' AND dated.period = 'month' THEN dated.amount ELSE 0 END AS minimum_amount,
+        -- of the month before, or of a contract that nobody names, nothing may be known at all
+        coalesce(own.is_open, wide.is_open, dated.period <> 'month' OR dated.scope <> 'account')
+        -- a limited run leaves out accounts of the network and the contract
+        OR (dated.scope <> 'account' AND limited.reporting_month IS NOT NULL) AS is_open
+    FROM dated
+    LEFT JOIN core_charge_sums AS own
+        ON dated.scope = 'account'
+        AND own.network_id = dated.network_id
+        AND own.mailbox_id = dated.mailbox_id
+        AND own.reporting_month = dated.base_month
+    LEFT JOIN core_scope_sums AS wide
+        ON wide.scope = dated.scope AND wide.scope_id = dated.scope_id AND wide.reporting_month = dated.base_month
+    LEFT JOIN core_limited_runs AS limited ON limited.reporting_month = dated.base_month
 )
 SELECT
-    money.network_id,
-    money.mailbox_id,
-    money.reporting_month,
-    money.account_report,
-    money.measure_field,
-    money.heading_no,
-    money.set_no,
-    money.kind,
-    money.actual,
-    money.amount,
-    bases.base,
-    CASE bases.base
-        WHEN 'counted_lines' THEN coalesce(sums.counted_lines, 0)
-        WHEN 'lines_before' THEN coalesce(sums.lines_before, 0)
-        WHEN 'other_lines' THEN coalesce(sums.other_lines, 0)
-        WHEN 'usage_lines' THEN coalesce(sums.usage_lines, 0)
-        ELSE money.actual
+    summed.network_id,
+    summed.mailbox_id,
+    summed.reporting_month,
+    summed.account_report,
+    summed.measure_field,
+    summed.heading_no,
+    summed.set_no,
+    summed.kind,
+    summed.actual,
+    summed.amount,
+    wanted.base,
+    CASE wanted.base_word
+        WHEN 'lines_before' THEN summed.amount_before
+        WHEN 'shown_actual' THEN summed.actual
+        ELSE
+            CASE WHEN wanted.has_usage THEN coalesce(summed.usage_amount, 0) ELSE 0 END
+            + CASE WHEN wanted.has_fixed THEN coalesce(summed.fixed_amount, 0) ELSE 0 END
+            + CASE WHEN wanted.has_one_time THEN coalesce(summed.one_time_amount, 0) ELSE 0 END
+            + CASE WHEN wanted.has_percentages THEN coalesce(summed.percentage_amount, 0) ELSE 0 END
+            + CASE WHEN wanted.has_credits THEN coalesce(summed.credit_amount, 0) ELSE 0 END
+            + CASE WHEN wanted.has_minimums THEN coalesce(summed.minimum_amount, 0) ELSE 0 END
     END::DECIMAL(28, 10) AS base_amount,
-    bases.base <> 'shown_actual' AND coalesce(sums.is_open, false) AS is_base_open,
-    sums.measures_after
-FROM money_lines AS money
-CROSS JOIN (SELECT DISTINCT base FROM core_money_readings) AS bases
-LEFT JOIN sums USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+    CASE wanted.base_word
+        WHEN 'shown_actual' THEN false
+        WHEN 'lines_before' THEN summed.is_open_before
+        ELSE summed.is_open
+    END AS is_base_open,
+    summed.measures_after
+FROM summed
+INNER JOIN wanted
+    ON wanted.set_no = summed.set_no AND wanted.scope = summed.scope AND wanted.period = summed.period

@@ -1,8 +1,9 @@
 -- One row per schedule set of money of other lines: the reading that its lines are proved by.
--- The one that explains most lines, or of those with the words that the user pinned the one that does. Undecided, as
--- core_chosen_readings has it: where another that the lines cannot tell from it would bill some account otherwise.
+-- The one that explains most telling lines, or of those with the words that the user pinned the one that does. Undecided where another
+-- that the lines cannot tell from it would bill some account otherwise, and where fewer than two telling lines speak for it: one is
+-- enough if its Actual states the sum too. None fits where it explains less than half of the telling lines.
 WITH pinned AS (
-    SELECT scores.set_no, arg_min(scores.reading_no, scores.place) AS reading_no
+    SELECT scores.set_no, arg_min(scores.reading_no, (readings.plausibility, scores.place)) AS reading_no
     FROM core_pins AS pins
     INNER JOIN core_money_scores AS scores USING (set_no)
     INNER JOIN core_money_readings AS readings USING (reading_no)
@@ -14,10 +15,13 @@ SELECT
     chosen.reading_no,
     chosen.lines_total,
     chosen.lines_explained,
+    chosen.telling_lines,
+    chosen.telling_lines_explained,
     CASE
-        WHEN pinned.set_no IS NULL AND (chosen.lines_explained = 0 OR chosen.lines_explained * 2 < chosen.lines_total)
+        WHEN pinned.set_no IS NULL AND chosen.telling_lines_explained * 2 < chosen.telling_lines
             THEN 'none_fits'
         WHEN pinned.set_no IS NULL AND rivals.set_no IS NOT NULL THEN 'undecided'
+        WHEN pinned.set_no IS NULL AND chosen.telling_lines_explained + least(chosen.bases_stated, 1) < 2 THEN 'undecided'
         ELSE 'decided'
     END AS verdict,
     pinned.set_no IS NOT NULL AS is_pinned

@@ -1,14 +1,16 @@
--- One row per line that is money of other lines: what the reading of its set expects.
--- Nothing is expected where no reading explains half of them, nor of a sum that is open and does not fit. `is_contested`: a reading
--- that the lines cannot tell from it expects something else.
+-- One row per derived charge: what the reading of its rate ladder expects.
+-- Nothing is expected where no reading explains half of the telling lines, nor of a sum that is open and does not fit. `is_contested`: the
+-- readings that the lines leave open expect different amounts, and one of them the amount billed; or so few lines tell that a line
+-- which the only reading left does not explain is no proof against the line. A line that all of them call wrong is not contested.
 WITH contested AS (
     SELECT trials.network_id, trials.mailbox_id, trials.reporting_month, trials.account_report, trials.measure_field
     FROM core_money_trials AS trials
     INNER JOIN core_money_chosen AS chosen USING (set_no)
-    SEMI JOIN core_money_rivals AS rivals ON rivals.set_no = trials.set_no AND rivals.reading_no = trials.reading_no
-    WHERE chosen.verdict = 'undecided'
+    LEFT JOIN core_money_rivals AS rivals ON rivals.set_no = trials.set_no AND rivals.reading_no = trials.reading_no
+    WHERE chosen.verdict = 'undecided' AND (rivals.set_no IS NOT NULL OR trials.reading_no = chosen.reading_no)
     GROUP BY ALL
-    HAVING min(trials.expected_amount) < max(trials.expected_amount)
+    HAVING (min(trials.expected_amount) < max(trials.expected_amount) AND bool_or(trials.fits))
+        OR (count(*) = 1 AND NOT bool_or(trials.fits))
 )
 SELECT
     trials.network_id,

@@ -5,20 +5,25 @@
 -- tells of its widest open question.
 WITH after_lines AS (
     SELECT set_no, list_distinct(flatten(list(measures_after))) AS measures
-    FROM core_money_bases
+    FROM core_derived_lines
     GROUP BY set_no
+),
+sums AS (
+    SELECT DISTINCT scores.set_no, readings.base, readings.base_word, readings.parts
+    FROM core_money_scores AS scores
+    INNER JOIN core_money_readings AS readings USING (reading_no)
+    WHERE scores.is_rival
 ),
 counted AS (
     -- which measures of the price list a base counts; what the line shows of itself may be anything
     SELECT DISTINCT
         own.set_no,
         others.measure_field,
-        bases.base,
-        CASE bases.base
-            WHEN 'counted_lines' THEN others.kind IN ('count', 'fee') AND others.measure_field <> 'Credit'
-            WHEN 'usage_lines' THEN others.kind = 'count'
+        sums.base,
+        CASE sums.base_word
+            WHEN 'shown_actual' THEN NULL
             WHEN 'lines_before' THEN NOT coalesce(list_contains(after_lines.measures, others.measure_field), false)
-            WHEN 'other_lines' THEN true
+            ELSE list_contains(sums.parts, charge_part(others.kind, others.measure_field, tiers.level))
         END AS is_counted
     FROM core_sets AS own
     INNER JOIN after_lines USING (set_no)
@@ -26,7 +31,8 @@ counted AS (
         ON others.price_list_id = own.price_list_id
         AND (others.account_report, others.measure_field) <> (own.account_report, own.measure_field)
         AND others.kind <> 'subtotal'
-    CROSS JOIN (SELECT DISTINCT base FROM core_money_readings) AS bases
+    LEFT JOIN core_set_tiers AS tiers ON tiers.set_no = others.set_no AND tiers.tier = 1
+    INNER JOIN sums ON sums.set_no = own.set_no
 ),
 bases AS (
     SELECT set_no, base, string_agg(measure_field, ' ' ORDER BY measure_field) FILTER (WHERE is_counted) AS measures
@@ -48,7 +54,7 @@ rivals AS (
     WHERE scores.is_rival
     QUALIFY row_number() OVER (
         PARTITION BY
-            scores.set_no, scores.alike_no, readings.rule, bases.measures, readings.base = 'shown_actual'
+            scores.set_no, scores.alike_no, readings.rule, bases.measures, readings.base_word = 'shown_actual'
         ORDER BY scores.place
     ) = 1
 ),

@@ -14,12 +14,19 @@ SELECT
             WHEN 'whole_when_below' THEN 'Rate in whole when it is above the sum of '
             ELSE 'Rate in any case, beside the sum of '
         END,
-        CASE base
-            WHEN 'counted_lines' THEN 'the account''s counted charges'
-            WHEN 'lines_before' THEN 'the lines before it'
-            WHEN 'other_lines' THEN 'the account''s other lines'
-            WHEN 'usage_lines' THEN 'the account''s charges for use'
-            ELSE 'the Actual that the line shows'
-        END
+        CASE
+            WHEN base_word = 'shown_actual' THEN 'the Actual that the line shows'
+            WHEN base_word = 'lines_before' THEN 'the lines before it'
+            ELSE concat(
+                'the ', scope, '''s ',
+                CASE base_word
+                    WHEN 'counted_lines' THEN 'counted charges'
+                    WHEN 'other_lines' THEN 'other lines'
+                    WHEN 'usage_lines' THEN 'charges for use'
+                    ELSE concat('charges (', replace(array_to_string(parts, ', '), 'one_time', 'one-time'), ')')
+                END
+            )
+        END,
+        CASE WHEN period = 'month_before' THEN ' of the month before' ELSE '' END
     ) AS rule
 FROM core_money_readings

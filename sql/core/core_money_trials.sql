@@ -1,5 +1,7 @@
 -- One row per line that is money of other lines, and candidate reading: what the reading bills, and whether the line says so.
--- A subtotal must also show the sum as its Actual, for its amount alone may be nothing.
+-- A subtotal must also show the sum as its Actual, for its amount alone may be nothing. `is_telling`: the line is billed something, or the
+-- reading expects it to be; a line of 0 where 0 is expected is evidence for no reading. A subtotal tells wherever it shows a sum.
+-- `states_base`: the Actual that the line shows is the sum that the reading computes it from.
 WITH exact AS (
     SELECT
         bases.*,
@@ -16,6 +18,8 @@ WITH exact AS (
     INNER JOIN core_sets AS sets USING (set_no)
     INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
     INNER JOIN core_roundings AS units USING (rounding_no)
+    SEMI JOIN core_money_shortlist AS shortlist
+        ON shortlist.set_no = bases.set_no AND shortlist.reading_no = readings.reading_no
 ),
 rounded AS (
     SELECT *, line_amount(amount_exact, rounding, unit, half)::DECIMAL(28, 10) AS expected_amount
@@ -41,5 +45,7 @@ SELECT
     amount_exact,
     is_base_open,
     expected_amount,
-    amount = expected_amount AND (kind <> 'subtotal' OR actual = base_amount) AS fits
+    amount = expected_amount AND (kind <> 'subtotal' OR actual = base_amount) AS fits,
+    amount <> 0 OR expected_amount <> 0 OR (kind = 'subtotal' AND (actual <> 0 OR base_amount <> 0)) AS is_telling,
+    base <> 'shown_actual' AND base_amount <> 0 AND actual = base_amount AS states_base
 FROM rounded

@@ -88,6 +88,19 @@ CREATE OR REPLACE MACRO quotient(dividend, divisor) AS
         )
     END::DECIMAL(28, 10);
 
+-- The part of a bill (reference_money_bases) that a charge belongs to; null for a subtotal, which repeats other charges.
+-- `kind` is that of reference_measures; a measure that it does not list is counted.
+CREATE OR REPLACE MACRO charge_part(kind, measure_field, level) AS
+    CASE
+        WHEN kind = 'subtotal' THEN NULL
+        WHEN kind = 'percentage' THEN 'percentages'
+        WHEN kind = 'minimum' THEN 'minimums'
+        WHEN measure_field = 'Credit' THEN 'credits'
+        WHEN kind = 'fee' AND level = 'OneTime' THEN 'one_time'
+        WHEN kind = 'fee' THEN 'fixed'
+        ELSE 'usage'
+    END;
+
 -- What a rule for money of other lines (reference_money_readings) makes of Rate and of the sum that it is taken of; not rounded.
 CREATE OR REPLACE MACRO money_by_rule(rule, rate, base_amount) AS
     CASE rule

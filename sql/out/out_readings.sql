@@ -135,6 +135,8 @@ SELECT
     readings.plausibility,
     scores.lines_total,
     scores.lines_explained,
+    scores.telling_lines,
+    scores.telling_lines_explained,
     share_of(scores.lines_explained, scores.lines_total) AS share_pct,
     chosen.verdict,
     scores.reading_no = chosen.reading_no AS is_chosen,

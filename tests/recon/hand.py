@@ -120,13 +120,14 @@ class Lake:
         tier: int = 1,
         month: date = MONTH,
         rate: str | None = None,
+        network: int = NETWORK,
     ) -> None:
         """A line of one of the list's own accounts, showing `tier`, perhaps with another rate than the list's."""
         mailbox = own_mailbox(ladder, mailbox)
         number = self.numbers[mailbox, month] = self.numbers.get((mailbox, month), 0) + 1
         self.rows["line_items"].append(
             (
-                NETWORK,
+                network,
                 mailbox,
                 month,
                 *ladder.pair,
@@ -135,7 +136,7 @@ class Lake:
                 ladder.price_list_id,
                 f"List {ladder.price_list_id}",
                 "Mailbox" if mailbox else "Network",
-                mailbox or NETWORK,
+                mailbox or network,
                 f"Mailbox {mailbox}",
                 ladder.level_of(tier),
                 None,

@@ -1,0 +1,42 @@
+-- One row per account and month: what it is billed, by part of the bill (reference_money_bases).
+--     usage_amount       measures that are counted            fixed_amount        fees, but one-time ones and Credit
+--     one_time_amount    fees of the level OneTime            percentage_amount   CreditPercentage and DebitPercentage
+--     credit_amount      Credit                               minimum_amount      MonthlyMinimum
+-- Subtotals repeat other lines and are in no part. Amounts are those billed: a wrong charge moves what is derived from it, which
+-- is then no fault of the derived charge. A charge without a line (core_open_charges) counts with what the invoice bills for it;
+-- where nobody states how much that is, the sums are open (`is_open`).
+WITH charges AS (
+    SELECT
+        lines.network_id, lines.mailbox_id, lines.reporting_month, lines.measure_field, headings.level, lines.amount
+    FROM core_lines AS lines
+    LEFT JOIN core_line_headings AS headings USING (heading_no)
+    -- nothing is derived from the charges of a lake without derived charges
+    WHERE EXISTS (FROM core_sets WHERE kind IN ('percentage', 'subtotal', 'minimum'))
+    UNION ALL BY NAME
+    SELECT network_id, mailbox_id, reporting_month, measure_field, NULL AS level, amount
+    FROM core_open_charges
+),
+parts AS (
+    SELECT
+        charges.network_id,
+        charges.mailbox_id,
+        charges.reporting_month,
+        charge_part(measures.kind, charges.measure_field, charges.level) AS part,
+        charges.amount
+    FROM charges
+    LEFT JOIN reference_measures AS measures USING (measure_field)
+)
+SELECT
+    network_id,
+    mailbox_id,
+    reporting_month,
+    coalesce(sum(amount) FILTER (WHERE part = 'usage'), 0)::DECIMAL(28, 10) AS usage_amount,
+    coalesce(sum(amount) FILTER (WHERE part = 'fixed'), 0)::DECIMAL(28, 10) AS fixed_amount,
+    coalesce(sum(amount) FILTER (WHERE part = 'one_time'), 0)::DECIMAL(28, 10) AS one_time_amount,
+    coalesce(sum(amount) FILTER (WHERE part = 'percentages'), 0)::DECIMAL(28, 10) AS percentage_amount,
+    coalesce(sum(amount) FILTER (WHERE part = 'credits'), 0)::DECIMAL(28, 10) AS credit_amount,
+    coalesce(sum(amount) FILTER (WHERE part = 'minimums'), 0)::DECIMAL(28, 10) AS minimum_amount,
+    bool_or(amount IS NULL) AS is_open
+FROM parts
+WHERE part IS NOT NULL
+GROUP BY network_id, mailbox_id, reporting_month

@@ -1,0 +1,11 @@
+-- One row per derived charge on which its candidate readings are screened: at most 60 of a rate ladder, those billed something first.
+-- A line billed 0 tells less. The order among the others is fixed, and mixes months and accounts.
+SELECT *
+FROM core_derived_lines
+QUALIFY row_number() OVER (
+    PARTITION BY set_no
+    ORDER BY
+        amount = 0,
+        (network_id::BIGINT * 7919 + mailbox_id::BIGINT * 104729 + date_diff('month', DATE '2000-01-01', reporting_month) * 31) % 1009,
+        reporting_month, network_id, mailbox_id, heading_no
+) <= 60

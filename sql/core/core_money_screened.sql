@@ -1,0 +1,10 @@
+-- One row per rate ladder of a derived charge and candidate reading: how it does on the lines of core_money_samples.
+-- kept as: scratch
+-- with: core_derived_lines = core_money_samples, core_money_shortlist = core_money_candidates
+SELECT
+    set_no,
+    reading_no,
+    count(*) FILTER (WHERE fits) AS lines_fit,
+    count(*) FILTER (WHERE fits AND is_telling) AS lines_explained
+FROM core_money_trials
+GROUP BY set_no, reading_no

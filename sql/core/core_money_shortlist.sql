@@ -1,0 +1,18 @@
+-- One row per rate ladder of a derived charge and candidate reading that is tried on all its lines.
+-- On the sample it fits, and explains, at least three fifths of what the best candidate does (core_shortlist); of such at most 60. A
+-- reading that the user pinned always stays.
+WITH ranked AS (
+    SELECT
+        *,
+        max(lines_fit) OVER (PARTITION BY set_no) AS most_fit,
+        max(lines_explained) OVER (PARTITION BY set_no) AS most_explained,
+        row_number() OVER (PARTITION BY set_no ORDER BY lines_explained DESC, lines_fit DESC, reading_no) AS place
+    FROM core_money_screened
+)
+SELECT ranked.set_no, ranked.reading_no
+FROM ranked
+INNER JOIN core_money_readings AS readings USING (reading_no)
+LEFT JOIN core_pins AS pins USING (set_no)
+WHERE (lines_fit * 5 >= most_fit * 3 AND lines_explained * 5 >= most_explained * 3 AND place <= 60)
+    OR place = 1
+    OR coalesce(list_has_all(readings.words, pins.words), false)
