@@ -101,18 +101,18 @@ def _of_ids(operation: str, texts: Mapping[str, str], found: Iterable[str]) -> S
 
 
 def _of_line(line: Element, texts: Mapping[str, str]) -> Stated:
-    """A line names its account by SystemObject and SystemID (a network is its Root mailbox), report and measure in its
-    Schedule. Other objects (an AS2 id, a carbon copy) name no account. LineDate is no evidence: a line may rightly bear
-    a day outside the month."""
+    """A line names its account by SystemObject and SystemID (a network is its Root mailbox, 0), report and measure in
+    its Schedule. Other objects (an AS2 id, a carbon copy) name no account. LineDate is no evidence: a line may rightly
+    bear a day outside the month."""
     kind, number = _child(line, "SystemObject"), _child(line, "SystemID")
     schedule = next((part for part in children(line) if local(part) == "Schedule"), None)
     pair = (_child(schedule, "AccountReport"), _child(schedule, "Measure")) if schedule is not None else ("", "")
     asked_pair = (texts.get("AccountReport", ""), texts.get("MeasureField", ""))
     mailbox = texts.get("MailboxID", "")
-    asked_account = ("Network", texts.get("NetworkID", "")) if mailbox == "0" else ("Mailbox", mailbox)
+    asked_accounts = [("Mailbox", mailbox)] + ([("Network", texts.get("NetworkID", ""))] if mailbox == "0" else [])
     names_account, names_pair = kind in ("Network", "Mailbox") and bool(number), bool(pair[0] and pair[1])
     others = []
-    if names_account and (kind, number) != asked_account:
+    if names_account and (kind, number) not in asked_accounts:
         others.append(f"{kind} {number}")
     if names_pair and pair != asked_pair:
         others.append(f"{pair[0]}/{pair[1]}")

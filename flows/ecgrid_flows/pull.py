@@ -179,11 +179,17 @@ class Batch:
 
 
 def _is_fault_without_code(body: bytes) -> bool:
+    fault = _fault_of(body)
+    return fault is not None and fault.code is None
+
+
+def _fault_of(body: bytes) -> errors.Fault | None:
+    """The SOAP fault that a body is; None for a page, or nothing at all."""
     try:
         error = decode.raised_by(body)
-    except errors.ECGridError:  # a page, or nothing at all
-        return False
-    return error is not None and error.fault is not None and error.fault.code is None
+    except errors.ECGridError:
+        return None
+    return error.fault if error is not None else None
 
 
 class Puller:
@@ -305,10 +311,19 @@ class Puller:
         """The keys of the month that raw answers already; in a refresh, those answered since it began (see `begin`)."""
         with self._lock:
             if month not in self._kept:
-                kept, outdated = Kept(), Kept()
+                kept, outdated, early = Kept(), Kept(), 0
+                until = self._counting[month].until if month in self._counting else None
                 for _, answer, counts in self._scan("line_items", month):
                     account, bit = _account_and_bit(answer.arguments)
                     (kept if counts else outdated).note(account, bit, answer.outcome)
+                    early += until is not None and answer.received_at >= until
+                if early:
+                    log.warning(
+                        "%d answers of %s bear a time yet to come: this machine's clock was wrong, or is. "
+                        "Their keys are requested again",
+                        early,
+                        month_text(month),
+                    )
                 self._kept[month], self._outdated[month] = kept, outdated.lines
             return self._kept[month]
 
@@ -539,8 +554,15 @@ class Puller:
             self.aside.extend(seal(self.store, month).aside)
         counting = self._counting.get(month)
         for place, answer in raw.scan(self.store, feed, month):
-            if answer.is_usable:
+            if answer.is_usable and not self._is_page(place, answer):
                 yield place, answer, counting is None or counting.counts(place, answer)
+
+    def _is_page(self, place: Place, answer: RawAnswer) -> bool:
+        """Whether what is kept as a fault is none: earlier releases took many a page for one, by its status."""
+        is_asmx = answer.http_status in (200, 500) and "xml" in (answer.content_type or "")
+        if answer.fault_code is None or answer.http_status is None or is_asmx:
+            return False
+        return _fault_of(raw.read(self.store, place).body) is None
 
     def _place(self, feed: str, month: date, name: str) -> Place | None:
         """Where the latest usable answer of a call stands; the feed is read through once, and once for new ones."""

@@ -325,10 +325,11 @@ def test_answers_for_ever_other_keys_are_none(server: Server) -> None:
     [
         LINE.replace(b"2023-08-31T00:00:00", b"2019-01-01T00:00:00"),
         LINE.replace(b"<SystemObject>Network<", b"<SystemObject>AS2<"),
+        LINE.replace(b"<SystemObject>Network<", b"<SystemObject>Mailbox<").replace(b">4443<", b">0<"),
         NO_RESULT,
         wire("v3.2-InvoiceCalculateLineItem-no-schedule.soap11.response.xml").replace(b">4440<", b">4443<"),
     ],
-    ids=["another day", "an AS2 id", "no result", "no schedule"],
+    ids=["another day", "an AS2 id", "the Root as mailbox 0", "no result", "no schedule"],
 )
 def test_what_states_no_other_key_is_taken(server: Server, body: bytes) -> None:
     """A line may rightly bear a day outside the month; an AS2 id names no account."""

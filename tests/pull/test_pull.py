@@ -1,5 +1,6 @@
 """Pulling from the sandbox over HTTP: every line exact, nothing asked twice, every refusal told for what it is."""
 
+import hashlib
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -251,6 +252,32 @@ def test_a_refresh_that_an_earlier_release_began_goes_on(
     assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == first.calls
     LocalStore(tmp_path).write(mark, b"2026-11-01T00:00:00+00:00")
     assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == 0
+
+
+def test_pages_that_an_earlier_release_kept_as_faults_are_requested_again(
+    sandbox: SpawnedSandbox, tmp_path: Path, world: World, few: list[tuple[int, int]], few_file: Path
+) -> None:
+    """It judged by the status: 413 was an invalid argument, 405 an operation that is not offered. A fault stays one."""
+    first = pulled(sandbox, tmp_path, accounts_file=few_file)
+    store, seen = LocalStore(tmp_path), 0
+    denied = SQL_ERROR.replace(b">SQLError<", b">AccessDenied<")
+    kept_as = [(413, "text/html", b"<html>too large</html>"), (405, "text/html", b""), (502, "text/html", denied)]
+    for segment in journal.segments(store, "line_items", LAST_MONTH):
+        lines = []
+        for line in store.read(segment).splitlines(keepends=True):
+            answer = journal.decode(line)
+            if answer.outcome == "line" and seen < len(kept_as):
+                status, content_type, body = kept_as[seen]
+                seen += 1
+                answer = replace(
+                    answer, outcome="fault", fault_code="access_denied", http_status=status,
+                    content_type=content_type, body=body, sha256=hashlib.sha256(body).hexdigest(),
+                )  # fmt: skip
+            lines.append(journal.encode(answer))
+        store.write(segment, b"".join(lines))
+    again = pulled(sandbox, tmp_path, accounts_file=few_file)
+    assert (seen, again.calls, first.missing_calls) == (3, 2, 0)
+    assert len(true_lines(world, accounts=few).keys() - lake_lines(tmp_path).keys()) == 1, "that of the fault"
 
 
 def test_a_refresh_cut_short_goes_on_where_it_stood(sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path) -> None:
