@@ -33,6 +33,7 @@ ROOMS = {
         "ecgrid_flows/serving",
     },
     "zeep": {"ecgrid_client"},
+    "apprise": {"ecgrid_flows/notices"},
     "duckdb": {"ecgrid_flows/warehouse", "ecgrid_flows/export"},
     "starlette": {"ecgrid_sandbox"},
     "uvicorn": {"ecgrid_sandbox"},

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ecgrid_client import VERSIONS, ECGridClient, decode, drift, errors, own_service
-from ecgrid_flows import source
+from ecgrid_flows import notices, source
 from ecgrid_flows.errors import BillingError
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import store_of
@@ -69,6 +69,19 @@ def machine(settings: Settings) -> Iterator[Check]:
         )
     yield _disk(settings)
     yield _owner(settings)
+    yield _told(settings)
+
+
+def _told(settings: Settings) -> Check:
+    """Who is told; no notice is sent."""
+    name = "notices"
+    if not settings.notify_urls:
+        return Check("", name, Health.NOTE, "nobody is told: set ECGRID_NOTIFY_URLS")
+    kinds = notices.kinds(settings)
+    unread = [str(number) for number, (_, is_readable) in enumerate(kinds, start=1) if not is_readable]
+    if unread:
+        return Check("", name, Health.FAILED, f"address {', '.join(unread)} of ECGRID_NOTIFY_URLS is none of Apprise's")
+    return Check("", name, Health.OK, ", ".join(f"{kind}://…" for kind, _ in kinds))
 
 
 def _owner(settings: Settings) -> Check:

@@ -8,7 +8,7 @@ import logging
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import chain
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecgrid_client import RetryPolicy
-from ecgrid_flows import discovery, formats, raw_manifest, source, status
+from ecgrid_flows import discovery, formats, notices, raw_manifest, source, status
 from ecgrid_flows.built_by import new_run_id
 from ecgrid_flows.discovery import Scope
 from ecgrid_flows.errors import Incomplete, SettingsError
@@ -89,7 +89,14 @@ class Run:
         self.cluster: Cluster | None = None
         self.lost: dict[date, str] = {}
         self._is_packed = False
+        #: The months that were pulled to their end.
+        self.results: list[MonthDone] = []
         self._plans: dict[date, tuple[Scope, Plan]] = {}
+
+    @property
+    def months(self) -> list[date]:
+        """The months that were planned."""
+        return list(self._plans)
 
     def stop(self, why: str) -> None:
         """No new calls, here or on a worker; those in flight may end. Safe from a signal handler's thread."""
@@ -275,6 +282,7 @@ class Run:
             done.missing_calls = answers
             done.missing = [f"the service refused every key ({told}); once it does not, --refresh asks them again"]
             status.note(self.store, month, answers, answers, is_whole=False)
+        self.results.append(done)
         return done
 
     def unanswered(self, month: date) -> str:
@@ -322,7 +330,7 @@ def opened(
         is_invented=is_invented,
         retry=retry,
     )
-    with held(run.store, purpose):
+    with notices.watching(run) if purpose == "run" else nullcontext(), held(run.store, purpose):
         fetch(run.settings, run.store)
         join(run)
         try:

@@ -6,12 +6,13 @@ The environment wins over `.env`; an empty value counts as absent. Nothing here 
 
 import hashlib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Literal, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 
@@ -29,6 +30,8 @@ PLANS = ("price-list", "all-pairs")
 DATA_DIR = "data"
 #: Where the sandbox's data go when no data directory is given.
 SANDBOX_DIR = "data/sandbox"
+_URL = re.compile(r"[a-z][a-z0-9]*://.", re.IGNORECASE)
+_NEXT_URL = re.compile(r"[\s,]+(?=[a-z][a-z0-9]*://)", re.IGNORECASE)
 WsdlSource = Literal["own", "live"]
 
 
@@ -86,6 +89,7 @@ class Settings:
     cron_monthly: str = due.MONTHLY
     cron_nightly: str = due.NIGHTLY
     report_url: str | None = None
+    notify_urls: tuple[Secret, ...] = ()
     is_sandbox: bool = False
     wsdl_v2: WsdlSource = "own"
     wsdl_v3: WsdlSource = "own"
@@ -139,6 +143,7 @@ class Settings:
             cron_monthly=_cron(found, "ECGRID_CRON_MONTHLY", due.MONTHLY),
             cron_nightly=_cron(found, "ECGRID_CRON_NIGHTLY", due.NIGHTLY),
             report_url=_report_url(found),
+            notify_urls=_notify_urls(found),
             is_sandbox=_one_of(found, "ECGRID_SANDBOX", ("0", "1"), "0") == "1",
             wsdl_v2=_wsdl(found, "ECGRID_WSDL_V2"),
             wsdl_v3=_wsdl(found, "ECGRID_WSDL_V3"),
@@ -309,6 +314,28 @@ def _report_url(found: Mapping[str, str]) -> str | None:
     if user is not None:
         raise SettingsError("ECGRID_REPORT_URL carries a user name: a link is readable by all, leave it out")
     return text.rstrip("/")
+
+
+def _notify_urls(found: Mapping[str, str]) -> tuple[Secret, ...]:
+    """Apprise addresses, separated by spaces or commas; a comma inside one stays where no address follows it."""
+    texts = [text.strip(", \t\n") for text in _NEXT_URL.split(found.get("ECGRID_NOTIFY_URLS", ""))]
+    for number, text in enumerate(texts, start=1):
+        if text and not _URL.match(text):
+            raise SettingsError(
+                f"ECGRID_NOTIFY_URLS: entry {number} is no address: write them like mailto://… or slack://…, separated "
+                "by spaces"
+            )
+        logs.hide(text, *_tokens(text))
+    return tuple(Secret(text) for text in texts if text)
+
+
+def _tokens(url: str) -> Iterator[str]:
+    """What may be a secret in an Apprise address: tokens stand anywhere in it, and have digits; a password may not."""
+    password = re.match(r"[^/]*//[^:/@]*:(.*)@", url)
+    yield from {password[1], unquote(password[1])} if password else ()
+    for part in re.split(r"[/:@?&=,]", unquote(url)):
+        if len(part) >= 8 and "." not in part and any(char.isdigit() for char in part):
+            yield part
 
 
 def _task_runner(found: Mapping[str, str]) -> str:

@@ -1,17 +1,15 @@
 """`ecgrid-billing serve` with a Prefect server that is set up, beside a work pool's deployments and a worker."""
 
-import http.server
 import json
-import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ear import TOKEN, Ear, listening
 from living import (
     BILLING,
     BIN,
@@ -57,7 +55,13 @@ def sandbox() -> Iterator[SpawnedSandbox]:
 
 
 @pytest.fixture(scope="module")
-def served(sandbox: SpawnedSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def ear() -> Iterator[Ear]:
+    with listening() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def served(sandbox: SpawnedSandbox, ear: Ear, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The schedule over six accounts of the shipped world; its credentials are in a Secret block alone."""
     folder = tmp_path_factory.mktemp("served")
     variables = environment(
@@ -66,6 +70,7 @@ def served(sandbox: SpawnedSandbox, tmp_path_factory: pytest.TempPathFactory) ->
         ECGRID_ACCOUNTS=str(few_accounts(folder)),
         ECGRID_CURRENCY="USD",
         ECGRID_REPORT_URL="https://files.example.com/reports/",
+        ECGRID_NOTIFY_URLS=ear.url,
     )
     with prefect_server(folder, variables) as api:
         api.keep("ecgrid-api-key", sandbox.api_key)
@@ -153,7 +158,7 @@ def test_no_secret_reaches_the_server_or_the_data_directory(
     served: Served, billed: dict[str, Any], sandbox: SpawnedSandbox
 ) -> None:
     assert billed["parameters"].keys() <= {"month", "data_dir"}
-    secrets = [text.encode() for text in (sandbox.password, sandbox.api_key)]
+    secrets = [text.encode() for text in (sandbox.password, sandbox.api_key, TOKEN)]
     guilty = [
         path
         for path in served.folder.rglob("*")
@@ -173,44 +178,18 @@ def test_a_wrong_month_in_a_range_is_a_state_and_a_sentence(served: Served, firs
     assert [line for line in served.api.log(failed) if "Traceback" in line] == []
 
 
-def test_a_bad_month_fails_as_a_setting_and_tells_somebody(served: Served) -> None:
-    """The automation of the README, tried: a failed run is posted to a webhook."""
-    heard: list[bytes] = []
+def test_a_month_that_is_ready_and_a_run_that_fails_are_told(served: Served, billed: dict[str, Any], ear: Ear) -> None:
+    failed = served.api.run(served.api.named("serve-monthly"), served.process, month="2026-13")
+    assert failed["state_type"] == "FAILED"
+    assert failed["state"]["name"] == "Settings"
+    assert "2026-13" in failed["state"]["message"]
+    assert told(ear, served.data_dir)[:2] == [f"ECGrid bill {MONTH} is ready", "ECGrid billing failed"]
 
-    class Ear(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            heard.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(204)
-            self.end_headers()
 
-        def log_message(self, *_: object) -> None: ...
-
-    ear = http.server.HTTPServer(("127.0.0.1", 0), Ear)
-    threading.Thread(target=ear.serve_forever, daemon=True).start()
-    try:
-        script = Path(__file__).parents[2] / "flows/notify.py"
-        made = subprocess.run(
-            [sys.executable, str(script), f"http://127.0.0.1:{ear.server_port}/billing"],
-            env={
-                **os.environ,
-                "PREFECT_API_URL": served.api.address,
-                "PREFECT_HOME": served.environment["PREFECT_HOME"],
-            },
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
-        assert made.returncode == 0, made.stderr
-        failed = served.api.run(served.api.named("serve-monthly"), served.process, month="2026-13")
-        assert failed["state_type"] == "FAILED"
-        assert failed["state"]["name"] == "Settings"
-        assert "2026-13" in failed["state"]["message"]
-        until(lambda: heard, "the post to the webhook", served.process)
-    finally:
-        ear.shutdown()
-        ear.server_close()
-    assert b"Settings" in heard[0]
+def told(ear: Ear, data_dir: Path) -> list[str]:
+    """The titles of the notices about a data directory, without what is overdue, which depends on the day."""
+    where = f"Data directory {data_dir} "
+    return [one["title"] for one in ear.heard if where in one["message"] and "overdue" not in one["title"]]
 
 
 def test_a_second_serve_of_the_data_directory_is_refused(served: Served) -> None:
@@ -220,7 +199,7 @@ def test_a_second_serve_of_the_data_directory_is_refused(served: Served) -> None
         assert f"is served already by `serve`, process {served.process.popen.pid}" in process.stderr
 
 
-def test_a_run_beside_another_is_held_off_by_the_lock(served: Served) -> None:
+def test_a_run_beside_another_is_held_off_by_the_lock(served: Served, ear: Ear) -> None:
     """Whatever Prefect allows at once, the data directory allows one run."""
     held = subprocess.Popen(
         [sys.executable, "-c", _HOLD, str(served.data_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -231,6 +210,7 @@ def test_a_run_beside_another_is_held_off_by_the_lock(served: Served) -> None:
         failed = served.api.run(served.api.named("serve-monthly"), served.process, month=MONTH)
         assert (failed["state_type"], failed["state"]["name"]) == ("FAILED", "Held")
         assert f"process {held.pid}" in failed["state"]["message"]
+        assert told(ear, served.data_dir)[-1] == "ECGrid billing was held off"
     finally:
         held.communicate("\n", timeout=60)
 
@@ -246,7 +226,7 @@ with held(LocalStore(sys.argv[1]), "test"):
 
 
 def test_a_worker_runs_what_the_scheduler_makes_past_a_run_left_pending_by_a_killed_one(
-    served: Served, billed: dict[str, Any]
+    served: Served, billed: dict[str, Any], ear: Ear
 ) -> None:
     """`prefect.yaml`, a process work pool and a worker. A PENDING run is what a worker leaves when it is killed."""
     api = served.api
@@ -265,6 +245,7 @@ def test_a_worker_runs_what_the_scheduler_makes_past_a_run_left_pending_by_a_kil
         assert run["state_type"] == "COMPLETED", run["state"]
         exports = served.folder / "pool" / "exports" / MONTH
         assert (exports / "manifest.json").is_file()
+        assert told(ear, served.folder / "pool") == [f"ECGrid bill {MONTH} is ready"]
         assert (served.folder / "pool" / "reports" / MONTH / "reconcile_month.html").is_file()
         assert next(one for one in api.runs(monthly) if one["id"] == left["id"])["state_type"] == "PENDING"
 

@@ -1,6 +1,6 @@
 """`status`: what stands of each month, and what is overdue, for a person and for a monitor."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -26,7 +26,13 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
 
 
-def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+def status(
+    notify: Annotated[
+        bool, typer.Option("--notify", help="Tell ECGRID_NOTIFY_URLS what is overdue; of each thing once.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
     """Show each month: asked, answered, lines, open errors, invoice, exported, closed; what is due and overdue.
 
     Reads the data directory alone, also beside a run. The exit status is 4 when something is overdue, for monitors.
@@ -45,6 +51,12 @@ def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         context.stdout.print(context.table(None, _COLUMNS, [_cells(one) for one in found.months]))
         for one in found.overdue:
             context.stdout.print(Text(_sentence(one, settings.invoice_days)))
+    if notify:
+        from ecgrid_flows.notices import tell_overdue
+        from ecgrid_flows.progress import Reporter
+        from ecgrid_flows.store import open_store
+
+        tell_overdue(settings, open_store(settings), Reporter(console=context.stderr), found)
     if found.overdue:
         raise typer.Exit(int(ExitStatus.INCOMPLETE))
 

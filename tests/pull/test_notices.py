@@ -1,0 +1,285 @@
+"""Who is told of what: by a real webhook, of each event once, and never a secret or a client's line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ear import TOKEN, Ear, listening
+from pulling import few_of
+
+from ecgrid_flows import doctor, lock, notices, runs
+from ecgrid_flows.errors import DataDirectoryHeld, Incomplete, SettingsError, Unreachable
+from ecgrid_flows.progress import Reporter
+from ecgrid_flows.runs import MonthDone, Run
+from ecgrid_flows.settings import Secret, Settings
+from ecgrid_flows.store import LocalStore
+from ecgrid_sandbox import Sandbox, World
+from ecgrid_transforms.money import Decimal
+from ecgrid_transforms.period import NotAMonth
+
+MONTH = date(2026, 10, 1)
+WORLD = World.shipped(MONTH)
+
+
+@pytest.fixture
+def ear() -> Iterator[Ear]:
+    with listening() as made:
+        yield made
+
+
+MADE = MonthDone(
+    MONTH,
+    accounts=3,
+    lines=1417,
+    amount=Decimal("51783.125"),
+    findings={"wrong_tier": 2},
+    errors_found=1,
+    at_stake=Decimal("9.99"),
+    exports=[Path("finance_lines.csv")],
+    report=Path("reports/2026-10/reconcile_month.html"),
+)
+
+
+def settings_for(folder: Path, *ears: Ear, **changes: Any) -> Settings:
+    (folder / "data").mkdir(exist_ok=True)
+    urls = tuple(Secret(ear.url) for ear in ears)
+    return Settings(**({"data_dir": str(folder / "data"), "currency": "USD", "notify_urls": urls} | changes))
+
+
+def ended(settings: Settings, *results: MonthDone, error: Exception | None = None) -> list[str]:
+    """A run that bills these months, or ends in `error`; gives its warnings."""
+    reporter = Reporter(mute=True)
+    with suppress(type(error) if error else KeyError), runs.opened(settings=settings, reporter=reporter) as run:
+        run.results += results
+        if error:
+            raise error
+    return reporter.warnings
+
+
+def test_a_month_is_told_once_and_again_when_its_figures_change(tmp_path: Path, ear: Ear) -> None:
+    settings = settings_for(tmp_path, ear, report_url="https://files.example.com/reports")
+    for _ in range(2):
+        ended(settings, MADE)
+    assert ear.titles == ["ECGrid bill 2026-10 is ready"]
+    assert ear.heard[0]["message"].startswith(
+        "Billed: 51,783.13 USD, 1,417 lines of 3 accounts\nFindings: 2, 1 of them errors\nMoney at stake: 9.99 USD\n"
+        "Report: https://files.example.com/reports/2026-10/reconcile_month.html\nData directory "
+    )
+    ended(settings, replace(MADE, amount=Decimal("51783.13") + 1))
+    assert len(ear.heard) == 2
+    assert "51,784.13" in ear.heard[1]["message"]
+    files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    assert [path for path in files if TOKEN.encode() in path.read_bytes()] == []
+
+
+def test_a_failure_is_told_once_until_a_run_succeeds(tmp_path: Path, ear: Ear) -> None:
+    """The text of the error names an account: it is not told."""
+    settings = settings_for(tmp_path, ear)
+    for _ in range(2):
+        ended(settings, error=Unreachable("4443/105262 TrafficKC: nobody answers"))
+    assert ear.titles == ["ECGrid billing failed"]
+    assert "cannot be reached" in ear.heard[0]["message"]
+    assert "4443" not in json.dumps(ear.heard)
+    ended(settings)  # it billed nothing, so it shows nothing
+    ended(settings, error=Unreachable("again"))
+    assert len(ear.heard) == 1
+    ended(settings, error=Incomplete("another kind"))
+    assert "left without an answer" in ear.heard[1]["message"]
+    ended(settings, MADE)
+    ended(settings, error=Unreachable("again"))
+    assert ear.titles[1:] == ["ECGrid billing failed", "ECGrid bill 2026-10 is ready", "ECGrid billing failed"]
+
+
+def test_a_month_with_missing_keys_is_told_as_failed_not_as_ready(tmp_path: Path, ear: Ear) -> None:
+    """`run` looks at such a month before it ends with 4, so no exception passes."""
+    ended(settings_for(tmp_path, ear), replace(MADE, missing_calls=1))
+    assert ear.titles == ["ECGrid billing failed"]
+    assert "status 4" in ear.heard[0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (SettingsError("x"), "a setting, or the data directory"),
+        (NotAMonth("2026-13"), "a setting, or the data directory"),
+        (ZeroDivisionError("x"), "internal error"),
+    ],
+)
+def test_every_kind_of_failure_is_told(tmp_path: Path, ear: Ear, error: Exception, told: str) -> None:
+    ended(settings_for(tmp_path, ear), error=error)
+    assert told in ear.heard[0]["message"]
+
+
+def test_a_run_that_is_held_off_is_told(tmp_path: Path, ear: Ear) -> None:
+    settings = settings_for(tmp_path, ear)
+    with lock.held(LocalStore(settings.data_dir), "run"):
+        for _ in range(2):
+            with pytest.raises(DataDirectoryHeld):
+                ended(settings)
+    assert ear.titles == ["ECGrid billing was held off"]
+
+
+def test_invented_data_are_called_so(tmp_path: Path, ear: Ear) -> None:
+    settings = settings_for(tmp_path, ear)
+    with runs.opened(settings=settings, reporter=Reporter(mute=True), is_invented=True) as run:
+        run.check_source()
+        run.results.append(MADE)
+    assert ear.titles == ["INVENTED DATA: ECGrid bill 2026-10 is ready"]
+
+
+def test_other_commands_tell_nothing(tmp_path: Path, ear: Ear) -> None:
+    for purpose in ("pull", "build", "accounts"):
+        with runs.opened(settings=settings_for(tmp_path, ear), reporter=Reporter(mute=True), purpose=purpose) as run:
+            run.results.append(MADE)
+    assert ear.heard == []
+
+
+def test_an_address_that_refuses_fails_no_run_and_is_tried_by_the_next(tmp_path: Path, ear: Ear) -> None:
+    settings = settings_for(tmp_path, ear)
+    ear.status = 500
+    warnings = ended(settings, MADE)
+    assert warnings == [
+        "address 1 of ECGRID_NOTIFY_URLS (json://…) did not take the notice: ECGrid bill 2026-10 is ready"
+    ]
+    ear.status = 204
+    ear.heard.clear()
+    assert ended(settings, MADE) == []
+    assert ear.titles == ["ECGrid bill 2026-10 is ready"]
+
+
+def test_one_address_of_three_is_enough(tmp_path: Path, ear: Ear) -> None:
+    """Sent again, those who got it would have it twice."""
+    dead = [Secret("json://127.0.0.1:9/x"), Secret("nosuch://kind")]
+    settings = settings_for(tmp_path, notify_urls=(*dead, Secret(ear.url)))
+    warnings = ended(settings, MADE)
+    assert [number for number in "123" if any(f"address {number} of" in words for words in warnings)] == ["1", "2"]
+    assert ended(settings, MADE) == []
+    assert len(ear.heard) == 1
+
+
+def test_a_data_directory_that_takes_no_record_fails_no_run(tmp_path: Path, ear: Ear) -> None:
+    settings = settings_for(tmp_path, ear)
+    (tmp_path / "data/notices").write_text("a file where a folder should be")
+    assert ended(settings, MADE) == ["nobody could be told how the run ended: StorageFailed"]
+    assert ear.heard == []
+
+
+def test_two_runs_that_are_held_off_at_once_tell_once(tmp_path: Path, ear: Ear) -> None:
+    settings = settings_for(tmp_path, ear)
+    LocalStore(settings.data_dir).prepare()
+
+    def held_off(_: int) -> None:
+        with suppress(DataDirectoryHeld), notices.watching(Run(settings, Reporter(mute=True))):
+            raise DataDirectoryHeld("by another")
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(held_off, range(8)))
+    assert ear.titles == ["ECGrid billing was held off"]
+
+
+def test_a_run_killed_before_it_sends_tells_nothing_twice(tmp_path: Path, ear: Ear) -> None:
+    """The record comes first: killed in between, the notice is lost."""
+    (tmp_path / "exports/2023-01").mkdir(parents=True)
+    (tmp_path / "exports/2023-01/manifest.json").write_text("{}")
+    program = (
+        "import os, signal; from ecgrid_flows import notices; from ecgrid_flows.cli import main; "
+        "notices._send = lambda *_: os.kill(os.getpid(), signal.SIGKILL); main()"
+    )
+    arguments = ["status", "--notify", "--data-dir", str(tmp_path)]
+    killed = subprocess.run(
+        [sys.executable, "-c", program, *arguments], env=environment(ear), capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert sorted(path.name for path in (tmp_path / "notices").glob("*.json")) == ["overdue-2023-01-invoice.json"]
+    assert status(tmp_path, ear).returncode == 4
+    assert "ECGrid invoice of 2023-01 is overdue" not in ear.titles
+    assert "ECGrid bill 2023-02 is overdue" in ear.titles
+    told = len(ear.heard)
+    status(tmp_path, ear)
+    assert len(ear.heard) == told == len(set(ear.titles))
+
+
+def environment(ear: Ear, **more: str) -> Mapping[str, str]:
+    return {**os.environ, "ECGRID_NOTIFY_URLS": ear.url, **more}
+
+
+def status(data_dir: Path, ear: Ear) -> "subprocess.CompletedProcess[str]":
+    command = [str(Path(sys.executable).with_name("ecgrid-billing")), "status", "--notify", "--log-level", "DEBUG"]
+    done = subprocess.run(
+        [*command, "--data-dir", str(data_dir)], env=environment(ear), capture_output=True, text=True, check=False
+    )
+    assert TOKEN not in done.stdout + done.stderr
+    return done
+
+
+@pytest.mark.slow
+def test_the_command_run_tells_too(tmp_path: Path, ear: Ear) -> None:
+    """As cron starts it, at DEBUG: a month, the same again, and a service that is gone."""
+    few = tmp_path / "few.csv"
+    few.write_text("network_id,mailbox_id\n" + "".join(f"{a},{b}\n" for a, b in few_of(WORLD)[:3]))
+    command = [str(Path(sys.executable).with_name("ecgrid-billing")), "run", "--month", "2026-10", "--log-level"]
+    arguments = [*command, "DEBUG", "--log-file", str(tmp_path / "log"), "--data-dir", str(tmp_path / "data")]
+    shown = ""
+    with Sandbox(WORLD) as sandbox:
+        env = environment(ear, **sandbox.settings(), ECGRID_ACCOUNTS=str(few), ECGRID_MAX_ATTEMPTS="1")
+        for _ in range(2):
+            done = subprocess.run(arguments, env=env, capture_output=True, text=True, check=False)
+            assert done.returncode in (0, 1), done.stderr
+            shown += done.stdout + done.stderr
+    gone = subprocess.run([*arguments, "--refresh"], env=env, capture_output=True, text=True, check=False)
+    assert gone.returncode == 3, gone.stderr
+    shown += gone.stdout + gone.stderr
+    titles = [title for title in ear.titles if "overdue" not in title]  # those depend on the day
+    assert titles == ["ECGrid bill 2026-10 is ready", "ECGrid billing failed"]
+    assert TOKEN not in shown + (tmp_path / "log").read_text(encoding="utf-8")
+    said = json.dumps(ear.heard)
+    lines = [sandbox.password, sandbox.api_key, "Tiered", "TrafficKC", *(str(box) for _, box in few_of(WORLD) if box)]
+    assert [word for word in lines if word in said] == []
+
+
+def test_amounts_have_a_currency_where_one_is_set() -> None:
+    assert "51,783.13 EUR, 1,417 lines" in notices.ready_text(Settings(currency="EUR"), MADE)[1]
+    assert "51,783.13, 1,417 lines" in notices.ready_text(Settings(), MADE)[1]
+
+
+def load(text: str) -> Settings:
+    return Settings.load("data", environ={"ECGRID_NOTIFY_URLS": text}, dotenv=Path("/nonexistent/.env"))
+
+
+@pytest.mark.parametrize(
+    ("text", "urls"),
+    [
+        ("json://a.example/x", ["json://a.example/x"]),
+        (" json://a.example , mailto://u:p@b.example?to=x@c.example,y@c.example\tslack://A/B/C ",
+         ["json://a.example", "mailto://u:p@b.example?to=x@c.example,y@c.example", "slack://A/B/C"]),
+        (",json://a.example,", ["json://a.example"]),
+    ],
+)  # fmt: skip
+def test_addresses_are_separated_by_spaces_or_commas(text: str, urls: list[str]) -> None:
+    assert [url.reveal() for url in load(text).notify_urls] == urls
+
+
+def test_what_is_no_address_is_refused_without_repeating_it() -> None:
+    with pytest.raises(SettingsError, match="entry 1 is no address") as refused:
+        load("hunter2hunter2 json://a.example")
+    assert "hunter2" not in str(refused.value)
+
+
+def test_doctor_names_the_kinds_and_sends_nothing(ear: Ear) -> None:
+    def told(settings: Settings) -> doctor.Check:
+        return next(check for check in doctor.machine(settings) if check.name == "notices")
+
+    assert told(Settings()).words == "nobody is told: set ECGRID_NOTIFY_URLS"
+    assert (told(load(ear.url)).health, told(load(ear.url)).words) == (doctor.Health.OK, "json://…")
+    assert told(load(f"{ear.url} nosuch://kind")).health == doctor.Health.FAILED
+    assert ear.heard == []
