@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecgrid_client import RetryPolicy
-from ecgrid_flows import discovery, formats, notices, raw_manifest, source, status
+from ecgrid_flows import contract_terms, discovery, formats, notices, raw_manifest, source, status
 from ecgrid_flows.built_by import new_run_id
 from ecgrid_flows.discovery import Scope
 from ecgrid_flows.errors import Incomplete, SettingsError
@@ -30,7 +30,7 @@ from ecgrid_flows.mirror import fetch, noting_lake
 from ecgrid_flows.plan import PAIRS, Asked, Plan, numbers, pair_bit, remember
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.pull import ANSWERED_FAULTS, Puller, Tally
-from ecgrid_flows.settings import Settings
+from ecgrid_flows.settings import Settings, reference_folders
 from ecgrid_flows.store import Store, open_store
 from ecgrid_transforms.calls import FAULT
 from ecgrid_transforms.model import Account
@@ -85,6 +85,9 @@ class Run:
         self.store: Store = open_store(settings)
         self.lake = Lake(self.store)
         self.only = discovery.read_accounts_file(settings.accounts_file) if settings.accounts_file else None
+        for folder in reference_folders(settings):
+            if (terms := folder / contract_terms.FILE).exists():
+                contract_terms.check(terms)  # before a month is pulled for a file that will be refused
         self.puller = Puller(settings, self.store, refresh=refresh, retry=retry)
         self.cluster: Cluster | None = None
         self.lost: dict[date, str] = {}

@@ -83,6 +83,11 @@ SELECT
             )
         END,
         ': have the list corrected.'
-    ) AS explanation
+    ) AS explanation,
+    -- the same difference in several months is one cause
+    concat_ws(
+        '|', 'list_differs_from_contract', differing.price_list_id, differing.terms_contract_id, differing.account_report,
+        differing.measure_field, coalesce(differing.listed_words, '-'), coalesce(differing.words, '-')
+    ) AS cause
 FROM differing
 LEFT JOIN lines USING (price_list_id, reporting_month, account_report, measure_field, terms_contract_id)

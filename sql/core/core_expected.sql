@@ -1,6 +1,7 @@
 -- One row per schedule set and quantity on its lines: what the chosen reading expects to be billed for it.
 -- `error` says why it expects nothing; `is_contested` that rivals of an undecided reading expect something else. `open_outcomes` is then
 -- what the readings left open expect, the chosen one among them, `expected_least` and `expected_most` their smallest and largest amounts.
+-- `is_past_unknown`: the price may depend on a tier that no witness gives (core_unknown_tiers).
 WITH outcomes AS (
     SELECT
         cases.set_no,
@@ -43,7 +44,9 @@ SELECT
     ) AS is_contested,
     rivals.open_outcomes,
     CASE WHEN rivals.set_no IS NOT NULL THEN least(rivals.least, outcomes.amount) END AS expected_least,
-    CASE WHEN rivals.set_no IS NOT NULL THEN greatest(rivals.most, outcomes.amount) END AS expected_most
+    CASE WHEN rivals.set_no IS NOT NULL THEN greatest(rivals.most, outcomes.amount) END AS expected_most,
+    coalesce(outcomes.actual > unknown.from_quantity, false) AS is_past_unknown
 FROM outcomes
+LEFT JOIN core_unknown_tiers AS unknown ON unknown.set_no = outcomes.set_no
 LEFT JOIN rivals ON rivals.set_no = outcomes.set_no AND rivals.actual = outcomes.actual
 WHERE outcomes.role = 'chosen'

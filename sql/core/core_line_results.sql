@@ -3,7 +3,8 @@
 --     fits          billed with its network (core_aggregated_lines), or as every reading that the lines leave open says, quantity and amount
 --     differs       billed as none of them says
 --     undecided     billed as some of the readings say that the lines leave open, and others not
---     not_provable  no schedule, no reading that explains half of its set's telling lines, or no price for the quantity
+--     not_provable  no schedule, no reading that explains half of its set's telling lines, no price for the quantity, or billed otherwise
+--                   than expected where the price may depend on a tier that no witness gives
 SELECT
     lines.network_id,
     lines.mailbox_id,
@@ -33,11 +34,13 @@ SELECT
     END AS expected_quantity_billed,
     CASE
         WHEN aggregated.heading_no IS NOT NULL THEN lines.amount
+        WHEN expected.is_past_unknown AND lines.amount <> expected.expected_amount THEN NULL
         ELSE coalesce(money.expected_amount, expected.expected_amount)
     END AS expected_amount,
     lines.amount
     - CASE
         WHEN aggregated.heading_no IS NOT NULL THEN lines.amount
+        WHEN expected.is_past_unknown AND lines.amount <> expected.expected_amount THEN NULL
         ELSE coalesce(money.expected_amount, expected.expected_amount)
     END AS difference,
     expected.error,
@@ -52,6 +55,7 @@ SELECT
             THEN CASE WHEN expected.is_contested THEN 'undecided' ELSE 'fits' END
         WHEN list_contains(expected.open_outcomes, struct_pack(quantity := lines.quantity_billed, amount := lines.amount))
             THEN 'undecided'
+        WHEN expected.is_past_unknown THEN 'not_provable'
         ELSE 'differs'
     END AS verdict
 FROM core_lines AS lines

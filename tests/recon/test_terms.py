@@ -37,6 +37,8 @@ PAPER = replace(TEN_TIMES, price_list_id=707)
 SHARED = replace(TEN_TIMES, price_list_id=708)
 AGREED = replace(TEN_TIMES, price_list_id=709)
 FREE = Ladder(710, TRANS, [Tier(0, 0, "0.05")], allowance="100", model="Simple")
+#: Known from lines alone, whose second tier nobody reached.
+LACKING = Ladder(711, TRANS, [Tier(0, 100, "1.00"), Tier(101, 500, "0.80"), Tier(501, 0, "0.60")])
 
 TERMS = """
 ,707,TrafficAll,ToTrans,unit,1,,,,,0.05,,2026-01-01,,MSA 7
@@ -111,6 +113,10 @@ def made() -> Lake:
     lake.billed(replace(FREE, allowance="40"), 1, "300", "260", "13")
     for mailbox, (actual, quantity, amount) in enumerate([("300", "200", "10"), ("500", "400", "20")], start=2):
         lake.billed(FREE, mailbox, actual, quantity, amount)
+    # slice by slice 600 are 100 + 320 + 60, of which 320 are the second tier's
+    for mailbox, (actual, amount) in enumerate([("10", "10"), ("20", "20"), ("90", "90")], start=1):
+        lake.billed(LACKING, mailbox, actual, actual, amount)
+    lake.billed(LACKING, 4, "600", "600", "480", tier=3)
     return lake
 
 
@@ -256,6 +262,18 @@ def test_another_allowance_than_the_lists_has_the_general_name(built: Connection
         "Billed 13.00 with allowance 40 in place of 100, by the price list read on 2026-11-03. Its terms give 10.00: "
         "3.00 too much."
     )
+
+
+def test_what_depends_on_an_unknown_tier_is_not_provable(built: Connection) -> None:
+    lines = warehouse.table(
+        built,
+        "SELECT actual, verdict, expected_amount FROM out_line_items WHERE price_list_id = ? ORDER BY actual",
+        [LACKING.price_list_id],
+    ).to_pylist()
+    assert [row["verdict"] for row in lines] == ["fits", "fits", "fits", "not_provable"]
+    assert lines[3]["expected_amount"] is None
+    assert {row["severity"] for row in findings(built, LACKING)} <= {"warning"}
+    assert {row["check_name"] for row in findings(built, LACKING)} <= {"reading_undecided"}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,9 @@ import pytest
 
 from ecgrid_flows import contract_terms
 from ecgrid_flows.errors import SettingsError
+from ecgrid_flows.progress import Reporter
+from ecgrid_flows.runs import Run
+from ecgrid_flows.settings import Settings
 
 HEADER = ",".join(contract_terms.COLUMNS)
 SHIPPED = Path(__file__).resolve().parents[2] / "data/reference" / contract_terms.FILE
@@ -101,3 +104,11 @@ def test_a_ladder_that_does_not_fit_together_is_named(
 def test_a_header_with_other_columns_is_named(tmp_path: Path, header: str, why: str) -> None:
     with pytest.raises(SettingsError, match=why):
         contract_terms.check(written(tmp_path, f"{header}\n"))
+
+
+def test_a_run_is_refused_before_it_asks_anything(tmp_path: Path) -> None:
+    (tmp_path / "reference").mkdir()
+    path = written(tmp_path / "reference", f"{HEADER}\n,431,TrafficAll,ToTrans,,1,,,,,one,,,,\n")
+    with pytest.raises(SettingsError, match="line 2, column rate") as raised:
+        Run(Settings(data_dir=str(tmp_path)), Reporter(quiet=True, mute=True))
+    assert str(path) in str(raised.value)

@@ -1,0 +1,33 @@
+-- One row per schedule set that is known from lines alone and lacks a tier: the quantity above which a price may depend on it.
+-- A tier is lacking where the first one does not begin at 0 or is not the first of its family, where two do not meet, and after a
+-- last one that ends. What lies above is proved where a reading gives it, and is otherwise not provable.
+WITH neighbours AS (
+    SELECT
+        set_no,
+        tier,
+        minimum,
+        maximum,
+        level_place(level) AS place,
+        lag(maximum) OVER ladder AS former_maximum,
+        lag(level_place(level)) OVER ladder AS former_place,
+        lead(tier) OVER ladder IS NULL AS is_last,
+        bool_and(terms_source = 'shown') OVER (PARTITION BY set_no) AS is_from_lines
+    FROM core_set_tiers
+    WINDOW ladder AS (PARTITION BY set_no ORDER BY tier)
+),
+lacking AS (
+    SELECT set_no, 0 AS from_quantity
+    FROM neighbours
+    WHERE is_from_lines AND tier = 1 AND place > 0 AND (place > 1 OR minimum > 1)
+    UNION ALL
+    SELECT set_no, former_maximum
+    FROM neighbours
+    WHERE is_from_lines AND tier > 1 AND (minimum > former_maximum + 1 OR place > former_place + 1)
+    UNION ALL
+    SELECT set_no, maximum
+    FROM neighbours
+    WHERE is_from_lines AND is_last AND place > 0 AND maximum > 0
+)
+SELECT set_no, min(from_quantity)::BIGINT AS from_quantity
+FROM lacking
+GROUP BY set_no
