@@ -273,15 +273,12 @@ class _Reader:
         known = self.tables.get(self._row_name)
         if element.get(_ROW_ID) is not None or (name in self.tables and (known is None or name not in known.columns)):
             self._inner.append(element)
-        elif known is not None and name in known.columns and known.columns[name].kind:
-            raise MalformedAnswer(f"{known.name}.{name} holds elements where a plain value belongs")
-        else:
+        else:  # no value of any type but text, as `_typed` finds out
             self._set_cell(name, json.dumps(plain_value(element), ensure_ascii=False))
 
     def _set_cell(self, name: str, value: str | None) -> None:
-        if name in self._cells:
-            raise MalformedAnswer(f"a row of {self._row_name} holds {name} twice")
-        self._cells[name] = value
+        # of two values neither is taken: together they are no value of any type but text
+        self._cells[name] = json.dumps([self._cells[name], value], ensure_ascii=False) if name in self._cells else value
 
     def _end_row(self) -> None:
         self._row = 0

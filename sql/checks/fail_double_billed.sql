@@ -29,7 +29,7 @@ SELECT
     matches.measure_field,
     matches.price_list_id,
     matches.invoice_number,
-    (matches.invoice_amount * 2)::DECIMAL(28, 10) AS billed_amount,
+    try_cast(matches.invoice_amount * 2 AS DECIMAL(28, 10)) AS billed_amount,
     matches.invoice_amount AS expected_amount,
     matches.invoice_amount AS difference,
     concat(
@@ -48,9 +48,9 @@ SELECT
     root.measure_field,
     root.price_list_id,
     NULL,
-    (root.amount + totals.amount)::DECIMAL(28, 10),
+    try_cast(root.amount + totals.amount AS DECIMAL(28, 10)),
     root.amount,
-    totals.amount::DECIMAL(28, 10),
+    try_cast(totals.amount AS DECIMAL(28, 10)),
     concat(
         'The network''s ', plain_text(root.actual), ' for ', money_text(root.amount), ' take in the ', plain_text(totals.actual),
         ' of ', totals.mailboxes, ' of its mailboxes, which are billed ', money_text(totals.amount),

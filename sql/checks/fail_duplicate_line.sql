@@ -7,12 +7,12 @@ SELECT
     measure_field,
     price_list_id,
     invoice_number,
-    (invoice_amount * (count(*) + 1))::DECIMAL(28, 10) AS billed_amount,
+    try_cast(invoice_amount * (count(*) + 1) AS DECIMAL(28, 10)) AS billed_amount,
     invoice_amount AS expected_amount,
-    (invoice_amount * count(*))::DECIMAL(28, 10) AS difference,
+    try_cast(invoice_amount * count(*) AS DECIMAL(28, 10)) AS difference,
     concat(
         'Invoice ', coalesce(invoice_number, invoice_id::VARCHAR), ' bills ', count(*) + 1,
-        ' times the line over ', money_text(invoice_amount), ': ', money_text((invoice_amount * count(*))::DECIMAL(28, 10)), ' too much; ask for a credit.'
+        ' times the line over ', money_text(invoice_amount), ': ', money_text(try_cast(invoice_amount * count(*) AS DECIMAL(28, 10))), ' too much; ask for a credit.'
     ) AS explanation
 FROM core_invoice_matches
 WHERE status = 'copy'

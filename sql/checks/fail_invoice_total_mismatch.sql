@@ -9,8 +9,8 @@ SELECT
     NULL::INTEGER AS price_list_id,
     invoice_number,
     total_amount AS billed_amount,
-    lines_amount::DECIMAL(28, 10) AS expected_amount,
-    total_difference::DECIMAL(28, 10) AS difference,
+    try_cast(lines_amount AS DECIMAL(28, 10)) AS expected_amount,
+    try_cast(total_difference AS DECIMAL(28, 10)) AS difference,
     concat(
         'Invoice ', coalesce(invoice_number, invoice_id::VARCHAR), ' of contract ', contract_id, ' says ', money_text(total_amount),
         ', its ', lines, ' lines add up to ', money_text(lines_amount), ': ', too_much_text(total_difference), '.'

@@ -30,12 +30,12 @@ SELECT
     network_id,
     mailbox_id,
     reporting_month,
-    coalesce(sum(amount) FILTER (WHERE part = 'usage'), 0)::DECIMAL(28, 10) AS usage_amount,
-    coalesce(sum(amount) FILTER (WHERE part = 'fixed'), 0)::DECIMAL(28, 10) AS fixed_amount,
-    coalesce(sum(amount) FILTER (WHERE part = 'one_time'), 0)::DECIMAL(28, 10) AS one_time_amount,
-    coalesce(sum(amount) FILTER (WHERE part = 'percentages'), 0)::DECIMAL(28, 10) AS percentage_amount,
-    coalesce(sum(amount) FILTER (WHERE part = 'credits'), 0)::DECIMAL(28, 10) AS credit_amount,
-    coalesce(sum(amount) FILTER (WHERE part = 'minimums'), 0)::DECIMAL(28, 10) AS minimum_amount,
+    coalesce(sum(amount) FILTER (WHERE part = 'usage'), 0)::DECIMAL(38, 10) AS usage_amount,
+    coalesce(sum(amount) FILTER (WHERE part = 'fixed'), 0)::DECIMAL(38, 10) AS fixed_amount,
+    coalesce(sum(amount) FILTER (WHERE part = 'one_time'), 0)::DECIMAL(38, 10) AS one_time_amount,
+    coalesce(sum(amount) FILTER (WHERE part = 'percentages'), 0)::DECIMAL(38, 10) AS percentage_amount,
+    coalesce(sum(amount) FILTER (WHERE part = 'credits'), 0)::DECIMAL(38, 10) AS credit_amount,
+    coalesce(sum(amount) FILTER (WHERE part = 'minimums'), 0)::DECIMAL(38, 10) AS minimum_amount,
     bool_or(amount IS NULL) AS is_open
 FROM parts
 WHERE part IS NOT NULL

@@ -48,7 +48,7 @@ SELECT
     charge_part(derived.kind, derived.measure_field, NULL) AS part,
     derived.actual,
     derived.amount,
-    coalesce(around.amount_before, 0)::DECIMAL(28, 10) AS amount_before,
+    coalesce(around.amount_before, 0)::DECIMAL(38, 10) AS amount_before,
     coalesce(around.is_open_before, false) AS is_open_before,
     around.measures_after
 FROM derived

@@ -68,8 +68,8 @@ paired AS (
         min(invoice_id) AS invoice_id,
         arg_min(invoice_number, (invoice_id, line_item_number)) AS invoice_number,
         -- never a sum of what could be read alone
-        CASE WHEN NOT bool_or(theirs.is_unread) THEN sum(amount) END::DECIMAL(28, 10) AS amount,
-        CASE WHEN NOT bool_or(theirs.is_unread) THEN sum(quantity_billed) END::DECIMAL(28, 10) AS quantity_billed,
+        try_cast(CASE WHEN NOT bool_or(theirs.is_unread) THEN sum(amount) END AS DECIMAL(28, 10)) AS amount,
+        try_cast(CASE WHEN NOT bool_or(theirs.is_unread) THEN sum(quantity_billed) END AS DECIMAL(28, 10)) AS quantity_billed,
         bool_or(theirs.is_unread) AS is_unread
     FROM theirs
     WHERE copy = 1 AND NOT is_stranger

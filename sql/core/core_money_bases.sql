@@ -65,36 +65,43 @@ summed AS (
     LEFT JOIN core_scope_sums AS wide
         ON wide.scope = dated.scope AND wide.scope_id = dated.scope_id AND wide.reporting_month = dated.base_month
     LEFT JOIN core_limited_runs AS limited ON limited.reporting_month = dated.base_month
+),
+based AS (
+    SELECT
+        summed.network_id,
+        summed.mailbox_id,
+        summed.reporting_month,
+        summed.account_report,
+        summed.measure_field,
+        summed.heading_no,
+        summed.set_no,
+        summed.kind,
+        summed.actual,
+        summed.amount,
+        wanted.base,
+        CASE wanted.base_word
+            WHEN 'lines_before' THEN summed.amount_before
+            WHEN 'shown_actual' THEN summed.actual
+            ELSE
+                CASE WHEN wanted.has_usage THEN coalesce(summed.usage_amount, 0) ELSE 0 END
+                + CASE WHEN wanted.has_fixed THEN coalesce(summed.fixed_amount, 0) ELSE 0 END
+                + CASE WHEN wanted.has_one_time THEN coalesce(summed.one_time_amount, 0) ELSE 0 END
+                + CASE WHEN wanted.has_percentages THEN coalesce(summed.percentage_amount, 0) ELSE 0 END
+                + CASE WHEN wanted.has_credits THEN coalesce(summed.credit_amount, 0) ELSE 0 END
+                + CASE WHEN wanted.has_minimums THEN coalesce(summed.minimum_amount, 0) ELSE 0 END
+        END AS base_sum,
+        CASE wanted.base_word
+            WHEN 'shown_actual' THEN false
+            WHEN 'lines_before' THEN summed.is_open_before
+            ELSE summed.is_open
+        END AS is_base_open,
+        summed.measures_after
+    FROM summed
+    INNER JOIN wanted
+        ON wanted.set_no = summed.set_no AND wanted.scope = summed.scope AND wanted.period = summed.period
 )
 SELECT
-    summed.network_id,
-    summed.mailbox_id,
-    summed.reporting_month,
-    summed.account_report,
-    summed.measure_field,
-    summed.heading_no,
-    summed.set_no,
-    summed.kind,
-    summed.actual,
-    summed.amount,
-    wanted.base,
-    CASE wanted.base_word
-        WHEN 'lines_before' THEN summed.amount_before
-        WHEN 'shown_actual' THEN summed.actual
-        ELSE
-            CASE WHEN wanted.has_usage THEN coalesce(summed.usage_amount, 0) ELSE 0 END
-            + CASE WHEN wanted.has_fixed THEN coalesce(summed.fixed_amount, 0) ELSE 0 END
-            + CASE WHEN wanted.has_one_time THEN coalesce(summed.one_time_amount, 0) ELSE 0 END
-            + CASE WHEN wanted.has_percentages THEN coalesce(summed.percentage_amount, 0) ELSE 0 END
-            + CASE WHEN wanted.has_credits THEN coalesce(summed.credit_amount, 0) ELSE 0 END
-            + CASE WHEN wanted.has_minimums THEN coalesce(summed.minimum_amount, 0) ELSE 0 END
-    END::DECIMAL(28, 10) AS base_amount,
-    CASE wanted.base_word
-        WHEN 'shown_actual' THEN false
-        WHEN 'lines_before' THEN summed.is_open_before
-        ELSE summed.is_open
-    END AS is_base_open,
-    summed.measures_after
-FROM summed
-INNER JOIN wanted
-    ON wanted.set_no = summed.set_no AND wanted.scope = summed.scope AND wanted.period = summed.period
+    * EXCLUDE (base_sum) REPLACE (is_base_open OR coalesce(abs(base_sum) >= 1000000000000000000, false) AS is_base_open),
+    -- a sum past what DECIMAL(28,10) holds is open
+    coalesce(try_cast(base_sum AS DECIMAL(28, 10)), CASE WHEN base_sum IS NOT NULL THEN 0 END) AS base_amount
+FROM based

@@ -12,7 +12,7 @@ WITH exact AS (
         roundings.rounding,
         units.unit,
         units.half,
-        money_by_rule(readings.rule, sets.first_rate, bases.base_amount) AS amount_exact
+        try(money_by_rule(readings.rule, sets.first_rate, bases.base_amount)) AS amount_exact
     FROM core_money_bases AS bases
     INNER JOIN core_money_readings AS readings USING (kind, base)
     INNER JOIN core_sets AS sets USING (set_no)
@@ -22,7 +22,7 @@ WITH exact AS (
         ON shortlist.set_no = bases.set_no AND shortlist.reading_no = readings.reading_no
 ),
 rounded AS (
-    SELECT *, line_amount(amount_exact, rounding, unit, half)::DECIMAL(28, 10) AS expected_amount
+    SELECT *, try_cast(try(line_amount(amount_exact, rounding, unit, half)) AS DECIMAL(28, 10)) AS expected_amount
     FROM exact
 )
 SELECT

@@ -34,7 +34,7 @@ steps AS (
     FROM disputed
     CROSS JOIN (VALUES (0.0), (1), (2), (3), (7), (10), (0.5), (0.25), (1.75)) AS given (step)
     UNION
-    SELECT set_no, block * share
+    SELECT set_no, try(block * share)
     FROM core_set_tiers
     SEMI JOIN disputed USING (set_no)
     CROSS JOIN (VALUES (0.25), (0.5), (0.75), (1), (1.5), (2), (3.25)) AS given (share)
@@ -51,7 +51,7 @@ probes AS (
 )
 SELECT DISTINCT
     set_no,
-    CASE WHEN sets.has_fractions THEN quantity ELSE floor(quantity) END::DECIMAL(28, 10) AS quantity
+    try_cast(CASE WHEN sets.has_fractions THEN quantity ELSE floor(quantity) END AS DECIMAL(28, 10)) AS quantity
 FROM probes
 INNER JOIN core_sets AS sets USING (set_no)
-WHERE quantity >= 0
+WHERE probes.quantity >= 0 AND probes.quantity < 1000000000000000000

@@ -26,12 +26,12 @@ SELECT
     scope,
     scope_id,
     reporting_month,
-    sum(usage_amount)::DECIMAL(28, 10) AS usage_amount,
-    sum(fixed_amount)::DECIMAL(28, 10) AS fixed_amount,
-    sum(one_time_amount)::DECIMAL(28, 10) AS one_time_amount,
-    sum(percentage_amount)::DECIMAL(28, 10) AS percentage_amount,
-    sum(credit_amount)::DECIMAL(28, 10) AS credit_amount,
-    sum(minimum_amount)::DECIMAL(28, 10) AS minimum_amount,
+    sum(usage_amount)::DECIMAL(38, 10) AS usage_amount,
+    sum(fixed_amount)::DECIMAL(38, 10) AS fixed_amount,
+    sum(one_time_amount)::DECIMAL(38, 10) AS one_time_amount,
+    sum(percentage_amount)::DECIMAL(38, 10) AS percentage_amount,
+    sum(credit_amount)::DECIMAL(38, 10) AS credit_amount,
+    sum(minimum_amount)::DECIMAL(38, 10) AS minimum_amount,
     bool_or(is_open) AS is_open
 FROM scoped
 SEMI JOIN scopes USING (scope, scope_id)

@@ -26,7 +26,7 @@ near AS MATERIALIZED (
     FROM tried AS lines
     INNER JOIN core_screen_rated AS rated ON quantity_of_case(rated.case_id) = lines.case_quantity_no
     WHERE rated.error IS NULL
-        AND abs(rated.amount_exact - lines.amount) <= 1
+        AND try(abs(rated.amount_exact - lines.amount)) <= 1
         AND lines.quantity_billed IN (rated.units, rated.blocks)
 ),
 rounded AS (

@@ -45,13 +45,13 @@ CREATE OR REPLACE MACRO rounded_from(exact_amount, amount_of_cents, rounding) AS
 CREATE OR REPLACE MACRO share_of(part, whole) AS
     CASE WHEN whole > 0 THEN ((part::HUGEINT * 2000000 + whole) // (whole * 2))::DECIMAL(18, 0) * 0.0001 END::DECIMAL(9, 4);
 
--- What QuantityBilled costs at one rate alone, exactly: to recognise the rate by which a line was billed.
+-- What QuantityBilled costs at one rate alone, exactly: to recognise the rate by which a line was billed. Null: too large.
 CREATE OR REPLACE MACRO cost_at_rate(quantity_billed, billed_in, rate_per, block, rate) AS
-    CASE
+    try(CASE
         WHEN coalesce(block, 0) = 0 OR billed_in = rate_per || 's' THEN quantity_billed * rate
         WHEN billed_in = 'blocks' THEN (quantity_billed * block)::DECIMAL(28, 10) * rate
         ELSE per_block_amount(quantity_billed, block, rate)
-    END::DECIMAL(38, 20);
+    END::DECIMAL(38, 20));
 
 -- A number for people, thousands parted by commas: 1,000 or 1,500.5.
 CREATE OR REPLACE MACRO grouped_text(value) AS

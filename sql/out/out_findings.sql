@@ -72,9 +72,10 @@ SELECT
     measure_field,
     price_list_id,
     invoice_number,
-    billed_amount::DECIMAL(28, 10) AS billed_amount,
-    expected_amount::DECIMAL(28, 10) AS expected_amount,
-    difference::DECIMAL(28, 10) AS difference,
+    -- null: past what DECIMAL(28,10) holds
+    try_cast(billed_amount AS DECIMAL(28, 10)) AS billed_amount,
+    try_cast(expected_amount AS DECIMAL(28, 10)) AS expected_amount,
+    try_cast(difference AS DECIMAL(28, 10)) AS difference,
     explanation,
     -- a letter first, as in finding_id
     'c' || left(

@@ -35,10 +35,10 @@ cases AS (
         cases.case_id,
         readings.model,
         readings.reading_id,
-        CASE
+        try_cast(CASE
             WHEN readings.allowance_rule = 'free_tier' THEN greatest(cases.quantity - cases.allowance, 0)
             ELSE greatest(coalesce(quantities.rated_quantity, cases.quantity - cases.allowance), 0)
-        END::DECIMAL(28, 10) AS quantity,
+        END AS DECIMAL(28, 10)) AS quantity,
         expected.expected_tier,
         expected.expected_amount,
         rates.bound,
@@ -69,14 +69,16 @@ steps AS (
     SELECT
         *,
         greatest(
-            quotient(((bound + free_quantity) * next_rate * per)::DECIMAL(28, 10), (rate * next_per)::DECIMAL(28, 10))
-            - free_quantity,
+            try(
+                quotient(((bound + free_quantity) * next_rate * per)::DECIMAL(28, 10), (rate * next_per)::DECIMAL(28, 10))
+                - free_quantity
+            ),
             0
         ) AS break_even_quantity,
-        line_amount(
+        try(line_amount(
             cost_at_rate(bound + free_quantity + step, 'units', CASE WHEN next_per = 1 THEN 'unit' ELSE 'block' END, next_per, next_rate),
             rounding, unit, half
-        )::DECIMAL(28, 10) AS amount_past_bound
+        )::DECIMAL(28, 10)) AS amount_past_bound
     FROM cases
 )
 SELECT

@@ -29,7 +29,7 @@ kept AS (
         sets.tiers,
         earlier.amount AS previous_amount,
         lines.amount,
-        (lines.amount - lines.expected_amount) - (earlier.amount - earlier.expected_amount) AS correction_part,
+        try((lines.amount - lines.expected_amount) - (earlier.amount - earlier.expected_amount)) AS correction_part,
         earlier.actual AS previous_quantity,
         lines.actual AS quantity,
         earlier.expected_amount AS previous_expected,
@@ -58,19 +58,19 @@ kept AS (
 parts AS (
     SELECT
         *,
-        (expected - expected_by_former)::DECIMAL(28, 10) AS price_part,
+        try((expected - expected_by_former)::DECIMAL(28, 10)) AS price_part,
         CASE
-            WHEN tiers IS NULL OR tiers = 1 OR previous_quantity = 0 THEN expected_by_former - previous_expected
+            WHEN tiers IS NULL OR tiers = 1 OR previous_quantity = 0 THEN try((expected_by_former - previous_expected)::DECIMAL(28, 10))
             ELSE coalesce(
-                round(
+                try(round(
                     quotient(
                         ((quantity - previous_quantity) * previous_expected)::DECIMAL(28, 10), previous_quantity
                     ),
                     2
-                ),
-                expected_by_former - previous_expected
+                )::DECIMAL(28, 10)),
+                try((expected_by_former - previous_expected)::DECIMAL(28, 10))
             )
-        END::DECIMAL(28, 10) AS volume_part
+        END AS volume_part
     FROM kept
 )
 SELECT
@@ -84,10 +84,10 @@ SELECT
     amount - previous_amount AS change,
     price_part,
     volume_part,
-    (expected_by_former - previous_expected - volume_part)::DECIMAL(28, 10) AS mix_part,
+    try((expected_by_former - previous_expected - volume_part)::DECIMAL(28, 10)) AS mix_part,
     0::DECIMAL(28, 10) AS new_part,
     0::DECIMAL(28, 10) AS ended_part,
-    correction_part::DECIMAL(28, 10) AS correction_part,
+    try_cast(correction_part AS DECIMAL(28, 10)) AS correction_part,
     price_list_id,
     previous_quantity,
     quantity

@@ -48,8 +48,8 @@ SELECT
     lines.price_list_id,
     stated.source,
     lines.actual,
-    stated.stated_quantity::DECIMAL(28, 10) AS stated_quantity,
-    (lines.actual - stated.stated_quantity)::DECIMAL(28, 10) AS difference,
+    try_cast(stated.stated_quantity AS DECIMAL(28, 10)) AS stated_quantity,
+    try_cast(lines.actual - stated.stated_quantity AS DECIMAL(28, 10)) AS difference,
     stated.parcels,
     greatest(
         coalesce(tolerances.absolute::DECIMAL(18, 6), 0),

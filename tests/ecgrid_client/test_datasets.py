@@ -346,14 +346,19 @@ def test_rows_stand_in_their_row_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "rows",
-    [
-        "<Table><C>1</C><C>1</C></Table>",
-        '<Table diffgr:id="Table1"><C>1</C></Table><Table diffgr:id="Table1"><C>1</C></Table>',
-        "<Table><C>1<D/></C></Table>",
-    ],
+    ("cell", "text"),
+    [("<C>1</C><C>2</C>", '["1", "2"]'), ("<C>1</C><C>1</C>", '["1", "1"]'), ("<C><D>1</D></C>", '{"D": "1"}')],
 )
-def test_doubled_cells_and_rows_are_malformed(rows: str) -> None:
+def test_a_cell_that_is_there_twice_or_holds_elements_costs_no_other(cell: str, text: str) -> None:
+    odd: list[OddValue] = []
+    declared = '<xs:element name="C" type="xs:int" />'
+    table = datasets.tables(answer(declared, f"<Table>{cell}</Table><Table><C>7</C></Table>"), odd)["Table"]
+    assert (table["C"].to_pylist(), table["C (text)"].to_pylist()) == ([None, 7], [text, None])
+    assert [(one.record, one.text) for one in odd] == [("table Table, row 1", text)]
+
+
+def test_doubled_rows_are_malformed() -> None:
+    rows = '<Table diffgr:id="Table1"><C>1</C></Table>' * 2
     with pytest.raises(MalformedAnswer):
         datasets.tables(answer('<xs:element name="C" type="xs:int" />', rows))
 
