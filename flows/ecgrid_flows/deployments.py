@@ -194,7 +194,8 @@ def _settled(work: Callable[[Settings], Iterator[MonthDone]], data_dir: str | No
         logs.set_up(*log_options())
         settings = with_blocks(data_dir)
         if not settings.has_credentials:
-            raise SettingsError(NO_CREDENTIALS)
+            with runs.opened(settings=settings):  # how a run ends is sent to people from there
+                raise SettingsError(NO_CREDENTIALS)
         for month in work(settings):
             done.append(month)
     except NotAMonth as error:

@@ -247,6 +247,18 @@ def test_the_command_run_tells_too(tmp_path: Path, ear: Ear) -> None:
     assert [word for word in lines if word in said] == []
 
 
+def test_a_flow_run_without_credentials_tells(tmp_path: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A work pool's process whose environment was lost."""
+    from ecgrid_flows import deployments
+
+    monkeypatch.setattr(deployments, "_block", lambda _: None)  # no Prefect server is asked for a Secret block
+    monkeypatch.setenv("ECGRID_NOTIFY_URLS", ear.url)
+    monkeypatch.chdir(tmp_path)
+    ended = deployments._settled(lambda _: iter(()), str(tmp_path / "data"))
+    assert ended.name == "Settings"
+    assert ear.titles == ["ECGrid billing failed"]
+
+
 def test_amounts_have_a_currency_where_one_is_set() -> None:
     assert "51,783.13 EUR, 1,417 lines" in notices.ready_text(Settings(currency="EUR"), MADE)[1]
     assert "51,783.13, 1,417 lines" in notices.ready_text(Settings(), MADE)[1]
