@@ -119,8 +119,10 @@ def test_the_second_run_changes_no_byte(first_run, billing, data_dir: Path, mont
 def raw_line_items(data_dir: Path) -> dict[tuple[int, int, str, str], str]:
     """Key -> body of every answer to InvoiceCalculateLineItem, read without the project's code."""
     bodies = {}
-    for segment in (data_dir / "raw/line_items").rglob("*.jsonl"):
-        for text in segment.read_text(encoding="utf-8").splitlines():
+    for segment in (data_dir / "raw/line_items").rglob("*.jsonl*"):
+        with pa.input_stream(str(segment), compression="zstd" if segment.suffix == ".zst" else None) as source:
+            lines = source.read().decode().splitlines()
+        for text in lines:
             answer = json.loads(text)["answer"]
             said = answer["arguments"]
             key = (
