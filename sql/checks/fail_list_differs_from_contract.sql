@@ -3,7 +3,7 @@
 -- so none is given here.
 WITH papers AS (
     SELECT price_list_id, reporting_month, account_report, measure_field, terms_contract_id, schedule_id, level, allowance, minimum,
-        maximum, block, rate, witness
+        maximum, block, rate, flat, witness
     FROM core_tiers
     WHERE terms_source = 'contract' AND version = 1
 ),
@@ -28,7 +28,8 @@ differing AS (
         any_value(papers.witness) AS witness,
         any_value(listed.read_at) AS read_at,
         string_agg(
-            terms_words(papers.level, papers.allowance, papers.minimum, papers.maximum, papers.block, papers.rate), ', '
+            terms_words(papers.level, papers.allowance, papers.minimum, papers.maximum, papers.block, papers.rate)
+            || CASE WHEN papers.flat <> 0 THEN ' and a fee of ' || plain_text(papers.flat) ELSE '' END, ', '
             ORDER BY papers.minimum, papers.schedule_id
         ) AS words,
         string_agg(
@@ -39,6 +40,7 @@ differing AS (
     FULL JOIN listed USING (price_list_id, reporting_month, account_report, measure_field, terms_contract_id, schedule_id)
     WHERE (papers.allowance, papers.block, papers.rate) IS DISTINCT FROM (listed.allowance, listed.block, listed.rate)
         OR NOT is_same_bounds(papers.minimum, papers.maximum, listed.minimum, listed.maximum)
+        OR papers.flat <> 0
     GROUP BY ALL
 ),
 lines AS (

@@ -39,11 +39,18 @@ AGREED = replace(TEN_TIMES, price_list_id=709)
 FREE = Ladder(710, TRANS, [Tier(0, 0, "0.05")], allowance="100", model="Simple")
 #: Known from lines alone, whose second tier nobody reached.
 LACKING = Ladder(711, TRANS, [Tier(0, 100, "1.00"), Tier(101, 500, "0.80"), Tier(501, 0, "0.60")])
+#: By the contract slice by slice, and with a fee beside the rate; a list that changes inside the month.
+SLICED = Ladder(712, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.80")])
+WITH_FEE = replace(TEN_TIMES, price_list_id=713)
+MIDDLE = replace(TEN_TIMES, price_list_id=714)
 
 TERMS = """
 ,707,TrafficAll,ToTrans,unit,1,,,,,0.05,,2026-01-01,,MSA 7
 8751,,TrafficAll,ToTrans,,1,,,,,0.04,,,,
 ,709,TrafficAll,ToTrans,,1,,,,,0.05,,2026-01-01,,MSA 9
+,712,TrafficAll,ToTrans,graduated,1,,100,,,1.00,,,,
+,712,TrafficAll,ToTrans,graduated,2,,,,,0.80,,,,
+,713,TrafficAll,ToTrans,,1,,,,,0.05,10,,,
 """.strip()
 
 
@@ -117,6 +124,20 @@ def made() -> Lake:
     for mailbox, (actual, amount) in enumerate([("10", "10"), ("20", "20"), ("90", "90")], start=1):
         lake.billed(LACKING, mailbox, actual, actual, amount)
     lake.billed(LACKING, 4, "600", "600", "480", tier=3)
+    # billed whole by the tier reached, 200 x 0.80 = 160.00 and 300 x 0.80 = 240.00; slice by slice 100 + 80 = 180.00
+    # and 100 + 160 = 260.00
+    lake.listed(SLICED, read=THIRD)
+    for mailbox, (actual, amount) in enumerate([("50", "50"), ("200", "160"), ("300", "240")], start=1):
+        lake.billed(SLICED, mailbox, actual, actual, amount, tier=1 if mailbox == 1 else 2)
+    # 10.00 and 0.05 each: 100 are 15.00, 200 are 20.00, 400 are 30.00; the last without the fee
+    lake.listed(WITH_FEE, read=THIRD)
+    for mailbox, (actual, amount) in enumerate([("100", "15"), ("200", "20"), ("400", "30"), ("500", "25")], start=1):
+        lake.billed(WITH_FEE, mailbox, actual, actual, amount)
+    # 0.06 from the 15th on: two lines by the terms before, two by those after
+    lake.listed(MIDDLE, [MONTHS[3]], read=date(2026, 10, 3))
+    lake.listed(MIDDLE, [MONTH], "2026-10-15T00:00:00", read=THIRD, rates=["0.06"])
+    for mailbox, (amount, rate) in enumerate([("5", None), ("5", None), ("6", "0.06"), ("6", "0.06")], start=1):
+        lake.billed(MIDDLE, mailbox, "100", "100", amount, rate=rate)
     return lake
 
 
@@ -253,6 +274,25 @@ def test_lines_by_the_contract_are_right_whatever_the_list_has(built: Connection
     (found,) = findings(built, AGREED)
     assert named([found]) == [("list_differs_from_contract", "error", None, None, None)]
     assert "No line of the month is billed by other terms than the contract's" in found["explanation"]
+
+
+def test_the_model_of_the_contract_decides(built: Connection) -> None:
+    found = findings(built, SLICED)
+    assert [(row["severity"], row["expected_amount"], row["difference"]) for row in found] == [
+        ("error", Decimal(180), Decimal(-20)),
+        ("error", Decimal(260), Decimal(-20)),
+    ]
+
+
+def test_a_contract_may_have_a_fee_beside_the_rate(built: Connection) -> None:
+    line, of_list = findings(built, WITH_FEE)
+    assert (line["billed_amount"], line["expected_amount"]) == (Decimal(25), Decimal(35))
+    assert of_list["check_name"] == "list_differs_from_contract"
+    assert "by your contract_terms.csv it is General rate 0.05 and a fee of 10. " in of_list["explanation"]
+
+
+def test_a_date_inside_the_month_admits_both_terms(built: Connection) -> None:
+    assert [(row["check_name"], row["severity"]) for row in findings(built, MIDDLE)] == [("price_changed", "info")]
 
 
 def test_another_allowance_than_the_lists_has_the_general_name(built: Connection) -> None:
