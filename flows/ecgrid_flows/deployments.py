@@ -25,6 +25,7 @@ from prefect import flow
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.client.schemas.objects import State
 from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import FailedRun
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.types.entrypoint import EntrypointType
@@ -212,16 +213,25 @@ def _settled(work: Callable[[Settings], Iterator[MonthDone]], data_dir: str | No
 
 
 def _keep_log_short() -> None:
-    """No line per task, none about a websocket that closed, and none about DuckDB's binding at the end.
+    """No line per task, no traceback of an error that is a sentence, and no lines of DuckDB's binding at the end.
 
-    A month has a task for each batch of accounts. Without its websocket Prefect polls, which needs no traceback. When a
-    flow run's process ends, Prefect's threads still hold modules, and the binding prints 40 lines about references that
-    leak then; that is the very last thing a process does.
+    A month has a task for each batch of accounts, and what fails in a task is said by its flow. Without its websocket
+    Prefect polls, which needs no traceback. When a flow run's process ends, Prefect's threads still hold modules, and
+    the binding prints 40 lines about references that leak then; that is the very last thing a process does.
     """
-    logging.getLogger("prefect.task_runs").setLevel(logging.WARNING)
+    logging.getLogger("prefect.task_runs").setLevel(logging.CRITICAL + 1)
     logging.getLogger("prefect.FlowRunSuspendingObserver").setLevel(logging.ERROR)
+    logging.getLogger("prefect.flow_runs").addFilter(_as_sentence)
     if "PREFECT__FLOW_RUN_ID" in os.environ:
         atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
+
+
+def _as_sentence(record: logging.LogRecord) -> bool:
+    """Takes the traceback from an error that is a sentence; drops the record of a run that failed and said so."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, BillingError):
+        record.exc_info = record.exc_text = None
+    return not isinstance(error, FailedRun)
 
 
 def with_blocks(data_dir: str | None) -> Settings:

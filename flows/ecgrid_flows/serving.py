@@ -26,13 +26,13 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.runner import Runner
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Crashed
 
 from ecgrid_flows import schedule
-from ecgrid_flows.deployments import Deployment, deployments
+from ecgrid_flows.deployments import Deployment, deployments, with_blocks
 from ecgrid_flows.due import next_fire
 from ecgrid_flows.errors import Unreachable
 from ecgrid_flows.schedule import Schedule
@@ -82,6 +82,15 @@ def wait_for_api(address: str, say: Callable[[str], None]) -> None:
             time.sleep(1)
 
 
+def settings_with_blocks(address: str, data_dir: str | None) -> Settings:
+    """The settings, with the credentials of Prefect's Secret blocks. Raises `ScheduleFailed` when it refuses them."""
+    try:
+        with temporary_settings({PREFECT_API_URL: address}):
+            return with_blocks(data_dir)
+    except _SILENT as error:
+        raise ScheduleFailed(f"Prefect at {address} failed: {_told(error)}") from error
+
+
 def names(served: Schedule) -> dict[str, str]:
     """The names of this data directory's deployments, by those of `deployments`."""
     return {one.name: f"serve-{one.name}-{served.name}" for one in deployments()}
@@ -121,12 +130,23 @@ class _Serving:
         try:
             async with get_client() as client:
                 for one, made in self.to_serve:
+                    if await self._is_paused(client, one):
+                        for each in made.schedules or ():
+                            each.active = False  # a person paused it: a restart is no reason to go on
                     self.served[await runner.aadd_deployment(made)] = one
                 await self._end_stale_runs(client)
                 await self._catch_up(client)
                 await self._serve(runner, client)
         except _SILENT as error:
             raise ScheduleFailed(f"Prefect at {self.address} failed: {_told(error)}") from error
+
+    async def _is_paused(self, client: PrefectClient, one: Deployment) -> bool:
+        """Whether the deployment is there already and somebody paused it."""
+        try:
+            found = await client.read_deployment_by_name(f"{one.flow.name}/{self.names[one.name]}")
+        except ObjectNotFound:
+            return False
+        return found.paused or bool(found.schedules and not any(each.active for each in found.schedules))
 
     async def _serve(self, runner: Runner, client: PrefectClient) -> None:
         """The runner and the watch side by side; the first that ends, or a signal, ends both."""
@@ -135,6 +155,7 @@ class _Serving:
         await asyncio.sleep(0)  # the runner has set its own handler, which would block this loop while it waits
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ending.set)
+        log.info("the schedule runs: %s", ", ".join(self.names.values()))
         watching = asyncio.create_task(self._watch(client))
         asked = asyncio.create_task(ending.wait())
         await asyncio.wait({serving, watching, asked}, return_when=asyncio.FIRST_COMPLETED)
@@ -191,9 +212,7 @@ class _Serving:
         found = []
         for one_id, one in self.served.items():
             try:
-                deployment = await client.read_deployment(one_id)
-                is_active = not deployment.paused and any(each.active for each in deployment.schedules)
-                if one.cron is None or not is_active or next_fire(one.cron, now) > now + AHEAD:
+                if one.cron is None or next_fire(one.cron, now) > now + AHEAD or await self._is_paused(client, one):
                     continue
                 runs = await self._runs(client, [one_id], StateType.SCHEDULED)
             except _SILENT:
@@ -213,7 +232,7 @@ class _Serving:
             if fired is None:
                 for run in late[:-1]:
                     await client.delete_flow_run(run.id)
-            if one.name != "monthly" or late:
+            if one.name != "monthly" or late or await self._is_paused(client, one):
                 continue
             if fired is not None:
                 later = await self._runs(client, [one_id])

@@ -90,6 +90,11 @@ class Process:
     def stderr(self) -> str:
         return self.err.read_text(encoding="utf-8")
 
+    @property
+    def own_lines(self) -> list[str]:
+        """Its stderr without the warnings of a Prefect server beside it: on a busy machine its SQLite is locked."""
+        return [line for line in self.stderr.splitlines() if not line.startswith("prefect server: ")]
+
     def ended(self) -> int:
         """Its status, once it has one by itself."""
         return self.popen.wait(BOUND_S)

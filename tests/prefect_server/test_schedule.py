@@ -12,7 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from living import BILLING, EVERY_MINUTE, WORLD, Process, environment, few_accounts, running, serve, until
+from living import (
+    BILLING,
+    EVERY_MINUTE,
+    TERMINAL,
+    WORLD,
+    Api,
+    Process,
+    environment,
+    few_accounts,
+    running,
+    serve,
+    until,
+)
 
 from ecgrid_flows.errors import ExitStatus
 from ecgrid_sandbox import SpawnedSandbox, spawn
@@ -20,7 +32,6 @@ from ecgrid_transforms.period import month_text, next_month
 
 MONTH = month_text(WORLD.last_month)
 BEFORE = month_text(next_month(WORLD.last_month, -1))
-TWO_BEFORE = month_text(next_month(WORLD.last_month, -2))
 KEY = "0123456789abcdef-no-real-key"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -58,46 +69,101 @@ def test_the_scheduler_bills_the_sandboxs_month_by_itself(tmp_path: Path) -> Non
         assert "INVENTED" in process.stderr
         assert (data / "logs/prefect-server.log").is_file()
         assert process.end() == ExitStatus.CLEAN
-        assert [line for line in process.stderr.splitlines() if "Traceback" in line or "leaked" in line] == []
+        assert [line for line in process.own_lines if "Traceback" in line or "leaked" in line] == []
 
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[SpawnedSandbox]:
-    with spawn(WORLD) as started:
+    """A service slow enough for a run to be under way when a test ends it."""
+    with spawn(WORLD, latency_ms=300) as started:
         yield started
 
 
-def test_what_came_due_is_billed_after_a_kill_and_a_dead_server_ends_serve(
-    tmp_path: Path, sandbox: SpawnedSandbox
-) -> None:
-    """The month before the last came due while nothing ran; `serve` is killed over it, and starts it again."""
-    exported = tmp_path / "data/exports" / TWO_BEFORE
+def owing(folder: Path, sandbox: SpawnedSandbox) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The environment and options of a `serve` whose data directory owes the last month: the one before is exported."""
+    exported = folder / "data/exports" / BEFORE
     exported.mkdir(parents=True)
     (exported / "manifest.json").write_text("{}")
-    variables = environment(tmp_path, **sandbox.settings(), ECGRID_ACCOUNTS=str(few_accounts(tmp_path)))
-    options = ("--data-dir", str(tmp_path / "data"))
+    variables = environment(
+        folder, **sandbox.settings(), ECGRID_ACCOUNTS=str(few_accounts(folder)), ECGRID_CRON_MONTHLY=EVERY_MINUTE
+    )
+    return variables, ("--data-dir", str(folder / "data"))
+
+
+def under_way(process: Process, api: Api) -> Any:
+    """The monthly run, once it has planned the month and pulls it."""
+    until(lambda: f"{MONTH}: 6 accounts" in process.stderr, "the plan", process)
+    return next(one for one in api.runs(api.named("serve-monthly")) if one["state_type"] == "RUNNING")
+
+
+def test_what_came_due_while_it_was_down_is_billed_and_a_dead_server_ends_it(
+    tmp_path: Path, sandbox: SpawnedSandbox
+) -> None:
+    variables, options = owing(tmp_path, sandbox)
+    with serve(tmp_path, variables, *options) as (process, api):
+        until(lambda: f"due and not exported: {MONTH}" in process.stderr, "what is due", process)
+        run = api.ended_run(api.named("serve-monthly"), lambda _: True, process)
+        assert run["state_type"] == "COMPLETED", run["state"]
+        assert (tmp_path / "data/exports" / MONTH / "manifest.json").is_file()
+        (server,) = children(process, "prefect server")
+        os.kill(server, signal.SIGKILL)
+        assert process.ended() == ExitStatus.UNREACHABLE
+        last = process.own_lines[-1]
+        assert last.startswith(f"ecgrid-billing: the Prefect server at {api.address} ended by SIGKILL; its log is ")
+        assert [line for line in process.own_lines if "Traceback" in line] == []
+
+
+@pytest.mark.soak
+def test_a_kill_takes_everything_along_and_the_next_start_bills_the_month(
+    tmp_path: Path, sandbox: SpawnedSandbox
+) -> None:
+    variables, options = owing(tmp_path, sandbox)
     with serve(tmp_path, variables, *options, name="killed") as (process, api):
-        monthly = api.named("serve-monthly")
-        until(lambda: f"due and not exported: {BEFORE}" in process.stderr, "the word of what is due", process)
-        killed = until(
-            lambda: next((one for one in api.runs(monthly) if one["state_type"] == "RUNNING"), None), "a run", process
-        )
+        killed = under_way(process, api)
         started = [*children(process, "prefect server"), *children(process, "prefect.")]
         assert len(started) >= 2
         process.end(signal.SIGKILL)
         until(lambda: not any(map(is_alive, started)), "the end of what it had started")
     with serve(tmp_path, variables, *options, name="again") as (process, api):
         monthly = api.named("serve-monthly")
-        run = api.ended_run(monthly, lambda one: one["id"] != killed["id"] and not one["auto_scheduled"], process)
+        run = api.ended_run(monthly, lambda one: one["id"] != killed["id"], process)
         assert run["state_type"] == "COMPLETED", run["state"]
-        assert (tmp_path / "data/exports" / BEFORE / "manifest.json").is_file()
-        assert {one["id"]: one["state_type"] for one in api.runs(monthly)}[killed["id"]] in ("CRASHED", "FAILED")
-        (server,) = children(process, "prefect server")
-        os.kill(server, signal.SIGKILL)
-        assert process.ended() == ExitStatus.UNREACHABLE
-        last = process.stderr.splitlines()[-1]
-        assert last.startswith(f"ecgrid-billing: the Prefect server at {api.address} ended by SIGKILL; its log is ")
-        assert "Traceback" not in process.stderr
+        assert (tmp_path / "data/exports" / MONTH / "manifest.json").is_file()
+        assert {one["id"]: one["state_type"] for one in api.runs(monthly)}[killed["id"]] in TERMINAL
+
+
+@pytest.mark.soak
+def test_sigterm_in_the_middle_of_a_pull_leaves_no_session_open_and_the_month_owed(
+    tmp_path: Path, sandbox: SpawnedSandbox
+) -> None:
+    variables, options = owing(tmp_path, sandbox)
+    assert "ECGRID_API_KEY" not in variables  # with one there would be no session
+    with serve(tmp_path, variables, *options, name="ended") as (process, api):
+        under_way(process, api)
+        until(lambda: sandbox.open_sessions, "a session", process)
+        assert process.end() == ExitStatus.CLEAN
+        assert sandbox.open_sessions == 0
+        assert [line for line in process.own_lines if "Traceback" in line] == []
+    with serve(tmp_path, variables, *options, name="again") as (process, api):
+        until((tmp_path / "data/exports" / MONTH / "manifest.json").is_file, "the export", process)
+
+
+@pytest.mark.soak
+def test_what_a_person_paused_stays_paused_over_a_restart(tmp_path: Path, sandbox: SpawnedSandbox) -> None:
+    variables, options = owing(tmp_path, sandbox)
+    variables |= {"ECGRID_CRON_MONTHLY": "0 0 1 * *", "ECGRID_LOG_LEVEL": "INFO"}
+    with serve(tmp_path, variables, *options) as (process, api):
+        until(lambda: "the schedule runs" in process.stderr, "the schedule", process)
+        for start in ("serve-monthly", "serve-open-month"):
+            found = api.named(start)
+            api.ask(f"/deployments/{found['id']}/schedules/{found['schedules'][0]['id']}", {"active": False}, "PATCH")
+        assert process.end() == ExitStatus.CLEAN
+    with serve(tmp_path, variables, *options, name="again") as (process, api):
+        until(lambda: "the schedule runs" in process.stderr, "the schedule", process)
+        for start in ("serve-monthly", "serve-open-month"):
+            assert [one["active"] for one in api.named(start)["schedules"]] == [False]
+        assert process.end() == ExitStatus.CLEAN
+        assert "due and not exported" not in process.stderr
 
 
 def ended(tmp_path: Path, *options: str, patched: str = "", **variables: str) -> Process:

@@ -31,6 +31,8 @@ from ecgrid_transforms.period import month_text
 
 MONTH = month_text(WORLD.last_month)
 
+PREFECT = str(BIN / "prefect")
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
@@ -42,6 +44,8 @@ class Served:
     process: Process
     folder: Path
     environment: dict[str, str]
+    #: That of a worker of the work pool; its deployments bill every minute.
+    pooled: dict[str, str]
 
     @property
     def data_dir(self) -> Path:
@@ -76,34 +80,20 @@ def served(sandbox: SpawnedSandbox, ear: Ear, tmp_path_factory: pytest.TempPathF
         api.keep("ecgrid-api-key", sandbox.api_key)
         variables["PREFECT_API_URL"] = api.address
         # What a work pool runs is deployed first: nothing that `serve` does may touch it.
-        for command in (["work-pool", "create", "ecgrid-billing", "--type", "process"], ["deploy", "--all"]):
-            deployed_by(folder, variables, command)
+        pooled = {**variables, "ECGRID_CRON_MONTHLY": EVERY_MINUTE, "ECGRID_DATA_DIR": str(folder / "pool")}
+        written = commanded(folder, pooled, sys.executable, "-m", "ecgrid_flows.deployments")
+        (folder / "prefect.yaml").write_text(written, encoding="utf-8")
+        commanded(folder, pooled, PREFECT, "work-pool", "create", "ecgrid-billing", "--type", "process")
+        commanded(folder, pooled, PREFECT, "--no-prompt", "deploy", "--all")
         with serve(folder, variables, "--data-dir", str(folder / "data")) as (process, _):
-            yield Served(api, process, folder, variables)
+            yield Served(api, process, folder, variables, pooled)
 
 
-def deployed_by(folder: Path, variables: dict[str, str], command: list[str]) -> None:
-    """`prefect …` over the schedule of this environment's settings."""
-    written = subprocess.run(
-        [sys.executable, "-m", "ecgrid_flows.deployments"],
-        env=variables,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=240,
-    )
-    (folder / "prefect.yaml").write_text(written.stdout, encoding="utf-8")
-    done = subprocess.run(
-        [str(BIN / "prefect"), "--no-prompt", *command],
-        env=variables,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
+def commanded(folder: Path, variables: dict[str, str], *command: str) -> str:
+    """What a command writes, once it has ended well."""
+    done = subprocess.run(command, env=variables, cwd=folder, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_the_three_deployments_have_the_data_directorys_name_and_their_schedules_in_utc(served: Served) -> None:
@@ -172,10 +162,13 @@ def test_no_secret_reaches_the_server_or_the_data_directory(
     [("2026-13", "2026-10", "'2026-13' is not a month"), ("2026-10", "2026-08", "is after last, 2026-08: swap them")],
 )
 def test_a_wrong_month_in_a_range_is_a_state_and_a_sentence(served: Served, first: str, last: str, told: str) -> None:
+    said = len(served.process.stderr)
     failed = served.api.run(served.api.named("serve-range"), served.process, first=first, last=last)
     assert (failed["state_type"], failed["state"]["name"]) == ("FAILED", "Settings")
     assert told in failed["state"]["message"]
     assert [line for line in served.api.log(failed) if "Traceback" in line] == []
+    until(lambda: told in served.process.stderr[said:], "the state in the log", served.process)
+    assert "Traceback" not in served.process.stderr
 
 
 def test_a_month_that_is_ready_and_a_run_that_fails_are_told(served: Served, billed: dict[str, Any], ear: Ear) -> None:
@@ -232,14 +225,8 @@ def test_a_worker_runs_what_the_scheduler_makes_past_a_run_left_pending_by_a_kil
     api = served.api
     left = api.start(api.deployments()["monthly"])
     api.ask(f"/flow_runs/{left['id']}/set_state", {"state": {"type": "PENDING"}, "force": True})
-    variables = {
-        **served.environment,
-        "ECGRID_CRON_MONTHLY": EVERY_MINUTE,
-        "ECGRID_DATA_DIR": str(served.folder / "pool"),
-    }
-    worker = [str(BIN / "prefect"), "worker", "start", "--pool", "ecgrid-billing", "--limit", "1"]
-    with running(worker, served.folder, variables, "worker") as process:
-        deployed_by(served.folder, variables, ["deploy", "--all"])
+    worker = [PREFECT, "worker", "start", "--pool", "ecgrid-billing", "--limit", "1"]
+    with running(worker, served.folder, served.pooled, "worker") as process:
         monthly = api.deployments()["monthly"]
         run = api.ended_run(monthly, lambda one: one["auto_scheduled"], process)
         assert run["state_type"] == "COMPLETED", run["state"]

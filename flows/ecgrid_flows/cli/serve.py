@@ -39,7 +39,7 @@ def serve(port: Port = 4200, sandbox: WithSandbox = False, data_dir: DataDir = N
     """
     with _source(sandbox, data_dir) as settings:
         from ecgrid_flows import logs, schedule, serving
-        from ecgrid_flows.deployments import deployments, with_blocks
+        from ecgrid_flows.deployments import deployments
         from ecgrid_flows.lock import served
         from ecgrid_flows.prefect_process import SERVED_BY
         from ecgrid_flows.store import open_store
@@ -49,7 +49,7 @@ def serve(port: Port = 4200, sandbox: WithSandbox = False, data_dir: DataDir = N
         if set_up is not None:
             serving.wait_for_api(set_up, _warn)
         if not settings.has_credentials and set_up is not None:
-            settings = with_blocks(data_dir)
+            settings = serving.settings_with_blocks(set_up, data_dir)
         if not settings.has_credentials:
             raise SettingsError(NO_CREDENTIALS)
         if settings.api_key is None:
