@@ -26,9 +26,9 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
@@ -44,6 +44,7 @@ RAW = "raw"
 SEGMENT_BYTES = 64 << 20
 #: How the names of segments end: while they are written, and once their month is over (see `raw_manifest.pack`).
 PLAIN, PACKED = ".jsonl", ".jsonl.zst"
+_REPEATS = ".repeats"
 #: Level 3 packs lines 27 times at 650 MB/s; level 9 gains a seventh and takes ten times as long.
 ZSTD_LEVEL, FRAME_BYTES = 3, 1 << 20
 SEGMENTS_OPEN = 64
@@ -90,6 +91,7 @@ class NotAsKept(StorageFailed):
 class RawAnswer:
     """One answer, or the last of several failures.
 
+    `is_repeat` marks one whose body raw holds already, by an earlier answer to the same call (see `repeats`).
     `is_usable` is False where no attempt gave an answer that could be used: it is kept for disputes and asked again.
     `outcome` is line, no_line or fault for a line item, as the pull saw it; None for other operations.
     """
@@ -109,6 +111,7 @@ class RawAnswer:
     http_status: int | None = None
     content_type: str | None = None
     body: bytes = b""
+    is_repeat: bool = False
 
     @property
     def feed(self) -> str:
@@ -166,11 +169,21 @@ def failed(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one line stands: object, offset and length in bytes."""
+    """Where one line stands: object, offset and length in bytes (of its lines, where the segment is packed).
+
+    Where a later answer only repeated it, `received_at` and `written` are the time and the order of that one.
+    """
 
     path: str
     offset: int
     length: int
+    received_at: datetime | None = None
+    written: str = ""
+
+    @property
+    def order(self) -> str:
+        """What orders it among the answers of its month (see `place_in_order`)."""
+        return self.written or place_in_order(self.path)
 
 
 def encode(answer: RawAnswer) -> bytes:
@@ -195,10 +208,18 @@ def encode(answer: RawAnswer) -> bytes:
     ):
         if value is not None:
             header[item] = value
+    if answer.is_repeat:
+        header["is_repeat"] = True
+        return framed(header)
     try:
         header["body"] = answer.body.decode("utf-8")
     except UnicodeDecodeError:
         header["body_base64"] = base64.b64encode(answer.body).decode("ascii")
+    return framed(header)
+
+
+def framed(header: Mapping[str, object]) -> bytes:
+    """One line that checks itself."""
     inner = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     return b"%b%08x%b%b%b" % (_HEAD, zlib.crc32(inner), _MIDDLE, inner, _TAIL)
 
@@ -212,7 +233,9 @@ def is_whole(line: bytes) -> bool:
 
 def has_its_body(answer: RawAnswer) -> bool:
     """Whether the body is the one that the answer's SHA-256 names; a failure without an answer has neither."""
-    return answer.sha256 == (hashlib.sha256(answer.body).hexdigest() if answer.sha256 or answer.body else "")
+    return answer.is_repeat or answer.sha256 == (
+        hashlib.sha256(answer.body).hexdigest() if answer.sha256 or answer.body else ""
+    )
 
 
 def is_sound(line: bytes) -> bool:
@@ -245,6 +268,7 @@ def decode(line: bytes, *, with_body: bool = True) -> RawAnswer:
         http_status=found.get("http_status"),
         content_type=found.get("content_type"),
         body=body,
+        is_repeat=found.get("is_repeat", False),
     )
 
 
@@ -280,6 +304,11 @@ def is_segment(path: str) -> bool:
     return path.endswith((PLAIN, PACKED))
 
 
+def is_of_repeats(path: str) -> bool:
+    """Whether a segment holds repeats alone; in a bucket its objects have numbers before the ending."""
+    return f"{_REPEATS}." in path.rpartition("/")[2]
+
+
 def plain_name(path: str) -> str:
     """The name of a segment before it was packed."""
     return path.removesuffix(PACKED) + PLAIN if path.endswith(PACKED) else path
@@ -291,9 +320,25 @@ def place_in_order(path: str) -> str:
 
 
 def newest(store: Store, month: date) -> str:
-    """The place in order of the month's latest segment, over all feeds; empty when there is none."""
-    found = (place_in_order(path) for feed in set(FEED_OF.values()) for path in segments(store, feed, month))
+    """The place in order of the month's latest segment or round, over all feeds; empty when there is none."""
+    found = [place_in_order(path) for feed in set(FEED_OF.values()) for path in segments(store, feed, month)]
+    found += [str(one["order"]) for one in rounds(store, month)]
     return max((place for place in found if _STAMPED.match(place)), default="")
+
+
+def rounds_path(month: date) -> str:
+    return f"{RAW}/_rounds/{month_text(month)}.jsonl"
+
+
+def rounds(store: Store, month: date) -> list[dict[str, Any]]:
+    """The month's rounds (see `repeats`); a damaged line is as good as none, for its calls are made again."""
+    path = rounds_path(month)
+    data = store.read(path) if store.exists(path) else b""
+    found = [data[begin:end] for begin, end in lines(data)]
+    whole = [line for line in found if is_whole(line)]
+    if len(whole) < len(found):
+        log.warning("%s: %d of its lines are damaged and left out", store.uri(path), len(found) - len(whole))
+    return [json.loads(line)["answer"] for line in whole]
 
 
 def stamp(moment: datetime) -> str:
@@ -304,11 +349,16 @@ def stamp(moment: datetime) -> str:
 def scan(store: Store, feed: str, month: date) -> Iterator[tuple[Place, RawAnswer]]:
     """Every kept answer without its body, in the order of writing; lines that are not whole are skipped."""
     for path in segments(store, feed, month):
-        data = contents(store, path)
-        for begin, end in lines(data):
-            line = data[begin:end]
-            if is_whole(line):
-                yield Place(path, begin, end - begin), decode(line, with_body=False)
+        yield from scan_segment(store, path)
+
+
+def scan_segment(store: Store, path: str) -> Iterator[tuple[Place, RawAnswer]]:
+    """The answers of one segment, without their bodies."""
+    data = contents(store, path)
+    for begin, end in lines(data):
+        line = data[begin:end]
+        if is_whole(line):
+            yield Place(path, begin, end - begin), decode(line, with_body=False)
 
 
 def lines(data: bytes, begin: int = 0) -> Iterator[tuple[int, int]]:
@@ -396,7 +446,7 @@ class Bodies:
                 f"an answer in {self._store.uri(place.path)} is not the one that was written: "
                 "`ecgrid-billing verify` quarantines it"
             )
-        return answer
+        return answer if place.received_at is None else replace(answer, received_at=place.received_at)
 
     def _line(self, place: Place) -> bytes:
         source = self._open.get(place.path)
@@ -436,7 +486,7 @@ class Journal:
         self._lock = threading.Lock()
         self._dirty = threading.Condition(self._lock)
         self._settled = threading.Condition(self._lock)
-        self._open: dict[tuple[str, date], _Segment] = {}
+        self._open: dict[tuple[str, date, bool], _Segment] = {}
         self._waiting: list[tuple[Appender, Callable[[], None] | None]] = []
         self._full: list[Appender] = []
         self._written = self._durable = self._waiters = 0
@@ -460,7 +510,7 @@ class Journal:
         with self._lock:
             self._raise_failure()
             try:
-                appender = self._appender(answer.feed, month, len(line))
+                appender = self._appender((answer.feed, month, answer.is_repeat), len(line))
                 appender.append(line)
             except BillingError as error:
                 self._failure = error
@@ -493,15 +543,25 @@ class Journal:
             segment.appender.close()
         self._open.clear()
 
-    def _appender(self, feed: str, month: date, size: int) -> Appender:
-        segment = self._open.get((feed, month))
+    def end_repeats(self, month: date) -> None:
+        """Make the month's repeats durable and close their segments: they are about to be folded."""
+        self.flush()
+        with self._lock:
+            for of in [of for of in self._open if of[1:] == (month, True)]:
+                self._open.pop(of).appender.close()
+
+    def _appender(self, of: tuple[str, date, bool], size: int) -> Appender:
+        feed, month, is_repeat = of
+        segment = self._open.get(of)
         if segment is not None and segment.size and segment.size + size > SEGMENT_BYTES:
             self._full.append(segment.appender)
             segment = None
         if segment is None:
             self._segments += 1
-            path = f"{folder(feed, month)}/{self._name(month)}-{self._segments:05}.jsonl"
-            segment = self._open[feed, month] = _Segment(self._store.appender(path))
+            path = (
+                f"{folder(feed, month)}/{self._name(month)}-{self._segments:05}{_REPEATS if is_repeat else ''}{PLAIN}"
+            )
+            segment = self._open[of] = _Segment(self._store.appender(path))
         segment.size += size
         return segment.appender
 

@@ -31,7 +31,7 @@ import pyarrow as pa
 
 from ecgrid_client import decode
 from ecgrid_client.errors import ECGridError, MissingElement, ValueOutOfRange
-from ecgrid_flows import discovery, journal, raw_manifest
+from ecgrid_flows import discovery, journal, raw_manifest, repeats
 from ecgrid_flows.errors import StorageFailed, Unreachable
 from ecgrid_flows.journal import Arguments, Bodies, NotAsKept, Place, RawAnswer
 from ecgrid_flows.lake import LANDED, Lake, PartitionWriter
@@ -306,16 +306,16 @@ def _answers_by_key(
 ) -> Iterator[tuple[Key, list[RawAnswer]]]:
     """Every key of the month (of `only`, where given), in order, with its answers in the order of writing."""
     index, paths = _index(store, month)
+    month_rounds = repeats.rounds(store, month)
     with Bodies(store) as bodies:
         rows = (row for part in index.to_batches(max_chunksize=16_384) for row in zip(*_lists(part), strict=True))
         for (network, mailbox, pair), group in groupby(rows, key=lambda row: row[:3]):
             if only is not None and Account(network, mailbox) not in only:
                 continue
             report, measure = PAIRS[pair]
-            yield (
-                Key(network, mailbox, month, report, measure),
-                [bodies.read(Place(paths[row[4]], row[5], row[6])) for row in group],
-            )
+            places = [Place(paths[row[4]], row[5], row[6]) for row in group]
+            answers = [(place, bodies.read(place)) for place in places]
+            yield Key(network, mailbox, month, report, measure), repeats.with_rounds(answers, month_rounds, month)
 
 
 def _lists(part: pa.RecordBatch) -> list[list[Any]]:
@@ -389,9 +389,9 @@ def latest(store: Store, feed: str, month: date) -> dict[str, Place]:
     A refusal counts only where nothing else was ever said: rights that were taken away make no price list untrue.
     """
     found: dict[str, tuple[tuple[bool, str, datetime], Place]] = {}
-    for place, answer in journal.scan(store, feed, month):
+    for place, answer in repeats.resolved(journal.scan(store, feed, month), repeats.rounds(store, month)):
         name = journal.name(answer.operation, answer.arguments)
-        rank = (answer.fault_code is None, journal.place_in_order(place.path), answer.received_at)
+        rank = (answer.fault_code is None, place.order, answer.received_at)
         if answer.is_usable and (name not in found or found[name][0] <= rank):
             found[name] = rank, place
     return {name: found[name][1] for name in sorted(found)}
@@ -435,9 +435,10 @@ def _land_scope(store: Store, lake: Lake, landed: Landed, only: frozenset[Accoun
 def _earlier_price_lists(store: Store, landed: Landed) -> Iterator[Row]:
     """The tiers of price lists as every answer but the latest gave them: a list may be edited with its Date kept."""
     answers: dict[str, list[tuple[tuple[str, datetime], Place]]] = {}
-    for place, answer in journal.scan(store, "price_schedules", landed.month):
+    found = repeats.resolved(journal.scan(store, "price_schedules", landed.month), repeats.rounds(store, landed.month))
+    for place, answer in found:
         if answer.is_usable and answer.fault_code is None:
-            rank = (journal.place_in_order(place.path), answer.received_at)
+            rank = (place.order, answer.received_at)
             answers.setdefault(journal.name(answer.operation, answer.arguments), []).append((rank, place))
     with Bodies(store) as bodies:
         for _, ranked in sorted(answers.items()):

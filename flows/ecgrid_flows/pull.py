@@ -17,7 +17,7 @@ end the run.
 import logging
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -25,6 +25,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from ecgrid_client import Answer, Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors
 from ecgrid_flows import journal as raw
+from ecgrid_flows import repeats
 from ecgrid_flows.discovery import BILLING_API, READERS
 from ecgrid_flows.errors import BillingError, Incomplete, SettingsError, Unreachable
 from ecgrid_flows.governor import Governor
@@ -42,6 +43,7 @@ from ecgrid_transforms.schemas import DATASET_FEEDS
 log = logging.getLogger(__name__)
 
 LINE_OPERATION = "InvoiceCalculateLineItem"
+LINES = raw.FEED_OF[LINE_OPERATION]
 
 #: The codes of faults that leave a key without a line: the answer is a refusal.
 ANSWERED_FAULTS = frozenset(kind.code for kind in errors.ANSWERS) - {errors.NotOnPriceList.code}
@@ -105,11 +107,9 @@ class _Counting:
     since: datetime | None
     until: datetime
 
-    def counts(self, place: Place, answer: RawAnswer) -> bool:
-        is_behind = self.behind is None or raw.place_in_order(place.path) > self.behind
-        return (
-            is_behind and (self.since is None or answer.received_at >= self.since) and answer.received_at < self.until
-        )
+    def counts(self, order: str, received_at: datetime) -> bool:
+        is_behind = self.behind is None or order > self.behind
+        return is_behind and (self.since is None or received_at >= self.since) and received_at < self.until
 
 
 def _refresh_mark(text: str) -> str:
@@ -222,6 +222,9 @@ class Puller:
         self._index: dict[tuple[str, date], dict[str, Place]] = {}
         self._new: set[tuple[str, date, str]] = set()
         self._counting: dict[date, _Counting] = {}
+        #: What the latest usable answers were that are requested again: lines by key, other calls by name.
+        self._latest_lines: defaultdict[date, dict[tuple[int, int, int], int]] = defaultdict(dict)
+        self._latest: dict[tuple[str, date], dict[str, str]] = {}
         self._failed_at = 0.0
         self._heard = False
         self._has_line_answer = False
@@ -258,7 +261,8 @@ class Puller:
                 raise Unreachable(str(error)) from error
             answer = raw.failed(operation, version, arguments, error, is_usable=usable)
         self._heard = self._heard or answer.is_usable
-        self.journal.record(month, answer)
+        is_same = answer.is_usable and self._latest.get((feed, month), {}).get(name) == answer.sha256
+        self.journal.record(month, replace(answer, is_repeat=True) if is_same else answer)
         self.journal.flush()
         if answer.is_usable:
             with self._lock:
@@ -303,6 +307,9 @@ class Puller:
     def finish(self, month: date) -> None:
         """Everything of the month was asked: a refresh of it is over, and nothing that raw lost is missing."""
         pulled_whole(self.store, month)
+        if self._journal is not None:
+            self._journal.end_repeats(month)
+        repeats.fold(self.store, month)
         self.store.delete(f"{raw.RAW}/_refresh/{month_text(month)}")
 
     # --- lines --------------------------------------------------------------------------------------------------------
@@ -311,11 +318,13 @@ class Puller:
         """The keys of the month that raw answers already; in a refresh, those answered since it began (see `begin`)."""
         with self._lock:
             if month not in self._kept:
-                kept, outdated, early = Kept(), Kept(), 0
+                kept, outdated, early, latest = Kept(), Kept(), 0, self._latest_lines[month]
                 until = self._counting[month].until if month in self._counting else None
                 for _, answer, counts in self._scan("line_items", month):
                     account, bit = _account_and_bit(answer.arguments)
                     (kept if counts else outdated).note(account, bit, answer.outcome)
+                    if not counts and not answer.is_repeat:
+                        latest[account.network_id, account.mailbox_id, bit] = _tag(answer)
                     early += until is not None and answer.received_at >= until
                 if early:
                     log.warning(
@@ -463,7 +472,10 @@ class Puller:
             batch, key = given
             try:
                 answer = self._ask_line(key)
-                self.journal.record(batch.month, answer, self._when_durable(batch, key, answer))
+                line = (key.network_id, key.mailbox_id, pair_bit(key.account_report, key.measure_field))
+                is_same = answer.is_usable and self._latest_lines[batch.month].get(line) == _tag(answer)
+                kept = replace(answer, is_repeat=True) if is_same else answer
+                self.journal.record(batch.month, kept, self._when_durable(batch, key, answer))
             except BillingError as error:
                 self._fail(error)
                 batch.returned(key, None)
@@ -552,29 +564,45 @@ class Puller:
         if month not in self._sealed:
             self._sealed.add(month)
             self.aside.extend(seal(self.store, month).aside)
-        counting = self._counting.get(month)
-        for place, answer in raw.scan(self.store, feed, month):
+        counting, rounds = self._counting.get(month), repeats.rounds(self.store, month)
+        found = raw.scan(self.store, feed, month)
+        if feed != LINES:  # of lines no place is needed, and they are many
+            found = repeats.resolved(found, rounds)
+        for place, answer in found:
             if answer.is_usable and not self._is_page(place, answer):
-                yield place, answer, counting is None or counting.counts(place, answer)
+                yield (
+                    place,
+                    answer,
+                    counting is None
+                    or counting.counts(place.order, answer.received_at)
+                    or any(counting.counts(one.order, one.at) and one.covers(place, answer) for one in rounds),
+                )
 
     def _is_page(self, place: Place, answer: RawAnswer) -> bool:
         """Whether what is kept as a fault is none: earlier releases took many a page for one, by its status."""
         is_asmx = answer.http_status in (200, 500) and "xml" in (answer.content_type or "")
-        if answer.fault_code is None or answer.http_status is None or is_asmx:
+        if answer.fault_code is None or answer.http_status is None or is_asmx or answer.is_repeat:
             return False
-        return _fault_of(raw.read(self.store, place).body) is None
+        return _fault_of(self._bodies.read(place).body) is None
 
     def _place(self, feed: str, month: date, name: str) -> Place | None:
         """Where the latest usable answer of a call stands; the feed is read through once, and once for new ones."""
         with self._lock:
             if (feed, month) not in self._index or (feed, month, name) in self._new:
                 self._new = {new for new in self._new if new[:2] != (feed, month)}
-                self._index[feed, month] = {
-                    raw.name(answer.operation, answer.arguments): place
-                    for place, answer, counts in self._scan(feed, month)
-                    if counts
-                }
+                index = self._index[feed, month] = {}
+                latest = self._latest[feed, month] = {}
+                for place, answer, counts in self._scan(feed, month):
+                    called = raw.name(answer.operation, answer.arguments)
+                    latest[called] = answer.sha256
+                    if counts:
+                        index[called] = place
             return self._index[feed, month].get(name)
+
+
+def _tag(answer: RawAnswer) -> int:
+    """An answer's body by 64 bits of its hash: of one key they tell one from another."""
+    return int(answer.sha256[:16] or "0", 16)
 
 
 def _account_and_bit(arguments: Arguments) -> tuple[Account, int]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
-from ecgrid_flows import formats, journal
+from ecgrid_flows import formats, journal, repeats
 from ecgrid_flows.journal import FEED_OF, PACKED, RAW
 from ecgrid_flows.store import ASIDE, Entry, SetAside, Store
 from ecgrid_transforms.period import NotAMonth, month_end, month_text, parse_month
@@ -56,6 +56,7 @@ class Sealed:
     lost: int = 0
     lost_now: int = 0
     aside: list[SetAside] = field(default_factory=list)
+    repeats: list[str] = field(default_factory=list)
 
     @property
     def answers(self) -> int:
@@ -66,7 +67,7 @@ class Sealed:
         described = [
             (journal.plain_name(path), one.lines_size, one.lines_sha256) for path, one in self.segments.items()
         ]
-        return hashlib.sha256(json.dumps(sorted(described)).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([sorted(described), self.repeats]).encode()).hexdigest()
 
 
 def months(store: Store) -> list[date]:
@@ -85,12 +86,14 @@ def seal(store: Store, month: date, *, is_deep: bool = False, advance: Callable[
 
     `is_deep` reads every line, also of segments that are as described; `advance` is called after each segment.
     """
-    sealed = Sealed(month)
+    sealed = Sealed(month, repeats=repeats.state(store, month))
     known, sealed.lost, before = _read(store, month, sealed)
     for feed in sorted(set(FEED_OF.values())):
         entries = {entry.path: entry for entry in store.entries(journal.folder(feed, month))}
         _drop_twins(store, entries, known)
         for path, entry in entries.items():
+            if journal.is_of_repeats(path):
+                continue  # what it repeats is in other segments, and the calls of a torn line are made again
             if not journal.is_segment(path):
                 sealed.aside.append(store.set_aside(path, "it is no segment of raw answers"))
                 continue
