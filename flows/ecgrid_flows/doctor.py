@@ -5,6 +5,7 @@ operations that could (GenerateAPIKey, InvoiceCalculate) are not tried.
 
 import os
 import platform
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -68,6 +69,7 @@ def machine(settings: Settings) -> Iterator[Check]:
             "none: `run` would use the built-in sandbox. Set ECGRID_API_KEY, or ECGRID_LOGIN_NAME and ECGRID_PASSWORD",
         )
     yield _disk(settings)
+    yield _modes(settings)
     yield _owner(settings)
     yield _told(settings)
 
@@ -98,6 +100,17 @@ def _owner(settings: Settings) -> Check:
     if not source.fits(found, wanted):
         return Check("", name, Health.FAILED, source.refusal(store, found, wanted))
     return Check("", name, Health.OK, str(found))
+
+
+def _modes(settings: Settings) -> Check:
+    """Whether other users of this machine can read the credentials or the billing data."""
+    places = [Path(".env"), *(settings.local_dir / name for name in ("raw", "lake", "warehouse", "closings"))]
+    found = [place for place in places if place.exists() and place.stat().st_mode & 0o077]
+    if not found:
+        return Check("", "modes", Health.OK, "other users can read neither .env nor the billing data")
+    named = ", ".join(f"{place} ({place.stat().st_mode & 0o777:o})" for place in found)
+    mend = " ".join(shlex.quote(str(place)) for place in found)
+    return Check("", "modes", Health.NOTE, f"other users of this machine can read {named}: run chmod -R go= {mend}")
 
 
 def _disk(settings: Settings) -> Check:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ecgrid_flows.errors import StorageFailed
-from ecgrid_flows.store import LocalStore, Store, disk_errors
+from ecgrid_flows.store import PRIVATE_FILE, SHARED, LocalStore, Store, disk_errors
 
 __all__ = ["publish", "put_file", "put_in_place", "staging"]
 
@@ -68,10 +68,12 @@ def put_file(store: Store, path: str, source: Path) -> None:
         return
     target = Path(store.uri(path))
     with disk_errors(str(target)):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        store.make_folder(path.rpartition("/")[0])
         half = target.with_name(f".half-{secrets.token_hex(6)}")
         try:
             shutil.copyfile(source, half)
+            if path.split("/", 1)[0] not in SHARED:
+                half.chmod(PRIVATE_FILE)
             _sync(half, os.O_RDONLY)
             half.replace(target)
         finally:

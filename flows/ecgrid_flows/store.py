@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -29,6 +30,9 @@ from ecgrid_flows.settings import Settings
 
 #: Where `set_aside` puts what must not be read.
 ASIDE = "set-aside"
+#: What others read: these folders and files follow the umask. All else is new with 700 and 600.
+SHARED = ("exports", "reports", "rebill")
+PRIVATE_FILE = 0o600
 #: The lock of a folder (see `lock`); it stands at the top of every data directory that a run has held.
 LOCK_FILE = ".lock"
 
@@ -178,7 +182,7 @@ class LocalStore:
             self._make_folder(target.parent)
             half = target.with_name(f".half-{secrets.token_hex(6)}")
             try:
-                with half.open("xb") as file:
+                with open(half, "xb", opener=partial(_open_new, mode=self._mode(path))) as file:
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
@@ -202,6 +206,8 @@ class LocalStore:
         with disk_errors(self.uri(path)):
             self._make_folder(target.parent)
             shutil.move(file, target)
+            if self._mode(path) == PRIVATE_FILE:
+                target.chmod(PRIVATE_FILE)
 
     def version(self, path: str) -> str | None:
         """What names the present content of `path`; None when it is absent."""
@@ -292,6 +298,15 @@ class LocalStore:
     def _at(self, path: str) -> Path:
         return self._root / path
 
+    def make_folder(self, path: str) -> None:
+        """Make the folder `path`, which only this user may enter unless it is one that others read."""
+        with disk_errors(self.uri(path)):
+            self._make_folder(self._at(path))
+
+    @staticmethod
+    def _mode(path: str) -> int:
+        return 0o666 if path.split("/", 1)[0] in SHARED else PRIVATE_FILE
+
     def _make_folder(self, folder: Path) -> None:
         if folder in self._known_folders and folder.is_dir():
             return
@@ -299,8 +314,11 @@ class LocalStore:
         if not self._root.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.root)
         missing = [place for place in (folder, *folder.parents) if not place.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        for place in missing:
+        for place in reversed(missing):  # `parents=True` would give the mode to the last one alone
+            place.mkdir(
+                mode=0o777 if self._mode(place.relative_to(self._root).as_posix()) != PRIVATE_FILE else 0o700,
+                exist_ok=True,
+            )
             _sync_folder(place.parent)
         self._known_folders.add(folder)
 
@@ -310,7 +328,7 @@ class LocalAppender:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE)
         self._size = 0
 
     def append(self, piece: bytes) -> int:
@@ -375,6 +393,10 @@ def store_of(settings: Settings) -> Store:
 
         return S3Store(settings.data_dir, settings.local_dir / "cache")
     return LocalStore(settings.local_dir)
+
+
+def _open_new(path: str, flags: int, *, mode: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, mode)
 
 
 def _sync_folder(folder: Path) -> None:

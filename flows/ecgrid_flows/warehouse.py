@@ -521,7 +521,7 @@ def build(
         raise SqlRefused(f"there is no feed {unknown[0]}: the feeds are {', '.join(FEEDS)}")
     new = target.with_name(f"{target.name}.new")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _discard(new)
     except OSError as error:
         raise StorageFailed(
@@ -541,7 +541,11 @@ def build(
             load_macros(connection, tree)
             built = materialise(connection, tree, given=given)
             connection.execute("CHECKPOINT").fetchall()
+        new.chmod(0o600)
         os.replace(new, target)  # noqa: PTH105 - Path.replace is the same call; this one says that it is atomic
+    except duckdb.Error as error:  # at its opening or its checkpoint: a full disk, most likely
+        _discard(new)
+        raise _build_error(target.name, error) from error
     except BaseException:
         _discard(new)
         raise
@@ -559,7 +563,7 @@ def workbench(
 ) -> Iterator[Connection]:
     """A database file with the macros and nothing else, for a build by partitions; anything of its name goes first."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _discard(path)
     except OSError as error:
         raise StorageFailed(
