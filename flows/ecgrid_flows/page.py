@@ -68,6 +68,8 @@ CHECKS = {
     "invoice_total_mismatch": "Invoice total is not the sum of its lines",
     "invoice_line_missing": "Line is missing on the invoice",
     "invoice_line_differs": "Invoice shows another amount",
+    "invoice_only_charge": "Charge that only the invoice has",
+    "correction": "Correction of an earlier bill",
     "reading_undecided": "More than one reading of the price list fits",
 }
 SEVERITIES = {"error": "Error", "warning": "Warning", "info": "Note"}

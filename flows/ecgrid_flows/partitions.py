@@ -51,7 +51,7 @@ _CELL = (
     "core_suspects", "core_line_faults", "core_pinned_differences", "warn_restated", "out_usage_tieout",
     "fail_usage_mismatch",
     "fail_allowance_not_applied", "fail_amount_mismatch", "fail_bound_ignored", "fail_minimum_mismatch",
-    "fail_percentage_mismatch", "fail_quantity_mismatch", "fail_rate_mismatch", "fail_sign_mismatch",
+    "fail_percentage_mismatch", "fail_quantity_mismatch", "fail_rate_mismatch",
     "fail_wrong_tier", "out_line_items", "out_line_proofs", "out_model_comparison",
 )  # fmt: skip
 _LOCAL_TO_CELL = (

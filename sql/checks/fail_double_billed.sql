@@ -1,6 +1,7 @@
 -- One row per charge that is billed in two ways: on another contract's invoice too, or by its account and again by its network.
--- The second is told by the quantities: the Root's Actual is just the sum of two or more of its mailboxes', which are billed
--- as well, or its contract says that it aggregates them and the Root's is no less.
+-- The second shows in the quantities. Either the contract aggregates its networks, and the Root's Actual is no less than the sum of two or
+-- more of its mailboxes that are billed as well. Or the Root's Actual equals that sum, which small counts do by chance: it is proof
+-- with five significant digits, or with three where another measure or month of the network shows the same.
 WITH network_totals AS (
     SELECT
         lines.network_id,
@@ -15,6 +16,18 @@ WITH network_totals AS (
     WHERE lines.mailbox_id > 0 AND lines.actual > 0 AND lines.amount <> 0 AND sets.kind = 'count'
     GROUP BY ALL
     HAVING count(*) > 1
+),
+equal AS (
+    SELECT
+        root.network_id,
+        root.reporting_month,
+        root.account_report,
+        root.measure_field,
+        len(replace(plain_text(root.actual), '.', '')) AS digits,
+        count(*) FILTER (WHERE root.actual >= 100) OVER (PARTITION BY root.network_id) AS times
+    FROM core_lines AS root
+    INNER JOIN network_totals AS totals USING (network_id, reporting_month, account_report, measure_field)
+    WHERE root.mailbox_id = 0 AND root.amount <> 0 AND root.actual = totals.actual
 ),
 aggregates AS (
     SELECT DISTINCT contract_id, reporting_month
@@ -63,6 +76,15 @@ LEFT JOIN core_former_accounts AS former USING (network_id, mailbox_id, reportin
 LEFT JOIN aggregates
     ON aggregates.contract_id = coalesce(former.contract_id, accounts.contract_id)
     AND aggregates.reporting_month = root.reporting_month
+LEFT JOIN equal
+    ON equal.network_id = root.network_id
+    AND equal.reporting_month = root.reporting_month
+    AND equal.account_report = root.account_report
+    AND equal.measure_field = root.measure_field
 WHERE root.mailbox_id = 0
     AND root.amount <> 0
-    AND (root.actual = totals.actual OR (aggregates.contract_id IS NOT NULL AND root.actual >= totals.actual))
+    AND (
+        equal.digits >= 5
+        OR (equal.times > 1 AND root.actual >= 100)
+        OR (aggregates.contract_id IS NOT NULL AND root.actual >= totals.actual)
+    )

@@ -1,6 +1,7 @@
 -- One row per line that the invoice bills otherwise than InvoiceCalculateLineItem answers.
 -- Not where the line itself is found wrong and the invoice has it right, or where the invoice has what was answered before the
--- line was restated: then that finding is the cause.
+-- line was restated: then that finding is the cause. Where the invoice has as much more as a line bills whose answer names this key,
+-- both findings have one `cause`.
 SELECT
     matches.network_id,
     matches.mailbox_id,
@@ -20,8 +21,21 @@ SELECT
             WHEN matches.invoice_amount = matches.amount THEN '.'
             ELSE concat(': the invoice has ', too_much_text(matches.invoice_amount - matches.amount), '.')
         END
-    ) AS explanation
+    ) AS explanation,
+    misnamed.cause
 FROM core_invoice_matches AS matches
+LEFT JOIN (
+    SELECT
+        named_network_id, named_mailbox_id, reporting_month, named_account_report, named_measure_field, amount, min(cause) AS cause
+    FROM core_misnamed_lines
+    GROUP BY ALL
+) AS misnamed
+    ON misnamed.named_network_id = matches.network_id
+    AND misnamed.named_mailbox_id = matches.mailbox_id
+    AND misnamed.reporting_month = matches.reporting_month
+    AND misnamed.named_account_report = matches.account_report
+    AND misnamed.named_measure_field = matches.measure_field
+    AND misnamed.amount = matches.invoice_amount - matches.amount
 LEFT JOIN core_line_faults AS faults
     ON faults.network_id = matches.network_id
     AND faults.mailbox_id = matches.mailbox_id

@@ -1,4 +1,5 @@
--- One row per line that the invoice of its contract leaves out. A line of nothing is not missed.
+-- One row per line that the invoice of its contract leaves out. A line of nothing is not missed. A line whose answer names another key
+-- has one `cause` with that finding: the invoice may bill it under the key named.
 WITH numbers AS (
     SELECT contract_id, reporting_month, min(invoice_number) AS invoice_number
     FROM core_invoice_lines
@@ -18,7 +19,9 @@ SELECT
     concat(
         'Invoice ', coalesce(numbers.invoice_number, 'of contract ' || matches.contract_id), ' lacks the line over ',
         money_text(matches.amount), ' that InvoiceCalculateLineItem answers: expect it on a later invoice.'
-    ) AS explanation
+    ) AS explanation,
+    misnamed.cause
 FROM core_invoice_matches AS matches
+LEFT JOIN core_misnamed_lines AS misnamed USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 INNER JOIN numbers USING (contract_id, reporting_month)
 WHERE matches.status = 'not_on_invoice' AND matches.amount <> 0

@@ -1,5 +1,6 @@
 -- One row per key that should have a line and has none.
--- What it costs is not known: billed_amount is what the invoice bills for it, and nobody was charged too little.
+-- What it costs is not known: billed_amount is what the invoice bills for it, and nobody was charged too little. Where the answer to
+-- another key names this one, both findings have one `cause`.
 SELECT
     missing.network_id,
     missing.mailbox_id,
@@ -31,5 +32,22 @@ SELECT
             missing.accounts_with_line, ' of ', missing.accounts,
             ' accounts on it have a line this month: check whether the account''s use went unbilled.'
         )
-    END AS explanation
+    END AS explanation,
+    misnamed.cause
 FROM core_missing_lines AS missing
+LEFT JOIN (
+    SELECT *
+    FROM core_misnamed_lines
+    QUALIFY row_number() OVER (
+        PARTITION BY
+            named_network_id, named_mailbox_id, reporting_month, named_account_report, named_measure_field, amount
+        ORDER BY cause
+    ) = 1
+) AS misnamed
+    ON missing.evidence = 'invoice'
+    AND misnamed.named_network_id = missing.network_id
+    AND misnamed.named_mailbox_id = missing.mailbox_id
+    AND misnamed.reporting_month = missing.reporting_month
+    AND misnamed.named_account_report = missing.account_report
+    AND misnamed.named_measure_field = missing.measure_field
+    AND misnamed.amount = missing.invoice_amount

@@ -1,4 +1,5 @@
 -- One row per line of the right amount with the wrong sign, or of a quantity below 0, which no reading prices.
+-- A correction of an earlier bill (core_corrections) is none.
 SELECT
     faults.network_id,
     faults.mailbox_id,
@@ -22,4 +23,5 @@ SELECT
         )
     END AS explanation
 FROM core_line_faults AS faults
+ANTI JOIN core_corrections USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 WHERE faults.fault = 'sign_mismatch'

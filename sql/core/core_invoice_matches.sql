@@ -1,9 +1,12 @@
 -- One row per key of an invoiced contract and month, and per copy or stranger on an invoice: the invoice's line beside ours.
 --     matches         same quantity and amount              differs       another quantity or amount
 --     not_on_invoice  our line, on no invoice of its contract             not_asked     on the invoice, and we have no line
+--     invoice_only    a line without a Schedule, which no key is asked for (a set-up fee, a courtesy credit)
 --     copy            the same line once more               other_contract  a line of an account that another contract bills, and did
 --     unread          a value on the invoice that could not be read keeps the two from being compared
--- A key may have several lines there, one a tier or on several invoices: together they bill it, under the first one's number.
+-- A key may have several lines there, one a tier or on several invoices: together they bill it, under the first one's number. Lines that
+-- are alike are no copies where together they are what our line bills (two fees of 15.00, and 2 for 30.00); nor where they bill nothing,
+-- or name no key, so that nothing tells a second fee from a copy.
 WITH invoiced AS (
     SELECT DISTINCT reporting_month, contract_id
     FROM core_invoice_lines
@@ -40,9 +43,35 @@ attributed AS (
     LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)
     LEFT JOIN core_former_accounts AS former USING (network_id, mailbox_id, reporting_month)
 ),
+alike AS (
+    -- keys whose lines, copies included, are what our line bills
+    SELECT
+        attributed.network_id, attributed.mailbox_id, attributed.reporting_month, attributed.account_report,
+        attributed.measure_field, attributed.contract_id
+    FROM attributed
+    INNER JOIN ours USING (network_id, mailbox_id, reporting_month, account_report, measure_field, contract_id)
+    GROUP BY ALL
+    HAVING max(attributed.copy) > 1
+        AND sum(attributed.amount) = any_value(ours.amount)
+        AND sum(attributed.quantity_billed) = any_value(ours.quantity_billed)
+),
 theirs AS (
     SELECT
-        *,
+        * REPLACE (
+            CASE
+                WHEN account_report IS NULL OR measure_field IS NULL THEN 1
+                WHEN EXISTS (
+                    FROM alike
+                    WHERE alike.network_id = attributed.network_id
+                        AND alike.mailbox_id = attributed.mailbox_id
+                        AND alike.reporting_month = attributed.reporting_month
+                        AND alike.account_report = attributed.account_report
+                        AND alike.measure_field = attributed.measure_field
+                        AND alike.contract_id = attributed.contract_id
+                ) THEN 1
+                ELSE copy
+            END AS copy
+        ),
         billing_contract_id IS DISTINCT FROM contract_id
         AND EXISTS (
             FROM core_invoice_lines AS own
@@ -70,7 +99,8 @@ paired AS (
         -- never a sum of what could be read alone
         try_cast(CASE WHEN NOT bool_or(theirs.is_unread) THEN sum(amount) END AS DECIMAL(28, 10)) AS amount,
         try_cast(CASE WHEN NOT bool_or(theirs.is_unread) THEN sum(quantity_billed) END AS DECIMAL(28, 10)) AS quantity_billed,
-        bool_or(theirs.is_unread) AS is_unread
+        bool_or(theirs.is_unread) AS is_unread,
+        bool_and(theirs.account_report IS NULL AND theirs.measure_field IS NULL AND NOT theirs.is_key_unread) AS is_invoice_only
     FROM theirs
     WHERE copy = 1 AND NOT is_stranger
     GROUP BY
@@ -100,6 +130,7 @@ SELECT
     CASE
         WHEN paired.invoice_id IS NULL AND unknown.contract_id IS NOT NULL THEN 'unread'
         WHEN paired.invoice_id IS NULL THEN 'not_on_invoice'
+        WHEN ours.network_id IS NULL AND paired.is_invoice_only THEN 'invoice_only'
         WHEN ours.network_id IS NULL THEN 'not_asked'
         WHEN paired.is_unread THEN 'unread'
         WHEN paired.amount IS NOT DISTINCT FROM ours.amount AND paired.quantity_billed IS NOT DISTINCT FROM ours.quantity_billed
@@ -134,4 +165,4 @@ SELECT
     billing_contract_id,
     CASE WHEN is_stranger THEN 'other_contract' ELSE 'copy' END
 FROM theirs
-WHERE copy > 1 OR is_stranger
+WHERE (copy > 1 AND amount IS DISTINCT FROM 0) OR is_stranger

@@ -2,7 +2,7 @@
 --     invoice  an invoice or its trial bills the key, and the answer was no line or a fault
 --     answer   the answer is a line with a value that does not fit its type, and no invoice bills the key
 --     peers    the price list prices the key, it was asked and answered without a line, while nine in ten of at least four
---              accounts on the list have one in that month (a quiet account has a line of nothing)
+--              accounts on the list have one in that month (a quiet account has a line of nothing; one that is Terminated has none)
 -- Any other fault is no evidence: the run itself names it. `invoice_amount` is what the invoice bills for the key; null where none
 -- does, or where its amount cannot be read.
 WITH answered AS (
@@ -59,6 +59,11 @@ asked AS (
         AND tiers.reporting_month = answered.reporting_month
         AND tiers.account_report = answered.account_report
         AND tiers.measure_field = answered.measure_field
+    ANTI JOIN raw_accounts AS ended
+        ON ended.network_id = answered.network_id
+        AND ended.mailbox_id = answered.mailbox_id
+        AND ended.reporting_month = answered.reporting_month
+        AND ended.status = 'Terminated'
     WHERE answered.outcome IN ('line', 'no_line')
 ),
 peers AS (

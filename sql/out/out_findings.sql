@@ -46,6 +46,10 @@ WITH findings AS (
     UNION ALL BY NAME
     SELECT 'price_changed' AS check_name, 'info' AS severity, * FROM info_price_changed
     UNION ALL BY NAME
+    SELECT 'invoice_only_charge' AS check_name, 'info' AS severity, * FROM info_invoice_only_charge
+    UNION ALL BY NAME
+    SELECT 'correction' AS check_name, 'info' AS severity, * FROM info_correction
+    UNION ALL BY NAME
     SELECT 'restated' AS check_name, 'warning' AS severity, * FROM warn_restated
     UNION ALL BY NAME
     SELECT 'usage_mismatch' AS check_name, 'error' AS severity, * FROM fail_usage_mismatch

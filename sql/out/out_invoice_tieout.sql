@@ -10,6 +10,7 @@ WITH matched AS (
         sum(amount) AS billed_amount,
         count(*) FILTER (WHERE status = 'not_on_invoice') AS lines_not_on_invoice,
         count(*) FILTER (WHERE status = 'not_asked') AS lines_not_answered,
+        count(*) FILTER (WHERE status = 'invoice_only') AS lines_on_invoice_only,
         count(*) FILTER (WHERE status = 'differs') AS lines_that_differ,
         count(*) FILTER (WHERE status = 'copy') AS copies,
         count(*) FILTER (WHERE status = 'other_contract') AS lines_of_other_contracts,
@@ -62,6 +63,7 @@ tied AS (
             CASE WHEN matched.lines_of_other_contracts > 0 THEN matched.lines_of_other_contracts || ' of another contract' END,
             CASE WHEN matched.lines_that_differ > 0 THEN matched.lines_that_differ || ' with another amount' END,
             CASE WHEN matched.lines_not_answered > 0 THEN matched.lines_not_answered || ' without an answer of their own' END,
+            CASE WHEN matched.lines_on_invoice_only > 0 THEN matched.lines_on_invoice_only || ' without a price list' END,
             CASE WHEN matched.lines_not_on_invoice > 0 THEN matched.lines_not_on_invoice || ' not on the invoice' END
         ) AS cause
     FROM raw_invoices AS invoices

@@ -492,15 +492,17 @@ def test_a_cliff_is_told_by_what_the_next_tier_really_bills(
     assert (row["is_on_cliff"], row["break_even_quantity"], row["cliff_saving"]) == (True, break_even, saving)
 
 
-def test_a_quantity_below_zero_is_not_provable(built: Connection) -> None:
+def test_a_quantity_below_zero_at_the_rate_is_a_correction(built: Connection) -> None:
+    """-3 at 2.00 are -6.00: no reading prices it, and it takes back what was billed before."""
     (line,) = [line for line in lines(built, NEGATIVE) if line["actual"] < 0]
     assert (line["verdict"], line["expected_amount"]) == ("not_provable", None)
     (found,) = findings(built, NEGATIVE)
     assert (found["check_name"], found["mailbox_id"], found["difference"]) == (
-        "sign_mismatch",
+        "correction",
         line["mailbox_id"],
         None,
     )
+    assert found["severity"] == "info"
     text = explanation(built, Key(NETWORK, line["mailbox_id"], MONTH, *TRANS)).text()
     assert "Proof        none: a quantity below 0 has no price\n" in text
 

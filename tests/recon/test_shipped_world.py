@@ -17,7 +17,7 @@ CHECKS = {
     *("sign_mismatch", "percentage_mismatch", "minimum_mismatch", "tier_gap", "tier_overlap", "duplicate_line"),
     *("missing_line", "double_billed", "identity_mismatch", "date_outside_month", "taxable_changed", "price_changed"),
     *("restated", "usage_mismatch", "invoice_total_mismatch", "invoice_line_missing", "invoice_line_differs"),
-    *("reading_undecided", "terms_differ", "list_differs_from_contract"),
+    *("reading_undecided", "terms_differ", "list_differs_from_contract", "invoice_only_charge", "correction"),
 }
 
 

@@ -1,0 +1,23 @@
+-- One row per line that reverses an earlier one, or takes back a quantity at a rate of its price list.
+SELECT
+    network_id,
+    mailbox_id,
+    reporting_month,
+    account_report,
+    measure_field,
+    price_list_id,
+    NULL::VARCHAR AS invoice_number,
+    billed_amount,
+    NULL::DECIMAL(28, 10) AS expected_amount,
+    NULL::DECIMAL(28, 10) AS difference,
+    CASE
+        WHEN reversed_month IS NOT NULL THEN concat(
+            'Credited ', money_text(-billed_amount), ' for ', plain_text(-actual), ' ', unit, 's: reverses the line of ',
+            strftime(reversed_month, '%Y-%m'), '.'
+        )
+        ELSE concat(
+            'Credited ', money_text(-billed_amount), ' for ', plain_text(-actual), ' ', unit,
+            's at the rate of price list ', price_list_id, ': a correction of an earlier bill; ask the vendor which.'
+        )
+    END AS explanation
+FROM core_corrections

@@ -1,0 +1,20 @@
+-- One row per charge that an invoice states without a Schedule, so that no key can be requested for it: nothing is wrong with that.
+-- `billed_amount` is the invoice's; nothing is expected of such a charge, for no price list prices it.
+SELECT
+    matches.network_id,
+    matches.mailbox_id,
+    matches.reporting_month,
+    NULL::VARCHAR AS account_report,
+    NULL::VARCHAR AS measure_field,
+    NULL::INTEGER AS price_list_id,
+    matches.invoice_number,
+    matches.invoice_amount AS billed_amount,
+    NULL::DECIMAL(28, 10) AS expected_amount,
+    NULL::DECIMAL(28, 10) AS difference,
+    concat(
+        CASE WHEN matches.source = 'InvoiceCalculate' THEN 'InvoiceCalculate' ELSE 'Invoice ' END,
+        coalesce(matches.invoice_number, CASE WHEN matches.source = 'InvoiceCalculate' THEN '' ELSE matches.invoice_id::VARCHAR END),
+        ' bills ', coalesce(money_text(matches.invoice_amount), 'an amount that cannot be read'), ' without a price list: check it against your order or the vendor''s notice.'
+    ) AS explanation
+FROM core_invoice_matches AS matches
+WHERE matches.status = 'invoice_only'

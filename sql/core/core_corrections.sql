@@ -1,0 +1,62 @@
+-- One row per line of a quantity below 0 that corrects an earlier bill: the month of the line that it reverses, where there is one.
+-- It reverses the latest earlier line, or line of its month, of its account, report and measure with the same quantity and amount, of
+-- the other sign. Without such a line (`reversed_month` is null) it is a correction if its quantity at a rate of its price list is its
+-- amount.
+WITH negatives AS (
+    SELECT *
+    FROM core_line_faults
+    WHERE error LIKE 'negative\_quantity%' ESCAPE '\' AND actual < 0 AND billed_amount < 0
+),
+reversed AS (
+    SELECT
+        negatives.network_id,
+        negatives.mailbox_id,
+        negatives.reporting_month,
+        negatives.account_report,
+        negatives.measure_field,
+        max(earlier.reporting_month) AS reversed_month
+    FROM negatives
+    INNER JOIN core_lines AS earlier
+        ON earlier.network_id = negatives.network_id
+        AND earlier.mailbox_id = negatives.mailbox_id
+        AND earlier.account_report = negatives.account_report
+        AND earlier.measure_field = negatives.measure_field
+        AND earlier.reporting_month < negatives.reporting_month
+        AND earlier.actual = -negatives.actual
+        AND earlier.amount = -negatives.billed_amount
+    GROUP BY ALL
+),
+at_rate AS (
+    SELECT DISTINCT
+        negatives.network_id,
+        negatives.mailbox_id,
+        negatives.reporting_month,
+        negatives.account_report,
+        negatives.measure_field
+    FROM negatives
+    INNER JOIN core_set_tiers AS tiers USING (set_no)
+    INNER JOIN core_sets AS sets USING (set_no)
+    INNER JOIN core_chosen_readings AS chosen USING (set_no)
+    INNER JOIN core_set_readings AS readings ON readings.set_no = chosen.set_no AND readings.reading_no = chosen.reading_no
+    INNER JOIN core_price_list_roundings AS rounded ON rounded.price_list_id = sets.price_list_id
+    INNER JOIN core_roundings AS roundings USING (rounding_no)
+    WHERE line_amount(
+        cost_at_rate(-negatives.quantity_billed, readings.billed_in, readings.rate_per, tiers.block, tiers.rate),
+        roundings.rounding, roundings.unit, roundings.half
+    ) = -negatives.billed_amount
+)
+SELECT
+    negatives.network_id,
+    negatives.mailbox_id,
+    negatives.reporting_month,
+    negatives.account_report,
+    negatives.measure_field,
+    negatives.price_list_id,
+    negatives.actual,
+    negatives.billed_amount,
+    negatives.unit,
+    reversed.reversed_month
+FROM negatives
+LEFT JOIN reversed USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+LEFT JOIN at_rate USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+WHERE reversed.reversed_month IS NOT NULL OR at_rate.network_id IS NOT NULL
