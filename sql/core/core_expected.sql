@@ -2,51 +2,57 @@
 -- `error` says why it expects nothing; `is_contested` that rivals of an undecided reading expect something else. `open_outcomes` is then
 -- what the readings left open expect, the chosen one among them, `expected_least` and `expected_most` their smallest and largest amounts.
 -- `is_past_unknown`: the price may depend on a tier that no witness gives (core_unknown_tiers).
-WITH outcomes AS (
+WITH rivals AS (
+    SELECT
+        cases.set_no,
+        cases.actual,
+        list(DISTINCT struct_pack(
+            quantity := CASE WHEN cases.billed_in = 'blocks' THEN rated.blocks_billed ELSE rated.quantity_billed END::DECIMAL(28, 10),
+            amount := round(rated.amount, 10)::DECIMAL(28, 10)
+        )) AS open_outcomes,
+        min(round(rated.amount, 10)::DECIMAL(28, 10)) AS least,
+        max(round(rated.amount, 10)::DECIMAL(28, 10)) AS most,
+        bool_or(rated.amount IS NULL) AS is_refused
+    FROM core_rating_cases AS cases
+    INNER JOIN core_rated AS rated USING (case_id)
+    WHERE cases.role = 'rival'
+    GROUP BY cases.set_no, cases.actual
+),
+expected AS (
     SELECT
         cases.set_no,
         cases.actual,
         cases.case_id,
-        cases.role,
-        CASE WHEN cases.billed_in = 'blocks' THEN rated.blocks_billed ELSE rated.quantity_billed END::DECIMAL(28, 10) AS quantity,
-        round(rated.amount, 10)::DECIMAL(28, 10) AS amount, -- a cast alone divides twice
+        CASE
+            WHEN rated.error IS NULL
+                THEN CASE WHEN cases.billed_in = 'blocks' THEN rated.blocks_billed ELSE rated.quantity_billed END
+        END::DECIMAL(28, 10) AS quantity,
         rated.amount_exact,
+        round(rated.amount, 10)::DECIMAL(28, 10) AS amount, -- a cast alone divides twice
         rated.tier,
         rated.error
     FROM core_rating_cases AS cases
     INNER JOIN core_rated AS rated USING (case_id)
-),
-rivals AS (
-    SELECT
-        set_no,
-        actual,
-        list(DISTINCT struct_pack(quantity := quantity, amount := amount)) AS open_outcomes,
-        min(amount) AS least,
-        max(amount) AS most,
-        bool_or(amount IS NULL) AS is_refused
-    FROM outcomes
-    WHERE role = 'rival'
-    GROUP BY set_no, actual
+    WHERE cases.role = 'chosen'
 )
 SELECT
-    outcomes.set_no,
-    outcomes.actual,
-    outcomes.case_id,
-    CASE WHEN outcomes.error IS NULL THEN outcomes.quantity END AS expected_quantity_billed,
-    outcomes.amount_exact,
-    outcomes.amount AS expected_amount,
-    CASE WHEN outcomes.tier > 0 THEN outcomes.tier ELSE 1 END AS expected_tier,
-    outcomes.error,
+    expected.set_no,
+    expected.actual,
+    expected.case_id,
+    expected.quantity AS expected_quantity_billed,
+    expected.amount_exact,
+    expected.amount AS expected_amount,
+    CASE WHEN expected.tier > 0 THEN expected.tier ELSE 1 END AS expected_tier,
+    expected.error,
     rivals.set_no IS NOT NULL
     AND coalesce(
-        rivals.is_refused IS DISTINCT FROM (outcomes.amount IS NULL) OR rivals.least <> outcomes.amount OR rivals.most <> outcomes.amount,
+        rivals.is_refused IS DISTINCT FROM (expected.amount IS NULL) OR rivals.least <> expected.amount OR rivals.most <> expected.amount,
         false
     ) AS is_contested,
     rivals.open_outcomes,
-    CASE WHEN rivals.set_no IS NOT NULL THEN least(rivals.least, outcomes.amount) END AS expected_least,
-    CASE WHEN rivals.set_no IS NOT NULL THEN greatest(rivals.most, outcomes.amount) END AS expected_most,
-    coalesce(outcomes.actual > unknown.from_quantity, false) AS is_past_unknown
-FROM outcomes
-LEFT JOIN core_unknown_tiers AS unknown ON unknown.set_no = outcomes.set_no
-LEFT JOIN rivals ON rivals.set_no = outcomes.set_no AND rivals.actual = outcomes.actual
-WHERE outcomes.role = 'chosen'
+    CASE WHEN rivals.set_no IS NOT NULL THEN least(rivals.least, expected.amount) END AS expected_least,
+    CASE WHEN rivals.set_no IS NOT NULL THEN greatest(rivals.most, expected.amount) END AS expected_most,
+    coalesce(expected.actual > unknown.from_quantity, false) AS is_past_unknown
+FROM expected
+LEFT JOIN core_unknown_tiers AS unknown ON unknown.set_no = expected.set_no
+LEFT JOIN rivals ON rivals.set_no = expected.set_no AND rivals.actual = expected.actual

@@ -1,7 +1,8 @@
 -- One row per candidate reading and group of lines (core_trial_lines) that it explains, as its price list rounds.
 -- kept as: scratch
 -- departures: 0 where the lines follow from the terms; 1 where they follow from them with one number replaced by the one shown, or
--- left out (core_reading_departures).
+-- left out (core_reading_departures). grade: 1 where another candidate gives the lines by another use of the number that is left out, which
+-- explains them better; else 2.
 WITH fits AS (
     SELECT set_no, trial_no, lines, reading_no, is_changed, roundings
     FROM core_screen_fits
@@ -17,15 +18,21 @@ own AS (
     WHERE list_contains(fits.roundings, chosen.rounding_no)
 ),
 left_out AS (
-    SELECT DISTINCT own.set_no, departures.reading_no, own.trial_no, own.lines
+    SELECT
+        own.set_no,
+        departures.reading_no,
+        own.trial_no,
+        any_value(own.lines) AS lines,
+        bool_and(departures.is_other_use) AS is_other_use
     FROM own
     INNER JOIN core_reading_departures AS departures
         ON departures.set_no = own.set_no AND departures.departed_reading_no = own.reading_no
     WHERE NOT own.is_changed
+    GROUP BY own.set_no, departures.reading_no, own.trial_no
 )
-SELECT set_no, reading_no, trial_no, lines, CASE WHEN is_changed THEN 1 ELSE 0 END AS departures
+SELECT set_no, reading_no, trial_no, lines, CASE WHEN is_changed THEN 1 ELSE 0 END AS departures, 2 AS grade
 FROM own
 UNION ALL
-SELECT set_no, reading_no, trial_no, lines, 1
+SELECT set_no, reading_no, trial_no, lines, 1, CASE WHEN is_other_use THEN 1 ELSE 2 END
 FROM left_out
 ANTI JOIN own USING (set_no, reading_no, trial_no)

@@ -1,7 +1,8 @@
 -- One row per price list: how it rounds its lines, judged over all of them at once.
 -- A rounding's score is how many lines it explains when every schedule set takes the reading that suits it best. Where the list's
 -- own lines cannot tell roundings apart (no amount fell where they part, as on a tie between two cents), all price lists
--- together decide, and failing that the order of reference_roundings: half up to cents first. `is_seen` says that the list's
+-- together decide, and failing that the order of reference_roundings: half up to cents first. One line alone is no evidence against the
+-- rounding that two lines or more of other lists show: it is billed wrongly, rather. `is_seen` says that the list's
 -- own lines speak against every other rounding; where it is false the choice costs at most one unit of the last decimal
 -- on lines of a kind not seen, so that it leaves no reading undecided.
 WITH scores AS (
@@ -31,6 +32,21 @@ everywhere AS (
     FROM lists
     GROUP BY rounding_no
 ),
+compared AS (
+    SELECT
+        lists.price_list_id,
+        lists.rounding_no,
+        lists.lines_explained,
+        everywhere.lines_explained AS lines_everywhere,
+        everywhere.lines_explained - lists.lines_explained AS lines_elsewhere
+    FROM lists
+    INNER JOIN everywhere USING (rounding_no)
+),
+usual AS (
+    SELECT *
+    FROM compared
+    QUALIFY row_number() OVER (PARTITION BY price_list_id ORDER BY lines_elsewhere DESC, rounding_no) = 1
+),
 ranked AS (
     SELECT
         lists.price_list_id,
@@ -38,11 +54,14 @@ ranked AS (
         lists.lines_explained,
         row_number() OVER preference AS place,
         lead(lists.lines_explained) OVER preference AS next_lines_explained
-    FROM lists
-    INNER JOIN everywhere USING (rounding_no)
+    FROM compared AS lists
+    INNER JOIN usual USING (price_list_id)
+    WHERE NOT (
+        lists.lines_explained - usual.lines_explained = 1 AND usual.lines_elsewhere - lists.lines_elsewhere > 1
+    )
     WINDOW preference AS (
         PARTITION BY lists.price_list_id
-        ORDER BY lists.lines_explained DESC, everywhere.lines_explained DESC, lists.rounding_no
+        ORDER BY lists.lines_explained DESC, lists.lines_everywhere DESC, lists.rounding_no
     )
 )
 SELECT

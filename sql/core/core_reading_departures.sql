@@ -1,9 +1,11 @@
 -- One row per schedule set, candidate reading and number that a line may leave out: the candidate that is the same without it.
+-- `is_other_use`: that candidate uses the number in another way (parts of a block at a rate per block), so it is a meaning of its own.
 -- departed: allowance (not taken off), block (not rounded to), bound (floor or cap of a schedule alone, not kept).
 SELECT
     readings.set_no,
     readings.reading_no,
     without.reading_no AS departed_reading_no,
+    without.plausibility <> 'departure' AS is_other_use,
     CASE
         WHEN without.allowance_rule = 'ignored' THEN 'allowance'
         WHEN without.blocks <> readings.blocks THEN 'block'

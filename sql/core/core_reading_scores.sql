@@ -1,16 +1,31 @@
 -- One row per schedule set with lines and candidate reading: what the lines tried say for and against it.
 -- The reading that leads its set (place 1) is the yardstick. `gained` are the lines that a reading explains better than the leader (at
--- all, or without a departure where the leader needs one), `lost` those that the leader explains better. A reading is a rival while the
--- lines cannot tell: the leader gains nothing on it, or fewer than two of three lines on which they part, or a single line, if that
--- line does not show the tier that it reaches as well. A line past the first tier is no evidence for one rate for all on a ladder, against
--- the rates of its tiers: they are stated, and would be stated for nothing. A
--- remote reading is no rival of an ordinary leader, and one that leaves a stated number out is none.
+-- all, or with a better grade, core_fits), `lost` those that the leader explains better. A departure is as good as none there where the
+-- leader needs one too (no use of the number fits all lines), in a reading from which most lines depart, on lines that the leader bills
+-- alike with and without the number: it may be applied nowhere.
+-- A reading is a rival while the lines cannot tell: the leader gains nothing on it, or fewer than two of three lines on which they part,
+-- or a single line, if that line does not show the tier that it reaches as well. A line past the first tier is no evidence for one rate
+-- for all on a ladder, against the rates of its tiers: they are stated, and would be stated for nothing. A remote reading is no rival of
+-- an ordinary leader, and one that leaves a stated number out is none.
 WITH leaders AS (
-    SELECT ranks.set_no, ranks.reading_no, ranks.plausibility, readings.model = 'unit' AND sets.tiers > 1 AS is_unit_of_ladder
+    SELECT
+        ranks.set_no,
+        ranks.reading_no,
+        ranks.plausibility,
+        ranks.departures > 0 AS is_departed_from,
+        readings.model = 'unit' AND sets.tiers > 1 AS is_unit_of_ladder
     FROM core_reading_ranks AS ranks
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     INNER JOIN core_sets AS sets USING (set_no)
     WHERE ranks.place = 1
+),
+idle AS (
+    -- lines that the leader bills alike with and without a number
+    SELECT DISTINCT fits.trial_no
+    FROM leaders
+    INNER JOIN core_reading_departures AS departures USING (set_no, reading_no)
+    INNER JOIN core_fits AS fits
+        ON fits.set_no = departures.set_no AND fits.reading_no = departures.departed_reading_no AND fits.departures = 0
 ),
 led AS (
     SELECT
@@ -18,11 +33,15 @@ led AS (
         fits.trial_no,
         fits.lines,
         fits.departures,
+        fits.grade,
+        idle.trial_no IS NOT NULL AS is_idle,
+        leaders.is_departed_from,
         coalesce(evidence.shown_tier = evidence.tier_reached, false) AS is_tier_shown,
         leaders.is_unit_of_ladder AND evidence.highest_tier > 1 AS is_past_first_tier
     FROM core_fits AS fits
     INNER JOIN leaders USING (set_no, reading_no)
     INNER JOIN core_trial_evidence AS evidence USING (trial_no)
+    LEFT JOIN idle USING (trial_no)
 ),
 led_sums AS (
     SELECT
@@ -40,11 +59,16 @@ pairs AS (
         fits.reading_no,
         fits.lines,
         evidence.is_telling,
-        led.trial_no IS NULL OR fits.departures < led.departures AS is_gained,
-        coalesce(fits.departures <= led.departures, false) AS is_kept,
+        led.trial_no IS NULL OR fits.grade > led.grade AS is_gained,
+        coalesce(
+            fits.grade >= led.grade
+            AND (fits.departures <= led.departures OR (led.is_idle AND led.is_departed_from AND ranks.departures * 2 >= ranks.lines_explained)),
+            false
+        ) AS is_kept,
         led.is_tier_shown,
         led.is_past_first_tier
     FROM core_fits AS fits
+    INNER JOIN core_reading_ranks AS ranks USING (set_no, reading_no)
     INNER JOIN core_trial_evidence AS evidence USING (trial_no)
     LEFT JOIN led ON led.trial_no = fits.trial_no
 ),

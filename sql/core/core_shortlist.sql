@@ -13,6 +13,13 @@ large AS (
     GROUP BY set_no
     HAVING NOT bool_and(is_screened)
 ),
+screened AS (
+    SELECT set_no, sum(lines) AS lines
+    FROM core_trial_lines
+    SEMI JOIN large USING (set_no)
+    WHERE is_screened
+    GROUP BY set_no
+),
 left_out AS (
     SELECT departures.set_no, departures.reading_no, max(scores.lines_explained) AS lines_explained
     FROM core_reading_departures AS departures
@@ -24,9 +31,10 @@ explained AS (
     SELECT
         readings.set_no,
         readings.reading_no,
-        coalesce(scores.lines_explained, 0) + coalesce(left_out.lines_explained, 0) AS lines_explained
+        -- a line may be explained both ways
+        least(coalesce(scores.lines_explained, 0) + coalesce(left_out.lines_explained, 0), screened.lines) AS lines_explained
     FROM core_set_readings AS readings
-    SEMI JOIN large USING (set_no)
+    INNER JOIN screened USING (set_no)
     LEFT JOIN scores USING (set_no, reading_no)
     LEFT JOIN left_out USING (set_no, reading_no)
     WHERE readings.plausibility <> 'departure'
