@@ -54,7 +54,7 @@ from ecgrid_flows.sheets import (
     write_sheet,
 )
 from ecgrid_flows.store import Store, disk_errors, holds_path
-from ecgrid_flows.warehouse import of_month
+from ecgrid_flows.warehouse import as_named, of_month
 from ecgrid_transforms.money import ZERO, Decimal, total
 from ecgrid_transforms.period import month_text, parse_month
 
@@ -184,7 +184,7 @@ def _booked_folder(booking: Decision) -> str:
 
 def _read(connection: warehouse.Connection, store: Store, entry: Decision, path: str) -> Any:
     _require_kept(store, entry, path)
-    return connection.read_parquet(store.locals([path])[0])
+    return connection.read_parquet(as_named(store.locals([path])[0]))
 
 
 def _require_kept(store: Store, entry: Decision, path: str) -> None:

@@ -228,6 +228,11 @@ def _data_dir(text: str) -> str:
             f"ECGRID_DATA_DIR is {text!a}, which this locale cannot read as text: set PYTHONUTF8=1, or take a "
             "folder whose name is UTF-8"
         ) from error
+    if "://" not in text and "?" in str(Path(text).absolute()):
+        raise SettingsError(
+            f"the data directory {text!r} has a `?` in its path, which DuckDB takes for the query of an address: "
+            "choose another --data-dir"
+        )
     return text.rstrip("/") or "/"
 
 

@@ -86,6 +86,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 _QUOTES = "quotes"
 #: Relations whose columns must be free of floats; `raw_` shows a DataSet's own columns as they came.
 _FLOAT_FREE = ("core_", "out_", "fail_", "warn_", "info_")
+_PATTERN = re.compile(r"([*?\[])")
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
 _GRAIN = re.compile(r"-- One row per \S")
 _KEPT_AS_VIEW = "-- kept as: view"
@@ -654,8 +655,13 @@ def _run(connection: Connection, text: str, where: str) -> list[Any]:
         raise _build_error(where, error) from error
 
 
+def as_named(path: str | Path) -> str:
+    """A file's path for DuckDB's readers, which take `*`, `?` and `[` in it for patterns."""
+    return _PATTERN.sub(r"[\1]", str(path))
+
+
 def _scan(files: Sequence[str]) -> str:
-    listed = ", ".join(f"'{_quoted(path)}'" for path in files)
+    listed = ", ".join(f"'{_quoted(as_named(path))}'" for path in files)
     return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
 
 
@@ -704,7 +710,7 @@ def _create_reference_tables(
         try:
             connection.execute(
                 f"CREATE TABLE {name} AS SELECT * FROM read_csv(?, {_CSV_FORM})",  # noqa: S608 - both are ours
-                [str(path)],
+                [as_named(path)],
             ).fetchall()
         except duckdb.Error as error:
             raise SqlRefused(

@@ -2,15 +2,20 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from ecgrid_flows import doctor, runs, tasks
+from ecgrid_flows import doctor, runs, tasks, warehouse
+from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.folders import put_file
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import LocalStore
+from ecgrid_transforms.rows import batch
+from ecgrid_transforms.schemas import FEEDS
 
 
 @pytest.fixture
@@ -66,3 +71,23 @@ def test_doctor_names_what_other_users_can_read(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "data/raw").chmod(0o700)
     (check,) = [one for one in doctor.machine(settings) if one.name == "modes"]
     assert check.health == "ok"
+
+
+@pytest.mark.parametrize("name", ["a*b", "[a]", "a#b%20", 'it\'s "a" Straße 株'])
+def test_a_data_directory_may_have_any_name(tmp_path: Path, name: str) -> None:
+    settings = Settings(data_dir=str(tmp_path / name))
+    (tmp_path / name / "reference").mkdir(parents=True)
+    (tmp_path / name / "reference/pinned_readings.csv").write_text(
+        "price_list_id,account_report,measure_field,words,why\n"
+    )
+    with runs.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
+        row = (date(2026, 10, 1), 1, 0, "A", None, None, None, "settings")
+        run.lake.write_partition("accounts", date(2026, 10, 1), [batch(FEEDS["accounts"], [row])])
+        tasks.build()
+    with closing(warehouse.connect(settings.warehouse_path)) as connection:
+        assert connection.table("raw_accounts").count("network_id").fetchall() == [(1,)]
+
+
+def test_a_question_mark_in_the_path_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"'a\?b' has a `\?` in its path"):
+        Settings.load("a?b", environ={})
