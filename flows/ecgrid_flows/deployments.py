@@ -163,8 +163,8 @@ def _billed(settings: Settings, months_of: Callable[[Run], Sequence[date]]) -> I
             except MonthIncomplete as error:
                 incomplete.append(error)
             update_progress_artifact(progress, progress=100 * place // len(months))  # type: ignore[arg-type]
-    if incomplete:
-        raise Incomplete(". ".join(map(str, incomplete)))
+        if incomplete:
+            raise Incomplete(". ".join(map(str, incomplete)))
 
 
 def _looked_at(settings: Settings) -> Iterator[MonthDone]:

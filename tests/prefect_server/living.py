@@ -1,7 +1,6 @@
 """Prefect servers, workers and `ecgrid-billing serve` as real processes, and what a test asks their API.
 
-Nothing waits by the clock alone: `until` waits for the event itself, and its bound is generous because a machine that
-runs other tests beside starts a Prefect process several times more slowly than an idle one.
+Nothing waits by the clock: `until` waits for the event itself, or for the end of the process that was to bring it.
 """
 
 import csv
@@ -19,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import waiting
+
 from ecgrid_flows import prefect_process
 from ecgrid_sandbox import World
 
@@ -26,21 +27,22 @@ BIN = Path(sys.executable).parent
 BILLING = BIN / "ecgrid-billing"
 WORLD = World.shipped()
 TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-BOUND_S = 240
 
 T = TypeVar("T")
 
 
 def until(found: Callable[[], T], what: str, process: "Process | None" = None) -> T:
-    """The first value of `found` that is true; fails when `process` ends, or after a time that no machine needs."""
-    end = time.monotonic() + BOUND_S
-    while time.monotonic() < end:
+    """The first value of `found` that is true; fails when `process` ends before."""
+
+    def found_or_ended() -> tuple[T] | None:
         if value := found():
-            return value
+            return (value,)
         if process is not None and process.popen.poll() is not None:
             raise AssertionError(f"the process ended before {what}: {process.stderr[-3000:]}")
-        time.sleep(0.3)
-    raise AssertionError(f"never came: {what}" + (f"; {process.stderr[-3000:]}" if process else ""))
+        return None
+
+    (value,) = waiting.until(found_or_ended, pause_s=0.3)
+    return value
 
 
 def environment(folder: Path, **variables: str) -> dict[str, str]:
@@ -97,7 +99,7 @@ class Process:
 
     def ended(self) -> int:
         """Its status, once it has one by itself."""
-        return self.popen.wait(BOUND_S)
+        return self.popen.wait()
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Its status after this signal."""

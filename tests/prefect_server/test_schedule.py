@@ -34,7 +34,7 @@ MONTH = month_text(WORLD.last_month)
 BEFORE = month_text(next_month(WORLD.last_month, -1))
 KEY = "0123456789abcdef-no-real-key"
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.slow
 
 
 def children(process: Process, word: str) -> list[int]:

@@ -5,12 +5,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from storage import Storage
 
+from ecgrid_flows import schedule
 from ecgrid_flows.errors import SettingsError, StorageFailed
+from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import LocalStore, Store
 from ecgrid_flows.store_s3 import BLOCK_BYTES, CHUNK_BYTES, S3Store
 
@@ -267,3 +270,13 @@ def test_no_secret_is_in_a_failure(make: Make, storage: Storage, short_waits: No
         assert "hidden-from-everyone" not in repr(error)
         error = error.__cause__ or error.__context__
     assert "hidden-from-everyone" not in repr(vars(store))
+
+
+def test_the_schedule_of_a_bucket_is_recorded_once_and_owes_what_is_not_exported(store: Store, make: Make) -> None:
+    """Two machines that serve one bucket have one name, and see each other's exports."""
+    first = schedule.begin(store, datetime(2026, 9, 15, tzinfo=UTC))
+    assert schedule.begin(make() if isinstance(store, S3Store) else store, datetime(2026, 11, 1, tzinfo=UTC)) == first
+    store.write("exports/2026-09/manifest.json", b"{}")
+    store.write("exports/2026-10/finance_lines.csv", b"")  # begun, and not whole
+    now = datetime(2026, 12, 2, 5, 59, tzinfo=UTC)
+    assert [one.month for one in schedule.owed(Settings(), store, now)] == [date(2026, 10, 1)]
