@@ -9,18 +9,23 @@ another machine may have landed a month since.
 """
 
 import hashlib
+import json
+import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from ecgrid_flows.errors import NoSuchData
 from ecgrid_flows.folders import put_in_place, staging
 from ecgrid_flows.lake import LAKE
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.store import Store, disk_errors
+from ecgrid_flows.store import Store, disk_errors, sha256_of_file
 
 __all__ = ["fetch", "noting_lake", "require_current"]
+
+log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 
@@ -39,19 +44,36 @@ def fetch(settings: Settings, store: Store) -> None:
         manifest = f"{folder}/{MANIFEST}"
         if manifest not in paths:
             continue  # half published: its writer left the files without their manifest, and writes them again
-        local = target / MANIFEST
-        if not local.is_file() or local.read_bytes() != store.read(manifest):
-            _replace(store, paths, target)
+        local, wanted = target / MANIFEST, store.read(manifest)
+        if not local.is_file() or local.read_bytes() != wanted:
+            _replace(store, paths, target, _hashes(wanted))
 
 
-def _replace(store: Store, paths: Sequence[str], target: Path) -> None:
-    """Let `target` hold these objects, by their names, and nothing else."""
+def _hashes(manifest: bytes) -> Mapping[str, str]:
+    """The SHA-256 of each file of an export; none where the manifest is damaged, which the next export finds."""
+    try:
+        return {name: str(entry["sha256"]) for name, entry in json.loads(manifest)["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _replace(
+    store: Store, paths: Sequence[str], target: Path, hashes: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Let `target` hold these objects, by their names, and nothing else.
+
+    One that is not as its hash says is quarantined and left out: the next export writes it anew.
+    """
     if not paths:
         shutil.rmtree(target, ignore_errors=True)
         return
     with staging(target) as staged, disk_errors(str(target)):
         for path, file in zip(paths, store.locals(paths), strict=True):
-            shutil.copyfile(file, staged / path.rsplit("/", 1)[1])
+            name = path.rsplit("/", 1)[1]
+            if name in hashes and sha256_of_file(Path(file)) != hashes[name]:
+                log.warning("%s", store.set_aside(path, "it is not the file that its manifest describes"))
+                continue
+            shutil.copyfile(file, staged / name)
         put_in_place(staged, target)
 
 

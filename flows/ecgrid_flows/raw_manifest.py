@@ -170,7 +170,8 @@ def _is_as_described(store: Store, entry: Entry, was: Segment) -> bool:
 
 def _examine(store: Store, entry: Entry, was: Segment | None, sealed: Sealed, is_deep: bool) -> None:
     """Describe one segment by its lines, and quarantine those that are no whole answers."""
-    path, stored = entry.path, store.read(entry.path)
+    path = entry.path
+    read = stored = store.read(path)
     data = journal.unpacked(stored) if path.endswith(PACKED) else stored
     begin, answers = 0, 0
     is_as_it_was = was is not None and hashlib.sha256(data[: was.lines_size]).hexdigest() == was.lines_sha256
@@ -198,7 +199,12 @@ def _examine(store: Store, entry: Entry, was: Segment | None, sealed: Sealed, is
         stored = kept
         store.write(path, stored)
     sealed.segments[path] = Segment(
-        len(stored), hashlib.sha256(stored).hexdigest(), answers, len(kept), hashlib.sha256(kept).hexdigest()
+        len(stored),
+        hashlib.sha256(stored).hexdigest(),
+        answers,
+        len(kept),
+        hashlib.sha256(kept).hexdigest(),
+        entry.version if store.is_self_checking and stored is read else "",
     )
 
 

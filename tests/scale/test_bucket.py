@@ -83,3 +83,12 @@ def fetches_what_is_whole(settings: Settings, exported: list[Path]) -> None:
     store.delete("reference/pinned_readings.csv")
     mirror.fetch(settings, store)
     assert not (settings.local_dir / "reference").exists()
+    damaged = "findings.csv"
+    store.write(f"exports/2026-10/{damaged}", wanted[damaged].replace(b",", b";", 1))
+    (found / "manifest.json").unlink()
+    mirror.fetch(settings, store)
+    assert {path.name: path.read_bytes() for path in found.iterdir()} == {
+        name: content for name, content in wanted.items() if name != damaged
+    }, "what is not as its manifest describes is quarantined"
+    assert not store.exists(f"exports/2026-10/{damaged}")
+    store.write(f"exports/2026-10/{damaged}", wanted[damaged])
