@@ -203,7 +203,7 @@ class ECGridClient:
 
     def _attempt(self, call: "_Call") -> Answer:
         """One attempt. Within it an expired session is renewed and the call repeated at once; so is one whose answer
-        was another key's, over a new connection."""
+        was another key's, over a new connection. A session fault on one call alone is retried with a pause."""
         while True:
             try:
                 return self._once(call)
@@ -213,6 +213,8 @@ class ECGridClient:
                 call.was_misdirected = True
                 continue
             except SessionExpired as error:
+                if call.is_refused_alone:
+                    raise
                 call.renewals += 1
                 failure = error
             if call.expired is None or call.renewals > max(3, self._retry.max_attempts):
@@ -242,10 +244,12 @@ class ECGridClient:
                 self._keepers[call.api_version].forget(session)
             return answer
         assert failure is not None
-        if isinstance(failure, SessionExpired):
-            if session is not None:
+        if isinstance(failure, SessionExpired) and texts is not call.texts:  # the session is ours, not given by hand
+            if self._is_open(call, texts["SessionID"]):
+                call.is_refused_alone = True
+            elif session is not None:
                 call.expired = session
-            elif self._credentials is not None and "SessionID" not in call.texts:
+            else:
                 raise CredentialsRefused(
                     f"{call.where}: the service does not know the API key; check ECGRID_API_KEY",
                     fault=failure.fault,
@@ -253,6 +257,18 @@ class ECGridClient:
                     attempts=call.sent,
                 )
         raise failure
+
+    def _is_open(self, call: "_Call", session_id: str) -> bool:
+        """Whether the service may know a session (or API key) that it refused in one call: WhoAmI is not refused alike.
+
+        Then the fault is that call's alone: a renewal would leave the session open, and an API key is not refused.
+        """
+        who = call.envelopes.service.operations.get("WhoAmI")
+        if who is None or call.operation.name == who.name:
+            return False
+        probe = _Call(call.api_version, who, {}, {}, "soap11", call.envelopes)
+        answer, failure = self._send(probe, {"SessionID": session_id}, "soap11")
+        return answer is not None or not isinstance(failure, SessionExpired | CredentialsRefused)
 
     def _send(self, call: "_Call", texts: Mapping[str, str], binding: str) -> tuple[Answer | None, ECGridError | None]:
         """One request: its answer, or the error that the reply is."""
@@ -401,6 +417,8 @@ class _Call:
         self.latency_ms = 0
         self.was_lost = False
         self.was_misdirected = False
+        #: The service knows the session (or API key), and answers this call alone with a session fault.
+        self.is_refused_alone = False
         #: What the last answer that was another key's was for.
         self.other: str | None = None
         self.expired: Session | None = None

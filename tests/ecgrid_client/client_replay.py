@@ -88,6 +88,8 @@ class Server:
         self.asked: list[Asked] = []
         self.script: list[Told] = []
         self.rules: Callable[[Asked], Told | None] = lambda asked: None
+        #: What WhoAmI over SOAP 1.1 answers: that the session (or API key) is not known.
+        self.who = fault("Invalid Session ID", "Authentication")
         self.sessions_opened = 0
         self.sessions_closed: list[str] = []
         #: What a silent answer waits for.
@@ -175,11 +177,13 @@ class Server:
             if asked.operation == "Logout" and b"Envelope" in asked.body:
                 self.sessions_closed.append(asked.body.split(b"SessionID>")[1].split(b"<")[0].decode())
                 return soap("Logout", "0")
+            if asked.operation == "WhoAmI" and "soapaction" in asked.headers:
+                return self.who
             return self.script.pop(0) if self.script else Told(b"not told what to say", 404, {})
 
     def operations(self) -> list[str]:
-        """What was asked, without logins and logouts."""
-        return [asked.operation for asked in self.asked if asked.operation not in ("Login", "Logout")]
+        """What was asked, without what sessions take: logins, logouts, and whether one is known."""
+        return [asked.operation for asked in self.asked if asked.operation not in ("Login", "Logout", "WhoAmI")]
 
     def close(self) -> None:
         self.is_closing.set()

@@ -243,7 +243,33 @@ def test_an_unknown_api_key_is_refused_credentials(server: Server) -> None:
     ):
         client.ask("v3.2", OPERATION, KEY)
     assert caught.value.should_retry is False
-    assert len(server.asked) == 1
+    assert [asked.operation for asked in server.asked] == [OPERATION, "WhoAmI"]
+
+
+@pytest.mark.parametrize(
+    "credentials", [Credentials(api_key=API_KEY), Credentials("demo@localhost", "Corr3ct&Horse<9>")]
+)
+@pytest.mark.parametrize("who", ["known", "unreachable"])
+def test_a_session_fault_on_one_call_alone_is_that_calls(server: Server, credentials: Credentials, who: str) -> None:
+    """The service knows the session: a renewal would leave it open, and no API key is refused. The call is retried."""
+    sample = told("v3.2-fault-session.soap11.response.xml")
+    server.who = soap("WhoAmI", "<UserID>5001</UserID>") if who == "known" else Told(b"", 503, {})
+    server.rules = lambda asked: sample if b">4443<" in asked.body else None
+    server.script = [told("v3.2-InvoiceCalculateLineItem-credit.soap11.response.xml")]
+    with server.client(credentials=credentials) as client:
+        with pytest.raises(errors.SessionExpired) as caught:
+            client.ask("v3.2", OPERATION, KEY)
+        assert caught.value.attempts == 3
+        other = {"NetworkID": 4440, "AccountReport": "FixedRate", "MeasureField": "Credit"}
+        client.ask("v3.2", OPERATION, {**KEY, **other})
+    assert server.sessions_opened == len(server.sessions_closed) <= 1
+
+
+def test_a_session_fault_that_passes_costs_one_retry(server: Server) -> None:
+    server.who = soap("WhoAmI", "<UserID>5001</UserID>")
+    server.script = [told("v3.2-fault-session.soap11.response.xml"), told(LINE)]
+    with server.client(credentials=Credentials(api_key=API_KEY)) as client:
+        assert client.ask("v3.2", OPERATION, KEY).attempts == 2
 
 
 def test_an_expired_session_is_renewed_once_for_all_callers(server: Server) -> None:
