@@ -31,7 +31,7 @@ from ecgrid_sandbox.envelope import Binding, Fault
 from ecgrid_sandbox.operations import Call, Operations
 from ecgrid_sandbox.sessions import LEVELS, Sessions, User
 from ecgrid_sandbox.shapes import PATHS, VERSIONS, shape
-from ecgrid_sandbox.trouble import Fate, Fates, Mishap, Trouble
+from ecgrid_sandbox.trouble import Fate, Fates, Mishap, OddAnswers, Trouble
 from ecgrid_sandbox.world import World
 from ecgrid_sandbox.wsdl import wsdl
 
@@ -73,6 +73,7 @@ class Service:
         self.trouble = trouble
         self.calls: Counter[tuple[str, str]] = Counter()
         self._fates = Fates(trouble)
+        self._odd = OddAnswers(trouble)
         self._versions = {path.lower(): version for version, path in PATHS.items()}
         self._shapes = {version: shape(version, trouble.drift) for version in VERSIONS}
         self._answers: dict[tuple[str, ...], Reply] = {}
@@ -201,17 +202,22 @@ class Service:
         client = scope.get("client") or ("127.0.0.1", 0)
         call = Call(interface, binding, name, arguments, client[0])
         self.operations.admit(call)
-        return self._hot(call) if name == _HOT else self._rendered(call)
+        return self._hot(call) if name == _HOT and not self._odd.concern(name) else self._rendered(call)
 
     def _rendered(self, call: Call) -> Reply:
         interface, operation = call.shape, call.shape.operations[call.operation]
         result = self.operations.result(call)
+        code = None if result is None else self._odd.fault(call.operation)
+        if code is not None:
+            raise Fault(f"{code} in {call.operation}", code)
         if result is None:
             tree = None
         elif operation.result == "DataSet":
             tree = envelope.Node("result", children=datasets.nodes(result))
         else:
             tree = envelope.node(interface, "result", operation.result, result)
+        if tree is not None:
+            self._odd.alter(call.operation, tree)
         body = envelope.answer(interface, operation, call.binding, tree)
         return Reply(200, envelope.content_type(call.binding), body)
 

@@ -1,13 +1,17 @@
 """Trouble on request: what a service does to its callers, by code or by command line.
 
-Which call meets which trouble is drawn from `seed`, in the order in which calls arrive; pages come by count.
+Which call meets which trouble is drawn from `seed`, in the order in which calls arrive; pages, faults of one operation
+and odd values come by count.
 """
 
+import re
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from random import Random
-from typing import Literal
+from typing import Literal, Self
 
+from ecgrid_sandbox.envelope import Node, escaped
 from ecgrid_sandbox.shapes import Drift
 
 Mishap = Literal[
@@ -33,6 +37,41 @@ MISHAPS: tuple[Mishap, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
+class OddValue:
+    """Another text for the first element `field` of every `every`-th answer that has one; None leaves it out."""
+
+    operation: str
+    field: str
+    text: str | None
+    every: int = 1
+
+    @classmethod
+    def parsed(cls, words: str) -> Self:
+        """From OPERATION.FIELD/N=TEXT, without =TEXT for an element that is left out; raises `ValueError`."""
+        named = re.fullmatch(r"(\w+)\.(\w+)(?:/([1-9]\d{0,8}))?(?:=(.*))?", words, re.DOTALL)
+        if named is None:
+            raise ValueError(f"{words!r} is not OPERATION.FIELD/N=TEXT, as InvoiceCalculateLineItem.Amount/9=1e400")
+        return cls(named[1], named[2], named[4], int(named[3] or 1))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFault:
+    """A fault of the service itself, with its code, in place of every `every`-th result of an operation."""
+
+    operation: str
+    code: str
+    every: int = 1
+
+    @classmethod
+    def parsed(cls, words: str) -> Self:
+        """From OPERATION/N=CODE; raises `ValueError`."""
+        named = re.fullmatch(r"(\w+)(?:/([1-9]\d{0,8}))?=(\w+)", words)
+        if named is None:
+            raise ValueError(f"{words!r} is not OPERATION/N=CODE, as InvoiceCalculateLineItem/9=DataError")
+        return cls(named[1], named[3], int(named[2] or 1))
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     """What goes wrong. Rates are shares of calls between 0 and 1.
 
@@ -46,8 +85,8 @@ class Trouble:
     Every `page_every`-th call (of the operations `page_of`, where any are named) gets a page with one of
     `page_statuses` in turn, or with `page_is_empty` no body. `doubled_after_ms` sends each answer twice over its
     connection, the second time so much later; `is_late` answers each call over a kept connection with the answer to the
-    one before. `all_refused` is the code with which Ex operations refuse an id of -1. `clock_off_s` sets the service's
-    clock ahead (NowUTC, LastLogin, the Date header).
+    one before. `odd_values` and `own_faults` exchange values and results. `all_refused` is the code with which Ex
+    operations refuse an id of -1. `clock_off_s` sets the service's clock ahead (NowUTC, LastLogin, the Date header).
     """
 
     latency_ms: int = 0
@@ -68,6 +107,8 @@ class Trouble:
     page_of: Collection[str] = ()
     doubled_after_ms: float | None = None
     is_late: bool = False
+    odd_values: tuple[OddValue, ...] = ()
+    own_faults: tuple[OwnFault, ...] = ()
     all_refused: Literal["NotFound", "AccessDenied"] | None = None
     clock_off_s: int = 0
     detail: Literal["code", "ErrorInfo", "details"] = "code"
@@ -119,3 +160,50 @@ class Fates:
         self._paged_calls += 1
         pages, left = divmod(self._paged_calls, trouble.page_every)
         return None if left else trouble.page_statuses[(pages - 1) % len(trouble.page_statuses)]
+
+
+class OddAnswers:
+    """Counts the results of each operation, and makes those odd or faults whose turn it is."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        self._trouble = trouble
+        self._seen: Counter[OddValue | OwnFault] = Counter()
+
+    def concern(self, operation: str) -> bool:
+        """Whether any answer of the operation may be odd."""
+        named = {odd.operation for odd in self._trouble.odd_values} | {
+            one.operation for one in self._trouble.own_faults
+        }
+        return operation in named
+
+    def fault(self, operation: str) -> str | None:
+        """The code of the fault that takes the place of this result, None for a result that stays."""
+        for fault in self._trouble.own_faults:
+            if fault.operation == operation and self._is_turn(fault):
+                return fault.code
+        return None
+
+    def alter(self, operation: str, result: Node) -> None:
+        """Put odd values in the places of right ones."""
+        for odd in self._trouble.odd_values:
+            place = _first(result, odd.field) if odd.operation == operation else None
+            if place is not None and self._is_turn(odd):
+                parent, element = place
+                if odd.text is None:
+                    parent.children.remove(element)
+                else:
+                    element.text, element.children, element.attributes = escaped(odd.text) or None, [], ""
+
+    def _is_turn(self, one: OddValue | OwnFault) -> bool:
+        self._seen[one] += 1
+        return self._seen[one] % one.every == 0
+
+
+def _first(parent: Node, tag: str) -> tuple[Node, Node] | None:
+    """The first element of that tag below `parent`, in document order, with the element that holds it."""
+    for child in parent.children:
+        if child.tag == tag:
+            return parent, child
+        if (found := _first(child, tag)) is not None:
+            return found
+    return None

@@ -16,7 +16,7 @@ from waiting import until
 
 from ecgrid_sandbox import Sandbox, Trouble, World
 from ecgrid_sandbox.shapes import PATHS, shape
-from ecgrid_sandbox.trouble import MISHAPS, PAGE_STATUSES, Fates
+from ecgrid_sandbox.trouble import MISHAPS, PAGE_STATUSES, Fates, OddValue, OwnFault
 
 Start = Callable[..., Any]
 PAIR = ("TrafficKCInterchangeTiered", "TieredKCIntCount")
@@ -157,6 +157,38 @@ def test_the_clock_may_be_wrong(start: Start, wire: Any) -> None:
     got = ahead.ask("v3.2", "WhoAmI")
     assert str(year_of["ahead"]) in dict(got.headers)["Date"]
     assert got.text("LastLogin").startswith(str(year_of["ahead"]))
+
+
+def test_odd_values_and_faults_come_by_count_where_they_are_to_be_had(start: Start) -> None:
+    """The empty answer to a void pair has no Amount, and is not counted; every binding is."""
+    odd = (
+        OddValue.parsed("InvoiceCalculateLineItem.Rate/2=<1e400>"),
+        OddValue.parsed("InvoiceCalculateLineItem.Amount/3"),
+        OddValue.parsed("NetworkList.Name="),
+    )
+    wire = start(odd_values=odd, own_faults=(OwnFault.parsed("MailboxInfo/2=DataError"),))
+    seen = []
+    for _ in range(3):
+        seen.append(wire.line((4443, 0), PAIR))
+        wire.line((4443, 0), ("FixedRate", "CreditPercentage"))
+    assert [line.text("Schedule/Rate") == "<1e400>" for line in seen] == [False, True, False]
+    assert [line.text("Amount") is None for line in seen] == [False, False, True]
+    assert seen[2].text("Actual") == seen[0].text("Actual")
+    assert wire.ask("v3.2", "NetworkList", Name="").texts("NetworkIDInfo/Name")[:1] == [""]
+    assert wire.ask("v3.2", "MailboxInfo", MailboxID=105223).status == 200
+    assert wire.ask("v3.2", "MailboxInfo", MailboxID=105223).fault == ("DataError in MailboxInfo", "DataError")
+
+
+@pytest.mark.parametrize("words", ["Amount=1", "InvoiceInfo.Amount/0=1", "InvoiceInfo.A.B=1", "=1", ""])
+def test_an_odd_value_without_its_place_is_refused(words: str) -> None:
+    with pytest.raises(ValueError, match=r"is not OPERATION\.FIELD/N=TEXT"):
+        OddValue.parsed(words)
+
+
+@pytest.mark.parametrize("words", ["InvoiceInfo", "InvoiceInfo/0=DataError", "InvoiceInfo.Amount=1", "=DataError", ""])
+def test_a_fault_without_its_operation_is_refused(words: str) -> None:
+    with pytest.raises(ValueError, match="is not OPERATION/N=CODE"):
+        OwnFault.parsed(words)
 
 
 def test_every_trouble_of_the_wire_has_its_option() -> None:

@@ -64,6 +64,17 @@ def serve(
     late: Annotated[
         bool, typer.Option("--late", help="Over a kept connection, answer each call with the answer to the one before.")
     ] = False,
+    odd_value: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OPERATION.FIELD/N=TEXT",
+            help="TEXT in the first FIELD of every N-th answer that has one; no =TEXT leaves it out (repeatable).",
+        ),
+    ] = None,
+    own_fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OPERATION/N=CODE", help="Every N-th result is the service's own fault (repeatable)."),
+    ] = None,
     all_refused: Annotated[
         Literal["NotFound", "AccessDenied"] | None,
         typer.Option(help="Ex operations refuse an id of -1 (all) with this code."),
@@ -76,8 +87,13 @@ def serve(
 ) -> None:
     """Serve the sandbox until Ctrl-C; prints addresses and invented credentials as ECGRID_* settings."""
     from ecgrid_sandbox import Sandbox, Trouble, World
-    from ecgrid_sandbox.trouble import PAGE_STATUSES
+    from ecgrid_sandbox.trouble import PAGE_STATUSES, OddValue, OwnFault
 
+    try:
+        odd_values = tuple(map(OddValue.parsed, odd_value or ()))
+        own_faults = tuple(map(OwnFault.parsed, own_fault or ()))
+    except ValueError as error:
+        context.fail(str(error), ExitStatus.USAGE)
     try:
         month = parse_month(last_month) if last_month else None
     except NotAMonth as error:
@@ -98,6 +114,8 @@ def serve(
         page_is_empty=page_is_empty,
         doubled_after_ms=doubled_after_ms,
         is_late=late,
+        odd_values=odd_values,
+        own_faults=own_faults,
         all_refused=all_refused,
         clock_off_s=clock_off_s,
         seed=seed,

@@ -1,0 +1,140 @@
+"""A service whose answers hold odd values, or faults of its own, over HTTP: each costs its own key or row alone."""
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pulling import LAST_MONTH, MONTH, WORLD, pulled, rows, running
+
+from ecgrid_flows import tasks, warehouse
+from ecgrid_sandbox import SpawnedSandbox
+
+THIRD, LONG = "0.3333333333333333333333333333", "4.77001111111111111111107306"
+LINE = "InvoiceCalculateLineItem"
+#: What differs between two answers that say the same.
+OF_THE_ANSWER = ("pulled_at", "response_sha256")
+FEEDS = ("line_items", "price_schedules", "invoices", "invoice_lines", "contracts", "accounts")
+EARLIER = date(2026, 9, 1)
+
+
+@contextmanager
+def served(*options: str) -> Iterator[Any]:
+    """`ecgrid-billing sandbox serve` with these options: its addresses and credentials."""
+    command = [str(Path(sys.executable).parent / "ecgrid-billing"), "sandbox", "serve", "--port", "0"]
+    process = subprocess.Popen(
+        [*command, "--last-month", MONTH, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    try:
+        told = dict(process.stdout.readline().strip().split("=", 1) for _ in range(5))
+        yield SimpleNamespace(**{name.removeprefix("ECGRID_").lower(): value for name, value in told.items()})
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+def lake(data_dir: Path, month: date = LAST_MONTH) -> dict[str, list[dict[str, Any]]]:
+    """The month's rows by feed, without what differs between two answers that say the same."""
+    return {
+        feed: [{name: row[name] for name in row if name not in OF_THE_ANSWER} for row in rows(data_dir, feed, month)]
+        for feed in FEEDS
+    }
+
+
+def changes(right: list[dict[str, Any]], found: list[dict[str, Any]]) -> Counter[str]:
+    """How many values of each column are null in `found` alone; every other value is as in `right`."""
+    counted: Counter[str] = Counter()
+    for old, new in zip(right, found, strict=True):
+        differing = [name for name in old if name != "extra" and old[name] != new[name]]
+        assert all(new[name] is None for name in differing)
+        assert (old.get("extra") == new.get("extra")) == (not differing), "the text is kept beside the null"
+        counted.update(differing)
+    return counted
+
+
+def built(sandbox: Any, data_dir: Path) -> None:
+    """A build of what is kept: it succeeds, whatever the answers hold."""
+    with running(sandbox, data_dir) as run:
+        run.restore()
+        tasks.build()
+
+
+@pytest.fixture(scope="module")
+def right(sandbox: SpawnedSandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+    """The lake of a healthy service."""
+    data_dir = tmp_path_factory.mktemp("right")
+    pulled(sandbox, data_dir)
+    return lake(data_dir)
+
+
+def test_an_odd_value_costs_its_key_or_row_alone_and_a_right_answer_heals_it(
+    sandbox: SpawnedSandbox, right: dict[str, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    """417 lines, 8 price lists, 10 invoices (5 of them of this month) and 5 trials are asked."""
+    options = [f"{LINE}.Actual/300={THIRD}", f"{LINE}.Amount/250={LONG}", f"{LINE}.Amount/220"]
+    options += [f"PricelistInfo.Rate/5={THIRD}", f"InvoiceInfo.Amount={LONG}", f"InvoiceCalculate.Amount/3={THIRD}"]
+    with served(*(word for option in options for word in ("--odd-value", option))) as odd:
+        first = pulled(odd, tmp_path)
+        assert (first.missing_calls, first.faults) == (0, {"value_out_of_range": 2, "missing_element": 1})
+        assert pulled(odd, tmp_path).calls == 0, "an odd value is an answer"
+    named = Counter((row["operation"], row["element"], row["value_text"]) for row in rows(tmp_path, "value_faults"))
+    assert named == {
+        (LINE, "Actual", THIRD): 1,
+        (LINE, "Amount", LONG): 1,
+        (LINE, "Amount", None): 1,
+        ("PricelistInfo", "Rate", THIRD): 1,
+        ("InvoiceInfo", "Amount", LONG): 10,
+        ("InvoiceCalculate", "Amount", THIRD): 1,
+    }
+    found = lake(tmp_path)
+    assert len(found["line_items"]) == 417 - 3
+    assert not [row for row in found["line_items"] if row not in right["line_items"]]
+    changed = {feed: changes(right[feed], found[feed]) for feed in FEEDS[1:]}
+    assert changed == {
+        "price_schedules": {"schedule_rate": 1},
+        "invoice_lines": {"amount": 6},
+        "invoices": {},
+        "contracts": {},
+        "accounts": {},
+    }
+    built(sandbox, tmp_path)
+    assert not pulled(sandbox, tmp_path, EARLIER).missing_calls
+    assert not rows(tmp_path, "value_faults", EARLIER)
+    pulled(sandbox, tmp_path, refresh=True)
+    assert lake(tmp_path) == right
+    assert not rows(tmp_path, "value_faults")
+
+
+def test_a_fault_of_the_services_own_on_a_key_that_is_invoiced_is_a_missing_line(
+    right: dict[str, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    """Of 429 results 12 are empty; every key with a line is billed by its contract's trial."""
+    with served("--own-fault", f"{LINE}/8=DataError") as faulty:
+        tally = pulled(faulty, tmp_path)
+        assert (tally.missing_calls, tally.faults) == (0, {"invalid_argument": 429 // 8})
+        with running(faulty, tmp_path) as run:
+            tasks.build()
+    key = ("network_id", "mailbox_id", "account_report", "measure_field")
+    faulted = {tuple(row[name] for name in key) for row in rows(tmp_path, "calls") if row["outcome"] == "fault"}
+    gone = {one: row for row in right["line_items"] if (one := tuple(row[name] for name in key)) in faulted}
+    assert len(rows(tmp_path, "line_items")) == 417 - len(gone)
+    assert len(gone) >= 429 // 8 - 12
+    with closing(warehouse.connect(run.settings.warehouse_path)) as connection:
+        findings = warehouse.of_month(connection.table("out_findings"), LAST_MONTH).filter(
+            "check_name = 'missing_line'"
+        )
+        named = {
+            row[:4]: row[4:] for row in findings.project(f"{', '.join(key)}, billed_amount, explanation").fetchall()
+        }
+    planted = {tuple(getattr(wrong, name) for name in key) for wrong in WORLD.wrongs if "invoice" in wrong.check_name}
+    billed = {one: named[one][0] for one in gone.keys() - planted}
+    assert billed == {one: gone[one]["amount"] for one in billed}
+    assert all("DataError in InvoiceCalculateLineItem" in named[one][1] for one in gone)
