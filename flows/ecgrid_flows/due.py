@@ -19,8 +19,13 @@ MONTHLY = "0 6 2 * *"
 NIGHTLY = "30 3 * * *"
 OVERDUE_AFTER = timedelta(hours=24)
 
-#: What every cron implementation takes in the same way: numbers, lists, ranges and steps; names of months and days.
-_EXPRESSION = re.compile(r"([0-9*,/-]+ ){3}[A-Za-z0-9*,/-]+ [A-KM-Za-km-z0-9*,/-]+")
+#: What every cron implementation takes in the same way: `*` alone or with a step; or a list of numbers, names of months
+#: or days, and ranges, with or without a step. Prefect's croniter takes `2-2` for `*`; `5/2` differs between others.
+_ITEM = r"(?:[0-9]+|[A-Za-z]{3})"
+_ITEMS = rf"{_ITEM}(?:-{_ITEM}(?:/[0-9]+)?)?"
+_FIELD = rf"(?:\*(?:/[0-9]+)?|{_ITEMS}(?:,{_ITEMS})*)"
+_EXPRESSION = re.compile(rf"{_FIELD}(?: {_FIELD}){{4}}")
+_RANGE_OF_ONE = re.compile(r"\b0*(\w+)-0*\1\b", re.IGNORECASE)
 
 
 class NotACron(ValueError):
@@ -49,6 +54,8 @@ def checked_cron(text: str) -> str:
     cron = " ".join(fields)
     if not _EXPRESSION.fullmatch(cron):
         raise NotACron("write five fields: minute, hour, day of month, month, day of week, for example 0 6 2 * *")
+    if _RANGE_OF_ONE.search(cron):
+        raise NotACron("a range begins and ends with the same: write that alone")
     if "*" not in (fields[2], fields[4]):
         raise NotACron("give the day of the month or the day of the week, and * for the other")
     try:

@@ -38,6 +38,8 @@ SHOWN.propagate = False
 SHOWN.addHandler(logging.NullHandler())
 
 _OURS = ("ecgrid_client", "ecgrid_flows", "ecgrid_sandbox")
+#: It names every request at INFO: a schedule that looks at its server would fill 20,000 lines a day.
+_TALKATIVE = "httpx"
 #: Secrets of the environment that are other programs' settings.
 _FOREIGN = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
 _PLAIN = logging.getLogRecordFactory()
@@ -176,8 +178,9 @@ class _State:
 
 
 def _is_shown(record: logging.LogRecord) -> bool:
-    """Whether a handler takes the record: ours at every level, a library's from INFO up."""
-    return record.levelno >= logging.INFO or record.name.split(".", 1)[0] in _OURS
+    """Whether a handler takes the record: ours at every level, a library's from INFO up, httpx's from WARNING up."""
+    least = logging.WARNING if record.name == _TALKATIVE else logging.INFO
+    return record.levelno >= least or record.name.split(".", 1)[0] in _OURS
 
 
 def _opened(path: str) -> logging.Handler:

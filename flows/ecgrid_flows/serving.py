@@ -8,6 +8,7 @@ answers, or when nothing is scheduled within two minutes although a cron is.
 
 import asyncio
 import logging
+import re
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -66,17 +67,22 @@ def api_address() -> str | None:
     return address
 
 
+def shown(address: str) -> str:
+    """`address` without the user name and password that it may carry, for people."""
+    return re.sub(r"(?<=//)[^/@]*@", "", address)
+
+
 def wait_for_api(address: str, say: Callable[[str], None]) -> None:
     """Wait until Prefect answers, at most `API_WAIT_S`; says so once. Raises `ScheduleFailed`."""
     until, has_said = time.monotonic() + API_WAIT_S, False
     with temporary_settings({PREFECT_API_URL: address}), get_client(sync_client=True) as client:
         while (problem := client.api_healthcheck()) is not None:
             if not has_said:
-                say(f"Prefect at {address} does not answer yet; waiting up to {API_WAIT_S:.0f} s")
+                say(f"Prefect at {shown(address)} does not answer yet; waiting up to {API_WAIT_S:.0f} s")
                 has_said = True
             if time.monotonic() >= until:
                 raise ScheduleFailed(
-                    f"Prefect at {address} did not answer within {API_WAIT_S:.0f} s ({type(problem).__name__}): "
+                    f"Prefect at {shown(address)} did not answer within {API_WAIT_S:.0f} s ({type(problem).__name__}): "
                     "start it, or unset PREFECT_API_URL to have a server started here"
                 )
             time.sleep(1)
@@ -88,7 +94,7 @@ def settings_with_blocks(address: str, data_dir: str | None) -> Settings:
         with temporary_settings({PREFECT_API_URL: address}):
             return with_blocks(data_dir)
     except _SILENT as error:
-        raise ScheduleFailed(f"Prefect at {address} failed: {_told(error)}") from error
+        raise ScheduleFailed(f"Prefect at {shown(address)} failed: {_told(error)}") from error
 
 
 def names(served: Schedule) -> dict[str, str]:
@@ -115,7 +121,7 @@ class _Serving:
         self.store = store
         self.names = names(served)
         self.began = datetime.now(UTC)
-        self.address = address
+        self.address = shown(address)
         self.server_ended = server_ended
         #: Made here: inside a running loop Prefect would return a coroutine.
         self.to_serve = [

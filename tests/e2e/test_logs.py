@@ -124,6 +124,7 @@ logs.set_up("DEBUG", sys.argv[1])
 for name in ("zeep", "zeep.transports", "urllib3", "httpx", "httpcore", "botocore", "prefect", "distributed", "dask"):
     logging.getLogger(name).setLevel(logging.DEBUG)
     logging.getLogger(name).debug("<Envelope>of %s", name)
+    logging.getLogger(name).info("%s at INFO", name)
     logging.getLogger(name).warning("%s with %s", name, 'pa"ss word-äß')
 own = logging.getLogger("ecgrid_flows.any")
 own.debug("100%% of %s", "0123-key")
@@ -147,7 +148,13 @@ def test_libraries_are_masked_and_never_heard_below_info(tmp_path: Path) -> None
     assert "Envelope" not in shown
     assert holding(['pa"ss word-äß', 'pa\\"ss word-äß', "0123-key"], shown) == []
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    assert [line["message"] for line in lines if line["logger"] == "zeep.transports"] == ["zeep.transports with ***"]
+    heard = {
+        name: [line["message"] for line in lines if line["logger"] == name] for name in ("zeep.transports", "httpx")
+    }
+    assert heard == {
+        "zeep.transports": ["zeep.transports at INFO", "zeep.transports with ***"],
+        "httpx": ["httpx with ***"],  # at INFO it has a line for each request to Prefect
+    }
     assert "100% of ***" in done.stderr
     assert "ValueError: refused ***" in done.stderr
     assert next(line["exception"] for line in lines if "exception" in line).endswith("ValueError: refused ***")

@@ -251,7 +251,14 @@ def test_only_months_are_months(text: str) -> None:
         chosen_months(text, None, None)
 
 
-def test_a_summary_of_months_adds_up_and_leads_to_a_month_with_findings(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_summary_of_months_adds_up_and_leads_to_a_month_with_findings(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The command that comes next works where `make run` shows it, whose .venv no shell looks into."""
+    (command := tmp_path / "ecgrid-billing").write_text("#!/bin/sh\n")
+    command.chmod(0o755)
+    monkeypatch.setattr("sys.argv", [str(command), "run"])
+    monkeypatch.setenv("PATH", "/nowhere")
     september, october = date(2026, 9, 1), date(2026, 10, 1)
     done = [
         MonthDone(september, faults={"access_denied": 2}, findings={"wrong_tier": 1}, at_stake=Decimal("9.99")),
@@ -260,7 +267,10 @@ def test_a_summary_of_months_adds_up_and_leads_to_a_month_with_findings(capsys: 
     _print_summary(done, Settings(data_dir="of mine"), False, [])
     said = capsys.readouterr().out
     assert "Faults: 3 access_denied, 1 not_found" in said
-    assert said.endswith("Next: ecgrid-billing findings --month 2026-09 --data-dir 'of mine'\n")
+    assert said.endswith(f"Next: {command} findings --month 2026-09 --data-dir 'of mine'\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    _print_summary(done, Settings(data_dir="of mine"), False, [])
+    assert "Next: ecgrid-billing findings " in capsys.readouterr().out
 
 
 def test_a_bad_month_is_a_usage_error(billing, tmp_path: Path) -> None:

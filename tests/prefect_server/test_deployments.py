@@ -81,6 +81,13 @@ def test_the_open_month_is_the_one_that_runs_in_utc(deployments: Any) -> None:
     assert deployments.open_month(datetime(2026, 12, 1, tzinfo=UTC)) == date(2026, 12, 1)
 
 
+def test_an_address_with_a_password_is_shown_without_it() -> None:
+    from ecgrid_flows.serving import shown
+
+    assert shown("https://me:pa%40ss@prefect.example.com:8443/api") == "https://prefect.example.com:8443/api"
+    assert shown("http://127.0.0.1:4200/api") == "http://127.0.0.1:4200/api"
+
+
 def test_the_summary_is_text_from_decimals_and_owns_up_to_invented_data(artifacts: Any) -> None:
     done = MonthDone(date(2026, 10, 1), accounts=2, lines=3, amount=Decimal("1234.5"), findings={"wrong_tier": 1},
                      errors_found=1, at_stake=Decimal("0.1"))  # fmt: skip

@@ -60,7 +60,8 @@ def test_what_is_owed(exported: list[str], since: str | None, now: str, owed: li
 @pytest.mark.parametrize(
     "text",
     ["", "0 6 2 *", "0 6 2 * * *", "60 * * * *", "@monthly", "0 6 2 * MON", "0 6 L * *", "0 6 * * 5L", "0 6 ? * *",
-     "0 0 30 2 *", "0 6 2 13 *", "0 6 9-2 * *", "0 6 */0 * *"],
+     "0 0 30 2 *", "0 6 2 13 *", "0 6 9-2 * *", "0 6 */0 * *", "0 6 2-2 * *", "0 6 2 3-3 *", "0 6 * * MON-mon",
+     "0 6 2/3 * *", "0 6 *,3 * *"],
 )  # fmt: skip
 def test_what_means_nothing_or_not_the_same_everywhere_is_refused(text: str) -> None:
     with pytest.raises(NotACron, match=r"write|give"):

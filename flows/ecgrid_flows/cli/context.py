@@ -4,6 +4,8 @@ Results go to stdout, everything else to stderr; with `--json` stdout carries on
 """
 
 import json
+import shlex
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -80,6 +82,14 @@ def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[obj
     for row in rows:
         made.add_row(*(cell(value) for value in row))
     return made
+
+
+def called_as() -> str:
+    """What a person types to call this program again: its name where the shell finds it by that, else its path."""
+    name, called = "ecgrid-billing", sys.argv[0]
+    found = shutil.which(name)
+    is_found = found is not None and Path(called).exists() and Path(called).samefile(found)
+    return name if is_found else shlex.quote(called)
 
 
 def fail(message: str, status: ExitStatus) -> NoReturn:

@@ -304,4 +304,4 @@ def _print_summary(done: Sequence[Any], settings: Settings, is_invented: bool, w
         out.print(Text("\n" + "\n".join(str(path) for path in paths)))
     if at_stake := [month_text(one.month) for one in done if one.at_stake]:
         where = f"--month {at_stake[-1]} --data-dir {shlex.quote(settings.data_dir)}"
-        out.print(Text(f"\nNext: ecgrid-billing findings {where}"))
+        out.print(Text(f"\nNext: {context.called_as()} findings {where}"))

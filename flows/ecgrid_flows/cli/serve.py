@@ -69,10 +69,14 @@ def serve(port: Port = 4200, sandbox: WithSandbox = False, data_dir: DataDir = N
             names = serving.names(of_directory)
             if as_json:
                 context.emit_json(
-                    {"prefect_api_url": address, "data_dir": settings.data_dir, "deployments": list(names.values())}
+                    {
+                        "prefect_api_url": serving.shown(address),
+                        "data_dir": settings.data_dir,
+                        "deployments": list(names.values()),
+                    }
                 )
             else:
-                context.stdout.print(Text(f"Prefect: {address.removesuffix('/api')}"))
+                context.stdout.print(Text(f"Prefect: {serving.shown(address).removesuffix('/api')}"))
                 context.stdout.print(Text(f"Data directory: {settings.data_dir}"))
                 rows = [
                     (names[one.name], one.cron or "by hand", one.description)
