@@ -1,10 +1,18 @@
--- One row per price list, month, report and measure for which PricelistInfo states other terms than contract_terms.csv.
+-- One row per price list, month, report and measure for which PricelistInfo states other terms than contract_terms.csv, or none.
 -- Both amounts are those of the lines that are billed by other terms; each of them is a finding of its own, with the difference,
 -- so none is given here.
-WITH papers AS (
+WITH answers AS (
+    SELECT price_list_id, reporting_month, max(read_at) AS read_at
+    FROM core_stated_readings
+    WHERE version = 1
+    GROUP BY ALL
+),
+papers AS (
+    -- a list that nobody could read differs from nothing
     SELECT price_list_id, reporting_month, account_report, measure_field, terms_contract_id, schedule_id, level, allowance, minimum,
         maximum, block, rate, flat, witness
     FROM core_tiers
+    SEMI JOIN answers USING (price_list_id, reporting_month)
     WHERE terms_source = 'contract' AND version = 1
 ),
 ladders AS (
@@ -26,18 +34,21 @@ differing AS (
         coalesce(papers.measure_field, listed.measure_field) AS measure_field,
         coalesce(papers.terms_contract_id, listed.terms_contract_id) AS terms_contract_id,
         any_value(papers.witness) AS witness,
-        any_value(listed.read_at) AS read_at,
+        coalesce(any_value(listed.read_at), any_value(answers.read_at)) AS read_at,
         string_agg(
             terms_words(papers.level, papers.allowance, papers.minimum, papers.maximum, papers.block, papers.rate)
             || CASE WHEN papers.flat <> 0 THEN ' and a fee of ' || plain_text(papers.flat) ELSE '' END, ', '
             ORDER BY papers.minimum, papers.schedule_id
-        ) AS words,
+        ) FILTER (WHERE papers.rate IS NOT NULL) AS words,
         string_agg(
             terms_words(listed.level, listed.allowance, listed.minimum, listed.maximum, listed.block, listed.rate), ', '
             ORDER BY listed.minimum, listed.schedule_id
-        ) AS listed_words
+        ) FILTER (WHERE listed.rate IS NOT NULL) AS listed_words
     FROM papers
     FULL JOIN listed USING (price_list_id, reporting_month, account_report, measure_field, terms_contract_id, schedule_id)
+    LEFT JOIN answers
+        ON answers.price_list_id = coalesce(papers.price_list_id, listed.price_list_id)
+        AND answers.reporting_month = coalesce(papers.reporting_month, listed.reporting_month)
     WHERE (papers.allowance, papers.block, papers.rate) IS DISTINCT FROM (listed.allowance, listed.block, listed.rate)
         OR NOT is_same_bounds(papers.minimum, papers.maximum, listed.minimum, listed.maximum)
         OR papers.flat <> 0

@@ -49,12 +49,22 @@ fits AS (
         AND readings.rule_no = near.rule_no
         AND near.quantity_billed = CASE WHEN readings.billed_in = 'blocks' THEN near.blocks ELSE near.units END
 )
-SELECT * FROM fits
+SELECT set_no, trial_no, lines, reading_no, is_changed, roundings
+FROM fits
 WHERE NOT is_changed
 UNION ALL
-SELECT * FROM fits AS changed
-WHERE is_changed
-    AND NOT EXISTS (
-        FROM fits AS stated
-        WHERE NOT stated.is_changed AND stated.trial_no = changed.trial_no AND stated.reading_no = changed.reading_no
-    )
+-- under a rounding that reproduces the line by the terms it departs from nothing; under the others it does
+SELECT set_no, trial_no, lines, reading_no, is_changed, roundings
+FROM (
+    SELECT
+        changed.* EXCLUDE (roundings),
+        CASE
+            WHEN stated.roundings IS NULL THEN changed.roundings
+            ELSE list_filter(changed.roundings, lambda rounding_no: NOT list_contains(stated.roundings, rounding_no))
+        END AS roundings
+    FROM fits AS changed
+    LEFT JOIN fits AS stated
+        ON NOT stated.is_changed AND stated.trial_no = changed.trial_no AND stated.reading_no = changed.reading_no
+    WHERE changed.is_changed
+)
+WHERE len(roundings) > 0

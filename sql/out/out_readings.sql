@@ -3,7 +3,7 @@
 -- a reading is the smallest line, by Actual, that it cannot reproduce. `is_rival`: one of several that the lines cannot tell apart, the
 -- chosen one among them. `telling_lines` are those on which the candidates give different amounts or quantities,
 -- `telling_lines_explained` those of them that it explains, `departures` the lines that it explains with one number of the terms replaced
--- by the one shown, or left out. On the chosen reading's row `reason` and `change_words` say why it was chosen and what would change
+-- by the one shown, or left out. `terms_source` is the weakest witness of the terms, in their latest month. On the chosen reading's row `reason` and `change_words` say why it was chosen and what would change
 -- that. A reading that leaves a stated number out has a row only where the user pinned it.
 -- `deciding_quantity` is the smallest quantity at which a rival would bill otherwise than the chosen reading, `amount_at_stake` by
 -- how much; on the chosen reading's own row they are those of its widest open question. Of money of other lines `deciding_account` says
@@ -12,7 +12,19 @@
 -- under the reading that the lines alone would choose.
 -- `shown_schedule`: which schedule a sliced line past the first tier shows (tier reached, first tier, varies). `months_billed`: for how many
 -- months at most an account was billed by a level with LimitedMonths.
-WITH rated AS (
+WITH witnesses AS (
+    SELECT
+        set_no,
+        CASE
+            WHEN bool_or(terms_source = 'shown') THEN 'shown'
+            WHEN bool_or(terms_source = 'stated_later') THEN 'stated_later'
+            WHEN bool_or(terms_source = 'stated') THEN 'stated'
+            ELSE 'contract'
+        END AS terms_source
+    FROM core_set_tiers
+    GROUP BY set_no
+),
+rated AS (
     SELECT case_id, amount_exact, amount_of_cents, units, blocks, error
     FROM core_screen_rated
     UNION ALL
@@ -98,6 +110,7 @@ SELECT
     rivals.amount_at_stake::DECIMAL(28, 10) AS amount_at_stake,
     CASE WHEN readings.reading_no = chosen.reading_no AND chosen.is_pinned THEN coalesce(pinned.difference, 0) END::DECIMAL(28, 10)
         AS pinned_difference,
+    witnesses.terms_source,
     sets.first_month,
     sets.last_month,
     concat(rules.rule, habits.words) AS rule,
@@ -109,6 +122,7 @@ SELECT
 FROM core_reading_scores AS scores
 INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
 INNER JOIN core_sets AS sets USING (set_no)
+INNER JOIN witnesses USING (set_no)
 INNER JOIN core_set_habits AS habits USING (set_no)
 INNER JOIN core_chosen_readings AS chosen USING (set_no)
 INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
@@ -159,6 +173,7 @@ SELECT
     rivals.amount_at_stake,
     CASE WHEN scores.reading_no = chosen.reading_no AND chosen.is_pinned THEN coalesce(pinned.difference, 0) END::DECIMAL(28, 10)
         AS pinned_difference,
+    witnesses.terms_source,
     sets.first_month,
     sets.last_month,
     concat(rules.rule, habits.words) AS rule,
@@ -170,6 +185,7 @@ FROM core_money_scores AS scores
 INNER JOIN core_money_readings AS readings USING (reading_no)
 INNER JOIN core_money_rules AS rules USING (reading_no)
 INNER JOIN core_sets AS sets USING (set_no)
+INNER JOIN witnesses USING (set_no)
 INNER JOIN core_set_habits AS habits USING (set_no)
 INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
 INNER JOIN core_money_chosen AS chosen ON chosen.set_no = scores.set_no

@@ -330,6 +330,18 @@ def test_explain_names_the_witness(built: Connection, ladder: Ladder, words: str
     assert words in text.splitlines()
 
 
+@pytest.mark.parametrize(
+    ("ladder", "source"),
+    [(TEN_TIMES, "stated"), (PAPER, "contract"), (READ_LATE, "stated_later"), (LACKING, "shown")],
+    ids=["stated", "contract", "stated later", "shown"],
+)
+def test_a_reading_names_the_witness_of_its_terms(built: Connection, ladder: Ladder, source: str) -> None:
+    rows = warehouse.table(
+        built, "SELECT DISTINCT terms_source FROM out_readings WHERE price_list_id = ?", [ladder.price_list_id]
+    ).to_pylist()
+    assert rows == [{"terms_source": source}]
+
+
 def test_explain_says_that_lines_alone_show_the_terms(built: Connection) -> None:
     text = explanation(built, Key(NETWORK, own_mailbox(RAISED, 1), MONTHS[0], *TRANS)).text()
     assert "Terms: by the lines of the month (no price list states terms for this month)" in text.splitlines()
