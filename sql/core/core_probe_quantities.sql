@@ -51,7 +51,9 @@ probes AS (
 )
 SELECT DISTINCT
     set_no,
-    try_cast(CASE WHEN sets.has_fractions THEN quantity ELSE floor(quantity) END AS DECIMAL(28, 10)) AS quantity
+    -- each cast by itself: floor has 38 digits before the point, which would leave the other branch no decimals
+    CASE WHEN sets.has_fractions THEN try_cast(quantity AS DECIMAL(28, 10)) ELSE try_cast(floor(quantity) AS DECIMAL(28, 10)) END
+        AS quantity
 FROM probes
 INNER JOIN core_sets AS sets USING (set_no)
 WHERE probes.quantity >= 0 AND probes.quantity < 1000000000000000000
