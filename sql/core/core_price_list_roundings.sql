@@ -1,8 +1,9 @@
 -- One row per price list: how it rounds its lines, judged over all of them at once.
 -- A rounding's score is how many lines it explains when every schedule set takes the reading that suits it best. Where the list's
 -- own lines cannot tell roundings apart (no amount fell where they part, as on a tie between two cents), all price lists
--- together decide, and failing that the order of reference_roundings: half up to cents first. One line alone is no evidence against the
--- rounding that two lines or more of other lists show: it is billed wrongly, rather. `is_seen` says that the list's
+-- together decide, and failing that the order of reference_roundings: half up to cents first. One line alone is no evidence of other
+-- decimals than two lines or more of other lists show: it is billed wrongly, rather. Within the same decimals it is, for no line is
+-- wrong that a rounding of its list explains to the cent. `is_seen` says that the list's
 -- own lines speak against every other rounding; where it is false the choice costs at most one unit of the last decimal
 -- on lines of a kind not seen, so that it leaves no reading undecided.
 WITH scores AS (
@@ -37,10 +38,12 @@ compared AS (
         lists.price_list_id,
         lists.rounding_no,
         lists.lines_explained,
+        roundings.scale,
         everywhere.lines_explained AS lines_everywhere,
         everywhere.lines_explained - lists.lines_explained AS lines_elsewhere
     FROM lists
     INNER JOIN everywhere USING (rounding_no)
+    INNER JOIN core_roundings AS roundings USING (rounding_no)
 ),
 usual AS (
     SELECT *
@@ -57,7 +60,8 @@ ranked AS (
     FROM compared AS lists
     INNER JOIN usual USING (price_list_id)
     WHERE NOT (
-        lists.lines_explained - usual.lines_explained = 1 AND usual.lines_elsewhere - lists.lines_elsewhere > 1
+        lists.scale <> usual.scale AND lists.lines_explained - usual.lines_explained = 1
+        AND usual.lines_elsewhere - lists.lines_elsewhere > 1
     )
     WINDOW preference AS (
         PARTITION BY lists.price_list_id
