@@ -1,5 +1,6 @@
 -- One row per price list, month, report and measure whose terms are not those of the month before.
--- Where one account alone is billed by them, the finding names it.
+-- Where one account alone is billed by them, the finding names it. In a month that has the list's Date inside it, lines may still be
+-- billed by the terms before.
 WITH billed AS (
     SELECT
         price_list_id,
@@ -12,6 +13,12 @@ WITH billed AS (
         min(mailbox_id) AS mailbox_id
     FROM core_lines
     SEMI JOIN core_price_changes USING (price_list_id, reporting_month, account_report, measure_field)
+    ANTI JOIN (
+        FROM core_tiers AS former
+        ANTI JOIN core_tiers AS newer
+            ON newer.set_no = former.set_no AND newer.reporting_month = former.reporting_month AND newer.version = 1
+        WHERE version = 2
+    ) AS former USING (set_no, reporting_month)
     GROUP BY ALL
 )
 SELECT

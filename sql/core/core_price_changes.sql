@@ -1,6 +1,7 @@
 -- One row per price list, month, report and measure whose terms are not those of the month before: both, in words.
 -- Only schedules known in both months are compared, and those of one month alone where a witness states the whole ladder of the
--- other: a tier that lines have not shown yet is unknown, and no change.
+-- other: a tier that lines have not shown yet is unknown, and no change. Nor is anything known of a month by a list read later that
+-- most of its lines do not show (core_schedules, `is_firm`).
 WITH schedules AS (
     SELECT
         price_list_id,
@@ -13,11 +14,12 @@ WITH schedules AS (
         tier,
         terms_words(level, allowance, minimum, maximum, block, rate) || ' ' || model AS words,
         concat_ws('|', model, limited_months, terms_text(allowance, minimum, maximum, block, rate)) AS content,
-        bool_and(terms_source <> 'shown') OVER (
+        bool_and(terms_source <> 'shown' AND is_firm) OVER (
             PARTITION BY price_list_id, reporting_month, account_report, measure_field
         ) AS is_whole
     FROM core_tiers
     WHERE version = 1 AND terms_contract_id = 0
+    QUALIFY is_firm
 ),
 levels AS (
     SELECT
