@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
+from typing import Any
 
 from ecgrid_sandbox import wrongs as wrong_kinds
 from ecgrid_sandbox.pricing import Priced, Reading, priced, rounded
-from ecgrid_sandbox.world import MONEY_ORDER, Group, Pair, Plant, PriceList, Schedule, World, Wrong
+from ecgrid_sandbox.world import MONEY_ORDER, Group, Pair, Part, Plant, PriceList, Schedule, World, Wrong
 from ecgrid_transforms.money import ONE, ZERO, Decimal, total
 from ecgrid_transforms.period import next_month
 
@@ -153,14 +154,16 @@ class Books:
         *,
         actual: Decimal | None = None,
         meaning_without: str | None = None,
+        shown: Mapping[str, Decimal] | None = None,
     ) -> Line:
         """The line of a counted group. `actual` bills another quantity than the measured one, `meaning_without`
-        leaves one rule out (`allowance`, `bounds`): both are for wrongs."""
+        leaves one rule out (`allowance`, `bounds`), `shown` are other numbers (`rate`, `block`, `allowance`) of the
+        schedule reached, which the line shows and is billed by: all are for wrongs."""
         quantity = self.quantity(account, month, group.pair) if actual is None else actual
         first = group.schedules[0]
         allowance = ZERO if meaning_without == "allowance" else first.allowance
         schedules = group.schedules
-        if group.former_rate is not None and month < price_list.date:
+        if group.former_rate is not None and month < (group.former_until or price_list.date):
             schedules = (replace(first, rate=group.former_rate),)
         rated = replace(group, schedules=schedules)
         chargeable = quantity
@@ -169,13 +172,18 @@ class Books:
             if first.maximum:
                 chargeable = min(chargeable, Decimal(first.maximum))
         result = priced(chargeable, allowance, rated.tiers(), group.meaning.reading)
-        shown = schedules[max(result.tier, 1) - 1]
+        reached = schedules[max(result.tier, 1) - 1]
+        if shown:
+            changed: dict[str, Any] = dict(shown)
+            reached, right = replace(reached, **changed), reached
+            rated = replace(rated, schedules=tuple(reached if each is right else each for each in schedules))
+            result = priced(chargeable, shown.get("allowance", allowance), rated.tiers(), group.meaning.reading)
         return self._line(
             account,
             month,
             price_list,
             rated,
-            shown,
+            reached,
             actual=quantity,
             billed=billed_quantity(result, group),
             amount=result.amount,
@@ -185,12 +193,19 @@ class Books:
         self, account: Account, month: date, price_list: PriceList, group: Group, before: Mapping[Pair, Line]
     ) -> Line:
         schedule = group.schedules[0]
+        meaning = group.meaning
         counted = total([line.amount for line in before.values() if not line.group.is_money])
         everything = total([line.amount for line in before.values()])
+        if meaning.of:
+            lines = list(before.values())
+            if meaning.per_network:
+                others = [other for other in self.world.accounts if other[0] == account[0] and other != account]
+                lines += [line for other in others for line in self.bill(other, month).values()]
+            counted = everything = total([line.amount for line in lines if part_of(line.group) in meaning.of])
         actual, billed, amount = counted, counted, ZERO
         if group.measure in ("CreditPercentage", "DebitPercentage"):
             share = Fraction(counted) * Fraction(schedule.rate)
-            if group.meaning.percent == "hundred":
+            if meaning.percent == "hundred":
                 share /= 100
             amount = rounded(share, Reading(rounding="half_up"))
         elif group.measure == "Credit":
@@ -199,9 +214,16 @@ class Books:
                 actual, billed, amount = ZERO, ZERO, ZERO
         elif group.measure == "MonthlyMinimum":
             actual = everything
-            amount = max(schedule.rate - everything, ZERO) if month in self._month_index else ZERO
-            amount = rounded(Fraction(amount), Reading(rounding="half_up"))
+            missing = max(schedule.rate - everything, ZERO)
+            amount = {
+                "true_up": missing,
+                "whole": schedule.rate if missing else ZERO,
+                "always": schedule.rate,
+            }[meaning.minimum]
+            amount = rounded(Fraction(amount if month in self._month_index else ZERO), Reading(rounding="half_up"))
             billed = ONE if amount else ZERO
+        if not meaning.states_sum:
+            actual = billed = ONE
         return self._line(account, month, price_list, group, schedule, actual=actual, billed=billed, amount=amount)
 
     def _line(
@@ -293,6 +315,18 @@ class Books:
                 for wrong in wrong_kinds.described(self, plant)
             )
         return self._wrongs
+
+
+def part_of(group: Group) -> Part | None:
+    """Which part of an account's charges a group is; a Subtotal or a minimum is none."""
+    if not group.is_money:
+        return "fixed" if group.report == "FixedRate" else "usage"
+    parts: dict[str, Part] = {
+        "CreditPercentage": "percentages",
+        "DebitPercentage": "percentages",
+        "Credit": "credits",
+    }
+    return parts.get(group.measure)
 
 
 def billed_quantity(result: Priced, group: Group) -> Decimal:

@@ -230,41 +230,12 @@ class _Draw:
         return words[word]
 
     def _meaning(self, model: Model, rounding: Rounding, block: str, allowance: str, steps: int) -> Meaning:
-        """The next of the meanings that were asked for, or one drawn: any that rates can have, flats simpler."""
-        if self._meanings:
-            chosen = self._meanings[self._meanings_used % len(self._meanings)]
-            self._meanings_used += 1
-            return chosen
-        rng = self.rng
-        bound: Bound = "inclusive"
-        if model not in ("unit", "graduated"):
-            bound = rng.choice(("inclusive", "inclusive", "exclusive"))
-        if model in ("stairstep", "stacked_flat"):
-            return Meaning(
-                Reading(
-                    model,
-                    bound,
-                    "up",
-                    rate_per="unit",
-                    allowance="before_blocks",
-                    zero_pays_flat=rng.random() < 0.3,
-                    rounding=rounding,
-                )
-            )
-        has_blocks = block not in ("0", "1")
-        scope: Scope = rng.choice(("quantity", "quantity", "tier")) if steps > 1 else "quantity"
-        rules: list[AllowanceRule] = ["before_blocks", "before_blocks"]
-        if scope == "quantity":
-            rules.append("after_blocks")
-        if model in ("volume", "graduated"):
-            rules.append("free_tier")
-        per: RatePer = rng.choice(("unit", "block")) if has_blocks else "unit"
-        rule: AllowanceRule = rng.choice(rules) if allowance != "0" else "before_blocks"
-        blocks: Blocks = rng.choice(("up", "up", "nearest", "down", "none"))
-        billed_in: BilledIn = rng.choice(("units", "blocks")) if has_blocks else "units"
-        if has_blocks and blocks == "none" and billed_in == "units":
-            per = "block"  # a block that neither quantity nor price is counted in would be stated for nothing
-        return Meaning(Reading(model, bound, blocks, scope, per, rule, rounding=rounding), billed_in=billed_in)
+        """The next of the meanings that were asked for, or one drawn."""
+        if not self._meanings:
+            return meaning_of(self.rng, model, rounding, block, allowance, steps)
+        chosen = self._meanings[self._meanings_used % len(self._meanings)]
+        self._meanings_used += 1
+        return chosen
 
     def _counted(
         self, drawn: _Drawn, pair: Pair, *, steps: int, rounding: Rounding, model: Model, in_blocks: bool = False
@@ -311,6 +282,39 @@ class _Draw:
             telling = inference.completed(group, telling, self.months, self.rng)
         drawn.telling[group.pair] = telling
         drawn.ranges[group.pair] = (low, high)
+
+
+def meaning_of(rng: Random, model: Model, rounding: Rounding, block: str, allowance: str, steps: int) -> Meaning:
+    """A meaning drawn for a ladder of so many steps: any that rates can have, flats simpler."""
+    bound: Bound = "inclusive"
+    if model not in ("unit", "graduated"):
+        bound = rng.choice(("inclusive", "inclusive", "exclusive"))
+    if model in ("stairstep", "stacked_flat"):
+        return Meaning(
+            Reading(
+                model,
+                bound,
+                "up",
+                rate_per="unit",
+                allowance="before_blocks",
+                zero_pays_flat=rng.random() < 0.3,
+                rounding=rounding,
+            )
+        )
+    has_blocks = block not in ("0", "1")
+    scope: Scope = rng.choice(("quantity", "quantity", "tier")) if steps > 1 else "quantity"
+    rules: list[AllowanceRule] = ["before_blocks", "before_blocks"]
+    if scope == "quantity":
+        rules.append("after_blocks")
+    if model in ("volume", "graduated"):
+        rules.append("free_tier")
+    per: RatePer = rng.choice(("unit", "block")) if has_blocks else "unit"
+    rule: AllowanceRule = rng.choice(rules) if allowance != "0" else "before_blocks"
+    blocks: Blocks = rng.choice(("up", "up", "nearest", "down", "none"))
+    billed_in: BilledIn = rng.choice(("units", "blocks")) if has_blocks else "units"
+    if has_blocks and blocks == "none" and billed_in == "units":
+        per = "block"  # a block that neither quantity nor price is counted in would be stated for nothing
+    return Meaning(Reading(model, bound, blocks, scope, per, rule, rounding=rounding), billed_in=billed_in)
 
 
 def world(

@@ -22,7 +22,7 @@ Bound = Literal["inclusive", "exclusive"]
 Scope = Literal["quantity", "tier"]
 RatePer = Literal["block", "unit"]
 AllowanceRule = Literal["before_blocks", "after_blocks", "free_tier"]
-Rounding = Literal["half_up", "half_even", "up", "down", "none"]
+Rounding = Literal["half_up", "half_up_slices", "half_even", "up", "down", "none"]
 
 
 class Unpriceable(ValueError):
@@ -42,7 +42,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a ladder is meant. The defaults are CONTRACT's."""
+    """How a ladder is meant. The defaults are CONTRACT's. `half_up_slices` rounds slices before they are added."""
 
     model: Model = "unit"
     upper_bound: Bound = "inclusive"
@@ -178,6 +178,8 @@ def _rated(asked: int, free: int, one: int, tiers: Sequence[Tier], reading: Read
         if reading.model not in ("stairstep", "stacked_flat") and quantity:
             each = _exact(tier.rate) * Fraction(quantity, block if reading.rate_per == "block" else one)
             amount = amount + each if amount else each
+        if reading.rounding == "half_up_slices":
+            amount = Fraction(rounded(amount, reading))
         slices.append(Slice(place + 1, quantity, one, block, amount))
     total = slices[0].amount if len(slices) == 1 else sum((part.amount for part in slices), Fraction(0))
     return Priced(rounded(total, reading), reached + 1, tuple(slices))
@@ -252,7 +254,7 @@ def rounded(amount: Fraction, reading: Reading) -> Decimal:
     whole, rest = divmod(top * 10**scale, bottom)
     if (
         (reading.rounding == "up" and rest > 0)
-        or (reading.rounding in ("half_up", "none") and 2 * rest >= bottom)
+        or (reading.rounding in ("half_up", "half_up_slices", "none") and 2 * rest >= bottom)
         or (reading.rounding == "half_even" and (2 * rest > bottom or (2 * rest == bottom and whole % 2 == 1)))
     ):
         whole += 1

@@ -34,20 +34,34 @@ if TYPE_CHECKING:
 Pair = tuple[str, str]
 BilledIn = Literal["units", "blocks"]
 Percent = Literal["hundred", "fraction"]
+Minimum = Literal["true_up", "whole", "always"]
+Part = Literal["usage", "fixed", "percentages", "credits"]
 VoidAnswer = Literal["fault", "absent", "zero"]
 
 #: Measures that are money, in the order in which they are worked out.
 MONEY_ORDER = ("Subtotal", "CreditPercentage", "DebitPercentage", "Credit", "MonthlyMinimum")
 
+#: What vendors write as the Maximum of a tier without an end.
+OPEN_ENDS = (0, -1, 999_999_999, 2_147_483_647)
+
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a group's schedules mean: the reading, and what QuantityBilled counts."""
+    """What a group's schedules mean: the reading, and what QuantityBilled counts.
+
+    Of a percentage or a minimum: `of` are the charges that it is computed from (none: as the module's docstring has
+    it), those of the whole network where `per_network`; `states_sum` shows their sum as Actual. A `minimum` is what is
+    missing to Rate, or Rate itself below it, or Rate in any case.
+    """
 
     reading: Reading
     billed_in: BilledIn = "units"
     floor_and_cap: bool = False
     percent: Percent = "hundred"
+    of: frozenset[Part] = frozenset()
+    per_network: bool = False
+    minimum: Minimum = "true_up"
+    states_sum: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +89,8 @@ class Schedule:
 class Group:
     """The schedules of one (report, measure): a ladder of tiers, or one schedule alone, and what it means.
 
-    `former_rate` is what a lone schedule's rate was before `PriceList.date`. `decidable` False says that the group's
-    use cannot tell its meaning from another, on purpose; `why` then says why.
+    `former_rate` is what a lone schedule's rate was before `former_until`, or else before `PriceList.date`.
+    `decidable` False says that the group's use cannot tell its meaning from another, on purpose; `why` then says why.
     """
 
     report: str
@@ -85,6 +99,7 @@ class Group:
     schedules: tuple[Schedule, ...]
     is_taxable: bool = False
     former_rate: Decimal | None = None
+    former_until: date | None = None
     decidable: bool = True
     why: str = ""
 
@@ -107,7 +122,7 @@ def _tiers(schedules: tuple[Schedule, ...], is_flat: bool) -> tuple[Tier, ...]:
     made: list[Tier] = []
     below = ZERO
     for schedule in schedules:
-        upper = None if schedule.maximum == 0 or len(schedules) == 1 else Decimal(schedule.maximum)
+        upper = None if schedule.maximum in OPEN_ENDS or len(schedules) == 1 else Decimal(schedule.maximum)
         rate, flat = (ZERO, schedule.rate) if is_flat else (schedule.rate, ZERO)
         made.append(Tier(below, upper, rate, flat, schedule.block))
         below = upper if upper is not None else below
@@ -228,6 +243,8 @@ class World:
     """Everything the sandbox answers from.
 
     `use` holds, per account and pair, the measured quantity of each month; pairs that are not in it have none.
+    `stated` holds, per price list and month, what PricelistInfo answered a pull of that month where that is not the
+    list itself; None where it refused.
     """
 
     seed: int
@@ -239,6 +256,7 @@ class World:
     contracts: tuple[Contract, ...]
     use: Mapping[tuple[int, int], Mapping[Pair, tuple[Decimal, ...]]]
     plants: tuple[Plant, ...] = ()
+    stated: Mapping[tuple[int, date], PriceList | None] = field(default_factory=dict)
 
     @classmethod
     def shipped(cls, last_month: date | None = None, *, seed: int = 1) -> "World":
@@ -273,6 +291,13 @@ class World:
             meanings=meanings,
             wrongs=wrongs,
         )
+
+    @classmethod
+    def small(cls, seed: int, last_month: date | None = None) -> "World":
+        """A world of one price list and a few lines, drawn by `seed`, with one of the kinds of `small.KINDS` in it."""
+        from ecgrid_sandbox import small
+
+        return small.world(seed, last_month or last_full_month())
 
     @cached_property
     def books(self) -> "Books":
@@ -325,6 +350,10 @@ class World:
         """The list that bills an account: its own, else its network's."""
         own = self.mailbox_by_id[mailbox_id].price_list_id if mailbox_id else 0
         return self.price_list_by_id[own or self.network_by_id[network_id].price_list_id]
+
+    def list_read(self, price_list_id: int, month: date) -> PriceList | None:
+        """What PricelistInfo answered a pull of the month; None where it refused."""
+        return self.stated.get((price_list_id, month), self.price_list_by_id[price_list_id])
 
     def contract_of(self, network_id: int, mailbox_id: int) -> int:
         own = self.mailbox_by_id[mailbox_id].contract_id if mailbox_id else 0

@@ -45,6 +45,20 @@ def applied(books: Books, account: Account, month: date, plant: Plant, line: Lin
             reached = group.schedules.index(line.schedule)
             shown = group.schedules[(reached + int(figures["steps"])) % len(group.schedules)]
             return replace(line, schedule=shown, amount=priced_at(line, shown.rate))
+        case "rate_mismatch" | "quantity_mismatch" | "terms_differ" if "shown" in figures:
+            # a number of the schedule shown is not the price list's, and the line is billed by it
+            number = {figures["shown"]: Decimal(figures["number"])}
+            return replace(books.counted_line(account, month, price_list, group, shown=number), number=line.number)
+        case "correction":
+            # takes back the line of the month before, at what it was billed
+            before = books.bill(account, next_month(month, -1))[group.pair]
+            return replace(
+                line,
+                schedule=before.schedule,
+                actual=-before.actual,
+                billed=-before.billed,
+                amount=-before.amount,
+            )
         case "rate_mismatch":
             # the schedule shown has another rate than the price list gives it, and the line is priced by that
             shown = replace(line.schedule, rate=Decimal(figures["rate"]))

@@ -5,10 +5,11 @@ invoices), nothing of what they mean.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ecgrid_flows import warehouse
@@ -28,6 +29,13 @@ REFERENCE = Path(__file__).resolve().parents[2] / "data/reference"
 PULLED_AT = datetime(2026, 11, 2, 6, 0, tzinfo=UTC)
 SHA256 = "0" * 64
 Rows = dict[str, list[tuple[object, ...]]]
+#: What lies between the identifiers of worlds that share a lake.
+APART = 1_000_000
+#: Identifiers that a world's move changes; 0 stays what it is (Root, no network specified).
+MOVED = (
+    *("network_id", "mailbox_id", "system_id", "price_list_id", "contract_id", "schedule_id", "invoice_id"),
+    *("schedule_specified_network_id", "NetworkID", "MailboxID"),
+)
 
 
 def _schedule(schedule: Schedule) -> model.Schedule:
@@ -83,8 +91,11 @@ def _price_list(price_list: PriceList) -> model.Pricelist:
     )
 
 
-def rows_of(world: World, months: Iterable[date] | None = None) -> Rows:
-    """The rows of every feed that a full run over `months` (default: all of the world's) would have landed."""
+def rows_of(world: World, months: Iterable[date] | None = None, *, read_monthly: bool = False) -> Rows:
+    """The rows of every feed that a full run over `months` (default: all of the world's) would have landed.
+
+    `read_monthly`: price lists were read on the 3rd after each month, and not with all else.
+    """
     books = world.books
     rows: Rows = {feed: [] for feed in FEEDS}
     for month in months or world.months:
@@ -112,8 +123,10 @@ def rows_of(world: World, months: Iterable[date] | None = None) -> Rows:
                     continue
                 rows["calls"].append((*asked, "line", None, None, *called))
                 rows["line_items"].append(line_item_row(key, _line(line), "v3.2", PULLED_AT, SHA256))
+        read_at = datetime.combine(next_month(month).replace(day=3), time(6), UTC) if read_monthly else PULLED_AT
         for price_list in world.price_lists:
-            rows["price_schedules"] += price_schedule_rows(month, _price_list(price_list), "v3.2", PULLED_AT, SHA256)
+            if (read := world.list_read(price_list.price_list_id, month)) is not None:
+                rows["price_schedules"] += price_schedule_rows(month, _price_list(read), "v3.2", read_at, SHA256)
     for contract in world.contracts:
         for month in months or world.months:
             rows["contracts"].append(
@@ -198,6 +211,28 @@ def monthly_reports(world: World, months: Iterable[date] | None = None) -> pa.Ta
 def tables_of(rows: Rows) -> dict[str, pa.Table]:
     """The feeds that have rows, as Arrow tables."""
     return {feed: pa.Table.from_batches([batch(FEEDS[feed], made)]) for feed, made in rows.items() if made}
+
+
+def moved(table: pa.Table, by: int) -> pa.Table:
+    """The table with every identifier raised by `by`, and invoice numbers told apart."""
+    for name in table.column_names:
+        if name in MOVED:
+            column = table[name]
+            raised = pc.if_else(pc.greater(column, 0), pc.add(column, pa.scalar(by, column.type)), column)
+            table = table.set_column(table.column_names.index(name), table.schema.field(name), raised)
+        elif name in ("invoice_number", "asked"):
+            numbered = pc.binary_join_element_wise(table[name], str(by), "/")
+            table = table.set_column(table.column_names.index(name), table.schema.field(name), numbered)
+    return table
+
+
+def together(tables: Mapping[int, Mapping[str, pa.Table]]) -> dict[str, pa.Table]:
+    """The feeds of several worlds as one lake's; each world is moved to identifiers of its own by its place."""
+    parts: dict[str, list[pa.Table]] = {}
+    for place, of_world in tables.items():
+        for feed, table in of_world.items():
+            parts.setdefault(feed, []).append(moved(table, place * APART))
+    return {feed: pa.concat_tables(its) for feed, its in parts.items()}
 
 
 def write(tables: Mapping[str, pa.Table], folder: Path) -> dict[str, list[str]]:

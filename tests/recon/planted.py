@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+import lake_of
+
 from ecgrid_flows import warehouse
 from ecgrid_sandbox import inference
 from ecgrid_sandbox.world import World, Wrong
@@ -24,6 +26,8 @@ class Found:
     billed_amount: Decimal | None
     expected_amount: Decimal | None
     explanation: str
+    severity: str
+    cause_id: str
 
 
 def found_in(connection: warehouse.Connection) -> list[Found]:
@@ -43,9 +47,36 @@ def found_in(connection: warehouse.Connection) -> list[Found]:
             row["billed_amount"],
             row["expected_amount"],
             row["explanation"],
+            row["severity"],
+            row["cause_id"],
         )
         for row in rows
     ]
+
+
+def at_home(found: Found, by: int) -> Found:
+    """The finding in its world's own identifiers."""
+    network_id, mailbox_id, *rest = found.key
+    key: Any = (network_id and network_id - by, mailbox_id and mailbox_id - by, *rest)
+    number = found.invoice_number and found.invoice_number.rpartition("/")[0]
+    return replace(
+        found, key=key, price_list_id=found.price_list_id and found.price_list_id - by, invoice_number=number
+    )
+
+
+def home_of(found: Found) -> int:
+    """Which world a finding is about, by the identifiers that it has."""
+    if found.invoice_number:
+        return int(found.invoice_number.rpartition("/")[2]) // lake_of.APART
+    return (found.key[0] or found.price_list_id or 0) // lake_of.APART
+
+
+def by_world(found: Iterable[Found], places: Iterable[int]) -> dict[int, list[Found]]:
+    """The findings of each world of a lake of several."""
+    made: dict[int, list[Found]] = {place: [] for place in places}
+    for one in found:
+        made[home_of(one)].append(at_home(one, home_of(one) * lake_of.APART))
+    return made
 
 
 def names(world: World, wrong: Wrong) -> set[str]:

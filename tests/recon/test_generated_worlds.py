@@ -11,8 +11,6 @@ from typing import Any
 
 import lake_of
 import planted
-import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 
 from ecgrid_flows import warehouse
@@ -20,48 +18,7 @@ from ecgrid_sandbox.world import World
 
 LAST_MONTH = date(2026, 10, 1)
 SEEDS = range(101, 121)
-APART = 1_000_000
 RESTATED = len(SEEDS) + 1
-#: Identifiers that a world's move changes; 0 stays what it is (Root, no network specified).
-MOVED = (
-    *("network_id", "mailbox_id", "system_id", "price_list_id", "contract_id", "schedule_id", "invoice_id"),
-    *("schedule_specified_network_id", "NetworkID", "MailboxID"),
-)
-
-
-def moved(table: pa.Table, by: int) -> pa.Table:
-    """The table with every identifier raised by `by`, and invoice numbers told apart."""
-    for name in table.column_names:
-        if name in MOVED:
-            column = table[name]
-            raised = pc.if_else(pc.greater(column, 0), pc.add(column, pa.scalar(by, column.type)), column)
-            table = table.set_column(table.column_names.index(name), table.schema.field(name), raised)
-        elif name in ("invoice_number", "asked"):
-            numbered = pc.binary_join_element_wise(table[name], str(by), "/")
-            table = table.set_column(table.column_names.index(name), table.schema.field(name), numbered)
-    return table
-
-
-def at_home(found: planted.Found, by: int) -> planted.Found:
-    """The finding in its world's own identifiers."""
-    network_id, mailbox_id, *rest = found.key
-    key = (network_id and network_id - by, mailbox_id and mailbox_id - by, *rest)
-    return planted.Found(
-        found.check_name,
-        key,  # type: ignore[arg-type]
-        found.price_list_id and found.price_list_id - by,
-        found.invoice_number and found.invoice_number.rpartition("/")[0],
-        found.billed_amount,
-        found.expected_amount,
-        found.explanation,
-    )
-
-
-def home_of(found: planted.Found) -> int:
-    """Which world a finding is about, by the identifiers that it has."""
-    if found.invoice_number:
-        return int(found.invoice_number.rpartition("/")[2]) // APART
-    return (found.key[0] or found.price_list_id or 0) // APART
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +50,11 @@ def path(
     now, superseded = set(rows[RESTATED]["line_items"]), lake_of.PULLED_AT.replace(day=9)
     rows[RESTATED]["line_item_history"] = [(*row, superseded) for row in answered["line_items"] if row not in now]
     assert rows[RESTATED]["line_item_history"]
-    parts: dict[str, list[pa.Table]] = {}
-    for place, world in (worlds | {RESTATED: restated}).items():
-        tables = lake_of.tables_of(rows[place]) | {"monthly_reports": lake_of.monthly_reports(world)}
-        for feed, table in tables.items():
-            parts.setdefault(feed, []).append(moved(table, place * APART))
-    files = lake_of.write({feed: pa.concat_tables(tables) for feed, tables in parts.items()}, folder)
+    tables = {
+        place: lake_of.tables_of(rows[place]) | {"monthly_reports": lake_of.monthly_reports(world)}
+        for place, world in (worlds | {RESTATED: restated}).items()
+    }
+    files = lake_of.write(lake_of.together(tables), folder)
     warehouse.build(files, folder / "billing.duckdb", reference_dir=lake_of.REFERENCE)
     return folder / "billing.duckdb"
 
@@ -106,11 +62,8 @@ def path(
 @pytest.fixture(scope="module")
 def found(worlds: dict[int, World], path: Path) -> dict[int, list[planted.Found]]:
     """The findings of each world."""
-    by_world: dict[int, list[planted.Found]] = {place: [] for place in (*worlds, RESTATED)}
     with closing(warehouse.connect(path)) as connection:
-        for one in planted.found_in(connection):
-            by_world[home_of(one)].append(at_home(one, home_of(one) * APART))
-    return by_world
+        return planted.by_world(planted.found_in(connection), (*worlds, RESTATED))
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +85,7 @@ def test_every_planted_wrong_is_found_and_nothing_else(
         its = [
             row
             for row in rivals
-            if row["price_list_id"] == (one.price_list_id or 0) + place * APART
+            if row["price_list_id"] == (one.price_list_id or 0) + place * lake_of.APART
             and (row["account_report"], row["measure_field"]) == one.key[3:]
         ]
         assert planted.is_honest_doubt(worlds[place], one, its), one
