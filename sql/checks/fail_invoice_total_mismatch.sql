@@ -1,4 +1,4 @@
--- One row per invoice whose total is not the sum of its own lines.
+-- One row per invoice whose total is not the sum of its own lines or, where it has none, of the lines answered for its contract.
 -- Not where an amount could not be read or the run was limited (the difference is null), nor where the total is that of the lines asked for one by one: then lines of the invoice are wrong, and found as such.
 SELECT
     NULL::INTEGER AS network_id,
@@ -13,7 +13,11 @@ SELECT
     try_cast(total_difference AS DECIMAL(28, 10)) AS difference,
     concat(
         'Invoice ', coalesce(invoice_number, invoice_id::VARCHAR), ' of contract ', contract_id, ' says ', money_text(total_amount),
-        ', its ', lines, ' lines add up to ', money_text(lines_amount), ': ', too_much_text(total_difference), '.'
+        CASE
+            WHEN lines = 0 AND lines_amount <> 0 THEN ', and has no lines; those answered for the contract, less its other invoices,'
+            ELSE ', its ' || lines || ' lines'
+        END,
+        ' add up to ', money_text(lines_amount), ': ', too_much_text(total_difference), '.'
     ) AS explanation
 FROM out_invoice_tieout
 WHERE total_difference <> 0 AND NOT (total_amount IS NOT DISTINCT FROM billed_amount AND cause <> '')

@@ -1,6 +1,8 @@
 -- One row per invoice that counts: its total, the sum of its own lines, and the sum of the lines asked for one by one.
 -- `total_difference` is total less own lines; `lines_difference` own lines less ours, over all invoices of the contract and
 -- month together, for a key may be on either; `cause` names the lines behind the latter.
+-- Where no invoice of the contract and month has lines, the totals are held against the lines asked for one by one:
+-- `lines_amount` of the newest is their sum less the other totals, and nothing is judged while a key of the contract is a fault.
 -- Where an amount could not be read, or a limited run asked only some of the accounts, a sum is null and nothing is judged:
 -- `is_tied` is null, and `cause` says why.
 WITH matched AS (
@@ -45,12 +47,18 @@ tied AS (
         invoices.status,
         coalesce(sums.lines, 0) AS lines,
         invoices.total_amount,
-        CASE WHEN limited.reporting_month IS NULL AND coalesce(sums.lines_unread, 0) = 0 THEN coalesce(sums.lines_amount, 0) END
-            AS lines_amount,
-        matched.billed_amount,
+        CASE
+            WHEN limited.reporting_month IS NOT NULL OR coalesce(sums.lines_unread, 0) > 0 THEN NULL
+            WHEN contract_sums.contract_id IS NOT NULL THEN coalesce(sums.lines_amount, 0)
+            WHEN recalculated.keys_faulted > 0 THEN NULL
+            WHEN invoices.invoice_id < max(invoices.invoice_id) OVER of_contract THEN invoices.total_amount
+            WHEN count(*) OVER of_contract > count(invoices.total_amount) OVER of_contract THEN NULL
+            ELSE coalesce(recalculated.amount, 0) - (sum(invoices.total_amount) OVER of_contract - invoices.total_amount)
+        END AS lines_amount,
+        CASE WHEN contract_sums.contract_id IS NULL THEN recalculated.amount ELSE matched.billed_amount END AS billed_amount,
         CASE
             WHEN limited.reporting_month IS NULL AND coalesce(contract_sums.lines_unread, 0) = 0 AND coalesce(matched.lines_unread, 0) = 0
-                THEN coalesce(contract_sums.lines_amount, 0) - coalesce(matched.billed_amount, 0)
+                THEN coalesce(contract_sums.lines_amount - coalesce(matched.billed_amount, 0), 0)
         END AS lines_difference,
         concat_ws(
             ', ',
@@ -58,6 +66,10 @@ tied AS (
             CASE
                 WHEN coalesce(contract_sums.lines_unread, 0) > 0 OR coalesce(matched.lines_unread, 0) > 0 OR invoices.total_amount IS NULL
                     THEN 'not judged: a value of the invoice cannot be read'
+            END,
+            CASE
+                WHEN contract_sums.contract_id IS NULL AND recalculated.keys_faulted > 0
+                    THEN 'not judged: the invoice has no lines, and ' || recalculated.keys_faulted || ' answers of the contract are faults'
             END,
             CASE WHEN matched.copies > 0 THEN matched.copies || ' billed twice' END,
             CASE WHEN matched.lines_of_other_contracts > 0 THEN matched.lines_of_other_contracts || ' of another contract' END,
@@ -76,12 +88,15 @@ tied AS (
         ON contract_sums.contract_id = invoices.contract_id AND contract_sums.reporting_month = invoices.reporting_month
     LEFT JOIN matched
         ON matched.contract_id = invoices.contract_id AND matched.reporting_month = invoices.reporting_month
+    LEFT JOIN core_recalculated_totals AS recalculated
+        ON recalculated.contract_id = invoices.contract_id AND recalculated.reporting_month = invoices.reporting_month
     LEFT JOIN core_limited_runs AS limited ON limited.reporting_month = invoices.reporting_month
     -- an invoice that was issued counts without a line too: nothing then shows what its total is made of. In a limited month one
     -- without a line bills nobody that was asked.
     WHERE
         sums.lines IS NOT NULL
         OR (invoices.source = 'InvoiceInfo' AND coalesce(invoices.status, '') <> 'Canceled' AND limited.reporting_month IS NULL)
+    WINDOW of_contract AS (PARTITION BY invoices.contract_id, invoices.reporting_month)
 )
 SELECT
     reporting_month,
