@@ -19,7 +19,6 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -35,6 +34,7 @@ from ecgrid_flows.progress import Counters, Flight
 from ecgrid_flows.raw_manifest import pulled_whole, seal
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import SetAside, Store
+from ecgrid_flows.threads import map_threads
 from ecgrid_transforms.calls import FAULT, LINE, NO_LINE
 from ecgrid_transforms.model import Account, Key
 from ecgrid_transforms.period import month_end, month_text, reporting_month_text
@@ -286,8 +286,12 @@ class Puller:
         """`ask` for each, several at once, in the order given."""
         if not many:
             return []
-        with ThreadPoolExecutor(min(self.settings.concurrency, len(many)), "ask") as threads:
-            return list(threads.map(lambda arguments: self.ask(month, version, operation, arguments), many))
+        return map_threads(
+            lambda arguments: self.ask(month, version, operation, arguments),
+            many,
+            min(self.settings.concurrency, len(many)),
+            "ask",
+        )
 
     def begin(self, month: date) -> None:
         """Open a month. A refresh that was cut short goes on from where it stood, with `refresh` or without.

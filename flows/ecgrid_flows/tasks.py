@@ -13,7 +13,6 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import date
 from functools import cached_property, partial
@@ -27,6 +26,7 @@ from ecgrid_flows.logs import staged
 from ecgrid_flows.plan import Asked
 from ecgrid_flows.pull import Tally
 from ecgrid_flows.settings import reference_folders
+from ecgrid_flows.threads import map_threads
 from ecgrid_transforms.money import ZERO, Decimal, total
 from ecgrid_transforms.period import parse_month
 from ecgrid_transforms.schemas import FEEDS
@@ -120,8 +120,7 @@ class Step(Generic[P, R]):
             return run.cluster.each(self, calls, tell, is_recorded=_flow_run_context() is not None)
         if _flow_run_context() is None:
             plain: Callable[..., R] = self.function
-            with ThreadPoolExecutor(at_once, "task") as threads:
-                return list(threads.map(lambda args: plain(*args), calls))
+            return map_threads(lambda args: plain(*args), calls, at_once, "task")
         futures = [self.task.submit(*args) for args in calls]
         for future in futures:
             future.wait()
