@@ -175,7 +175,7 @@ def _booked_journal(store: Store, booking: Decision) -> pa.Table | None:
     if path not in booking.data["files"]:
         return None
     _require_kept(store, booking, path)
-    return pq.read_table(store.locals([path])[0])
+    return pq.read_table(store.locals([path])[0], use_threads=False, pre_buffer=False)
 
 
 def _booked_folder(booking: Decision) -> str:

@@ -105,7 +105,7 @@ def billing_open_month(data_dir: str | None = None) -> State[Any]:
             except BillingError as error:  # the other step is independent of this one
                 failures.append(error)
         if failures:
-            raise failures[0] if len(failures) == 1 else type(failures[0])("; ".join(map(str, failures)))
+            raise failures[0] if len(failures) == 1 else type(failures[0])("; ".join(dict.fromkeys(map(str, failures))))
 
     return _settled(work, data_dir)
 
@@ -165,6 +165,7 @@ def _billed(settings: Settings, months_of: Callable[[Run], Sequence[date]]) -> I
             update_progress_artifact(progress, progress=100 * place // len(months))  # type: ignore[arg-type]
         if incomplete:
             raise Incomplete(". ".join(map(str, incomplete)))
+        run.require_nothing_lost()
 
 
 def _looked_at(settings: Settings) -> Iterator[MonthDone]:
@@ -183,6 +184,7 @@ def _looked_at(settings: Settings) -> Iterator[MonthDone]:
         if done.lines:
             done.report = tasks.report(wanted)
         yield done
+        run.require_nothing_lost()
 
 
 def _settled(work: Callable[[Settings], Iterator[MonthDone]], data_dir: str | None) -> State[Any]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["kinds", "ready_text", "tell_overdue", "watching"]
 
 NOTICES = "notices"
-_FAILING = f"{NOTICES}/failing.json"
+_FAILING = f"{NOTICES}/failing"
 _GUARD = f"{NOTICES}/.guard"
 _WHY = {
     ExitStatus.USAGE: "a setting, or the data directory, does not allow it (status 2)",
@@ -56,6 +56,8 @@ class Watched(Protocol):
     reporter: Reporter
     results: "list[MonthDone]"
 
+    lost: dict[date, str]
+
     @property
     def months(self) -> Sequence[date]: ...
 
@@ -71,20 +73,28 @@ def watching(run: Watched) -> Iterator[None]:
     except Exception as error:
         _tell(run, _status_of(error))
         raise
-    _tell(run, ExitStatus.INCOMPLETE if any(one.missing_calls for one in run.results) else ExitStatus.CLEAN)
+    is_whole = not run.lost and not any(one.missing_calls for one in run.results)
+    _tell(run, ExitStatus.CLEAN if is_whole else ExitStatus.INCOMPLETE)
 
 
 def _tell(run: Watched, ended: ExitStatus | None) -> None:
     """`ended` is None for an internal error. Nothing that goes wrong in here ends the run."""
     try:
         for done in run.results:
-            if done.exports and not done.missing_calls:
+            if done.missing_calls:
+                continue
+            if done.exports:
                 title, body = ready_text(run.settings, done)
                 _send_once(run, f"{NOTICES}/ready-{month_text(done.month)}.json", title, body)
+            if done.month not in run.lost:
+                run.store.delete(_failing(done.month))  # from now on a failure of the month is a new one
         if ended is not ExitStatus.CLEAN:
-            _send_once(run, _FAILING, *_failing_text(run, ended), event=ended.name if ended else "internal error")
+            months = _failed_months(run)
+            # a month that stays incomplete is an event of its own: other months are billed meanwhile
+            path = _failing(months[0] if months and ended is ExitStatus.INCOMPLETE else None)
+            _send_once(run, path, *_failing_text(months, ended), event=ended.name if ended else "internal error")
         elif run.results:
-            run.store.delete(_FAILING)  # from now on a failure is a new one
+            run.store.delete(_failing(None))
         tell_overdue(run.settings, run.store, run.reporter, status(run.settings))
     except Exception as error:
         run.reporter.warn(f"nobody could be told how the run ended: {type(error).__name__}")
@@ -113,13 +123,23 @@ def ready_text(settings: Settings, done: "MonthDone") -> tuple[str, str]:
     return f"ECGrid bill {month} is ready", "\n".join(lines)
 
 
-def _failing_text(run: Watched, ended: ExitStatus | None) -> tuple[str, str]:
-    months = ", ".join(month_text(month) for month in run.months)
-    of_months = f" of {months}" if months else ""
+def _failing(month: date | None) -> str:
+    """Where it is recorded that a failure was told: of a month that stays incomplete, or of runs as such."""
+    return f"{_FAILING}-{month_text(month)}.json" if month else f"{_FAILING}.json"
+
+
+def _failed_months(run: Watched) -> list[date]:
+    """The months of the run, without those that came to their end and lost nothing."""
+    whole = {done.month for done in run.results if not done.missing_calls} - set(run.lost)
+    return sorted({*run.months, *run.lost, *(done.month for done in run.results)} - whole)
+
+
+def _failing_text(months: Sequence[date], ended: ExitStatus | None) -> tuple[str, str]:
+    of_months = f" of {', '.join(map(month_text, months))}" if months else ""
     title = "ECGrid billing was held off" if ended is ExitStatus.HELD else "ECGrid billing failed"
     return title, (
-        f"The run{of_months} ended: {_WHY[ended]}.\nIts log has the details. Until a run succeeds, failures of this "
-        "kind are not told again."
+        f"The run{of_months} ended: {_WHY[ended]}.\nIts log has the details. Until a run succeeds, this is not told "
+        "again."
     )
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows import schedule
-from ecgrid_flows.errors import SettingsError
+from ecgrid_flows import runs, schedule
+from ecgrid_flows.errors import Incomplete, SettingsError
 from ecgrid_flows.runs import MonthDone
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import LocalStore
 from ecgrid_transforms.money import Decimal
+from ecgrid_transforms.period import parse_month
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,6 +75,24 @@ def test_a_damaged_record_of_the_schedule_is_a_sentence(tmp_path: Path, text: st
     (tmp_path / "schedule.json").write_text(text)
     with pytest.raises(SettingsError, match=r"schedule\.json is damaged: delete it"):
         schedule.read(LocalStore(tmp_path))
+
+
+def test_a_scheduled_run_that_lost_answers_ends_as_the_command_does(
+    deployments: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`run` ends with 4 there; so the flow run is Failed, named Incomplete, after what it billed was given out."""
+
+    def billed(month: str, _: str) -> MonthDone:
+        runs.current().lost[date(2026, 9, 1)] = "2026-09: 3 answers that raw kept are damaged or gone"
+        return MonthDone(parse_month(month))
+
+    monkeypatch.setattr(deployments, "monthly_billing", billed)
+    for artifact in ("create_progress_artifact", "update_progress_artifact"):
+        monkeypatch.setattr(deployments, artifact, lambda *_, **__: None)
+    months = deployments._billed(Settings(data_dir=str(tmp_path)), lambda _: [date(2026, 10, 1)])
+    assert next(months).month == date(2026, 10, 1)
+    with pytest.raises(Incomplete, match="2026-09: 3 answers that raw kept are damaged or gone"):
+        next(months)
 
 
 def test_the_open_month_is_the_one_that_runs_in_utc(deployments: Any) -> None:

@@ -107,6 +107,32 @@ def test_a_month_with_missing_keys_is_told_as_failed_not_as_ready(tmp_path: Path
     assert "status 4" in ear.heard[0]["message"]
 
 
+def test_a_month_that_stays_incomplete_is_told_once_whatever_goes_well_meanwhile(tmp_path: Path, ear: Ear) -> None:
+    """Every night `serve` bills what is owed, in vain, and then looks at the running month, which goes well."""
+    settings, running = settings_for(tmp_path, ear), MonthDone(date(2026, 11, 1))
+    for _ in range(3):
+        ended(settings, replace(MADE, missing_calls=1), error=Incomplete("4443/105262 was never answered"))
+        ended(settings, running)
+    assert ear.titles == ["ECGrid billing failed"]
+    assert "The run of 2026-10 ended: keys are left without an answer" in ear.heard[0]["message"]
+    ended(settings, replace(running, missing_calls=1))
+    ended(settings, replace(running, missing_calls=1))
+    assert ["2026-11" in one["message"] for one in ear.heard] == [False, True], "another month is another event"
+    ended(settings, MADE)
+    ended(settings, replace(MADE, missing_calls=1))
+    assert ear.titles[2:] == ["ECGrid bill 2026-10 is ready", "ECGrid billing failed"], "it succeeded in between"
+
+
+def test_a_month_that_lost_answers_is_told_as_failed(tmp_path: Path, ear: Ear) -> None:
+    settings = settings_for(tmp_path, ear)
+    for _ in range(2):
+        with runs.opened(settings=settings, reporter=Reporter(mute=True)) as run:
+            run.lost[date(2026, 9, 1)] = "2026-09: 3 answers that raw kept are damaged or gone"
+            run.results.append(MADE)
+    assert ear.titles == ["ECGrid bill 2026-10 is ready", "ECGrid billing failed"]
+    assert "The run of 2026-09 ended: keys are left without an answer" in ear.heard[1]["message"]
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [
