@@ -93,7 +93,7 @@ def status(settings: Settings, now: datetime | None = None) -> Status:
         late = None
         if month in owed and owed[month].overdue_at <= now:
             late = RUN
-        elif month in exported and entry is None and invoiced is None:
+        elif month in exported and entry is None and invoiced is None and month not in reading.unread_invoices:
             late = INVOICE if now >= month_end(month) + timedelta(days=settings.invoice_days) else None
         found.append(
             MonthStatus(
@@ -139,6 +139,7 @@ class _Reading:
     settings: Settings
     store: Store
     unread: list[str] = field(default_factory=list)
+    unread_invoices: set[date] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._lake = Lake(self.store)
@@ -172,23 +173,29 @@ class _Reading:
         asked = missing = lines = is_whole = None
         try:
             if self.store.exists(_note(month)):
-                noted = json.loads(self.store.read(_note(month)))
-                asked, missing, is_whole = int(noted["asked"]), int(noted["missing"]), bool(noted["is_whole"])
+                asked, missing, is_whole = self._noted(month)
             elif (asked := self._rows("calls", month)) is not None:
                 is_whole = True  # landed by an earlier release; how many keys are unanswered is unknown
             lines = self._rows("line_items", month)
         except BillingError as error:
             self.unread.append(str(error))
+        return asked, missing, lines, is_whole
+
+    def _noted(self, month: date) -> tuple[int | None, int | None, bool]:
+        """What the last run noted; a month whose note is damaged was pulled, and counts as incomplete."""
+        try:
+            noted = json.loads(self.store.read(_note(month)))
+            return int(noted["asked"]), int(noted["missing"]), bool(noted["is_whole"])
         except (ValueError, KeyError, TypeError):
             self.unread.append(f"{self.store.uri(_note(month))} is damaged: the next run of the month writes it again")
-        return asked, missing, lines, is_whole
+            return None, None, False
 
     def _rows(self, feed: str, month: date) -> int | None:
         parts = self._lake.parts(feed, month)
         return None if parts is None else sum(part.rows for part in parts)
 
     def invoiced(self, month: date) -> Decimal | None:
-        """What the invoices of the month ask in sum; None where none is known."""
+        """What the invoices of the month ask in sum; None where none is known, or where they cannot be read."""
         total: Decimal | None = None
         try:
             for batch in self._lake.batches("invoices", month, ["source", "status", "total_amount"]):
@@ -197,6 +204,7 @@ class _Reading:
                         total = row["total_amount"] + (ZERO if total is None else total)
         except (BillingError, pa.ArrowException, OSError) as error:
             self.unread.append(f"the invoices of {month_text(month)} cannot be read: {error}")
+            self.unread_invoices.add(month)
             return None
         return total
 

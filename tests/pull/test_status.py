@@ -142,9 +142,16 @@ def test_what_cannot_be_read_is_unknown_and_named(billed: Settings, tmp_path: Pa
     (tmp_path / "data/runs/2026-10.json").write_text("{")
     for part in (tmp_path / "data/lake/invoices").rglob("*2026-10/*.parquet"):
         part.write_bytes(b"PAR1")
-    found = status.status(settings, NOW)
+    much_later = NOW + timedelta(days=400)
+    found = status.status(settings, much_later)
     october = one(found, "2026-10")
     assert (october.asked, october.missing, october.invoiced_amount) == (None, None, None)
+    assert october.lines == one(status.status(billed, NOW), "2026-10").lines, "the note is damaged, the lake is not"
+    assert october.overdue is None, "an invoice that cannot be read may be there"
+    shown = ask(data_dir=tmp_path / "data").stdout
+    assert shown.splitlines()[2].split()[4:7] == ["unknown", "unknown", "unknown"]
+    (tmp_path / "data/exports/2026-10/manifest.json").unlink()
+    assert one(status.status(settings, NOW), "2026-10").state == "incomplete", "it was pulled, so much is known"
     assert "runs/2026-10.json is damaged" in " ".join(found.unread)
     assert "invoices of 2026-10" in " ".join(found.unread)
 

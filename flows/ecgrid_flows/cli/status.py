@@ -79,7 +79,7 @@ def _row(one: "MonthStatus") -> dict[str, object]:
 
 
 def _cells(one: "MonthStatus") -> tuple[object, ...]:
-    unknown = "" if one.asked is None else "unknown"
+    unknown = "" if one.asked is one.lines is one.exported_at is None else "unknown"
     return (
         month_text(one.month),
         one.state,
