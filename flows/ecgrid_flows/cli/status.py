@@ -79,7 +79,8 @@ def _row(one: "MonthStatus") -> dict[str, object]:
 
 
 def _cells(one: "MonthStatus") -> tuple[object, ...]:
-    unknown = "" if one.asked is one.lines is one.exported_at is None else "unknown"
+    is_blank = one.asked is None and one.lines is None and one.exported_at is None
+    unknown = "" if is_blank else "unknown"
     return (
         month_text(one.month),
         one.state,
