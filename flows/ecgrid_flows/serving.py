@@ -11,9 +11,9 @@ import logging
 import re
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
@@ -39,6 +39,8 @@ from ecgrid_flows.errors import Unreachable
 from ecgrid_flows.schedule import Schedule
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import Store
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +146,8 @@ class _Serving:
                 await self._catch_up(client)
                 await self._serve(runner, client)
         except _SILENT as error:
-            raise ScheduleFailed(f"Prefect at {self.address} failed: {_told(error)}") from error
+            why = self.server_ended() or f"Prefect at {self.address} failed: {_told(error)}"
+            raise ScheduleFailed(why) from error
 
     async def _is_paused(self, client: PrefectClient, one: Deployment) -> bool:
         """Whether the deployment is there already and somebody paused it."""
@@ -194,7 +197,7 @@ class _Serving:
             if why := self.server_ended():
                 raise ScheduleFailed(why)
             if time.monotonic() >= look_at:
-                missing = await self._unscheduled(client)
+                missing = await self._while_up(self._unscheduled(client))
                 if not missing:
                     seen, has_seen = time.monotonic(), True
                 elif time.monotonic() - seen > SCHEDULED_WITHIN_S:
@@ -205,9 +208,20 @@ class _Serving:
                 look_at = time.monotonic() + (LOOK_LATER_S if has_seen else LOOK_S)
             now = datetime.now(UTC)
             if now >= next_due + GRACE:
-                await self._catch_up(client, next_due)
+                await self._while_up(self._catch_up(client, next_due))
                 next_due = next_fire(self.settings.cron_monthly, now)
             await asyncio.sleep(1)
+
+    async def _while_up(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`. Raises `ScheduleFailed` once the server is gone; Prefect's client tries for minutes."""
+        task = asyncio.create_task(work)
+        try:
+            while not (await asyncio.wait({task}, timeout=1))[0]:
+                if why := self.server_ended():
+                    raise ScheduleFailed(why)
+        finally:
+            task.cancel()
+        return task.result()
 
     async def _unscheduled(self, client: PrefectClient) -> list[str]:
         """The deployments whose cron is active and for which no run is scheduled; all of them when Prefect is silent.

@@ -3,6 +3,7 @@
 Prefect takes seconds to load, in every process that collects tests: it is loaded by the tests that run it.
 """
 
+import asyncio
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,24 @@ def test_a_scheduled_run_that_lost_answers_ends_as_the_command_does(
 def test_the_open_month_is_the_one_that_runs_in_utc(deployments: Any) -> None:
     assert deployments.open_month(datetime(2026, 11, 30, 23, 59, tzinfo=UTC)) == date(2026, 11, 1)
     assert deployments.open_month(datetime(2026, 12, 1, tzinfo=UTC)) == date(2026, 12, 1)
+
+
+def test_a_dead_server_is_noticed_while_prefects_client_still_tries_to_reach_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tries for minutes; `serve` then ended with "scheduled no run", not with the reason."""
+    from ecgrid_flows import serving
+
+    async def tries(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(serving._Serving, "_unscheduled", tries)
+    looks = iter([None, None])
+    watched = serving._Serving.__new__(serving._Serving)  # without its deployments, which take seconds
+    watched.settings, watched.began = Settings(data_dir=str(tmp_path)), datetime.now(UTC)
+    watched.server_ended = lambda: next(looks, "the Prefect server ended by SIGKILL")
+    with pytest.raises(serving.ScheduleFailed, match="ended by SIGKILL"):
+        asyncio.run(watched._watch(None))  # type: ignore[arg-type]
 
 
 def test_an_address_with_a_password_is_shown_without_it() -> None:
