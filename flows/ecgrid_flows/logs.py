@@ -87,6 +87,7 @@ def attach() -> None:
         if handler is not stderr or not others:  # a console handler of Prefect shows the same on stderr
             root.addHandler(handler)
     root.setLevel(max(level, logging.INFO))
+    logging.getLogger(_TALKATIVE).setLevel(logging.WARNING)  # for Prefect's own handlers, on stderr too
 
 
 def hide(*secrets: str | None) -> None:

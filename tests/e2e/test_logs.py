@@ -134,6 +134,9 @@ try:
 except ValueError:
     own.exception("it failed")
 foreign = logging.StreamHandler(sys.stdout)
+logging.getLogger("httpx").addHandler(foreign)
+logs.attach()
+logging.getLogger("httpx").info("a request, by a handler that is not ours")
 logging.getLogger("prefect").addHandler(foreign)
 logging.getLogger("prefect").error("sent to a server: %s", "0123-key")
 """
