@@ -1,4 +1,4 @@
-"""Secrets out of words: what a log, an exception or a kept fault body may show.
+"""Secrets out of words: what a log, an exception or a kept answer may show.
 
 ASP.NET's request validation echoes the value that it refuses, even a password, cut short (facts 8). So secrets are
 masked by value, in the forms they take in a URL, a form body and XML, and by the name of the parameter beside them.
@@ -16,6 +16,7 @@ MASK = "***"
 SECRET_NAMES = frozenset({"SessionID", "Password", "LoginName", "APIKey"})
 
 _SHORTEST = 4  # a shorter secret would mask words that merely contain it
+_SHORTEST_IN_DATA = 8  # as long as a password has to be (facts 4.3); a shorter one may be a part of a figure
 _KEPT = 256  # sessions come and go; the latest are enough
 _NAMES = "SessionID|Password|LoginName|Login|APIKey|Api[_-]?Key"
 _ECHO = re.compile(rf"""\b({_NAMES})(\s*=\s*)(&quot;|"|')(.*?)(\3|$)""", re.IGNORECASE | re.DOTALL)
@@ -59,6 +60,15 @@ class Masker:
         words = _QUERY.sub(rf"\1={MASK}", words)
         words = _RESULT.sub(rf"\1{MASK}<", words)
         return _ELEMENT.sub(rf"<\1\2>{MASK}<", words)
+
+    def in_answer(self, body: bytes) -> bytes:
+        """A good answer without the secrets that it echoes, and else byte for byte as received."""
+        with self._lock:
+            secrets = [*self._lasting, *self._passing]
+        for secret in sorted(secrets, key=len, reverse=True):
+            if len(secret) >= _SHORTEST_IN_DATA and (found := secret.encode()) in body:
+                body = body.replace(found, MASK.encode())
+        return body
 
     def data(self, body: bytes) -> bytes:
         """`body` without secrets, for fault bodies that are kept; bytes that are no UTF-8 come through as they are."""

@@ -34,6 +34,7 @@ import pyarrow as pa
 
 from ecgrid_client import Answer
 from ecgrid_client.errors import ECGridError
+from ecgrid_client.masking import MASKER
 from ecgrid_flows.errors import BillingError, StorageFailed
 from ecgrid_flows.store import Appender, Store, disk_errors
 from ecgrid_transforms.period import NotAMonth, month_text, parse_month
@@ -119,7 +120,8 @@ class RawAnswer:
 
 
 def answered(answer: Answer, arguments: Arguments, outcome: str | None = None) -> RawAnswer:
-    """The record of a good answer."""
+    """The record of a good answer, without secrets that it echoes."""
+    answer = _without_secrets(answer)
     return RawAnswer(
         operation=answer.operation,
         api_version=answer.api_version,
@@ -147,7 +149,7 @@ def failed(
     received_at: datetime | None = None,
 ) -> RawAnswer:
     """The record of a fault, or of no answer at all; with the body where there was one."""
-    answer = error.answer
+    answer = _without_secrets(error.answer) if error.answer else None
     return RawAnswer(
         operation=operation,
         api_version=api_version,
@@ -159,12 +161,17 @@ def failed(
         is_usable=is_usable,
         outcome=outcome,
         fault_code=error.code,
-        fault_message=error.fault_message,
+        fault_message=MASKER.text(error.fault_message),
         binding=answer.binding if answer else None,
         http_status=answer.http_status if answer else None,
         content_type=answer.content_type if answer else None,
         body=answer.body if answer else b"",
     )
+
+
+def _without_secrets(answer: Answer) -> Answer:
+    body = MASKER.in_answer(answer.body)
+    return answer if body is answer.body else replace(answer, body=body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecgrid_client import Answer
+from ecgrid_client.errors import MissingElement
+from ecgrid_client.masking import MASKER
 from ecgrid_flows import journal
 from ecgrid_flows.errors import StorageFailed
 from ecgrid_flows.journal import Journal, RawAnswer
@@ -173,6 +176,19 @@ def test_segments_are_rolled(store: LocalStore, monkeypatch: pytest.MonkeyPatch)
 def test_answers_that_hold_secrets_have_no_place_to_go(store: LocalStore, operation: str) -> None:
     with Journal(store) as opened, pytest.raises(KeyError):
         opened.record(MONTH, replace(ANSWER, operation=operation))
+
+
+def test_a_good_answer_that_echoes_a_secret_is_kept_without_it() -> None:
+    secret = "7d3b0f6e-7c33-4e0f-9f9a-5b1f7c1d2a10"
+    MASKER.learn(secret, passing=True)
+    body = f"<LineItem><Amount>12.30</Amount><SystemName>{secret}</SystemName></LineItem>".encode()
+    answer = Answer("InvoiceInfo", "v3.2", "soap11", {}, 200, "text/xml", body, datetime(2026, 11, 2, tzinfo=UTC), 1, 1)
+    kept = journal.answered(answer, {})
+    assert kept.body == body.replace(secret.encode(), b"***")
+    assert kept.sha256 == hashlib.sha256(kept.body).hexdigest()
+    error = MissingElement(f"{secret} is no amount", answer=answer)
+    failed = journal.failed("InvoiceInfo", "v3.2", {}, error, is_usable=False)
+    assert (failed.body, failed.fault_message) == (kept.body, "*** is no amount")
 
 
 def test_the_names_of_segments_give_the_order_of_writing_whatever_the_clock_says(
