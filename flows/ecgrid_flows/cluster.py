@@ -120,7 +120,7 @@ def opened(settings: Settings, store: Store) -> Iterator[Cluster]:
     beacon = f".cluster-{run}"
     store.write(beacon, b"")
     try:
-        with dask.config.set(_CONFIG), _environment(settings), _runner(settings) as runner:
+        with dask.config.set(_CONFIG), _runner(settings) as runner:
             cluster = Cluster(runner, run)
             data_dir = settings.data_dir if settings.is_remote else str(Path(settings.data_dir).absolute())
             job = Job(run, data_dir, settings.concurrency, service_of(settings), beacon)
@@ -151,6 +151,7 @@ def _runner(settings: Settings) -> Iterator[DaskTaskRunner]:
                 "threads_per_worker": min(max(-(-settings.concurrency // workers), 2), MOST_BATCHES),
                 "processes": True,
                 "dashboard_address": "127.0.0.1:0",
+                "env": _environment(settings),
                 "silence_logs": logging.CRITICAL,
             },
         )
@@ -185,9 +186,11 @@ def _alone(client: distributed.Client, settings: Settings) -> Iterator[None]:
             lock.release()
 
 
-@contextmanager
-def _environment(settings: Settings) -> Iterator[None]:
-    """What this run's settings come to, in the environment that worker processes inherit; put back at the end."""
+def _environment(settings: Settings) -> dict[str, str]:
+    """This run's settings as variables, for the worker processes that it starts.
+
+    Only they get them: in the environment of this process another run would take them for its own.
+    """
     wanted = {name: value for name, value in service_of(settings) if value not in ("set", "not set")}
     wanted["ECGRID_DATA_DIR"] = settings.data_dir
     if settings.login_name is not None:
@@ -197,16 +200,7 @@ def _environment(settings: Settings) -> Iterator[None]:
             wanted[name] = secret.reveal()
     for name in ("call_timeout_s", "max_attempts", "plan"):
         wanted[f"ECGRID_{name.upper()}"] = str(getattr(settings, name))
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    return wanted
 
 
 def _told(error: BaseException, stopped: str | None) -> BaseException:
