@@ -148,7 +148,7 @@ def _billed(settings: Settings, months_of: Callable[[Run], Sequence[date]]) -> I
     """Each month as a flow run of its own, with the progress over all of them.
 
     A month that stays incomplete does not keep the later ones from being billed; its error is raised at the end. The
-    flows inside find the run open in this process: no credential is ever handed on.
+    flows inside share the run, by its data directory: no credential is ever handed on.
     """
     incomplete: list[MonthIncomplete] = []
     with runs.opened(settings=settings, is_invented=settings.is_sandbox) as run:

@@ -31,6 +31,7 @@ class MonthIncomplete(Incomplete):
 def bill_month(month: str, data_dir: str | None = None, refresh: bool = False) -> MonthDone:
     """Bill and reconcile one month (`YYYY-MM`). Settings come from the environment, never from parameters.
 
+    An open run over `data_dir` is shared (`runs.opened`); without `data_dir` the current run is, if there is one.
     Raises `Incomplete` where keys never got an answer, and the other errors of `errors` as they are.
     """
     with runs.opened(data_dir, refresh=refresh):

@@ -1,14 +1,19 @@
 """One run over one data directory: settings, store, lock, the puller, and what the steps of a flow share.
 
-`opened` gives the run that is open in this process, or opens one. Tasks find it there, so no credential and no client
-is ever a Prefect parameter.
+`opened` opens a run, or shares the one that the calling context has open over the same data directory. Tasks find it by
+`current`, so no credential and no client is ever a Prefect parameter.
+
+An open run belongs to its context (`contextvars`): runs over several directories may be open at once, nested or in
+threads. A new thread has no run, unless it works in a copy of the context, as those of Prefect's tasks and of
+`map_threads` do. A worker process of a cluster works for one run (`enter_worker`).
 """
 
 import logging
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import chain
@@ -69,6 +74,8 @@ class MonthDone:
 class Run:
     """An open run. Everything it holds is given back when its block ends."""
 
+    is_closed = False
+
     def __init__(
         self,
         settings: Settings,
@@ -80,6 +87,8 @@ class Run:
     ) -> None:
         self.id = new_run_id()
         self.settings = settings
+        #: The data directory as two of them are compared, wherever this process goes meanwhile.
+        self.place = _place(settings.data_dir)
         self.reporter = reporter
         self.is_invented = is_invented
         self.store: Store = open_store(settings)
@@ -308,7 +317,10 @@ class Run:
         return left, first
 
 
-_OPEN: list[Run] = []
+#: The runs that this context has open, the current one last.
+_OPEN: ContextVar[tuple[Run, ...]] = ContextVar("open_runs", default=())
+#: The run of a worker process, for all its threads; empty in every other process.
+_OF_WORKER: list[Run] = []
 
 
 @contextmanager
@@ -322,9 +334,22 @@ def opened(
     purpose: str = "run",
     retry: RetryPolicy | None = None,
 ) -> Iterator[Run]:
-    """The run that is open in this process; or a new one, which holds the data directory's lock for the block."""
-    if _OPEN:
-        yield _OPEN[-1]
+    """A run over the data directory of `settings`, else `data_dir`; it is the current run while the block runs.
+
+    A run that the calling context has open over this directory is shared; without a directory, the current run is.
+    Otherwise a new run is opened, which holds the directory's lock for the block. Without a directory it is that of
+    this process's settings. Raises `DataDirectoryHeld` where another thread or process has a run over the directory,
+    and `SettingsError` where the shared run has other settings, or does not refresh and `refresh` is given.
+    """
+    shared = _open_here(settings.data_dir if settings else data_dir)
+    if shared is not None:
+        if settings not in (None, shared.settings) or (refresh and not shared.puller.refresh):
+            raise SettingsError(
+                f"a run over {shared.settings.data_dir} is open with other settings or without --refresh: "
+                "end it first, or use another --data-dir"
+            )
+        with _current(shared):
+            yield shared
         return
     run = Run(
         settings or Settings.load(data_dir),
@@ -335,12 +360,34 @@ def opened(
     )
     with notices.watching(run) if purpose == "run" else nullcontext(), held(run.store, purpose):
         fetch(run.settings, run.store)
-        join(run)
         try:
-            with noting_lake(run.settings, run.store), _workers(run, purpose), run.puller:
+            with _current(run), noting_lake(run.settings, run.store), _workers(run, purpose), run.puller:
                 yield run
         finally:
-            leave(run)
+            run.is_closed = True  # also for a thread that still has a copy of this context
+
+
+def _open_here(data_dir: str | None) -> Run | None:
+    """The run that the calling context has open over `data_dir`; without a directory, the current run."""
+    if not data_dir:
+        return next((run for run in _OPEN.get()[-1:] if not run.is_closed), None)
+    wanted = _place(data_dir)
+    return next((run for run in _OPEN.get() if not run.is_closed and run.place == wanted), None)
+
+
+def _place(data_dir: str) -> str:
+    """A data directory in the one spelling by which two are compared: a resolved path, or the address of a bucket."""
+    return data_dir.rstrip("/") if "://" in data_dir else str(Path(data_dir).resolve())
+
+
+@contextmanager
+def _current(run: Run) -> Iterator[None]:
+    """`run` is the current run of the calling context while the block runs."""
+    token = _OPEN.set((*_OPEN.get(), run))
+    try:
+        yield
+    finally:
+        _OPEN.reset(token)
 
 
 @contextmanager
@@ -360,20 +407,24 @@ def _workers(run: Run, purpose: str) -> Iterator[None]:
         yield
 
 
-def join(run: Run) -> None:
-    """Make `run` the open run of this process."""
-    _OPEN.append(run)
-
-
-def leave(run: Run) -> None:
-    _OPEN.remove(run)
-
-
 def current() -> Run:
-    """The open run of this process, for tasks."""
-    if not _OPEN:
-        raise Incomplete("no run is open in this process")
-    return _OPEN[-1]
+    """The open run of the calling context, for tasks; in a worker process, the run that the process works for."""
+    here = _OPEN.get() or tuple(_OF_WORKER)
+    if not here or here[-1].is_closed:
+        raise Incomplete("no run is open in this thread")
+    return here[-1]
+
+
+def enter_worker(run: Run) -> None:
+    """Make `run` the run of this worker process; raises `SettingsError` where the process has another."""
+    if _OF_WORKER:
+        raise SettingsError("two workers of the cluster share a process: start each in a process of its own")
+    _OF_WORKER.append(run)
+
+
+def leave_worker(run: Run) -> None:
+    with suppress(ValueError):  # it could not enter
+        _OF_WORKER.remove(run)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The steps that a worker process may be given, as plain functions of the run that is open in it.
+"""The steps that a worker process may be given, as plain functions of the current run.
 
 They stand apart from `tasks`, which makes Prefect tasks of them: a worker that Prefect does not record starts in half
 the time and memory without it.

@@ -122,12 +122,12 @@ class RunOnWorker(WorkerPlugin):
         )
         # In a thread: opening talks to the storage, and the semaphore's own calls want this loop free.
         self._run = await asyncio.to_thread(WorkerRun, self._job, semaphore)
-        runs.join(self._run)
+        runs.enter_worker(self._run)
         await worker.set_resources(**{HEAVY: 1})
 
     async def teardown(self, worker: Worker) -> None:
         if hasattr(self, "_run"):
-            runs.leave(self._run)
+            runs.leave_worker(self._run)
             await asyncio.to_thread(self._run.close)
 
 

@@ -91,6 +91,9 @@ def test_a_stopped_run_and_killed_workers_change_nothing(local: Billed, counted:
     stopped_run(settings, counted)
     assert ANSWERED - 2 <= answers_in(raw) <= ANSWERED + 1
     with running(settings) as run:
+        assert [name for name in os.environ if name.startswith("ECGRID_")] == [], (
+            "another run would take them for its own"
+        )
         make_deadly(run, IN_A_PULL, in_pull, ANSWERED)
         counted.peak = 0
         # more than one worker's share are in flight at once before any is answered
@@ -144,6 +147,26 @@ def test_a_running_cluster_serves_one_run_at_a_time(
             assert run.cluster is not None
             assert run.cluster.client.run(lambda: runs.current().settings.data_dir), "the first run is still open"
     assert lines(LocalStore(tmp_path / "data"), month) == lines(LocalStore(local.data_dir), month)
+
+
+@pytest.mark.slow
+def test_two_runs_of_a_process_have_workers_of_their_own(local: Billed, tmp_path: Path) -> None:
+    """Each cluster's workers work for the directory of its run; the steps of a run go to its own workers."""
+    month = MONTHS[0]
+    with running(local.settings(tmp_path / "outer", task_runner="dask")) as outer:
+        with running(local.settings(tmp_path / "data", task_runner="dask")) as run:
+            assert directories(run) == {str(tmp_path / "data")}
+            assert directories(outer) == {str(tmp_path / "outer")}
+            pull(run, month)
+        assert directories(outer) == {str(tmp_path / "outer")}
+    assert lines(LocalStore(tmp_path / "data"), month) == lines(LocalStore(local.data_dir), month)
+    assert not list((tmp_path / "outer").glob("raw/line_items/**/*.jsonl*"))
+
+
+def directories(run: Run) -> set[str]:
+    """The data directories that the workers of the run work for."""
+    assert run.cluster is not None
+    return set(run.cluster.client.run(lambda: runs.current().settings.data_dir).values())
 
 
 def stopped_run(settings: Settings, counted: Storage) -> None:
