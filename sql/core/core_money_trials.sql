@@ -1,7 +1,8 @@
 -- One row per line that is money of other lines, and candidate reading: what the reading bills, and whether the line says so.
 -- A subtotal must also show the sum as its Actual, for its amount alone may be nothing. `is_telling`: the line is billed something, or the
 -- reading expects it to be; a line of 0 where 0 is expected is evidence for no reading. A subtotal tells wherever it shows a sum.
--- `states_base`: the Actual that the line shows is the sum that the reading computes it from.
+-- Where the list's counted lines do not show how it rounds (core_price_list_roundings, `is_seen`), whatever rounding to the same decimals
+-- fits: a right percentage is not accused of a tie that other lists round otherwise. `states_base`: the Actual that the line shows is the sum that the reading computes it from.
 WITH exact AS (
     SELECT
         bases.*,
@@ -10,6 +11,7 @@ WITH exact AS (
         readings.rule,
         sets.first_rate AS rate,
         roundings.rounding,
+        roundings.is_seen,
         units.unit,
         units.half,
         try(money_by_rule(readings.rule, sets.first_rate, bases.base_amount)) AS amount_exact
@@ -22,7 +24,12 @@ WITH exact AS (
         ON shortlist.set_no = bases.set_no AND shortlist.reading_no = readings.reading_no
 ),
 rounded AS (
-    SELECT *, try_cast(try(line_amount(amount_exact, rounding, unit, half)) AS DECIMAL(28, 10)) AS expected_amount
+    SELECT
+        *,
+        CASE
+            WHEN NOT is_seen AND abs(amount - amount_exact) < unit AND try(part_of_block(abs(amount), unit)) = 0 THEN amount
+            ELSE try_cast(try(line_amount(amount_exact, rounding, unit, half)) AS DECIMAL(28, 10))
+        END AS expected_amount
     FROM exact
 )
 SELECT
