@@ -320,7 +320,9 @@ class Books:
 def part_of(group: Group) -> Part | None:
     """Which part of an account's charges a group is; a Subtotal or a minimum is none."""
     if not group.is_money:
-        return "fixed" if group.report == "FixedRate" else "usage"
+        if group.report != "FixedRate":
+            return "usage"
+        return "one_time" if group.schedules[0].level == "OneTime" else "fixed"
     parts: dict[str, Part] = {
         "CreditPercentage": "percentages",
         "DebitPercentage": "percentages",

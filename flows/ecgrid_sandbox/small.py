@@ -281,7 +281,7 @@ class _Draw:
         """A minimum beside any choice of charges; accounts below and above it, one of them perhaps billed wrongly."""
         rng = self.rng
         self.accounts, self.months = 5, self.months[-1:] if rng.random() < 0.5 else months_back(self.months[-1], 2)
-        parts: list[Part] = [part for part in ("fixed", "percentages", "credits") if rng.random() < 0.5]
+        parts: list[Part] = [part for part in ("fixed", "one_time", "percentages", "credits") if rng.random() < 0.5]
         self._usual(has_percentage=True, has_credit=True)
         meaning = Meaning(
             Reading(rounding="half_up"),
@@ -298,9 +298,16 @@ class _Draw:
         self.plan.groups[-1] = replace(group, schedules=(first,))
 
     def _usual(self, *, has_percentage: bool = False, has_credit: bool = False) -> None:
-        """A fee and use, of which a minimum or a percentage may be computed; perhaps a percentage and a credit."""
+        """A fee, now and then one for once, and use, of which a minimum or a percentage may be computed; perhaps a
+        percentage and a credit."""
         rng = self.rng
         self._fee()
+        if rng.random() < 0.5:
+            once = ("FixedRate", "FixedRate")
+            self._add(once, Meaning(self._reading("unit")), [(0, f"{rng.randint(5, 60)}.0000")], level="OneTime")
+            self.plan.series[once] = [
+                tuple(Decimal(rng.randint(0, 1)) for _ in self.months) for _ in range(self.accounts)
+            ]
         use = self._add(_TRANS, Meaning(Reading("unit", rate_per="unit", rounding="half_up")), [(0, "0.5000")])
         self._series(use, [(100, 900)] * self.accounts)
         if has_percentage:
@@ -318,7 +325,10 @@ class _Draw:
     def _percentage(self) -> None:
         rng = self.rng
         self._usual()
-        parts: tuple[tuple[Part, ...], ...] = (("usage",), ("fixed",), ("usage", "fixed"))
+        parts: tuple[tuple[Part, ...], ...] = (
+            *(("usage",), ("fixed",), ("usage", "fixed")),
+            *(("usage", "one_time"), ("usage", "fixed", "one_time")),
+        )
         measure = rng.choice(("CreditPercentage", "DebitPercentage"))
         self._percent(frozenset(rng.choice(parts)), rng.choice(("hundred", "fraction")), measure, rng.random() < 0.5)
         self._one_wrong("percentage_mismatch", ("FixedRate", measure))

@@ -35,7 +35,7 @@ Pair = tuple[str, str]
 BilledIn = Literal["units", "blocks"]
 Percent = Literal["hundred", "fraction"]
 Minimum = Literal["true_up", "whole", "always"]
-Part = Literal["usage", "fixed", "percentages", "credits"]
+Part = Literal["usage", "fixed", "one_time", "percentages", "credits"]
 VoidAnswer = Literal["fault", "absent", "zero"]
 
 #: Measures that are money, in the order in which they are worked out.

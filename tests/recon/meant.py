@@ -105,8 +105,8 @@ def same(group: Group, one: Row, other: Row) -> Decimal | None:
 
 # -- charges that are computed from others --------------------------------------------------------------------
 
-_BASES = {"counted_lines": ("usage", "fixed"), "usage_lines": ("usage",)}
-_PARTS = ("usage", "fixed", "percentages", "credits")
+_BASES = {"counted_lines": ("usage", "fixed", "one_time"), "usage_lines": ("usage",)}
+_PARTS = ("usage", "fixed", "one_time", "percentages", "credits")
 
 
 def _present(world: World, group: Group) -> tuple[str, ...]:
@@ -153,9 +153,9 @@ def _given(group: Group, row: Row, sums: Mapping[str, Decimal], others: Decimal,
     if name == "shown_actual":
         return None if group.meaning.states_sum else Decimal("Infinity")
     if name in ("lines_before", "other_lines"):
-        parts = tuple(sums) if group.measure == "MonthlyMinimum" or name == "other_lines" else ("usage", "fixed")
+        parts = tuple(sums) if group.measure == "MonthlyMinimum" or name == "other_lines" else _BASES["counted_lines"]
     else:
-        parts = _BASES.get(name) or tuple(name.replace("one_time", "").split("_"))
+        parts = _BASES.get(name) or tuple(part for part in _PARTS if part in name)
     base = sum((value for part, value in sums.items() if part in parts), ZERO)
     if "per_network" in more or "per_contract" in more:
         base += others
