@@ -41,6 +41,7 @@ KINDS = (
     *("rate", "rate_of_fee", "block", "allowance", "other_allowance", "bound"),
     *("dated_inside", "dated_after", "edited", "refused", "raised", "raised_unlisted"),
     *("minimum", "percentage", "network_minimum", "open_end", "rounding", "correction", "ladder"),
+    "refused_tie",
 )
 SHARES = (25, 50, 75, 100)
 _WITH_HISTORY = frozenset({"dated_inside", "edited", "raised", "raised_unlisted", "correction"})
@@ -274,6 +275,14 @@ class _Draw:
         if len(group.schedules) == 1 and self.accounts > 3:
             self._fault("rate_mismatch", group, shown="rate", times="1.3")
             self.plan.share = 25
+
+    def _refused_tie(self) -> None:
+        """The terms are merely shown, and two of four lines show a lower rate than the other two: nothing tells."""
+        self.accounts, self.months, self.is_plain = 4, self.months[-1:], True
+        group = self._counted(steps=1)
+        self.plan.refused = True
+        self._fault("rate_mismatch", group, shown="rate", times="0.8")
+        self.plan.share = 50
 
     # -- charges computed from others ----------------------------------------------------------------------
 
