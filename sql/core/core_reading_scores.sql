@@ -1,8 +1,9 @@
 -- One row per schedule set with lines and candidate reading: what the lines tried say for and against it.
 -- The reading that leads its set (place 1) is the yardstick. `gained` are the lines that a reading explains better than the leader (at
 -- all, or with a better grade, core_fits), `lost` those that the leader explains better. A departure is as good as none there where the
--- leader needs one too (no use of the number fits all lines), in a reading from which most lines depart, on lines that the leader bills
--- alike with and without the number: it may be applied nowhere.
+-- leader needs one too (no use of the number fits all lines) or bills every line alike with and without a number (a free tier that no
+-- line shows), in a reading from which most lines depart, on lines that the leader bills alike with and without it: it may be applied
+-- nowhere.
 -- A reading is a rival while the lines cannot tell: the leader gains nothing on it, or fewer than two of three lines on which they part,
 -- or a single line, if that line does not show the tier that it reaches as well. A line past the first tier is no evidence for one rate
 -- for all on a ladder, against the rates of its tiers: they are stated, and would be stated for nothing. A remote reading is no rival of
@@ -35,7 +36,7 @@ led AS (
         fits.departures,
         fits.grade,
         idle.trial_no IS NOT NULL AS is_idle,
-        leaders.is_departed_from,
+        leaders.is_departed_from OR bool_and(idle.trial_no IS NOT NULL) OVER (PARTITION BY fits.set_no) AS is_number_unshown,
         coalesce(evidence.shown_tier = evidence.tier_reached, false) AS is_tier_shown,
         leaders.is_unit_of_ladder AND evidence.highest_tier > 1 AS is_past_first_tier
     FROM core_fits AS fits
@@ -62,7 +63,7 @@ pairs AS (
         led.trial_no IS NULL OR fits.grade > led.grade AS is_gained,
         coalesce(
             fits.grade >= led.grade
-            AND (fits.departures <= led.departures OR (led.is_idle AND led.is_departed_from AND ranks.departures * 2 >= ranks.lines_explained)),
+            AND (fits.departures <= led.departures OR (led.is_idle AND led.is_number_unshown AND ranks.departures * 2 >= ranks.lines_explained)),
             false
         ) AS is_kept,
         led.is_tier_shown,
