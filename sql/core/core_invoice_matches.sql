@@ -96,8 +96,13 @@ paired AS (
         arg_min(price_list_id, (invoice_id, line_item_number)) AS price_list_id,
         min(invoice_id) AS invoice_id,
         arg_min(invoice_number, (invoice_id, line_item_number)) AS invoice_number,
-        -- never a sum of what could be read alone
-        try_cast(CASE WHEN NOT bool_or(theirs.is_unread) THEN sum(amount) END AS DECIMAL(28, 10)) AS amount,
+        -- never a sum of what could be read alone; a line that names no key stands alone, and needs no quantity
+        try_cast(
+            CASE
+                WHEN NOT bool_or(theirs.is_unread) OR bool_and(theirs.account_report IS NULL AND theirs.measure_field IS NULL)
+                    THEN sum(amount)
+            END AS DECIMAL(28, 10)
+        ) AS amount,
         try_cast(CASE WHEN NOT bool_or(theirs.is_unread) THEN sum(quantity_billed) END AS DECIMAL(28, 10)) AS quantity_billed,
         bool_or(theirs.is_unread) AS is_unread,
         bool_and(theirs.account_report IS NULL AND theirs.measure_field IS NULL AND NOT theirs.is_key_unread) AS is_invoice_only
