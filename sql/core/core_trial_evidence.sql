@@ -44,6 +44,11 @@ ways AS (
     FROM candidates
     GROUP BY set_no
 ),
+rules AS (
+    SELECT set_no, candidates.rule_no, kinds.rounding = 'half_up_slices' AS is_of_cents, candidates.rule_no = kinds.rule_no AS is_leading
+    FROM (SELECT DISTINCT set_no, rule_no FROM candidates) AS candidates
+    INNER JOIN kinds USING (set_no)
+),
 rated AS (
     SELECT case_id, amount_exact, amount_of_cents, units, blocks, tier, error
     FROM core_screen_rated
@@ -51,27 +56,23 @@ rated AS (
     SELECT case_id, amount_exact, amount_of_cents, units, blocks, tier, error
     FROM core_trial_rated
 ),
-rules AS (
-    SELECT set_no, rule_no FROM candidates GROUP BY set_no, rule_no
-),
 spans AS (
     SELECT
-        quantities.set_no,
+        any_value(quantities.set_no) AS set_no,
         quantities.quantity_no,
-        min(rounded_from(rated.amount_exact, rated.amount_of_cents, kinds.rounding)) AS least,
-        max(rounded_from(rated.amount_exact, rated.amount_of_cents, kinds.rounding)) AS most,
+        min(CASE WHEN rules.is_of_cents THEN rated.amount_of_cents ELSE rated.amount_exact END) AS least,
+        max(CASE WHEN rules.is_of_cents THEN rated.amount_of_cents ELSE rated.amount_exact END) AS most,
         min(rated.units) AS least_units,
         max(rated.units) AS most_units,
         min(rated.blocks) AS least_blocks,
         max(rated.blocks) AS most_blocks,
         count(rated.error) > 0 AND count(rated.amount_exact) > 0 AS is_refused_by_some,
         max(rated.tier) AS highest_tier,
-        any_value(rated.tier) FILTER (WHERE rules.rule_no = kinds.rule_no) AS tier_reached
-    FROM core_trial_quantities AS quantities
-    INNER JOIN rules USING (set_no)
-    INNER JOIN kinds USING (set_no)
-    INNER JOIN rated ON rated.case_id = trial_case(quantities.quantity_no, rules.rule_no)
-    GROUP BY quantities.set_no, quantities.quantity_no
+        any_value(rated.tier) FILTER (WHERE rules.is_leading) AS tier_reached
+    FROM rated
+    INNER JOIN core_trial_quantities AS quantities ON quantities.quantity_no = quantity_of_case(rated.case_id)
+    INNER JOIN rules ON rules.set_no = quantities.set_no AND rules.rule_no = rule_of_case(rated.case_id)
+    GROUP BY quantities.quantity_no
 ),
 told AS (
     SELECT
