@@ -2,10 +2,28 @@
 -- kept as: scratch
 -- `case_quantity_no` is the quantity in trial_case; `ladder_shift` leads from a set's ladder_id to that of the ladder shown;
 -- allowance, floor and cap are the ladder's. `change_no` is null on the set's own ladder.
+-- `least_units` to `most_units` is what its lines bill, `least_of_blocks` to `most_of_blocks` the same if they count blocks; both are
+-- wider by as much as blocks can round (can_bill). Null on a ladder shown, and on a set that the user pinned: there all rules are tried.
 WITH shown AS (
     SELECT DISTINCT set_no, actual, quantity_no, is_screened, change_no
     FROM core_trial_lines
     WHERE change_no IS NOT NULL
+),
+billed AS (
+    SELECT quantity_no, min(quantity_billed) AS least, max(quantity_billed) AS most
+    FROM core_trial_lines
+    ANTI JOIN core_pins USING (set_no)
+    GROUP BY quantity_no
+),
+blocks AS (
+    -- how far blocks can round: each tier may count its own; 1 for what ten decimals cut off
+    SELECT
+        set_no,
+        sum(greatest(block, 1)) + 1 AS rounded_by,
+        min(CASE WHEN block > 0 THEN block ELSE 1 END) AS smallest,
+        max(CASE WHEN block > 0 THEN block ELSE 1 END) AS largest
+    FROM core_set_tiers
+    GROUP BY set_no
 )
 SELECT
     quantities.quantity_no,
@@ -17,9 +35,15 @@ SELECT
     0::BIGINT AS ladder_shift,
     sets.allowance,
     sets.first_minimum,
-    sets.first_maximum
+    sets.first_maximum,
+    billed.least - blocks.rounded_by AS least_units,
+    billed.most + blocks.rounded_by AS most_units,
+    try((billed.least * blocks.smallest)::DECIMAL(38, 10)) - blocks.rounded_by AS least_of_blocks,
+    try((billed.most * blocks.largest)::DECIMAL(38, 10)) + blocks.rounded_by AS most_of_blocks
 FROM core_trial_quantities AS quantities
 INNER JOIN core_sets AS sets USING (set_no)
+INNER JOIN blocks USING (set_no)
+LEFT JOIN billed USING (quantity_no)
 UNION ALL
 SELECT
     shown.quantity_no,
@@ -31,6 +55,10 @@ SELECT
     -4 * (shown.set_no::BIGINT + shown.change_no),
     tiers.allowance,
     tiers.minimum,
-    tiers.maximum
+    tiers.maximum,
+    NULL,
+    NULL,
+    NULL,
+    NULL
 FROM shown
 INNER JOIN core_changed_tiers AS tiers ON tiers.change_no = shown.change_no AND tiers.tier = 1

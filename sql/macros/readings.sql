@@ -23,6 +23,10 @@ CREATE OR REPLACE MACRO case_allowance(allowance_rule, lone_bounds, allowance) A
         ELSE allowance
     END::DECIMAL(28, 10);
 
+-- Whether what is billed of a quantity, by some rule of blocks with an allowance or without, can be from `least` to `most`, which are
+-- wider by as much as blocks can round.
+CREATE OR REPLACE MACRO can_bill(quantity, allowance, least, most) AS quantity >= least AND quantity - allowance <= most;
+
 -- The case of a quantity on trial and a rule, one number of both, and what it is made of.
 CREATE OR REPLACE MACRO trial_case(quantity_no, rule_no) AS (quantity_no << 16) + rule_no;
 CREATE OR REPLACE MACRO quantity_of_case(case_id) AS case_id >> 16;
