@@ -62,6 +62,8 @@ _CHUNK_CELLS = 30_000
 _MOST_COLUMNS = 2_000
 _MOST_TABLES = 1_000
 _LONGEST_NUMBER = 100
+#: Stands before what a row states twice. No XML holds this character, so no value begins with it.
+_TWICE = "\0"
 #: Values noted of one column; what more there is is counted.
 _MOST_NOTED = 100
 
@@ -277,8 +279,11 @@ class _Reader:
             self._set_cell(name, json.dumps(plain_value(element), ensure_ascii=False))
 
     def _set_cell(self, name: str, value: str | None) -> None:
-        # of two values neither is taken: together they are no value of any type but text
-        self._cells[name] = json.dumps([self._cells[name], value], ensure_ascii=False) if name in self._cells else value
+        # of two values neither is taken
+        if name in self._cells:
+            earlier = (self._cells[name] or "").removeprefix(_TWICE)
+            value = _TWICE + json.dumps([earlier, value], ensure_ascii=False)
+        self._cells[name] = value
 
     def _end_row(self) -> None:
         self._row = 0
@@ -427,13 +432,13 @@ class _Notes:
             self._more += 1
             return
         self._noted += 1
-        self._odd.append(
-            OddValue(f"{self._record}, row {row + 1}", self._column.name, value[:200], f"is no xs:{self._column.kind}")
-        )
+        why = "is stated twice" if value.startswith(_TWICE) else f"is no xs:{self._column.kind}"
+        shown = value.removeprefix(_TWICE)[:200]
+        self._odd.append(OddValue(f"{self._record}, row {row + 1}", self._column.name, shown, why))
 
     def close(self) -> None:
         if self._more:
-            why = f"is no xs:{self._column.kind} in {self._more} more rows"
+            why = f"is no {f'xs:{self._column.kind}' if self._column.kind else 'value'} in {self._more} more rows"
             self._odd.append(OddValue(self._record, self._column.name, None, why))
 
 
@@ -515,10 +520,18 @@ def _typed(table: _Table, column: _Column, odd: list[OddValue]) -> list[tuple[st
         made = _simple(column, notes, pa.binary(), _bytes)
     elif kind == "date":
         made = _simple(column, notes, pa.date32(), _day)
+    elif any(value is not None and value.startswith(_TWICE) for texts in column.texts() for value in texts):
+        made = _simple(column, notes, pa.string(), _stated_once)
     else:
         made = [(column.name, pa.chunked_array(column.chunks, pa.string()))]
     notes.close()
     return made
+
+
+def _stated_once(value: str) -> str:
+    if value.startswith(_TWICE):
+        raise ValueError(value)
+    return value
 
 
 def _bytes(value: str) -> bytes:
@@ -542,7 +555,7 @@ def _simple(
                     notes.add(row, value)
                     is_odd = True
             values.append(made)
-            left.append(value if made is None else None)
+            left.append(None if made is not None or value is None else value.removeprefix(_TWICE))
             row += 1
         chunks.append(pa.array(values, kind))
         words.append(pa.array(left, pa.string()))
@@ -576,7 +589,7 @@ def _times(column: _Column, notes: _Notes) -> list[tuple[str, pa.ChunkedArray]]:
             found = _instant_or_none(value)
             fits_column = found is not None and found[1] == utc
             found_times.append(found[0] if found is not None and fits_column else None)
-            found_words.append(None if fits_column else value)
+            found_words.append(None if fits_column or value is None else value.removeprefix(_TWICE))
         times.append(pa.array(found_times, pa.int64()).cast(kind))
         if odd or (zoned and bare):
             words.append(pa.array(found_words, pa.string()))
