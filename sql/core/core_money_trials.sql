@@ -27,7 +27,7 @@ rounded AS (
     SELECT
         *,
         CASE
-            WHEN NOT is_seen AND abs(amount - amount_exact) < unit AND try(part_of_block(abs(amount), unit)) = 0 THEN amount
+            WHEN NOT is_seen AND coalesce(try(abs(amount - amount_exact) < unit), false) AND try(part_of_block(abs(amount), unit)) = 0 THEN amount
             ELSE try_cast(try(line_amount(amount_exact, rounding, unit, half)) AS DECIMAL(28, 10))
         END AS expected_amount
     FROM exact
