@@ -126,7 +126,8 @@ def differences(world: World, found: Iterable[Found]) -> tuple[list[Wrong], list
 
 def is_honest_doubt(world: World, found: Found, readings: Iterable[Mapping[str, Any]]) -> bool:
     """Whether a `reading_undecided` that nobody planted is true, by the naive pricer: its rivals explain every line
-    that the truth explains, and one of them bills another amount at the deciding quantity that it states."""
+    that the truth explains, with the allowance or without it (a departure), and one of them bills another amount at the
+    deciding quantity that it states."""
     if found.check_name != "reading_undecided":
         return False
     price_list = world.price_list_by_id[found.price_list_id or 0]
@@ -139,6 +140,7 @@ def is_honest_doubt(world: World, found: Found, readings: Iterable[Mapping[str, 
         for month in world.months
         if (line := world.books.line(account, month, group.pair)) is not None
     }
+    unallowed = replace(group, schedules=tuple(replace(schedule, allowance=Decimal(0)) for schedule in group.schedules))
     parted = False
     for row in readings:
         rival = replace(
@@ -156,7 +158,9 @@ def is_honest_doubt(world: World, found: Found, readings: Iterable[Mapping[str, 
         )
         for actual, billed, amount in lines:
             said = (amount, billed)
-            if inference.outcome(group, group.meaning, actual) == said != inference.outcome(group, rival, actual):
+            if inference.outcome(group, group.meaning, actual) != said:
+                continue
+            if said not in (inference.outcome(group, rival, actual), inference.outcome(unallowed, rival, actual)):
                 return False
         quantity = row["deciding_quantity"]
         parted |= inference.outcome(group, rival, quantity) != inference.outcome(group, group.meaning, quantity)
