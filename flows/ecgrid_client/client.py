@@ -533,13 +533,21 @@ class _Caller:
         version = call.envelopes.service.operations.get("Version")
         if version is None:
             return False
-        request = call.envelopes.request(version, {}, "soap11")
+        check = _Call(call.api_version, version, {}, {}, "soap11", call.envelopes)
+        request = call.envelopes.request(version, {}, check.binding)
         url = self._endpoints.url(call.api_version)
+        started = time.perf_counter()
+        status = "-"
         try:
             probe = self._transport.send(url, request.headers, request.body, over=reply)
-            judge(probe, version, {}, "soap11", call.where)
-        except ECGridError:
+            status = str(probe.status)
+            judge(probe, version, {}, check.binding, call.where)
+        except ECGridError as error:
+            status = f"{status} error={error.code}"
             return False
+        finally:
+            check.latency_ms = int((time.perf_counter() - started) * 1000)
+            check.log(logging.DEBUG, status)
         self._doubts -= 1
         return probe.is_kept
 
