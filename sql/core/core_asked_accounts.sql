@@ -1,3 +1,3 @@
--- One row per account and month of which the service was asked any key.
+-- One row per account and month for which at least one key was requested.
 SELECT DISTINCT network_id, mailbox_id, reporting_month
 FROM core_asked_keys

@@ -1,6 +1,6 @@
--- One row per key that the service was asked: what came of it, and whether the run of its month was limited.
+-- One row per key requested: the outcome, and whether the run of its month was limited.
 -- kept as: view
--- The one place that states what was asked. A check says nothing about a key that is not here; nor, in a limited month (accounts
+-- The only source of what was requested. No check judges a key that is not here; nor, in a limited month (accounts
 -- named by the settings), about what is billed to accounts that are not here. `is_unread`: the answer is a line with a value that
 -- does not fit its type, so that its amount is not known.
 SELECT

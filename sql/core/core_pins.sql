@@ -1,7 +1,7 @@
 -- One row per schedule set that a row of reference_pinned_readings pins: the words that its reading must have.
 -- Words are those of out_readings.reading_id, parted by dots, as many of them as the user is sure of. A row without report or
 -- measure holds for the whole price list; the row that names more goes first. A word that no candidate of the set
--- has is not in question there (a tier's bound where there is one tier); one that no candidate anywhere has is a slip of the pen
+-- has is not in question there (a tier's bound where there is one tier); one that no candidate anywhere has is treated as a typo
 -- and stops the build. The model that contract_terms.csv gives pins the set of these terms, and goes before all.
 WITH pins AS (
     SELECT
