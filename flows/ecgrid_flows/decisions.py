@@ -21,8 +21,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from ecgrid_flows import formats
-from ecgrid_flows.errors import DataDirectoryHeld, Refused
-from ecgrid_flows.store import Store
+from ecgrid_flows.errors import DataDirectoryHeld, Refused, StorageFailed
+from ecgrid_flows.store import LocalStore, Store
 from ecgrid_transforms.period import month_text
 
 __all__ = ["CLOSINGS", "FIRST", "HEAD", "Decision", "Log", "append", "read"]
@@ -149,7 +149,14 @@ def append(store: Store, kind: str, data: Mapping[str, Any]) -> Decision:
     if not store.write_if(_path(number), text, None):
         raise DataDirectoryHeld(f"someone else decided something just now ({_path(number)}): look at it and try again")
     seal = hashlib.sha256(text).hexdigest()
-    store.write(HEAD, (json.dumps({"entries": number, "sha256": seal}) + "\n").encode())
+    head = (json.dumps({"entries": number, "sha256": seal}) + "\n").encode()
+    try:
+        store.write(HEAD, head)
+    except StorageFailed:
+        # A decision that is reported as failed is not kept. In a bucket the head may still arrive, so the entry stays.
+        if isinstance(store, LocalStore) and not (store.exists(HEAD) and store.read(HEAD) == head):
+            store.delete(_path(number))
+        raise
     return Decision(number, kind, str(entry["at"]), str(entry["by"]), data, seal)
 
 

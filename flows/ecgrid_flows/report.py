@@ -34,7 +34,7 @@ from ecgrid_flows.folders import put_file
 from ecgrid_flows.logs import staged
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.source import is_invented
-from ecgrid_flows.store import open_store
+from ecgrid_flows.store import disk_errors, open_store
 from ecgrid_transforms.period import month_text
 
 __all__ = ["ReportFailed", "execute", "notebook_path", "render", "report_month"]
@@ -75,8 +75,9 @@ def report_month(settings: Settings, month: date) -> Path:
     executed = execute(notebook_path("reconcile_month"), parameters, are_charts_drawn=False)
     page = render(executed, title=f"Reconciliation {month_text(month)}")
     target = settings.reports_dir(month) / "reconcile_month.html"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(target, page)
+    with disk_errors(str(target)):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, page)
     if settings.is_remote:
         put_file(open_store(settings), f"reports/{month_text(month)}/{target.name}", target)
     return target

@@ -100,6 +100,8 @@ _MACRO = re.compile(r"\s*create\s+(or\s+replace\s+)?macro\s", re.IGNORECASE)
 _CSV_FORM = "header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"', nullstr = ''"
 #: What error() in SQL says of a row of a table that the user keeps.
 _USERS_TABLE = re.compile(r"Invalid Input Error: (\w+\.csv, .*)")
+#: How DuckDB words the errors ENOSPC, EDQUOT and EFBIG.
+_FULL = ("no space left", "not enough space", "disk quota exceeded", "file too large")
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
@@ -481,15 +483,33 @@ def _build_error(where: str, error: duckdb.Error) -> BillingError:
         return BuildFailed(
             f"{where}: out of memory ({text}); allow more memory, or free disk for spilling, and build again"
         )
+    if _is_full(error):
+        return StorageFailed(f"{where}: the disk is full ({text}); free some space and build again")
     if isinstance(error, duckdb.IOException):
-        if "space" in str(error).lower():
-            return StorageFailed(f"{where}: the disk is full ({text}); free some space and build again")
         return BuildFailed(f"{where}: {text}; check the file that it names, pull its month again, and build again")
     if isinstance(error, duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException):
         return SqlRefused(f"{where}: {text}")
     if blamed := _USERS_TABLE.fullmatch(text):
         return SqlRefused(f"{blamed[1]}; the warehouse of before, if any, is unchanged")
     return BuildFailed(f"{where}: {text}; the warehouse of before, if any, is unchanged")
+
+
+def reading_error(error: duckdb.Error, where: str = "the warehouse") -> BillingError:
+    """What a query of a built warehouse met: a full disk, a damaged file, or relations of another release."""
+    text = _first_line(error)
+    if _is_full(error):
+        return StorageFailed(f"{where}: the disk is full ({text}); free some space and run again")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return StorageFailed(f"{where}: out of memory ({text}); allow more memory, or free disk for spilling")
+    if isinstance(error, duckdb.BinderException | duckdb.CatalogException):
+        return StorageFailed(
+            f"{where} lacks what this version reads ({text}): another version built it; `build` it again"
+        )
+    return StorageFailed(f"{where} is damaged or no DuckDB file ({text}): run `ecgrid-billing build`")
+
+
+def _is_full(error: duckdb.Error) -> bool:
+    return any(words in str(error).lower() for words in _FULL)
 
 
 def _first_line(error: BaseException) -> str:
@@ -571,6 +591,7 @@ def workbench(
             f"{path.parent} cannot be written ({error.strerror}); make room or fix its rights"
         ) from error
     with closing(_open(str(path), threads, memory_limit, temp_dir, is_build=True)) as connection:
+        path.chmod(0o600)
         load_macros(connection, tree)
         yield connection
 
@@ -767,10 +788,14 @@ def _open(
         raise SettingsError(
             f"DuckDB refuses a setting ({_first_line(error)}); a memory limit is written 6GiB"
         ) from error
-    except duckdb.IOException as error:
-        raise StorageFailed(
-            f"{path} cannot be opened ({_first_line(error)}); close what holds it, or build again"
-        ) from error
+    except duckdb.Error as error:
+        if "could not set lock" in str(error).lower():
+            raise StorageFailed(
+                f"{path} is held by another program ({_first_line(error)}): close that first"
+            ) from error
+        if isinstance(error, duckdb.IOException) and "permission denied" in str(error).lower():
+            raise StorageFailed(f"{path} cannot be opened ({_first_line(error)}): grant the permission") from error
+        raise reading_error(error, path) from error
 
 
 def connect(

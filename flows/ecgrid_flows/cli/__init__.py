@@ -6,7 +6,9 @@ Exit statuses are those of CONTRACT: 0 clean, 1 findings of severity error, 2 us
 refused, 4 incomplete, 5 the data directory is held by another run.
 """
 
+import errno
 import io
+import logging
 import os
 import signal
 import sys
@@ -22,8 +24,10 @@ from typer.core import TyperGroup
 
 from ecgrid_flows import logs
 from ecgrid_flows.cli import context, finance, findings, quote, report, run, sandbox, serve, service, status, verify
-from ecgrid_flows.errors import BillingError, ExitStatus
+from ecgrid_flows.errors import BillingError, ExitStatus, SettingsError, StorageFailed
 from ecgrid_flows.settings import log_options
+
+log = logging.getLogger(__name__)
 
 _ENDING = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
@@ -120,7 +124,7 @@ for commands in (run, service, findings, finance, quote, sandbox, report, serve,
 
 
 def main() -> None:
-    """Run the command line; a `BillingError`, or a file that cannot be had, becomes one sentence and a status.
+    """Run the command line; a `BillingError`, an unreadable file or a full disk becomes one sentence and a status.
 
     Anything else is a fault, shown with where it happened: Python would end with 1, which says that there are findings.
     """
@@ -132,12 +136,28 @@ def main() -> None:
     except BillingError as error:
         _end(logs.masked(str(error)), error.status)
     except Exception as error:
-        if isinstance(error, OSError) and error.filename is not None:
-            _end(f"{error.filename}: {error.strerror}", ExitStatus.USAGE)
+        if (known := _known(error)) is not None:
+            log.debug("%s", logs.masked(traceback.format_exc()))
+            _end(logs.masked(str(known)), known.status)
         shown = logs.masked(traceback.format_exc())
         context.stderr.print(Text(shown), end="")
         logs.SHOWN.error("%s", shown)
         _end("internal error. Rebuild with `build`; if it persists, report the traceback above", ExitStatus.INCOMPLETE)
+
+
+def _known(error: Exception) -> BillingError | None:
+    """What the disk or DuckDB reported, as an error of ours; None for any other error."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = error.filename or "standard output or a temporary file"
+        return StorageFailed(f"{where} cannot be written; the disk is full: free space and run again")
+    if isinstance(error, OSError) and error.filename is not None:
+        return SettingsError(f"{error.filename}: {error.strerror}")
+    duckdb = sys.modules.get("duckdb")
+    if duckdb is not None and isinstance(error, duckdb.Error):
+        from ecgrid_flows import warehouse
+
+        return warehouse.reading_error(error)
+    return None
 
 
 def _end(sentence: str, status: ExitStatus) -> NoReturn:
