@@ -1,5 +1,6 @@
 """Fixtures of the finance tests."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,3 +12,9 @@ from ecgrid_flows.settings import Settings
 def settings(tmp_path: Path) -> Settings:
     """A data directory of its own for every test."""
     return Settings(data_dir=str(tmp_path / "data"))
+
+
+@pytest.fixture
+def usd(settings: Settings) -> Settings:
+    """The same, with a currency."""
+    return replace(settings, currency="USD")

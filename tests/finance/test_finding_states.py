@@ -13,6 +13,7 @@ from ecgrid_flows.settings import Settings
 from ecgrid_flows.sheets import opened
 from ecgrid_flows.store import Store, open_store
 
+from .decided import decide
 from .world import MONTH, build, finding, line
 
 
@@ -27,11 +28,6 @@ def found(settings: Settings) -> list[dict[str, Any]]:
     with opened(settings) as connection:
         rows: list[dict[str, Any]] = with_states(connection, log).to_arrow_table().to_pylist()
     return rows
-
-
-def decide(settings: Settings, store: Store, finding_id: str, state: str, note: str = "agreed by phone") -> None:
-    with opened(settings) as connection:
-        set_state(store, find(connection, [finding_id]), state, note)
 
 
 def test_ids_come_from_check_and_key_alone(settings: Settings) -> None:

@@ -1,0 +1,241 @@
+"""What changes in a closed month comes as corrections, which sum to the change."""
+
+import shutil
+from collections import defaultdict
+from contextlib import closing as closing_of
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as checked
+from hypothesis import strategies as st
+
+from ecgrid_flows import corrections, decisions
+from ecgrid_flows.closing import verify
+from ecgrid_flows.errors import Refused
+from ecgrid_flows.export import export_month, read_export
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.sheets import read_manifest
+from ecgrid_flows.store import open_store
+from ecgrid_transforms.money import ZERO, Decimal
+
+from .decided import book, close, corrected, journal_of, shown
+from .world import MONTH, build, fill, line
+
+
+def test_corrections_by_hand(settings: Settings) -> None:
+    """One line changed, one came, one went; one only changed its reading's name, which is no correction."""
+    build(settings, out_line_items=[line(), line(mailbox_id=1), line(mailbox_id=3, reading_id="unit")])
+    close(settings)
+    assert corrected(settings) == []
+    build(
+        settings,
+        out_line_items=[
+            line(amount="75.00", expected_amount="75.00", is_taxable=True),
+            line(mailbox_id=2, amount="5", expected_amount=None, difference=None),
+            line(mailbox_id=3, reading_id="unit (other words)"),
+        ],
+    )
+    rows = corrected(settings)
+    assert shown(rows) == [
+        (1, "reversal", 0, "-72.96", "-72.96"),
+        (1, "re-entry", 0, "75", "75"),
+        (1, "reversal", 1, "-72.96", "-72.96"),
+        (1, "re-entry", 2, "5", None),
+    ]
+    assert {row["reporting_month"] for row in rows} == {MONTH}
+    assert [row["quantity_billed"] for row in rows] == [-335, 335, -335, 335]
+
+
+def test_corrections_for_the_ledger_and_in_focus(usd: Settings) -> None:
+    """72.96 is taken back and 75.00 entered: 2.04 more is owed, by an entry of its own."""
+    build(usd, out_line_items=[line()])
+    close(usd)
+    build(usd, out_line_items=[line(amount="75.00", expected_amount="75.00", schedule_rate="0.2238805970")])
+    export_month(usd, MONTH)
+    folder = usd.exports_dir(MONTH) / "corrections"
+    journal = read_export(folder / "corrections_journal.csv").to_pylist()
+    assert [(row["date"], row["account"], row["debit"], row["credit"], row["reference"]) for row in journal] == [
+        (date(2026, 10, 31), "6100", Decimal("2.04"), None, "ECGRID-8751-2026-10-C1"),
+        (date(2026, 10, 31), "2000", None, Decimal("2.04"), "ECGRID-8751-2026-10-C1"),
+    ]
+    focus = read_export(folder / "corrections_focus_1_2.csv").to_pylist()
+    assert [(row["ChargeClass"], row["x_Entry"], row["BilledCost"], row["InvoiceId"]) for row in focus] == [
+        ("Correction", "reversal", Decimal("-72.96"), "provisional-8751-2026-10-C1"),
+        ("Correction", "re-entry", Decimal("75.00"), "provisional-8751-2026-10-C1"),
+    ]
+    for row in focus:
+        assert row["PricingQuantity"] * row["ContractedUnitPrice"] == row["ContractedCost"]
+        assert row["ContractedUnitPrice"] > ZERO
+        assert row["ChargePeriodStart"].date() == MONTH
+
+
+#: What a month billed and should have, by mailbox; nothing is a line without a proof.
+Figures = dict[int, tuple[Decimal, Decimal | None]]
+
+
+CLOSED: tuple[Figures, ...] = (
+    {},
+    {0: (Decimal("72.9600"), Decimal("72.96")), 1: (Decimal("-6.02"), None), 3: (ZERO, Decimal("0.0001"))},
+)
+
+
+amounts = st.decimals("-999", "9999", places=4)
+
+
+figures = st.dictionaries(st.integers(0, 4), st.tuples(amounts, st.none() | amounts), max_size=5)
+
+
+def rows_of(month: Figures) -> list[dict[str, Any]]:
+    return [
+        line(mailbox_id=mailbox, amount=str(billed), expected_amount=None if right is None else str(right))
+        for mailbox, (billed, right) in month.items()
+    ]
+
+
+@pytest.fixture(scope="module")
+def closed_months(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A data directory for each of `CLOSED`, with that month closed."""
+    call = {**line(), "outcome": "line", "attempts": 1, "latency_ms": 1, "called_at": datetime(2026, 11, 2, tzinfo=UTC)}
+    folders = [tmp_path_factory.mktemp("closed") / "data" for _ in CLOSED]
+    for folder, month in zip(folders, CLOSED, strict=True):
+        settings = Settings(data_dir=str(folder))
+        build(settings, out_line_items=rows_of(month), raw_calls=[call])
+        close(settings)
+    return folders
+
+
+@given(
+    which=st.integers(0, len(CLOSED) - 1),
+    pulls=st.lists(st.tuples(figures, st.booleans()), min_size=1, max_size=4),
+)
+@checked(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+def test_reversals_and_re_entries_sum_to_the_change_for_any_sequence_of_pulls(
+    closed_months: list[Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    which: int,
+    pulls: list[tuple[Figures, bool]],
+) -> None:
+    """After every pull, booked or not: what was closed and all corrections make what the warehouse says, by line."""
+    settings, first = Settings(data_dir=str(tmp_path_factory.mktemp("pulls") / "data")), CLOSED[which]
+    shutil.copytree(closed_months[which], settings.data_dir)
+    store = open_store(settings)
+    booked: list[dict[str, Any]] = []
+    for month, is_booked in pulls:
+        with closing_of(duckdb.connect(str(settings.warehouse_path))) as connection:
+            fill(connection, out_line_items=rows_of(month))
+        rows = listed_pairs(settings)
+        assert all(row in rows for row in booked)  # what was booked stays
+        sums: dict[int, list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
+        for mailbox, (billed, right) in first.items():
+            sums[mailbox] = [billed, right or ZERO]
+        for row in rows:
+            kept = sums[row["mailbox_id"]]
+            sums[row["mailbox_id"]] = [kept[0] + row["billed_amount"], kept[1] + (row["expected_amount"] or ZERO)]
+        for mailbox in {*first, *month}:
+            billed, right = month.get(mailbox, (ZERO, ZERO))
+            assert sums[mailbox] == [billed, right or ZERO]
+        if is_booked:
+            log = decisions.read(store)
+            entry = log.closing(MONTH)
+            assert entry is not None
+            corrections.book(settings, store, log, entry, "posted")
+            booked = rows
+    assert verify(settings, store, MONTH).faults == ()
+
+
+def listed_pairs(settings: Settings) -> list[dict[str, Any]]:
+    store = open_store(settings)
+    log = decisions.read(store)
+    entry = log.closing(MONTH)
+    assert entry is not None
+    with corrections.pairs(settings, store, log, entry) as (_, found):
+        rows: list[dict[str, Any]] = found.lines.to_arrow_table().to_pylist()
+    return rows
+
+
+def test_what_is_booked_is_posted_once(settings: Settings) -> None:
+    build(settings, out_line_items=[line()])
+    close(settings)
+    store = open_store(settings)
+
+    def book() -> decisions.Decision | None:
+        log = decisions.read(store)
+        entry = log.closing(MONTH)
+        assert entry is not None
+        return corrections.book(settings, store, log, entry, "posted in November")
+
+    assert book() is None
+    build(settings, out_line_items=[line(amount="75")])
+    entry = book()
+    assert entry is not None
+    assert (entry.data["entries"], entry.data["billed_amount"]) == (2, "2.0400000000")
+    build(settings, out_line_items=[line(amount="70")])
+    assert shown(corrected(settings)) == [
+        (1, "reversal", 0, "-72.96", "-72.96"),
+        (1, "re-entry", 0, "75", "72.96"),
+        (2, "reversal", 0, "-75", "-72.96"),
+        (2, "re-entry", 0, "70", "72.96"),
+    ]
+
+
+def test_what_was_posted_stays_in_the_journal_as_it_was(usd: Settings) -> None:
+    """A batch keeps its reference and its account when the invoice and another chart come later."""
+    build(usd, out_line_items=[line()])
+    close(usd)
+    build(usd, out_line_items=[line(amount="75")])
+    book(usd)
+    posted = [("ECGRID-8751-2026-10-C1", "6100", Decimal("2.04")), ("ECGRID-8751-2026-10-C1", "2000", Decimal("-2.04"))]
+    assert journal_of(usd) == posted
+    invoice = {"contract_id": 8751, "reporting_month": MONTH, "source": "InvoiceInfo", "invoice_id": 7}
+    build(usd, out_line_items=[line(amount="70")], raw_invoices=[{**invoice, "invoice_number": "INV-7"}])
+    own = Path(usd.data_dir) / "reference"
+    own.mkdir()
+    (own / "journal_accounts.csv").write_text(
+        "role,network_id,account_report,measure_field,is_taxable,account,description\n"
+        "charge,,,,,7100,Traffic\npayable,,,,,2100,Payable\nrounding,,,,,7990,Rounding\n"
+    )
+    assert journal_of(usd) == [*posted, ("INV-7-C2", "7100", Decimal(-5)), ("INV-7-C2", "2100", Decimal(5))]
+
+
+def test_the_ledger_ends_at_the_new_sums_rounded(usd: Settings) -> None:
+    """Tenths of a cent: 10.004 and 10.004 were booked as 10.00 each and owed as 20.01, of which 0.01 is rounding.
+
+    As 10.008 the first is 10.01; together 20.012 are still 20.01: the cent moves from rounding to the charge. In a
+    second batch the other is 10.009: 10.01, and 20.017 are 20.02.
+    """
+    build(usd, out_line_items=[line(amount="10.004"), line(amount="10.004", measure_field="ToKCs")])
+    close(usd)
+    table = read_export(usd.exports_dir(MONTH) / "journal.csv").to_pylist()
+    cent = Decimal("0.01")
+    assert [(row["account"], row["debit"], row["credit"]) for row in table] == [
+        ("6100", Decimal(10), None),
+        ("6100", Decimal(10), None),
+        ("6990", cent, None),
+        ("2000", None, Decimal("20.01")),
+    ]
+    build(usd, out_line_items=[line(amount="10.008"), line(amount="10.004", measure_field="ToKCs")])
+    first = [("ECGRID-8751-2026-10-C1", "6100", cent), ("ECGRID-8751-2026-10-C1", "6990", -cent)]
+    assert journal_of(usd) == first
+    book(usd)
+    build(usd, out_line_items=[line(amount="10.008"), line(amount="10.009", measure_field="ToKCs")])
+    second = [("ECGRID-8751-2026-10-C2", "6100", cent), ("ECGRID-8751-2026-10-C2", "2000", -cent)]
+    assert journal_of(usd) == [*first, *second]
+
+
+def test_a_month_is_corrected_in_the_currency_that_it_was_closed_in(usd: Settings) -> None:
+    build(usd, out_line_items=[line()])
+    close(usd)
+    build(usd, out_line_items=[line(amount="75")])
+    with pytest.raises(Refused, match="was closed in USD, and ECGRID_CURRENCY is now EUR"):
+        export_month(Settings(data_dir=usd.data_dir, currency="EUR"), MONTH)
+    unset = Settings(data_dir=usd.data_dir)
+    with pytest.raises(Refused, match="was closed in USD, and ECGRID_CURRENCY is not set"):
+        book(unset)
+    assert len(corrected(unset)) == 2
+    folder = usd.exports_dir(MONTH) / "corrections"
+    assert not (folder / "corrections_journal.csv").exists()
+    assert "ECGRID_CURRENCY" in read_manifest(folder)["left_out"]["corrections_journal.csv"]

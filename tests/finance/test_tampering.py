@@ -1,0 +1,176 @@
+"""Whatever is changed, removed or added in what a closing keeps is named."""
+
+import json
+import shutil
+from datetime import datetime, tzinfo
+from pathlib import Path
+
+import pytest
+
+from ecgrid_flows import decisions
+from ecgrid_flows.closing import reopen_month, verify
+from ecgrid_flows.errors import NoSuchData, Refused, SettingsError
+from ecgrid_flows.export import export_month
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.store import open_store
+
+from .decided import close
+from .world import MONTH, build, line
+
+TAMPERED = [
+    "exports/2026-10/finance_lines.csv",
+    "exports/2026-10/manifest.json",
+    "closings/2026-10/000001/lines.parquet",
+    "closings/2026-10/000001/readings.parquet",
+    "closings/2026-10/000001/findings.parquet",
+    "closings/2026-10/000001/exports/findings.csv",
+    "closings/log/000001.json",
+    "closings/head.json",
+]
+
+
+@pytest.fixture(scope="module")
+def closed_twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory whose month was closed, reopened and closed again."""
+    settings = Settings(data_dir=str(tmp_path_factory.mktemp("closed") / "data"))
+    build(settings, out_line_items=[line()])
+    close(settings)
+    reopen_month(open_store(settings), MONTH, "once more")
+    close(settings)
+    return Path(settings.data_dir)
+
+
+@pytest.mark.parametrize("is_missing", [False, True], ids=["changed", "missing"])
+@pytest.mark.parametrize("path", TAMPERED)
+def test_whatever_is_tampered_with_is_told(settings: Settings, closed_twice: Path, path: str, is_missing: bool) -> None:
+    shutil.copytree(closed_twice, settings.data_dir)
+    path = path.replace("000001/", "000003/")  # of the closing that counts
+    assert verify(settings, open_store(settings), MONTH).faults == ()
+    victim = Path(settings.data_dir) / path
+    if is_missing:
+        victim.unlink()
+    else:
+        data = bytearray(victim.read_bytes())
+        data[len(data) // 2] ^= 1
+        victim.write_bytes(data)
+    faults = verify(settings, open_store(settings), MONTH).faults
+    assert faults
+    assert any(victim.name in fault or (victim.parent.name == "log" and "log/" in fault) for fault in faults)
+
+
+ADDED = [
+    "exports/2026-10/dispute_9999.csv",
+    "closings/2026-10/000003/more.parquet",
+    "closings/2026-10/000003/exports/dispute_9999.csv",
+    "closings/2026-10/000001/more.parquet",
+    "closings/2026-10/000009",
+]
+
+
+@pytest.mark.parametrize("path", ADDED)
+def test_a_file_that_was_not_closed_is_told(settings: Settings, closed_twice: Path, path: str) -> None:
+    shutil.copytree(closed_twice, settings.data_dir)
+    stranger = Path(settings.data_dir) / path
+    if not stranger.suffix:
+        stranger = stranger / "lines.parquet"
+    stranger.parent.mkdir(exist_ok=True)
+    stranger.write_text("2.00")
+    (fault,) = verify(settings, open_store(settings), MONTH).faults
+    assert path in fault
+
+
+def test_what_an_earlier_closing_kept_is_held_too(settings: Settings, closed_twice: Path) -> None:
+    shutil.copytree(closed_twice, settings.data_dir)
+    (Path(settings.data_dir) / "closings/2026-10/000001/lines.parquet").write_text("2.00")
+    (fault,) = verify(settings, open_store(settings), MONTH).faults
+    assert "000001/lines.parquet is not what it was" in fault
+
+
+def test_corrections_are_held_against_their_manifest(settings: Settings) -> None:
+    build(settings, out_line_items=[line()])
+    close(settings)
+    build(settings, out_line_items=[line(amount="75")])
+    export_month(settings, MONTH)
+    assert verify(settings, open_store(settings), MONTH).faults == ()
+    path = settings.exports_dir(MONTH) / "corrections/corrections.csv"
+    path.write_bytes(path.read_bytes().replace(b"75", b"57"))
+    (fault,) = verify(settings, open_store(settings), MONTH).faults
+    assert "corrections.csv is not what its manifest says" in fault
+
+
+def test_frozen_files_without_a_log_are_told(settings: Settings) -> None:
+    """Without its log the month would pass for open, and never closed."""
+    build(settings, out_line_items=[line()])
+    close(settings)
+    shutil.rmtree(Path(settings.data_dir) / "closings/log")
+    (Path(settings.data_dir) / "closings/head.json").unlink()
+    (fault,) = verify(settings, open_store(settings), MONTH).faults
+    assert "closings/2026-10/000001 is there without an entry of the log" in fault
+
+
+class Stopped(datetime):
+    """A clock that stands."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "Stopped":
+        return cls(2026, 11, 3, 9, 0, 0, tzinfo=tz)
+
+
+def test_a_log_cut_short_or_written_anew_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All within one second: what tells one closing from another is no clock."""
+    monkeypatch.setattr(decisions, "datetime", Stopped)
+    build(settings, out_line_items=[line()])
+    seal = close(settings).entry.sha256
+    store = open_store(settings)
+    reopen_month(store, MONTH, "once more")
+    assert verify_seal(settings, seal) == ()
+    log = Path(settings.data_dir) / "closings/log"
+    last = (log / "000002.json").read_bytes()
+    (log / "000002.json").unlink()
+    assert verify_seal(settings, seal) == ("closings/head.json counts 2 entries, 1 are there",)
+    with pytest.raises(Refused, match="not as it was written"):
+        close(settings)
+    (log / "000002.json").write_bytes(last)
+    # someone rewrites the whole log, hashes and all: only the seal that was kept elsewhere tells
+    for path in [*log.iterdir(), log.parent / "head.json"]:
+        path.unlink()
+    close(settings)
+    assert verify_seal(settings, None) == ()
+    assert verify_seal(settings, seal) == (f"no entry of the log has the seal {seal}",)
+
+
+@pytest.mark.parametrize("given", ["", " ", "7"])
+def test_too_little_of_a_seal_proves_nothing(settings: Settings, given: str) -> None:
+    """As an empty variable gives it: every entry's seal begins so."""
+    build(settings, out_line_items=[line()])
+    close(settings)
+    with pytest.raises(SettingsError, match="give all of it"):
+        verify_seal(settings, given)
+
+
+def verify_seal(settings: Settings, seal: str | None) -> tuple[str, ...]:
+    try:
+        return verify(settings, open_store(settings), MONTH, seal).faults
+    except NoSuchData:
+        return ()
+
+
+def test_a_crash_between_entry_and_head_is_no_tampering(settings: Settings) -> None:
+    build(settings, out_line_items=[line()])
+    close(settings)
+    head = Path(settings.data_dir) / "closings/head.json"
+    before = head.read_bytes()
+    reopen_month(open_store(settings), MONTH, "once more")
+    head.write_bytes(before)
+    assert decisions.read(open_store(settings)).faults == ()
+    close(settings)
+    assert json.loads(head.read_bytes())["entries"] == 3
+
+
+def test_a_changed_frozen_file_stops_the_export(settings: Settings) -> None:
+    build(settings, out_line_items=[line()])
+    close(settings)
+    path = settings.exports_dir(MONTH) / "finance_lines.csv"
+    path.write_bytes(path.read_bytes().replace(b"72.96", b"72.95"))
+    with pytest.raises(Refused, match=r"finance_lines\.csv is not the file that 2026-10 was closed with"):
+        export_month(settings, MONTH)
