@@ -14,11 +14,12 @@ from contextlib import contextmanager
 from urllib.parse import parse_qs
 
 import pytest
-from client_replay import Asked, Server, Told, fault, soap, told, wire
 from lxml import etree
-from waiting import until
 
 from ecgrid_client import Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors
+from tests.support.waiting import until
+
+from .client_replay import Asked, Server, Told, fault, soap, told, wire
 
 KEY = {
     "NetworkID": 4443,

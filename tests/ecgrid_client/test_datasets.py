@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
-from client_replay import wire
 
 from ecgrid_client import datasets
 from ecgrid_client.errors import AccessDenied, MalformedAnswer
 from ecgrid_transforms.model import OddValue
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.schemas import MONEY_TYPE
+
+from .client_replay import wire
 
 XS = "http://www.w3.org/2001/XMLSchema"
 MSDATA = "urn:schemas-microsoft-com:xml-msdata"

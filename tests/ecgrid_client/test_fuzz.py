@@ -19,11 +19,12 @@ from xml.etree import ElementTree
 import pandas as pd
 import pyarrow as pa
 import pytest
-from client_replay import Server, Told, wire
 from lxml import etree
 
 from ecgrid_client import datasets, decode
 from ecgrid_client.errors import ECGridError, ForbiddenXML, MalformedAnswer
+
+from .client_replay import Server, Told, wire
 
 MUTATIONS = 20_000
 SAMPLES: tuple[tuple[str, Callable[[bytes], Any]], ...] = (

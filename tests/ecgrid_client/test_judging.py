@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from client_replay import Asked, Server, Told, fault, soap, told, wire
 
 from ecgrid_client import Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors
+
+from .client_replay import Asked, Server, Told, fault, soap, told, wire
 
 OPERATION = "InvoiceCalculateLineItem"
 LINE = wire("v3.2-InvoiceCalculateLineItem.soap11.response.xml")

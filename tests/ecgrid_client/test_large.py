@@ -1,11 +1,12 @@
 """Large answers are read item by item, to the same records as small ones."""
 
 import pytest
-from client_replay import Server, Told, soap, wire
 
 from ecgrid_client import Credentials, decode, large
 from ecgrid_client.errors import AnswerTooLarge, MalformedAnswer
 from ecgrid_transforms.model import OddValue
+
+from .client_replay import Server, Told, soap, wire
 
 SAMPLE = wire("v3.2-MailboxListEx.soap11.response.xml")
 ITEM = SAMPLE[SAMPLE.index(b"<MailboxIDInfo>") : SAMPLE.index(b"</MailboxIDInfo>") + len(b"</MailboxIDInfo>")]

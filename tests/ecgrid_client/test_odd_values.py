@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from client_replay import wire
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +10,8 @@ from ecgrid_client import decode
 from ecgrid_client.errors import MalformedAnswer, MissingElement, ValueOutOfRange
 from ecgrid_transforms.model import OddValue
 from ecgrid_transforms.money import Decimal, fits
+
+from .client_replay import wire
 
 LINE = wire("v3.2-InvoiceCalculateLineItem.soap11.response.xml")
 INVOICE = wire("v3.2-InvoiceInfo.soap11.response.xml")

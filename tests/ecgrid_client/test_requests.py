@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from client_replay import Server, Told, soap, wire
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
@@ -24,6 +23,8 @@ from ecgrid_transforms.model import (
     SYSTEM_OBJECTS,
 )
 from ecgrid_transforms.money import Decimal
+
+from .client_replay import Server, Told, soap, wire
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "wsdl"
 SNAPSHOTS = {"v3.2": "v3.2-2016.wsdl", "v4.1": "v4.1-2024.wsdl"}

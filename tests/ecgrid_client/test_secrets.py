@@ -9,10 +9,11 @@ from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
 
 import pytest
-from client_replay import Asked, Server, Told, fault, soap, told
 
 from ecgrid_client import Credentials, ECGridClient, RetryPolicy, errors
 from ecgrid_client.masking import MASKER, Masker
+
+from .client_replay import Asked, Server, Told, fault, soap, told
 
 PASSWORD = "Corr3ct&Horse<9> \"stäple'"
 KEY = "0f8fad5b-d9cb-469f-a165-70867728950e"

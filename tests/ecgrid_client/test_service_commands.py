@@ -15,12 +15,13 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from client_replay import Asked, Server, Told
 
 from ecgrid_flows.cli import _ending_in_order, main
 from ecgrid_flows.errors import ExitStatus
 from ecgrid_flows.lock import served
 from ecgrid_sandbox import Sandbox, Trouble, World
+
+from .client_replay import Asked, Server, Told
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from client_replay import Server, Told, soap
 
 from ecgrid_client import Credentials, ECGridClient, Endpoints, RetryPolicy, errors
+
+from .client_replay import Server, Told, soap
 
 x509 = pytest.importorskip("cryptography.x509", reason="certificates for this test are made with cryptography")
 

@@ -1,7 +1,6 @@
 """Every wire sample, decoded: the expected values stand in the samples' own text (`tests/wire/README.md`)."""
 
 import pytest
-from client_replay import WIRE, wire
 
 from ecgrid_client import decode
 from ecgrid_client.errors import (
@@ -14,6 +13,8 @@ from ecgrid_client.errors import (
 )
 from ecgrid_transforms.model import Account
 from ecgrid_transforms.money import Decimal
+
+from .client_replay import WIRE, wire
 
 
 def test_a_line_keeps_every_field_and_scale() -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import psutil
 import pytest
 from typer.testing import CliRunner
-from waiting import until
 
 from ecgrid_flows.cli.sandbox import sandbox as commands
 from ecgrid_sandbox import Trouble, World, spawn
 from ecgrid_sandbox.shapes import PATHS
+from tests.support.waiting import until
 
 
 def _gone(pid: int) -> bool:

@@ -12,11 +12,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from waiting import until
 
 from ecgrid_sandbox import Sandbox, Trouble, World
 from ecgrid_sandbox.shapes import PATHS, shape
 from ecgrid_sandbox.trouble import MISHAPS, PAGE_STATUSES, Fates, OddValue, OwnFault
+from tests.support.waiting import until
 
 Start = Callable[..., Any]
 PAIR = ("TrafficKCInterchangeTiered", "TieredKCIntCount")

@@ -18,10 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import waiting
-
 from ecgrid_flows import prefect_process
 from ecgrid_sandbox import World
+from tests.support import waiting
 
 BIN = Path(sys.executable).parent
 BILLING = BIN / "ecgrid-billing"

@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from living import (
+
+from ecgrid_flows.errors import ExitStatus
+from ecgrid_sandbox import SpawnedSandbox, spawn
+from ecgrid_transforms.period import month_text, next_month
+
+from .living import (
     BILLING,
     EVERY_MINUTE,
     TERMINAL,
@@ -25,10 +30,6 @@ from living import (
     serve,
     until,
 )
-
-from ecgrid_flows.errors import ExitStatus
-from ecgrid_sandbox import SpawnedSandbox, spawn
-from ecgrid_transforms.period import month_text, next_month
 
 MONTH = month_text(WORLD.last_month)
 BEFORE = month_text(next_month(WORLD.last_month, -1))

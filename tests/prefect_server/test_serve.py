@@ -9,8 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ear import TOKEN, Ear, listening
-from living import (
+
+from ecgrid_flows.errors import ExitStatus
+from ecgrid_sandbox import SpawnedSandbox, spawn
+from ecgrid_transforms.period import month_text
+from tests.support.ear import TOKEN, Ear, listening
+
+from .living import (
     BILLING,
     BIN,
     EVERY_MINUTE,
@@ -24,10 +29,6 @@ from living import (
     serve,
     until,
 )
-
-from ecgrid_flows.errors import ExitStatus
-from ecgrid_sandbox import SpawnedSandbox, spawn
-from ecgrid_transforms.period import month_text
 
 MONTH = month_text(WORLD.last_month)
 

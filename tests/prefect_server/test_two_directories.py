@@ -4,12 +4,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from living import WORLD, environment, few_accounts, prefect_server, running
 
 from ecgrid_flows.lake import Lake
 from ecgrid_flows.store import LocalStore
 from ecgrid_sandbox import spawn
 from ecgrid_transforms.period import month_text
+
+from .living import WORLD, environment, few_accounts, prefect_server, running
 
 #: Bills a month into two directories at once: both runs are open from before the first pull until after the last. Then
 #: into a third, from inside a run over a fourth.

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from living import Api, environment, running, until
+
+from .living import Api, environment, running, until
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,16 +1,13 @@
 """A sandbox of the shipped world for this folder, and a run over it in a data directory of the test's own."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from pulling import WORLD, few_of
-
 from ecgrid_sandbox import SpawnedSandbox, World, spawn
+
+from .pulling import WORLD, few_of
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from typing import Any
 from ecgrid_flows.errors import BillingError
 from ecgrid_flows.settings import Secret
 
+ROOT = Path(__file__).resolve().parents[2]
 #: Calls in flight of a child.
 CONCURRENCY = 4
 
@@ -25,7 +26,7 @@ class Forker:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", __name__], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def start(
@@ -58,7 +59,7 @@ class Forker:
 
 def _pull(job: dict[str, Any]) -> int:
     """What a child does. The error's words go to the file `said` beside the data directory."""
-    from pulling import pulled
+    from .pulling import pulled
 
     data_dir = Path(job["data_dir"])
     if job["file_limit"] is not None:
@@ -78,7 +79,7 @@ def _pull(job: dict[str, Any]) -> int:
 
 
 def _serve() -> None:
-    import pulling  # noqa: F401 - so that no child has to
+    from . import pulling  # noqa: F401 - so that no child has to
 
     for line in sys.stdin:
         job = json.loads(line)

@@ -15,11 +15,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from forker import CONCURRENCY, Forker
-from pulling import LAST_MONTH, MONTH, files, lake_lines, line_calls, pull_and_land, pulled, running, true_lines
-from signalled import LINE, signalled
-from storage import Storage, fronting
-from waiting import until
 
 from ecgrid_flows import tasks
 from ecgrid_flows.errors import StorageFailed
@@ -27,6 +22,12 @@ from ecgrid_flows.journal import segments
 from ecgrid_flows.settings import Secret
 from ecgrid_flows.store import LocalStore
 from ecgrid_sandbox import SpawnedSandbox, Trouble, World, spawn
+from tests.support.signalled import LINE, signalled
+from tests.support.storage import Storage, fronting
+from tests.support.waiting import until
+
+from .forker import CONCURRENCY, Forker
+from .pulling import LAST_MONTH, MONTH, files, lake_lines, line_calls, pull_and_land, pulled, running, true_lines
 
 pytestmark = pytest.mark.slow
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import duckdb
 import nbformat
 import pytest
-from pulling import MONTH, files, lake_lines, pulled
 
 from ecgrid_flows import warehouse
 from ecgrid_flows.cli import main
 from ecgrid_flows.errors import StorageFailed
 from ecgrid_sandbox import SpawnedSandbox
+
+from .pulling import MONTH, files, lake_lines, pulled
 
 PAGE = 4096
 LARGE = 64 << 20

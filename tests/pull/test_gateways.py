@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pulling import LAST_MONTH, MONTH, QUICK, lake_lines, line_calls, pull_and_land, pulled, rows, running, true_lines
 
 from ecgrid_flows.pull import LINE_OPERATION
 from ecgrid_sandbox import SpawnedSandbox, Trouble, World, spawn
 from ecgrid_sandbox.trouble import PAGE_STATUSES
 from ecgrid_transforms.money import Decimal, total
+
+from .pulling import LAST_MONTH, MONTH, QUICK, lake_lines, line_calls, pull_and_land, pulled, rows, running, true_lines
 
 LINES, AMOUNT = 417, Decimal("51783.12")
 

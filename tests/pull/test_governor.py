@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from waiting import until
 
 from ecgrid_client.errors import (
     AccessDenied,
@@ -16,6 +15,7 @@ from ecgrid_client.errors import (
     Stopped,
 )
 from ecgrid_flows.governor import Governor
+from tests.support.waiting import until
 
 
 class Clock:

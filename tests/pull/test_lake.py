@@ -8,7 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pulling import files
 
 from ecgrid_flows import lake as lake_module
 from ecgrid_flows.errors import StorageFailed
@@ -16,6 +15,8 @@ from ecgrid_flows.lake import Lake
 from ecgrid_flows.store import LocalStore
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.schemas import CALLS, MONEY_TYPE
+
+from .pulling import files
 
 MONTH = date(2026, 10, 1)
 FOLDER = "lake/calls/month=2026-10"

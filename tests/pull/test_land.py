@@ -5,7 +5,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from pulling import files, rows
 
 from ecgrid_flows import journal
 from ecgrid_flows.journal import Journal, RawAnswer
@@ -13,6 +12,8 @@ from ecgrid_flows.land import billed_month, land_month
 from ecgrid_flows.store import LocalStore
 from ecgrid_transforms.model import Invoice, LineItem
 from ecgrid_transforms.money import ONE, Decimal
+
+from .pulling import files, rows
 
 MONTH = date(2026, 10, 1)
 WIRE = Path(__file__).parents[1] / "wire"

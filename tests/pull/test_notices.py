@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ear import TOKEN, Ear, listening
-from pulling import few_of
 
 from ecgrid_flows import doctor, lock, notices, runs
 from ecgrid_flows.errors import DataDirectoryHeld, Incomplete, SettingsError, Unreachable
@@ -26,6 +24,9 @@ from ecgrid_flows.store import LocalStore
 from ecgrid_sandbox import Sandbox, World
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import NotAMonth
+from tests.support.ear import TOKEN, Ear, listening
+
+from .pulling import few_of
 
 MONTH = date(2026, 10, 1)
 WORLD = World.shipped(MONTH)

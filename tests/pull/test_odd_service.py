@@ -11,10 +11,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pulling import LAST_MONTH, MONTH, WORLD, pulled, rows, running
 
 from ecgrid_flows import tasks, warehouse
 from ecgrid_sandbox import SpawnedSandbox
+
+from .pulling import LAST_MONTH, MONTH, WORLD, pulled, rows, running
 
 THIRD, LONG = "0.3333333333333333333333333333", "4.77001111111111111111107306"
 LINE = "InvoiceCalculateLineItem"

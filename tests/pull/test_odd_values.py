@@ -14,13 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pulling import LAST_MONTH, MONTH, lake_lines, pulled, rows
 
 from ecgrid_flows import journal, runs, tasks, warehouse
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import LocalStore
 from ecgrid_sandbox import Sandbox, World
+
+from .pulling import LAST_MONTH, MONTH, lake_lines, pulled, rows
 
 KEY = ("network_id", "mailbox_id", "account_report", "measure_field")
 ODD = [

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from pulling import MONTH, lake_lines, true_lines
 
 from ecgrid_flows import runs, tasks
 from ecgrid_flows.errors import DataDirectoryHeld, Incomplete, SettingsError
@@ -22,6 +21,8 @@ from ecgrid_flows.pull import Puller, Tally
 from ecgrid_flows.runs import MonthDone, Run
 from ecgrid_flows.settings import Settings
 from ecgrid_sandbox import SpawnedSandbox, World
+
+from .pulling import MONTH, lake_lines, true_lines
 
 T = TypeVar("T")
 

@@ -10,19 +10,6 @@ from typing import Any, cast
 
 import pyarrow.parquet as pq
 import pytest
-from pulling import (
-    LAST_MONTH,
-    MONTH,
-    accounts_of,
-    files,
-    lake_lines,
-    line_calls,
-    pull_and_land,
-    pulled,
-    rows,
-    running,
-    true_lines,
-)
 
 from ecgrid_client import RetryPolicy
 from ecgrid_flows import journal, tasks
@@ -39,6 +26,20 @@ from ecgrid_sandbox import Sandbox, SpawnedSandbox, Trouble, World, spawn
 from ecgrid_transforms.model import Account, Pricelist
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.schemas import FEEDS, LINE_ITEMS
+
+from .pulling import (
+    LAST_MONTH,
+    MONTH,
+    accounts_of,
+    files,
+    lake_lines,
+    line_calls,
+    pull_and_land,
+    pulled,
+    rows,
+    running,
+    true_lines,
+)
 
 WIRE = Path(__file__).parents[1] / "wire"
 

@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from pulling import few_of, files, lake_lines, pulled, running, true_lines
 from typer.testing import CliRunner
 
 from ecgrid_flows import journal, raw_manifest
@@ -21,6 +20,8 @@ from ecgrid_flows.land import land_month
 from ecgrid_flows.raw_manifest import pack, pulled_whole, seal
 from ecgrid_flows.store import LocalStore
 from ecgrid_sandbox import SpawnedSandbox, World
+
+from .pulling import few_of, files, lake_lines, pulled, running, true_lines
 
 MONTH = date(2026, 10, 1)
 LATER = datetime(2026, 12, 1, tzinfo=UTC)

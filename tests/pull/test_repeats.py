@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pulling import few_of, files, lake_lines, pulled, rows, true_lines
 
 from ecgrid_flows import journal, raw_manifest, repeats
 from ecgrid_flows.journal import Journal, RawAnswer
 from ecgrid_flows.land import land_month
 from ecgrid_flows.store import LocalStore
 from ecgrid_sandbox import Sandbox, SpawnedSandbox, World
+
+from .pulling import few_of, files, lake_lines, pulled, rows, true_lines
 
 MONTH = date(2026, 10, 1)
 WIRE = Path(__file__).parents[1] / "wire"

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pulling import MONTH, QUICK, files, running, settings_of
 
 from ecgrid_flows import tasks
 from ecgrid_flows.months import bill_month
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.runs import opened
 from ecgrid_sandbox import Sandbox, SpawnedSandbox, Trouble, World
+
+from .pulling import MONTH, QUICK, files, running, settings_of
 
 STEPS = ("plan", "pull", "land", "build", "check", "export", "report")
 

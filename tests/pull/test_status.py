@@ -11,7 +11,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from pulling import few_of, settings_of
 
 from ecgrid_flows import decisions, finding_states, runs, status, tasks, warehouse
 from ecgrid_flows.months import bill_month
@@ -20,6 +19,8 @@ from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import LocalStore
 from ecgrid_sandbox import Sandbox, World
 from ecgrid_transforms.money import Decimal
+
+from .pulling import few_of, settings_of
 
 MONTH = date(2026, 10, 1)
 WORLD = World.shipped(MONTH)

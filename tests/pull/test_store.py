@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
-from pulling import files
 
 from ecgrid_flows.errors import SettingsError, StorageFailed
 from ecgrid_flows.store import LocalStore, disk_errors
+
+from .pulling import files
 
 
 @pytest.fixture

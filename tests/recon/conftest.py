@@ -1,6 +1,5 @@
-"""Lets the tests here import the helpers beside them (`hand`, `lake_of`), and builds the shipped world once."""
+"""A warehouse of the shipped world, built once."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import date
@@ -8,12 +7,9 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import lake_of
-
 from ecgrid_flows import warehouse
 from ecgrid_sandbox.world import World
+from tests.support import lake_of
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import lake_of
-
 from ecgrid_flows import warehouse
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.rows import Row
 from ecgrid_transforms.wall_time import wall_time_ns
+from tests.support import lake_of
 
 REFERENCE = Path(__file__).resolve().parents[2] / "data/reference"
 MONTH = date(2026, 10, 1)

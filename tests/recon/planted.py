@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-import lake_of
-
 from ecgrid_flows import warehouse
 from ecgrid_sandbox import inference
 from ecgrid_sandbox.world import World, Wrong
 from ecgrid_transforms.money import Decimal
+from tests.support import lake_of
 
 Key = tuple[int | None, int | None, date | None, str | None, str | None]
 

@@ -12,11 +12,12 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hand import MONTH, Ladder, Lake, Tier
 
 from ecgrid_flows import warehouse
 from ecgrid_flows.warehouse import Connection
 from ecgrid_transforms.money import Decimal
+
+from .hand import MONTH, Ladder, Lake, Tier
 
 USE = Ladder(600, ("TrafficAll", "ToTrans"), [Tier(0, 0, "1.00")], model="Simple")
 FEE = Ladder(600, ("FixedRate", "Each"), [Tier(0, 0, "50.00")], model="Simple")

@@ -9,12 +9,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import lake_of
-import planted
 import pytest
 
 from ecgrid_flows import warehouse
 from ecgrid_sandbox.world import World
+from tests.support import lake_of
+
+from . import planted
 
 LAST_MONTH = date(2026, 10, 1)
 SEEDS = range(101, 121)

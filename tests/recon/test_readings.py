@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hand import MONTH, NETWORK, Ladder, Lake, Tier, own_mailbox
 
 from ecgrid_flows import warehouse
 from ecgrid_flows.explain import explanation
 from ecgrid_flows.warehouse import Connection
 from ecgrid_transforms.model import Key
 from ecgrid_transforms.money import Decimal
+
+from .hand import MONTH, NETWORK, Ladder, Lake, Tier, own_mailbox
 
 KCS = ("TrafficAll", "TotalKCs")
 TRANS = ("TrafficAll", "ToTrans")

@@ -3,13 +3,14 @@
 from collections import Counter
 from fractions import Fraction
 
-import planted
 import pytest
 
 from ecgrid_flows import warehouse
 from ecgrid_flows.warehouse import Connection
 from ecgrid_sandbox.world import World
 from ecgrid_transforms.money import Decimal
+
+from . import planted
 
 #: CONTRACT's check names.
 CHECKS = {

@@ -11,9 +11,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import lake_of
-import meant
-import planted
 import pytest
 
 from ecgrid_flows import warehouse
@@ -21,6 +18,9 @@ from ecgrid_sandbox import small
 from ecgrid_sandbox.books import Line
 from ecgrid_sandbox.world import Group, PriceList, World, Wrong
 from ecgrid_transforms.money import Decimal
+from tests.support import lake_of
+
+from . import meant, planted
 
 LAST_MONTH = date(2026, 10, 1)
 FEW = range(20)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hand import MONTH, NETWORK, Ladder, Lake, Tier, own_mailbox
 
 from ecgrid_flows import warehouse
 from ecgrid_flows.explain import explanation
@@ -20,6 +19,8 @@ from ecgrid_flows.warehouse import Connection
 from ecgrid_transforms.model import Key
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import next_month
+
+from .hand import MONTH, NETWORK, Ladder, Lake, Tier, own_mailbox
 
 TRANS = ("TrafficAll", "ToTrans")
 KCS = ("TrafficAll", "TotalKCs")

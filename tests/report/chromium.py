@@ -7,8 +7,9 @@ import subprocess
 from pathlib import Path
 from typing import Any, Self
 
-from waiting import until
 from websockets.sync.client import connect
+
+from tests.support.waiting import until
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (

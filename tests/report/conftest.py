@@ -1,20 +1,15 @@
 """A page made from a warehouse by hand, one made from the shipped world, and a browser to look at them."""
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[1] / "recon"))
-
-import chromium
-import handmade
-import lake_of
-
 from ecgrid_flows.report import report_month
 from ecgrid_flows.settings import Settings
+from tests.support import lake_of
+
+from . import chromium, handmade
 
 Once = Callable[[str, Callable[[Path], object]], Path]
 

@@ -3,7 +3,6 @@
 from datetime import date
 from pathlib import Path
 
-import handmade
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -11,6 +10,8 @@ import pytest
 from ecgrid_flows import frames, page
 from ecgrid_flows.errors import NoSuchData
 from ecgrid_transforms.money import Decimal
+
+from . import handmade
 
 
 def test_decimals_leave_the_warehouse_exact_and_add_up_exactly(handmade_dir: Path) -> None:

@@ -5,8 +5,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from chromium import Chromium
-from handmade import NASTY
+
+from .chromium import Chromium
+from .handmade import NASTY
 
 pytestmark = pytest.mark.browser
 

@@ -6,13 +6,14 @@ import sys
 from datetime import date
 from pathlib import Path
 
-import handmade
 import nbformat
 import pytest
 
 from ecgrid_flows.errors import ExitStatus, NoSuchData
 from ecgrid_flows.report import ReportFailed, execute, render, report_month
 from ecgrid_flows.settings import Settings
+
+from . import handmade
 
 LIMIT = 5_000_000
 

@@ -4,16 +4,14 @@ Every test gets a prefix of its own on the server, and no trouble but what it as
 """
 
 import itertools
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+from tests.support.storage import BUCKET, Storage, running
 
-from billing import Billed, billed
-from storage import BUCKET, Storage, running
+from .billing import Billed, billed
 
 _numbers = itertools.count()
 

@@ -8,8 +8,6 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from billing import MONTHS, TELLING, Billed, lines, pull, relations, running
-from storage import Storage
 
 from ecgrid_flows import mirror, tasks
 from ecgrid_flows.errors import NoSuchData
@@ -17,6 +15,9 @@ from ecgrid_flows.lake import Lake
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.source import is_invented
 from ecgrid_flows.store import LocalStore, open_store
+from tests.support.storage import Storage
+
+from .billing import MONTHS, TELLING, Billed, lines, pull, relations, running
 
 pytestmark = pytest.mark.slow
 

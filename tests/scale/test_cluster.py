@@ -17,9 +17,6 @@ from urllib.parse import urlsplit
 
 import cloudpickle
 import pytest
-from billing import MONTHS, TELLING, Billed, lines, pull, relations, running
-from signalled import LINE, signalled
-from storage import Storage, fronting
 
 from ecgrid_flows import runs, tasks
 from ecgrid_flows.errors import Incomplete, SettingsError
@@ -27,6 +24,10 @@ from ecgrid_flows.journal import unpacked
 from ecgrid_flows.runs import Run
 from ecgrid_flows.settings import Secret, Settings
 from ecgrid_flows.store import LocalStore
+from tests.support.signalled import LINE, signalled
+from tests.support.storage import Storage, fronting
+
+from .billing import MONTHS, TELLING, Billed, lines, pull, relations, running
 
 if TYPE_CHECKING:
     from ecgrid_flows.worker import Job

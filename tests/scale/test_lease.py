@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
-from storage import Storage
-from waiting import until
 
 from ecgrid_flows import lease
 from ecgrid_flows.errors import DataDirectoryHeld, StorageFailed
 from ecgrid_flows.lease import held
 from ecgrid_flows.store_s3 import S3Store
+from tests.support.storage import Storage
+from tests.support.waiting import until
 
 #: A lease that no test outlives, renewed ten times a second.
 LONG_S, OFTEN = 600.0, 6000

@@ -9,7 +9,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from billing import Billed, relations
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +20,8 @@ from ecgrid_flows.settings import reference_folders
 from ecgrid_flows.store import LocalStore
 from ecgrid_flows.warehouse import SqlRefused
 from ecgrid_transforms.schemas import FEEDS
+
+from .billing import Billed, relations
 
 pytestmark = pytest.mark.slow
 

@@ -3,11 +3,11 @@
 import threading
 
 import pytest
-from waiting import until
 
 from ecgrid_client.errors import Stopped
 from ecgrid_flows import slots
 from ecgrid_flows.slots import ClusterGovernor, LeasedSlots
+from tests.support.waiting import until
 
 
 class Clock:

@@ -9,13 +9,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from storage import Storage
 
 from ecgrid_flows import schedule
 from ecgrid_flows.errors import SettingsError, StorageFailed
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import LocalStore, Store
 from ecgrid_flows.store_s3 import BLOCK_BYTES, CHUNK_BYTES, S3Store
+from tests.support.storage import Storage
 
 Make = Callable[[], S3Store]
 

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from waiting import until
+from tests.support.waiting import until
 
 BUCKET = "billing"
 KINDS = ("refused", "busy", "dropped", "lost", "torn")

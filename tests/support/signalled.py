@@ -6,7 +6,7 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 
-from storage import Storage
+from tests.support.storage import Storage
 
 LINE = b"InvoiceCalculateLineItem"
 
