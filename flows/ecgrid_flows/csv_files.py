@@ -17,7 +17,7 @@ import os
 import re
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -156,8 +156,14 @@ def write_relation(
     def lines_of(rows: Any, beside: Sequence[str] = ()) -> Any:
         return _with_lines(rows, schema, amounts, form, list(dict.fromkeys((*kept, *summed, *beside))), cells, same)
 
-    # closed here, whatever happens: a query that still runs on its thread would keep the warehouse from being closed
-    with closing(read(lines_of) if read else ahead(lines_of(rows).to_arrow_reader(ROWS_A_BATCH))) as batches:
+    # closed here, whatever happens: a query that still runs, or a reader that a traceback keeps, would keep the
+    # warehouse from being closed
+    with ExitStack() as stack:
+        if read:
+            batches = read(lines_of)
+        else:
+            batches = ahead(stack.enter_context(closing(lines_of(rows).to_arrow_reader(ROWS_A_BATCH))))
+        stack.enter_context(closing(batches))
         written = _write(batches, target, _header(schema.names, form), summed, also)
     return replace(written, totals={name: written.totals[same.get(name, name)] for name in totals})
 

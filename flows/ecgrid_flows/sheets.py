@@ -154,7 +154,9 @@ class Parted:
             for turn in range(at_once):
                 cursor = self.connection.cursor()
                 show(cursor, self.gathered, f"rowid // {ROWS_A_BATCH} % {at_once} = {turn}")
-                reader = made_of(self.rows_of(cursor), [PLACE]).to_arrow_reader(ROWS_A_BATCH)
+                reader = stack.enter_context(
+                    closing(made_of(self.rows_of(cursor), [PLACE]).to_arrow_reader(ROWS_A_BATCH))
+                )
                 queries.append(stack.enter_context(closing(ahead(reader))))
             self.connection.execute("RESET disabled_optimizers").fetchall()
             is_last, place = False, 0
@@ -458,12 +460,18 @@ def _runs(group: Sequence[str], columns: Sequence[str]) -> list[tuple[str, ...]]
 
 
 def write_parquet(rows: Any, path: Path) -> None:
-    """The rows of a relation, in its order, as a Parquet file."""
-    with disk_errors(str(path)):
-        reader = rows.to_arrow_reader(65_536)
-        with pq.ParquetWriter(path, reader.schema, compression="zstd") as parquet:
-            for batch in reader:
-                parquet.write_batch(batch)
+    """The rows of a relation, in its order, as a Parquet file.
+
+    The reader is closed also where the disk is full: one that a traceback keeps alive holds its connection open, and
+    the next `connect` of the process would wait for it.
+    """
+    with (
+        disk_errors(str(path)),
+        closing(rows.to_arrow_reader(65_536)) as reader,
+        pq.ParquetWriter(path, reader.schema, compression="zstd") as parquet,
+    ):
+        for batch in reader:
+            parquet.write_batch(batch)
 
 
 def _utc(kind: pa.DataType) -> pa.DataType:

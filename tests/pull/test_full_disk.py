@@ -12,9 +12,10 @@ import duckdb
 import nbformat
 import pytest
 
-from ecgrid_flows import warehouse
+from ecgrid_flows import sheets, warehouse
 from ecgrid_flows.cli import main
 from ecgrid_flows.errors import StorageFailed
+from ecgrid_flows.settings import Settings
 from ecgrid_sandbox import SpawnedSandbox
 
 from .pulling import MONTH, files, lake_lines, pulled
@@ -178,12 +179,28 @@ def test_what_follows_a_build_on_a_full_disk(
     accepting = ("findings", "set", *errors, "accepted", "--note", "paid as billed")
     tried("closings/", 2 * PAGE, *accepting)
     assert billing(*accepting, *here)[0] == 0
+    tried("exports/", 5 * PAGE, "close", MONTH, kept=decided)
+    assert billing("close", MONTH, *here)[0] == 0
+    assert billing("close", "--verify", MONTH, *here)[0] == 0
 
 
 def _errors(data_dir: Path) -> list[object]:
     with closing(warehouse.connect(data_dir / "warehouse/billing.duckdb")) as connection:
         found = connection.execute("SELECT finding_id FROM out_finding_ids WHERE severity = 'error' ORDER BY ALL")
         return [finding_id for (finding_id,) in found.fetchall()]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_the_warehouse_opens_again_after_a_file_that_did_not_fit(whole: Path) -> None:
+    """DuckDB waits in `connect` for a connection that a reader, kept alive by the traceback, holds open."""
+    settings = Settings(data_dir=str(whole))
+    kept: list[StorageFailed] = []
+    for _ in range(2):
+        with sheets.opened(settings) as connection:
+            with pytest.raises(StorageFailed, match="the disk is full") as failed:
+                sheets.write_parquet(connection.table("out_finance_lines"), Path("/dev/full"))
+            kept.append(failed.value)
+    assert len(kept) == 2
 
 
 def test_the_database_of_a_partition_is_its_owners_alone(tmp_path: Path) -> None:
