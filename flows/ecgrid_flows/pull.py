@@ -208,6 +208,7 @@ class Puller:
         self._client: ECGridClient | None = None
         self._journal: Journal | None = None
         self._making = threading.Lock()  # many threads may be the first to need one
+        self._making_first = threading.Lock()
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         self._batches: deque[Batch] = deque()
@@ -228,6 +229,8 @@ class Puller:
         self._failed_at = 0.0
         self._heard = False
         self._has_line_answer = False
+        #: Called once, before the first usable answer is kept.
+        self.before_first_answer: Callable[[], None] | None = None
 
     def __enter__(self) -> "Puller":
         return self
@@ -262,7 +265,7 @@ class Puller:
             answer = raw.failed(operation, version, arguments, error, is_usable=usable)
         self._heard = self._heard or answer.is_usable
         is_same = answer.is_usable and self._latest.get((feed, month), {}).get(name) == answer.sha256
-        self.journal.record(month, replace(answer, is_repeat=True) if is_same else answer)
+        self._record(month, replace(answer, is_repeat=True) if is_same else answer)
         self.journal.flush()
         if answer.is_usable:
             with self._lock:
@@ -479,7 +482,7 @@ class Puller:
                 line = (key.network_id, key.mailbox_id, pair_bit(key.account_report, key.measure_field))
                 is_same = answer.is_usable and self._latest_lines[batch.month].get(line) == _tag(answer)
                 kept = replace(answer, is_repeat=True) if is_same else answer
-                self.journal.record(batch.month, kept, self._when_durable(batch, key, answer))
+                self._record(batch.month, kept, self._when_durable(batch, key, answer))
             except BillingError as error:
                 self._fail(error)
                 batch.returned(key, None)
@@ -525,6 +528,14 @@ class Puller:
             error.answer, error.attempts = answer, answer.attempts
             return raw.failed(LINE_OPERATION, BILLING_API, arguments, error, is_usable=error.is_answer, outcome=FAULT)
         return raw.answered(answer, arguments, NO_LINE if line is None else LINE)
+
+    def _record(self, month: date, answer: RawAnswer, done: Callable[[], None] | None = None) -> None:
+        if answer.is_usable and self.before_first_answer is not None:
+            with self._making_first:
+                if self.before_first_answer is not None:
+                    self.before_first_answer()
+                    self.before_first_answer = None
+        self.journal.record(month, answer, done)
 
     def _when_durable(self, batch: Batch, key: Key, answer: RawAnswer) -> Callable[[], None]:
         def durable() -> None:

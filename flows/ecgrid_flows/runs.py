@@ -16,6 +16,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,8 +118,17 @@ class Run:
             self.cluster.stop(why)
 
     def check_source(self) -> None:
-        """Data of two services must never meet in one data directory; raises `SettingsError`."""
-        source.claim(self.store, source.of_settings(self.settings, is_invented=self.is_invented))
+        """Data of two services must never meet in one data directory; raises `SettingsError`.
+
+        What has answers already is recorded now, an empty directory with the first answer.
+        """
+        wanted = source.of_settings(self.settings, is_invented=self.is_invented)
+        if source.check(self.store, wanted):
+            return
+        if raw_manifest.months(self.store):
+            source.claim(self.store, wanted)
+        else:
+            self.puller.before_first_answer = partial(source.claim, self.store, wanted)
 
     # --- steps --------------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,8 @@
 
 A service is named by host and path of the addresses that a run reads from. The version in the path and the case of its
 letters do not count: the vendor writes both in several ways for one service (facts 1.1). Other data of two services
-would become one bill, so a run that reads from another service is refused.
+would become one bill, so a run that reads from another service is refused. An empty directory becomes a service's
+with the first answer that is kept: where no login succeeded, nothing of the service is in it.
 
 Earlier releases wrote `{"invented": …}` alone. Such a directory of a real service takes the name of the next run's.
 """
@@ -71,18 +72,21 @@ def read(store: Store) -> Source | None:
         ) from None
 
 
+def check(store: Store, wanted: Source) -> bool:
+    """Whether the directory is recorded as that of `wanted`; raises `SettingsError` where it is another's."""
+    found = read(store)
+    if found is not None and not fits(found, wanted):
+        raise SettingsError(refusal(store, found, wanted))
+    return found == wanted
+
+
 def claim(store: Store, wanted: Source) -> None:
     """Record whose the data are, or check it; the caller holds the lock. Raises `SettingsError` for another's."""
-    found = read(store)
-    if found == wanted:
-        return
-    if found is None or fits(found, wanted):
+    if not check(store, wanted):
         document: dict[str, object] = {"invented": wanted.is_invented}
         if not wanted.is_invented:
             document["service"] = {"v3": wanted.v3, "v4": wanted.v4}
         store.write(SOURCE, (json.dumps(document) + "\n").encode())
-        return
-    raise SettingsError(refusal(store, found, wanted))
 
 
 def fits(found: Source, wanted: Source) -> bool:

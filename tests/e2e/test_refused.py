@@ -24,3 +24,8 @@ def test_a_wrong_password_is_status_3_and_leaves_no_session(billing, sandbox: Sa
     assert "Traceback" not in refused.stderr
     assert sandbox.open_sessions == 0
     assert not list((tmp_path / "data").glob("lake/**/*.parquet"))
+    source = tmp_path / "data/raw/_source.json"
+    assert not source.exists(), "nothing of the service is in the directory"
+    listed = billing("accounts", "--data-dir", str(tmp_path / "data"), env=sandbox.settings())
+    assert listed.returncode == 0, listed.stderr
+    assert source.exists()

@@ -15,10 +15,12 @@ REAL = Settings(api_key=Secret("0123-key"))
 
 
 def check(data_dir: Path, settings: Settings = REAL, *, is_invented: bool = False) -> None:
-    """What every run does before it asks anything."""
+    """What every run does before it asks anything, and once it has an answer."""
     here = replace(settings, data_dir=str(data_dir))
     with runs.opened(settings=here, reporter=Reporter(mute=True), is_invented=is_invented) as run:
         run.check_source()
+        if run.puller.before_first_answer is not None:
+            run.puller.before_first_answer()
 
 
 def kept(data_dir: Path) -> object:
