@@ -1,8 +1,8 @@
--- One row per heading that shows one number other than its schedule set states, and tier of the set: the set's ladder with that number
--- replaced by the one shown. Headings that show the same have the same `change_no`; their lines are tried on that ladder too, as a
--- departure from the terms.
--- field: rate, block, allowance, minimum or maximum. A rate or bound is the shown tier's own; the tiers below have what other lines of
--- the month show of them, where they show one and the same. A block or an allowance is replaced in every tier that has the stated one.
+-- One row per heading that shows one number other than its schedule set states, ladder on which its lines are tried as a departure, and
+-- tier of that ladder. Headings that show the same have the same `change_no`.
+-- field: rate, block, allowance, minimum or maximum. A heading has up to two ladders: the set's own with that one number replaced; and, for
+-- a rate or a bound, the same with what other lines of the month show of the tiers below, where they show one and the same. A bound
+-- that is replaced moves the bound of the next tier with it. A block or an allowance is replaced in every tier that has the stated one.
 WITH shown AS (
     SELECT
         sets.heading_no,
@@ -40,42 +40,61 @@ compared AS (
 ),
 -- what a month's lines show of a tier, where all show the same
 months AS (
-    SELECT set_no, reporting_month, shown_tier AS tier, any_value(rate) AS rate, any_value(maximum) AS maximum
+    SELECT
+        set_no,
+        reporting_month,
+        shown_tier AS tier,
+        any_value(rate) AS rate,
+        any_value(minimum) AS minimum,
+        any_value(maximum) AS maximum
     FROM compared
     GROUP BY ALL
-    HAVING count(DISTINCT (rate, maximum)) = 1
+    HAVING count(DISTINCT (rate, minimum, maximum)) = 1
 ),
 changed AS (
     SELECT
         compared.heading_no,
         compared.set_no,
         compared.fields[1] AS field,
+        ladders.is_shown_below,
         tiers.tier,
         CASE
-            WHEN compared.fields[1] = 'allowance' AND tiers.allowance = compared.stated_allowance THEN compared.allowance
+            WHEN field = 'allowance' AND tiers.allowance = compared.stated_allowance THEN compared.allowance
             ELSE tiers.allowance
         END AS allowance,
-        CASE WHEN compared.fields[1] = 'minimum' AND tiers.tier = compared.shown_tier THEN compared.minimum ELSE tiers.minimum END
-            AS minimum,
         CASE
-            WHEN compared.fields[1] <> 'maximum' OR tiers.tier > compared.shown_tier THEN tiers.maximum
-            WHEN tiers.tier = compared.shown_tier THEN compared.maximum
-            ELSE coalesce(months.maximum, tiers.maximum)
+            WHEN field = 'minimum' AND tiers.tier = compared.shown_tier THEN compared.minimum
+            WHEN field = 'maximum' AND tiers.tier = compared.shown_tier + 1 AND tiers.minimum > 0 AND compared.maximum > 0
+                THEN tiers.minimum + compared.maximum - compared.stated_maximum
+            WHEN field IN ('minimum', 'maximum') THEN coalesce(below.minimum, tiers.minimum)
+            ELSE tiers.minimum
+        END AS minimum,
+        CASE
+            WHEN field = 'maximum' AND tiers.tier = compared.shown_tier THEN compared.maximum
+            WHEN field = 'minimum' AND tiers.tier = compared.shown_tier - 1 AND tiers.maximum > 0 AND compared.stated_minimum > 0
+                THEN coalesce(below.maximum, tiers.maximum + compared.minimum - compared.stated_minimum)
+            WHEN field IN ('minimum', 'maximum') THEN coalesce(below.maximum, tiers.maximum)
+            ELSE tiers.maximum
         END AS maximum,
         CASE
-            WHEN compared.fields[1] = 'block' AND tiers.block = compared.stated_block THEN compared.block
+            WHEN field = 'block' AND tiers.block = compared.stated_block THEN compared.block
             ELSE tiers.block
         END AS block,
         CASE
-            WHEN compared.fields[1] <> 'rate' OR tiers.tier > compared.shown_tier THEN tiers.rate
-            WHEN tiers.tier = compared.shown_tier THEN compared.rate
-            ELSE coalesce(months.rate, tiers.rate)
+            WHEN field = 'rate' AND tiers.tier = compared.shown_tier THEN compared.rate
+            WHEN field = 'rate' THEN coalesce(below.rate, tiers.rate)
+            ELSE tiers.rate
         END AS rate,
         tiers.flat
     FROM compared
     INNER JOIN core_set_tiers AS tiers USING (set_no)
-    LEFT JOIN months
-        ON months.set_no = compared.set_no AND months.reporting_month = compared.reporting_month AND months.tier = tiers.tier
+    CROSS JOIN (VALUES (false), (true)) AS ladders (is_shown_below)
+    LEFT JOIN months AS below
+        ON ladders.is_shown_below
+        AND below.set_no = compared.set_no
+        AND below.reporting_month = compared.reporting_month
+        AND below.tier = tiers.tier
+        AND below.tier < compared.shown_tier
     WHERE len(compared.fields) = 1
 ),
 contents AS (
@@ -83,10 +102,10 @@ contents AS (
         *,
         string_agg(
             concat_ws('|', field, allowance, coalesce(minimum::VARCHAR, '-'), maximum, block, rate), ';' ORDER BY tier
-        ) OVER (PARTITION BY heading_no) AS content
+        ) OVER (PARTITION BY heading_no, is_shown_below) AS content
     FROM changed
 )
-SELECT
+SELECT DISTINCT
     heading_no,
     dense_rank() OVER (ORDER BY set_no, content)::INTEGER AS change_no,
     set_no,

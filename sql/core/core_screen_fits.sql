@@ -7,7 +7,7 @@ WITH tried AS (
     UNION ALL
     SELECT lines.trial_no, lines.set_no, lines.lines, lines.quantity_billed, lines.amount, shown.case_quantity_no, true
     FROM core_trial_lines AS lines
-    INNER JOIN core_tried_quantities AS shown ON shown.quantity_no = lines.quantity_no AND shown.change_no = lines.change_no
+    INNER JOIN core_tried_quantities AS shown ON shown.quantity_no = lines.quantity_no AND list_contains(lines.change_nos, shown.change_no)
 ),
 near AS MATERIALIZED (
     -- no rounding moves an amount by as much as 1
@@ -62,9 +62,14 @@ FROM (
             WHEN stated.roundings IS NULL THEN changed.roundings
             ELSE list_filter(changed.roundings, lambda rounding_no: NOT list_contains(stated.roundings, rounding_no))
         END AS roundings
-    FROM fits AS changed
+    FROM (
+        -- of several ladders shown, one is enough
+        SELECT set_no, trial_no, lines, reading_no, is_changed, list_sort(list_distinct(flatten(list(roundings)))) AS roundings
+        FROM fits
+        WHERE is_changed
+        GROUP BY ALL
+    ) AS changed
     LEFT JOIN fits AS stated
         ON NOT stated.is_changed AND stated.trial_no = changed.trial_no AND stated.reading_no = changed.reading_no
-    WHERE changed.is_changed
 )
 WHERE len(roundings) > 0

@@ -1,13 +1,14 @@
 -- One row per schedule set, quantity measured, quantity billed, amount, tier and number shown among the lines tried: how many lines.
 -- The first of them by month and account stands for all as a counter-example. Lines that are billed with their network
--- (core_aggregated_lines) are no evidence. `change_no` is the ladder that the lines show, where it is not the set's
+-- (core_aggregated_lines) are no evidence. `change_nos` are the ladders that the lines show, where it is not the set's
 -- (core_heading_changes).
 WITH changes AS (
-    SELECT DISTINCT heading_no, change_no
+    SELECT heading_no, list(DISTINCT change_no ORDER BY change_no) AS change_nos
     FROM core_heading_changes
+    GROUP BY heading_no
 )
 SELECT
-    row_number() OVER (ORDER BY set_no, actual, quantity_billed, amount, shown_tier, change_no) AS trial_no,
+    row_number() OVER (ORDER BY set_no, actual, quantity_billed, amount, shown_tier, change_nos) AS trial_no,
     *
 FROM (
     SELECT
@@ -18,12 +19,12 @@ FROM (
         quantity_billed,
         amount,
         shown_tier,
-        change_no,
+        change_nos,
         count(*) AS lines,
         min(row(reporting_month, network_id, mailbox_id)) AS first_line
     FROM core_lines
     INNER JOIN core_trial_quantities AS quantities USING (set_no, actual)
     LEFT JOIN changes USING (heading_no)
     ANTI JOIN core_aggregated_lines USING (network_id, mailbox_id, heading_no)
-    GROUP BY set_no, actual, quantity_billed, amount, shown_tier, change_no
+    GROUP BY set_no, actual, quantity_billed, amount, shown_tier, change_nos
 )

@@ -6,8 +6,7 @@
 -- wider by as much as blocks can round (can_bill). Null on a ladder shown, and on a set that the user pinned: there all rules are tried.
 WITH shown AS (
     SELECT DISTINCT set_no, actual, quantity_no, is_screened, change_no
-    FROM core_trial_lines
-    WHERE change_no IS NOT NULL
+    FROM core_trial_lines, unnest(change_nos) AS ladders (change_no)
 ),
 billed AS (
     SELECT quantity_no, min(quantity_billed) AS least, max(quantity_billed) AS most

@@ -1,6 +1,6 @@
 -- One row per schedule set, quantity measured, quantity billed, amount, tier and number shown among the lines tried, of all partitions.
 SELECT
-    row_number() OVER (ORDER BY set_no, actual, quantity_billed, amount, shown_tier, change_no) AS trial_no,
+    row_number() OVER (ORDER BY set_no, actual, quantity_billed, amount, shown_tier, change_nos) AS trial_no,
     *
 FROM (
     SELECT
@@ -11,10 +11,10 @@ FROM (
         quantity_billed,
         amount,
         shown_tier,
-        change_no,
+        change_nos,
         sum(lines)::BIGINT AS lines,
         -- Parquet names the fields of a row
         min(row(first_line.element1, first_line.element2, first_line.element3)) AS first_line
     FROM core_trial_lines
-    GROUP BY set_no, actual, quantity_billed, amount, shown_tier, change_no
+    GROUP BY set_no, actual, quantity_billed, amount, shown_tier, change_nos
 )

@@ -31,9 +31,7 @@ _TIE = (
 )
 #: Worlds that are not audited rightly yet, and why.
 NOT_YET = {seed: _TIE for seed in (*FEW, *MANY) if small.kind_of(seed) == "refused_tie"} | {
-    140: "stacked fees, all at 1.25 of the list: 72.47 + 145.845875 cut to 218.31 is taken for no departure",
     198: "graduated in blocks with an allowance: tiers that begin at their Minimum lead, and the truth is no rival",
-    300: "every line at another rate: roundings of blocks stay open that the quantities billed tell apart",
 }
 
 
