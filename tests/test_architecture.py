@@ -30,6 +30,7 @@ ROOMS = {
         "ecgrid_flows/tasks",
         "ecgrid_flows/deployments",
         "ecgrid_flows/artifacts",
+        "ecgrid_flows/prefect_api",
         "ecgrid_flows/serving",
     },
     "zeep": {"ecgrid_client"},

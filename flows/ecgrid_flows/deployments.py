@@ -35,7 +35,7 @@ from ecgrid_flows.artifacts import leave_artifacts
 from ecgrid_flows.errors import BillingError, ExitStatus, Incomplete, SettingsError
 from ecgrid_flows.monthly import monthly_billing
 from ecgrid_flows.months import MonthIncomplete
-from ecgrid_flows.prefect_process import end_with_serve
+from ecgrid_flows.prefect_process import end_with_serve, hang_up_as_terminate
 from ecgrid_flows.runs import MonthDone, Run
 from ecgrid_flows.settings import Settings, log_options
 from ecgrid_transforms.period import NotAMonth, last_full_month, month_text, months_between, next_month, parse_month
@@ -191,6 +191,7 @@ def _settled(work: Callable[[Settings], Iterator[MonthDone]], data_dir: str | No
     """Do the work by the settings of this process and the blocks; leave artifacts, return the end state."""
     _keep_log_short()
     end_with_serve(os.environ)
+    hang_up_as_terminate()
     done: list[MonthDone] = []
     failure: BillingError | None = None
     try:

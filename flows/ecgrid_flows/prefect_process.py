@@ -149,6 +149,16 @@ def end_with_serve(environ: Mapping[str, str]) -> None:
         threading.Thread(target=_end_after, args=(parent,), name="end-with-serve", daemon=True).start()
 
 
+def hang_up_as_terminate() -> None:
+    """Have a closed terminal (SIGHUP) end this flow run's process as SIGTERM does: in good order, sessions closed.
+
+    By itself it ends a process where it stands. What ignores it (`nohup`) goes on.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+
+
 def _end_after(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)

@@ -8,7 +8,6 @@ answers, or when nothing is scheduled within two minutes although a cron is.
 
 import asyncio
 import logging
-import re
 import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -36,6 +35,7 @@ from ecgrid_flows import schedule
 from ecgrid_flows.deployments import Deployment, deployments, with_blocks
 from ecgrid_flows.due import next_fire
 from ecgrid_flows.errors import Unreachable
+from ecgrid_flows.prefect_api import shown
 from ecgrid_flows.schedule import Schedule
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import Store
@@ -54,6 +54,7 @@ LOOK_S, LOOK_LATER_S = 3.0, 30.0
 GRACE = timedelta(minutes=2)
 #: Prefect schedules 100 days ahead; a cron that fires later than this has no run yet, and that is right.
 AHEAD = timedelta(days=90)
+_ENDING = [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 _UNDER_WAY = (StateType.PENDING, StateType.RUNNING)
 #: Where Prefect does not answer, and how it says so.
 _SILENT = (httpx.HTTPError, PrefectHTTPStatusError)
@@ -61,17 +62,6 @@ _SILENT = (httpx.HTTPError, PrefectHTTPStatusError)
 
 class ScheduleFailed(Unreachable):
     """The schedule does not run any more, or never did."""
-
-
-def api_address() -> str | None:
-    """The Prefect API that is set up, in the environment or in Prefect's own profile."""
-    address: str | None = PREFECT_API_URL.value()
-    return address
-
-
-def shown(address: str) -> str:
-    """`address` without the user name and password that it may carry, for people."""
-    return re.sub(r"(?<=//)[^/@]*@", "", address)
 
 
 def wait_for_api(address: str, say: Callable[[str], None]) -> None:
@@ -107,7 +97,7 @@ def names(served: Schedule) -> dict[str, str]:
 def run_schedule(
     settings: Settings, store: Store, served: Schedule, address: str, server_ended: Callable[[], str | None]
 ) -> None:
-    """Run what is due, one run at a time, until SIGTERM or SIGINT. Raises `ScheduleFailed`.
+    """Run what is due, one run at a time, until SIGTERM, SIGINT or SIGHUP. Raises `ScheduleFailed`.
 
     `server_ended` gives the reason once the Prefect server that was started for this is gone.
     """
@@ -130,24 +120,51 @@ class _Serving:
             (one, one.made(self.names[one.name])) for one in deployments(settings.cron_monthly, settings.cron_nightly)
         ]
         self.served: dict[UUID, Deployment] = {}
+        #: Set by a signal.
+        self.ending = asyncio.Event()
 
     async def run(self) -> None:
         runner = Runner(name="ecgrid-billing", limit=1, pause_on_shutdown=False)
         # It falls back to polling when its websocket closes, and warns of that with a traceback.
         logging.getLogger("prefect.FlowRunCancellingObserver").setLevel(logging.ERROR)
+        self._listen()
+        asked = asyncio.create_task(self.ending.wait())
         try:
             async with get_client() as client:
-                for one, made in self.to_serve:
-                    if await self._is_paused(client, one):
-                        for each in made.schedules or ():
-                            each.active = False  # a person paused it: a restart is no reason to go on
-                    self.served[await runner.aadd_deployment(made)] = one
-                await self._end_stale_runs(client)
-                await self._catch_up(client)
-                await self._serve(runner, client)
+                preparing = asyncio.create_task(self._prepare(runner, client))
+                await asyncio.wait({preparing, asked}, return_when=asyncio.FIRST_COMPLETED)
+                if preparing.done():
+                    preparing.result()
+                    await self._serve(runner, client, asked)
+                preparing.cancel()
         except _SILENT as error:
             why = self.server_ended() or f"Prefect at {self.address} failed: {_told(error)}"
             raise ScheduleFailed(why) from error
+        finally:
+            asked.cancel()
+
+    def _listen(self) -> None:
+        """Have SIGTERM, SIGINT and SIGHUP end the schedule in good order; one that is ignored (`nohup`) stays so."""
+
+        def end(number: int) -> None:
+            if not self.ending.is_set():
+                name = signal.Signals(number).name
+                log.warning("%s: the schedule ends; a run under way stops after its calls in flight", name)
+            self.ending.set()
+
+        for number in _ENDING:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(number, end, number)
+
+    async def _prepare(self, runner: Runner, client: PrefectClient) -> None:
+        """Register the deployments, and start what is due."""
+        for one, made in self.to_serve:
+            if await self._is_paused(client, one):
+                for each in made.schedules or ():
+                    each.active = False  # a person paused it: a restart is no reason to go on
+            self.served[await runner.aadd_deployment(made)] = one
+        await self._end_stale_runs(client)
+        await self._catch_up(client)
 
     async def _is_paused(self, client: PrefectClient, one: Deployment) -> bool:
         """Whether the deployment is there already and somebody paused it."""
@@ -157,16 +174,13 @@ class _Serving:
             return False
         return found.paused or bool(found.schedules and not any(each.active for each in found.schedules))
 
-    async def _serve(self, runner: Runner, client: PrefectClient) -> None:
-        """The runner and the watch side by side; the first that ends, or a signal, ends both."""
-        loop, ending = asyncio.get_running_loop(), asyncio.Event()
+    async def _serve(self, runner: Runner, client: PrefectClient, asked: "asyncio.Task[Any]") -> None:
+        """The runner and the watch side by side; the first that ends, or a signal (`asked`), ends both."""
         serving = asyncio.create_task(runner.start())
         await asyncio.sleep(0)  # the runner has set its own handler, which would block this loop while it waits
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, ending.set)
+        self._listen()
         log.info("the schedule runs: %s", ", ".join(self.names.values()))
         watching = asyncio.create_task(self._watch(client))
-        asked = asyncio.create_task(ending.wait())
         await asyncio.wait({serving, watching, asked}, return_when=asyncio.FIRST_COMPLETED)
         if watching.done():
             reason = watching.exception()
@@ -178,14 +192,13 @@ class _Serving:
             reason = None
         if reason is not None:
             logging.disable()  # the runner, ending without its server, would bury the reason under tracebacks
-        for task in (watching, asked):
-            task.cancel()
+        watching.cancel()
         if not serving.done():
             if reason is None and runner.started:
                 await runner.astop()
             else:
                 serving.cancel()
-        await asyncio.wait({serving, watching, asked}, timeout=60)
+        await asyncio.wait({serving, watching}, timeout=60)
         if reason is not None:
             raise reason
 

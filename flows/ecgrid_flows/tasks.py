@@ -19,7 +19,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from ecgrid_flows import logs, partitions, runs, steps, warehouse
+from ecgrid_flows import logs, partitions, prefect_api, runs, steps, warehouse
 from ecgrid_flows.built_by import building
 from ecgrid_flows.errors import BillingError, Unreachable
 from ecgrid_flows.logs import staged
@@ -41,21 +41,18 @@ R = TypeVar("R")
 def prefect_is_set_up() -> bool:
     """Whether flow runs have somewhere to be reported: PREFECT_API_URL, or a Prefect profile that has one.
 
-    Raises `Unreachable` when that place does not answer.
+    Raises `Unreachable` when that place does not answer, and `SettingsError` when it is no address.
     """
-    if not _prefect_has_settings():
+    if not _prefect_has_settings() or (url := prefect_api.address()) is None:
         return False
     from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_API_URL
 
     logs.attach()
-    url = PREFECT_API_URL.value()
-    if not url:
-        return False
     with get_client(sync_client=True) as client:
         problem = client.api_healthcheck()
     if problem is not None:
-        raise Unreachable(f"Prefect at {url} does not answer ({problem}): start it, or unset PREFECT_API_URL")
+        where = prefect_api.shown(url)
+        raise Unreachable(f"Prefect at {where} does not answer ({problem}): start it, or unset PREFECT_API_URL")
     return True
 
 

@@ -120,10 +120,24 @@ def test_a_dead_server_is_noticed_while_prefects_client_still_tries_to_reach_it(
 
 
 def test_an_address_with_a_password_is_shown_without_it() -> None:
-    from ecgrid_flows.serving import shown
+    from ecgrid_flows.prefect_api import shown
 
     assert shown("https://me:pa%40ss@prefect.example.com:8443/api") == "https://prefect.example.com:8443/api"
     assert shown("http://127.0.0.1:4200/api") == "http://127.0.0.1:4200/api"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["nonsense", "/api", "ftp://prefect.example.com/api", "http://", "http:///api", "https://[::1", "http://x:99999/api",
+     "http://x/api?a=1", "http://me:pa%40ss@x/a pi"],
+)  # fmt: skip
+def test_what_is_no_address_of_a_prefect_api_is_refused_at_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ecgrid_flows.prefect_api import address
+
+    monkeypatch.setenv("PREFECT_API_URL", text)
+    with pytest.raises(SettingsError, match=r"^PREFECT_API_URL is '.*': write the http or https address") as refused:
+        address()
+    assert "pa%40ss" not in str(refused.value)
 
 
 def test_the_summary_is_text_from_decimals_and_owns_up_to_invented_data(artifacts: Any) -> None:

@@ -137,16 +137,24 @@ def test_a_kill_takes_everything_along_and_the_next_start_bills_the_month(
 
 
 @pytest.mark.soak
-def test_sigterm_in_the_middle_of_a_pull_leaves_no_session_open_and_the_month_owed(
-    tmp_path: Path, sandbox: SpawnedSandbox
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_in_the_middle_of_a_pull_leaves_no_session_open_and_the_month_owed(
+    tmp_path: Path, sandbox: SpawnedSandbox, number: signal.Signals
 ) -> None:
+    """SIGINT and SIGHUP come from a terminal, to the processes of the runs as well."""
     variables, options = owing(tmp_path, sandbox)
     assert "ECGRID_API_KEY" not in variables  # with one there would be no session
     with serve(tmp_path, variables, *options, name="ended") as (process, api):
         under_way(process, api)
         until(lambda: sandbox.open_sessions, "a session", process)
-        assert process.end() == ExitStatus.CLEAN
+        if number is not signal.SIGTERM:
+            runs = children(process, "prefect.")
+            assert runs
+            for pid in runs:
+                os.kill(pid, number)
+        assert process.end(number) == ExitStatus.CLEAN
         assert sandbox.open_sessions == 0
+        assert f"{number.name}: the schedule ends" in process.stderr
         assert [line for line in process.own_lines if "Traceback" in line] == []
     with serve(tmp_path, variables, *options, name="again") as (process, api):
         until((tmp_path / "data/exports" / MONTH / "manifest.json").is_file, "the export", process)
@@ -187,6 +195,13 @@ def test_without_credentials_it_refuses_at_once(tmp_path: Path) -> None:
         "--sandbox serves invented data"
     ]
     assert not (tmp_path / "prefect/prefect.db").exists()  # no server was started for it
+
+
+def test_what_is_no_address_of_a_prefect_api_is_refused_at_once(tmp_path: Path) -> None:
+    process = ended(tmp_path, ECGRID_API_KEY=KEY, PREFECT_API_URL="https://[::1")  # Prefect does not load with it
+    assert process.popen.returncode == ExitStatus.USAGE
+    assert len(process.stderr.splitlines()) == 1
+    assert "PREFECT_API_URL is 'https://[::1'" in process.stderr
 
 
 def test_a_data_directory_of_another_service_is_refused_at_once(tmp_path: Path) -> None:

@@ -38,6 +38,9 @@ def serve(port: Port = 4200, sandbox: WithSandbox = False, data_dir: DataDir = N
     Prefect server is started beside this and ends with it. Status 3 when the server or its scheduler stops.
     """
     with _source(sandbox, data_dir) as settings:
+        from ecgrid_flows import prefect_api
+
+        set_up = prefect_api.address()  # before anything of Prefect is loaded
         from ecgrid_flows import logs, schedule, serving
         from ecgrid_flows.deployments import deployments
         from ecgrid_flows.lock import served
@@ -45,7 +48,6 @@ def serve(port: Port = 4200, sandbox: WithSandbox = False, data_dir: DataDir = N
         from ecgrid_flows.store import open_store
 
         logs.attach()
-        set_up = serving.api_address()
         if set_up is not None:
             serving.wait_for_api(set_up, _warn)
         if not settings.has_credentials and set_up is not None:
@@ -70,13 +72,13 @@ def serve(port: Port = 4200, sandbox: WithSandbox = False, data_dir: DataDir = N
             if as_json:
                 context.emit_json(
                     {
-                        "prefect_api_url": serving.shown(address),
+                        "prefect_api_url": prefect_api.shown(address),
                         "data_dir": settings.data_dir,
                         "deployments": list(names.values()),
                     }
                 )
             else:
-                context.stdout.print(Text(f"Prefect: {serving.shown(address).removesuffix('/api')}"))
+                context.stdout.print(Text(f"Prefect: {prefect_api.shown(address).removesuffix('/api')}"))
                 context.stdout.print(Text(f"Data directory: {settings.data_dir}"))
                 rows = [
                     (names[one.name], one.cron or "by hand", one.description)
