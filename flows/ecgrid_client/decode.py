@@ -9,7 +9,8 @@ that is needed and absent, one that occurs twice) concerns its own record alone:
 
 - `line_item` raises `ValueOutOfRange` or `MissingElement`, and the key has a fault;
 - every other decoder reads the value as None, keeps its text in the record's `extra`, and appends an `OddValue` to
-  `odd` where the caller gives that list. A record whose own number cannot be read is left out, and noted likewise.
+  `odd` where the caller gives that list. A record whose own number cannot be read is left out, and noted as `LeftOut`.
+  The answer to a call that names one record takes that number from the call (`number`).
 
 A date is never needed: one that is no xs:dateTime stays text, which no timestamp will take.
 
@@ -51,6 +52,7 @@ from ecgrid_transforms.model import (
     Contract,
     Extra,
     Invoice,
+    LeftOut,
     Level,
     LineItem,
     OddValue,
@@ -436,7 +438,7 @@ def _level(element: Element, where: str, odd: list[OddValue]) -> Level:
     )
 
 
-def pricelist(body: bytes, odd: list[OddValue] | None = None) -> Pricelist | None:
+def pricelist(body: bytes, odd: list[OddValue] | None = None, number: int | None = None) -> Pricelist | None:
     """The price list of a PricelistInfo answer, its levels and schedules in their order; None where there is none."""
     element = result(body, "PricelistInfo", ("Pricelist",))
     if element is None:
@@ -444,7 +446,7 @@ def pricelist(body: bytes, odd: list[OddValue] | None = None) -> Pricelist | Non
     _whose(element, "PricelistID", "Pricelist")
     noted: list[OddValue] = [] if odd is None else odd
     found = _Record(element, "Pricelist", _PRICELIST, noted)
-    price_list_id = found.integer("PricelistID")
+    price_list_id = _own_number(found, "PricelistID", number)
     if price_list_id is None:
         return None
     where = f"Pricelist {price_list_id}"
@@ -477,16 +479,29 @@ class _KnownParts(_Record):
         """Nothing else is kept."""
 
 
-def _account_info(element: Element, where: str, known: frozenset[str], odd: list[OddValue]) -> AccountInfo | None:
+def _own_number(found: _Record, name: str, number: int | None) -> int | None:
+    """The number of a record; where it cannot be read that of the call, noted either way."""
+    own = found.integer(name)
+    return number if own is None else own
+
+
+def _account_info(
+    element: Element, where: str, known: frozenset[str], odd: list[OddValue], number: int | None = None
+) -> AccountInfo | None:
     """An account as a list names it; None where its numbers cannot be read, or are none that a key can have."""
     found = _KnownParts(element, where, known, odd)
-    network_id = found.integer("NetworkID")
-    mailbox_id = found.integer("MailboxID") if "MailboxID" in known else 0
+    is_mailbox = "MailboxID" in known
+    network_id = _own_number(found, "NetworkID", None if is_mailbox else number)
+    mailbox_id = _own_number(found, "MailboxID", number) if is_mailbox else 0
+    if network_id is not None and network_id < 1:  # a negative number means all of them (facts 5)
+        odd.append(OddValue(where, "NetworkID", str(network_id), "is no number that an account has"))
+        network_id = None
+    elif mailbox_id is not None and mailbox_id < 0:
+        odd.append(OddValue(where, "MailboxID", str(mailbox_id), "is no number that an account has"))
+        mailbox_id = None
     if network_id is None or mailbox_id is None:
-        return None
-    if network_id < 1 or mailbox_id < 0:  # a negative number means all of them (facts 5)
-        name, number = ("NetworkID", network_id) if network_id < 1 else ("MailboxID", mailbox_id)
-        odd.append(OddValue(where, name, str(number), "is no number that an account has"))
+        noted = odd.pop()
+        odd.append(LeftOut(where, noted.element, noted.text, noted.why, found.words("Name"), network_id))
         return None
     owner = found.parts.get("OwnerInfo")
     owned = None if owner is None or is_nil(owner) else _KnownParts(owner, f"{where}.OwnerInfo", _OWNER, odd)
@@ -504,35 +519,46 @@ def _one_or_many(
     body: bytes,
     item: str,
     key: str,
-    make: Callable[[Element, str, list[OddValue]], T | None],
+    make: Callable[[Element, str, list[OddValue], int | None], T | None],
     odd: list[OddValue] | None,
+    number: int | None = None,
 ) -> list[T]:
-    """The items of a list answer, or the one of an Info answer."""
+    """The items of a list answer, or the one of an Info answer, which `number` asked for."""
     noted: list[OddValue] = [] if odd is None else odd
     if len(body) > LARGE:
-        streamed = items(body, item, lambda element: make(element, item, noted))
+        streamed = items(body, item, lambda element: make(element, item, noted, None))
         if streamed is not None:
             return [one for one in streamed if one is not None]
     element = result(body, None, (f"ArrayOf{item}", item))
     if element is None:
         return []
     if any(local(child) == key for child in children(element)):
-        one = make(element, item, noted)
+        one = make(element, item, noted, number)
         return [] if one is None else [one]
-    return list(_items(element, item, lambda child, at: make(child, at, noted), item))
+    return list(_items(element, item, lambda child, at: make(child, at, noted, None), item))
 
 
-def networks(body: bytes, odd: list[OddValue] | None = None) -> list[AccountInfo]:
+def networks(body: bytes, odd: list[OddValue] | None = None, number: int | None = None) -> list[AccountInfo]:
     """The networks of a NetworkList (or NetworkInfo) answer, each as its Root account (MailboxID 0)."""
     return _one_or_many(
-        body, "NetworkIDInfo", "NetworkID", lambda child, at, noted: _account_info(child, at, _NETWORK, noted), odd
+        body,
+        "NetworkIDInfo",
+        "NetworkID",
+        lambda child, at, noted, own: _account_info(child, at, _NETWORK, noted, own),
+        odd,
+        number,
     )
 
 
-def mailboxes(body: bytes, odd: list[OddValue] | None = None) -> list[AccountInfo]:
+def mailboxes(body: bytes, odd: list[OddValue] | None = None, number: int | None = None) -> list[AccountInfo]:
     """The mailboxes of a MailboxList, MailboxListEx (or MailboxInfo) answer."""
     return _one_or_many(
-        body, "MailboxIDInfo", "MailboxID", lambda child, at, noted: _account_info(child, at, _MAILBOX, noted), odd
+        body,
+        "MailboxIDInfo",
+        "MailboxID",
+        lambda child, at, noted, own: _account_info(child, at, _MAILBOX, noted, own),
+        odd,
+        number,
     )
 
 
@@ -543,10 +569,12 @@ _CONTRACT = _names(
 )
 
 
-def _contract(element: Element, where: str, odd: list[OddValue]) -> Contract | None:
+def _contract(element: Element, where: str, odd: list[OddValue], number: int | None = None) -> Contract | None:
     found = _Record(element, where, _CONTRACT, odd)
-    contract_id = found.integer("ContractID")
+    contract_id = _own_number(found, "ContractID", number)
     if contract_id is None:
+        noted = odd.pop()
+        odd.append(LeftOut(where, noted.element, noted.text, noted.why, found.words("ContractNumber")))
         return None
     at = f"Contract {contract_id}"
     return Contract(
@@ -581,12 +609,12 @@ def contracts(body: bytes, odd: list[OddValue] | None = None) -> list[Contract]:
     return _one_or_many(body, "Contract", "ContractID", _contract, odd)
 
 
-def contract(body: bytes, odd: list[OddValue] | None = None) -> Contract | None:
+def contract(body: bytes, odd: list[OddValue] | None = None, number: int | None = None) -> Contract | None:
     """The contract of a ContractInfo answer, or None."""
     element = result(body, "ContractInfo", ("Contract",))
     if element is not None:
         _whose(element, "ContractID", "Contract")
-    return None if element is None else _contract(element, "Contract", [] if odd is None else odd)
+    return None if element is None else _contract(element, "Contract", [] if odd is None else odd, number)
 
 
 # --- invoices ---------------------------------------------------------------------------------------------------------
@@ -597,16 +625,18 @@ _INVOICE = _names(
 )
 
 
-def _invoice(element: Element, where: str, odd: list[OddValue]) -> Invoice | None:
+def _invoice(element: Element, where: str, odd: list[OddValue], number: int | None = None) -> Invoice | None:
     found = _Record(element, where, _INVOICE, odd)
-    invoice_id, contract_id = found.integer("InvoiceID"), found.integer("ContractID")
-    if invoice_id is None or contract_id is None:
+    invoice_id = _own_number(found, "InvoiceID", number)
+    if invoice_id is None:
+        noted = odd.pop()
+        odd.append(LeftOut(where, noted.element, noted.text, noted.why, found.words("InvoiceNumber")))
         return None
     return Invoice(
         invoice_id=invoice_id,
         invoice_number=found.words("InvoiceNumber"),
         date=found.time("Date"),
-        contract_id=contract_id,
+        contract_id=found.integer("ContractID"),
         total_amount=found.decimal("TotalAmount"),
         po_number=found.words("PONumber"),
         status=found.enum("Status"),
@@ -630,12 +660,12 @@ def invoices(body: bytes, odd: list[OddValue] | None = None) -> list[Invoice]:
     return _one_or_many(body, "Invoice", "InvoiceID", _invoice, odd)
 
 
-def invoice(body: bytes, odd: list[OddValue] | None = None) -> Invoice | None:
+def invoice(body: bytes, odd: list[OddValue] | None = None, number: int | None = None) -> Invoice | None:
     """The invoice of an InvoiceInfo or InvoiceCalculate answer, or None."""
     element = result(body, None, ("Invoice",))
     if element is not None:
         _whose(element, "InvoiceID", "Invoice")
-    return None if element is None else _invoice(element, "Invoice", [] if odd is None else odd)
+    return None if element is None else _invoice(element, "Invoice", [] if odd is None else odd, number)
 
 
 # --- anything ---------------------------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ Every list may be refused, PENDING or shallow (facts 4.5, 8), so each source onl
 ContractInfo of each), networks (NetworkList; each network's Root mailbox 0 is an account), mailboxes (MailboxListEx per
 network, MailboxList where that is refused), and the accounts file of the settings, which then limits the rest.
 What one source refuses the others still give; each refusal is one warning. A source that gave no usable answer at all
-is another matter: accounts might be missing, so the month ends incomplete, whatever the others gave.
+is another matter: accounts might be missing, so the month ends incomplete, whatever the others gave. So does one whose
+lists name an account or contract by a number that cannot be read.
 """
 
 import csv
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 
 from ecgrid_client import datasets, decode
 from ecgrid_client.errors import AccessDenied, InvalidArgument, NotFound, NotImplementedByService
-from ecgrid_flows.errors import SettingsError, Unreachable
+from ecgrid_flows.errors import Incomplete, SettingsError, Unreachable
 from ecgrid_flows.journal import Arguments, RawAnswer
 from ecgrid_flows.progress import Reporter
 from ecgrid_transforms.accounts import Billed, united
@@ -27,6 +28,7 @@ from ecgrid_transforms.model import (
     AccountInfo,
     Contract,
     Invoice,
+    LeftOut,
     OddValue,
     Pricelist,
 )
@@ -48,7 +50,7 @@ STATS_MINUTES = (60, 1440)
 
 #: What reads the answers of each operation around the lines; an answer that cannot be read is no answer. Values that do
 #: not fit their types are None, and noted in the list.
-READERS: Mapping[str, Callable[[bytes, list[OddValue]], Any]] = {
+READERS: Mapping[str, Callable[..., Any]] = {
     "NetworkList": decode.networks,
     "NetworkInfo": decode.networks,
     "MailboxList": decode.mailboxes,
@@ -67,6 +69,33 @@ READERS: Mapping[str, Callable[[bytes, list[OddValue]], Any]] = {
     "ReportInstantStats": datasets.tables,
     "ReportInstantStatsEx": datasets.tables,
 }
+
+
+#: The argument that says which record an operation answers about.
+_NUMBER_OF = {
+    "NetworkInfo": "NetworkID",
+    "MailboxInfo": "MailboxID",
+    "ContractInfo": "ContractID",
+    "PricelistInfo": "PricelistID",
+    "InvoiceInfo": "InvoiceID",
+}
+
+
+def read(operation: str, arguments: Arguments, body: bytes, odd: list[OddValue]) -> Any:
+    """What an answer says, by the reader of its operation. A number that cannot be read is that of the call."""
+    if operation in _NUMBER_OF:
+        return READERS[operation](body, odd, int(arguments[_NUMBER_OF[operation]]))
+    if operation == "InvoiceCalculate":  # a trial has no number that means anything
+        trial = decode.invoice(body, odd, 0)
+        return None if trial is None else _of_contract(trial, arguments)
+    found = READERS[operation](body, odd)
+    return [_of_contract(invoice, arguments) for invoice in found] if operation == "InvoiceList" else found
+
+
+def _of_contract(invoice: Invoice, arguments: Arguments) -> Invoice:
+    if invoice.contract_id is not None:
+        return invoice
+    return replace(invoice, contract_id=int(arguments["ContractID"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,23 +133,28 @@ class Asker(Protocol):
 def scope(asker: Asker, month: date, only: frozenset[Account] | None, reporter: Reporter) -> Scope:
     """Who is billed (of `only`, where given); raises `Unreachable` when no source names any account."""
     unanswered: list[str] = []
-    contracts = _contracts(asker, month, reporter, unanswered)
+    lists: list[_List] = []
+    contracts = _contracts(asker, month, reporter, unanswered, lists)
     found = [("contract", info) for contract in contracts for info in _accounts_of(contract)]
-    networks = _networks(asker, month, reporter, unanswered)
+    networks = _networks(asker, month, reporter, unanswered, lists)
     found += [("network", info) for info in networks]
     named = {info.account.network_id for _, info in found} | {account.network_id for account in only or ()}
-    found += [("mailbox", info) for info in _mailboxes(asker, month, sorted(named), reporter, unanswered)]
+    found += [("mailbox", info) for info in _mailboxes(asker, month, sorted(named), reporter, unanswered, lists)]
+    left_out = list(_left_out(lists, [info for _, info in found], is_limited=only is not None))
+    unanswered += left_out
     found += _roots(found)
     if only is not None:
         found += _single(asker, month, sorted(only - {info.account for _, info in found}))
     accounts = united(found, only)
+    if not accounts and left_out:
+        raise Incomplete(f"no account to bill is known: {left_out[0]}")
     if not accounts:
         raise Unreachable(
             "no source names an account to bill: every list was refused or empty. "
             "Name them in a CSV with network_id,mailbox_id and set ECGRID_ACCOUNTS"
         )
-    lists = sorted({billed.price_list_id for billed in accounts if billed.price_list_id})
-    price_lists = _price_lists(asker, month, lists, reporter, unanswered)
+    numbers = sorted({billed.price_list_id for billed in accounts if billed.price_list_id})
+    price_lists = _price_lists(asker, month, numbers, reporter, unanswered)
     return Scope(month, accounts, contracts, price_lists, unanswered)
 
 
@@ -186,10 +220,10 @@ def invoices_of(asker: Asker, scope: Scope) -> Iterator[Invoice]:
     for contract_id in scope.contract_ids:
         trial = asker.ask(month, BILLING_API, "InvoiceCalculate", trial_arguments(contract_id, month))
         listed = asker.ask(month, BILLING_API, "InvoiceList", invoice_list_arguments(contract_id, month))
-        numbers = [] if listed.fault_code else [invoice.invoice_id for invoice in decode.invoices(listed.body)]
+        numbers = [] if listed.fault_code else [invoice.invoice_id for invoice in _read(listed, [])]
         infos = [asker.ask(month, BILLING_API, "InvoiceInfo", _id("InvoiceID", number)) for number in numbers]
         for answer in (trial, *infos):
-            invoice = None if answer.fault_code else decode.invoice(answer.body)
+            invoice = None if answer.fault_code else _read(answer, [])
             if invoice is not None:
                 yield invoice
 
@@ -225,7 +259,7 @@ def _ask_invoices(asker: Asker, scope: Scope, reporter: Reporter) -> None:
     month = scope.month
     many = [invoice_list_arguments(contract_id, month) for contract_id in scope.contract_ids]
     lists = _ask_each(asker, month, BILLING_API, "InvoiceList", many, reporter)
-    listed = sorted({invoice.invoice_id for answer in lists for invoice in decode.invoices(answer.body)})
+    listed = sorted({invoice.invoice_id for answer in lists for invoice in _read(answer, [])})
     _ask_each(asker, month, BILLING_API, "InvoiceInfo", [_id("InvoiceID", number) for number in listed], reporter)
 
 
@@ -347,16 +381,72 @@ def _warn(answers: Sequence[RawAnswer], reporter: Reporter, unanswered: list[str
 # --- sources ----------------------------------------------------------------------------------------------------------
 
 
-def _contracts(asker: Asker, month: date, reporter: Reporter, unanswered: list[str]) -> list[Contract]:
+@dataclass(frozen=True, slots=True)
+class _List:
+    """What an answer names: accounts, and records that had to be left out."""
+
+    operation: str
+    accounts: frozenset[Account]
+    left_out: Sequence[LeftOut]
+
+
+def _read(answer: RawAnswer, odd: list[OddValue]) -> Any:
+    return read(answer.operation, answer.arguments, answer.body, odd)
+
+
+def _listed(answer: RawAnswer, lists: list[_List]) -> Any:
+    """What an answer says; the accounts that it names, and what it had to leave out, go to `lists`."""
+    odd: list[OddValue] = []
+    found = _read(answer, odd)
+    several = found if isinstance(found, list) else [] if found is None else [found]
+    accounts = [info for one in several for info in (_accounts_of(one) if isinstance(one, Contract) else [one])]
+    left_out = [one for one in odd if isinstance(one, LeftOut)]
+    lists.append(_List(answer.operation, frozenset(info.account for info in accounts), left_out))
+    return found
+
+
+def _left_out(lists: Sequence[_List], found: Sequence[AccountInfo], *, is_limited: bool) -> Iterator[str]:
+    """What lists name by a number that cannot be read, so that nothing could be asked about it.
+
+    An account that another list names alike, by a number, was asked. A limited run asks for its own accounts anyway.
+    """
+    told = set()
+    for one in lists:
+        for record in one.left_out:
+            is_contract = record.element == "ContractID"
+            known = (
+                info
+                for info in found
+                if info.name is not None
+                and info.name == record.name
+                and info.account not in one.accounts
+                and record.network_id in (None, info.account.network_id)
+                and (info.account.mailbox_id == 0) == ("NetworkIDInfo" in record.record)
+            )
+            if (is_limited or any(known)) and not is_contract:
+                continue
+            what = "a contract" if is_contract else "a network" if "NetworkIDInfo" in record.record else "a mailbox"
+            named = what if record.name is None else f"{what}, {record.name!r},"
+            told.add(
+                f"{one.operation} has {named} whose {record.element} {record.why}"
+                f"{'' if record.text is None else f' ({record.text!r})'}, so it is not known what to bill: ask the "
+                "vendor to correct it, the next run requests the list again"
+            )
+    yield from sorted(told)
+
+
+def _contracts(
+    asker: Asker, month: date, reporter: Reporter, unanswered: list[str], lists: list[_List]
+) -> list[Contract]:
     active: Arguments = {"ActiveDate": reporting_month_text(month), "ShowInactive": True}
     answers = _ask_each(asker, month, BILLING_API, "ContractList", [active], reporter, unanswered)
-    found = [contract for answer in answers for contract in decode.contracts(answer.body)]
+    found = [contract for answer in answers for contract in _listed(answer, lists)]
     listed = [contract for contract in found if _is_in_force(contract, month)]
     many = [_id("ContractID", contract.contract_id) for contract in listed]
     infos = _ask_each(asker, month, BILLING_API, "ContractInfo", many, reporter, unanswered)
     full = {contract.contract_id: contract for contract in listed}
     for info in infos:
-        if (contract := decode.contract(info.body)) is not None:
+        if (contract := _listed(info, lists)) is not None:
             full[contract.contract_id] = contract
     return [full[number] for number in sorted(full)]
 
@@ -375,13 +465,20 @@ def _accounts_of(contract: Contract) -> Iterator[AccountInfo]:
         yield replace(info, contract_id=contract.contract_id)
 
 
-def _networks(asker: Asker, month: date, reporter: Reporter, unanswered: list[str]) -> list[AccountInfo]:
+def _networks(
+    asker: Asker, month: date, reporter: Reporter, unanswered: list[str], lists: list[_List]
+) -> list[AccountInfo]:
     answers = _ask_each(asker, month, BILLING_API, "NetworkList", [{"Name": ""}], reporter, unanswered)
-    return [info for answer in answers for info in decode.networks(answer.body)]
+    return [info for answer in answers for info in _listed(answer, lists)]
 
 
 def _mailboxes(
-    asker: Asker, month: date, networks: Sequence[int], reporter: Reporter, unanswered: list[str]
+    asker: Asker,
+    month: date,
+    networks: Sequence[int],
+    reporter: Reporter,
+    unanswered: list[str],
+    lists: list[_List],
 ) -> Iterator[AccountInfo]:
     """MailboxListEx of each network; where it is refused, MailboxList has the session's own network (facts 4.5)."""
     many: list[Arguments] = [{"NetworkID": network, "Name": ""} for network in networks]
@@ -391,7 +488,7 @@ def _mailboxes(
     if not many or any(answer.fault_code is not None and answer.is_usable for answer in answers):
         good += _ask_each(asker, month, BILLING_API, "MailboxList", [{"Name": ""}], reporter, unanswered)
     for answer in good:
-        yield from decode.mailboxes(answer.body)
+        yield from _listed(answer, lists)
 
 
 def _roots(found: Sequence[tuple[str, AccountInfo]]) -> list[tuple[str, AccountInfo]]:
@@ -408,9 +505,9 @@ def _single(asker: Asker, month: date, accounts: Iterable[Account]) -> list[tupl
     networks = sorted({account.network_id for account in accounts})
     mailboxes = [account.mailbox_id for account in accounts if account.mailbox_id]
     answers = asker.ask_many(month, BILLING_API, "NetworkInfo", [_id("NetworkID", number) for number in networks])
-    found = [("network", info) for one in answers if not one.fault_code for info in decode.networks(one.body)]
+    found = [("network", info) for one in answers if not one.fault_code for info in _read(one, [])]
     answers = asker.ask_many(month, BILLING_API, "MailboxInfo", [_id("MailboxID", number) for number in mailboxes])
-    return found + [("mailbox", info) for one in answers if not one.fault_code for info in decode.mailboxes(one.body)]
+    return found + [("mailbox", info) for one in answers if not one.fault_code for info in _read(one, [])]
 
 
 def _price_lists(
@@ -424,7 +521,7 @@ def _price_lists(
         if not answer.is_usable:
             _warn([answer], reporter, unanswered)
         elif answer.fault_code is None:
-            ladder = decode.pricelist(answer.body)
+            ladder = _read(answer, [])
         if ladder is not None and (unknown := _unknown_pairs(ladder)):
             reporter.warn(
                 f"price list {number} prices {', '.join(unknown)}, which cannot be asked for: "

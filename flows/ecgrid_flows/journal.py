@@ -77,6 +77,9 @@ FEED_OF: Mapping[str, str] = {
     "ReportInstantStatsEx": "instant_stats",
 }
 
+#: The outcome of a list of which a record had to be left out: it is asked again by the next run (see `discovery.read`).
+PARTIAL = "partial"
+
 _HEAD, _MIDDLE, _TAIL = b'{"check":"', b'","answer":', b"}\n"
 _INNER_AT = len(_HEAD) + 8 + len(_MIDDLE)
 _BODY_AT = b',"body":'
@@ -94,7 +97,7 @@ class RawAnswer:
 
     `is_repeat` marks one whose body raw holds already, by an earlier answer to the same call (see `repeats`).
     `is_usable` is False where no attempt gave an answer that could be used: it is kept for disputes and asked again.
-    `outcome` is line, no_line or fault for a line item, as the pull saw it; None for other operations.
+    `outcome` is line, no_line or fault for a line item, as the pull saw it; `PARTIAL` or None for other operations.
     """
 
     operation: str

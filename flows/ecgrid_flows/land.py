@@ -22,7 +22,7 @@ import logging
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby, pairwise
 from typing import Any
@@ -32,7 +32,7 @@ import pyarrow as pa
 from ecgrid_client import decode
 from ecgrid_client.errors import ECGridError, MissingElement, ValueOutOfRange
 from ecgrid_flows import discovery, journal, raw_manifest, repeats
-from ecgrid_flows.errors import StorageFailed, Unreachable
+from ecgrid_flows.errors import Incomplete, StorageFailed, Unreachable
 from ecgrid_flows.journal import Arguments, Bodies, NotAsKept, Place, RawAnswer
 from ecgrid_flows.lake import LANDED, Lake, PartitionWriter
 from ecgrid_flows.plan import PAIR_NUMBER, PAIRS, REFUSED
@@ -55,7 +55,7 @@ from ecgrid_transforms.wall_time import wall_time_ns
 log = logging.getLogger(__name__)
 
 #: Changes whenever landing gives other rows from the same answers, so that every month is landed anew.
-LANDING = 6
+LANDING = 7
 ROWS_AT_ONCE = 4_096
 #: Values that do not fit their types named on the terminal; the feed value_faults has all.
 NAMED_ODD = 5
@@ -404,7 +404,7 @@ def _land_scope(store: Store, lake: Lake, landed: Landed, only: frozenset[Accoun
         try:
             kept = KeptAnswers(store, bodies)
             accounts = list(discovery.scope(kept, month, only, Reporter(quiet=True, mute=True)).accounts)
-        except Unreachable:
+        except (Unreachable, Incomplete):  # no account is known
             accounts = []
     rows: dict[str, list[Row]] = {"contracts": [], "contract_accounts": [], "price_schedules": []}
     rows["accounts"] = [account_row(month, billed) for billed in accounts]
@@ -464,19 +464,19 @@ def _land_invoices(store: Store, lake: Lake, landed: Landed) -> None:
     month = landed.month
     trials: list[tuple[str, int, int, RawAnswer, Invoice]] = []
     issued: dict[int, tuple[str, int, int, RawAnswer, Invoice]] = {}
-    listed: set[int] = set()
+    listed: dict[int, int | None] = {}  # the contract of each invoice that a list names
     for answer, read in _latest_read(store, "invoices", landed):
         if answer.operation == "InvoiceList":
-            listed |= {invoice.invoice_id for invoice in read}
+            listed |= {invoice.invoice_id: invoice.contract_id for invoice in read}
         for invoice in read if answer.operation == "InvoiceList" else [read]:
             if invoice is None:
                 continue
-            one = (answer.operation, invoice.contract_id, invoice.invoice_id, answer, invoice)
+            one = (answer.operation, invoice.contract_id or 0, invoice.invoice_id, answer, invoice)
             if answer.operation == "InvoiceCalculate":
                 trials.append(one)
             elif answer.operation == "InvoiceInfo" or invoice.invoice_id not in issued:
                 issued[invoice.invoice_id] = one  # what only the list has may lack its lines
-    standing = (issued[number] for number in issued.keys() & listed)
+    standing = (_with_contract(issued[number], listed[number]) for number in issued.keys() & listed.keys())
     found = [*trials, *(one for one in standing if billed_month(one[4]) == month)]
     found.sort(key=lambda one: one[:3])
     heads = [
@@ -490,6 +490,16 @@ def _land_invoices(store: Store, lake: Lake, landed: Landed) -> None:
     ]
     landed.rows["invoices"] = lake.write_partition("invoices", month, _batches("invoices", heads))
     landed.rows["invoice_lines"] = lake.write_partition("invoice_lines", month, _batches("invoice_lines", lines))
+
+
+def _with_contract(
+    one: tuple[str, int, int, RawAnswer, Invoice], contract_id: int | None
+) -> tuple[str, int, int, RawAnswer, Invoice]:
+    """An invoice whose ContractID cannot be read is of the contract whose list names it."""
+    source, _, number, answer, invoice = one
+    if invoice.contract_id is None and contract_id is not None:
+        return source, contract_id, number, answer, replace(invoice, contract_id=contract_id)
+    return one
 
 
 def billed_month(invoice: Invoice) -> date | None:
@@ -580,7 +590,7 @@ def _read(bodies: Bodies, places: Iterable[Place], landed: Landed) -> Iterator[t
         if answer.fault_code is None:
             odd: list[OddValue] = []
             try:
-                found = discovery.READERS[answer.operation](answer.body, odd)
+                found = discovery.read(answer.operation, answer.arguments, answer.body, odd)
             except ECGridError as error:
                 landed.unread.append(f"{answer.operation} of {landed.month:%Y-%m} cannot be read: {error}")
                 continue

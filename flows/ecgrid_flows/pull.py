@@ -25,7 +25,7 @@ from datetime import UTC, date, datetime, timedelta
 from ecgrid_client import Answer, Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors
 from ecgrid_flows import journal as raw
 from ecgrid_flows import repeats
-from ecgrid_flows.discovery import BILLING_API, READERS
+from ecgrid_flows.discovery import BILLING_API, read
 from ecgrid_flows.errors import BillingError, Incomplete, SettingsError, Unreachable
 from ecgrid_flows.governor import Governor
 from ecgrid_flows.journal import Arguments, Bodies, Journal, Place, RawAnswer
@@ -36,7 +36,7 @@ from ecgrid_flows.settings import Settings
 from ecgrid_flows.store import SetAside, Store
 from ecgrid_flows.threads import map_threads
 from ecgrid_transforms.calls import FAULT, LINE, NO_LINE
-from ecgrid_transforms.model import Account, Key
+from ecgrid_transforms.model import Account, Key, LeftOut, OddValue
 from ecgrid_transforms.period import month_end, month_text, reporting_month_text
 from ecgrid_transforms.schemas import DATASET_FEEDS
 
@@ -222,6 +222,7 @@ class Puller:
         self._outdated: dict[date, Mapping[Account, int]] = {}
         self._index: dict[tuple[str, date], dict[str, Place]] = {}
         self._new: set[tuple[str, date, str]] = set()
+        self._asked: set[tuple[str, date, str]] = set()
         self._counting: dict[date, _Counting] = {}
         #: What the latest usable answers were that are requested again: lines by key, other calls by name.
         self._latest_lines: defaultdict[date, dict[tuple[int, int, int], int]] = defaultdict(dict)
@@ -270,20 +271,23 @@ class Puller:
         if answer.is_usable:
             with self._lock:
                 self._new.add((feed, month, name))
+                self._asked.add((feed, month, name))
         return answer
 
     def _readable(self, answer: Answer, arguments: Arguments) -> RawAnswer:
-        """The record of an answer; one that cannot be read is kept, but is no answer.
+        """The record of an answer; one that cannot be read is kept, but is no answer. A partial one is asked again.
 
         DataSets are large and decide nothing: they are read when they are landed.
         """
+        odd: list[OddValue] = []
         try:
             if raw.FEED_OF[answer.operation] not in DATASET_FEEDS:
-                READERS[answer.operation](answer.body, [])
+                read(answer.operation, arguments, answer.body, odd)
         except errors.ECGridError as error:
             error.answer, error.attempts = answer, answer.attempts
             return raw.failed(answer.operation, answer.api_version, arguments, error, is_usable=False)
-        return raw.answered(answer, arguments)
+        is_partial = any(isinstance(one, LeftOut) for one in odd)
+        return raw.answered(answer, arguments, raw.PARTIAL if is_partial else None)
 
     def ask_many(self, month: date, version: str, operation: str, many: Sequence[Arguments]) -> list[RawAnswer]:
         """`ask` for each, several at once, in the order given."""
@@ -610,7 +614,7 @@ class Puller:
                 for place, answer, counts in self._scan(feed, month):
                     called = raw.name(answer.operation, answer.arguments)
                     latest[called] = answer.sha256
-                    if counts:
+                    if counts and (answer.outcome != raw.PARTIAL or (feed, month, called) in self._asked):
                         index[called] = place
             return self._index[feed, month].get(name)
 

@@ -38,7 +38,10 @@ MISHAPS: tuple[Mishap, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class OddValue:
-    """Another text for the first element `field` of every `every`-th answer that has one; None leaves it out."""
+    """Another text for the first element `field` of every `every`-th answer that has one; None leaves it out.
+
+    A field `PARENT.FIELD` is the first FIELD that stands in a PARENT.
+    """
 
     operation: str
     field: str
@@ -48,7 +51,7 @@ class OddValue:
     @classmethod
     def parsed(cls, words: str) -> Self:
         """From OPERATION.FIELD/N=TEXT, without =TEXT for an element that is left out; raises `ValueError`."""
-        named = re.fullmatch(r"(\w+)\.(\w+)(?:/([1-9]\d{0,8}))?(?:=(.*))?", words, re.DOTALL)
+        named = re.fullmatch(r"(\w+)\.((?:\w+\.)?\w+)(?:/([1-9]\d{0,8}))?(?:=(.*))?", words, re.DOTALL)
         if named is None:
             raise ValueError(f"{words!r} is not OPERATION.FIELD/N=TEXT, as InvoiceCalculateLineItem.Amount/9=1e400")
         return cls(named[1], named[2], named[4], int(named[3] or 1))
@@ -186,7 +189,8 @@ class OddAnswers:
     def alter(self, operation: str, result: Node) -> None:
         """Put odd values in the places of right ones."""
         for odd in self._trouble.odd_values:
-            place = _first(result, odd.field) if odd.operation == operation else None
+            of, _, tag = odd.field.rpartition(".")
+            place = _first(result, tag, of) if odd.operation == operation else None
             if place is not None and self._is_turn(odd):
                 parent, element = place
                 if odd.text is None:
@@ -199,11 +203,11 @@ class OddAnswers:
         return self._seen[one] % one.every == 0
 
 
-def _first(parent: Node, tag: str) -> tuple[Node, Node] | None:
-    """The first element of that tag below `parent`, in document order, with the element that holds it."""
+def _first(parent: Node, tag: str, of: str = "") -> tuple[Node, Node] | None:
+    """The first element of that tag below `parent` (in an element `of`), in document order, with what holds it."""
     for child in parent.children:
-        if child.tag == tag:
+        if child.tag == tag and of in ("", parent.tag):
             return parent, child
-        if (found := _first(child, tag)) is not None:
+        if (found := _first(child, tag, of)) is not None:
             return found
     return None

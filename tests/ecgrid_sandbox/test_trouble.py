@@ -184,7 +184,7 @@ def test_odd_values_and_faults_come_by_count_where_they_are_to_be_had(start: Sta
     assert wire.ask("v3.2", "MailboxInfo", MailboxID=105223).fault == ("DataError in MailboxInfo", "DataError")
 
 
-@pytest.mark.parametrize("words", ["Amount=1", "InvoiceInfo.Amount/0=1", "InvoiceInfo.A.B=1", "=1", ""])
+@pytest.mark.parametrize("words", ["Amount=1", "InvoiceInfo.Amount/0=1", "InvoiceInfo.A.B.C=1", "=1", ""])
 def test_an_odd_value_without_its_place_is_refused(words: str) -> None:
     with pytest.raises(ValueError, match=r"is not OPERATION\.FIELD/N=TEXT"):
         OddValue.parsed(words)

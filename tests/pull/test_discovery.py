@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from ecgrid_flows import discovery
+from ecgrid_flows.errors import Incomplete
 from ecgrid_flows.journal import Arguments, RawAnswer
 from ecgrid_flows.progress import Reporter
 
@@ -201,3 +202,64 @@ def test_a_network_that_is_denied_whole_costs_two_calls_and_one_warning(monkeypa
     assert asked == [(1, -1), (2, -1), (1, 0), (1, 11)]
     told = [words for words in reporter.warnings if "ReportMonthly" in words]
     assert told == ["ReportMonthlyEx is left out for 1 of 2 (access_denied: access_denied); --refresh asks again"]
+
+
+def named(kind: str, number: str, name: str, network_id: int | None = None) -> str:
+    inner = f"<{kind}ID>{number}</{kind}ID>" + (f"<NetworkID>{network_id}</NetworkID>" if network_id else "")
+    return f"<{kind}IDInfo>{inner}<Name>{name}</Name></{kind}IDInfo>"
+
+
+@pytest.mark.parametrize(
+    ("listed", "of_contract", "left_out"),
+    [
+        ("x", "11", []),  # another list names it by its number
+        ("x", "x", ["ContractInfo has a mailbox, 'A',", "MailboxListEx has a mailbox, 'A',"]),
+        ("11", "x", []),
+        ("-1", "12", []),
+    ],
+)
+def test_an_account_is_left_out_where_no_list_names_it_by_a_number(
+    listed: str, of_contract: str, left_out: list[str]
+) -> None:
+    service = Service(
+        {
+            "ContractList": lambda _: f"<Contract>{contract(8)}</Contract>",
+            "ContractInfo": lambda _: contract(8, f"<Mailboxes>{named('Mailbox', of_contract, 'A', 1)}</Mailboxes>"),
+            "NetworkList": lambda _: named("Network", "1", "A"),
+            "MailboxListEx": lambda _: named("Mailbox", listed, "A", 1),
+        }
+    )
+    scope, _ = scope_of(service)
+    assert [words.split(" whose ")[0] for words in scope.unanswered] == left_out
+    assert all("so it is not known what to bill: ask the vendor" in words for words in scope.unanswered)
+
+
+def test_two_mailboxes_of_one_name_are_not_taken_for_each_other() -> None:
+    service = Service(
+        {
+            "NetworkList": lambda _: named("Network", "1", "N"),
+            "MailboxListEx": lambda _: named("Mailbox", "x", "A", 1) + named("Mailbox", "12", "A", 1),
+        }
+    )
+    scope, _ = scope_of(service)
+    assert accounts(scope) == [(1, 0), (1, 12)]
+    assert len(scope.unanswered) == 1
+
+
+def test_a_contract_whose_number_cannot_be_read_leaves_the_month_incomplete() -> None:
+    service = Service(
+        {
+            "ContractList": lambda _: (
+                "<Contract><ContractID>x</ContractID><ContractNumber>C-9</ContractNumber></Contract>"
+            ),
+            "NetworkList": lambda _: network(1),
+        }
+    )
+    scope, _ = scope_of(service)
+    assert [words.split(" whose ")[0] for words in scope.unanswered] == ["ContractList has a contract, 'C-9',"]
+
+
+def test_a_list_that_names_no_account_by_a_number_is_no_empty_list() -> None:
+    service = Service({"NetworkList": lambda _: named("Network", "x", "A")})
+    with pytest.raises(Incomplete, match="NetworkList has a network, 'A', whose NetworkID is no xs:int"):
+        scope_of(service)

@@ -15,7 +15,7 @@ import pytest
 from ecgrid_flows import tasks, warehouse
 from ecgrid_sandbox import SpawnedSandbox
 
-from .pulling import LAST_MONTH, MONTH, WORLD, pulled, rows, running
+from .pulling import LAST_MONTH, MONTH, WORLD, pull_and_land, pulled, rows, running
 
 THIRD, LONG = "0.3333333333333333333333333333", "4.77001111111111111111107306"
 LINE = "InvoiceCalculateLineItem"
@@ -23,6 +23,11 @@ LINE = "InvoiceCalculateLineItem"
 OF_THE_ANSWER = ("pulled_at", "response_sha256")
 FEEDS = ("line_items", "price_schedules", "invoices", "invoice_lines", "contracts", "accounts")
 EARLIER = date(2026, 9, 1)
+KEY = ("network_id", "mailbox_id", "account_report", "measure_field")
+
+
+def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in KEY)
 
 
 @contextmanager
@@ -96,7 +101,9 @@ def test_an_odd_value_costs_its_key_or_row_alone_and_a_right_answer_heals_it(
         ("InvoiceCalculate", "Amount", THIRD): 1,
     }
     found = lake(tmp_path)
-    assert len(found["line_items"]) == 417 - 3
+    faulted = {key_of(row) for row in rows(tmp_path, "calls") if row["outcome"] == "fault"}
+    assert len(faulted) == 3
+    assert {key_of(row) for row in found["line_items"]} == {key_of(row) for row in right["line_items"]} - faulted
     assert not [row for row in found["line_items"] if row not in right["line_items"]]
     changed = {feed: changes(right[feed], found[feed]) for feed in FEEDS[1:]}
     assert changed == {
@@ -114,6 +121,50 @@ def test_an_odd_value_costs_its_key_or_row_alone_and_a_right_answer_heals_it(
     assert not rows(tmp_path, "value_faults")
 
 
+def test_an_account_whose_number_cannot_be_read_leaves_the_month_incomplete_until_it_can(
+    sandbox: SpawnedSandbox, right: dict[str, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    """In the only list that names it, and in every contract; its mailboxes are known by the contracts."""
+    odd_lists = ("NetworkList.NetworkID=four", "ContractInfo.NetworkIDInfo.NetworkID=four")
+    with served(*(word for option in odd_lists for word in ("--odd-value", option))) as odd:
+        with running(odd, tmp_path) as run:
+            tally = pull_and_land(run)
+            done = run.done(LAST_MONTH, tally)
+        assert done.missing_calls
+        assert any("whose NetworkID is no xs:int ('four')" in words for words in done.missing)
+        assert "NetworkList" in {row["operation"] for row in rows(tmp_path, "value_faults")}
+        with running(odd, tmp_path) as run:
+            assert run.done(LAST_MONTH, pull_and_land(run)).missing_calls, "a list that stays odd stays incomplete"
+    with running(sandbox, tmp_path) as run:
+        assert not run.done(LAST_MONTH, pull_and_land(run)).missing_calls
+    assert lake(tmp_path) == right
+    assert not rows(tmp_path, "value_faults")
+
+
+def test_an_invoice_whose_contract_cannot_be_read_is_followed_and_kept(
+    right: dict[str, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    """The list says which contract it was asked about, and the call which invoice."""
+    odd_rows = (
+        "InvoiceList.ContractID=x",
+        "InvoiceInfo.ContractID=x",
+        "InvoiceInfo.InvoiceID=y",
+        "InvoiceCalculate.InvoiceID=z",
+    )
+    with served(*(word for option in odd_rows for word in ("--odd-value", option))) as odd:
+        assert not pulled(odd, tmp_path).missing_calls
+    found = lake(tmp_path)
+    for feed in ("invoices", "invoice_lines"):
+        assert [without_extra(row) for row in found[feed]] == [without_extra(row) for row in right[feed]]
+    named = Counter((row["operation"], row["element"]) for row in rows(tmp_path, "value_faults"))
+    assert named["InvoiceList", "ContractID"]
+    assert named["InvoiceInfo", "ContractID"] == named["InvoiceInfo", "InvoiceID"] == 10
+
+
+def without_extra(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "extra"}
+
+
 def test_a_fault_of_the_services_own_on_a_key_that_is_invoiced_is_a_missing_line(
     right: dict[str, list[dict[str, Any]]], tmp_path: Path
 ) -> None:
@@ -123,9 +174,8 @@ def test_a_fault_of_the_services_own_on_a_key_that_is_invoiced_is_a_missing_line
         assert (tally.missing_calls, tally.faults) == (0, {"invalid_argument": 429 // 8})
         with running(faulty, tmp_path) as run:
             tasks.build()
-    key = ("network_id", "mailbox_id", "account_report", "measure_field")
-    faulted = {tuple(row[name] for name in key) for row in rows(tmp_path, "calls") if row["outcome"] == "fault"}
-    gone = {one: row for row in right["line_items"] if (one := tuple(row[name] for name in key)) in faulted}
+    faulted = {key_of(row) for row in rows(tmp_path, "calls") if row["outcome"] == "fault"}
+    gone = {one: row for row in right["line_items"] if (one := key_of(row)) in faulted}
     assert len(rows(tmp_path, "line_items")) == 417 - len(gone)
     assert len(gone) >= 429 // 8 - 12
     with closing(warehouse.connect(run.settings.warehouse_path)) as connection:
@@ -133,9 +183,9 @@ def test_a_fault_of_the_services_own_on_a_key_that_is_invoiced_is_a_missing_line
             "check_name = 'missing_line'"
         )
         named = {
-            row[:4]: row[4:] for row in findings.project(f"{', '.join(key)}, billed_amount, explanation").fetchall()
+            row[:4]: row[4:] for row in findings.project(f"{', '.join(KEY)}, billed_amount, explanation").fetchall()
         }
-    planted = {tuple(getattr(wrong, name) for name in key) for wrong in WORLD.wrongs if "invoice" in wrong.check_name}
+    planted = {tuple(getattr(wrong, name) for name in KEY) for wrong in WORLD.wrongs if "invoice" in wrong.check_name}
     billed = {one: named[one][0] for one in gone.keys() - planted}
     assert billed == {one: gone[one]["amount"] for one in billed}
     assert all("DataError in InvoiceCalculateLineItem" in named[one][1] for one in gone)

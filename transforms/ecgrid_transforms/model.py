@@ -138,6 +138,17 @@ class OddValue:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut(OddValue):
+    """The number of a record that cannot be read, so that nothing can be asked about it.
+
+    `name` is the record's own name, `network_id` the network of a mailbox; None where they are not known.
+    """
+
+    name: str | None = None
+    network_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """One tier of a price list, or the one that a line says was applied. What the fields mean is documented nowhere."""
 
@@ -234,12 +245,15 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """An invoice; InvoiceList may leave out the lines that InvoiceInfo has (then `line_items` is empty)."""
+    """An invoice; InvoiceList may leave out the lines that InvoiceInfo has (then `line_items` is empty).
+
+    `contract_id` is None where it cannot be read.
+    """
 
     invoice_id: int
     invoice_number: str | None
     date: str | None
-    contract_id: int
+    contract_id: int | None
     total_amount: Decimal | None
     po_number: str | None
     status: str | None

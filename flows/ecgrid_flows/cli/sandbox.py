@@ -68,7 +68,8 @@ def serve(
         list[str] | None,
         typer.Option(
             metavar="OPERATION.FIELD/N=TEXT",
-            help="TEXT in the first FIELD of every N-th answer that has one; no =TEXT leaves it out (repeatable).",
+            help="TEXT in the first FIELD (or PARENT.FIELD) of every N-th answer that has one; no =TEXT leaves it out "
+            "(repeatable).",
         ),
     ] = None,
     own_fault: Annotated[
