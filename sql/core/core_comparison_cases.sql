@@ -1,15 +1,30 @@
--- One row per quantity of a schedule set and pricing model: what if its tiers were priced so, all else of its reading as chosen?
+-- One row per quantity of a schedule set with several tiers and pricing model that is not its reading's: what if they were priced so?
 -- kept as: view
--- Sets whose Rate is the fee of a step have no unit price to compare, and sets that no reading explains nothing to compare with.
+-- All else is as in the reading chosen. One tier alone is priced alike by all models. Sets whose Rate is the fee of a step have no unit
+-- price to compare, and sets that no reading explains nothing to compare with.
+WITH others AS (
+    SELECT
+        readings.set_no,
+        models.place,
+        models.model,
+        concat_ws(
+            '.', models.model, string_split(readings.case_reading_id, '.')[2:].array_to_string('.'), roundings.rounding || roundings.scale
+        ) AS reading_id
+    FROM core_chosen_readings AS chosen
+    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+    INNER JOIN core_sets AS sets ON sets.set_no = readings.set_no AND sets.tiers > 1
+    INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
+    INNER JOIN (VALUES (0, 'unit'), (1, 'volume'), (2, 'graduated')) AS models (place, model) ON models.model <> readings.model
+    WHERE readings.model IN ('unit', 'volume', 'graduated')
+)
 SELECT
-    cases.case_id * 4 + models.place AS case_id,
+    cases.case_id * 4 + others.place AS case_id,
     cases.case_id AS line_case_id,
-    models.model,
+    others.model,
     cases.ladder_id,
-    concat_ws('.', models.model, string_split(cases.reading_id, '.')[2:].array_to_string('.')) AS reading_id,
+    others.reading_id,
     cases.quantity,
     cases.allowance
 FROM core_rating_cases AS cases
-INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
-CROSS JOIN (VALUES (0, 'unit'), (1, 'volume'), (2, 'graduated')) AS models (place, model)
-WHERE cases.is_chosen AND readings.model IN ('unit', 'volume', 'graduated')
+INNER JOIN others USING (set_no)
+WHERE cases.is_chosen

@@ -4,6 +4,6 @@
 SELECT
     cases.line_case_id,
     cases.model,
-    rated.amount
+    round(rated.amount, 10)::DECIMAL(28, 10) AS amount
 FROM core_rating_cases AS cases
 INNER JOIN core_rated AS rated USING (case_id)
