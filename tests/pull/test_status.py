@@ -215,8 +215,22 @@ def test_the_command_for_a_monitor_and_for_a_person(billed: Settings, tmp_path: 
     shown = ask(data_dir=tmp_path)
     assert shown.returncode == 4
     assert "2023-02: due since 2023-03-02 06:00 UTC and not exported" in shown.stdout
+    (tmp_path / "none").mkdir()
     nothing = ask(data_dir=tmp_path / "none")
     assert (nothing.returncode, "no month was pulled yet" in nothing.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("missing", "there is no data directory"), ("file", "is no directory"), ("file/sub", "no data")]
+)
+def test_a_data_directory_that_is_not_there_never_passes_for_one_in_which_all_is_well(
+    tmp_path: Path, name: str, words: str
+) -> None:
+    (tmp_path / "file").touch()
+    refused = ask(data_dir=tmp_path / name)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert words in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
 
 
 def test_it_reads_beside_a_run_that_holds_the_directory(billed: Settings) -> None:

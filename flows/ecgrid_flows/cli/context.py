@@ -18,7 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ecgrid_flows import logs
-from ecgrid_flows.errors import ExitStatus
+from ecgrid_flows.errors import ExitStatus, NoSuchData
+from ecgrid_flows.settings import Settings
 from ecgrid_transforms.money import Decimal, plain
 
 DataDir = Annotated[
@@ -97,3 +98,13 @@ def fail(message: str, status: ExitStatus) -> NoReturn:
     logs.SHOWN.error("%s", message)
     stderr.print(Text(f"ecgrid-billing: {message}"))
     raise typer.Exit(int(status))
+
+
+def require_directory(settings: Settings) -> None:
+    """Raise `NoSuchData` where the data directory is not there: a typing error must not pass for an empty one."""
+    folder = settings.local_dir
+    if settings.is_remote or folder.is_dir():
+        return
+    if folder.exists():
+        raise NoSuchData(f"the data directory {folder} is no directory: correct --data-dir")
+    raise NoSuchData(f"there is no data directory {folder}: correct --data-dir, or run `ecgrid-billing run` first")

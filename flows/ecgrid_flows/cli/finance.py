@@ -13,7 +13,7 @@ from ecgrid_flows.cli import context
 from ecgrid_flows.cli.context import AsJson, DataDir
 from ecgrid_flows.cli.findings import findings_app
 from ecgrid_flows.cli.run import First, Last, Month, chosen_months
-from ecgrid_flows.errors import ExitStatus, NoSuchData, SettingsError
+from ecgrid_flows.errors import ExitStatus, SettingsError
 from ecgrid_flows.settings import Settings
 from ecgrid_transforms.money import money_text, plain_number, total
 from ecgrid_transforms.period import month_text
@@ -280,8 +280,5 @@ def existing_store(settings: Settings) -> Any:
     """The store of a data directory that is there; a typing error must not make a new one."""
     from ecgrid_flows.store import open_store
 
-    if not settings.is_remote and not settings.local_dir.is_dir():
-        raise NoSuchData(
-            f"there is no data directory {settings.local_dir}: correct --data-dir, or run `ecgrid-billing run` first"
-        )
+    context.require_directory(settings)
     return open_store(settings)

@@ -8,7 +8,7 @@ from rich.text import Text
 from ecgrid_flows.cli import context
 from ecgrid_flows.cli.context import AsJson, DataDir
 from ecgrid_flows.errors import ExitStatus
-from ecgrid_flows.settings import Settings
+from ecgrid_flows.settings import DATA_DIR, SANDBOX_DIR, Settings
 from ecgrid_transforms.money import grouped
 from ecgrid_transforms.period import month_text
 
@@ -38,6 +38,8 @@ def status(
     Reads the data directory alone, also beside a run. The exit status is 4 when something is overdue, for monitors.
     """
     settings = Settings.load(data_dir)
+    if settings.data_dir not in (DATA_DIR, SANDBOX_DIR) or settings.local_dir.exists():
+        context.require_directory(settings)  # a monitor of a disk that is not mounted must see it
     from ecgrid_flows.status import status as read_status
 
     found = read_status(settings)
