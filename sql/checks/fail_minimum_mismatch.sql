@@ -11,9 +11,18 @@ SELECT
     faults.expected_amount,
     faults.difference,
     concat(
-        'Billed ', money_text(faults.billed_amount), ' as the monthly minimum; ', rules.rule, ' (Rate ', plain_text(money.rate),
-        ', sum ', money_text(money.base_amount), ') gives ', money_text(faults.expected_amount), ': ',
-        too_much_text(faults.difference), '.'
+        'Monthly minimum billed at ', money_text(faults.billed_amount), '; ',
+        CASE money.rule
+            WHEN 'true_up' THEN concat(
+                'the true-up from ', rules.base_words, ' of ', money_text(money.base_amount), ' to the minimum of ', money_text(money.rate), ' is '
+            )
+            WHEN 'whole_when_below' THEN concat(
+                'the whole minimum of ', money_text(money.rate), ' is due below it alone: of ', rules.base_words, ' of ',
+                money_text(money.base_amount), ' it is '
+            )
+            ELSE 'the fixed minimum is '
+        END,
+        money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.'
     ) || witness_text(faults.witness) || doubt_text(faults.doubt) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful
 FROM core_line_faults AS faults

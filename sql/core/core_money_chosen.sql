@@ -15,8 +15,10 @@ SELECT
     chosen.reading_no,
     chosen.lines_total,
     chosen.lines_explained,
+    chosen.departures,
     chosen.telling_lines,
     chosen.telling_lines_explained,
+    chosen.bases_stated,
     CASE
         WHEN pinned.set_no IS NULL AND chosen.telling_lines_explained * 2 < chosen.telling_lines
             THEN 'none_fits'

@@ -10,7 +10,7 @@ WITH contested AS (
     WHERE chosen.verdict = 'undecided' AND (rivals.set_no IS NOT NULL OR trials.reading_no = chosen.reading_no)
     GROUP BY ALL
     HAVING (min(trials.expected_amount) < max(trials.expected_amount) AND bool_or(trials.fits))
-        OR (count(*) = 1 AND NOT bool_or(trials.fits))
+        OR (count(*) = 1 AND bool_and(trials.departures IS NULL))
 )
 SELECT
     trials.network_id,

@@ -1,32 +1,56 @@
--- One row per candidate reading of money of other lines: the rule in words.
+-- One row per candidate reading of a derived charge: the rule in words.
+-- `rule_name` is the rule alone ("the true-up"), `base_words` the sum that it takes, `rule` both as one phrase.
+WITH words AS (
+    SELECT
+        reading_no,
+        reading_id,
+        rule AS rule_word,
+        CASE rule
+            WHEN 'per_hundred' THEN 'Rate percent'
+            WHEN 'per_hundred_negated' THEN 'a credit of Rate percent'
+            WHEN 'fraction' THEN 'Rate as a fraction'
+            WHEN 'fraction_negated' THEN 'a credit of Rate as a fraction'
+            WHEN 'amount_is_base' THEN 'a subtotal that bills its sum'
+            WHEN 'amount_nothing' THEN 'a subtotal that bills nothing'
+            WHEN 'true_up' THEN 'the true-up'
+            WHEN 'whole_when_below' THEN 'the whole minimum'
+            ELSE 'the fixed minimum'
+        END AS rule_name,
+        concat(
+            CASE
+                WHEN base_word = 'shown_actual' THEN 'the Actual that the line shows'
+                WHEN base_word = 'lines_before' THEN 'the lines before it'
+                ELSE concat(
+                    'the ', scope, '''s ',
+                    CASE base_word
+                        WHEN 'counted_lines' THEN 'counted charges'
+                        WHEN 'other_lines' THEN 'other charges'
+                        WHEN 'usage_lines' THEN 'usage charges'
+                        ELSE concat('charges (', replace(array_to_string(parts, ', '), 'one_time', 'one-time'), ')')
+                    END
+                )
+            END,
+            CASE WHEN period = 'month_before' THEN ' of the month before' ELSE '' END
+        ) AS base_words
+    FROM core_money_readings
+)
 SELECT
     reading_no,
     reading_id,
+    rule_name,
+    base_words,
     concat(
-        CASE rule
-            WHEN 'per_hundred' THEN 'Rate per hundred of '
-            WHEN 'per_hundred_negated' THEN 'Rate per hundred, taken off, of '
+        CASE rule_word
+            WHEN 'per_hundred' THEN 'Rate percent of '
+            WHEN 'per_hundred_negated' THEN 'a credit of Rate percent of '
             WHEN 'fraction' THEN 'Rate times '
-            WHEN 'fraction_negated' THEN 'Rate, taken off, times '
+            WHEN 'fraction_negated' THEN 'a credit of Rate times '
             WHEN 'amount_is_base' THEN 'the sum of '
-            WHEN 'amount_nothing' THEN 'nothing: Actual alone says the sum of '
-            WHEN 'true_up' THEN 'what is missing to Rate, beside the sum of '
-            WHEN 'whole_when_below' THEN 'Rate in whole when it is above the sum of '
-            ELSE 'Rate in any case, beside the sum of '
+            WHEN 'amount_nothing' THEN 'nothing, with Actual as the sum of '
+            WHEN 'true_up' THEN 'a true-up to Rate from '
+            WHEN 'whole_when_below' THEN 'Rate in full where it is above '
+            ELSE 'Rate in full, whatever is billed in '
         END,
-        CASE
-            WHEN base_word = 'shown_actual' THEN 'the Actual that the line shows'
-            WHEN base_word = 'lines_before' THEN 'the lines before it'
-            ELSE concat(
-                'the ', scope, '''s ',
-                CASE base_word
-                    WHEN 'counted_lines' THEN 'counted charges'
-                    WHEN 'other_lines' THEN 'other lines'
-                    WHEN 'usage_lines' THEN 'charges for use'
-                    ELSE concat('charges (', replace(array_to_string(parts, ', '), 'one_time', 'one-time'), ')')
-                END
-            )
-        END,
-        CASE WHEN period = 'month_before' THEN ' of the month before' ELSE '' END
+        base_words
     ) AS rule
-FROM core_money_readings
+FROM words

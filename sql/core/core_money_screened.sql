@@ -4,7 +4,7 @@
 SELECT
     set_no,
     reading_no,
-    count(*) FILTER (WHERE fits) AS lines_fit,
-    count(*) FILTER (WHERE fits AND is_telling) AS lines_explained
+    count(*) FILTER (WHERE departures IS NOT NULL) AS lines_fit,
+    count(*) FILTER (WHERE departures IS NOT NULL AND is_telling) AS lines_explained
 FROM core_money_trials
 GROUP BY set_no, reading_no

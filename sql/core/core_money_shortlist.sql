@@ -1,6 +1,6 @@
 -- One row per rate ladder of a derived charge and candidate reading that is tried on all its lines.
--- On the sample it fits, and explains, at least three fifths of what the best candidate does (core_shortlist); of such at most 60. A
--- reading that the user pinned always stays.
+-- On the sample it fits, and explains, at least three fifths of what the best candidate does (core_shortlist), or one line less, for one
+-- line is no proof; of such at most 60. A reading that the user pinned always stays.
 WITH ranked AS (
     SELECT
         *,
@@ -13,6 +13,10 @@ SELECT ranked.set_no, ranked.reading_no
 FROM ranked
 INNER JOIN core_money_readings AS readings USING (reading_no)
 LEFT JOIN core_pins AS pins USING (set_no)
-WHERE (lines_fit * 5 >= most_fit * 3 AND lines_explained * 5 >= most_explained * 3 AND place <= 60)
+WHERE (
+    (lines_fit * 5 >= most_fit * 3 OR lines_fit + 1 = most_fit)
+    AND (lines_explained * 5 >= most_explained * 3 OR lines_explained + 1 = most_explained)
+    AND place <= 60
+)
     OR place = 1
     OR coalesce(list_has_all(readings.words, pins.words), false)

@@ -123,12 +123,21 @@ CREATE OR REPLACE MACRO money_by_rule(rule, rate, base_amount) AS
 CREATE OR REPLACE MACRO money_line_amount(rule, rate, base_amount, rounding, unit, half) AS
     line_amount(money_by_rule(rule, rate, base_amount), rounding, unit, half)::DECIMAL(28, 10);
 
--- Whether the lines cannot tell a reading from the leader of its set: it explains just the same of them, or the leader wins
--- fewer than two of three on which they part (`gained` and `lost`). A remote reading is no rival of an ordinary leader.
-CREATE OR REPLACE MACRO is_rival_of_leader(plausibility, leading_plausibility, lines_explained, gained, lost) AS
+-- What a derived charge is expected to be of an exact amount; where no line shows how its list rounds, the amount billed if some rounding
+-- to the same decimals gives it. Null: too large.
+CREATE OR REPLACE MACRO trial_amount(amount, amount_exact, is_seen, rounding, unit, half) AS
+    CASE
+        WHEN NOT is_seen AND coalesce(try(abs(amount - amount_exact) < unit), false) AND try(part_of_block(abs(amount), unit)) = 0 THEN amount
+        ELSE try_cast(try(line_amount(amount_exact, rounding, unit, half)) AS DECIMAL(28, 10))
+    END;
+
+-- Whether the lines cannot tell a reading of a derived charge from the leader: it explains just the same of them, or the leader wins
+-- fewer than two of three on which they part (`gained` and `lost`), or a single one, whose Actual does not state the leader's sum
+-- (`lost_stated`). A remote reading is no rival of an ordinary leader.
+CREATE OR REPLACE MACRO is_rival_of_leader(plausibility, leading_plausibility, lines_explained, gained, lost, lost_stated) AS
     lines_explained > 0
     AND (plausibility = 'ordinary' OR leading_plausibility = 'remote')
-    AND ((gained = 0 AND lost = 0) OR lost < gained * 2);
+    AND ((gained = 0 AND lost = 0) OR lost < gained * 2 OR (lost = 1 AND lost_stated = 0));
 
 -- The account on which readings of money of other lines part, in words.
 CREATE OR REPLACE MACRO deciding_account_text(charges, parting_charge, parting_measure) AS

@@ -142,10 +142,11 @@ def made() -> Lake:
         for mailbox, charges, taken in [(1, "100", "-10"), (2, "40", "-4")]:
             lake.billed(beside, mailbox, charges, charges, charges)
             lake.billed(percentage, mailbox, "1", "1", taken)
-    # 100.00 for use and 3.00 for the fee, ten per hundred of both
-    lake.billed(replace(BESIDE_MINIMUM, price_list_id=542), 3, "100", "100", "100")
-    lake.billed(fee, 3, "1", "1", "3")
-    lake.billed(TOLD, 3, "1", "1", "-10.30")
+    # 100.00 for use and 3.00 for the fee, ten per hundred of both, on two accounts: one line would be no proof
+    for mailbox in (3, 4):
+        lake.billed(replace(BESIDE_MINIMUM, price_list_id=542), mailbox, "100", "100", "100")
+        lake.billed(fee, mailbox, "1", "1", "3")
+        lake.billed(TOLD, mailbox, "1", "1", "-10.30")
     billed(lake, PINNED, [("10", "10"), ("20", "20"), ("150", "75")])
     billed(lake, OLD, [("10", "10"), ("100", "100"), ("101", "50.5"), ("150", "75")])
     billed(lake, LARGEST_INT, graduated)
@@ -390,7 +391,7 @@ def test_lines_that_tell_two_ways_of_a_minimum_are_undecided(built: Connection) 
     assert [found["check_name"] for found in findings(built, DISPUTED)] == ["reading_undecided"]
 
 
-def test_what_a_percentage_is_taken_of_is_undecided_until_a_line_tells(built: Connection) -> None:
+def test_what_a_percentage_is_taken_of_is_undecided_until_two_lines_tell(built: Connection) -> None:
     """Of 100.00 for use and 100.00 for the fee, ten per hundred are 20.00, or 10.00 where the fee is left out."""
     deciding = (Decimal(10), "other charges of 100.00 beside 100.00 for Each", "undecided")
     assert rivals(built, UNTOLD) == [
@@ -399,7 +400,7 @@ def test_what_a_percentage_is_taken_of_is_undecided_until_a_line_tells(built: Co
     ]
     assert rivals(built, TOLD) == []
     assert chosen(built, TOLD)["reading_id"] == "per_hundred_negated.of_counted_lines"
-    assert (chosen(built, TOLD)["verdict"], chosen(built, TOLD)["lines_explained"]) == ("decided", 3)
+    assert (chosen(built, TOLD)["verdict"], chosen(built, TOLD)["lines_explained"]) == ("decided", 4)
     assert findings(built, TOLD) == []
 
 
