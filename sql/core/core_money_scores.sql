@@ -14,6 +14,8 @@ WITH scores AS (
         any_value(plausibility) AS plausibility,
         count(*) FILTER (WHERE is_telling AND (departures IS NOT NULL OR NOT is_base_open)) AS telling_lines,
         count(*) FILTER (WHERE is_telling AND departures IS NOT NULL) AS telling_lines_explained,
+        -- those whose sum is open too: no reading leads because its sums are not known
+        count(*) FILTER (WHERE is_telling AND departures IS NULL) AS lines_unexplained,
         count(*) FILTER (WHERE departures IS NOT NULL OR NOT is_base_open) AS lines_total,
         count(*) FILTER (WHERE departures IS NOT NULL) AS lines_explained,
         count(*) FILTER (WHERE departures = 1) AS departures,
@@ -31,9 +33,7 @@ ranked AS (
             PARTITION BY set_no
             ORDER BY
                 telling_lines_explained DESC,
-                -- of readings that explain nothing none leads because its sums are open
-                CASE WHEN telling_lines_explained = 0 THEN plausibility END,
-                telling_lines - telling_lines_explained,
+                lines_unexplained,
                 departures,
                 bases_stated DESC,
                 plausibility,

@@ -6,8 +6,8 @@
 -- by the one shown, or left out. `terms_source` is the weakest witness of the terms, in their latest month. On the chosen reading's row `reason` and `change_words` say why it was chosen and what would change
 -- that. A reading that leaves a stated number out has a row only where the user pinned it.
 -- `deciding_quantity` is the smallest quantity at which a rival would bill otherwise than the chosen reading, `amount_at_stake` by
--- how much; on the chosen reading's own row they are those of its widest open question. Of money of other lines `deciding_account` says
--- in words which account's charges would decide it.
+-- how much; on the chosen reading's own row they are those of its widest open question. Of a derived charge `deciding_account` describes
+-- the account whose charges would decide it.
 -- `pinned_difference`, on a reading that the user pinned: what its lines would be expected to cost more (or, below 0, less) than
 -- under the reading that the lines alone would choose.
 -- `shown_schedule`: which schedule a sliced line past the first tier shows (tier reached, first tier, varies). `months_billed`: for how many
@@ -151,6 +151,7 @@ SELECT
     scores.lines_explained,
     scores.telling_lines,
     scores.telling_lines_explained,
+    scores.departures,
     share_of(scores.lines_explained, scores.lines_total) AS share_pct,
     chosen.verdict,
     scores.reading_no = chosen.reading_no AS is_chosen,
@@ -177,6 +178,8 @@ SELECT
     sets.first_month,
     sets.last_month,
     concat(rules.rule, habits.words) AS rule,
+    CASE WHEN scores.reading_no = chosen.reading_no THEN reasons.reason END AS reason,
+    CASE WHEN scores.reading_no = chosen.reading_no THEN reasons.change_words END AS change_words,
     habits.shown_schedule,
     habits.limited_months,
     habits.months_billed,
@@ -189,12 +192,13 @@ INNER JOIN witnesses USING (set_no)
 INNER JOIN core_set_habits AS habits USING (set_no)
 INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
 INNER JOIN core_money_chosen AS chosen ON chosen.set_no = scores.set_no
+LEFT JOIN core_money_reasons AS reasons ON reasons.set_no = scores.set_no
 LEFT JOIN core_money_rivals AS rivals ON rivals.set_no = scores.set_no AND rivals.reading_no = scores.reading_no
 LEFT JOIN core_money_pinned_differences AS pinned ON pinned.set_no = scores.set_no
 LEFT JOIN (
     SELECT *
     FROM core_money_trials
-    WHERE NOT fits AND NOT is_base_open
+    WHERE departures IS NULL AND NOT is_base_open
     QUALIFY row_number() OVER (
         PARTITION BY set_no, reading_no ORDER BY abs(base_amount), reporting_month, network_id, mailbox_id
     ) = 1

@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 from ecgrid_flows import warehouse
+from ecgrid_flows.explain import explanation
 from ecgrid_flows.warehouse import Connection
+from ecgrid_transforms.model import Key
 from ecgrid_transforms.money import Decimal
 
-from .hand import MONTH, Ladder, Lake, Tier
+from .hand import MONTH, NETWORK, Ladder, Lake, Tier, own_mailbox
 
 USE = Ladder(600, ("TrafficAll", "ToTrans"), [Tier(0, 0, "1.00")], model="Simple")
 FEE = Ladder(600, ("FixedRate", "Each"), [Tier(0, 0, "50.00")], model="Simple")
@@ -167,8 +169,20 @@ def test_a_percentage_may_be_of_the_month_before(built: Connection) -> None:
 
 def test_the_rule_is_stated_in_words(built: Connection) -> None:
     assert reading(built, 600)["rule"].startswith(
-        "what is missing to Rate, beside the sum of the account's charges (usage, fixed, percentages)"
+        "a true-up to Rate from the account's charges (usage, fixed, percentages)"
     )
     assert reading(built, OF_MONTH_BEFORE, "CreditPercentage")["rule"].startswith(
-        "Rate per hundred, taken off, of the account's counted charges of the month before"
+        "a credit of Rate percent of the account's counted charges of the month before"
     )
+
+
+def test_explain_states_why_a_reading_was_chosen(built: Connection) -> None:
+    """22 of the 25 accounts below the minimum are billed the true-up, on all 54 lines from the Actual shown."""
+    key = Key(NETWORK, own_mailbox(replace(MINIMUM, price_list_id=600), 1), MONTH, "FixedRate", "MonthlyMinimum")
+    text = explanation(built, key).text()
+    why = (
+        "Why: 22 of 25 accounts below the minimum fit the true-up; Actual is the sum that it takes on 54 lines; "
+        "the fixed minimum misses all 22"
+    )
+    assert why in text
+    assert "What would change it: " in text
