@@ -138,7 +138,7 @@ class Explanation:
         difference = line["difference"]
         words = {
             "fits": "none: the bill is right",
-            "undecided": "none can be claimed: readings that the lines leave open part on this quantity",
+            "undecided": "none can be claimed: readings or terms that the lines leave open part on this quantity",
         }.get(line["verdict"])
         if words is None:
             words = (

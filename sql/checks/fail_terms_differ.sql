@@ -1,7 +1,9 @@
--- One row per line that shows other terms than its witnesses give, and per price list whose terms changed between two readings.
+-- One row per line that shows other terms than its witnesses give, per price list whose terms changed between two readings, and per
+-- price list whose lines alone show its terms, and show several of which none is on most lines.
 -- Lines: a number that no other check is named after, or one that changes nothing. Changes: an answer of the following month
 -- gives other terms than the ones that hold for the month (core_stated_readings, core_schedules), though the list's Date gives
--- no day between the two: doubtful, for nothing tells which terms were in force.
+-- no day between the two: doubtful, for nothing tells which terms were in force. Nor does anything where terms are tied
+-- (core_shown_schedules): no line is accused, and the sentence has what its lines cost by the least and by the most of the candidates.
 WITH held AS (
     -- schedules as they hold for the month, by the answer before it
     SELECT
@@ -54,6 +56,45 @@ changed AS (
         AND later.schedule_id = held.schedule_id
         AND later.read_at = held.changed_at
     WHERE held.terms IS DISTINCT FROM terms_text(later.allowance, later.minimum, later.maximum, later.block, later.rate)
+    GROUP BY ALL
+),
+-- lines that are billed by one of tied terms
+tied_lines AS (
+    SELECT
+        price_list_id,
+        reporting_month,
+        account_report,
+        measure_field,
+        count(*) AS lines,
+        sum(amount) AS billed_amount,
+        sum(expected_least) AS least,
+        sum(expected_most) AS most
+    FROM core_suspects
+    SEMI JOIN core_tied_sets USING (set_no)
+    WHERE verdict = 'undecided'
+    GROUP BY ALL
+),
+tied AS (
+    SELECT
+        price_list_id,
+        reporting_month,
+        account_report,
+        measure_field,
+        sum(lines) AS lines,
+        string_agg(
+            concat(
+                terms_words(level, allowance, minimum, maximum, block, rate),
+                CASE
+                    WHEN lines > 0 THEN concat(' on ', lines, CASE WHEN lines = 1 THEN ' line' ELSE ' lines' END)
+                    ELSE ' in ' || strftime(shown_month, '%Y-%m')
+                END
+            ),
+            ', ' ORDER BY level_place(level), schedule_id, content_no
+        ) AS words
+    FROM core_shown_schedules
+    SEMI JOIN (FROM core_tiers WHERE is_tied) AS tiers
+        USING (price_list_id, reporting_month, account_report, measure_field, schedule_id)
+    WHERE is_tied
     GROUP BY ALL
 )
 SELECT
@@ -124,3 +165,33 @@ SELECT
     true,
     NULL
 FROM changed
+UNION ALL
+SELECT
+    NULL,
+    NULL,
+    tied.reporting_month,
+    tied.account_report,
+    tied.measure_field,
+    tied.price_list_id,
+    NULL,
+    tied_lines.billed_amount,
+    NULL,
+    NULL,
+    concat(
+        'Lines alone show the terms of price list ', tied.price_list_id, ', ', tied.account_report, ' ', tied.measure_field,
+        ', and no terms are on most of them: ', tied.words, '. ',
+        CASE
+            WHEN tied_lines.most > tied_lines.least THEN concat(
+                tied_lines.lines, ' lines are billed ', money_text(tied_lines.billed_amount), ' in all; by one or the other they cost ',
+                money_text(tied_lines.least), ' to ', money_text(tied_lines.most), ': ', money_text(tied_lines.most - tied_lines.least),
+                ' at stake. '
+            )
+            ELSE ''
+        END,
+        'Ask the vendor which terms were in force, or state yours in contract_terms.csv.'
+    ),
+    true,
+    NULL
+FROM tied
+LEFT JOIN tied_lines USING (price_list_id, reporting_month, account_report, measure_field)
+WHERE tied.lines > 0 OR tied_lines.lines > 0

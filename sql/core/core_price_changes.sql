@@ -1,7 +1,7 @@
 -- One row per price list, month, report and measure whose terms are not those of the month before: both, in words.
 -- Only schedules known in both months are compared, and those of one month alone where a witness states the whole ladder of the
 -- other: a tier that lines have not shown yet is unknown, and no change. Nor is anything known of a month by a list read later that
--- most of its lines do not show (core_schedules, `is_firm`).
+-- most of its lines do not show (core_schedules, `is_firm`), nor by lines that show several terms alike (`is_tied`).
 WITH schedules AS (
     SELECT
         price_list_id,
@@ -19,7 +19,7 @@ WITH schedules AS (
         ) AS is_whole
     FROM core_tiers
     WHERE version = 1 AND terms_contract_id = 0
-    QUALIFY is_firm
+    QUALIFY is_firm AND NOT is_tied
 ),
 levels AS (
     SELECT

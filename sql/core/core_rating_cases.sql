@@ -1,17 +1,22 @@
 -- One row per schedule set, quantity on its lines and reading that rates them.
--- role: chosen, the reading that proves the lines; rival, one that an undecided verdict leaves open; inferred, what the lines
--- alone would choose where the user pinned another.
+-- role: chosen, the reading that proves the lines; rival, one that an undecided verdict leaves open, or the chosen one on the ladder of
+-- terms that may hold as well (core_tied_sets); inferred, what the lines alone would choose where the user pinned another.
 WITH used AS (
-    SELECT set_no, reading_no, 'chosen' AS role
+    SELECT set_no, set_no AS rated_set_no, reading_no, 'chosen' AS role
     FROM core_chosen_readings
     WHERE verdict <> 'none_fits'
     UNION ALL
-    SELECT rivals.set_no, rivals.reading_no, 'rival'
+    SELECT chosen.set_no, tied.other_set_no, chosen.reading_no, 'rival'
+    FROM core_chosen_readings AS chosen
+    INNER JOIN core_tied_sets AS tied USING (set_no)
+    WHERE chosen.verdict <> 'none_fits'
+    UNION ALL
+    SELECT rivals.set_no, rivals.set_no, rivals.reading_no, 'rival'
     FROM core_rivals AS rivals
     INNER JOIN core_chosen_readings AS chosen USING (set_no)
     WHERE chosen.verdict = 'undecided' AND rivals.reading_no <> chosen.reading_no
     UNION ALL
-    SELECT set_no, inferred_reading_no, 'inferred'
+    SELECT set_no, set_no, inferred_reading_no, 'inferred'
     FROM core_chosen_readings
     WHERE inferred_reading_no <> reading_no
 ),
@@ -22,7 +27,7 @@ readings AS (
         used.role,
         readings.billed_in,
         readings.lone_bounds,
-        readings.ladder_id,
+        readings.ladder_id + (used.rated_set_no - used.set_no)::BIGINT * 4 AS ladder_id,
         readings.case_reading_id || '.' || roundings.rounding || roundings.scale AS reading_id,
         sets.allowance,
         case_allowance(readings.allowance_rule, readings.lone_bounds, sets.allowance) AS rated_allowance,
@@ -30,7 +35,7 @@ readings AS (
         sets.first_maximum
     FROM used
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
-    INNER JOIN core_sets AS sets USING (set_no)
+    INNER JOIN core_sets AS sets ON sets.set_no = used.rated_set_no
     INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
 )
 SELECT

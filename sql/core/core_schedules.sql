@@ -4,9 +4,10 @@
 --     stated        PricelistInfo (core_stated_readings). Known only from the month after, it gives way where the lines of two
 --                   earlier months, within its Date, all show other terms: then those hold
 --     stated_later  an answer after that. `is_firm`: most lines of the month show the schedule alike, as good as stated
---     shown         the schedules on lines (core_shown_schedules), where none of the above states terms of the report and measure
--- A schedule that no witness gives is unknown: it has no row. `version` 2 are terms that hold beside those of version 1, in the
--- month of a change. `terms_contract_id` is the contract whose accounts alone have these terms, or 0.
+--     shown         the schedules on lines (core_shown_schedules), where none of the above states terms of the report and measure.
+--                   Contents of a schedule that are tied are in force beside each other (`is_tied`), a version each
+-- A schedule that no witness gives is unknown: it has no row. `version` 2 and above are terms that hold beside those of version 1, in
+-- the month of a change or of a tie. `terms_contract_id` is the contract whose accounts alone have these terms, or 0.
 WITH listed AS (
     SELECT
         stated.price_list_id,
@@ -47,7 +48,7 @@ earlier_months AS (
         listed.schedule_id,
         listed.terms,
         shown.* EXCLUDE (price_list_id, reporting_month, account_report, measure_field, schedule_id),
-        alike.terms IS NOT NULL AS has_stated_terms
+        alike.terms IS NOT NULL OR shown.is_tied AS is_open
     FROM listed
     INNER JOIN core_shown_schedules AS shown
         ON shown.price_list_id = listed.price_list_id
@@ -89,7 +90,7 @@ held AS (
     GROUP BY ALL
     HAVING count(*) = 2
         AND count(DISTINCT terms_text(allowance, minimum, maximum, block, rate)) = 1
-        AND NOT bool_or(has_stated_terms)
+        AND NOT bool_or(is_open)
 ),
 stated AS (
     SELECT
@@ -113,29 +114,43 @@ stated AS (
         listed.include_root_mailbox,
         CASE WHEN held.schedule_id IS NULL THEN listed.terms_source ELSE 'shown' END AS terms_source,
         listed.terms_source = 'stated' OR coalesce(seen_alike.is_alike, false) AS is_firm,
+        false AS is_tied,
         coalesce(held.witness, 'the price list read on ' || strftime(listed.read_at, '%Y-%m-%d')) AS witness
     FROM listed
     LEFT JOIN held USING (price_list_id, reporting_month, account_report, measure_field, schedule_id)
     LEFT JOIN seen_alike USING (price_list_id, reporting_month, account_report, measure_field, schedule_id, version)
 ),
-shown AS (
+shown_contents AS (
     SELECT
-        * EXCLUDE (lines, shown_month),
-        1 AS version,
+        *,
+        max(content_no) OVER (
+            PARTITION BY price_list_id, reporting_month, account_report, measure_field, schedule_id
+        ) AS contents,
+        max(content_no) OVER (PARTITION BY price_list_id, reporting_month, account_report, measure_field) AS versions
+    FROM core_shown_schedules
+),
+shown AS (
+    -- each version is a whole ladder
+    SELECT
+        contents.* EXCLUDE (lines, shown_month, content_no, contents, versions),
+        ladders.version,
         0 AS limited_months,
         'shown' AS terms_source,
         true AS is_firm,
-        CASE
+        CASE WHEN is_tied THEN 'a part, which is no majority, of ' ELSE '' END
+        || CASE
             WHEN shown_month = reporting_month THEN 'the lines of the month'
             ELSE 'the lines of ' || strftime(shown_month, '%Y-%m')
         END AS witness
-    FROM core_shown_schedules
+    FROM shown_contents AS contents, unnest(range(1, contents.versions + 1)) AS ladders (version)
+    WHERE contents.content_no = least(ladders.version, contents.contents)
 ),
 -- the terms before a Date inside the month, where no answer gives them: what the month before showed, else the month itself
 before_change AS (
     SELECT shown.* REPLACE (
         changed.reporting_month AS reporting_month,
-        2 AS version,
+        shown.version + 1 AS version,
+        false AS is_tied,
         CASE
             WHEN shown.reporting_month = changed.reporting_month THEN shown.witness
             ELSE 'the lines of ' || strftime(shown.reporting_month, '%Y-%m')
@@ -231,6 +246,7 @@ of_contract AS (
         own.include_root_mailbox,
         'contract' AS terms_source,
         true AS is_firm,
+        false AS is_tied,
         'your contract_terms.csv' || coalesce(', document ' || papers.document, '') AS witness
     FROM papers
     LEFT JOIN listed_tiers AS own
@@ -245,7 +261,7 @@ of_contract AS (
 ),
 beside_papers AS (
     -- a paper that holds for a part of the month leaves the list's terms in force for the rest
-    SELECT papers.terms_contract_id, listed.* REPLACE (2 AS version)
+    SELECT papers.terms_contract_id, listed.* REPLACE (listed.version + 1 AS version)
     FROM of_list AS listed
     INNER JOIN (
         SELECT terms_contract_id, price_list_id, reporting_month, account_report, measure_field
@@ -253,7 +269,7 @@ beside_papers AS (
         GROUP BY ALL
         HAVING max(version) = 1 AND bool_or(is_partial)
     ) AS papers USING (price_list_id, reporting_month, account_report, measure_field)
-    WHERE listed.version = 1
+    WHERE listed.version = 1 OR listed.is_tied
 ),
 in_force AS (
     SELECT * FROM of_contract
@@ -293,5 +309,6 @@ SELECT
     include_root_mailbox,
     terms_source,
     is_firm,
+    is_tied,
     witness
 FROM in_force

@@ -1,17 +1,38 @@
--- One row per price list, month, account report, measure and schedule that lines show, in that month or in the nearest ones.
+-- One row per price list, month, account report, measure, schedule that lines show, in that month or in the nearest ones, and content of it.
 -- Each month's lines show only the tiers that were reached. So months complete each other, within an era: from the first month on
 -- in which a level shows anything else than when it was last seen, or in which a Date of the list lies, the list is another
 -- one. `lines` is 0 for a schedule taken from another month, whose date is `shown_month`. Of several contents of a schedule
--- the one on most lines stands for it.
-WITH shown AS (
-    SELECT *
+-- the one on more than half of its lines is in force. Without such a one nothing tells which of them is: they are tied, a row each,
+-- numbered by `content_no`.
+WITH numbers AS (
+    SELECT *, terms_text(allowance, minimum, maximum, block, rate) AS terms
     FROM core_seen_schedules
+),
+contents AS (
+    -- rows of the same numbers are one content
+    SELECT * REPLACE (sum(lines) OVER (
+        PARTITION BY price_list_id, reporting_month, account_report, measure_field, schedule_id, terms
+    )::BIGINT AS lines)
+    FROM numbers
     QUALIFY row_number() OVER (
-        PARTITION BY price_list_id, reporting_month, account_report, measure_field, schedule_id
-        ORDER BY
-            lines DESC, rate, block, allowance, minimum, maximum, level, model, specified_network_id
+        PARTITION BY price_list_id, reporting_month, account_report, measure_field, schedule_id, terms
+        ORDER BY numbers.lines DESC, level, model, specified_network_id
     ) = 1
 ),
+ranked AS (
+    SELECT
+        * EXCLUDE (terms),
+        row_number() OVER (same_schedule ORDER BY lines DESC, rate, block, allowance, minimum, maximum) AS content_no,
+        max(lines) OVER same_schedule * 2 <= sum(lines) OVER same_schedule AS is_tied
+    FROM contents
+    WINDOW same_schedule AS (PARTITION BY price_list_id, reporting_month, account_report, measure_field, schedule_id)
+),
+shown AS (
+    SELECT *
+    FROM ranked
+    WHERE is_tied OR content_no = 1
+),
+-- a tie is no sign of a change
 levels AS (
     SELECT
         price_list_id,
@@ -24,6 +45,7 @@ levels AS (
             concat_ws('|', schedule_id, model, level, terms_text(allowance, minimum, maximum, block, rate)), ';' ORDER BY schedule_id
         ) AS content
     FROM shown
+    WHERE NOT is_tied
     GROUP BY ALL
 ),
 seen_levels AS (
@@ -105,7 +127,7 @@ lacking AS (
         AND own.measure_field = eras.measure_field
         AND own.reporting_month = eras.reporting_month
         AND own.schedule_id = in_eras.schedule_id
-    QUALIFY row_number() OVER (
+    QUALIFY rank() OVER (
         PARTITION BY price_list_id, account_report, measure_field, lacking_month, in_eras.schedule_id
         ORDER BY abs(date_diff('month', in_eras.reporting_month, lacking_month)), in_eras.reporting_month DESC
     ) = 1

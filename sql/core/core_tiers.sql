@@ -1,7 +1,8 @@
 -- One row per schedule in force (core_schedules): the schedule set and the tier within it that it is.
 -- The schedules of one report and measure form a ladder when they are of one family of levels (Tier1..Tier9, Level1..Level9,
 -- or several in one level) and carry bounds; a schedule without company, or among others without bounds, stands alone.
--- A set is what the schedules say, not when: months with the same content share it. `schedule_set_id` is made of that
+-- A set is what the schedules say, not when: months with the same content share it, but for months in which the terms of one of its
+-- schedules are tied (`is_tied`), whose lines prove nothing of the others. `schedule_set_id` is made of that
 -- content, so it is the same in every build; `set_no` is its number in this one. `maximum` is 0 where the last tier is open
 -- (is_open_end).
 WITH families AS (
@@ -39,12 +40,19 @@ placed AS (
 ),
 tiers AS (
     SELECT
-        * REPLACE (CASE WHEN lead(tier) OVER ladders IS NULL AND is_open_end(maximum) THEN 0 ELSE maximum END::BIGINT AS maximum)
+        * REPLACE (
+            CASE WHEN lead(tier) OVER ladders IS NULL AND is_open_end(maximum) THEN 0 ELSE maximum END::BIGINT AS maximum,
+            bool_or(is_tied) OVER whole_ladders AS is_tied
+        )
     FROM placed
     WINDOW ladders AS (
         PARTITION BY
             terms_contract_id, price_list_id, reporting_month, account_report, measure_field, version, specified_network_id, ladder
         ORDER BY tier
+    ),
+    whole_ladders AS (
+        PARTITION BY
+            terms_contract_id, price_list_id, reporting_month, account_report, measure_field, version, specified_network_id, ladder
     )
 ),
 contents AS (
@@ -53,7 +61,7 @@ contents AS (
         string_agg(
             concat_ws(
                 '|', model, level, plain_text(allowance), coalesce(minimum::VARCHAR, '-'), maximum, plain_text(block),
-                plain_text(rate), limited_months, CASE WHEN flat <> 0 THEN plain_text(flat) END
+                plain_text(rate), limited_months, CASE WHEN flat <> 0 THEN plain_text(flat) END, CASE WHEN is_tied THEN 'tied' END
             ),
             ';' ORDER BY tier
         ) OVER (
@@ -92,5 +100,6 @@ SELECT
     price_list_description,
     terms_source,
     is_firm,
+    is_tied,
     witness
 FROM contents

@@ -6,7 +6,7 @@ All worlds of a test share one lake and one build, each on identifiers of its ow
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ecgrid_flows import warehouse
 from ecgrid_sandbox import small
 from ecgrid_sandbox.books import Line
 from ecgrid_sandbox.world import Group, PriceList, World, Wrong
-from ecgrid_transforms.money import Decimal
+from ecgrid_transforms.money import Decimal, plain_number
 from tests.support import lake_of
 
 from . import meant, planted
@@ -25,12 +25,8 @@ from . import meant, planted
 LAST_MONTH = date(2026, 10, 1)
 FEW = range(20)
 MANY = range(100, 340)
-_TIE = (
-    "of four lines two show 0.8 of the rate of the other two, and no list states either: the dearer two are accused by "
-    "error, though neither rate is on most lines"
-)
 #: Worlds that are not audited rightly yet, and why.
-NOT_YET = {seed: _TIE for seed in (*FEW, *MANY) if small.kind_of(seed) == "refused_tie"} | {
+NOT_YET = {
     198: "graduated in blocks with an allowance: tiers that begin at their Minimum lead, and the truth is no rival",
 }
 
@@ -140,7 +136,7 @@ class Audit:
         for wrong in self.world.wrongs:
             its = [one for one in self.found if planted.fits(self.world, wrong, one)]
             if not its:
-                if not self._is_open(wrong):
+                if not self._is_open(wrong) and self._tie(wrong) is None:
                     others = [(one.check_name, one.expected_amount) for one in self.found if one.key == wrong.key]
                     yield f"not found: {_words(wrong)}; found {others}"
             elif len(its) > 1:
@@ -151,6 +147,28 @@ class Audit:
                     yield f"billed {one.billed_amount}: {_words(wrong)}"
                 if not self._agrees(one, wrong) and not self._is_undecided(wrong):
                     yield f"expected {one.expected_amount}: {_words(wrong)}"
+
+    def _tie(self, wrong: Wrong) -> planted.Found | None:
+        """The warning that the rate shown on a wrong line and the true one are tied, with the money at stake in all."""
+        line = self._line(wrong)
+        if line is None or small.kind_of(self.world.seed) != "refused_tie":
+            return None
+        group = next(group for _, group in self._groups() if group.pair == line.pair)
+        rates = [group.schedules[0].rate, line.schedule.rate]
+        stake = Decimal(0)
+        for _, right in self._lines(line.price_list, group):
+            costs = [meant.billed(_at_rate(group, rate), meant.truth_of(group), right.actual) for rate in rates]
+            amounts = [cost[0] for cost in costs if cost is not None]
+            stake += max(amounts) - min(amounts)
+        words = [f" rate {plain_number(rate)} on 2 lines" for rate in rates] + [f" {stake:.2f} at stake."]
+        its = [
+            one
+            for one in self.found
+            if (one.severity, one.check_name, one.key[0]) == ("warning", "terms_differ", None)
+            and one.key[2:] == wrong.key[2:]
+            and all(each in one.explanation for each in words)
+        ]
+        return its[0] if len(its) == 1 else None
 
     def _agrees(self, one: planted.Found, wrong: Wrong) -> bool:
         """Whether the amount expected is the true one; but for the last decimal where no line shows how to round."""
@@ -203,6 +221,7 @@ class Audit:
     def _invented(self) -> Iterator[str]:
         wrongs = self.world.wrongs
         named = {one.cause_id for one in self.found for wrong in wrongs if planted.fits(self.world, wrong, one)}
+        named |= {tie.cause_id for wrong in wrongs if (tie := self._tie(wrong)) is not None}
         for one in self.found:
             if one.cause_id in named or one.check_name == "kc_rounding":
                 continue
@@ -219,6 +238,11 @@ class Audit:
         assert one.price_list_id is not None
         assert one.key[2] is not None
         return is_edited and self.world.list_read(one.price_list_id, one.key[2]) is None
+
+
+def _at_rate(group: Group, rate: Decimal) -> Group:
+    """The group with another rate of its only schedule."""
+    return replace(group, schedules=(replace(group.schedules[0], rate=rate),))
 
 
 def _words(wrong: Wrong) -> str:

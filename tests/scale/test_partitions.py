@@ -58,7 +58,7 @@ READ_THE_PARTS = {
     "fail_invoice_line_differs": {"core_line_faults"},
     "fail_list_differs_from_contract": {"core_line_faults"},
     "fail_sign_mismatch": {"core_line_faults"},
-    "fail_terms_differ": {"core_line_faults"},
+    "fail_terms_differ": {"core_line_faults", "core_suspects"},
     "info_price_changed": {"core_lines"},
     "out_readings": {"core_pinned_differences", "core_trial_lines"},
     "warn_reading_undecided": {"core_lines"},
