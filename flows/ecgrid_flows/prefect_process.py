@@ -28,6 +28,8 @@ from ecgrid_flows import logs
 from ecgrid_flows.errors import Unreachable
 from ecgrid_flows.store import disk_errors
 
+#: Prefect's own.
+USUAL_PORT = 4200
 SERVER_START_S = 120
 #: How long a flow run's process has to end in good order once its `serve` is gone.
 END_WITHIN_S = 20
@@ -102,12 +104,15 @@ class PrefectServer:
 
 
 @contextmanager
-def started(port: int, folder: Path, warn: Callable[[str], None]) -> Iterator[PrefectServer]:
+def started(port: int | None, folder: Path, warn: Callable[[str], None]) -> Iterator[PrefectServer]:
     """A server on this port of loopback (0: a free one) for as long as the block runs; raises `ServerFailed`.
 
+    Without a port it is `USUAL_PORT`, or a free one where that is taken: another `serve` may run on this machine.
     `warn` takes the lines of its log from WARNING up.
     """
-    chosen = port or free_port()
+    if port and not _is_free(port):  # that server's answers would pass for those of ours
+        raise ServerFailed(f"port {port} is taken: give --port 0, or set PREFECT_API_URL to the Prefect server there")
+    chosen = port or (USUAL_PORT if port is None and _is_free(USUAL_PORT) else free_port())
     address = f"http://127.0.0.1:{chosen}/api"
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(chosen)]
     own = {
@@ -179,9 +184,7 @@ def _wait_until_healthy(server: PrefectServer) -> None:
     until = time.monotonic() + SERVER_START_S
     while time.monotonic() < until:
         if why := server.ended():
-            raise ServerFailed(
-                f"{why} If its port is taken, give --port 0, or set PREFECT_API_URL to a server that runs"
-            )
+            raise ServerFailed(f"{why} If its port is taken, give another --port")
         try:
             with urllib.request.urlopen(f"{server.address}/health", timeout=2) as answer:  # noqa: S310 - our loopback
                 if answer.status == 200:
@@ -192,6 +195,17 @@ def _wait_until_healthy(server: PrefectServer) -> None:
         f"the Prefect server at {server.address} did not answer within {SERVER_START_S} s: start one yourself "
         "(`prefect server start`) and set PREFECT_API_URL"
     )
+
+
+def _is_free(port: int) -> bool:
+    """Whether a server could listen on this port of loopback, one that ended a moment ago aside."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError):
+            return False
+    return True
 
 
 def free_port() -> int:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ecgrid_flows import prefect_process
 from ecgrid_flows.errors import ExitStatus
 from ecgrid_sandbox import SpawnedSandbox, spawn
 from ecgrid_transforms.period import month_text, next_month
@@ -202,6 +203,25 @@ def test_what_is_no_address_of_a_prefect_api_is_refused_at_once(tmp_path: Path) 
     assert process.popen.returncode == ExitStatus.USAGE
     assert len(process.stderr.splitlines()) == 1
     assert "PREFECT_API_URL is 'https://[::1'" in process.stderr
+
+
+def test_a_port_that_is_taken_is_refused_and_the_usual_one_evaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server there would answer in the place of ours, until ours ended."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = ended(tmp_path, "--port", str(port), ECGRID_API_KEY=KEY)
+        monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+        monkeypatch.setattr(prefect_process, "USUAL_PORT", port)
+        with prefect_process.started(None, tmp_path / "logs", print) as server:
+            assert f":{port}/" not in server.address
+    assert process.popen.returncode == ExitStatus.UNREACHABLE
+    assert process.stderr.splitlines() == [
+        f"ecgrid-billing: port {port} is taken: give --port 0, or set PREFECT_API_URL to the Prefect server there"
+    ]
 
 
 def test_a_data_directory_of_another_service_is_refused_at_once(tmp_path: Path) -> None:

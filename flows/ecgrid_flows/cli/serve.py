@@ -17,7 +17,15 @@ from ecgrid_flows.settings import DATA_DIR, SANDBOX_DIR, Settings
 if TYPE_CHECKING:
     from ecgrid_flows.store import Store
 
-Port = Annotated[int, typer.Option("--port", help="Port of the Prefect server, where one is started (0: a free one).")]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        "--port",
+        help="Port of the Prefect server, where one is started (0: a free one). 4200, or a free one where it is taken.",
+        min=0,
+        max=65535,
+    ),
+]
 WithSandbox = Annotated[
     bool, typer.Option("--sandbox", help="Start the built-in sandbox and bill its invented data, in data/sandbox.")
 ]
@@ -31,7 +39,7 @@ def register(app: typer.Typer) -> None:
     app.command()(serve)
 
 
-def serve(port: Port = 4200, sandbox: WithSandbox = False, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+def serve(port: Port = None, sandbox: WithSandbox = False, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Run the schedule: each month once it is due, the running month every night, backfills by hand.
 
     What came due while this was down runs at its start. Flow runs are reported to PREFECT_API_URL; without one a
@@ -111,7 +119,9 @@ def _source(sandbox: bool, data_dir: str | None) -> Iterator[Settings]:
 
 
 @contextmanager
-def _prefect(set_up: str | None, port: int, settings: Settings) -> Iterator[tuple[str, Callable[[], str | None]]]:
+def _prefect(
+    set_up: str | None, port: int | None, settings: Settings
+) -> Iterator[tuple[str, Callable[[], str | None]]]:
     """The address of the Prefect API, and why the server is gone, once one that was started here is."""
     if set_up is not None:
         yield set_up, lambda: None
