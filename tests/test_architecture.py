@@ -26,16 +26,16 @@ SANDBOX_MAY_SHARE = {"ecgrid_transforms.money", "ecgrid_transforms.period"}
 #: library -> the modules (package-relative, without .py) that may import it
 ROOMS = {
     "prefect": {
-        "ecgrid_flows/monthly",
-        "ecgrid_flows/tasks",
-        "ecgrid_flows/deployments",
-        "ecgrid_flows/artifacts",
-        "ecgrid_flows/prefect_api",
-        "ecgrid_flows/serving",
+        "ecgrid_flows/orchestration/flows",
+        "ecgrid_flows/orchestration/tasks",
+        "ecgrid_flows/orchestration/deployments",
+        "ecgrid_flows/orchestration/artifacts",
+        "ecgrid_flows/orchestration/serving",
+        "ecgrid_flows/orchestration/prefect_api",
     },
     "zeep": {"ecgrid_client"},
-    "apprise": {"ecgrid_flows/notices"},
-    "duckdb": {"ecgrid_flows/warehouse", "ecgrid_flows/export"},
+    "apprise": {"ecgrid_flows/orchestration/notices"},
+    "duckdb": {"ecgrid_flows/warehouse", "ecgrid_flows/finance/export"},
     "starlette": {"ecgrid_sandbox"},
     "uvicorn": {"ecgrid_sandbox"},
 }
@@ -139,11 +139,11 @@ def test_only_the_sandbox_and_its_tests_read_the_catalogue() -> None:
 
 def test_sql_text_stays_in_sql() -> None:
     """A statement in a Python string is one that no SQL test reaches; the runner's own few are allowed."""
-    allowed = {"ecgrid_flows/warehouse"}
+    allowed = "ecgrid_flows/warehouse/"
     guilty = []
     for package in PACKAGES:
         for name, tree in modules(package):
-            if name in allowed:
+            if name.startswith(allowed):
                 continue
             guilty += [
                 f"{name}:{node.lineno}"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ecgrid_flows.dictionary import commands_text, dictionary_text
+from ecgrid_flows.cli.dictionary import commands_text, dictionary_text
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
@@ -14,7 +14,7 @@ PAGES = [
     for path in (ROOT / room).rglob("*.md")
     if ".venv" not in path.parts
 ]
-STALE = "write it anew: .venv/bin/python -m ecgrid_flows.dictionary"
+STALE = "write it anew: .venv/bin/python -m ecgrid_flows.cli.dictionary"
 
 
 def test_the_page_of_commands_is_not_stale() -> None:

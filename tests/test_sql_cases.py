@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ecgrid_flows import warehouse
+from ecgrid_flows.warehouse import builder, database, sql_files, sql_tree
 from ecgrid_transforms.schemas import FEEDS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,7 +38,7 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def load(connection: warehouse.Connection, path: Path) -> None:
+def load(connection: database.Connection, path: Path) -> None:
     """One input relation from its CSV; a lake_ view has every column of its feed, those not given are null."""
     scan = f"read_csv({quoted(str(path))}, header = true, all_varchar = true, nullstr = '')"
     headers = connection.execute(f"DESCRIBE FROM {scan}").fetchall()
@@ -51,14 +51,14 @@ def load(connection: warehouse.Connection, path: Path) -> None:
     select = f"SELECT {', '.join(columns)} FROM {scan}"
     feed = path.stem.removeprefix("lake_")
     if path.stem.startswith("lake_") and feed in FEEDS:
-        warehouse.register(connection, f"{feed}_template", FEEDS[feed].empty_table())
+        database.register(connection, f"{feed}_template", FEEDS[feed].empty_table())
         connection.execute(f"CREATE TABLE {path.stem} AS FROM {feed}_template").fetchall()
         connection.execute(f"INSERT INTO {path.stem} BY NAME {select}").fetchall()
     else:
         connection.execute(f"CREATE TABLE {path.stem} AS {select}").fetchall()
 
 
-def prepare(connection: warehouse.Connection, tree: warehouse.SqlTree, folder: Path) -> set[str]:
+def prepare(connection: database.Connection, tree: sql_tree.SqlTree, folder: Path) -> set[str]:
     """Every relation that the case gives, and what nobody has to give: empty feeds and the project's own references."""
     case = read_case(folder)
     given = {path.stem for path in folder.glob("*.csv")} - {"expect"}
@@ -76,7 +76,7 @@ def prepare(connection: warehouse.Connection, tree: warehouse.SqlTree, folder: P
             feed = read.removeprefix("lake_")
             reference = ROOT / "data/reference" / f"{read.removeprefix('reference_')}.csv"
             if read.startswith("lake_") and feed in FEEDS:
-                warehouse.register(connection, read, FEEDS[feed].empty_table())
+                database.register(connection, read, FEEDS[feed].empty_table())
                 given.add(read)
             elif read.startswith("reference_") and reference.exists():
                 connection.execute(
@@ -91,7 +91,7 @@ def prepare(connection: warehouse.Connection, tree: warehouse.SqlTree, folder: P
     return given
 
 
-def differing(connection: warehouse.Connection, relation: str, expect: Path) -> dict[str, list[tuple[object, ...]]]:
+def differing(connection: database.Connection, relation: str, expect: Path) -> dict[str, list[tuple[object, ...]]]:
     """Rows that should be there and are not, and rows that are there and should not be; only `expect`'s columns."""
     scan = f"read_csv({quoted(str(expect))}, header = true, all_varchar = true, nullstr = '')"
     kinds = {name: kind for name, kind, *_ in connection.execute(f'DESCRIBE FROM "{relation}"').fetchall()}
@@ -109,14 +109,14 @@ def differing(connection: warehouse.Connection, relation: str, expect: Path) -> 
 
 
 @pytest.fixture(scope="module")
-def macros() -> Iterator[warehouse.Connection]:
+def macros() -> Iterator[database.Connection]:
     """A warehouse with the macros, for all cases: to make one takes as long as a case."""
-    with warehouse.scratch(threads=1) as connection:
+    with database.scratch(threads=1) as connection:
         yield connection
 
 
 @pytest.fixture
-def connection(macros: warehouse.Connection) -> Iterator[warehouse.Connection]:
+def connection(macros: database.Connection) -> Iterator[database.Connection]:
     """A connection of the case's own; what the case makes is gone after it."""
     with closing(macros.cursor()) as own:
         own.begin()
@@ -125,12 +125,12 @@ def connection(macros: warehouse.Connection) -> Iterator[warehouse.Connection]:
 
 
 @pytest.mark.parametrize("folder", CASES, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
-def test_sql_case(connection: warehouse.Connection, folder: Path) -> None:
-    tree = warehouse.load_sql()
+def test_sql_case(connection: database.Connection, folder: Path) -> None:
+    tree = sql_files.load_sql()
     relation = folder.parent.name
     assert relation in tree.relations, f"there is no relation {relation}"
     given = prepare(connection, tree, folder)
-    warehouse.materialise(connection, tree, [relation], given=given)
+    builder.materialise(connection, tree, [relation], given=given)
     assert differing(connection, relation, folder / "expect.csv") == {"missing": [], "unexpected": []}
 
 
@@ -144,7 +144,7 @@ def test_a_wrong_expectation_fails(tmp_path: Path) -> None:
     """The comparison itself: a cent more, a row twice and a row missing are all seen."""
     expect = tmp_path / "expect.csv"
     expect.write_text("account,amount\n1,10.005\n1,10.005\n2,\n3,1.0\n", encoding="utf-8")
-    with warehouse.scratch(threads=1) as connection:
+    with database.scratch(threads=1) as connection:
         connection.execute(
             "CREATE TABLE out_x AS SELECT account::INTEGER AS account, amount::DECIMAL(28, 10) AS amount "
             "FROM (VALUES (1, 10.005), (2, NULL), (2, NULL), (3, 1.01)) AS rows (account, amount)"

@@ -5,9 +5,9 @@ It is a stranger to the rest of the project: it prices with its own naive code a
 `spawn` in a child process; `World` is what they answer from, `Trouble` what they do to their callers.
 """
 
-from ecgrid_sandbox.child import SpawnedSandbox, spawn
-from ecgrid_sandbox.server import Sandbox
-from ecgrid_sandbox.trouble import Trouble
-from ecgrid_sandbox.world import Meaning, World, Wrong
+from ecgrid_sandbox.service.child import SpawnedSandbox, spawn
+from ecgrid_sandbox.service.server import Sandbox
+from ecgrid_sandbox.service.trouble import Trouble
+from ecgrid_sandbox.world.model import Meaning, World, Wrong
 
 __all__ = ["Meaning", "Sandbox", "SpawnedSandbox", "Trouble", "World", "Wrong", "spawn"]

@@ -1,5 +1,5 @@
 """The child process that `spawn` starts. To serve by hand there is `ecgrid-billing sandbox serve`."""
 
-from ecgrid_sandbox.child import main
+from ecgrid_sandbox.service.child import main
 
 main()

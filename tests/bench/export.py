@@ -25,8 +25,8 @@ from typing import Any
 import duckdb
 from made_up import LINES_PER_ACCOUNT, LISTS, all_of, make_lake
 
-from ecgrid_flows import warehouse
 from ecgrid_flows.settings import Settings
+from ecgrid_flows.warehouse import builder
 
 ROOT = Path(__file__).resolve().parents[2]
 MONTH = date(2026, 10, 1)
@@ -58,13 +58,13 @@ def make(folder: Path, lines: int) -> Settings:
         text = ACCOUNTS.format(lists=LISTS, accounts=lines // LINES_PER_ACCOUNT)
         connection.execute(f"COPY ({text}) TO '{target}' (FORMAT parquet)")
     files["accounts"] = [str(target)]
-    warehouse.build(files, settings.warehouse_path, reference_dir=ROOT / "data/reference", memory_limit="6GiB")
+    builder.build(files, settings.warehouse_path, reference_dir=ROOT / "data/reference", memory_limit="6GiB")
     return settings
 
 
 def export_once(settings: Settings) -> dict[str, Any]:
     """What the child process does: one export; its time, peak memory and files."""
-    from ecgrid_flows.export import export_month
+    from ecgrid_flows.finance.export import export_month
 
     started = time.perf_counter()
     paths = export_month(settings, MONTH)

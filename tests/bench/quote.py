@@ -14,7 +14,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from ecgrid_flows import quote, warehouse
+from ecgrid_flows.rating import quote
+from ecgrid_flows.warehouse import builder, database, sql_files
 from ecgrid_transforms.money import ZERO, Decimal, plain
 
 RECORDS = 100_000
@@ -106,15 +107,15 @@ def timed(what: str, count: int, work: Any) -> float:
 
 def rate_pairs(count: int) -> float:
     """The rating alone: 1,000 ladders, every reading of models, bounds, block scopes and allowance rules."""
-    tree = warehouse.load_sql()
-    with warehouse.scratch(tree, threads=2) as connection:
+    tree = sql_files.load_sql()
+    with database.scratch(tree, threads=2) as connection:
         for name, text in PAIR_INPUTS.items():
             connection.execute(f"CREATE TABLE {name} AS {text}".replace("$count", str(count))).fetchall()
         inputs = ["core_rating_tiers", "core_rating_readings", "core_rating_cases"]
         return timed(
             "rating alone, (case, reading) pairs",
             count,
-            lambda: warehouse.materialise(connection, tree, ["core_rated"], given=inputs),
+            lambda: builder.materialise(connection, tree, ["core_rated"], given=inputs),
         )
 
 

@@ -26,12 +26,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def build_once(files: dict[str, list[str]], target: Path, threads: int, memory: str) -> None:
     """What the child process does: one build, its figures as JSON on stdout."""
-    from ecgrid_flows import warehouse
+    from ecgrid_flows.warehouse import builder, database
 
-    report = warehouse.build(files, target, reference_dir=ROOT / "data/reference", threads=threads, memory_limit=memory)
+    report = builder.build(files, target, reference_dir=ROOT / "data/reference", threads=threads, memory_limit=memory)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     slowest = sorted(report.relations, key=lambda relation: -relation.seconds)[:12]
-    with warehouse.connect(target) as connection:
+    with database.connect(target) as connection:
         verdicts = dict(
             connection.execute("SELECT verdict, count(*) FROM out_readings WHERE is_chosen GROUP BY 1").fetchall()
         )

@@ -45,16 +45,16 @@ def build_once(folder: Path, workers: int, memory_mb: int) -> dict[str, Any]:
     import dask.config
     from distributed import Client, LocalCluster
 
-    from ecgrid_flows import partitions, warehouse
-    from ecgrid_flows.store import LocalStore
+    from ecgrid_flows.storage.local import LocalStore
+    from ecgrid_flows.warehouse import database, partitioned_build, sql_files
     from ecgrid_transforms.schemas import FEEDS
 
     each = memory_mb // (workers + 1)
     given = json.loads((folder / "files.json").read_text())
     lake = {feed: {date.fromisoformat(month): paths for month, paths in given.get(feed, {}).items()} for feed in FEEDS}
-    sources = partitions.Sources(lake, [ROOT / "data/reference"])
+    sources = partitioned_build.Sources(lake, [ROOT / "data/reference"])
     store = LocalStore(folder)
-    bounds = partitions.Bounds(each, 1, partitions.lines_that_fit(each), os.cpu_count() or 1)
+    bounds = partitioned_build.Bounds(each, 1, partitioned_build.lines_that_fit(each), os.cpu_count() or 1)
     rounds: list[tuple[int, int, float]] = []
     dask.config.set({"distributed.scheduler.worker-saturation": 1.0, "distributed.worker.memory.terminate": False})
     with (
@@ -67,29 +67,31 @@ def build_once(folder: Path, workers: int, memory_mb: int) -> dict[str, Any]:
         def on_workers(function: Any, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
             return list(client.gather([client.submit(function, *one, pure=False) for one in arguments]))
 
-        def do_jobs(jobs: list[partitions.Job]) -> list[dict[str, partitions.Part]]:
+        def do_jobs(jobs: list[partitioned_build.Job]) -> list[dict[str, partitioned_build.Part]]:
             started = time.perf_counter()
-            found = on_workers(partitions.run_job, [(job, store, folder / "jobs") for job in jobs])
+            found = on_workers(partitioned_build.run_job, [(job, store, folder / "jobs") for job in jobs])
             rounds.append((jobs[0].round, len(jobs), round(time.perf_counter() - started, 1)))
             return found
 
-        client.run(warehouse.load_sql)  # each process reads the SQL once in its life
-        warehouse.load_sql()
+        client.run(sql_files.load_sql)  # each process reads the SQL once in its life
+        sql_files.load_sql()
         cpu = client.run(time.process_time)
         own_cpu, started = time.process_time(), time.perf_counter()
-        report = partitions.build(
+        report = partitioned_build.build(
             sources, store, folder / "warehouse/billing.duckdb", bounds, do_jobs,
-            lambda asked: on_workers(partitions.survey, asked),
+            lambda asked: on_workers(partitioned_build.survey, asked),
         )  # fmt: skip
         seconds = time.perf_counter() - started
         own_cpu = time.process_time() - own_cpu
         cpu = {worker: spent - cpu[worker] for worker, spent in client.run(time.process_time).items()}
         peaks = sorted(client.run(peak_mb).values())
     parted = sum(found for _, _, found in rounds)
-    with warehouse.connect(report.target) as connection:
+    with database.connect(report.target) as connection:
         findings = dict(connection.execute("SELECT check_name, count(*) FROM out_findings GROUP BY 1").fetchall())
         (lines,) = connection.execute("SELECT count(*) FROM out_line_items").fetchone() or (0,)
-    whole = sorted((one for one in report.relations if one.name not in partitions.PARTED), key=lambda one: -one.seconds)
+    whole = sorted(
+        (one for one in report.relations if one.name not in partitioned_build.PARTED), key=lambda one: -one.seconds
+    )
     return {
         "seconds": seconds,
         "whole": seconds - parted,

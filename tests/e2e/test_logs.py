@@ -13,8 +13,9 @@ import pytest
 import typer
 
 from ecgrid_flows.cli import app
-from ecgrid_flows.dictionary import _commands
-from ecgrid_sandbox import Sandbox, World, sessions
+from ecgrid_flows.cli.dictionary import _commands
+from ecgrid_sandbox import Sandbox, World
+from ecgrid_sandbox.service import sessions
 
 pytestmark = pytest.mark.slow
 

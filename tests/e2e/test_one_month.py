@@ -18,7 +18,7 @@ import pytest
 
 from ecgrid_flows.cli.run import _print_summary, chosen_months
 from ecgrid_flows.errors import SettingsError
-from ecgrid_flows.runs import MonthDone
+from ecgrid_flows.orchestration.run_context import MonthDone
 from ecgrid_flows.settings import Settings
 from ecgrid_sandbox import World
 from ecgrid_transforms.money import Decimal

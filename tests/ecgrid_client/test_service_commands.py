@@ -18,7 +18,7 @@ import pytest
 
 from ecgrid_flows.cli import _ending_in_order, main
 from ecgrid_flows.errors import ExitStatus
-from ecgrid_flows.lock import served
+from ecgrid_flows.storage.run_lock import served
 from ecgrid_sandbox import Sandbox, Trouble, World
 
 from .client_replay import Asked, Server, Told

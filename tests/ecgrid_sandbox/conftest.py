@@ -11,7 +11,7 @@ import pytest
 from lxml import etree
 
 from ecgrid_sandbox import Sandbox, World
-from ecgrid_sandbox.shapes import NAMESPACES, PATHS
+from ecgrid_sandbox.service.shapes import NAMESPACES, PATHS
 
 WIRE = Path(__file__).parents[1] / "wire"
 LAST_MONTH = date(2026, 10, 1)

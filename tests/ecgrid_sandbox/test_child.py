@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from ecgrid_flows.cli.sandbox import sandbox as commands
 from ecgrid_sandbox import Trouble, World, spawn
-from ecgrid_sandbox.shapes import PATHS
+from ecgrid_sandbox.service.shapes import PATHS
 from tests.support.waiting import until
 
 

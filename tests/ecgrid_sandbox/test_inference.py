@@ -6,8 +6,8 @@ from random import Random
 import pytest
 
 from ecgrid_sandbox import World
-from ecgrid_sandbox.inference import every_meaning, near_meanings, outcome, rivals
-from ecgrid_sandbox.world import Group, PriceList
+from ecgrid_sandbox.world.inference import every_meaning, near_meanings, outcome, rivals
+from ecgrid_sandbox.world.model import Group, PriceList
 from ecgrid_transforms.money import Decimal
 
 NOT_ON_THE_LINE = ("missing_line", "restated", "price_changed")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecgrid_sandbox.pricing import Reading, Tier, Unpriceable, price, priced
+from ecgrid_sandbox.billing.pricing import Reading, Tier, Unpriceable, price, priced
 from ecgrid_transforms.money import Decimal
 
 D = Decimal

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ecgrid_sandbox import World
-from ecgrid_sandbox.shapes import NAMESPACES, PATHS
+from ecgrid_sandbox.service.shapes import NAMESPACES, PATHS
 
 BINDINGS = ("soap11", "soap12", "get", "post")
 ACCOUNT = (4443, 105263)

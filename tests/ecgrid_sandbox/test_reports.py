@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from ecgrid_sandbox import World, reports
-from ecgrid_sandbox.traffic import REPORTS, day_flows, month_flows, pieces
+from ecgrid_sandbox import World
+from ecgrid_sandbox.billing.traffic import REPORTS, day_flows, month_flows, pieces
+from ecgrid_sandbox.service import reports
 
 MONTH = "2026-10-01T00:00:00"
 

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from ecgrid_sandbox import Sandbox, Trouble, World
-from ecgrid_sandbox.shapes import PATHS, shape
-from ecgrid_sandbox.trouble import MISHAPS, PAGE_STATUSES, Fates, OddValue, OwnFault
+from ecgrid_sandbox.service.shapes import PATHS, shape
+from ecgrid_sandbox.service.trouble import MISHAPS, PAGE_STATUSES, Fates, OddValue, OwnFault
 from tests.support.waiting import until
 
 Start = Callable[..., Any]

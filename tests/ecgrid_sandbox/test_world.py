@@ -6,9 +6,9 @@ from datetime import date
 import pytest
 
 from ecgrid_sandbox import World
-from ecgrid_sandbox.books import Line
-from ecgrid_sandbox.pricing import priced
-from ecgrid_sandbox.world import Group, Pair
+from ecgrid_sandbox.billing.books import Line
+from ecgrid_sandbox.billing.pricing import priced
+from ecgrid_sandbox.world.model import Group, Pair
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import last_full_month
 

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from ecgrid_flows import corrections, decisions
-from ecgrid_flows.closing import Closed, close_month
-from ecgrid_flows.export import export_month, read_export
-from ecgrid_flows.finding_states import find, set_state
+from ecgrid_flows.finance import audit_log, corrections
+from ecgrid_flows.finance.export import export_month, read_export
+from ecgrid_flows.finance.export_files import opened
+from ecgrid_flows.finance.finding_states import find, set_state
+from ecgrid_flows.finance.period_close import Closed, close_month
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.sheets import opened
-from ecgrid_flows.store import Store, open_store
+from ecgrid_flows.storage.base import Store
+from ecgrid_flows.storage.opening import open_store
 from ecgrid_transforms.money import ZERO, Decimal
 
 from .world import MONTH
@@ -53,7 +54,7 @@ def journal_of(settings: Settings) -> list[tuple[Any, ...]]:
 
 def book(settings: Settings) -> None:
     store = open_store(settings)
-    log = decisions.read(store)
+    log = audit_log.read(store)
     entry = log.closing(MONTH)
     assert entry is not None
     corrections.book(settings, store, log, entry, "posted in November")

@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ecgrid_flows import decisions
-from ecgrid_flows.closing import reopen_month, verify
 from ecgrid_flows.errors import NoSuchData, Refused, SettingsError
-from ecgrid_flows.export import export_month, read_export
+from ecgrid_flows.finance import audit_log
+from ecgrid_flows.finance.export import export_month, read_export
+from ecgrid_flows.finance.export_files import read_manifest
+from ecgrid_flows.finance.period_close import reopen_month, verify
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.sheets import read_manifest
-from ecgrid_flows.store import open_store
+from ecgrid_flows.storage.opening import open_store
 from ecgrid_transforms.money import Decimal
 
 from .decided import close, contents, corrected, decide
@@ -35,7 +35,7 @@ def test_open_errors_keep_a_month_open_until_each_is_accepted(settings: Settings
         close(settings, {ids[0]: "fine", ids[1]: " "})
     with pytest.raises(NoSuchData, match="no finding 'abcdef'"):
         close(settings, {ids[0]: "fine", "abcdef": "fine"})
-    assert decisions.read(open_store(settings)).entries == ()  # a refused closing records nothing
+    assert audit_log.read(open_store(settings)).entries == ()  # a refused closing records nothing
     done = close(settings, {ids[0]: "within our tolerance", ids[1]: "settled by phone"})
     assert done.accepted == (ids[0], ids[1])
     files = {path.name: path for path in done.exports}
@@ -86,7 +86,7 @@ def test_closing_twice_and_reopening(settings: Settings) -> None:
     assert not (settings.exports_dir(MONTH) / "corrections").exists()
     close(settings)
     assert corrected(settings) == []
-    log = decisions.read(open_store(settings))
+    log = audit_log.read(open_store(settings))
     assert [entry.kind for entry in log.entries] == ["close", "reopen", "close"]
     assert log.entries[1].data["why"] == "wrong invoice"
 
@@ -115,7 +115,7 @@ def test_a_month_that_was_asked_only_while_it_ran_is_not_closed(
         return
     with pytest.raises(Refused, match="only while it still ran"):
         close(settings)
-    assert not decisions.read(open_store(settings)).entries
+    assert not audit_log.read(open_store(settings)).entries
 
 
 @pytest.mark.parametrize(("mailbox_id", "is_closed"), [(0, False), (7, True)], ids=["listed", "listed no more"])
@@ -136,11 +136,11 @@ def test_a_month_of_which_a_line_was_asked_only_while_it_ran_is_not_closed(
         return
     with pytest.raises(Refused, match="1 of its lines were asked only while it still ran"):
         close(settings)
-    assert not decisions.read(open_store(settings)).entries
+    assert not audit_log.read(open_store(settings)).entries
 
 
 def test_the_form_of_the_files_stays_through_closing(settings: Settings) -> None:
-    from ecgrid_flows.csv_files import CsvForm
+    from ecgrid_flows.finance.csv_writer import CsvForm
 
     build(settings, out_line_items=[line()])
     export_month(settings, MONTH, form=CsvForm(semicolons=True, bom=True))

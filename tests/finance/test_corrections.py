@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as checked
 from hypothesis import strategies as st
 
-from ecgrid_flows import corrections, decisions
-from ecgrid_flows.closing import verify
 from ecgrid_flows.errors import Refused
-from ecgrid_flows.export import export_month, read_export
+from ecgrid_flows.finance import audit_log, corrections
+from ecgrid_flows.finance.export import export_month, read_export
+from ecgrid_flows.finance.export_files import read_manifest
+from ecgrid_flows.finance.period_close import verify
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.sheets import read_manifest
-from ecgrid_flows.store import open_store
+from ecgrid_flows.storage.opening import open_store
 from ecgrid_transforms.money import ZERO, Decimal
 
 from .decided import book, close, corrected, journal_of, shown
@@ -139,7 +139,7 @@ def test_reversals_and_re_entries_sum_to_the_change_for_any_sequence_of_pulls(
             billed, right = month.get(mailbox, (ZERO, ZERO))
             assert sums[mailbox] == [billed, right or ZERO]
         if is_booked:
-            log = decisions.read(store)
+            log = audit_log.read(store)
             entry = log.closing(MONTH)
             assert entry is not None
             corrections.book(settings, store, log, entry, "posted")
@@ -149,7 +149,7 @@ def test_reversals_and_re_entries_sum_to_the_change_for_any_sequence_of_pulls(
 
 def listed_pairs(settings: Settings) -> list[dict[str, Any]]:
     store = open_store(settings)
-    log = decisions.read(store)
+    log = audit_log.read(store)
     entry = log.closing(MONTH)
     assert entry is not None
     with corrections.pairs(settings, store, log, entry) as (_, found):
@@ -162,8 +162,8 @@ def test_what_is_booked_is_posted_once(settings: Settings) -> None:
     close(settings)
     store = open_store(settings)
 
-    def book() -> decisions.Decision | None:
-        log = decisions.read(store)
+    def book() -> audit_log.Decision | None:
+        log = audit_log.read(store)
         entry = log.closing(MONTH)
         assert entry is not None
         return corrections.book(settings, store, log, entry, "posted in November")

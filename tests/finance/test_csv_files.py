@@ -13,13 +13,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ecgrid_flows import warehouse
-from ecgrid_flows.csv_files import CsvForm, guarded, read_table, unguarded, write_relation
-from ecgrid_sandbox.names import TRICKY
+from ecgrid_flows.finance.csv_writer import CsvForm, guarded, read_table, unguarded, write_relation
+from ecgrid_flows.warehouse import database
+from ecgrid_sandbox.world.names import TRICKY
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.schemas import MONEY_TYPE
 
-from .world import sql_tree
+from .world import sandbox_tree
 
 SCHEMA = pa.schema(
     [
@@ -93,7 +93,7 @@ def table_of(values: list[tuple[object, ...]]) -> pa.Table:
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with warehouse.scratch(sql_tree()) as made:
+    with database.scratch(sandbox_tree()) as made:
         yield made
 
 

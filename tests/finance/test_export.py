@@ -13,14 +13,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ecgrid_flows import warehouse
-from ecgrid_flows.built_by import building, run_of
-from ecgrid_flows.csv_files import CsvForm
 from ecgrid_flows.errors import BillingError, NoSuchData, StorageFailed
-from ecgrid_flows.export import export_month, read_export
-from ecgrid_flows.gathered import gather
+from ecgrid_flows.finance.csv_writer import CsvForm
+from ecgrid_flows.finance.export import export_month, read_export
+from ecgrid_flows.finance.export_cache import gather
+from ecgrid_flows.finance.export_files import (
+    KEY,
+    PLACE,
+    Parted,
+    Repeating,
+    Sheet,
+    focus_sheet,
+    opened,
+    read_manifest,
+    write_sheet,
+)
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.sheets import KEY, PLACE, Parted, Repeating, Sheet, focus_sheet, opened, read_manifest, write_sheet
+from ecgrid_flows.warehouse import database
+from ecgrid_flows.warehouse.provenance import building, run_of
 from ecgrid_transforms.money import Decimal
 
 from .world import MONTH, build, every_kind_of_charge, finding, line
@@ -181,7 +191,7 @@ def test_more_rows_than_one_part_come_in_their_order(settings: Settings, tmp_pat
     """DuckDB keeps 122,880 rows in a group, and its threads take groups; a part of a file has 65,536."""
     build(settings)
     count = 200_000
-    with contextlib.closing(warehouse.connect(settings.warehouse_path, read_only=False)) as connection:
+    with contextlib.closing(database.connect(settings.warehouse_path, read_only=False)) as connection:
         connection.execute(
             # 7,919 and 200,000 have no common factor, so that each number comes once
             f"CREATE TABLE many AS SELECT DATE '{MONTH}' AS reporting_month, i * 7919 % {count} AS n, "
@@ -226,12 +236,12 @@ def test_a_month_of_more_lines_than_one_part_says_what_the_relations_say(tmp_pat
     """What repeats is worked out once for all that are alike; here 9,000 times eight lines are."""
     usd = Settings(data_dir=str(tmp_path), currency="USD")
     build(usd, **every_kind_of_charge())
-    with contextlib.closing(warehouse.connect(usd.warehouse_path, read_only=False)) as connection:
+    with contextlib.closing(database.connect(usd.warehouse_path, read_only=False)) as connection:
         for name in ("out_line_items", "out_line_proofs"):
             others = f"{name}.* REPLACE (mailbox_id + 10 * n AS mailbox_id) FROM {name}, range(1, 9000) AS t (n)"
             connection.execute(f"INSERT INTO {name} SELECT {others}").fetchall()
     export_month(usd, MONTH)
-    with contextlib.closing(warehouse.connect(usd.warehouse_path)) as connection:
+    with contextlib.closing(database.connect(usd.warehouse_path)) as connection:
         lines = connection.table("out_finance_lines").order(", ".join(KEY)).to_arrow_table()
         focus = focus_sheet(connection.table("out_focus"), "focus", "USD").ordered().to_arrow_table()
     assert lines.num_rows == 72_000

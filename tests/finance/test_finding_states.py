@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows import decisions
 from ecgrid_flows.errors import NoSuchData, SettingsError
-from ecgrid_flows.export import export_month, read_export
-from ecgrid_flows.finding_states import find, set_state, with_states
+from ecgrid_flows.finance import audit_log
+from ecgrid_flows.finance.export import export_month, read_export
+from ecgrid_flows.finance.export_files import opened
+from ecgrid_flows.finance.finding_states import find, set_state, with_states
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.sheets import opened
-from ecgrid_flows.store import Store, open_store
+from ecgrid_flows.storage.base import Store
+from ecgrid_flows.storage.opening import open_store
 
 from .decided import decide
 from .world import MONTH, build, finding, line
@@ -24,7 +25,7 @@ def store(settings: Settings) -> Store:
 
 def found(settings: Settings) -> list[dict[str, Any]]:
     """The findings of the warehouse, with what was decided of them."""
-    log = decisions.read(open_store(settings))
+    log = audit_log.read(open_store(settings))
     with opened(settings) as connection:
         rows: list[dict[str, Any]] = with_states(connection, log).to_arrow_table().to_pylist()
     return rows
@@ -92,7 +93,7 @@ def test_the_last_decision_counts_and_open_takes_it_back(settings: Settings, sto
     for state in ("disputed", "accepted", "resolved", "open"):
         decide(settings, store, name, state)
         assert found(settings)[0]["state"] == state
-    assert [entry.data["state"] for entry in decisions.read(store).entries] == [
+    assert [entry.data["state"] for entry in audit_log.read(store).entries] == [
         "disputed",
         "accepted",
         "resolved",
@@ -187,4 +188,4 @@ def test_refusals_say_what_to_write(settings: Settings, store: Store) -> None:
         set_state(store, row, "ignored", "x")
     with pytest.raises(SettingsError, match="--note"):
         set_state(store, row, "accepted", "  ")
-    assert decisions.read(store).entries == ()
+    assert audit_log.read(store).entries == ()

@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as checked
 from hypothesis import strategies as st
 
-from ecgrid_flows import warehouse
-from ecgrid_flows.export import export_month, read_export
-from ecgrid_flows.gathered import TOLD
+from ecgrid_flows.finance.export import export_month, read_export
+from ecgrid_flows.finance.export_cache import TOLD
+from ecgrid_flows.finance.export_files import focus_sheet
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.sheets import focus_sheet
+from ecgrid_flows.warehouse import sql_files
 from ecgrid_transforms.money import ONE, ZERO, Decimal, rounded, total
 
 from .world import MONTH, build, fill, line, prepare, proof
@@ -236,7 +236,7 @@ def test_what_repeats_is_made_from_what_tells_it_apart(connection: duckdb.DuckDB
 
 def made_from(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, set[str]]:
     """What each column of a relation that has an expression is made from."""
-    text = (warehouse.sql_folder() / f"core/{name}.sql").read_text("utf-8")
+    text = (sql_files.sql_folder() / f"core/{name}.sql").read_text("utf-8")
     ((tree,),) = connection.execute("SELECT json_serialize_sql(?)", [text]).fetchall()
     items = json.loads(tree)["statements"][0]["node"]["select_list"]
     return {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ecgrid_flows.export import export_month
+from ecgrid_flows.finance.export import export_month
 from ecgrid_flows.settings import Settings
 
 from . import validate_focus

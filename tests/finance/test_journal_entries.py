@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgrid_flows.errors import SettingsError
-from ecgrid_flows.export import export_month, read_export
-from ecgrid_flows.journal_entries import Charge, Chart, Entry, entries, minor_digits, read_chart
+from ecgrid_flows.finance.export import export_month, read_export
+from ecgrid_flows.finance.export_files import read_manifest
+from ecgrid_flows.finance.journal_entries import Charge, Chart, Entry, entries, minor_digits, read_chart
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.sheets import read_manifest
 from ecgrid_transforms.money import ZERO, Decimal, rounded, total
 
 from .world import MONTH, ROOT, build, line

@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ecgrid_flows.csv_files import CsvForm, unguarded
-from ecgrid_flows.export import export_month, read_export
+from ecgrid_flows.finance.csv_writer import CsvForm, unguarded
+from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.settings import Settings
-from ecgrid_sandbox.names import TRICKY
+from ecgrid_sandbox.world.names import TRICKY
 from ecgrid_transforms.money import Decimal
 
 from .world import MONTH, build, finding, line

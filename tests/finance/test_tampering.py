@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ecgrid_flows import decisions
-from ecgrid_flows.closing import reopen_month, verify
 from ecgrid_flows.errors import NoSuchData, Refused, SettingsError
-from ecgrid_flows.export import export_month
+from ecgrid_flows.finance import audit_log
+from ecgrid_flows.finance.export import export_month
+from ecgrid_flows.finance.period_close import reopen_month, verify
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.store import open_store
+from ecgrid_flows.storage.opening import open_store
 
 from .decided import close
 from .world import MONTH, build, line
@@ -118,7 +118,7 @@ class Stopped(datetime):
 
 def test_a_log_cut_short_or_written_anew_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """All within one second: what tells one closing from another is no clock."""
-    monkeypatch.setattr(decisions, "datetime", Stopped)
+    monkeypatch.setattr(audit_log, "datetime", Stopped)
     build(settings, out_line_items=[line()])
     seal = close(settings).entry.sha256
     store = open_store(settings)
@@ -162,7 +162,7 @@ def test_a_crash_between_entry_and_head_is_no_tampering(settings: Settings) -> N
     before = head.read_bytes()
     reopen_month(open_store(settings), MONTH, "once more")
     head.write_bytes(before)
-    assert decisions.read(open_store(settings)).faults == ()
+    assert audit_log.read(open_store(settings)).faults == ()
     close(settings)
     assert json.loads(head.read_bytes())["entries"] == 3
 

@@ -14,8 +14,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from ecgrid_flows import warehouse
 from ecgrid_flows.settings import Settings
+from ecgrid_flows.warehouse import builder, database, sql_files, sql_tree
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.schemas import ACCOUNTS, CALLS, INVOICES, LINE_ITEMS, MONEY_TYPE
 
@@ -253,16 +253,17 @@ def measures() -> list[dict[str, str]]:
 
 
 @cache
-def sql_tree() -> warehouse.SqlTree:
+def sandbox_tree() -> sql_tree.SqlTree:
     """The macros and the relations of `BUILT`, alone: what stands before them is given."""
-    whole = warehouse.sql_folder()
+    whole = sql_files.sql_folder()
     folder = Path(tempfile.mkdtemp(prefix="finance-sql-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for name in (*MACROS, *BUILT):
-        path = next(whole.glob(f"*/{name}.sql"))
-        (folder / path.parent.name).mkdir(exist_ok=True)
-        shutil.copy(path, folder / path.parent.name)
-    return warehouse.load_sql(folder)
+        path = next(whole.rglob(f"{name}.sql"))
+        copy = folder / path.relative_to(whole)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    return sql_files.load_sql(folder)
 
 
 Rows = Sequence[Mapping[str, Any]] | pa.Table
@@ -280,11 +281,11 @@ def fill(connection: duckdb.DuckDBPyConnection, **relations: Rows) -> None:
 
 def prepare(connection: duckdb.DuckDBPyConnection, **relations: Rows) -> None:
     """Make every relation: those given, empty ones for the rest, and on them what this part of the project builds."""
-    tree = sql_tree()
+    tree = sandbox_tree()
     empty: dict[str, Rows] = dict.fromkeys(RELATIONS, ())
     fill(connection, **{**empty, "reference_measures": measures(), **relations})
-    warehouse.load_macros(connection, tree)
-    warehouse.materialise(connection, tree, wanted=BUILT, given=list(RELATIONS))
+    database.load_macros(connection, tree)
+    builder.materialise(connection, tree, wanted=BUILT, given=list(RELATIONS))
 
 
 @cache

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ecgrid_flows import prefect_process
+from ecgrid_flows.orchestration import prefect_process
 from ecgrid_sandbox import World
 from tests.support import waiting
 

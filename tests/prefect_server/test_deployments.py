@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows import runs, schedule
 from ecgrid_flows.errors import Incomplete, SettingsError
-from ecgrid_flows.runs import MonthDone
+from ecgrid_flows.orchestration import run_context, schedule
+from ecgrid_flows.orchestration.run_context import MonthDone
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.store import LocalStore
+from ecgrid_flows.storage.local import LocalStore
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import parse_month
 
@@ -23,14 +23,14 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def deployments() -> Any:
-    from ecgrid_flows import deployments
+    from ecgrid_flows.orchestration import deployments
 
     return deployments
 
 
 @pytest.fixture(scope="module")
 def artifacts() -> Any:
-    from ecgrid_flows import artifacts
+    from ecgrid_flows.orchestration import artifacts
 
     return artifacts
 
@@ -84,7 +84,7 @@ def test_a_scheduled_run_that_lost_answers_ends_as_the_command_does(
     """`run` ends with 4 there; so the flow run is Failed, named Incomplete, after what it billed was given out."""
 
     def billed(month: str, _: str) -> MonthDone:
-        runs.current().lost[date(2026, 9, 1)] = "2026-09: 3 answers that raw kept are damaged or gone"
+        run_context.current().lost[date(2026, 9, 1)] = "2026-09: 3 answers that raw kept are damaged or gone"
         return MonthDone(parse_month(month))
 
     monkeypatch.setattr(deployments, "monthly_billing", billed)
@@ -105,7 +105,7 @@ def test_a_dead_server_is_noticed_while_prefects_client_still_tries_to_reach_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It tries for minutes; `serve` then ended with "scheduled no run", not with the reason."""
-    from ecgrid_flows import serving
+    from ecgrid_flows.orchestration import serving
 
     async def tries(*_: object) -> None:
         await asyncio.Event().wait()
@@ -120,7 +120,7 @@ def test_a_dead_server_is_noticed_while_prefects_client_still_tries_to_reach_it(
 
 
 def test_an_address_with_a_password_is_shown_without_it() -> None:
-    from ecgrid_flows.prefect_api import shown
+    from ecgrid_flows.orchestration.prefect_api import shown
 
     assert shown("https://me:pa%40ss@prefect.example.com:8443/api") == "https://prefect.example.com:8443/api"
     assert shown("http://127.0.0.1:4200/api") == "http://127.0.0.1:4200/api"
@@ -132,7 +132,7 @@ def test_an_address_with_a_password_is_shown_without_it() -> None:
      "http://x/api?a=1", "http://me:pa%40ss@x/a pi"],
 )  # fmt: skip
 def test_what_is_no_address_of_a_prefect_api_is_refused_at_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ecgrid_flows.prefect_api import address
+    from ecgrid_flows.orchestration.prefect_api import address
 
     monkeypatch.setenv("PREFECT_API_URL", text)
     with pytest.raises(SettingsError, match=r"^PREFECT_API_URL is '.*': write the http or https address") as refused:

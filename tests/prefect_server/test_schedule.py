@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows import prefect_process
 from ecgrid_flows.errors import ExitStatus
+from ecgrid_flows.orchestration import prefect_process
 from ecgrid_sandbox import SpawnedSandbox, spawn
 from ecgrid_transforms.period import month_text, next_month
 
@@ -181,7 +181,7 @@ def test_what_a_person_paused_stays_paused_over_a_restart(tmp_path: Path, sandbo
 
 def ended(tmp_path: Path, *options: str, patched: str = "", **variables: str) -> Process:
     """`serve` that ends by itself; `patched` shortens the bounds of `serving`, which are minutes."""
-    code = f"from ecgrid_flows import cli, serving; {patched}; cli.main()"
+    code = f"from ecgrid_flows import cli; from ecgrid_flows.orchestration import serving; {patched}; cli.main()"
     command = [sys.executable, "-c", code] if patched else [str(BILLING)]
     with running([*command, "serve", *options], tmp_path, environment(tmp_path, **variables)) as process:
         process.ended()

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ecgrid_flows.lake import Lake
-from ecgrid_flows.store import LocalStore
+from ecgrid_flows.lake.partitions import Lake
+from ecgrid_flows.storage.local import LocalStore
 from ecgrid_sandbox import spawn
 from ecgrid_transforms.period import month_text
 
@@ -17,11 +17,11 @@ from .living import WORLD, environment, few_accounts, prefect_server, running
 BOTH = """
 import sys, threading
 from concurrent.futures import ThreadPoolExecutor
-from ecgrid_flows import runs, tasks
-from ecgrid_flows.monthly import monthly_billing
+from ecgrid_flows.orchestration import run_context, tasks
+from ecgrid_flows.orchestration.flows import monthly_billing
 
 month, folders, both, pull, threads_of = sys.argv[1], sys.argv[2:4], threading.Barrier(2), tasks.pull, {}
-pull_batch = runs.Puller.pull_batch
+pull_batch = run_context.Puller.pull_batch
 
 def pulled(month, size):
     both.wait()
@@ -40,11 +40,11 @@ def bill(folder):
         both.abort()
         raise
 
-runs.Puller.pull_batch, tasks.report, tasks.pull = noted, lambda _: None, pulled
+run_context.Puller.pull_batch, tasks.report, tasks.pull = noted, lambda _: None, pulled
 with ThreadPoolExecutor(2) as threads:
     done = list(threads.map(bill, folders))
 tasks.pull = pull
-with runs.opened(sys.argv[5]) as outer:
+with run_context.opened(sys.argv[5]) as outer:
     done.append(monthly_billing(month, sys.argv[4]))
     assert outer.results == []
 for one, folder in zip(done, sys.argv[2:5], strict=True):

@@ -39,4 +39,4 @@ def few_file(few: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(autouse=True)
 def no_monthly_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reports beside the lines are large, and only the fixture `whole` wants them."""
-    monkeypatch.setattr("ecgrid_flows.discovery.MONTHLY_REPORTS", ())
+    monkeypatch.setattr("ecgrid_flows.extract.discovery.MONTHLY_REPORTS", ())

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ecgrid_client import RetryPolicy
-from ecgrid_flows import runs, tasks
-from ecgrid_flows.lake import Lake
+from ecgrid_flows.extract.batches import LINE_OPERATION, Tally
+from ecgrid_flows.lake.partitions import Lake
+from ecgrid_flows.orchestration import run_context, tasks
+from ecgrid_flows.orchestration.run_context import Run
 from ecgrid_flows.progress import Reporter
-from ecgrid_flows.pull import LINE_OPERATION, Tally
-from ecgrid_flows.runs import Run
 from ecgrid_flows.settings import Secret, Settings
-from ecgrid_flows.store import LocalStore
+from ecgrid_flows.storage.local import LocalStore
 from ecgrid_sandbox import World
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import month_text
@@ -45,7 +45,7 @@ def running(
     sandbox: Any, data_dir: Path, *, refresh: bool = False, retry: RetryPolicy = QUICK, **changes: Any
 ) -> Iterator[Run]:
     """An open run whose reporter stays silent."""
-    with runs.opened(
+    with run_context.opened(
         settings=settings_of(sandbox, data_dir, **changes),
         reporter=Reporter(mute=True),
         refresh=refresh,

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows import tasks
 from ecgrid_flows.errors import StorageFailed
-from ecgrid_flows.journal import segments
+from ecgrid_flows.lake.raw_log import segments
+from ecgrid_flows.orchestration import tasks
 from ecgrid_flows.settings import Secret
-from ecgrid_flows.store import LocalStore
+from ecgrid_flows.storage.local import LocalStore
 from ecgrid_sandbox import SpawnedSandbox, Trouble, World, spawn
 from tests.support.signalled import LINE, signalled
 from tests.support.storage import Storage, fronting

@@ -5,9 +5,10 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from ecgrid_flows import discovery
 from ecgrid_flows.errors import Incomplete
-from ecgrid_flows.journal import Arguments, RawAnswer
+from ecgrid_flows.extract import discovery
+from ecgrid_flows.lake import billing_scope
+from ecgrid_flows.lake.raw_log import Arguments, RawAnswer
 from ecgrid_flows.progress import Reporter
 
 MONTH = date(2026, 10, 1)
@@ -62,12 +63,12 @@ def network(number: int) -> str:
     return f"<NetworkIDInfo><NetworkID>{number}</NetworkID></NetworkIDInfo>"
 
 
-def scope_of(service: Service) -> tuple[discovery.Scope, Reporter]:
+def scope_of(service: Service) -> tuple[billing_scope.Scope, Reporter]:
     reporter = Reporter(mute=True)
-    return discovery.scope(service, MONTH, None, reporter), reporter
+    return billing_scope.scope(service, MONTH, None, reporter), reporter
 
 
-def accounts(scope: discovery.Scope) -> list[tuple[int, int]]:
+def accounts(scope: billing_scope.Scope) -> list[tuple[int, int]]:
     return [(billed.account.network_id, billed.account.mailbox_id) for billed in scope.accounts]
 
 

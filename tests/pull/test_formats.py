@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows import decisions, formats
+from ecgrid_flows import formats
 from ecgrid_flows.errors import Refused
-from ecgrid_flows.lake import Lake
+from ecgrid_flows.finance import audit_log
+from ecgrid_flows.finance.export_files import read_manifest
+from ecgrid_flows.lake.partitions import Lake
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.sheets import read_manifest
-from ecgrid_flows.store import LocalStore, open_store
+from ecgrid_flows.storage.local import LocalStore
+from ecgrid_flows.storage.opening import open_store
 from ecgrid_transforms.schemas import CALLS
 
 MONTH = date(2026, 10, 1)
@@ -45,10 +47,10 @@ def test_a_partition_of_a_later_format_is_refused(tmp_path: Path) -> None:
 
 def test_a_decision_of_a_later_format_is_refused(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
-    decisions.append(store, "finding", {"state": "accepted"})
+    audit_log.append(store, "finding", {"state": "accepted"})
     of_later_release(tmp_path / "closings/log/000001.json")
     with pytest.raises(Refused, match=r"install ecgrid-billing 7\.0\.0"):
-        decisions.read(store)
+        audit_log.read(store)
 
 
 def test_an_export_of_a_later_format_is_refused(tmp_path: Path) -> None:

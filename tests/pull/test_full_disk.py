@@ -12,10 +12,11 @@ import duckdb
 import nbformat
 import pytest
 
-from ecgrid_flows import sheets, warehouse
 from ecgrid_flows.cli import main
 from ecgrid_flows.errors import StorageFailed
+from ecgrid_flows.finance import export_files
 from ecgrid_flows.settings import Settings
+from ecgrid_flows.warehouse import builder, database, sql_files
 from ecgrid_sandbox import SpawnedSandbox
 
 from .pulling import MONTH, files, lake_lines, pulled
@@ -111,7 +112,7 @@ def differing(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
 
 
 def findings(data_dir: Path) -> list[tuple[object, ...]]:
-    with closing(warehouse.connect(data_dir / "warehouse/billing.duckdb")) as connection:
+    with closing(database.connect(data_dir / "warehouse/billing.duckdb")) as connection:
         return connection.execute("FROM out_finding_ids ORDER BY ALL").fetchall()
 
 
@@ -151,7 +152,7 @@ def test_what_follows_a_build_on_a_full_disk(
     """Export, report and `findings set`: what was there stays, and with room each does its work."""
     monkeypatch.setenv("ECGRID_CURRENCY", "USD")
     page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("A page.")])
-    monkeypatch.setattr("ecgrid_flows.report.execute", lambda *_, **__: page)
+    monkeypatch.setattr("ecgrid_flows.reporting.report.execute", lambda *_, **__: page)
     here, there = ("--data-dir", str(disk.data_dir)), ("--data-dir", str(tmp_path / "data"))
     shutil.copytree(whole, tmp_path / "data")
     shutil.copytree(whole, disk.data_dir)
@@ -185,7 +186,7 @@ def test_what_follows_a_build_on_a_full_disk(
 
 
 def _errors(data_dir: Path) -> list[object]:
-    with closing(warehouse.connect(data_dir / "warehouse/billing.duckdb")) as connection:
+    with closing(database.connect(data_dir / "warehouse/billing.duckdb")) as connection:
         found = connection.execute("SELECT finding_id FROM out_finding_ids WHERE severity = 'error' ORDER BY ALL")
         return [finding_id for (finding_id,) in found.fetchall()]
 
@@ -196,9 +197,9 @@ def test_the_warehouse_opens_again_after_a_file_that_did_not_fit(whole: Path) ->
     settings = Settings(data_dir=str(whole))
     kept: list[StorageFailed] = []
     for _ in range(2):
-        with sheets.opened(settings) as connection:
+        with export_files.opened(settings) as connection:
             with pytest.raises(StorageFailed, match="the disk is full") as failed:
-                sheets.write_parquet(connection.table("out_finance_lines"), Path("/dev/full"))
+                export_files.write_parquet(connection.table("out_finance_lines"), Path("/dev/full"))
             kept.append(failed.value)
     assert len(kept) == 2
 
@@ -206,7 +207,7 @@ def test_the_warehouse_opens_again_after_a_file_that_did_not_fit(whole: Path) ->
 def test_the_database_of_a_partition_is_its_owners_alone(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
-        with warehouse.workbench(tmp_path / "job.duckdb", warehouse.load_sql()):
+        with builder.workbench(tmp_path / "job.duckdb", sql_files.load_sql()):
             assert (tmp_path / "job.duckdb").stat().st_mode & 0o777 == 0o600
     finally:
         os.umask(before)

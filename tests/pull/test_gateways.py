@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ecgrid_flows.pull import LINE_OPERATION
+from ecgrid_flows.extract.batches import LINE_OPERATION
 from ecgrid_sandbox import SpawnedSandbox, Trouble, World, spawn
-from ecgrid_sandbox.trouble import PAGE_STATUSES
+from ecgrid_sandbox.service.trouble import PAGE_STATUSES
 from ecgrid_transforms.money import Decimal, total
 
 from .pulling import LAST_MONTH, MONTH, QUICK, lake_lines, line_calls, pull_and_land, pulled, rows, running, true_lines
@@ -78,7 +78,7 @@ def test_answers_that_come_twice_or_late_are_no_other_keys(world: World, tmp_pat
 def test_where_minus_one_is_not_known_every_network_has_its_reports(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
-    monkeypatch.setattr("ecgrid_flows.discovery.MONTHLY_REPORTS", (1,))
+    monkeypatch.setattr("ecgrid_flows.extract.discovery.MONTHLY_REPORTS", (1,))
     with spawn(world, Trouble(all_refused=code)) as sandbox, running(sandbox, tmp_path) as run:  # type: ignore[arg-type]
         tasks_size = run.plan(LAST_MONTH).size()
         pull_and_land(run)

@@ -14,7 +14,7 @@ from ecgrid_client.errors import (
     ServiceUnreachable,
     Stopped,
 )
-from ecgrid_flows.governor import Governor
+from ecgrid_flows.extract.admission import Governor
 from tests.support.waiting import until
 
 

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from ecgrid_client import Answer
 from ecgrid_client.errors import MissingElement
 from ecgrid_client.masking import MASKER
-from ecgrid_flows import journal
 from ecgrid_flows.errors import StorageFailed
-from ecgrid_flows.journal import Journal, RawAnswer
-from ecgrid_flows.raw_manifest import seal
-from ecgrid_flows.store import LocalStore
+from ecgrid_flows.lake import raw_log
+from ecgrid_flows.lake.raw_log import Journal, RawAnswer
+from ecgrid_flows.lake.raw_manifest import seal
+from ecgrid_flows.storage.local import LocalStore
 
 MONTH = date(2026, 10, 1)
 BODY = '<a>Müller & Töchter,\r\n\u2028"=1+1"</a>'.encode()
@@ -50,45 +50,45 @@ def write(store: LocalStore, *answers: RawAnswer) -> Path:
         for answer in answers:
             opened.record(MONTH, answer)
         opened.flush()
-    (segment,) = journal.segments(store, "line_items", MONTH)
+    (segment,) = raw_log.segments(store, "line_items", MONTH)
     return Path(store.uri(segment))
 
 
 @given(st.binary(max_size=300), st.text(max_size=40))
 def test_an_answer_comes_back_byte_for_byte(body: bytes, message: str) -> None:
     answer = replace(ANSWER, body=body, fault_message=message or None)
-    line = journal.encode(answer)
+    line = raw_log.encode(answer)
     assert line.count(b"\n") == 1
-    assert journal.is_whole(line)
-    assert journal.decode(line) == answer
-    assert journal.decode(line, with_body=False) == replace(answer, body=b"")
+    assert raw_log.is_whole(line)
+    assert raw_log.decode(line) == answer
+    assert raw_log.decode(line, with_body=False) == replace(answer, body=b"")
 
 
 def test_a_line_is_plain_json() -> None:
-    found = json.loads(journal.encode(ANSWER))
+    found = json.loads(raw_log.encode(ANSWER))
     assert found["answer"]["arguments"]["NetworkID"] == 4443
     assert found["answer"]["body"].encode() == ANSWER.body
 
 
 @given(st.data())
 def test_any_damaged_byte_is_seen(data: st.DataObject) -> None:
-    line = journal.encode(ANSWER)
+    line = raw_log.encode(ANSWER)
     place = data.draw(st.integers(0, len(line) - 1))
     other = data.draw(st.integers(0, 255).filter(lambda byte: byte != line[place]))
-    assert not journal.is_whole(line[:place] + bytes([other]) + line[place + 1 :])
+    assert not raw_log.is_whole(line[:place] + bytes([other]) + line[place + 1 :])
 
 
-@given(st.integers(0, len(journal.encode(ANSWER)) - 1))
+@given(st.integers(0, len(raw_log.encode(ANSWER)) - 1))
 def test_a_torn_line_is_no_line(length: int) -> None:
-    assert not journal.is_whole(journal.encode(ANSWER)[:length])
+    assert not raw_log.is_whole(raw_log.encode(ANSWER)[:length])
 
 
 def test_a_torn_tail_is_set_aside_and_named_and_the_rest_kept(store: LocalStore, tmp_path: Path) -> None:
     segment = write(store, ANSWER, replace(ANSWER, latency_ms=2))
     whole = segment.read_bytes()
-    torn = journal.encode(ANSWER)[:100]
+    torn = raw_log.encode(ANSWER)[:100]
     segment.write_bytes(whole + torn)
-    assert len(list(journal.scan(store, "line_items", MONTH))) == 2, "not read, also before it is mended"
+    assert len(list(raw_log.scan(store, "line_items", MONTH))) == 2, "not read, also before it is mended"
     (aside,) = seal(store, MONTH).aside
     assert "1 of its lines" in aside.why
     assert (tmp_path / aside.now).read_bytes() == torn
@@ -101,7 +101,7 @@ def test_a_damaged_line_in_the_middle_does_not_cost_its_neighbours(store: LocalS
     lines = segment.read_bytes().splitlines(keepends=True)
     segment.write_bytes(lines[0] + lines[1].replace(b"4443", b"4444") + lines[2])
     seal(store, MONTH)
-    assert [answer.latency_ms for _, answer in journal.scan(store, "line_items", MONTH)] == [0, 2]
+    assert [answer.latency_ms for _, answer in raw_log.scan(store, "line_items", MONTH)] == [0, 2]
 
 
 @pytest.mark.parametrize(("name", "content"), [("zero.jsonl", b""), ("x.parquet", b"PAR1"), ("other.jsonl", b"{}\n")])
@@ -133,7 +133,7 @@ def test_an_answer_counts_as_done_only_after_the_fsync_behind_it(
         for number in range(5):
             opened.record(MONTH, ANSWER, lambda number=number: done.append(number))
         assert done == []
-        assert len(list(journal.scan(store, "line_items", MONTH))) == 5, "but a kill would not lose them"
+        assert len(list(raw_log.scan(store, "line_items", MONTH))) == 5, "but a kill would not lose them"
         synced.clear()
         may_sync.set()
         opened.flush()
@@ -163,13 +163,13 @@ def test_a_failing_disk_stops_the_journal_and_no_answer_counts(
 
 
 def test_segments_are_rolled(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "SEGMENT_BYTES", 3 * len(journal.encode(ANSWER)))
+    monkeypatch.setattr(raw_log, "SEGMENT_BYTES", 3 * len(raw_log.encode(ANSWER)))
     with Journal(store) as opened:
         for number in range(10):
             opened.record(MONTH, replace(ANSWER, latency_ms=number))
         opened.flush()
-    assert len(journal.segments(store, "line_items", MONTH)) == 4
-    assert [answer.latency_ms for _, answer in journal.scan(store, "line_items", MONTH)] == list(range(10))
+    assert len(raw_log.segments(store, "line_items", MONTH)) == 4
+    assert [answer.latency_ms for _, answer in raw_log.scan(store, "line_items", MONTH)] == list(range(10))
 
 
 @pytest.mark.parametrize("operation", ["Login", "Logout", "WhoAmI", "GenerateAPIKey", "UserGetAPIKey"])
@@ -183,11 +183,11 @@ def test_a_good_answer_that_echoes_a_secret_is_kept_without_it() -> None:
     MASKER.learn(secret, passing=True)
     body = f"<LineItem><Amount>12.30</Amount><SystemName>{secret}</SystemName></LineItem>".encode()
     answer = Answer("InvoiceInfo", "v3.2", "soap11", {}, 200, "text/xml", body, datetime(2026, 11, 2, tzinfo=UTC), 1, 1)
-    kept = journal.answered(answer, {})
+    kept = raw_log.answered(answer, {})
     assert kept.body == body.replace(secret.encode(), b"***")
     assert kept.sha256 == hashlib.sha256(kept.body).hexdigest()
     error = MissingElement(f"{secret} is no amount", answer=answer)
-    failed = journal.failed("InvoiceInfo", "v3.2", {}, error, is_usable=False)
+    failed = raw_log.failed("InvoiceInfo", "v3.2", {}, error, is_usable=False)
     assert (failed.body, failed.fault_message) == (kept.body, "*** is no amount")
 
 
@@ -203,22 +203,22 @@ def test_the_names_of_segments_give_the_order_of_writing_whatever_the_clock_says
         def now(cls, tz: Any = None) -> datetime:
             return clock.pop(0)
 
-    monkeypatch.setattr("ecgrid_flows.journal.datetime", Clock)
+    monkeypatch.setattr("ecgrid_flows.lake.raw_log.datetime", Clock)
     for number in range(4):
         with Journal(store) as opened:
             opened.record(MONTH, replace(ANSWER, latency_ms=number))
             opened.flush()
-    assert [answer.latency_ms for _, answer in journal.scan(store, "line_items", MONTH)] == [0, 1, 2, 3]
+    assert [answer.latency_ms for _, answer in raw_log.scan(store, "line_items", MONTH)] == [0, 1, 2, 3]
     with Journal(store) as opened:
         opened.record(MONTH, replace(ANSWER, operation="InvoiceInfo"))
         opened.flush()
     places = [
-        journal.place_in_order(path)
+        raw_log.place_in_order(path)
         for feed in ("line_items", "invoices")
-        for path in journal.segments(store, feed, MONTH)
+        for path in raw_log.segments(store, feed, MONTH)
     ]
     assert places == sorted(places)
-    assert journal.newest(store, MONTH) == places[-1]
+    assert raw_log.newest(store, MONTH) == places[-1]
     assert [place[:16] for place in places] == [
         "20261102T060000Z",
         "20261102T060001Z",

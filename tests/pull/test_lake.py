@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ecgrid_flows import lake as lake_module
 from ecgrid_flows.errors import StorageFailed
-from ecgrid_flows.lake import Lake
-from ecgrid_flows.store import LocalStore
+from ecgrid_flows.lake import partitions as lake_module
+from ecgrid_flows.lake.partitions import Lake
+from ecgrid_flows.storage.local import LocalStore
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.schemas import CALLS, MONEY_TYPE
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ecgrid_flows import journal
-from ecgrid_flows.journal import Journal, RawAnswer
-from ecgrid_flows.land import billed_month, land_month
-from ecgrid_flows.store import LocalStore
+from ecgrid_flows.lake import raw_log
+from ecgrid_flows.lake.landing import billed_month, land_month
+from ecgrid_flows.lake.raw_log import Journal, RawAnswer
+from ecgrid_flows.storage.local import LocalStore
 from ecgrid_transforms.model import Invoice, LineItem
 from ecgrid_transforms.money import ONE, Decimal
 
@@ -209,7 +209,7 @@ def test_an_answer_that_can_no_longer_be_read_is_told_and_stops_nothing(tmp_path
         opened.flush()
     (unread,) = land_month(LocalStore(tmp_path), MONTH).unread
     assert unread.startswith("PricelistInfo of 2026-10 cannot be read")
-    assert journal.months(LocalStore(tmp_path), "price_schedules") == [MONTH]
+    assert raw_log.months(LocalStore(tmp_path), "price_schedules") == [MONTH]
 
 
 def line(dated: str | None) -> LineItem:

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from ecgrid_flows.errors import DataDirectoryHeld, ExitStatus
-from ecgrid_flows.lock import LOCK_FILE, held
-from ecgrid_flows.store import LocalStore
+from ecgrid_flows.storage.local import LocalStore
+from ecgrid_flows.storage.run_lock import LOCK_FILE, held
 
 #: Says when it is ready, tries the lock when told to, and holds it until its stdin ends.
 HOLD = """
 import sys
-from ecgrid_flows.lock import held
-from ecgrid_flows.store import LocalStore
+from ecgrid_flows.storage.run_lock import held
+from ecgrid_flows.storage.local import LocalStore
 from ecgrid_flows.errors import DataDirectoryHeld
 store = LocalStore(sys.argv[1])
 print("ready", flush=True)

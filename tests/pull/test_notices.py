@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows import doctor, lock, notices, runs
 from ecgrid_flows.errors import DataDirectoryHeld, Incomplete, SettingsError, Unreachable
+from ecgrid_flows.orchestration import doctor, notices, run_context
+from ecgrid_flows.orchestration.run_context import MonthDone, Run
 from ecgrid_flows.progress import Reporter
-from ecgrid_flows.runs import MonthDone, Run
 from ecgrid_flows.settings import Secret, Settings
-from ecgrid_flows.store import LocalStore
+from ecgrid_flows.storage import run_lock
+from ecgrid_flows.storage.local import LocalStore
 from ecgrid_sandbox import Sandbox, World
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import NotAMonth
@@ -60,7 +61,7 @@ def settings_for(folder: Path, *ears: Ear, **changes: Any) -> Settings:
 def ended(settings: Settings, *results: MonthDone, error: Exception | None = None) -> list[str]:
     """A run that bills these months, or ends in `error`; gives its warnings."""
     reporter = Reporter(mute=True)
-    with suppress(type(error) if error else KeyError), runs.opened(settings=settings, reporter=reporter) as run:
+    with suppress(type(error) if error else KeyError), run_context.opened(settings=settings, reporter=reporter) as run:
         run.results += results
         if error:
             raise error
@@ -127,7 +128,7 @@ def test_a_month_that_stays_incomplete_is_told_once_whatever_goes_well_meanwhile
 def test_a_month_that_lost_answers_is_told_as_failed(tmp_path: Path, ear: Ear) -> None:
     settings = settings_for(tmp_path, ear)
     for _ in range(2):
-        with runs.opened(settings=settings, reporter=Reporter(mute=True)) as run:
+        with run_context.opened(settings=settings, reporter=Reporter(mute=True)) as run:
             run.lost[date(2026, 9, 1)] = "2026-09: 3 answers that raw kept are damaged or gone"
             run.results.append(MADE)
     assert ear.titles == ["ECGrid bill 2026-10 is ready", "ECGrid billing failed"]
@@ -149,7 +150,7 @@ def test_every_kind_of_failure_is_told(tmp_path: Path, ear: Ear, error: Exceptio
 
 def test_a_run_that_is_held_off_is_told(tmp_path: Path, ear: Ear) -> None:
     settings = settings_for(tmp_path, ear)
-    with lock.held(LocalStore(settings.data_dir), "run"):
+    with run_lock.held(LocalStore(settings.data_dir), "run"):
         for _ in range(2):
             with pytest.raises(DataDirectoryHeld):
                 ended(settings)
@@ -158,7 +159,7 @@ def test_a_run_that_is_held_off_is_told(tmp_path: Path, ear: Ear) -> None:
 
 def test_invented_data_are_called_so(tmp_path: Path, ear: Ear) -> None:
     settings = settings_for(tmp_path, ear)
-    with runs.opened(settings=settings, reporter=Reporter(mute=True), is_invented=True) as run:
+    with run_context.opened(settings=settings, reporter=Reporter(mute=True), is_invented=True) as run:
         run.check_source()
         run.results.append(MADE)
     assert ear.titles == ["INVENTED DATA: ECGrid bill 2026-10 is ready"]
@@ -166,7 +167,9 @@ def test_invented_data_are_called_so(tmp_path: Path, ear: Ear) -> None:
 
 def test_other_commands_tell_nothing(tmp_path: Path, ear: Ear) -> None:
     for purpose in ("pull", "build", "accounts"):
-        with runs.opened(settings=settings_for(tmp_path, ear), reporter=Reporter(mute=True), purpose=purpose) as run:
+        with run_context.opened(
+            settings=settings_for(tmp_path, ear), reporter=Reporter(mute=True), purpose=purpose
+        ) as run:
             run.results.append(MADE)
     assert ear.heard == []
 
@@ -219,7 +222,7 @@ def test_a_run_killed_before_it_sends_tells_nothing_twice(tmp_path: Path, ear: E
     (tmp_path / "exports/2023-01").mkdir(parents=True)
     (tmp_path / "exports/2023-01/manifest.json").write_text("{}")
     program = (
-        "import os, signal; from ecgrid_flows import notices; from ecgrid_flows.cli import main; "
+        "import os, signal; from ecgrid_flows.orchestration import notices; from ecgrid_flows.cli import main; "
         "notices._send = lambda *_: os.kill(os.getpid(), signal.SIGKILL); main()"
     )
     arguments = ["status", "--notify", "--data-dir", str(tmp_path)]
@@ -276,7 +279,7 @@ def test_the_command_run_tells_too(tmp_path: Path, ear: Ear) -> None:
 
 def test_a_flow_run_without_credentials_tells(tmp_path: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
     """A work pool's process whose environment was lost."""
-    from ecgrid_flows import deployments
+    from ecgrid_flows.orchestration import deployments
 
     monkeypatch.setattr(deployments, "_block", lambda _: None)  # no Prefect server is asked for a Secret block
     monkeypatch.setenv("ECGRID_NOTIFY_URLS", ear.url)

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows import tasks, warehouse
+from ecgrid_flows.orchestration import tasks
+from ecgrid_flows.warehouse import database
 from ecgrid_sandbox import SpawnedSandbox
 
 from .pulling import LAST_MONTH, MONTH, WORLD, pull_and_land, pulled, rows, running
@@ -178,10 +179,8 @@ def test_a_fault_of_the_services_own_on_a_key_that_is_invoiced_is_a_missing_line
     gone = {one: row for row in right["line_items"] if (one := key_of(row)) in faulted}
     assert len(rows(tmp_path, "line_items")) == 417 - len(gone)
     assert len(gone) >= 429 // 8 - 12
-    with closing(warehouse.connect(run.settings.warehouse_path)) as connection:
-        findings = warehouse.of_month(connection.table("out_findings"), LAST_MONTH).filter(
-            "check_name = 'missing_line'"
-        )
+    with closing(database.connect(run.settings.warehouse_path)) as connection:
+        findings = database.of_month(connection.table("out_findings"), LAST_MONTH).filter("check_name = 'missing_line'")
         named = {
             row[:4]: row[4:] for row in findings.project(f"{', '.join(KEY)}, billed_amount, explanation").fetchall()
         }

@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from ecgrid_flows import journal, runs, tasks, warehouse
+from ecgrid_flows.lake import raw_log
+from ecgrid_flows.orchestration import run_context, tasks
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.store import LocalStore
+from ecgrid_flows.storage.local import LocalStore
+from ecgrid_flows.warehouse import database
 from ecgrid_sandbox import Sandbox, World
 
 from .pulling import LAST_MONTH, MONTH, lake_lines, pulled, rows
@@ -83,14 +85,14 @@ def damaged(whole: Path, data_dir: Path, damage: Callable[[bytes, random.Random]
     """A copy of a pull with three in ten answers damaged, each still whole for the raw log."""
     shutil.copytree(whole, data_dir)
     chance, store = random.Random(seed), LocalStore(data_dir)
-    for feed in sorted(set(journal.FEED_OF.values())):
-        for segment in journal.segments(store, feed, LAST_MONTH):
-            answers = [journal.decode(line) for line in store.read(segment).splitlines(keepends=True)]
+    for feed in sorted(set(raw_log.FEED_OF.values())):
+        for segment in raw_log.segments(store, feed, LAST_MONTH):
+            answers = [raw_log.decode(line) for line in store.read(segment).splitlines(keepends=True)]
             for place, answer in enumerate(answers):
                 if answer.body and chance.random() < 0.3:
                     body = damage(answer.body, chance)
                     answers[place] = replace(answer, body=body, sha256=hashlib.sha256(body).hexdigest())
-            store.write(segment, b"".join(map(journal.encode, answers)))
+            store.write(segment, b"".join(map(raw_log.encode, answers)))
 
 
 @pytest.mark.parametrize(("damage", "seed"), [(odd, 1), (odd, 2), (enormous, 1)])
@@ -100,12 +102,12 @@ def test_no_answer_makes_a_build_an_export_or_a_report_fail(
     data_dir = tmp_path / "data"
     damaged(whole, data_dir, damage, seed)
     settings = Settings(data_dir=str(data_dir))
-    with runs.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
+    with run_context.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
         run.restore()
         tasks.build()
         assert tasks.export(MONTH)
         assert tasks.report(MONTH).is_file()
-    with closing(warehouse.connect(settings.warehouse_path)) as connection:
+    with closing(database.connect(settings.warehouse_path)) as connection:
         views = "SELECT view_name FROM duckdb_views() WHERE NOT internal AND view_name LIKE 'out_%'"
         for (view,) in connection.execute(views).fetchall():
             connection.execute(f'CREATE TEMP TABLE found AS FROM "{view}"; DROP TABLE found').fetchall()
@@ -118,5 +120,5 @@ def test_no_answer_makes_a_build_an_export_or_a_report_fail(
     if damage is odd:
         assert len(faulted) > 10
         assert {row["record"].split(" ")[0] for row in rows(data_dir, "value_faults")} >= {"LineItem", "Invoice"}
-    with runs.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
+    with run_context.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
         run.restore()  # a later run finds it landed

@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 
 import pytest
 
-from ecgrid_flows import runs, tasks
 from ecgrid_flows.errors import DataDirectoryHeld, Incomplete, SettingsError
-from ecgrid_flows.months import bill_month
-from ecgrid_flows.plan import Asked
+from ecgrid_flows.extract.batches import Tally
+from ecgrid_flows.extract.plan import Asked
+from ecgrid_flows.extract.pull import Puller
+from ecgrid_flows.orchestration import run_context, tasks
+from ecgrid_flows.orchestration.pipeline import bill_month
+from ecgrid_flows.orchestration.run_context import MonthDone, Run
 from ecgrid_flows.progress import Reporter
-from ecgrid_flows.pull import Puller, Tally
-from ecgrid_flows.runs import MonthDone, Run
 from ecgrid_flows.settings import Settings
 from ecgrid_sandbox import SpawnedSandbox, World
 
@@ -30,7 +31,7 @@ T = TypeVar("T")
 @contextmanager
 def over(folder: Path, **options: Any) -> Iterator[Run]:
     """A run over `folder`, opened as `bill_month` opens one."""
-    with runs.opened(str(folder), reporter=Reporter(mute=True), **options) as run:
+    with run_context.opened(str(folder), reporter=Reporter(mute=True), **options) as run:
         yield run
 
 
@@ -56,21 +57,21 @@ def at_once(work: Callable[[str, threading.Barrier], T]) -> list[T]:
 
 
 def directory() -> str:
-    return runs.current().settings.data_dir
+    return run_context.current().settings.data_dir
 
 
 def test_another_directory_is_another_run(tmp_path: Path) -> None:
     with over(tmp_path / "a") as first:
         with over(tmp_path / "b") as second:
             assert second.settings.data_dir == str(tmp_path / "b")
-            assert runs.current() is second
+            assert run_context.current() is second
             assert second.store.exists(".lock")
-        assert runs.current() is first
+        assert run_context.current() is first
         with pytest.raises(Incomplete), over(tmp_path / "b"):
             raise Incomplete("the inner run fails")
-        assert runs.current() is first
+        assert run_context.current() is first
     with pytest.raises(Incomplete, match="no run is open"):
-        runs.current()
+        run_context.current()
 
 
 def test_the_same_directory_however_it_is_spelled_is_the_same_run(
@@ -80,19 +81,19 @@ def test_the_same_directory_however_it_is_spelled_is_the_same_run(
     (tmp_path / "link").symlink_to("a")
     with over(tmp_path / "a") as run:
         for spelled in ("a", "./a/", "link", "b/../a"):
-            with runs.opened(spelled) as shared:
+            with run_context.opened(spelled) as shared:
                 assert shared is run, spelled
-        with runs.opened() as shared:
+        with run_context.opened() as shared:
             assert shared is run
-        with runs.opened(settings=run.settings) as shared:
+        with run_context.opened(settings=run.settings) as shared:
             assert shared is run
         with over(tmp_path / "b") as other:
-            with runs.opened() as shared:
+            with run_context.opened() as shared:
                 assert shared is other
-            with runs.opened("a") as shared:
+            with run_context.opened("a") as shared:
                 assert shared is run
-                assert runs.current() is run
-            assert runs.current() is other
+                assert run_context.current() is run
+            assert run_context.current() is other
 
 
 def test_a_relative_directory_is_that_of_where_the_run_was_opened(
@@ -102,15 +103,15 @@ def test_a_relative_directory_is_that_of_where_the_run_was_opened(
     monkeypatch.chdir(tmp_path)
     with over(Path("a")) as run:
         monkeypatch.chdir(tmp_path / "elsewhere")
-        with runs.opened(str(tmp_path / "a")) as shared:
+        with run_context.opened(str(tmp_path / "a")) as shared:
             assert shared is run
-        with runs.opened("a") as other:
+        with run_context.opened("a") as other:
             assert other is not run
 
 
 def test_a_bucket_is_compared_by_its_address() -> None:
-    assert runs._place("s3://bucket/prefix/") == runs._place("s3://bucket/prefix")
-    assert runs._place("s3://bucket/prefix") != runs._place("s3://bucket/other")
+    assert run_context._place("s3://bucket/prefix/") == run_context._place("s3://bucket/prefix")
+    assert run_context._place("s3://bucket/prefix") != run_context._place("s3://bucket/other")
 
 
 def test_what_a_shared_run_cannot_do_is_refused(tmp_path: Path) -> None:
@@ -121,7 +122,7 @@ def test_what_a_shared_run_cannot_do_is_refused(tmp_path: Path) -> None:
                 over(tmp_path, **changes),
             ):
                 pytest.fail("it must not open")
-        assert runs.current() is run
+        assert run_context.current() is run
     with over(tmp_path, refresh=True) as run, over(tmp_path) as shared, over(tmp_path, refresh=True) as refreshing:
         assert shared is run
         assert refreshing is run
@@ -149,11 +150,11 @@ def test_another_thread_never_finds_a_run_that_is_not_its_own(tmp_path: Path) ->
 
     with over(tmp_path / "a") as run:
         with pytest.raises(Incomplete, match="no run is open in this thread"):
-            in_thread(runs.current)
+            in_thread(run_context.current)
         with pytest.raises(DataDirectoryHeld):
             in_thread(same)
         assert in_thread(other) == str(tmp_path / "b")
-        assert runs.current() is run
+        assert run_context.current() is run
 
 
 def test_a_thread_that_copies_the_context_has_its_run_until_that_ends(tmp_path: Path) -> None:
@@ -161,9 +162,9 @@ def test_a_thread_that_copies_the_context_has_its_run_until_that_ends(tmp_path: 
     with over(tmp_path / "a"):
         with over(tmp_path / "b") as run:
             context = copy_context()
-            assert in_thread(lambda: context.run(runs.current)) is run
+            assert in_thread(lambda: context.run(run_context.current)) is run
         with pytest.raises(Incomplete, match="no run is open"):
-            in_thread(lambda: context.run(runs.current))
+            in_thread(lambda: context.run(run_context.current))
 
     def anew() -> Run:
         with over(tmp_path / "b") as run:
@@ -178,17 +179,17 @@ def test_a_worker_process_has_one_run_for_all_its_threads() -> None:
             self.settings = Settings(data_dir="of the worker")
 
     run, second = OfWorker(), OfWorker()
-    runs.enter_worker(run)
+    run_context.enter_worker(run)
     try:
-        assert in_thread(runs.current) is run
+        assert in_thread(run_context.current) is run
         with pytest.raises(SettingsError, match="start each in a process of its own"):
-            runs.enter_worker(second)
-        runs.leave_worker(second)
-        assert runs.current() is run
+            run_context.enter_worker(second)
+        run_context.leave_worker(second)
+        assert run_context.current() is run
     finally:
-        runs.leave_worker(run)
+        run_context.leave_worker(run)
     with pytest.raises(Incomplete):
-        runs.current()
+        run_context.current()
 
 
 @pytest.fixture

@@ -9,22 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecgrid_flows.lake import Lake
-from ecgrid_flows.plan import (
-    ALL_PAIRS,
-    PAIRS,
-    SAMPLED_PER_CENT,
-    Memory,
-    Plan,
-    keys_of,
-    ladder_pairs,
-    numbers,
-    pair_bit,
-    remember,
-)
-from ecgrid_flows.store import LocalStore
+from ecgrid_flows.extract.plan import SAMPLED_PER_CENT, Memory, Plan, ladder_pairs, remember
+from ecgrid_flows.lake.partitions import Lake
+from ecgrid_flows.storage.local import LocalStore
 from ecgrid_transforms.accounts import Billed, account_row
 from ecgrid_transforms.calls import call_row
+from ecgrid_transforms.keys import ALL_PAIRS, PAIRS, keys_of, numbers, pair_bit
 from ecgrid_transforms.line_items import line_item_row
 from ecgrid_transforms.model import Account, Key, Level, LineItem, Pricelist, Schedule
 from ecgrid_transforms.money import ONE, ZERO
@@ -230,7 +220,8 @@ MILLION = """
 import re
 from datetime import date
 from pathlib import Path
-from ecgrid_flows.plan import PAIRS, Memory, Plan, pair_bit
+from ecgrid_flows.extract.plan import Memory, Plan
+from ecgrid_transforms.keys import PAIRS, pair_bit
 from ecgrid_transforms.accounts import Billed
 from ecgrid_transforms.model import Account, Level, Pricelist, Schedule
 from ecgrid_transforms.money import ONE, ZERO

@@ -12,17 +12,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from ecgrid_client import RetryPolicy
-from ecgrid_flows import journal, tasks
-from ecgrid_flows.discovery import read_accounts_file
 from ecgrid_flows.errors import ExitStatus, Incomplete, SettingsError, Unreachable
-from ecgrid_flows.governor import Governor
-from ecgrid_flows.journal import RawAnswer
-from ecgrid_flows.lake import Lake
-from ecgrid_flows.plan import PAIRS, Asked, keys_of, ladder_pairs, numbers, pair_bit
-from ecgrid_flows.pull import CLOCK_SKEW, LINE_OPERATION, Batch
+from ecgrid_flows.extract.admission import Governor
+from ecgrid_flows.extract.batches import LINE_OPERATION, Batch
+from ecgrid_flows.extract.discovery import read_accounts_file
+from ecgrid_flows.extract.plan import Asked, ladder_pairs
+from ecgrid_flows.extract.pull import CLOCK_SKEW
+from ecgrid_flows.lake import raw_log
+from ecgrid_flows.lake.partitions import Lake
+from ecgrid_flows.lake.raw_log import RawAnswer
+from ecgrid_flows.orchestration import tasks
 from ecgrid_flows.settings import Secret
-from ecgrid_flows.store import LocalStore
+from ecgrid_flows.storage.local import LocalStore
 from ecgrid_sandbox import Sandbox, SpawnedSandbox, Trouble, World, spawn
+from ecgrid_transforms.keys import PAIRS, keys_of, numbers, pair_bit
 from ecgrid_transforms.model import Account, Pricelist
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.schemas import FEEDS, LINE_ITEMS
@@ -49,7 +52,7 @@ def whole(sandbox: SpawnedSandbox, tmp_path_factory: pytest.TempPathFactory) -> 
     """A data directory with the last month pulled and landed; tests only read it."""
     data_dir = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ecgrid_flows.discovery.MONTHLY_REPORTS", (1, 2))
+        patch.setattr("ecgrid_flows.extract.discovery.MONTHLY_REPORTS", (1, 2))
         pulled(sandbox, data_dir)
     return data_dir
 
@@ -61,8 +64,8 @@ def test_every_line_is_in_the_lake_exactly_as_answered(whole: Path, world: World
 def test_every_decimal_of_the_lake_equals_the_text_of_the_answer(whole: Path) -> None:
     store = LocalStore(whole)
     texts = {}
-    for place, answer in journal.scan(store, "line_items", LAST_MONTH):
-        body = journal.read(store, place).body.decode()
+    for place, answer in raw_log.scan(store, "line_items", LAST_MONTH):
+        body = raw_log.read(store, place).body.decode()
         if answer.outcome == "line":
             arguments = answer.arguments
             key = tuple(arguments[name] for name in ("NetworkID", "MailboxID", "AccountReport", "MeasureField"))
@@ -186,15 +189,15 @@ def test_what_was_answered_while_the_month_ran_is_asked_again_once_it_is_over(
     """A nightly look at the running month must not stand for the whole; nor a line that nobody would ask today."""
     pulled(sandbox, tmp_path, accounts_file=few_file)
     store, running_still = LocalStore(tmp_path), datetime(2026, 10, 31, 3, 30, tzinfo=UTC)
-    for feed in sorted(set(journal.FEED_OF.values())):
-        for segment in journal.segments(store, feed, LAST_MONTH):
+    for feed in sorted(set(raw_log.FEED_OF.values())):
+        for segment in raw_log.segments(store, feed, LAST_MONTH):
             lines = store.read(segment).splitlines(keepends=True)
-            early = [replace(journal.decode(line), received_at=running_still) for line in lines]
+            early = [replace(raw_log.decode(line), received_at=running_still) for line in lines]
             billed = next((answer for answer in early if answer.outcome == "line"), None)
             if billed is not None:
                 gone = {"AccountReport": "TrafficSpecial", "MeasureField": "MigratedTPs"}
                 early.append(replace(billed, arguments={**billed.arguments, **gone}))
-            store.write(segment, b"".join(map(journal.encode, early)))
+            store.write(segment, b"".join(map(raw_log.encode, early)))
     tally = pulled(sandbox, tmp_path, accounts_file=few_file)
     found, history = rows(tmp_path, "line_items"), rows(tmp_path, "line_item_history")
     assert tally.calls == len(rows(tmp_path, "calls"))
@@ -210,11 +213,11 @@ def test_what_was_answered_while_the_month_ran_is_asked_again_once_it_is_over(
 def redated(data_dir: Path, moment: datetime) -> None:
     """Give every kept answer of the month another time, as a machine whose clock is wrong would have."""
     store = LocalStore(data_dir)
-    for feed in sorted(set(journal.FEED_OF.values())):
-        for segment in journal.segments(store, feed, LAST_MONTH):
+    for feed in sorted(set(raw_log.FEED_OF.values())):
+        for segment in raw_log.segments(store, feed, LAST_MONTH):
             lines = store.read(segment).splitlines(keepends=True)
             store.write(
-                segment, b"".join(journal.encode(replace(journal.decode(line), received_at=moment)) for line in lines)
+                segment, b"".join(raw_log.encode(replace(raw_log.decode(line), received_at=moment)) for line in lines)
             )
 
 
@@ -263,10 +266,10 @@ def test_pages_that_an_earlier_release_kept_as_faults_are_requested_again(
     store, seen = LocalStore(tmp_path), 0
     denied = SQL_ERROR.replace(b">SQLError<", b">AccessDenied<")
     kept_as = [(413, "text/html", b"<html>too large</html>"), (405, "text/html", b""), (502, "text/html", denied)]
-    for segment in journal.segments(store, "line_items", LAST_MONTH):
+    for segment in raw_log.segments(store, "line_items", LAST_MONTH):
         lines = []
         for line in store.read(segment).splitlines(keepends=True):
-            answer = journal.decode(line)
+            answer = raw_log.decode(line)
             if answer.outcome == "line" and seen < len(kept_as):
                 status, content_type, body = kept_as[seen]
                 seen += 1
@@ -274,7 +277,7 @@ def test_pages_that_an_earlier_release_kept_as_faults_are_requested_again(
                     answer, outcome="fault", fault_code="access_denied", http_status=status,
                     content_type=content_type, body=body, sha256=hashlib.sha256(body).hexdigest(),
                 )  # fmt: skip
-            lines.append(journal.encode(answer))
+            lines.append(raw_log.encode(answer))
         store.write(segment, b"".join(lines))
     again = pulled(sandbox, tmp_path, accounts_file=few_file)
     assert (seen, again.calls, first.missing_calls) == (3, 2, 0)
@@ -415,7 +418,7 @@ def test_a_void_pair_that_is_billed_is_asked_of_the_whole_list(
             pairs = lost[billed.price_list_id] & ~planned
             return pairs & -pairs if first is billed else 0
 
-        monkeypatch.setattr("ecgrid_flows.plan._sample", sampled)
+        monkeypatch.setattr("ecgrid_flows.extract.plan._sample", sampled)
         pull_and_land(run)
         warned = [warning for warning in run.reporter.warnings if "billed all the same" in warning]
     assert warned
@@ -516,7 +519,7 @@ def test_a_circuit_that_opens_half_way_leaves_the_run_incomplete(
 def test_more_accounts_than_tasks_share_tasks(
     sandbox: SpawnedSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecgrid_flows.runs.TASKS_A_MONTH", 10)
+    monkeypatch.setattr("ecgrid_flows.orchestration.run_context.TASKS_A_MONTH", 10)
     with running(sandbox, tmp_path) as run:
         batches = list(run.batches(LAST_MONTH))
         accounts = len(run.plan(LAST_MONTH).accounts)

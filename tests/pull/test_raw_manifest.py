@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from ecgrid_flows import journal, raw_manifest
 from ecgrid_flows.cli import app
 from ecgrid_flows.errors import Incomplete, StorageFailed
-from ecgrid_flows.journal import Bodies, Journal, RawAnswer
-from ecgrid_flows.land import land_month
-from ecgrid_flows.raw_manifest import pack, pulled_whole, seal
-from ecgrid_flows.store import LocalStore
+from ecgrid_flows.lake import raw_log, raw_manifest
+from ecgrid_flows.lake.landing import land_month
+from ecgrid_flows.lake.raw_log import Bodies, Journal, RawAnswer
+from ecgrid_flows.lake.raw_manifest import pack, pulled_whole, seal
+from ecgrid_flows.storage.local import LocalStore
 from ecgrid_sandbox import SpawnedSandbox, World
 
 from .pulling import few_of, files, lake_lines, pulled, running, true_lines
@@ -48,17 +48,17 @@ def store(tmp_path: Path) -> LocalStore:
 
 def write(store: LocalStore, *answers: RawAnswer) -> Path:
     """The segment of these answers."""
-    before = set(journal.segments(store, "line_items", MONTH))
+    before = set(raw_log.segments(store, "line_items", MONTH))
     with Journal(store) as opened:
         for one in answers:
             opened.record(MONTH, one)
         opened.flush()
-    (segment,) = set(journal.segments(store, "line_items", MONTH)) - before
+    (segment,) = set(raw_log.segments(store, "line_items", MONTH)) - before
     return Path(store.uri(segment))
 
 
 def kept(store: LocalStore) -> list[int]:
-    return [int(found.arguments["MailboxID"]) for _, found in journal.scan(store, "line_items", MONTH)]
+    return [int(found.arguments["MailboxID"]) for _, found in raw_log.scan(store, "line_items", MONTH)]
 
 
 def resealed(line: bytes, old: bytes, new: bytes) -> bytes:
@@ -82,7 +82,7 @@ def test_a_segment_that_grew_is_whole(store: LocalStore) -> None:
     segment = write(store, answer(1))
     seal(store, MONTH)
     with segment.open("ab") as file:
-        file.write(journal.encode(answer(2)))
+        file.write(raw_log.encode(answer(2)))
     sealed = seal(store, MONTH)
     assert (sealed.answers, sealed.lost, sealed.aside) == (2, 0, [])
 
@@ -134,8 +134,8 @@ def test_a_body_that_was_exchanged_with_its_checksum_is_refused(store: LocalStor
     segment = write(store, answer(1, b"<a>808.00</a>"), answer(2))
     first, second = segment.read_bytes().splitlines(keepends=True)
     segment.write_bytes(resealed(first, b"808.00", b"124.02") + second)
-    assert [journal.is_whole(line) for line in segment.read_bytes().splitlines(keepends=True)] == [True, True]
-    place = next(iter(journal.scan(store, "line_items", MONTH)))[0]
+    assert [raw_log.is_whole(line) for line in segment.read_bytes().splitlines(keepends=True)] == [True, True]
+    place = next(iter(raw_log.scan(store, "line_items", MONTH)))[0]
     with Bodies(store) as bodies, pytest.raises(StorageFailed, match="is not the one that was written"):
         bodies.read(place)
     landed = land_month(store, MONTH)
@@ -146,17 +146,17 @@ def test_a_body_that_was_exchanged_with_its_checksum_is_refused(store: LocalStor
 def test_packed_segments_are_read_as_before_and_by_standard_tools(store: LocalStore, tmp_path: Path) -> None:
     write(store, *(answer(number, b"<a>%d</a>" % number) for number in range(300)))
     land_month(store, MONTH)
-    before, lake = list(journal.scan(store, "line_items", MONTH)), files(tmp_path / "lake")
-    bodies = [journal.read(store, place).body for place, _ in before]
-    content = journal.contents(store, journal.segments(store, "line_items", MONTH)[0])
+    before, lake = list(raw_log.scan(store, "line_items", MONTH)), files(tmp_path / "lake")
+    bodies = [raw_log.read(store, place).body for place, _ in before]
+    content = raw_log.contents(store, raw_log.segments(store, "line_items", MONTH)[0])
     size = sum(map(len, files(tmp_path / "raw").values()))
     pack(store, MONTH, datetime(2026, 10, 31, 23, tzinfo=UTC))
     assert sum(map(len, files(tmp_path / "raw").values())) == size, "the month is not over"
     pack(store, MONTH, LATER)
     assert sum(map(len, files(tmp_path / "raw").values())) < size / 2
-    (packed,) = journal.segments(store, "line_items", MONTH)
+    (packed,) = raw_log.segments(store, "line_items", MONTH)
     assert packed.endswith(".jsonl.zst")
-    after = list(journal.scan(store, "line_items", MONTH))
+    after = list(raw_log.scan(store, "line_items", MONTH))
     assert [found for _, found in after] == [found for _, found in before]
     with Bodies(store) as opened:
         assert [opened.read(place).body for place, _ in after] == bodies
@@ -172,7 +172,7 @@ def test_packed_segments_are_read_as_before_and_by_standard_tools(store: LocalSt
 
 
 def test_a_damaged_frame_costs_its_own_lines_alone(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "FRAME_BYTES", 4 * len(journal.encode(answer(10))) - 10)
+    monkeypatch.setattr(raw_log, "FRAME_BYTES", 4 * len(raw_log.encode(answer(10))) - 10)
     segment = write(store, *(answer(number) for number in range(10, 22)))
     pack(store, MONTH, LATER)
     packed = segment.with_suffix(".jsonl.zst")
@@ -218,7 +218,7 @@ def test_torn_raw_keeps_what_is_landed_and_ends_a_build_with_status_4(
     monkeypatch.setenv("ECGRID_ACCOUNTS", str(few_file))
     pulled(sandbox, tmp_path, accounts_file=few_file)
     store = LocalStore(tmp_path)
-    segment = Path(store.uri(journal.segments(store, "line_items", MONTH)[0]))
+    segment = Path(store.uri(raw_log.segments(store, "line_items", MONTH)[0]))
     content = segment.read_bytes()
     segment.write_bytes(content[: len(content) * 6 // 10])
     gone = content.count(b"\n") - segment.read_bytes().count(b"\n")

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 
-from ecgrid_flows.lake import Lake
-from ecgrid_flows.land import _as_one_type
-from ecgrid_flows.store import LocalStore
+from ecgrid_flows.lake.landing import _as_one_type
+from ecgrid_flows.lake.partitions import Lake
+from ecgrid_flows.storage.local import LocalStore
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.schemas import CALLS, FEEDS, MONEY_TYPE
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgrid_flows import journal, raw_manifest, repeats
-from ecgrid_flows.journal import Journal, RawAnswer
-from ecgrid_flows.land import land_month
-from ecgrid_flows.store import LocalStore
+from ecgrid_flows.lake import raw_log, raw_manifest, repeats
+from ecgrid_flows.lake.landing import land_month
+from ecgrid_flows.lake.raw_log import Journal, RawAnswer
+from ecgrid_flows.storage.local import LocalStore
 from ecgrid_sandbox import Sandbox, SpawnedSandbox, World
 
 from .pulling import few_of, files, lake_lines, pulled, rows, true_lines
@@ -133,6 +133,6 @@ def test_a_damaged_round_only_has_its_calls_made_again(
     path = tmp_path / "raw/_rounds/2026-10.jsonl"
     assert len(path.read_bytes().splitlines()) == 1
     path.write_bytes(path.read_bytes().replace(b'"answers"', b'"answer5"'))
-    assert journal.rounds(LocalStore(tmp_path), MONTH) == []
+    assert raw_log.rounds(LocalStore(tmp_path), MONTH) == []
     assert pulled(sandbox, tmp_path, accounts_file=few_file).calls in (0, calls)
     assert lake_lines(tmp_path) == true_lines(world, accounts=few_of(world))

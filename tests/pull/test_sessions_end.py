@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows import tasks
-from ecgrid_flows.months import bill_month
+from ecgrid_flows.orchestration import tasks
+from ecgrid_flows.orchestration.pipeline import bill_month
+from ecgrid_flows.orchestration.run_context import opened
 from ecgrid_flows.progress import Reporter
-from ecgrid_flows.runs import opened
 from ecgrid_sandbox import Sandbox, SpawnedSandbox, Trouble, World
 
 from .pulling import MONTH, QUICK, files, running, settings_of
@@ -57,12 +57,12 @@ def test_a_run_that_is_ended_while_it_builds_leaves_no_session_open(
 ) -> None:
     code = """
         import time
-        from ecgrid_flows import runs, tasks
+        from ecgrid_flows.orchestration import run_context, tasks
         def build(*_):
             print("building", flush=True)
             while True:
                 time.sleep(0.02)
-                runs.current().puller.check_going_on()
+                run_context.current().puller.check_going_on()
         tasks.build = build
         from ecgrid_flows.cli import main
         main()

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ecgrid_flows import doctor, runs, source
 from ecgrid_flows.errors import SettingsError
+from ecgrid_flows.orchestration import doctor, run_context
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Secret, Settings
+from ecgrid_flows.storage import data_owner
 
 REAL = Settings(api_key=Secret("0123-key"))
 
@@ -17,7 +18,7 @@ REAL = Settings(api_key=Secret("0123-key"))
 def check(data_dir: Path, settings: Settings = REAL, *, is_invented: bool = False) -> None:
     """What every run does before it asks anything, and once it has an answer."""
     here = replace(settings, data_dir=str(data_dir))
-    with runs.opened(settings=here, reporter=Reporter(mute=True), is_invented=is_invented) as run:
+    with run_context.opened(settings=here, reporter=Reporter(mute=True), is_invented=is_invented) as run:
         run.check_source()
         if run.puller.before_first_answer is not None:
             run.puller.before_first_answer()
@@ -98,7 +99,7 @@ def test_a_damaged_record_is_refused_by_everybody(tmp_path: Path, text: str) -> 
     for is_invented in (False, True):
         with pytest.raises(SettingsError, match="is damaged"):
             check(tmp_path, is_invented=is_invented)
-    assert not source.is_invented(replace(REAL, data_dir=str(tmp_path)))
+    assert not data_owner.is_invented(replace(REAL, data_dir=str(tmp_path)))
 
 
 def owner(settings: Settings) -> doctor.Check:

@@ -12,11 +12,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from ecgrid_flows import decisions, finding_states, runs, status, tasks, warehouse
-from ecgrid_flows.months import bill_month
+from ecgrid_flows.finance import audit_log, finding_states
+from ecgrid_flows.orchestration import run_context, status, tasks
+from ecgrid_flows.orchestration.pipeline import bill_month
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.store import LocalStore
+from ecgrid_flows.storage.local import LocalStore
+from ecgrid_flows.warehouse import database
 from ecgrid_sandbox import Sandbox, World
 from ecgrid_transforms.money import Decimal
 
@@ -45,7 +47,7 @@ def billed(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Settin
     few = folder / "few.csv"
     few.write_text("network_id,mailbox_id\n" + "".join(f"{a},{b}\n" for a, b in few_of(WORLD)))
     settings = settings_of(sandbox, folder / "data", accounts_file=few)
-    with runs.opened(settings=settings, reporter=Reporter(mute=True)) as run:
+    with run_context.opened(settings=settings, reporter=Reporter(mute=True)) as run:
         size = tasks.plan("2026-09")
         run.done(date(2026, 9, 1), tasks.pull("2026-09", size))
         bill_month("2026-10")
@@ -78,7 +80,7 @@ def test_a_billed_month(billed: Settings) -> None:
 
 THREADS = """
 import os, sys, duckdb, pyarrow.parquet
-from ecgrid_flows import status
+from ecgrid_flows.orchestration import status
 from ecgrid_flows.settings import Settings
 before = len(os.listdir("/proc/self/task"))
 assert status.status(Settings(data_dir=sys.argv[1])).months
@@ -110,8 +112,8 @@ def test_open_errors_are_those_that_nobody_decided(billed: Settings, tmp_path: P
     assert errors > 1
     assert one(status.status(settings, NOW), "2026-10").open_errors == errors
     store = LocalStore(settings.data_dir)
-    with closing(warehouse.connect(settings.warehouse_path)) as connection:
-        rows = warehouse.of_month(connection.table("out_finding_ids"), MONTH)
+    with closing(database.connect(settings.warehouse_path)) as connection:
+        rows = database.of_month(connection.table("out_finding_ids"), MONTH)
         known = rows.filter("severity = 'error'").to_arrow_table().to_pylist()
     finding_states.set_state(store, known[:1], "disputed", "a test")
     assert one(status.status(settings, NOW), "2026-10").open_errors == errors - 1
@@ -181,7 +183,7 @@ def test_a_month_is_overdue_a_day_after_the_cron_and_an_invoice_after_its_days(
     settings = exported(tmp_path, "2026-09")
     if now >= NOW - timedelta(seconds=1) and "2026-09" not in overdue:
         settings = exported(tmp_path / "again", "2026-09")
-        decisions.append(LocalStore(tmp_path / "again"), "close", {"month": "2026-09"})  # a closed month owes nothing
+        audit_log.append(LocalStore(tmp_path / "again"), "close", {"month": "2026-09"})  # a closed month owes nothing
     found = status.status(settings, now)
     assert {f"{row.month:%Y-%m}": row.overdue for row in found.overdue} == overdue
 
@@ -234,13 +236,13 @@ def test_a_data_directory_that_is_not_there_never_passes_for_one_in_which_all_is
 
 
 def test_it_reads_beside_a_run_that_holds_the_directory(billed: Settings) -> None:
-    with runs.opened(settings=billed, reporter=Reporter(mute=True), purpose="build"):
+    with run_context.opened(settings=billed, reporter=Reporter(mute=True), purpose="build"):
         assert ask(data_dir=Path(billed.data_dir)).stdout.count("2026-10") >= 1
 
 
 def test_it_loads_neither_pandas_nor_prefect(billed: Settings) -> None:
     program = (
-        "import sys; from ecgrid_flows.settings import Settings; from ecgrid_flows.status import status; "
+        "import sys; from ecgrid_flows.settings import Settings; from ecgrid_flows.orchestration.status import status; "
         "assert status(Settings(data_dir=sys.argv[1])).months; print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program, billed.data_dir], capture_output=True, text=True, check=True)
@@ -251,7 +253,7 @@ def test_a_run_that_is_stopped_leaves_how_far_it_came(sandbox: Sandbox, tmp_path
     few = tmp_path / "few.csv"
     few.write_text("network_id,mailbox_id\n" + "".join(f"{a},{b}\n" for a, b in few_of(WORLD)[:2]))
     settings = settings_of(sandbox, tmp_path / "data", accounts_file=few)
-    with runs.opened(settings=settings, reporter=Reporter(mute=True)) as run:
+    with run_context.opened(settings=settings, reporter=Reporter(mute=True)) as run:
         size = tasks.plan("2026-10")
         assert size > 0
         run.note(MONTH)  # as at the start of its pull: a killed run leaves this

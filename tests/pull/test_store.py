@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ecgrid_flows.errors import SettingsError, StorageFailed
-from ecgrid_flows.store import LocalStore, disk_errors
+from ecgrid_flows.storage.base import disk_errors
+from ecgrid_flows.storage.local import LocalStore
 
 from .pulling import files
 

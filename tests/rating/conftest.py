@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows import quote
-from ecgrid_sandbox.pricing import Reading, Tier
+from ecgrid_flows.rating import quote
+from ecgrid_sandbox.billing.pricing import Reading, Tier
 from ecgrid_transforms.money import ZERO, Decimal, plain
 
 DEFAULTS = Reading()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ecgrid_sandbox.pricing import Reading, Tier, Unpriceable, price
+from ecgrid_sandbox.billing.pricing import Reading, Tier, Unpriceable, price
 from ecgrid_transforms.money import ZERO, Decimal
 
 CASES = 50_000

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows import quote
+from ecgrid_flows.rating import quote
 from ecgrid_transforms.money import Decimal
 
 FOLDER = Path(__file__).parent / "examples"

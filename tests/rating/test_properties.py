@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgrid_sandbox.pricing import Reading, Tier
+from ecgrid_sandbox.billing.pricing import Reading, Tier
 from ecgrid_transforms.money import Decimal, rounded, total
 
 ZERO, ONE = Decimal(0), Decimal(1)

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
-from ecgrid_flows import quote, warehouse
 from ecgrid_flows.cli import app
+from ecgrid_flows.rating import quote
+from ecgrid_flows.warehouse import builder, database, sql_files
 from ecgrid_transforms.money import Decimal
 
 OPEN = {"minimum": "0", "maximum": None, "rate": "0.10"}
@@ -215,12 +216,12 @@ def test_plain_lines_are_told_from_all_others() -> None:
         "a tab": "\t" + text,
     }
     plain = [text, text.replace(" ", ""), text.replace(",", " , ") + "\r\n", text.replace('"a 1"', "17")]
-    tree = warehouse.load_sql(None, ("quote_records",), ("quote_lines",))
-    with warehouse.scratch(tree) as connection:
+    tree = sql_files.load_sql(None, ("quote_records",), ("quote_lines",))
+    with database.scratch(tree) as connection:
         rows = {"line_no": range(len(plain) + len(others)), "line": [*plain, *others.values()]}
-        warehouse.register(connection, "quote_lines", pa.table({name: list(values) for name, values in rows.items()}))
-        warehouse.materialise(connection, tree, ["quote_records"], given=["quote_lines"])
-        found = warehouse.table(connection, "FROM quote_records ORDER BY line_no").column("line_no").to_pylist()
+        database.register(connection, "quote_lines", pa.table({name: list(values) for name, values in rows.items()}))
+        builder.materialise(connection, tree, ["quote_records"], given=["quote_lines"])
+        found = database.table(connection, "FROM quote_records ORDER BY line_no").column("line_no").to_pylist()
     assert found == list(range(len(plain)))
 
 

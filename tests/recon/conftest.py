@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ecgrid_flows import warehouse
-from ecgrid_sandbox.world import World
+from ecgrid_flows.warehouse import database
+from ecgrid_sandbox.world.model import World
 from tests.support import lake_of
 
 
@@ -25,7 +25,7 @@ def shipped_path(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
 
 
 @pytest.fixture
-def reconciled(shipped_path: Path) -> Iterator[warehouse.Connection]:
+def reconciled(shipped_path: Path) -> Iterator[database.Connection]:
     """The warehouse of the shipped world, opened to read."""
-    with closing(warehouse.connect(shipped_path)) as connection:
+    with closing(database.connect(shipped_path)) as connection:
         yield connection

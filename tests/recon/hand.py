@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from ecgrid_flows import warehouse
+from ecgrid_flows.warehouse import builder
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.rows import Row
 from ecgrid_transforms.wall_time import wall_time_ns
@@ -168,7 +168,5 @@ class Lake:
                 header = (REFERENCE / name).read_text(encoding="utf-8").splitlines()[0]
                 (references[1] / name).write_text(f"{header}\n{rows}\n", encoding="utf-8")
         target = folder / "billing.duckdb"
-        warehouse.build(
-            lake_of.write(lake_of.tables_of(self.rows), folder), target, reference_dir=references, threads=1
-        )
+        builder.build(lake_of.write(lake_of.tables_of(self.rows), folder), target, reference_dir=references, threads=1)
         return target

@@ -6,10 +6,10 @@ from fractions import Fraction
 from itertools import product
 from typing import Any
 
-from ecgrid_sandbox import ladders
-from ecgrid_sandbox.books import Line, part_of
-from ecgrid_sandbox.pricing import Reading, Tier, Unpriceable, priced
-from ecgrid_sandbox.world import OPEN_ENDS, Group, World
+from ecgrid_sandbox.billing.books import Line, part_of
+from ecgrid_sandbox.billing.pricing import Reading, Tier, Unpriceable, priced
+from ecgrid_sandbox.world import ladders
+from ecgrid_sandbox.world.model import OPEN_ENDS, Group, World
 from ecgrid_transforms.money import ZERO, Decimal
 
 Row = Mapping[str, Any]

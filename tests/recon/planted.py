@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from ecgrid_flows import warehouse
-from ecgrid_sandbox import inference
-from ecgrid_sandbox.world import World, Wrong
+from ecgrid_flows.warehouse import database
+from ecgrid_sandbox.world import inference
+from ecgrid_sandbox.world.model import World, Wrong
 from ecgrid_transforms.money import Decimal
 from tests.support import lake_of
 
@@ -29,8 +29,8 @@ class Found:
     cause_id: str
 
 
-def found_in(connection: warehouse.Connection) -> list[Found]:
-    rows = warehouse.table(connection, "FROM out_findings").to_pylist()
+def found_in(connection: database.Connection) -> list[Found]:
+    rows = database.table(connection, "FROM out_findings").to_pylist()
     return [
         Found(
             row["check_name"],

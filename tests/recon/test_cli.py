@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from ecgrid_flows import warehouse
 from ecgrid_flows.cli import app, main
 from ecgrid_flows.errors import NoSuchData, SettingsError
-from ecgrid_flows.explain import explanation
-from ecgrid_flows.warehouse import Connection
-from ecgrid_sandbox.world import World, Wrong
+from ecgrid_flows.rating.explain import explanation
+from ecgrid_flows.warehouse import builder, sql_files
+from ecgrid_flows.warehouse.database import Connection
+from ecgrid_sandbox.world.model import World, Wrong
 from ecgrid_transforms.model import Key
 from ecgrid_transforms.money import Decimal, money_text, plain_number
 
@@ -149,7 +149,7 @@ def test_a_fault_is_not_taken_for_findings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A warehouse of another version, say: Python by itself would end with 1."""
-    with warehouse.workbench(tmp_path / "warehouse/billing.duckdb", warehouse.load_sql()):
+    with builder.workbench(tmp_path / "warehouse/billing.duckdb", sql_files.load_sql()):
         pass
     monkeypatch.setattr("sys.argv", ["ecgrid-billing", "findings", "--data-dir", str(tmp_path)])
     with pytest.raises(SystemExit) as ended:

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows import warehouse
-from ecgrid_flows.explain import explanation
-from ecgrid_flows.warehouse import Connection
+from ecgrid_flows.rating.explain import explanation
+from ecgrid_flows.warehouse import database
+from ecgrid_flows.warehouse.database import Connection
 from ecgrid_transforms.model import Key
 from ecgrid_transforms.money import Decimal
 
@@ -83,7 +83,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
             bill(lake, price_list_id, mailbox)
     bill_networks(lake)
     bill_two_months(lake)
-    with closing(warehouse.connect(lake.build(tmp_path_factory.mktemp("derived")))) as connection:
+    with closing(database.connect(lake.build(tmp_path_factory.mktemp("derived")))) as connection:
         yield connection
 
 
@@ -121,12 +121,12 @@ def bill_two_months(lake: Lake) -> None:
 
 def reading(connection: Connection, price_list_id: int, measure: str = "MonthlyMinimum") -> dict[str, Any]:
     condition = "WHERE price_list_id = ? AND measure_field = ? AND is_chosen"
-    (row,) = warehouse.table(connection, f"FROM out_readings {condition}", [price_list_id, measure]).to_pylist()
+    (row,) = database.table(connection, f"FROM out_readings {condition}", [price_list_id, measure]).to_pylist()
     return dict(row)
 
 
 def findings(connection: Connection, price_list_id: int) -> list[dict[str, Any]]:
-    return warehouse.table(
+    return database.table(
         connection, "FROM out_findings WHERE price_list_id = ? ORDER BY mailbox_id", [price_list_id]
     ).to_pylist()
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows import warehouse
-from ecgrid_sandbox.world import World
+from ecgrid_flows.warehouse import builder, database
+from ecgrid_sandbox.world.model import World
 from tests.support import lake_of
 
 from . import planted
@@ -56,22 +56,22 @@ def path(
         for place, world in (worlds | {RESTATED: restated}).items()
     }
     files = lake_of.write(lake_of.together(tables), folder)
-    warehouse.build(files, folder / "billing.duckdb", reference_dir=lake_of.REFERENCE)
+    builder.build(files, folder / "billing.duckdb", reference_dir=lake_of.REFERENCE)
     return folder / "billing.duckdb"
 
 
 @pytest.fixture(scope="module")
 def found(worlds: dict[int, World], path: Path) -> dict[int, list[planted.Found]]:
     """The findings of each world."""
-    with closing(warehouse.connect(path)) as connection:
+    with closing(database.connect(path)) as connection:
         return planted.by_world(planted.found_in(connection), (*worlds, RESTATED))
 
 
 @pytest.fixture(scope="module")
 def rivals(path: Path) -> list[dict[str, Any]]:
     """The readings that undecided schedule sets leave open."""
-    with closing(warehouse.connect(path)) as connection:
-        return warehouse.table(connection, "FROM out_readings WHERE verdict = 'undecided' AND is_rival").to_pylist()
+    with closing(database.connect(path)) as connection:
+        return database.table(connection, "FROM out_readings WHERE verdict = 'undecided' AND is_rival").to_pylist()
 
 
 @pytest.mark.slow
@@ -100,8 +100,8 @@ def test_the_worlds_plant_every_kind_of_wrong(worlds: dict[int, World]) -> None:
 
 def test_a_world_alone_is_reconciled_as_well(tmp_path: Path) -> None:
     world = World.generate(7, LAST_MONTH)
-    warehouse.build(lake_of.lake(world, tmp_path), tmp_path / "billing.duckdb", reference_dir=lake_of.REFERENCE)
-    with closing(warehouse.connect(tmp_path / "billing.duckdb")) as connection:
+    builder.build(lake_of.lake(world, tmp_path), tmp_path / "billing.duckdb", reference_dir=lake_of.REFERENCE)
+    with closing(database.connect(tmp_path / "billing.duckdb")) as connection:
         assert planted.differences(world, planted.found_in(connection)) == ([], [])
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows import runs, tasks, warehouse
+from ecgrid_flows.orchestration import run_context, tasks
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Secret, Settings
+from ecgrid_flows.warehouse import database
 from ecgrid_sandbox import Sandbox, World
 from ecgrid_transforms.money import Decimal, total
 
@@ -34,21 +35,21 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Se
             password=Secret(sandbox.password),
             accounts_file=folder / "two.csv",
         )
-        with runs.opened(settings=settings, reporter=Reporter(mute=True)) as run:
+        with run_context.opened(settings=settings, reporter=Reporter(mute=True)) as run:
             tasks.pull("2026-10", tasks.plan("2026-10"))
             run.land(MONTH)
         yield folder / "data", Settings(data_dir=str(folder / "data"))
 
 
 def rows(settings: Settings, relation: str) -> list[dict[str, Any]]:
-    with closing(warehouse.connect(settings.warehouse_path)) as connection:
+    with closing(database.connect(settings.warehouse_path)) as connection:
         found: list[dict[str, Any]] = connection.table(relation).to_arrow_table().to_pylist()
     return found
 
 
 def test_a_build_without_the_setting_says_nothing_about_other_accounts(limited: tuple[Path, Settings]) -> None:
     _, settings = limited
-    with runs.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
+    with run_context.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
         run.restore()
         tasks.build()
     lines = rows(settings, "out_line_items")

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows import warehouse
-from ecgrid_flows.explain import explanation
-from ecgrid_flows.warehouse import Connection
+from ecgrid_flows.rating.explain import explanation
+from ecgrid_flows.warehouse import database
+from ecgrid_flows.warehouse.database import Connection
 from ecgrid_transforms.model import Key
 from ecgrid_transforms.money import Decimal
 
@@ -118,12 +118,12 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def built(path: Path) -> Iterator[Connection]:
-    with closing(warehouse.connect(path)) as connection:
+    with closing(database.connect(path)) as connection:
         yield connection
 
 
 def chosen(connection: Connection, ladder: Ladder) -> dict[str, Any]:
-    found = warehouse.table(
+    found = database.table(
         connection, "FROM out_readings WHERE is_chosen AND price_list_id = ?", [ladder.price_list_id]
     ).to_pylist()
     assert len(found) == 1
@@ -132,14 +132,14 @@ def chosen(connection: Connection, ladder: Ladder) -> dict[str, Any]:
 
 
 def findings(connection: Connection, ladder: Ladder) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = warehouse.table(
+    found: list[dict[str, Any]] = database.table(
         connection, "FROM out_findings WHERE price_list_id = ? ORDER BY mailbox_id", [ladder.price_list_id]
     ).to_pylist()
     return found
 
 
 def verdicts(connection: Connection, ladder: Ladder) -> list[str]:
-    rows = warehouse.table(
+    rows = database.table(
         connection, "FROM out_line_items WHERE price_list_id = ? ORDER BY mailbox_id", [ladder.price_list_id]
     ).to_pylist()
     return [row["verdict"] for row in rows]
@@ -173,7 +173,7 @@ def test_a_rounding_is_found(built: Connection, ladder: Ladder, rounding: str, s
 
 def test_slices_that_are_rounded_first_are_told_in_the_rule(built: Connection) -> None:
     assert "each slice is rounded half up to 2 decimals" in chosen(built, SLICES)["rule"]
-    (row,) = warehouse.table(
+    (row,) = database.table(
         built, "FROM out_line_items WHERE price_list_id = ? AND actual = 102", [SLICES.price_list_id]
     ).to_pylist()
     assert row["expected_amount"] == Decimal("34.07")

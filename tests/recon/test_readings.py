@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows import warehouse
-from ecgrid_flows.explain import explanation
-from ecgrid_flows.warehouse import Connection
+from ecgrid_flows.rating.explain import explanation
+from ecgrid_flows.warehouse import database, sql_tree
+from ecgrid_flows.warehouse.database import Connection
 from ecgrid_transforms.model import Key
 from ecgrid_transforms.money import Decimal
 
@@ -190,12 +190,12 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def built(path: Path) -> Iterator[Connection]:
-    with closing(warehouse.connect(path)) as connection:
+    with closing(database.connect(path)) as connection:
         yield connection
 
 
 def chosen(connection: Connection, ladder: Ladder) -> dict[str, Any]:
-    found = warehouse.table(
+    found = database.table(
         connection,
         "FROM out_readings WHERE is_chosen AND price_list_id = ? AND account_report = ? AND measure_field = ?",
         [ladder.price_list_id, *ladder.pair],
@@ -206,7 +206,7 @@ def chosen(connection: Connection, ladder: Ladder) -> dict[str, Any]:
 
 
 def lines(connection: Connection, ladder: Ladder) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = warehouse.table(
+    found: list[dict[str, Any]] = database.table(
         connection,
         "FROM out_line_items WHERE price_list_id = ? AND measure_field = ? ORDER BY mailbox_id",
         [ladder.price_list_id, ladder.pair[1]],
@@ -215,7 +215,7 @@ def lines(connection: Connection, ladder: Ladder) -> list[dict[str, Any]]:
 
 
 def findings(connection: Connection, ladder: Ladder) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = warehouse.table(
+    found: list[dict[str, Any]] = database.table(
         connection, "FROM out_findings WHERE price_list_id = ? ORDER BY mailbox_id", [ladder.price_list_id]
     ).to_pylist()
     return found
@@ -252,7 +252,7 @@ def test_one_line_in_twenty_may_be_wrong(built: Connection) -> None:
 
 
 def test_a_loser_has_the_smallest_line_that_it_misses(built: Connection) -> None:
-    (row,) = warehouse.table(
+    (row,) = database.table(
         built, "FROM out_readings WHERE price_list_id = 501 AND reading_id = 'graduated.max_inclusive'"
     ).to_pylist()
     # 101 are 100 + 0.50 by slices, billed 50.50 by volume
@@ -269,7 +269,7 @@ def test_what_the_lines_leave_open_is_undecided_with_its_price(built: Connection
     row = chosen(built, SMALL)
     assert (row["verdict"], row["deciding_quantity"]) == ("undecided", 100)
     assert row["amount_at_stake"] == Decimal("50.5")
-    rivals = warehouse.table(built, "FROM out_readings WHERE price_list_id = 502 AND is_rival").to_pylist()
+    rivals = database.table(built, "FROM out_readings WHERE price_list_id = 502 AND is_rival").to_pylist()
     open_questions = {rival["reading_id"]: (rival["deciding_quantity"], rival["amount_at_stake"]) for rival in rivals}
     assert open_questions["volume.max_exclusive"] == (100, 50)
     assert open_questions["volume.max_inclusive"] == (101, Decimal("50.5"))
@@ -292,7 +292,7 @@ def test_minimum_and_maximum_of_a_schedule_alone_bound_the_quantity(built: Conne
 
 def test_schedules_seen_on_lines_stand_in_for_the_price_list(built: Connection) -> None:
     assert (chosen(built, UNLISTED)["model"], chosen(built, UNLISTED)["verdict"]) == ("graduated", "decided")
-    tiers = warehouse.table(built, "FROM core_tiers WHERE price_list_id = 506").to_pylist()
+    tiers = database.table(built, "FROM core_tiers WHERE price_list_id = 506").to_pylist()
     assert {row["terms_source"] for row in tiers} == {"shown"}
 
 
@@ -344,7 +344,7 @@ def test_a_monthly_minimum_may_be_whole_instead_of_a_true_up(built: Connection) 
 
 def rivals(connection: Connection, ladder: Ladder) -> list[tuple[object, ...]]:
     """Of each reading left open: its words, its bill of the deciding account, what is at stake, the account."""
-    found = warehouse.table(
+    found = database.table(
         connection,
         "FROM out_readings WHERE is_rival AND price_list_id = ? AND measure_field = ? ORDER BY reading_id",
         [ladder.price_list_id, ladder.pair[1]],
@@ -443,7 +443,7 @@ def test_a_pin_of_unknown_words_stops_the_build(tmp_path: Path) -> None:
     lake = Lake()
     lake.listed(SMALL)
     billed(lake, SMALL, [("10", "10")])
-    with pytest.raises(warehouse.SqlRefused, match="no reading has the word gradual"):
+    with pytest.raises(sql_tree.SqlRefused, match="no reading has the word gradual"):
         lake.build(tmp_path, pins="502,,,gradual,a slip of the pen")
 
 
@@ -484,7 +484,7 @@ def test_a_graduated_line_is_explained_slice_by_slice(built: Connection) -> None
 def test_a_cliff_is_told_by_what_the_next_tier_really_bills(
     built: Connection, ladder: Ladder, actual: int, break_even: int, saving: Decimal
 ) -> None:
-    (row,) = warehouse.table(
+    (row,) = database.table(
         built,
         "SELECT compared.* FROM out_model_comparison AS compared JOIN out_line_items AS lines "
         "USING (network_id, mailbox_id, reporting_month, account_report, measure_field) "

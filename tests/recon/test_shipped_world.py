@@ -5,9 +5,9 @@ from fractions import Fraction
 
 import pytest
 
-from ecgrid_flows import warehouse
-from ecgrid_flows.warehouse import Connection
-from ecgrid_sandbox.world import World
+from ecgrid_flows.warehouse import database, sql_files
+from ecgrid_flows.warehouse.database import Connection
+from ecgrid_sandbox.world.model import World
 from ecgrid_transforms.money import Decimal
 
 from . import planted
@@ -27,16 +27,16 @@ def test_every_planted_wrong_is_found_and_nothing_else(shipped: World, reconcile
 
 
 def test_every_check_of_contract_has_its_file_and_severity() -> None:
-    files = {name for name in warehouse.load_sql().relations if name.startswith(("fail_", "warn_", "info_"))}
+    files = {name for name in sql_files.load_sql().relations if name.startswith(("fail_", "warn_", "info_"))}
     assert {name.split("_", 1)[1] for name in files} == CHECKS
     assert len(files) == len(CHECKS)
 
 
 def test_findings_carry_the_severity_of_their_file(reconciled: Connection) -> None:
     words = {"fail": "error", "warn": "warning", "info": "info"}
-    files = [name for name in warehouse.load_sql().relations if name.startswith(("fail_", "warn_", "info_"))]
+    files = [name for name in sql_files.load_sql().relations if name.startswith(("fail_", "warn_", "info_"))]
     severity = {name.split("_", 1)[1]: words[name.split("_", 1)[0]] for name in files}
-    rows = warehouse.table(reconciled, "FROM out_findings").to_pylist()
+    rows = database.table(reconciled, "FROM out_findings").to_pylist()
     assert {(row["check_name"], row["severity"]) for row in rows} <= set(severity.items())
     assert rows
 
@@ -59,7 +59,7 @@ def test_findings_state_the_true_amounts(shipped: World, reconciled: Connection)
 
 def test_every_line_that_is_not_planted_fits(shipped: World, reconciled: Connection) -> None:
     """Every line is proved: it fits, or a finding of its own says why it does not."""
-    rows = warehouse.table(reconciled, "FROM out_line_items WHERE verdict <> 'fits'").to_pylist()
+    rows = database.table(reconciled, "FROM out_line_items WHERE verdict <> 'fits'").to_pylist()
     wrong = {one.key for one in shipped.wrongs}
     assert {row["verdict"] for row in rows} == {"differs"}
     keys = [tuple(row[name] for name in warehouse_key()) for row in rows]
@@ -73,10 +73,10 @@ def warehouse_key() -> tuple[str, ...]:
 def test_slices_add_up_to_the_expected_amount(reconciled: Connection) -> None:
     lines = {
         tuple(row[name] for name in warehouse_key()): row
-        for row in warehouse.table(reconciled, "FROM out_line_items").to_pylist()
+        for row in database.table(reconciled, "FROM out_line_items").to_pylist()
     }
     sums: dict[tuple[object, ...], Fraction] = {}
-    proofs = warehouse.table(reconciled, "FROM out_line_proofs").to_pylist()
+    proofs = database.table(reconciled, "FROM out_line_proofs").to_pylist()
     for row in proofs:
         key = tuple(row[name] for name in warehouse_key())
         sums[key] = sums.get(key, Fraction(0)) + Fraction(row["product"])
@@ -93,7 +93,7 @@ def test_readings_are_what_the_world_means(shipped: World, reconciled: Connectio
     """Model, bounds, allowance, blocks and units of each chosen reading are those of the group's meaning."""
     chosen = {
         (row["price_list_id"], row["account_report"], row["measure_field"]): row
-        for row in warehouse.table(reconciled, "FROM out_readings WHERE is_chosen").to_pylist()
+        for row in database.table(reconciled, "FROM out_readings WHERE is_chosen").to_pylist()
     }
     checked = 0
     for price_list in shipped.price_lists:
@@ -123,7 +123,7 @@ def test_readings_are_what_the_world_means(shipped: World, reconciled: Connectio
 
 
 def test_the_parts_of_a_change_add_up(reconciled: Connection) -> None:
-    rows = warehouse.table(reconciled, "FROM out_month_on_month").to_pylist()
+    rows = database.table(reconciled, "FROM out_month_on_month").to_pylist()
     parts = [f"{part}_part" for part in ("price", "volume", "mix", "new", "ended", "correction")]
     assert all(sum(row[part] for part in parts) == row["change"] for row in rows)
     assert all(row["change"] == row["amount"] - row["previous_amount"] for row in rows)
@@ -135,7 +135,7 @@ def test_the_parts_of_a_change_add_up(reconciled: Connection) -> None:
 
 @pytest.mark.parametrize("model", ["unit", "volume", "graduated"])
 def test_a_lines_own_model_costs_what_is_expected(reconciled: Connection, model: str) -> None:
-    rows = warehouse.table(reconciled, "FROM out_model_comparison WHERE model = ?", [model]).to_pylist()
+    rows = database.table(reconciled, "FROM out_model_comparison WHERE model = ?", [model]).to_pylist()
     assert rows
     assert all(row[f"{model}_amount"] == row["expected_amount"] for row in rows)
 
@@ -143,7 +143,7 @@ def test_a_lines_own_model_costs_what_is_expected(reconciled: Connection, model:
 def test_nothing_is_rounded_twice_in_a_comparison(reconciled: Connection) -> None:
     """Worked by hand: 5,000 of TieredKCIntCount on list 432 are 5,000 x 0.1856 = 928.00 by volume, and 1,200 x 0.2178 +
     3,800 x 0.1856 = 966.64 graduated; one block more, 5,005 x 0.1499 = 750.2495, is on the far side of a cliff."""
-    rows = warehouse.table(
+    rows = database.table(
         reconciled,
         "FROM out_model_comparison WHERE price_list_id = ? AND measure_field = ? AND quantity = ?",
         [432, "TieredKCIntCount", 5000],
@@ -159,7 +159,7 @@ def test_nothing_is_rounded_twice_in_a_comparison(reconciled: Connection) -> Non
 
 
 def test_invoices_tie_but_for_what_is_found(reconciled: Connection) -> None:
-    rows = warehouse.table(reconciled, "FROM out_invoice_tieout").to_pylist()
+    rows = database.table(reconciled, "FROM out_invoice_tieout").to_pylist()
     found = {one.invoice_number for one in planted.found_in(reconciled) if one.invoice_number}
     missing = {one.key[2] for one in planted.found_in(reconciled) if one.check_name == "missing_line"}
     loose = [row for row in rows if not row["is_tied"]]

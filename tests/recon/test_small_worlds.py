@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows import warehouse
-from ecgrid_sandbox import small
-from ecgrid_sandbox.books import Line
-from ecgrid_sandbox.world import Group, PriceList, World, Wrong
+from ecgrid_flows.warehouse import builder, database
+from ecgrid_sandbox.billing.books import Line
+from ecgrid_sandbox.world import small
+from ecgrid_sandbox.world.model import Group, PriceList, World, Wrong
 from ecgrid_transforms.money import Decimal, plain_number
 from tests.support import lake_of
 
@@ -254,11 +254,11 @@ def audited(seeds: Sequence[int], folder: Path) -> dict[int, Audit]:
     worlds = {place: World.small(seed, LAST_MONTH) for place, seed in enumerate(seeds, start=1)}
     tables = {place: lake_of.tables_of(lake_of.rows_of(world, read_monthly=True)) for place, world in worlds.items()}
     files = lake_of.write(lake_of.together(tables), folder)
-    warehouse.build(files, folder / "billing.duckdb", reference_dir=lake_of.REFERENCE)
-    with closing(warehouse.connect(folder / "billing.duckdb")) as connection:
+    builder.build(files, folder / "billing.duckdb", reference_dir=lake_of.REFERENCE)
+    with closing(database.connect(folder / "billing.duckdb")) as connection:
         found = planted.by_world(planted.found_in(connection), worlds)
         readings: dict[int, list[dict[str, Any]]] = {place: [] for place in worlds}
-        for row in warehouse.table(connection, "FROM out_readings").to_pylist():
+        for row in database.table(connection, "FROM out_readings").to_pylist():
             place, price_list_id = divmod(row["price_list_id"], lake_of.APART)
             readings[place].append(row | {"price_list_id": price_list_id})
     return {world.seed: Audit(world, found[place], readings[place]) for place, world in worlds.items()}

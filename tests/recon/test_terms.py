@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows import warehouse
-from ecgrid_flows.explain import explanation
-from ecgrid_flows.warehouse import Connection
+from ecgrid_flows.rating.explain import explanation
+from ecgrid_flows.warehouse import database
+from ecgrid_flows.warehouse.database import Connection
 from ecgrid_transforms.model import Key
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import next_month
@@ -149,12 +149,12 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def built(path: Path) -> Iterator[Connection]:
-    with closing(warehouse.connect(path)) as connection:
+    with closing(database.connect(path)) as connection:
         yield connection
 
 
 def findings(connection: Connection, ladder: Ladder) -> list[dict[str, Any]]:
-    return warehouse.table(
+    return database.table(
         connection,
         "FROM out_findings WHERE price_list_id = ? ORDER BY reporting_month, mailbox_id NULLS LAST",
         [ladder.price_list_id],
@@ -232,7 +232,7 @@ def test_a_raise_is_one_change_and_no_other_month_has_a_price_part(built: Connec
     """The third tier of the fourth month is that of the second, never that of the list of today."""
     changes = [row for row in findings(built, RAISED) if row["check_name"] != "reading_undecided"]
     assert [(row["check_name"], row["reporting_month"]) for row in changes] == [("price_changed", MONTH)]
-    parts = warehouse.table(
+    parts = database.table(
         built,
         "SELECT reporting_month, sum(price_part) AS part FROM out_month_on_month WHERE price_list_id = ? GROUP BY ALL",
         [RAISED.price_list_id],
@@ -242,7 +242,7 @@ def test_a_raise_is_one_change_and_no_other_month_has_a_price_part(built: Connec
         **dict.fromkeys(MONTHS[1:4], Decimal(0)),
         MONTH: Decimal(21),
     }
-    tiers = warehouse.table(
+    tiers = database.table(
         built,
         "SELECT rate FROM core_tiers WHERE price_list_id = ? AND reporting_month = ? ORDER BY tier",
         [RAISED.price_list_id, MONTHS[3]],
@@ -306,7 +306,7 @@ def test_another_allowance_than_the_lists_has_the_general_name(built: Connection
 
 
 def test_what_depends_on_an_unknown_tier_is_not_provable(built: Connection) -> None:
-    lines = warehouse.table(
+    lines = database.table(
         built,
         "SELECT actual, verdict, expected_amount FROM out_line_items WHERE price_list_id = ? ORDER BY actual",
         [LACKING.price_list_id],
@@ -337,7 +337,7 @@ def test_explain_names_the_witness(built: Connection, ladder: Ladder, words: str
     ids=["stated", "contract", "stated later", "shown"],
 )
 def test_a_reading_names_the_witness_of_its_terms(built: Connection, ladder: Ladder, source: str) -> None:
-    rows = warehouse.table(
+    rows = database.table(
         built, "SELECT DISTINCT terms_source FROM out_readings WHERE price_list_id = ?", [ladder.price_list_id]
     ).to_pylist()
     assert rows == [{"terms_source": source}]

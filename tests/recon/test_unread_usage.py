@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pytest
 
-from ecgrid_flows import warehouse
+from ecgrid_flows.warehouse import builder, database, sql_files
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.schemas import MONEY_TYPE
 
@@ -36,11 +36,11 @@ def usage(**columns: list[object]) -> dict[int, tuple[Decimal, int]]:
             **days,
         }
     )
-    with warehouse.scratch(threads=1) as connection:
-        warehouse.register(connection, "raw_monthly_reports", table)
+    with database.scratch(threads=1) as connection:
+        database.register(connection, "raw_monthly_reports", table)
         connection.execute("CREATE TABLE reference_usage_tolerances AS SELECT 'ToKCs' AS measure_field").fetchall()
         given = ["raw_monthly_reports", "reference_usage_tolerances"]
-        warehouse.materialise(connection, warehouse.load_sql(), ["core_usage"], given=given)
+        builder.materialise(connection, sql_files.load_sql(), ["core_usage"], given=given)
         rows = connection.table("core_usage").to_arrow_table().to_pylist()
     return {row["mailbox_id"]: (row["reported_quantity"], row["parcels"]) for row in rows}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ecgrid_flows.report import report_month
+from ecgrid_flows.reporting.report import report_month
 from ecgrid_flows.settings import Settings
 from tests.support import lake_of
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from ecgrid_flows import frames, page
 from ecgrid_flows.errors import NoSuchData
+from ecgrid_flows.reporting import frames, sections
 from ecgrid_transforms.money import Decimal
 
 from . import handmade
@@ -105,23 +105,23 @@ def test_a_month_where_nothing_hangs_on_the_findings_has_no_stakes(by: str) -> N
     undecided = {"check_name": "reading_undecided", "severity": "warning", "network_id": 1, "mailbox_id": 0}
     findings = pd.DataFrame([{**undecided, "account_name": None, "difference": None}]).astype({"difference": money})
     for found in (findings, findings.iloc[:0], findings.assign(difference=pd.array([Decimal(0)], money))):
-        at_stake = page.stakes(found, by)
+        at_stake = sections.stakes(found, by)
         assert at_stake.empty
         assert {"name", "difference", "findings"} <= set(at_stake.columns)
 
 
 def test_a_month_without_a_line_has_no_account_that_changed_most() -> None:
     nothing = pd.DataFrame({"network_id": [], "mailbox_id": [], "amount": [], "change": []})
-    assert page.most_changed(nothing, nothing) == {"network_id": 0, "mailbox_id": 0}
+    assert sections.most_changed(nothing, nothing) == {"network_id": 0, "mailbox_id": 0}
 
 
 def test_an_open_reading_tells_how_many_others_there_are_and_what_would_decide(handmade_dir: Path) -> None:
     with frames.open_book(handmade_dir) as book:
         readings = book.out("out_readings")
-    shown = str(page.readings_summary(readings))
+    shown = str(sections.readings_summary(readings))
     assert "One other explains as much. A line with 200 would tell them apart. Up to 1.67 a line hang on it." in shown
     money = readings.assign(deciding_quantity=None, deciding_account="other charges of 25.00")
-    shown = str(page.readings_summary(money))
+    shown = str(sections.readings_summary(money))
     assert "An account with other charges of 25.00 would tell them apart." in shown
 
 
@@ -129,7 +129,7 @@ def test_findings_of_one_cause_are_one_entry_with_count_and_sum(handmade_dir: Pa
     """Two of 5.00 outweigh one of 8.00, and the entry shows the larger of them."""
     with frames.open_book(handmade_dir) as book:
         findings, proofs = book.out("out_findings"), book.out("out_line_proofs")
-    template = page.worst_first(findings).iloc[:1]
+    template = sections.worst_first(findings).iloc[:1]
     rows = pd.concat(
         [
             template.assign(cause_id=cause, difference=Decimal(difference), explanation=words)
@@ -137,7 +137,7 @@ def test_findings_of_one_cause_are_one_entry_with_count_and_sum(handmade_dir: Pa
         ],
         ignore_index=True,
     )
-    entries = str(page.findings_list(rows, proofs)).split("<li>")[1:]
+    entries = str(sections.findings_list(rows, proofs)).split("<li>")[1:]
     assert [entry.count("findings of one cause") for entry in entries] == [1, 0]
     assert "larger" in entries[0]
     assert "smaller" not in entries[0]

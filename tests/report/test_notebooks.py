@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ecgrid_flows import frames, what_if
-from ecgrid_flows.report import execute
+from ecgrid_flows.rating import what_if
+from ecgrid_flows.reporting import frames
+from ecgrid_flows.reporting.report import execute
 
 pytestmark = pytest.mark.slow
 
@@ -69,9 +70,9 @@ def test_the_waterfall_of_the_change_ends_at_the_amount_billed(shipped_dir: Path
             book.out("out_month_on_month", reporting_month=month),
             book.out("out_line_items", reporting_month=month),
         )
-    from ecgrid_flows import page
+    from ecgrid_flows.reporting import sections
 
-    end = frames.total(changes["previous_amount"]) + sum(change for _, change in page.month_steps(changes))
+    end = frames.total(changes["previous_amount"]) + sum(change for _, change in sections.month_steps(changes))
     assert end == frames.total(lines["amount"])
 
 

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from ecgrid_flows.errors import ExitStatus, NoSuchData
-from ecgrid_flows.report import ReportFailed, execute, render, report_month
+from ecgrid_flows.reporting.report import ReportFailed, execute, render, report_month
 from ecgrid_flows.settings import Settings
 
 from . import handmade

@@ -10,13 +10,14 @@ from typing import Any
 import pyarrow as pa
 
 from ecgrid_client import RetryPolicy
-from ecgrid_flows import runs, tasks, warehouse
-from ecgrid_flows.lake import Lake
-from ecgrid_flows.partitions import SHOWN
+from ecgrid_flows.lake.partitions import Lake
+from ecgrid_flows.orchestration import run_context, tasks
+from ecgrid_flows.orchestration.run_context import Run
 from ecgrid_flows.progress import Reporter
-from ecgrid_flows.runs import Run
 from ecgrid_flows.settings import Secret, Settings
-from ecgrid_flows.store import Store
+from ecgrid_flows.storage.base import Store
+from ecgrid_flows.warehouse import database
+from ecgrid_flows.warehouse.partitioned_build import SHOWN
 from ecgrid_sandbox import SpawnedSandbox, World, spawn
 
 WAREHOUSE = "warehouse/billing.duckdb"
@@ -77,7 +78,7 @@ def settings_of(sandbox: Any, data_dir: Path | str, **changes: Any) -> Settings:
 def running(settings: Settings) -> Iterator[Run]:
     """An open run whose reporter stays silent."""
     quick = RetryPolicy(max_attempts=8, first_wait_s=0.01, longest_wait_s=0.05)
-    with runs.opened(settings=settings, reporter=Reporter(mute=True), retry=quick) as run:
+    with run_context.opened(settings=settings, reporter=Reporter(mute=True), retry=quick) as run:
         yield run
 
 
@@ -101,10 +102,10 @@ TELLING = ("out_findings", "out_line_proofs", "out_readings")
 
 def relations(path: Path, wanted: tuple[str, ...] = ()) -> dict[str, pa.Table]:
     """What everyone may look up in a warehouse, or what is wanted of it: relations, their rows in order."""
-    with warehouse.connect(path) as connection:
+    with database.connect(path) as connection:
         names = [
             str(name)
             for (name,) in connection.execute("SELECT DISTINCT table_name FROM duckdb_columns() ORDER BY 1").fetchall()
             if (str(name) in wanted if wanted else str(name).startswith(SHOWN))
         ]
-        return {name: warehouse.table(connection, f'SELECT * FROM "{name}" ORDER BY ALL') for name in names}
+        return {name: database.table(connection, f'SELECT * FROM "{name}" ORDER BY ALL') for name in names}

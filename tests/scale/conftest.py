@@ -43,7 +43,7 @@ def address(storage: Storage) -> str:
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The waits between attempts are what they are; a test of what comes of them need not sit through them."""
-    monkeypatch.setattr("ecgrid_flows.store_s3.LONGEST_WAIT_S", 0.05)
+    monkeypatch.setattr("ecgrid_flows.storage.s3.LONGEST_WAIT_S", 0.05)
 
 
 @pytest.fixture(scope="session")

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from ecgrid_flows import mirror, tasks
 from ecgrid_flows.errors import NoSuchData
-from ecgrid_flows.lake import Lake
+from ecgrid_flows.lake import local_mirror
+from ecgrid_flows.lake.partitions import Lake
+from ecgrid_flows.orchestration import tasks
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.source import is_invented
-from ecgrid_flows.store import LocalStore, open_store
+from ecgrid_flows.storage.data_owner import is_invented
+from ecgrid_flows.storage.local import LocalStore
+from ecgrid_flows.storage.opening import open_store
 from tests.support.storage import Storage
 
 from .billing import MONTHS, TELLING, Billed, lines, pull, relations, running
@@ -62,11 +64,11 @@ def test_two_machines_bill_in_a_troubled_bucket_what_one_bills_on_its_disk(
 def no_stale_warehouse_is_taken(settings: Settings) -> None:
     """Until another machine lands something, this one's warehouse is the lake's."""
     store = open_store(settings)
-    mirror.require_current(settings, store)
+    local_mirror.require_current(settings, store)
     lake = Lake(store)
     lake.write_partition("calls", date(2026, 11, 1), list(lake.batches("calls", MONTHS[1])))
     with pytest.raises(NoSuchData, match="run `ecgrid-billing build` first"):
-        mirror.require_current(settings, store)
+        local_mirror.require_current(settings, store)
 
 
 def fetches_what_is_whole(settings: Settings, exported: list[Path]) -> None:
@@ -75,19 +77,19 @@ def fetches_what_is_whole(settings: Settings, exported: list[Path]) -> None:
     wanted = {path.name: path.read_bytes() for path in exported}
     store.write("reference/pinned_readings.csv", b"mine\n")
     store.write("exports/2026-09/finance_lines.csv", b"half")
-    mirror.fetch(settings, store)
+    local_mirror.fetch(settings, store)
     found = settings.exports_dir(MONTHS[1])
     assert {path.name: path.read_bytes() for path in found.iterdir()} == wanted
     assert (settings.local_dir / "reference/pinned_readings.csv").read_bytes() == b"mine\n"
     assert not settings.exports_dir(MONTHS[0]).exists()
     assert json.loads(wanted["manifest.json"])["files"].keys() == wanted.keys() - {"manifest.json"}
     store.delete("reference/pinned_readings.csv")
-    mirror.fetch(settings, store)
+    local_mirror.fetch(settings, store)
     assert not (settings.local_dir / "reference").exists()
     damaged = "findings.csv"
     store.write(f"exports/2026-10/{damaged}", wanted[damaged].replace(b",", b";", 1))
     (found / "manifest.json").unlink()
-    mirror.fetch(settings, store)
+    local_mirror.fetch(settings, store)
     assert {path.name: path.read_bytes() for path in found.iterdir()} == {
         name: content for name, content in wanted.items() if name != damaged
     }, "what is not as its manifest describes is quarantined"

@@ -18,19 +18,19 @@ from urllib.parse import urlsplit
 import cloudpickle
 import pytest
 
-from ecgrid_flows import runs, tasks
 from ecgrid_flows.errors import Incomplete, SettingsError
-from ecgrid_flows.journal import unpacked
-from ecgrid_flows.runs import Run
+from ecgrid_flows.lake.raw_log import unpacked
+from ecgrid_flows.orchestration import run_context, tasks
+from ecgrid_flows.orchestration.run_context import Run
 from ecgrid_flows.settings import Secret, Settings
-from ecgrid_flows.store import LocalStore
+from ecgrid_flows.storage.local import LocalStore
 from tests.support.signalled import LINE, signalled
 from tests.support.storage import Storage, fronting
 
 from .billing import MONTHS, TELLING, Billed, lines, pull, relations, running
 
 if TYPE_CHECKING:
-    from ecgrid_flows.worker import Job
+    from ecgrid_flows.orchestration.dask_worker import Job
 
 CONCURRENCY = 6
 
@@ -59,7 +59,7 @@ def deadly(real):
             return result
     return one
 """
-IN_A_PULL = "from ecgrid_flows.journal import Journal\nJournal.record = deadly(Journal.record)\n"
+IN_A_PULL = "from ecgrid_flows.lake.raw_log import Journal\nJournal.record = deadly(Journal.record)\n"
 IN_A_BUILD = "from ecgrid_flows import steps\nsteps.build_partition = deadly(steps.build_partition)\n"
 
 
@@ -125,7 +125,7 @@ def test_a_running_cluster_serves_one_run_at_a_time(
 ) -> None:
     import distributed
 
-    from ecgrid_flows import cluster
+    from ecgrid_flows.orchestration import dask_cluster
 
     settings = local.settings(tmp_path / "data")
     for name, value in local_environment(settings).items():  # as whoever starts the workers has to
@@ -137,16 +137,18 @@ def test_a_running_cluster_serves_one_run_at_a_time(
         month = MONTHS[0]
         with running(replace(settings, task_runner=address)) as run:
             pull(run, month)
-            monkeypatch.setattr(cluster, "LONGEST_WAIT_S", 0.1)
+            monkeypatch.setattr(dask_cluster, "LONGEST_WAIT_S", 0.1)
             (tmp_path / "other").mkdir()
             other = local.settings(tmp_path / "other", task_runner=address)
             with (
                 pytest.raises(Incomplete, match=f"another run uses the cluster {address}"),
-                cluster.opened(other, LocalStore(tmp_path / "other")),
+                dask_cluster.opened(other, LocalStore(tmp_path / "other")),
             ):
                 pytest.fail("it must not open")
             assert run.cluster is not None
-            assert run.cluster.client.run(lambda: runs.current().settings.data_dir), "the first run is still open"
+            assert run.cluster.client.run(lambda: run_context.current().settings.data_dir), (
+                "the first run is still open"
+            )
     assert lines(LocalStore(tmp_path / "data"), month) == lines(LocalStore(local.data_dir), month)
 
 
@@ -167,7 +169,7 @@ def test_two_runs_of_a_process_have_workers_of_their_own(local: Billed, tmp_path
 def directories(run: Run) -> set[str]:
     """The data directories that the workers of the run work for."""
     assert run.cluster is not None
-    return set(run.cluster.client.run(lambda: runs.current().settings.data_dir).values())
+    return set(run.cluster.client.run(lambda: run_context.current().settings.data_dir).values())
 
 
 def stopped_run(settings: Settings, counted: Storage) -> None:
@@ -205,13 +207,13 @@ def answers_in(raw: Path) -> int:
 
 @contextmanager
 def _job(settings: Settings) -> Iterator["Job"]:
-    from ecgrid_flows.worker import Job, service_of
+    from ecgrid_flows.orchestration.dask_worker import Job, service_of
 
     yield Job("1", "/data", 8, service_of(settings), ".cluster-1")
 
 
 def test_what_travels_to_a_worker_holds_no_secret() -> None:
-    from ecgrid_flows.worker import RunOnWorker
+    from ecgrid_flows.orchestration.dask_worker import RunOnWorker
 
     settings = Settings(login_name="me", password=Secret("swordfish"), api_key=Secret("0123-key"))
     with _job(settings) as job:
@@ -223,7 +225,7 @@ def test_what_travels_to_a_worker_holds_no_secret() -> None:
 
 
 def test_a_worker_with_another_environment_is_refused() -> None:
-    from ecgrid_flows.worker import _require_same
+    from ecgrid_flows.orchestration.dask_worker import _require_same
 
     run = Settings(api_key=Secret("k"))
     with _job(run) as job:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ecgrid_flows import lease
 from ecgrid_flows.errors import DataDirectoryHeld, StorageFailed
-from ecgrid_flows.lease import held
-from ecgrid_flows.store_s3 import S3Store
+from ecgrid_flows.storage.s3 import S3Store
+from ecgrid_flows.storage.s3_lease import held
 from tests.support.storage import Storage
 from tests.support.waiting import until
 
@@ -22,10 +21,10 @@ LONG_S, OFTEN = 600.0, 6000
 HOLD = f"""
 import sys
 from pathlib import Path
-from ecgrid_flows import lease
-from ecgrid_flows.store_s3 import S3Store
-lease.BEATS = {OFTEN}
-with lease.held(S3Store(sys.argv[1], Path(sys.argv[2])), "run", lease_s={LONG_S}):
+from ecgrid_flows.storage import s3_lease
+from ecgrid_flows.storage.s3 import S3Store
+s3_lease.BEATS = {OFTEN}
+with s3_lease.held(S3Store(sys.argv[1], Path(sys.argv[2])), "run", lease_s={LONG_S}):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -42,7 +41,7 @@ class Clock:
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "BEATS", OFTEN)
+    monkeypatch.setattr("ecgrid_flows.storage.s3_lease.BEATS", OFTEN)
 
 
 def start_holder(address: str, tmp_path: Path) -> subprocess.Popen[str]:

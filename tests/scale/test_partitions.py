@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecgrid_flows import partitions, warehouse
 from ecgrid_flows.errors import SettingsError
-from ecgrid_flows.lake import Lake
-from ecgrid_flows.partitions import CELL, GRAINS, GROUP, PARTED, Accounts, Bounds, Job, Part, Sources
+from ecgrid_flows.lake.partitions import Lake
 from ecgrid_flows.settings import reference_folders
-from ecgrid_flows.store import LocalStore
-from ecgrid_flows.warehouse import SqlRefused
+from ecgrid_flows.storage.local import LocalStore
+from ecgrid_flows.warehouse import database, partitioned_build, sql_files
+from ecgrid_flows.warehouse.partitioned_build import CELL, GRAINS, GROUP, PARTED, Accounts, Bounds, Job, Part, Sources
+from ecgrid_flows.warehouse.sql_tree import SqlRefused
 from ecgrid_transforms.schemas import FEEDS
 
 from .billing import Billed, relations
@@ -74,18 +74,18 @@ READ_THE_LAKE = {
 
 def test_every_whole_relation_that_reads_parts_is_known() -> None:
     """A new one must be looked at: may it read all rows, does it want a merge, or is it to be parted itself?"""
-    tree = warehouse.load_sql()
+    tree = sql_files.load_sql()
     found = {
         name: set(sql.reads & PARTED.keys())
         for name, sql in tree.relations.items()
         if name not in PARTED
-        and name not in partitions.UNBUILT
+        and name not in partitioned_build.UNBUILT
         and sql.reads & PARTED.keys()
         and not sql.is_view
         and name != "out_findings"
     }
     assert found == READ_THE_PARTS
-    bulk = {f"raw_{feed}" for feed in partitions.BULK}
+    bulk = {f"raw_{feed}" for feed in partitioned_build.BULK}
     readers = {
         name: read
         for name, sql in tree.relations.items()
@@ -97,9 +97,11 @@ def test_every_whole_relation_that_reads_parts_is_known() -> None:
 
 
 def test_rounds_follow_what_is_read() -> None:
-    tree = warehouse.load_sql()
-    found = partitions.rounds(tree)
-    assert set(found) == set(tree.relations) - partitions.UNBUILT - {f"raw_{feed}" for feed in partitions.BULK}
+    tree = sql_files.load_sql()
+    found = partitioned_build.rounds(tree)
+    assert set(found) == set(tree.relations) - partitioned_build.UNBUILT - {
+        f"raw_{feed}" for feed in partitioned_build.BULK
+    }
     for name, number in found.items():
         for read in tree.relations[name].reads & found.keys():
             same = PARTED.get(name) == PARTED.get(read)
@@ -115,12 +117,12 @@ def test_a_local_relation_is_not_read_from_outside(tmp_path: Path) -> None:
         (tmp_path / kind / f"{name}.sql").write_text("-- One row per x.\nSELECT 1 AS x\n")
     (tmp_path / "out" / "out_totals.sql").write_text("-- One row per x.\nSELECT count(*) AS x FROM core_rated\n")
     with pytest.raises(SqlRefused, match=r"out_totals .* reads core_rated, .* name it in partitions\.PARTED"):
-        partitions.rounds(warehouse.load_sql(tmp_path))
+        partitioned_build.rounds(sql_files.load_sql(tmp_path))
     (tmp_path / "core/core_expected.sql").unlink()
-    warehouse.load_sql.cache_clear()
+    sql_files.load_sql.cache_clear()
     with pytest.raises(SqlRefused, match="PARTED names core_expected"):
-        partitions.rounds(warehouse.load_sql(tmp_path))
-    warehouse.load_sql.cache_clear()
+        partitioned_build.rounds(sql_files.load_sql(tmp_path))
+    sql_files.load_sql.cache_clear()
 
 
 accounts = st.tuples(st.integers(1, 9), st.integers(0, 9))
@@ -129,7 +131,7 @@ months = st.lists(st.lists(accounts, max_size=80).map(sorted), min_size=1, max_s
 
 @given(months, st.integers(1, 5))
 def test_groups_take_every_account_once_and_few_lines_each(lines: list[list[tuple[int, int]]], grain: int) -> None:
-    groups = partitions.grouped([month[grain - 1 :: grain] for month in lines])
+    groups = partitioned_build.grouped([month[grain - 1 :: grain] for month in lines])
     for month in lines:
         one_account = max((month.count(account) for account in set(month)), default=0)
         counts = []
@@ -147,8 +149,8 @@ def test_the_condition_says_what_the_bounds_mean() -> None:
     """Every account against every pair of bounds, in one query each."""
     every = [(network, mailbox) for network in range(1, 5) for mailbox in range(3)]
     rows = pa.table({"network_id": [one[0] for one in every], "mailbox_id": [one[1] for one in every]})
-    with warehouse.scratch() as connection:
-        warehouse.register(connection, "every", rows)
+    with database.scratch() as connection:
+        database.register(connection, "every", rows)
         for after, to in itertools.product([None, (1, 0), (2, 1), (3, 2)], [None, (2, 1), (3, 2), (4, 0)]):
             group = Accounts(0, after, to)
             found = connection.table("every").filter(group.condition() or "true").fetchall()
@@ -161,8 +163,8 @@ def test_a_survey_marks_every_so_manieth_line(tmp_path: Path) -> None:
         pa.table({"network_id": pa.array(networks, pa.int32()), "mailbox_id": pa.array(mailboxes, pa.int32())}),
         tmp_path / "a.parquet",
     )
-    assert partitions.survey([str(tmp_path / "a.parquet")], 2) == [(1, 5), (2, 0), (3, 1)]
-    assert partitions.survey([], 2) == []
+    assert partitioned_build.survey([str(tmp_path / "a.parquet")], 2) == [(1, 5), (2, 0), (3, 1)]
+    assert partitioned_build.survey([], 2) == []
 
 
 def test_a_build_by_partitions_is_the_build_in_one(local: Billed, tmp_path: Path) -> None:
@@ -178,16 +180,16 @@ def test_a_build_by_partitions_is_the_build_in_one(local: Billed, tmp_path: Path
 
     def do_jobs(jobs: list[Job]) -> list[dict[str, Part]]:
         if jobs[0].round == 1:
-            partitions.run_job(jobs[0], store, tmp_path / "jobs")  # of a worker that died after its last write
-        found = [partitions.run_job(job, store, tmp_path / "jobs") for job in reversed(jobs)]
+            partitioned_build.run_job(jobs[0], store, tmp_path / "jobs")  # of a worker that died after its last write
+        found = [partitioned_build.run_job(job, store, tmp_path / "jobs") for job in reversed(jobs)]
         done.extend(jobs)
         return found[::-1]
 
     def do_surveys(asked: list[tuple[list[str], int]]) -> list[list[tuple[int, int]]]:
-        return [partitions.survey(store.locals(paths), grain) for paths, grain in asked]
+        return [partitioned_build.survey(store.locals(paths), grain) for paths, grain in asked]
 
     target = data_dir / "warehouse/parted.duckdb"
-    report = partitions.build(sources, store, target, Bounds(1024, 1, 60, 2), do_jobs, do_surveys)
+    report = partitioned_build.build(sources, store, target, Bounds(1024, 1, 60, 2), do_jobs, do_surveys)
     assert {job.over for job in done} == {CELL, GROUP}
     assert len({job.accounts for job in done}) > 1
     assert report.rows("core_lines") == report.rows("out_line_items")
@@ -202,7 +204,7 @@ def test_a_build_by_partitions_is_the_build_in_one(local: Billed, tmp_path: Path
     seen = ("core_seen_schedules",)
     built = local.data_dir / "warehouse/billing.duckdb"
     assert relations(target, seen)[seen[0]].equals(relations(built, seen)[seen[0]])
-    with warehouse.connect(target) as connection:
+    with database.connect(target) as connection:
         names = {name for (name,) in connection.table_function("duckdb_views").project("view_name").fetchall()}
     assert "raw_calls" in names
     assert "raw_line_items" not in names  # as in a build in one: core_headed_lines has its rows
@@ -211,7 +213,7 @@ def test_a_build_by_partitions_is_the_build_in_one(local: Billed, tmp_path: Path
 def test_a_worker_with_other_sql_is_refused(tmp_path: Path) -> None:
     job = Job("b", 1, CELL, Accounts(0, None, None), date(2026, 10, 1), {}, {}, {}, {}, (), (), "another", 1, 512)
     with pytest.raises(SettingsError, match="another version of ecgrid-billing"):
-        partitions.run_job(job, LocalStore(tmp_path), tmp_path)
+        partitioned_build.run_job(job, LocalStore(tmp_path), tmp_path)
 
 
 def test_a_job_is_told_nothing_but_names() -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ecgrid_flows import journal, repeats
-from ecgrid_flows.journal import Bodies, Journal, RawAnswer
-from ecgrid_flows.raw_manifest import pack, seal
-from ecgrid_flows.store_s3 import S3Store
+from ecgrid_flows.lake import raw_log, repeats
+from ecgrid_flows.lake.raw_log import Bodies, Journal, RawAnswer
+from ecgrid_flows.lake.raw_manifest import pack, seal
+from ecgrid_flows.storage.s3 import S3Store
 
 MONTH = date(2026, 10, 1)
 LATER = datetime(2026, 12, 1, tzinfo=UTC)
@@ -33,13 +33,13 @@ def answer(number: int, *, is_repeat: bool = False) -> RawAnswer:
 
 def bodies(store: S3Store) -> list[bytes]:
     with Bodies(store) as opened:
-        return [opened.read(place).body for place, _ in journal.scan(store, "line_items", MONTH)]
+        return [opened.read(place).body for place, _ in raw_log.scan(store, "line_items", MONTH)]
 
 
 def test_what_a_bucket_holds_is_sealed_packed_and_folded(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecgrid_flows.store_s3.CHUNK_BYTES", 1000)
+    monkeypatch.setattr("ecgrid_flows.storage.s3.CHUNK_BYTES", 1000)
     store = S3Store(address, tmp_path)
     with Journal(store) as opened:
         for number in range(12):
@@ -51,7 +51,7 @@ def test_what_a_bucket_holds_is_sealed_packed_and_folded(
     assert all(one.version for one in sealed.segments.values())
     assert len(sealed.segments) > 1
     pack(store, MONTH, LATER)
-    assert {path.rpartition(".")[2] for path in journal.segments(store, "line_items", MONTH)} == {"zst"}
+    assert {path.rpartition(".")[2] for path in raw_log.segments(store, "line_items", MONTH)} == {"zst"}
     assert bodies(store) == wanted
     with Journal(store) as opened:
         for number in range(12):
@@ -62,5 +62,5 @@ def test_what_a_bucket_holds_is_sealed_packed_and_folded(
     assert bodies(store) == wanted
     (one,) = repeats.rounds(store, MONTH)
     assert (one.only, one.but) == (None, frozenset())
-    store.delete(journal.segments(store, "line_items", MONTH)[0])
+    store.delete(raw_log.segments(store, "line_items", MONTH)[0])
     assert seal(store, MONTH).lost > 0

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from ecgrid_client.errors import Stopped
-from ecgrid_flows import slots
-from ecgrid_flows.slots import ClusterGovernor, LeasedSlots
+from ecgrid_flows.extract import cluster_admission
+from ecgrid_flows.extract.cluster_admission import ClusterGovernor, LeasedSlots
 from tests.support.waiting import until
 
 
@@ -61,7 +61,7 @@ def test_two_processes_never_exceed_the_bound_and_both_get_work_done() -> None:
                 changed.wait_for(is_full)
                 in_flight -= 1
                 calls[number] += 1
-                clock.now += slots.KEEP_S / 10
+                clock.now += cluster_admission.KEEP_S / 10
 
     threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in (0, 1) for _ in range(4)]
     for thread in threads:
@@ -80,16 +80,16 @@ def test_a_lease_serves_many_calls_and_then_goes_back() -> None:
     mine = LeasedSlots(scheduler, clock)
     for _ in range(100):
         with mine.one(lambda: None):
-            clock.now += slots.KEEP_S / 200
+            clock.now += cluster_admission.KEEP_S / 200
     assert (scheduler.asked, scheduler.leased) == (1, 1)
     with mine.one(lambda: None):
-        clock.now += slots.KEEP_S
+        clock.now += cluster_admission.KEEP_S
     assert (scheduler.asked, scheduler.leased) == (1, 0), "so that another process may have it"
     mine.close()
 
 
 def test_an_idle_lease_goes_back_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots, "IDLE_S", 0.1)
+    monkeypatch.setattr(cluster_admission, "IDLE_S", 0.1)
     scheduler = Scheduler(1)
     mine = LeasedSlots(scheduler)
     with mine.one(lambda: None):

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from ecgrid_flows import schedule
 from ecgrid_flows.errors import SettingsError, StorageFailed
+from ecgrid_flows.orchestration import schedule
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.store import LocalStore, Store
-from ecgrid_flows.store_s3 import BLOCK_BYTES, CHUNK_BYTES, S3Store
+from ecgrid_flows.storage.base import Store
+from ecgrid_flows.storage.local import LocalStore
+from ecgrid_flows.storage.s3 import BLOCK_BYTES, CHUNK_BYTES, S3Store
 from tests.support.storage import Storage
 
 Make = Callable[[], S3Store]
@@ -22,7 +23,7 @@ Make = Callable[[], S3Store]
 KILLED_BEFORE_SYNC = r"""
 import os, signal, sys
 from pathlib import Path
-from ecgrid_flows.store_s3 import S3Store
+from ecgrid_flows.storage.s3 import S3Store
 appender = S3Store(sys.argv[1], Path(sys.argv[2])).appender("raw/x/s.jsonl")
 appender.append(b"one\n")
 appender.sync()
@@ -90,7 +91,7 @@ def test_what_is_set_aside_is_kept_under_free_names(store: Store) -> None:
 
 
 def test_a_listing_longer_than_a_page_is_whole(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ecgrid_flows.store_s3.PAGE", 4)
+    monkeypatch.setattr("ecgrid_flows.storage.s3.PAGE", 4)
     store = make()
     for number in range(11):
         store.write(f"many/{number:02}", b"")

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ecgrid_flows import warehouse
-from ecgrid_sandbox import reports
-from ecgrid_sandbox.books import Line
-from ecgrid_sandbox.world import PriceList, Schedule, World
+from ecgrid_flows.warehouse import builder
+from ecgrid_sandbox.billing.books import Line
+from ecgrid_sandbox.service import reports
+from ecgrid_sandbox.world.model import PriceList, Schedule, World
 from ecgrid_transforms import invoices as invoice_rows
 from ecgrid_transforms import model
 from ecgrid_transforms.line_items import line_item_row
@@ -254,6 +254,6 @@ def shipped_dir(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     def fill(folder: Path) -> None:
         (folder / "lake").mkdir()
         files = lake(World.shipped(date(2026, 10, 1)), folder / "lake")
-        warehouse.build(files, folder / "warehouse/billing.duckdb", reference_dir=REFERENCE)
+        builder.build(files, folder / "warehouse/billing.duckdb", reference_dir=REFERENCE)
 
     return once("shipped", fill)

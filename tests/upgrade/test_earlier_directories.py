@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ecgrid_flows import warehouse
 from ecgrid_flows.cli import app
+from ecgrid_flows.warehouse import database
 from ecgrid_sandbox import Sandbox
 from ecgrid_transforms.money import Decimal
 
@@ -70,7 +70,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def in_warehouse(folder: Path) -> dict[str, tuple[int, Decimal]]:
     """Lines and amount of each month."""
-    with closing(warehouse.connect(folder / "warehouse/billing.duckdb")) as connection:
+    with closing(database.connect(folder / "warehouse/billing.duckdb")) as connection:
         found = connection.table("out_line_items").aggregate(
             "strftime(reporting_month, '%Y-%m') AS month, count(*) AS lines, sum(amount) AS amount"
         )

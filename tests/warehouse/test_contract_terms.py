@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from ecgrid_flows import contract_terms
 from ecgrid_flows.errors import SettingsError
+from ecgrid_flows.orchestration.run_context import Run
 from ecgrid_flows.progress import Reporter
-from ecgrid_flows.runs import Run
 from ecgrid_flows.settings import Settings
+from ecgrid_flows.warehouse import contract_terms
 
 HEADER = ",".join(contract_terms.COLUMNS)
 SHIPPED = Path(__file__).resolve().parents[2] / "data/reference" / contract_terms.FILE

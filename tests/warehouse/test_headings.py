@@ -6,7 +6,7 @@ from datetime import date
 import pyarrow as pa
 import pytest
 
-from ecgrid_flows import warehouse
+from ecgrid_flows.warehouse import builder, database, sql_files
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.schemas import LINE_ITEMS
 
@@ -47,26 +47,26 @@ def lines() -> list[dict[str, object]]:
 
 
 @pytest.fixture(scope="module")
-def kept() -> Iterator[warehouse.Connection]:
+def kept() -> Iterator[database.Connection]:
     # as DuckDB takes them: a column that may be null takes null, whatever the feed demands
     schema = pa.schema([column.with_nullable(True) for column in LINE_ITEMS])
-    with warehouse.scratch() as connection:
-        warehouse.register(connection, "lake_line_items", pa.Table.from_pylist(lines(), schema))
+    with database.scratch() as connection:
+        database.register(connection, "lake_line_items", pa.Table.from_pylist(lines(), schema))
         accounts = pa.schema(
             [(name, LINE_ITEMS.field(name).type) for name in ("network_id", "mailbox_id", "reporting_month")]
         ).append(pa.field("terms_contract_id", pa.int32()))
-        warehouse.register(connection, "core_terms_accounts", accounts.empty_table())
+        database.register(connection, "core_terms_accounts", accounts.empty_table())
         given = ["lake_line_items", "core_terms_accounts"]
-        warehouse.materialise(connection, warehouse.load_sql(), ["core_headed_lines"], given=given)
+        builder.materialise(connection, sql_files.load_sql(), ["core_headed_lines"], given=given)
         yield connection
 
 
-def test_a_line_and_its_heading_say_what_the_line_said(kept: warehouse.Connection) -> None:
-    together = warehouse.table(kept, "FROM core_headed_lines INNER JOIN core_line_headings USING (heading_no)")
+def test_a_line_and_its_heading_say_what_the_line_said(kept: database.Connection) -> None:
+    together = database.table(kept, "FROM core_headed_lines INNER JOIN core_line_headings USING (heading_no)")
     found = together.select(LINE_ITEMS.names).to_pylist()
     assert sorted(found, key=lambda line: line["mailbox_id"]) == lines()
 
 
-def test_lines_share_a_heading_only_if_they_show_the_same(kept: warehouse.Connection) -> None:
-    counts = sorted(row["lines"] for row in warehouse.table(kept, "FROM core_line_headings").to_pylist())
+def test_lines_share_a_heading_only_if_they_show_the_same(kept: database.Connection) -> None:
+    counts = sorted(row["lines"] for row in database.table(kept, "FROM core_line_headings").to_pylist())
     assert counts == [1] * len(SHARED) + [2]

@@ -9,14 +9,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from ecgrid_flows import warehouse
 from ecgrid_flows.errors import NoSuchData, SettingsError
-from ecgrid_flows.warehouse import BuildFailed, SqlRefused
+from ecgrid_flows.warehouse import builder, database, sql_files, sql_tree
+from ecgrid_flows.warehouse.sql_tree import BuildFailed, SqlRefused
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.schemas import FEEDS
 
 Files = Mapping[str, str]
-Build = Callable[..., warehouse.BuildReport]
+Build = Callable[..., sql_tree.BuildReport]
 
 SUMS = "-- One row per account\nSELECT network_id, sum(amount) AS amount FROM raw_line_items GROUP BY network_id\n"
 LINES = "-- One row per line\nSELECT network_id, amount FROM lake_line_items\n"
@@ -32,7 +32,7 @@ def built(tmp_path: Path, target: Path) -> Build:
     """Builds from SQL files given as `folder/name` -> text (`.sql` is added), references as name -> CSV text."""
     count = 0
 
-    def run(files: Files, *, references: Files | None = None, **options: object) -> warehouse.BuildReport:
+    def run(files: Files, *, references: Files | None = None, **options: object) -> sql_tree.BuildReport:
         nonlocal count
         count += 1  # load_sql keeps a folder in memory: each build has its own
         sql, reference = tmp_path / f"sql{count}", tmp_path / f"reference{count}"
@@ -45,7 +45,7 @@ def built(tmp_path: Path, target: Path) -> Build:
         for name, text in (references or {}).items():
             (reference / f"{name}.csv").write_text(text, encoding="utf-8")
         lake = options.pop("lake", {})
-        return warehouse.build(lake, target, reference_dir=reference, sql=sql, **options)  # type: ignore[arg-type]
+        return builder.build(lake, target, reference_dir=reference, sql=sql, **options)  # type: ignore[arg-type]
 
     return run
 
@@ -66,8 +66,8 @@ def line_items(path: Path, amounts: list[str]) -> str:
 
 
 def rows(path: Path, query: str) -> list[dict[str, object]]:
-    with warehouse.connect(path) as connection:
-        return warehouse.table(connection, query).to_pylist()  # type: ignore[no-any-return]
+    with database.connect(path) as connection:
+        return database.table(connection, query).to_pylist()  # type: ignore[no-any-return]
 
 
 def test_relations_are_built_after_what_they_read(built: Build, target: Path, tmp_path: Path) -> None:
@@ -101,9 +101,9 @@ def test_every_feed_is_there_typed_though_empty(built: Build, target: Path) -> N
     files = {f"raw/raw_{feed}": f"-- One row per row of the feed\nSELECT * FROM lake_{feed}\n" for feed in FEEDS}
     report = built(files)
     assert {relation.rows for relation in report.relations} == {0}
-    with warehouse.connect(target) as connection:
+    with database.connect(target) as connection:
         for feed, schema in FEEDS.items():
-            found = warehouse.table(connection, f"FROM raw_{feed}").schema
+            found = database.table(connection, f"FROM raw_{feed}").schema
             assert found.names == schema.names
             assert [field.type for field in found if pa.types.is_decimal(field.type)] == [
                 field.type for field in schema if pa.types.is_decimal(field.type)
@@ -133,11 +133,11 @@ def test_reference_tables_are_text_and_the_later_folder_wins(built: Build, targe
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "r.csv").write_text(text, encoding="utf-8")
     folders = [tmp_path / "shipped", tmp_path / "own"]
-    warehouse.build({}, target, reference_dir=folders, sql=tmp_path / "sql")
+    builder.build({}, target, reference_dir=folders, sql=tmp_path / "sql")
     assert rows(target, "FROM core_r") == [{"a": "007", "b": 'x "y", z'}]
     (tmp_path / "own/r.csv").write_text("a;b\n7;x\n", encoding="utf-8")
     with pytest.raises(SqlRefused, match=r"r\.csv has no column a: its first line is a,b, with commas"):
-        warehouse.build({}, target, reference_dir=folders, sql=tmp_path / "sql")
+        builder.build({}, target, reference_dir=folders, sql=tmp_path / "sql")
 
 
 def test_macros_and_views_work_in_the_finished_file(built: Build, target: Path) -> None:
@@ -228,9 +228,9 @@ def test_a_leftover_of_a_killed_build_is_no_hindrance(built: Build, target: Path
 
 def test_a_reader_of_the_old_warehouse_is_not_disturbed(built: Build, target: Path) -> None:
     built({"core/core_a": "-- One row per build\nSELECT 1 AS n"})
-    with warehouse.connect(target) as connection:
+    with database.connect(target) as connection:
         built({"core/core_a": "-- One row per build\nSELECT 2 AS n"})
-        assert warehouse.table(connection, "FROM core_a").to_pylist() == [{"n": 1}]
+        assert database.table(connection, "FROM core_a").to_pylist() == [{"n": 1}]
     assert rows(target, "FROM core_a") == [{"n": 2}]
 
 
@@ -356,14 +356,14 @@ def test_a_bad_memory_limit_says_how_to_write_one(built: Build) -> None:
 
 def test_no_warehouse_says_how_to_make_one(target: Path) -> None:
     with pytest.raises(NoSuchData, match="ecgrid-billing run"):
-        warehouse.connect(target)
+        database.connect(target)
 
 
 def test_decimals_leave_exact(built: Build, target: Path) -> None:
     built({"core/core_a": "-- One row per x\nSELECT 0.1::DECIMAL(28, 10) AS x FROM range(3)"})
-    with warehouse.connect(target) as connection:
-        found = warehouse.frame(connection, "SELECT x FROM core_a WHERE x < ?", [1])
-        again = warehouse.frame(connection, "SELECT x FROM core_a WHERE x < $most", {"most": 1})
+    with database.connect(target) as connection:
+        found = database.frame(connection, "SELECT x FROM core_a WHERE x < ?", [1])
+        again = database.frame(connection, "SELECT x FROM core_a WHERE x < $most", {"most": 1})
     assert isinstance(found["x"].dtype, pd.ArrowDtype)
     assert found["x"].sum() == Decimal("0.3")
     assert again.equals(found)
@@ -371,13 +371,13 @@ def test_decimals_leave_exact(built: Build, target: Path) -> None:
 
 def test_the_warehouse_is_read_only_unless_asked(built: Build, target: Path) -> None:
     built({"core/core_a": OK})
-    with warehouse.connect(target) as connection, pytest.raises(Exception, match="read-only"):
+    with database.connect(target) as connection, pytest.raises(Exception, match="read-only"):
         connection.execute("DROP TABLE core_a")
 
 
 def test_the_projects_own_sql_is_in_order() -> None:
     """Every file under sql/ keeps the rules, and everything that it reads exists."""
-    tree = warehouse.load_sql()
+    tree = sql_files.load_sql()
     known = tree.relations.keys() | {f"lake_{feed}" for feed in FEEDS}
     references = {f"reference_{path.stem}" for path in (tree.folder.parent / "data/reference").glob("*.csv")}
     unknown = {
@@ -391,8 +391,8 @@ def test_the_projects_own_sql_is_in_order() -> None:
 def test_many_rows_come_in_their_order() -> None:
     """Several row groups, two threads: what exports read has to be in the order that it was laid down in."""
     made = "SELECT hash(i) % 1000000 AS k, i::VARCHAR || 'x' AS v FROM range(1000000) AS r (i) ORDER BY k"
-    with warehouse.scratch(threads=2) as connection:
+    with database.scratch(threads=2) as connection:
         connection.execute(f"CREATE TABLE many AS {made}").fetchall()
         for rows in ("FROM many", "FROM many ORDER BY k"):
-            found = warehouse.table(connection, rows)["k"].combine_chunks()
+            found = database.table(connection, rows)["k"].combine_chunks()
             assert pc.all(pc.less_equal(found[:-1], found[1:])).as_py(), rows

@@ -154,9 +154,9 @@ def _known(error: Exception) -> BillingError | None:
         return SettingsError(f"{error.filename}: {error.strerror}")
     duckdb = sys.modules.get("duckdb")
     if duckdb is not None and isinstance(error, duckdb.Error):
-        from ecgrid_flows import warehouse
+        from ecgrid_flows.warehouse import database
 
-        return warehouse.reading_error(error)
+        return database.reading_error(error)
     return None
 
 

@@ -50,8 +50,8 @@ def export(
     """
     months = chosen_months(month, first, last)
     settings = Settings.load(data_dir)
-    from ecgrid_flows.csv_files import CsvForm
-    from ecgrid_flows.export import NEED_CURRENCY, NO_CURRENCY, export_month
+    from ecgrid_flows.finance.csv_writer import CsvForm
+    from ecgrid_flows.finance.export import NEED_CURRENCY, NO_CURRENCY, export_month
 
     form = CsvForm(semicolons=semicolons, bom=bom)
     with _held(settings, "export"):
@@ -105,8 +105,8 @@ def close(
     if seal is not None:
         raise SettingsError("--seal goes with --verify")
     reasons = _reasons(accept or [], why or [])
-    from ecgrid_flows.closing import close_month
-    from ecgrid_flows.export import NEED_CURRENCY
+    from ecgrid_flows.finance.export import NEED_CURRENCY
+    from ecgrid_flows.finance.period_close import close_month
 
     with _held(settings, "close") as store:
         done = close_month(settings, store, wanted, reasons)
@@ -141,7 +141,7 @@ def _reasons(accept: Sequence[str], why: Sequence[str]) -> Mapping[str, str]:
 
 
 def _verify(settings: Settings, month: date, seal: str | None, as_json: bool) -> None:
-    from ecgrid_flows.closing import verify
+    from ecgrid_flows.finance.period_close import verify
 
     found = verify(settings, existing_store(settings), month, seal)
     if as_json:
@@ -166,7 +166,7 @@ def reopen(
     """Open a closed month again; what was closed is kept, and the log says who, when and why."""
     wanted = _month(month)
     settings = Settings.load(data_dir)
-    from ecgrid_flows.closing import reopen_month
+    from ecgrid_flows.finance.period_close import reopen_month
 
     with _held(settings, "reopen") as store:
         entry = reopen_month(store, wanted, why)
@@ -188,17 +188,17 @@ def corrections(
     """List and export what changed in a month since it was closed, as reversal and re-entry rows."""
     wanted = _month(month)
     settings = Settings.load(data_dir)
-    from ecgrid_flows import corrections as correcting
-    from ecgrid_flows import decisions
-    from ecgrid_flows.closing import require_closed
-    from ecgrid_flows.sheets import NO_CURRENCY
+    from ecgrid_flows.finance import audit_log
+    from ecgrid_flows.finance import corrections as correcting
+    from ecgrid_flows.finance.export_files import NO_CURRENCY
+    from ecgrid_flows.finance.period_close import require_closed
 
     with _held(settings, "corrections") as store:
-        log = decisions.read(store)
+        log = audit_log.read(store)
         closing = require_closed(log, wanted)
         correcting.frozen_export(settings, store, closing)
         if is_book and correcting.book(settings, store, log, closing, note) is not None:
-            log = decisions.read(store)
+            log = audit_log.read(store)
         paths = correcting.export_corrections(settings, store, log, closing)
         with correcting.pairs(settings, store, log, closing) as (_, found):
             rows = correcting.in_order(found).to_arrow_table().to_pylist()
@@ -245,8 +245,8 @@ def set_finding(
 ) -> None:
     """Accept, dispute or resolve findings. A decision holds until the amounts that it was about change."""
     settings = Settings.load(data_dir)
-    from ecgrid_flows.finding_states import find, set_state
-    from ecgrid_flows.sheets import opened
+    from ecgrid_flows.finance.export_files import opened
+    from ecgrid_flows.finance.finding_states import find, set_state
 
     with _held(settings, "findings set") as store:
         with opened(settings) as connection:
@@ -266,8 +266,8 @@ def _month(text: str) -> date:
 @contextmanager
 def _held(settings: Settings, purpose: str) -> Iterator[Any]:
     """The data directory's store, held for the block, with what a bucket keeps brought to this machine."""
-    from ecgrid_flows.lock import held
-    from ecgrid_flows.mirror import fetch, require_current
+    from ecgrid_flows.lake.local_mirror import fetch, require_current
+    from ecgrid_flows.storage.run_lock import held
 
     store = existing_store(settings)
     with held(store, purpose):
@@ -278,7 +278,7 @@ def _held(settings: Settings, purpose: str) -> Iterator[Any]:
 
 def existing_store(settings: Settings) -> Any:
     """The store of a data directory that is there; a typing error must not make a new one."""
-    from ecgrid_flows.store import open_store
+    from ecgrid_flows.storage.opening import open_store
 
     context.require_directory(settings)
     return open_store(settings)

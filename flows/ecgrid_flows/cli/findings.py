@@ -16,7 +16,7 @@ from ecgrid_transforms.money import ZERO, Decimal, grouped, plain_number
 from ecgrid_transforms.period import NotAMonth, last_full_month, month_text, parse_month
 
 if TYPE_CHECKING:
-    from ecgrid_flows.warehouse import Connection
+    from ecgrid_flows.warehouse.database import Connection
 
 Month = Annotated[str | None, typer.Option("--month", metavar="YYYY-MM", help="The month (the last full one, UTC).")]
 
@@ -49,15 +49,16 @@ def findings(ctx: typer.Context, month: Month = None, data_dir: DataDir = None, 
         return
     wanted = _month(month)
     settings = Settings.load(data_dir)
-    from ecgrid_flows import decisions, warehouse
-    from ecgrid_flows.finding_states import with_states
-    from ecgrid_flows.store import open_store
+    from ecgrid_flows.finance import audit_log
+    from ecgrid_flows.finance.finding_states import with_states
+    from ecgrid_flows.storage.opening import open_store
+    from ecgrid_flows.warehouse import database
 
-    with closing(warehouse.connect(settings.warehouse_path)) as connection:
-        log = decisions.read(open_store(settings))
-        rows = warehouse.of_month(with_states(connection, log), wanted).to_arrow_table().to_pylist()
+    with closing(database.connect(settings.warehouse_path)) as connection:
+        log = audit_log.read(open_store(settings))
+        rows = database.of_month(with_states(connection, log), wanted).to_arrow_table().to_pylist()
         if not rows:
-            warehouse.require_month(connection, wanted)  # nothing found is not the same as nothing looked at
+            database.require_month(connection, wanted)  # nothing found is not the same as nothing looked at
     rows.sort(key=_badness)
     if as_json:
         context.emit_json({"month": month_text(wanted), "findings": rows})
@@ -83,7 +84,7 @@ def _print_findings(month: date, rows: Sequence[Mapping[str, Any]]) -> None:
     if not rows:
         context.stdout.print(Text(f"{month_text(month)}: no findings"))
         return
-    from ecgrid_flows.finding_states import OPEN
+    from ecgrid_flows.finance.finding_states import OPEN
 
     causes: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -129,7 +130,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """The proof of one line: measured, free, blocks, tier, what the bill says and what it should say."""
-    from ecgrid_flows.explain import explanation
+    from ecgrid_flows.rating.explain import explanation
     from ecgrid_transforms.model import Key
 
     key = Key(network, mailbox, _month(month), report, measure)
@@ -144,8 +145,8 @@ def explain(
 def compare(month: Month = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """What every line would cost under unit, volume and graduated pricing; break-evens; cliffs."""
     wanted = _month(month)
-    from ecgrid_flows.compare import comparison
-    from ecgrid_flows.warehouse import require_month
+    from ecgrid_flows.rating.model_comparison import comparison
+    from ecgrid_flows.warehouse.database import require_month
 
     with _opened(data_dir) as connection:
         require_month(connection, wanted)
@@ -221,7 +222,7 @@ def _month(text: str | None) -> date:
 
 @contextmanager
 def _opened(data_dir: str | None) -> Iterator["Connection"]:
-    from ecgrid_flows import warehouse
+    from ecgrid_flows.warehouse import database
 
-    with closing(warehouse.connect(Settings.load(data_dir).warehouse_path)) as connection:
+    with closing(database.connect(Settings.load(data_dir).warehouse_path)) as connection:
         yield connection

@@ -37,7 +37,7 @@ def quote_command(
 
     One JSON object a line in, one out, same order; a record that cannot be rated gives {"id", "error"}.
     """
-    from ecgrid_flows import quote
+    from ecgrid_flows.rating import quote
 
     out = sys.stdout.buffer
     opening, between, closing = ("[\n", ",\n", "\n]\n") if as_json else ("", "\n", "\n")

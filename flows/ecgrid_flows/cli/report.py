@@ -23,7 +23,7 @@ def report(month: Month = None, data_dir: DataDir = None, as_json: AsJson = Fals
     """Set the month's reconciliation as a page that opens offline; no network is used."""
     (wanted,) = chosen_months(month, None, None)
     settings = Settings.load(data_dir)
-    from ecgrid_flows.report import report_month
+    from ecgrid_flows.reporting.report import report_month
 
     path = report_month(settings, wanted)
     if as_json:

@@ -55,8 +55,8 @@ def run(
     months = chosen_months(month, first, last)
     settings = Settings.load(data_dir)
     _quiet_prefect()
-    from ecgrid_flows import runs, tasks
-    from ecgrid_flows.months import MonthIncomplete
+    from ecgrid_flows.orchestration import run_context, signals, tasks
+    from ecgrid_flows.orchestration.pipeline import MonthIncomplete
     from ecgrid_flows.progress import Reporter
 
     reporter = Reporter(console=context.stderr, quiet=as_json)
@@ -64,8 +64,8 @@ def run(
     is_reported = tasks.prefect_is_set_up()
     with (
         serving(settings, reporter) as (served, is_invented),
-        runs.opened(settings=served, reporter=reporter, refresh=refresh, is_invented=is_invented) as opened,
-        runs.stopping_on_signals(opened.puller, reporter),
+        run_context.opened(settings=served, reporter=reporter, refresh=refresh, is_invented=is_invented) as opened,
+        signals.stopping_on_signals(opened.puller, reporter),
     ):
         opened.check_source()
         try:
@@ -87,10 +87,10 @@ def _billed(months: Sequence[date], is_reported: bool) -> list[Any]:
     """The months billed: as flow runs where Prefect is set up, by the same functions plainly where it is not."""
     first, last = month_text(months[0]), month_text(months[-1])
     if is_reported:
-        from ecgrid_flows.monthly import backfill, monthly_billing
+        from ecgrid_flows.orchestration.flows import backfill, monthly_billing
 
         return [monthly_billing(first)] if len(months) == 1 else backfill(first, last)
-    from ecgrid_flows.months import bill_month, bill_months
+    from ecgrid_flows.orchestration.pipeline import bill_month, bill_months
 
     return [bill_month(first)] if len(months) == 1 else bill_months(first, last)
 
@@ -107,18 +107,18 @@ def pull(
     months = chosen_months(month, first, last)
     settings = Settings.load(data_dir)
     _quiet_prefect()
-    from ecgrid_flows import runs, tasks
-    from ecgrid_flows.months import MonthIncomplete
+    from ecgrid_flows.orchestration import run_context, signals, tasks
+    from ecgrid_flows.orchestration.pipeline import MonthIncomplete
     from ecgrid_flows.progress import Reporter
 
     reporter = Reporter(console=context.stderr, quiet=as_json)
     done = []
     with (
         serving(settings, reporter) as (served, is_invented),
-        runs.opened(
+        run_context.opened(
             settings=served, reporter=reporter, refresh=refresh, is_invented=is_invented, purpose="pull"
         ) as opened,
-        runs.stopping_on_signals(opened.puller, reporter),
+        signals.stopping_on_signals(opened.puller, reporter),
     ):
         opened.check_source()
         for wanted in months:
@@ -143,11 +143,11 @@ def build(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Land what is kept and build the warehouse anew; no network is used."""
     settings = Settings.load(data_dir)
     _quiet_prefect()
-    from ecgrid_flows import runs, tasks
+    from ecgrid_flows.orchestration import run_context, tasks
     from ecgrid_flows.progress import Reporter
 
     reporter = Reporter(console=context.stderr, quiet=as_json)
-    with runs.opened(settings=settings, reporter=reporter, purpose="build") as opened:
+    with run_context.opened(settings=settings, reporter=reporter, purpose="build") as opened:
         months = opened.restore()
         path = tasks.build()
     if as_json:
@@ -162,14 +162,14 @@ def accounts(month: Month = None, data_dir: DataDir = None, as_json: AsJson = Fa
     """The accounts and contracts that a run would bill."""
     one = chosen_months(month, None, None)[0]
     settings = Settings.load(data_dir)
-    from ecgrid_flows import runs
+    from ecgrid_flows.orchestration import run_context, signals
     from ecgrid_flows.progress import Reporter
 
     reporter = Reporter(console=context.stderr, quiet=as_json)
     with (
         serving(settings, reporter) as (served, is_invented),
-        runs.opened(settings=served, reporter=reporter, is_invented=is_invented, purpose="accounts") as opened,
-        runs.stopping_on_signals(opened.puller, reporter),
+        run_context.opened(settings=served, reporter=reporter, is_invented=is_invented, purpose="accounts") as opened,
+        signals.stopping_on_signals(opened.puller, reporter),
     ):
         opened.check_source()
         scope = opened.scope(one)
@@ -229,8 +229,8 @@ def serving(settings: Settings, reporter: "Reporter") -> Iterator[tuple[Settings
     if settings.has_credentials:
         yield settings, False
         return
-    from ecgrid_flows.lock import held
-    from ecgrid_flows.store import open_store
+    from ecgrid_flows.storage.opening import open_store
+    from ecgrid_flows.storage.run_lock import held
     from ecgrid_sandbox import World, spawn
 
     with held(open_store(settings), "start"):

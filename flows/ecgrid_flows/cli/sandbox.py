@@ -88,7 +88,7 @@ def serve(
 ) -> None:
     """Serve the sandbox until Ctrl-C; prints addresses and invented credentials as ECGRID_* settings."""
     from ecgrid_sandbox import Sandbox, Trouble, World
-    from ecgrid_sandbox.trouble import PAGE_STATUSES, OddValue, OwnFault
+    from ecgrid_sandbox.service.trouble import PAGE_STATUSES, OddValue, OwnFault
 
     try:
         odd_values = tuple(map(OddValue.parsed, odd_value or ()))

@@ -15,7 +15,7 @@ from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.settings import DATA_DIR, SANDBOX_DIR, Settings
 
 if TYPE_CHECKING:
-    from ecgrid_flows.store import Store
+    from ecgrid_flows.storage.base import Store
 
 Port = Annotated[
     int | None,
@@ -46,14 +46,15 @@ def serve(port: Port = None, sandbox: WithSandbox = False, data_dir: DataDir = N
     Prefect server is started beside this and ends with it. Status 3 when the server or its scheduler stops.
     """
     with _source(sandbox, data_dir) as settings:
-        from ecgrid_flows import prefect_api
+        from ecgrid_flows.orchestration import prefect_api
 
         set_up = prefect_api.address()  # before anything of Prefect is loaded
-        from ecgrid_flows import logs, schedule, serving
-        from ecgrid_flows.deployments import deployments
-        from ecgrid_flows.lock import served
-        from ecgrid_flows.prefect_process import SERVED_BY
-        from ecgrid_flows.store import open_store
+        from ecgrid_flows import logs
+        from ecgrid_flows.orchestration import schedule, serving
+        from ecgrid_flows.orchestration.deployments import deployments
+        from ecgrid_flows.orchestration.prefect_process import SERVED_BY
+        from ecgrid_flows.storage.opening import open_store
+        from ecgrid_flows.storage.run_lock import served
 
         logs.attach()
         if set_up is not None:
@@ -63,7 +64,7 @@ def serve(port: Port = None, sandbox: WithSandbox = False, data_dir: DataDir = N
         if not settings.has_credentials:
             raise SettingsError(NO_CREDENTIALS)
         if settings.api_key is None:
-            from ecgrid_flows.doctor import NO_API_KEY
+            from ecgrid_flows.orchestration.doctor import NO_API_KEY
 
             _warn(NO_API_KEY)
         for secret in (settings.api_key, settings.password):
@@ -126,7 +127,7 @@ def _prefect(
     if set_up is not None:
         yield set_up, lambda: None
         return
-    from ecgrid_flows import prefect_process
+    from ecgrid_flows.orchestration import prefect_process
 
     with prefect_process.started(port, settings.local_dir / "logs", _warn) as server:
         yield server.address, server.ended
@@ -138,8 +139,8 @@ def _warn(line: str) -> None:
 
 def _refuse_other_source(settings: Settings, store: "Store") -> None:
     """Every run would be refused: say so at once. Raises `SettingsError`."""
-    from ecgrid_flows import source
+    from ecgrid_flows.storage import data_owner
 
-    found, wanted = source.read(store), source.of_settings(settings, is_invented=settings.is_sandbox)
-    if found is not None and not source.fits(found, wanted):
-        raise SettingsError(source.refusal(store, found, wanted))
+    found, wanted = data_owner.read(store), data_owner.of_settings(settings, is_invented=settings.is_sandbox)
+    if found is not None and not data_owner.fits(found, wanted):
+        raise SettingsError(data_owner.refusal(store, found, wanted))

@@ -299,7 +299,7 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Check settings, reachability, versions, clock, rights per operation and free disk; never prints a secret."""
-    from ecgrid_flows import doctor as checks
+    from ecgrid_flows.orchestration import doctor as checks
 
     settings = Settings.load(data_dir)
     found: list[checks.Check] = list(checks.machine(settings))

@@ -13,7 +13,7 @@ from ecgrid_transforms.money import grouped
 from ecgrid_transforms.period import month_text
 
 if TYPE_CHECKING:
-    from ecgrid_flows.status import MonthStatus
+    from ecgrid_flows.orchestration.status import MonthStatus
 
 _COLUMNS = (
     *("month", "state", "due, UTC", "asked", "answered", "missing", "lines", "open errors", "invoiced"),
@@ -40,7 +40,7 @@ def status(
     settings = Settings.load(data_dir)
     if settings.data_dir not in (DATA_DIR, SANDBOX_DIR) or settings.local_dir.exists():
         context.require_directory(settings)  # a monitor of a disk that is not mounted must see it
-    from ecgrid_flows.status import status as read_status
+    from ecgrid_flows.orchestration.status import status as read_status
 
     found = read_status(settings)
     for words in found.unread:
@@ -54,9 +54,9 @@ def status(
         for one in found.overdue:
             context.stdout.print(Text(_sentence(one, settings.invoice_days)))
     if notify:
-        from ecgrid_flows.notices import tell_overdue
+        from ecgrid_flows.orchestration.notices import tell_overdue
         from ecgrid_flows.progress import Reporter
-        from ecgrid_flows.store import open_store
+        from ecgrid_flows.storage.opening import open_store
 
         tell_overdue(settings, open_store(settings), Reporter(console=context.stderr), found)
     if found.overdue:

@@ -1,0 +1,121 @@
+"""The two pages that are written by the code: `data/DICTIONARY.md` and `flows/COMMANDS.md`.
+
+The dictionary has every feed, every relation of the warehouse and every column: from `ecgrid_transforms.schemas`, from
+the heads of the SQL files, and from a warehouse built over no data. The other page has every command with its options.
+Tests compare the committed pages with these texts. Write them anew with `python -m ecgrid_flows.cli.dictionary`.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ecgrid_flows.settings import Settings, reference_folders
+from ecgrid_flows.warehouse import builder, database, sql_files
+from ecgrid_transforms.schemas import DATASET_FEEDS, FEEDS
+
+_HEAD = """# Data dictionary
+
+Written by `python -m ecgrid_flows.cli.dictionary`; a test fails when it is stale. Decimals are DECIMAL(28,10) at rest,
+and no column of money is ever a float. `reporting_month` is the first day of the month. Times that end in `_at` are
+UTC.
+"""
+
+
+def dictionary_text() -> str:
+    """The page. Builds a warehouse over no data in a temporary folder (some seconds)."""
+    sections = [_HEAD, "## Feeds of the lake\n", "`lake/<feed>/month=YYYY-MM/`, any Parquet engine.\n"]
+    for feed, schema in FEEDS.items():
+        sections.append(f"### {feed}\n")
+        if feed in DATASET_FEEDS:
+            sections.append("These columns, then those of the answer's own schema (an ADO.NET DataSet).\n")
+        sections.append("| column | type | meaning |\n|---|---|---|")
+        sections += [
+            f"| {field.name} | {field.type} | {_escaped((field.metadata or {}).get(b'description', b'').decode())} |"
+            for field in schema
+        ]
+        sections.append("")
+    tree = sql_files.load_sql()
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "empty.duckdb"
+        builder.build({}, target, reference_dir=reference_folders(Settings(data_dir=folder)))
+        with database.connect(target) as connection:
+            sections.append("## Relations of the warehouse\n")
+            sections.append("`warehouse/billing.duckdb`. Users read `out_`; the rest is the way there.\n")
+            for name in sorted(tree.relations, key=_place):
+                sections.append(f"### {name}\n")
+                sections.append(_grain(tree.relations[name].path) + "\n")
+                if tree.relations[name].is_scratch:
+                    sections.append("Scratch: it ends with the build.\n")
+                if name.startswith("out_"):
+                    sections.append("| column | type |\n|---|---|")
+                    described = database.table(
+                        connection, "FROM duckdb_columns() SELECT column_name, data_type WHERE table_name = ?", [name]
+                    )
+                    sections += [f"| {row['column_name']} | {row['data_type']} |" for row in described.to_pylist()]
+                    sections.append("")
+    return "\n".join(sections).rstrip() + "\n"
+
+
+def _place(name: str) -> tuple[int, str]:
+    """out_ first, then checks, then core_ and raw_."""
+    order = {"out": 0, "fail": 1, "warn": 1, "info": 1, "core": 2, "raw": 3}
+    return order.get(name.split("_", 1)[0], 4), name
+
+
+def _grain(path: Path) -> str:
+    """The comment that opens a SQL file, as one paragraph."""
+    words = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("--"):
+            break
+        if not line.startswith("-- kept as:"):
+            words.append(line.removeprefix("--").strip())
+    return _escaped(" ".join(words))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def commands_text() -> str:
+    """The page on the command line: every command, its arguments and options, in the order of `--help`."""
+    from ecgrid_flows.cli import app
+
+    root = typer.main.get_command(app)
+    sections = ["# Commands of `ecgrid-billing`\n", "Written by `python -m ecgrid_flows.cli.dictionary`.\n"]
+    for name, command in _commands("", root):
+        sections.append(f"## `ecgrid-billing {name}`\n")
+        sections.append(_escaped(" ".join((command.help or "").split())) + "\n")
+        rows = [_option(parameter) for parameter in command.params if parameter.name != "help"]
+        if rows:
+            sections += ["| argument or option | meaning |\n|---|---|", *rows, ""]
+    return "\n".join(sections).rstrip() + "\n"
+
+
+def _commands(prefix: str, group: Any) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        full = f"{prefix} {name}".strip()
+        if not hasattr(command, "commands") or command.invoke_without_command:
+            yield full, command
+        if hasattr(command, "commands"):
+            yield from _commands(full, command)
+
+
+def _option(parameter: Any) -> str:
+    is_option = parameter.opts[0].startswith("-")
+    shown = ", ".join(parameter.opts) if is_option else parameter.metavar or parameter.name.upper()
+    return f"| `{_escaped(shown)}` | {_escaped(' '.join((getattr(parameter, 'help', None) or '').split()))} |"
+
+
+def main() -> None:
+    """Write both pages into the checkout that this file stands in."""
+    root = Path(__file__).resolve().parents[3]
+    (root / "data/DICTIONARY.md").write_text(dictionary_text(), encoding="utf-8")
+    (root / "flows/COMMANDS.md").write_text(commands_text(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

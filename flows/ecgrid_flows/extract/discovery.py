@@ -1,0 +1,216 @@
+"""What a month's run is about: its accounts, contracts and price lists, and what is stored beside the lines.
+
+Every list may be refused, PENDING or shallow (facts 4.5, 8), so each source only adds: contracts (ContractList, then
+ContractInfo of each), networks (NetworkList; each network's Root mailbox 0 is an account), mailboxes (MailboxListEx per
+network, MailboxList where that is refused), and the accounts file of the settings, which then limits the rest.
+What one source refuses the others still give; each refusal is one warning. A source that gave no usable answer at all
+is another matter: accounts might be missing, so the month ends incomplete, whatever the others gave. So does one whose
+lists name an account or contract by a number that cannot be read.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+from ecgrid_client.errors import AccessDenied, InvalidArgument, NotFound
+from ecgrid_flows.errors import SettingsError
+from ecgrid_flows.lake.billing_scope import (
+    ALL,
+    BILLING_API,
+    Asker,
+    Scope,
+    _answers_of_each,
+    _ask_each,
+    _id,
+    _read,
+    _warn,
+)
+from ecgrid_flows.lake.raw_log import Arguments, RawAnswer
+from ecgrid_flows.progress import Reporter
+from ecgrid_transforms.model import (
+    Account,
+    Invoice,
+)
+from ecgrid_transforms.period import next_month, reporting_month_text
+
+STATISTICS_API = "v4.1"
+#: ReportMonthly's reports (facts 2.2): 1 traffic by day, 2 by trading partner.
+MONTHLY_REPORTS = (1, 2, 3, 4)
+_NOT_KNOWN = (NotFound.code, AccessDenied.code, InvalidArgument.code)
+INTERCONNECT_DAYS = 31
+STATS_MINUTES = (60, 1440)
+
+
+def read_accounts_file(path: Path) -> frozenset[Account]:
+    """The accounts of a CSV with the columns network_id and mailbox_id; raises `SettingsError`, naming the line.
+
+    Columns may be separated by a comma, a semicolon or a tab, as spreadsheets of different locales write them.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as source:
+            head = source.readline()
+            separator = next((mark for mark in ",;\t" if mark in head), ",")
+            source.seek(0)
+            rows = csv.DictReader(source, delimiter=separator, skipinitialspace=True)
+            rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+            if not {"network_id", "mailbox_id"} <= set(rows.fieldnames):
+                raise SettingsError(
+                    f"{path} has no columns network_id and mailbox_id in its first line, which is {head.strip()[:80]!r}"
+                )
+            found = set()
+            for row in rows:
+                if any(part and part.strip() for part in row.values() if isinstance(part, str)):
+                    found.add(_account_of(row, f"{path}, line {rows.line_num}"))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SettingsError(f"{path} cannot be read as CSV ({error}): make it a UTF-8 text") from error
+    if not found:
+        raise SettingsError(f"{path} names no account: add a line with network_id,mailbox_id")
+    return frozenset(found)
+
+
+def _account_of(row: Mapping[str, str | None], where: str) -> Account:
+    numbers = []
+    for name, least in (("network_id", 1), ("mailbox_id", 0)):
+        text = (row.get(name) or "").strip()
+        if not (text.isascii() and text.isdigit() and len(text) <= 10 and least <= int(text) < 2**31):
+            raise SettingsError(f"{where}: {name} is {text[:40]!r}: write a whole number from {least} to {2**31 - 1}")
+        numbers.append(int(text))
+    return Account(*numbers)
+
+
+# --- beside the lines -------------------------------------------------------------------------------------------------
+
+
+def ask_beside(asker: Asker, scope: Scope, reporter: Reporter) -> None:
+    """Ask what is stored beside the lines: invoices, their trial calculation, and the reports, where rights allow."""
+    _ask_invoices(asker, scope, reporter)
+    _ask_trials(asker, scope, reporter)
+    _ask_or_own(
+        asker, scope, STATISTICS_API, "InterconnectCount", {"MaxDays": INTERCONNECT_DAYS}, reporter, ECGridID=ALL
+    )
+    first, second = STATS_MINUTES
+    spans: Arguments = {"Minutes1": first, "Minutes2": second}
+    _ask_or_own(asker, scope, STATISTICS_API, "ReportInstantStats", spans, reporter, ECGridID=ALL)
+    for number in MONTHLY_REPORTS:
+        report: Arguments = {"Report": number, "Month": reporting_month_text(scope.month)}
+        if not _ask_or_own(asker, scope, BILLING_API, "ReportMonthly", report, reporter):
+            break
+
+
+def invoices_of(asker: Asker, scope: Scope) -> Iterator[Invoice]:
+    """The invoices of the month's contracts and their trial calculations, from answers that `ask_beside` has had."""
+    month = scope.month
+    for contract_id in scope.contract_ids:
+        trial = asker.ask(month, BILLING_API, "InvoiceCalculate", trial_arguments(contract_id, month))
+        listed = asker.ask(month, BILLING_API, "InvoiceList", invoice_list_arguments(contract_id, month))
+        numbers = [] if listed.fault_code else [invoice.invoice_id for invoice in _read(listed, [])]
+        infos = [asker.ask(month, BILLING_API, "InvoiceInfo", _id("InvoiceID", number)) for number in numbers]
+        for answer in (trial, *infos):
+            invoice = None if answer.fault_code else _read(answer, [])
+            if invoice is not None:
+                yield invoice
+
+
+def trial_arguments(contract_id: int, month: date) -> dict[str, str | int | bool]:
+    """InvoiceCalculate of a whole contract, never saved: that would be a write."""
+    return {
+        "ContractID": contract_id,
+        "ReportingMonth": reporting_month_text(month),
+        "Include": "AllCurrentCharges",
+        "InvoiceDate": reporting_month_text(next_month(month)),
+        "InvoiceNumber": "",
+        "NetworkID": ALL,
+        "MailboxID": ALL,
+        "Notice": "",
+        "SpecialNotice": "",
+        "Message": "",
+        "Save": False,
+    }
+
+
+def invoice_list_arguments(contract_id: int, month: date) -> dict[str, str | int | bool]:
+    """Invoices dated from the month's first day to the end of the next: some bill at the month's end, some after."""
+    return {
+        "BeginDate": reporting_month_text(month),
+        "EndDate": f"{next_month(month, 2) - timedelta(days=1)}T23:59:59",
+        "ContractID": contract_id,
+        "Status": "All",
+    }
+
+
+def _ask_invoices(asker: Asker, scope: Scope, reporter: Reporter) -> None:
+    month = scope.month
+    many = [invoice_list_arguments(contract_id, month) for contract_id in scope.contract_ids]
+    lists = _ask_each(asker, month, BILLING_API, "InvoiceList", many, reporter)
+    listed = sorted({invoice.invoice_id for answer in lists for invoice in _read(answer, [])})
+    _ask_each(asker, month, BILLING_API, "InvoiceInfo", [_id("InvoiceID", number) for number in listed], reporter)
+
+
+def _ask_trials(asker: Asker, scope: Scope, reporter: Reporter) -> None:
+    many = [trial_arguments(contract_id, scope.month) for contract_id in scope.contract_ids]
+    _ask_each(asker, scope.month, BILLING_API, "InvoiceCalculate", many, reporter)
+
+
+def _ask_or_own(
+    asker: Asker,
+    scope: Scope,
+    version: str,
+    operation: str,
+    arguments: Arguments,
+    reporter: Reporter,
+    **all_of: int,
+) -> list[RawAnswer]:
+    """The good answers of the operation's Ex form for every network of the run; where there are none, the plain form's.
+
+    A service may not know -1 for all mailboxes of a network, or not allow it: then each of its accounts is requested by
+    its own id. The plain form is about the session's own network and mailbox (facts 5), so it comes last.
+    """
+    month, name = scope.month, f"{operation}Ex"
+    many: list[Arguments] = [
+        {"NetworkID": network, "MailboxID": ALL, **all_of, **arguments} for network in scope.networks
+    ]
+    of_networks = _answers_of_each(asker, month, version, name, many)
+    of_accounts: list[RawAnswer] = []
+    for number, answer in zip(scope.networks, tuple(of_networks), strict=False):
+        if answer.is_usable and answer.fault_code in _NOT_KNOWN:
+            accounts = [billed.account for billed in scope.accounts if billed.account.network_id == number]
+            singles = _ask_accounts(asker, month, version, name, arguments, accounts, tuple(all_of))
+            if any(single.fault_code is None for single in singles):
+                of_networks.remove(answer)
+                of_accounts += singles
+                reporter.warn(
+                    f"{name} refuses -1 for all mailboxes of network {number} ({answer.fault_code}: "
+                    f"{answer.fault_message}): each of its {len(accounts)} accounts is requested by its id"
+                )
+    _warn(of_networks, reporter)
+    _warn(of_accounts, reporter)
+    good = [answer for answer in (*of_networks, *of_accounts) if answer.fault_code is None]
+    return good or _ask_each(asker, month, version, operation, [arguments], reporter)
+
+
+def _ask_accounts(
+    asker: Asker,
+    month: date,
+    version: str,
+    operation: str,
+    arguments: Arguments,
+    accounts: Sequence[Account],
+    all_of: Sequence[str],
+) -> list[RawAnswer]:
+    """The answers for single accounts of a network; none where the user may not see the first two.
+
+    What else stands for all (an ECGridID) is -1 in newer interfaces and 0 in older ones (facts 1.5).
+    """
+    for word in (ALL, 0) if all_of else (ALL,):
+        many: list[Arguments] = [
+            {"NetworkID": one.network_id, "MailboxID": one.mailbox_id, **dict.fromkeys(all_of, word), **arguments}
+            for one in accounts
+        ]
+        first = asker.ask_many(month, version, operation, many[:2])
+        if any(answer.fault_code is None for answer in first):
+            return first + asker.ask_many(month, version, operation, many[2:])
+    return []
+
+
+# --- sources ----------------------------------------------------------------------------------------------------------

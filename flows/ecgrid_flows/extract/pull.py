@@ -1,0 +1,497 @@
+"""Asking the service, and keeping every answer.
+
+One `Puller` serves a process: one client, one governor, one journal, and `concurrency` threads that make the calls of
+whatever batches are being pulled. So the bound holds over the whole run, however many batches (tasks) there are.
+
+- `ask` is for the few calls around the lines (lists, price lists, invoices, reports): an answer that is kept already
+  is taken from raw and not asked again;
+- `pull_batch` asks the keys of some accounts, a key that has a kept answer left out.
+
+What an error means: a fault of the service's own that a retry cannot mend is the key's answer (outcome `fault`, or
+`no_line` where the pair is not on the price list) and stops nothing; so is a line with a value that does not fit its
+type. The client decides what is an answer (`ecgrid_client.judging`). Where all attempts failed the key is `missing`:
+kept for disputes, requested again by the next run, and the run ends incomplete. Refused credentials and an open circuit
+end the run.
+"""
+
+import logging
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from ecgrid_client import Answer, Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors
+from ecgrid_flows.errors import BillingError, Incomplete, SettingsError, Unreachable
+from ecgrid_flows.extract.admission import Governor
+from ecgrid_flows.extract.batches import (
+    _FATAL,
+    LINE_OPERATION,
+    LINES,
+    Batch,
+    Kept,
+    Tally,
+    _account_and_bit,
+    _Counting,
+    _fault_of,
+    _tag,
+)
+from ecgrid_flows.extract.plan import Asked
+from ecgrid_flows.lake import raw_log as raw
+from ecgrid_flows.lake import repeats
+from ecgrid_flows.lake.billing_scope import BILLING_API, read
+from ecgrid_flows.lake.raw_log import Arguments, Bodies, Journal, Place, RawAnswer
+from ecgrid_flows.lake.raw_manifest import pulled_whole, seal
+from ecgrid_flows.progress import Counters, Flight
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.storage.base import SetAside, Store
+from ecgrid_flows.threads import map_threads
+from ecgrid_transforms.calls import FAULT, LINE, NO_LINE
+from ecgrid_transforms.keys import keys_of, pair_bit
+from ecgrid_transforms.model import Account, Key, LeftOut, OddValue
+from ecgrid_transforms.period import month_end, month_text, reporting_month_text
+from ecgrid_transforms.schemas import DATASET_FEEDS
+
+log = logging.getLogger(__name__)
+
+
+#: How far ahead the clock of another machine that wrote answers may be.
+CLOCK_SKEW = timedelta(minutes=5)
+#: How long calls in flight may take once the run is told to stop.
+GRACE_S = 6.0
+
+
+def _refresh_mark(text: str) -> str:
+    """The segment behind which a refresh began; earlier releases noted the time instead."""
+    try:
+        return raw.stamp(datetime.fromisoformat(text))
+    except ValueError:
+        return text
+
+
+class Puller:
+    """Makes the calls of one process. Use as a context manager: leaving it closes sessions and segments."""
+
+    def __init__(
+        self, settings: Settings, store: Store, *, refresh: bool = False, retry: RetryPolicy | None = None
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.refresh = refresh
+        self.retry = retry or RetryPolicy(max_attempts=settings.max_attempts)
+        self.counters = Counters()
+        self.aside: list[SetAside] = []
+        self.governor = Governor(settings.concurrency)
+        self._client: ECGridClient | None = None
+        self._journal: Journal | None = None
+        self._making = threading.Lock()  # many threads may be the first to need one
+        self._making_first = threading.Lock()
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)
+        self._batches: deque[Batch] = deque()
+        self._threads: list[threading.Thread] = []
+        self._failure: BillingError | None = None
+        self._stopping: str | None = None
+        self._closed = False
+        self._bodies = Bodies(store)
+        self._sealed: set[date] = set()
+        self._kept: dict[date, Kept] = {}
+        self._outdated: dict[date, Mapping[Account, int]] = {}
+        self._index: dict[tuple[str, date], dict[str, Place]] = {}
+        self._new: set[tuple[str, date, str]] = set()
+        self._asked: set[tuple[str, date, str]] = set()
+        self._counting: dict[date, _Counting] = {}
+        #: What the latest usable answers were that are requested again: lines by key, other calls by name.
+        self._latest_lines: defaultdict[date, dict[tuple[int, int, int], int]] = defaultdict(dict)
+        self._latest: dict[tuple[str, date], dict[str, str]] = {}
+        self._failed_at = 0.0
+        self._heard = False
+        self._has_line_answer = False
+        #: Called once, before the first usable answer is kept.
+        self.before_first_answer: Callable[[], None] | None = None
+
+    def __enter__(self) -> "Puller":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- calls around the lines ---------------------------------------------------------------------------------------
+
+    def ask(self, month: date, version: str, operation: str, arguments: Arguments) -> RawAnswer:
+        """The answer of one call, kept under `month`; from raw where it is there and whole.
+
+        The answer may be a fault (`fault_code`), or unusable (`is_usable`), which the next run asks again. Raises
+        `Unreachable` or `Incomplete` when the run has to end; the first call of all decides whether there is a service.
+        """
+        feed, name = raw.FEED_OF[operation], raw.name(operation, arguments)
+        place = self._place(feed, month, name)
+        if place is not None:
+            return self._bodies.read(place)
+        try:
+            found = self.client.ask(version, operation, dict(arguments))
+            self._heard = True
+            answer = self._readable(found, arguments)
+        except _FATAL as error:
+            raise self._ended(error) from error
+        except errors.ECGridError as error:
+            usable = error.is_answer
+            # the service's own words, though they say that it failed, come from a service
+            self._heard = self._heard or (isinstance(error, errors.ServiceError) and error.fault is not None)
+            if not usable and not self._heard:
+                raise Unreachable(str(error)) from error
+            answer = raw.failed(operation, version, arguments, error, is_usable=usable)
+        self._heard = self._heard or answer.is_usable
+        is_same = answer.is_usable and self._latest.get((feed, month), {}).get(name) == answer.sha256
+        self._record(month, replace(answer, is_repeat=True) if is_same else answer)
+        self.journal.flush()
+        if answer.is_usable:
+            with self._lock:
+                self._new.add((feed, month, name))
+                self._asked.add((feed, month, name))
+        return answer
+
+    def _readable(self, answer: Answer, arguments: Arguments) -> RawAnswer:
+        """The record of an answer; one that cannot be read is kept, but is no answer. A partial one is asked again.
+
+        DataSets are large and decide nothing: they are read when they are landed.
+        """
+        odd: list[OddValue] = []
+        try:
+            if raw.FEED_OF[answer.operation] not in DATASET_FEEDS:
+                read(answer.operation, arguments, answer.body, odd)
+        except errors.ECGridError as error:
+            error.answer, error.attempts = answer, answer.attempts
+            return raw.failed(answer.operation, answer.api_version, arguments, error, is_usable=False)
+        is_partial = any(isinstance(one, LeftOut) for one in odd)
+        return raw.answered(answer, arguments, raw.PARTIAL if is_partial else None)
+
+    def ask_many(self, month: date, version: str, operation: str, many: Sequence[Arguments]) -> list[RawAnswer]:
+        """`ask` for each, several at once, in the order given."""
+        if not many:
+            return []
+        return map_threads(
+            lambda arguments: self.ask(month, version, operation, arguments),
+            many,
+            min(self.settings.concurrency, len(many)),
+            "ask",
+        )
+
+    def begin(self, month: date) -> None:
+        """Open a month. A refresh that was cut short goes on from where it stood, with `refresh` or without.
+
+        A refresh begins behind the latest segment that is there, whatever times its answers bear: the clock may have
+        been wrong. What was answered while the month still ran is asked again once it is over: it was not of the whole
+        month. So is what bears a time that is yet to come, for nobody knows when it was answered.
+        """
+        now, over = datetime.now(UTC), month_end(month)
+        mark = f"{raw.RAW}/_refresh/{month_text(month)}"
+        behind = _refresh_mark(self.store.read(mark).decode()) if self.store.exists(mark) else None
+        if behind is None and self.refresh:
+            behind = raw.newest(self.store, month)
+            self.store.write(mark, behind.encode())
+        self._counting[month] = _Counting(behind, over if now >= over else None, now + CLOCK_SKEW)
+
+    def finish(self, month: date) -> None:
+        """Everything of the month was asked: a refresh of it is over, and nothing that raw lost is missing."""
+        pulled_whole(self.store, month)
+        if self._journal is not None:
+            self._journal.end_repeats(month)
+        repeats.fold(self.store, month)
+        self.store.delete(f"{raw.RAW}/_refresh/{month_text(month)}")
+
+    # --- lines --------------------------------------------------------------------------------------------------------
+
+    def kept(self, month: date) -> Kept:
+        """The keys of the month that raw answers already; in a refresh, those answered since it began (see `begin`)."""
+        with self._lock:
+            if month not in self._kept:
+                kept, outdated, early, latest = Kept(), Kept(), 0, self._latest_lines[month]
+                until = self._counting[month].until if month in self._counting else None
+                for _, answer, counts in self._scan("line_items", month):
+                    account, bit = _account_and_bit(answer.arguments)
+                    (kept if counts else outdated).note(account, bit, answer.outcome)
+                    if not counts and not answer.is_repeat:
+                        latest[account.network_id, account.mailbox_id, bit] = _tag(answer)
+                    early += until is not None and answer.received_at >= until
+                if early:
+                    log.warning(
+                        "%d answers of %s bear a time yet to come: this machine's clock was wrong, or is. "
+                        "Their keys are requested again",
+                        early,
+                        month_text(month),
+                    )
+                self._kept[month], self._outdated[month] = kept, outdated.lines
+            return self._kept[month]
+
+    def outdated(self, month: date) -> Mapping[Account, int]:
+        """The keys of the month that have a line in raw by an answer that counts no longer."""
+        self.kept(month)
+        return self._outdated[month]
+
+    def log_out(self) -> None:
+        """Close the session until a call is made again; no call may be in flight."""
+        with self._making:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def open_keys(self, month: date, batch: list[Asked]) -> list[Asked]:
+        """The batch without the keys that are answered, which another process could not tell."""
+        answered = self.kept(month).answered
+        return [
+            replace(one, planned=one.planned & ~bits, sample=one.sample & ~bits)
+            for one in batch
+            for bits in [answered.get(one.account, 0)]
+        ]
+
+    def learn(self, month: date, done: Tally) -> None:
+        """Take over what a worker of a cluster answered."""
+        if done.kept is None:
+            return
+        kept = self.kept(month)
+        for account, bits in done.kept.answered.items():
+            kept.answered[account] = kept.answered.get(account, 0) | bits
+            kept.lines[account] = kept.lines.get(account, 0) | done.kept.lines.get(account, 0)
+        self.counters.answered += done.calls
+        self.counters.lines += done.lines
+
+    def pull_batch(self, month: date, asked: Sequence[Asked]) -> Tally:
+        """Ask what is not kept of these accounts' keys, and wait until every answer is durable.
+
+        Raises what ends the run: `Unreachable`, `Incomplete` (stopped, circuit open), `StorageFailed`.
+        """
+        kept = self.kept(month)
+        keys = (
+            key for one in asked for key in keys_of(one.account, month, one.pairs & ~kept.answered.get(one.account, 0))
+        )
+        batch = Batch(month, keys, {one.account: one.sample for one in asked})
+        self._start()
+        with self._work:
+            self._batches.append(batch)
+            self._work.notify_all()
+        while not batch.done.wait(timeout=0.2):
+            if self._failure is not None and self._gave_up():
+                break
+        self.check_going_on()
+        return batch.tally
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def client(self) -> ECGridClient:
+        """The one client of this process, made when first needed: a run that finds all in raw opens no session."""
+        with self._making:
+            if self._client is None:
+                settings = self.settings
+                if not settings.has_credentials:
+                    raise Unreachable("no credentials: set ECGRID_API_KEY, or ECGRID_LOGIN_NAME and ECGRID_PASSWORD")
+                self._client = ECGridClient(
+                    Endpoints(settings.v2_url, settings.v3_url, settings.v4_url),
+                    Credentials(
+                        login_name=settings.login_name,
+                        password=settings.password.reveal() if settings.password else None,
+                        api_key=settings.api_key.reveal() if settings.api_key else None,
+                    ),
+                    retry=self.retry,
+                    call_timeout_s=settings.call_timeout_s,
+                    pool_size=settings.concurrency,
+                    governor=self.governor,
+                    wsdl={"v2.3": settings.wsdl_v2, "v3.2": settings.wsdl_v3, "v4.1": settings.wsdl_v4},
+                )
+            return self._client
+
+    @property
+    def journal(self) -> Journal:
+        with self._making:
+            if self._journal is None:
+                self._journal = Journal(self.store, self._fail)
+            return self._journal
+
+    def flight(self) -> Flight:
+        """For the display."""
+        return Flight(self.governor.in_flight, self.governor.limit, self.governor.retries)
+
+    def check_going_on(self) -> None:
+        """Raise what ended the run, if something did."""
+        if self._failure is not None:
+            raise type(self._failure)(str(self._failure)) from self._failure
+
+    def stop(self, why: str) -> None:
+        """No new calls; those in flight may end within `GRACE_S`. Safe from a signal handler's thread."""
+        self._stopping = why
+        self._fail(Incomplete(f"{why}; every answer so far is kept: run again to go on from here"))
+        self.governor.stop()
+        if self._client is not None:
+            self._client.stop(grace_s=GRACE_S)
+
+    def close(self) -> None:
+        """Wait for calls in flight (for a while, when stopping), then close sessions and segments."""
+        with self._work:
+            if self._closed:
+                return
+            self._closed = True
+            self._work.notify_all()
+        end = time.monotonic() + GRACE_S
+        for thread in self._threads:
+            thread.join(timeout=max(end - time.monotonic(), 0.05))
+        try:
+            if self._client is not None:
+                self._client.close()
+        finally:
+            self._bodies.close()
+            if self._journal is not None:
+                self._journal.close()
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._threads:
+                return
+            for number in range(self.settings.concurrency):
+                thread = threading.Thread(target=self._call_forever, name=f"call-{number}", daemon=True)
+                self._threads.append(thread)
+        for thread in self._threads:
+            thread.start()
+
+    def _call_forever(self) -> None:
+        while (given := self._next()) is not None:
+            batch, key = given
+            try:
+                answer = self._ask_line(key)
+                line = (key.network_id, key.mailbox_id, pair_bit(key.account_report, key.measure_field))
+                is_same = answer.is_usable and self._latest_lines[batch.month].get(line) == _tag(answer)
+                kept = replace(answer, is_repeat=True) if is_same else answer
+                self._record(batch.month, kept, self._when_durable(batch, key, answer))
+            except BillingError as error:
+                self._fail(error)
+                batch.returned(key, None)
+            except _FATAL as error:
+                self._fail(self._ended(error))
+                batch.returned(key, None)
+            except BaseException as error:
+                self._fail(Incomplete(f"{key}: {type(error).__name__}: {error}"))
+                batch.returned(key, None)
+                raise
+
+    def _next(self) -> tuple[Batch, Key] | None:
+        """The next key of the first batch that has one; waits for batches, None at the end of the run."""
+        with self._work:
+            while True:
+                if self._closed or self._failure is not None:
+                    return None
+                while self._batches:
+                    key = self._batches[0].take()
+                    if key is not None:
+                        return self._batches[0], key
+                    self._batches.popleft()
+                self._work.wait()
+
+    def _ask_line(self, key: Key) -> RawAnswer:
+        arguments: dict[str, str | int | bool] = {
+            "NetworkID": key.network_id,
+            "MailboxID": key.mailbox_id,
+            "ReportingMonth": reporting_month_text(key.reporting_month),
+            "AccountReport": key.account_report,
+            "MeasureField": key.measure_field,
+        }
+        try:
+            answer = self.client.ask(BILLING_API, LINE_OPERATION, arguments)
+        except _FATAL:
+            raise
+        except errors.ECGridError as error:
+            outcome = NO_LINE if isinstance(error, errors.NotOnPriceList) else FAULT
+            return raw.failed(LINE_OPERATION, BILLING_API, arguments, error, is_usable=error.is_answer, outcome=outcome)
+        try:
+            line = decode.line_item(answer.body)
+        except errors.ECGridError as error:
+            error.answer, error.attempts = answer, answer.attempts
+            return raw.failed(LINE_OPERATION, BILLING_API, arguments, error, is_usable=error.is_answer, outcome=FAULT)
+        return raw.answered(answer, arguments, NO_LINE if line is None else LINE)
+
+    def _record(self, month: date, answer: RawAnswer, done: Callable[[], None] | None = None) -> None:
+        if answer.is_usable and self.before_first_answer is not None:
+            with self._making_first:
+                if self.before_first_answer is not None:
+                    self.before_first_answer()
+                    self.before_first_answer = None
+        self.journal.record(month, answer, done)
+
+    def _when_durable(self, batch: Batch, key: Key, answer: RawAnswer) -> Callable[[], None]:
+        def durable() -> None:
+            if answer.is_usable:
+                self._has_line_answer = True
+                self._kept[batch.month].note(
+                    key.account, pair_bit(key.account_report, key.measure_field), answer.outcome
+                )
+            self.counters.answered += 1
+            self.counters.lines += answer.outcome == LINE
+            batch.returned(key, answer)
+
+        return durable
+
+    def _fail(self, error: BillingError) -> None:
+        with self._work:
+            if self._failure is None:
+                self._failure = error
+                self._failed_at = time.monotonic()
+            self._work.notify_all()
+
+    def _gave_up(self) -> bool:
+        """Whether calls in flight have had their time after a failure or a stop."""
+        return not self._any_busy() or time.monotonic() - self._failed_at > GRACE_S
+
+    def _any_busy(self) -> bool:
+        return any(thread.is_alive() for thread in self._threads)
+
+    def _ended(self, error: errors.ECGridError) -> BillingError:
+        """What a fatal error of the client means for the run."""
+        if isinstance(error, errors.Stopped):
+            return Incomplete(f"{self._stopping or 'the run was stopped'}; every answer so far is kept: run again")
+        if isinstance(error, errors.CircuitOpen):
+            if not self._has_line_answer:
+                return Unreachable(f"the service gives nothing but failures: {error}")
+            return Incomplete(f"the service gives nothing but failures: {error}; run again to go on from here")
+        return SettingsError(str(error)) if isinstance(error, errors.SettingsError) else Unreachable(str(error))
+
+    def _scan(self, feed: str, month: date) -> Iterator[tuple[Place, RawAnswer, bool]]:
+        """The usable answers of a feed, and whether they count; what is torn or foreign is set aside first, once."""
+        if month not in self._sealed:
+            self._sealed.add(month)
+            self.aside.extend(seal(self.store, month).aside)
+        counting, rounds = self._counting.get(month), repeats.rounds(self.store, month)
+        found = raw.scan(self.store, feed, month)
+        if feed != LINES:  # of lines no place is needed, and they are many
+            found = repeats.resolved(found, rounds)
+        for place, answer in found:
+            if answer.is_usable and not self._is_page(place, answer):
+                yield (
+                    place,
+                    answer,
+                    counting is None
+                    or counting.counts(place.order, answer.received_at)
+                    or any(counting.counts(one.order, one.at) and one.covers(place, answer) for one in rounds),
+                )
+
+    def _is_page(self, place: Place, answer: RawAnswer) -> bool:
+        """Whether what is kept as a fault is none: earlier releases took many a page for one, by its status."""
+        is_asmx = answer.http_status in (200, 500) and "xml" in (answer.content_type or "")
+        if answer.fault_code is None or answer.http_status is None or is_asmx or answer.is_repeat:
+            return False
+        return _fault_of(self._bodies.read(place).body) is None
+
+    def _place(self, feed: str, month: date, name: str) -> Place | None:
+        """Where the latest usable answer of a call stands; the feed is read through once, and once for new ones."""
+        with self._lock:
+            if (feed, month) not in self._index or (feed, month, name) in self._new:
+                self._new = {new for new in self._new if new[:2] != (feed, month)}
+                index = self._index[feed, month] = {}
+                latest = self._latest[feed, month] = {}
+                for place, answer, counts in self._scan(feed, month):
+                    called = raw.name(answer.operation, answer.arguments)
+                    latest[called] = answer.sha256
+                    if counts and (answer.outcome != raw.PARTIAL or (feed, month, called) in self._asked):
+                        index[called] = place
+            return self._index[feed, month].get(name)

@@ -1,0 +1,173 @@
+"""What users decided, for good: an append-only log in which every entry seals the one before.
+
+    closings/log/000001.json …   one decision an entry: month closed or reopened, state of a finding, corrections booked
+    closings/head.json           how many entries there are, and the hash of the last
+
+Each entry carries the SHA-256 of the entry before it, so that none can be changed, dropped or put in between without
+every later one telling. Its nonce makes it unique: the same decision, taken again within a second, has another hash.
+The head tells when entries are missing at the end. Whoever rewrites everything leaves no trace in here: to be safe
+from that too, keep the seal that `close` prints somewhere else, and give it to `close --verify`. Nothing in here is
+ever made by a rebuild, a pull or an export.
+"""
+
+import getpass
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from ecgrid_flows import formats
+from ecgrid_flows.errors import DataDirectoryHeld, Refused, StorageFailed
+from ecgrid_flows.storage.base import Store
+from ecgrid_flows.storage.local import LocalStore
+from ecgrid_transforms.period import month_text
+
+__all__ = ["CLOSINGS", "FIRST", "HEAD", "Decision", "Log", "append", "read"]
+
+CLOSINGS = "closings"
+LOG = f"{CLOSINGS}/log"
+HEAD = f"{CLOSINGS}/head.json"
+#: What the first entry has in place of a predecessor's hash.
+FIRST = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One entry of the log. `sha256` is the hash of its bytes, which is the seal on everything up to it."""
+
+    number: int
+    kind: str
+    at: str
+    by: str
+    data: Mapping[str, Any]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """All entries that stand, in order, and what is wrong with the log (nothing, as a rule)."""
+
+    entries: tuple[Decision, ...]
+    faults: tuple[str, ...]
+
+    def closing(self, month: date) -> Decision | None:
+        """The entry that closes `month`; None while it is open."""
+        closing = None
+        for entry in self.entries:
+            if entry.data.get("month") == month_text(month):
+                if entry.kind == "close":
+                    closing = entry
+                elif entry.kind == "reopen":
+                    closing = None
+        return closing
+
+    def bookings(self, closing: Decision) -> tuple[Decision, ...]:
+        """The corrections booked since that closing, in order."""
+        return tuple(
+            entry
+            for entry in self.entries
+            if entry.kind == "corrections"
+            and entry.number > closing.number
+            and entry.data["month"] == closing.data["month"]
+        )
+
+    def require_sound(self) -> None:
+        """Refuse to build on a log that was tampered with."""
+        if self.faults:
+            raise Refused(
+                f"the log of closings is not as it was written: {self.faults[0]}. Put the file back from a backup; "
+                f"until then nothing is closed, reopened or decided here"
+            )
+
+
+def read(store: Store) -> Log:
+    """Every entry, with the chain checked."""
+    paths = sorted(entry.path for entry in store.entries(LOG))
+    decisions: list[Decision] = []
+    faults: list[str] = []
+    previous = FIRST
+    for number, path in enumerate(paths, start=1):
+        data = store.read(path)
+        seal = hashlib.sha256(data).hexdigest()
+        try:
+            said = json.loads(data)
+            formats.require_readable("closings", said, path)
+            decision = Decision(said["number"], said["kind"], said["at"], said["by"], said["data"], seal)
+            before = said["previous"]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            faults.append(f"{path} is no entry of this log")
+            previous = seal
+            continue
+        if path != _path(number) or decision.number != number:
+            faults.append(f"{path} stands where entry {number} should")
+        elif before != previous:
+            faults.append(f"{_path(number - 1)} was changed after {path} sealed it")
+        decisions.append(decision)
+        previous = seal
+    faults.extend(_head_faults(store, decisions, previous))
+    return Log(tuple(decisions), tuple(faults))
+
+
+def _head_faults(store: Store, decisions: list[Decision], last: str) -> list[str]:
+    """The head may be one entry behind (a crash between the two writes), never ahead and never of another chain."""
+    if not store.exists(HEAD):
+        return [] if len(decisions) < 2 else [f"{HEAD} is missing"]
+    try:
+        head = json.loads(store.read(HEAD))
+        entries, seal = int(head["entries"]), str(head["sha256"])
+    except (ValueError, KeyError, TypeError):
+        return [f"{HEAD} is damaged"]
+    if entries > len(decisions):
+        return [f"{HEAD} counts {entries} entries, {len(decisions)} are there"]
+    if len(decisions) - entries > 1:
+        return [f"{HEAD} counts {entries} entries, but {len(decisions)} are there"]
+    sealed = decisions[entries - 1].sha256 if 0 < entries <= len(decisions) else FIRST
+    if seal != sealed or (entries == len(decisions) and seal != (last if decisions else FIRST)):
+        return [f"{_path(entries)} was changed after {HEAD} sealed it"]
+    return []
+
+
+def append(store: Store, kind: str, data: Mapping[str, Any]) -> Decision:
+    """Add one decision; the caller holds the lock of the data directory. Raises `Refused` when the log is not sound."""
+    log = read(store)
+    log.require_sound()
+    number = len(log.entries) + 1
+    entry = {
+        **formats.stamp("closings"),
+        "number": number,
+        "previous": log.entries[-1].sha256 if log.entries else FIRST,
+        "kind": kind,
+        "at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "by": _who(),
+        "data": data,
+        "nonce": secrets.token_hex(16),
+    }
+    text = (json.dumps(entry, ensure_ascii=False, indent=1) + "\n").encode()
+    if not store.write_if(_path(number), text, None):
+        raise DataDirectoryHeld(f"someone else decided something just now ({_path(number)}): look at it and try again")
+    seal = hashlib.sha256(text).hexdigest()
+    head = (json.dumps({"entries": number, "sha256": seal}) + "\n").encode()
+    try:
+        store.write(HEAD, head)
+    except StorageFailed:
+        # A decision that is reported as failed is not kept. In a bucket the head may still arrive, so the entry stays.
+        if isinstance(store, LocalStore) and not (store.exists(HEAD) and store.read(HEAD) == head):
+            store.delete(_path(number))
+        raise
+    return Decision(number, kind, str(entry["at"]), str(entry["by"]), data, seal)
+
+
+def _path(number: int) -> str:
+    return f"{LOG}/{number:06}.json"
+
+
+def _who() -> str:
+    """The name of the account that this runs under; a container may have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

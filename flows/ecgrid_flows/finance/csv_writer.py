@@ -1,0 +1,318 @@
+"""CSV files for ledgers and spreadsheets: written exactly, and read back to the very same table.
+
+The form is RFC 4180: CRLF after every line, quotes doubled, a header line. UTF-8; dates as 2026-10-31, times in UTC as
+2026-10-31T23:59:59Z, `true` and `false`, plain decimals with a point. A missing value is an empty cell, an empty text
+is `""`. A text that a spreadsheet could run as a formula has one apostrophe in front (`sql/macros/csv.sql` says when);
+numbers are never touched. By choice cells stand apart by semicolons and a byte-order mark opens the file, as Excel
+wants it in many countries.
+
+`read_table` undoes all of it. Rows of a DuckDB relation become lines inside DuckDB and leave it as Arrow buffers, which
+are written as they are: no value passes through a Python object.
+"""
+
+import csv
+import hashlib
+import io
+import os
+import re
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+from ecgrid_flows.storage.base import disk_errors
+from ecgrid_transforms.money import ZERO, Decimal, total
+
+__all__ = [
+    "ROWS_A_BATCH",
+    "_GUARDED",
+    "Batches",
+    "CsvForm",
+    "Written",
+    "ahead",
+    "field_types",
+    "guarded",
+    "joined_cells",
+    "read_table",
+    "schema_of",
+    "unguarded",
+    "write_groups",
+    "write_relation",
+]
+
+#: A text that gets an apostrophe in front: what a spreadsheet could run, with any apostrophes before it.
+_GUARDED = re.compile("'*[=+@\t\r\n＝＋－＠-]")
+_APOSTROPHE = "^'('*[=+@\t\r\n＝＋－＠-])"
+_BOM = b"\xef\xbb\xbf"
+ROWS_A_BATCH = 65_536
+#: Decimals that the macros write; a relation of more must round them itself, so that it is seen.
+_MOST_PLACES = 10
+#: Bytes that may wait for the disk: at the end, where files are made durable, nobody has anything else to do.
+_AT_MOST_WAITING = 64 << 20
+_make_durable = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
+#: Batches of rows as they are worked out; to be closed by whoever stops early.
+Batches = Generator[pa.RecordBatch, None, None]
+#: Name of the column that holds a row's whole line while it is on its way.
+_LINE = "line of the file"
+
+
+@dataclass(frozen=True, slots=True)
+class CsvForm:
+    """How a CSV file looks: `semicolons` between cells instead of commas, and a byte-order mark at its beginning."""
+
+    semicolons: bool = False
+    bom: bool = False
+
+    @property
+    def delimiter(self) -> str:
+        return ";" if self.semicolons else ","
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written: lines below the header, size, the SHA-256 of the whole file, and sums of columns."""
+
+    rows: int
+    size: int
+    sha256: str
+    totals: Mapping[str, Decimal]
+
+
+def guarded(text: str) -> str:
+    """`text` as a cell carries it: with an apostrophe in front where a spreadsheet could run it."""
+    return f"'{text}" if _GUARDED.match(text) else text
+
+
+def unguarded(cell: str) -> str:
+    """The text that `guarded` made `cell` from; for every text `unguarded(guarded(text)) == text`."""
+    return cell[1:] if cell.startswith("'") and _GUARDED.match(cell[1:]) else cell
+
+
+def schema_of(rows: Any) -> pa.Schema:
+    """The Arrow schema of a DuckDB relation."""
+    schema: pa.Schema = rows.limit(0).to_arrow_table().schema
+    return schema
+
+
+def _cell(field: pa.Field, is_amount: bool) -> str:
+    """The macro call that turns one column into the text of its cell."""
+    kind = field.type
+    if pa.types.is_string(kind):
+        macro = "csv_text"
+    elif pa.types.is_decimal(kind) and kind.scale <= _MOST_PLACES:
+        macro = "csv_amount" if is_amount else "csv_number"
+    elif pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_date(kind):
+        macro = "csv_plain"
+    elif pa.types.is_timestamp(kind) and kind.tz is None:
+        macro = "csv_time"
+    else:
+        raise TypeError(f"column {field.name} is {kind}, which has no form in a CSV")
+    return f"{macro}({_quoted(field.name)})"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _header(columns: Sequence[str], form: CsvForm) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, delimiter=form.delimiter, lineterminator="\r\n").writerow(columns)
+    return (_BOM if form.bom else b"") + text.getvalue().encode()
+
+
+def write_relation(
+    rows: Any,
+    target: Path,
+    *,
+    amounts: Sequence[str] = (),
+    totals: Sequence[str] = (),
+    form: CsvForm | None = None,
+    schema: pa.Schema | None = None,
+    kept: Sequence[str] = (),
+    also: Callable[[pa.RecordBatch], None] | None = None,
+    read: Callable[[Callable[..., Any]], Batches] | None = None,
+    cells: Mapping[str, str] | None = None,
+    same: Mapping[str, str] | None = None,
+) -> Written:
+    """Write the DuckDB relation `rows`, in its order, to the new file `target`, in one pass over it.
+
+    Columns named in `amounts` are money and show at least two decimals; `totals` are added up. `schema` is that of
+    `rows`, where it is known already. `also` gets every batch as Arrow, with the columns `kept`, in the same order.
+    `read` runs what is made of `rows` in a way of its own, say in parts: given how a relation becomes lines (and which
+    columns to keep), it gives their batches. `cells` has the expression of a column's cell where that is not to be
+    worked out from the column; an empty one where the cell before holds it too. `same` are columns that always hold
+    what another one does. Raises `StorageFailed` when the disk does not take it; the file may then be half written.
+    """
+    form, schema, same = form or CsvForm(), schema or schema_of(rows), same or {}
+    summed = list(dict.fromkeys(same.get(name, name) for name in totals))
+
+    def lines_of(rows: Any, beside: Sequence[str] = ()) -> Any:
+        return _with_lines(rows, schema, amounts, form, list(dict.fromkeys((*kept, *summed, *beside))), cells, same)
+
+    # closed here, whatever happens: a query that still runs, or a reader that a traceback keeps, would keep the
+    # warehouse from being closed
+    with ExitStack() as stack:
+        if read:
+            batches = read(lines_of)
+        else:
+            batches = ahead(stack.enter_context(closing(lines_of(rows).to_arrow_reader(ROWS_A_BATCH))))
+        stack.enter_context(closing(batches))
+        written = _write(batches, target, _header(schema.names, form), summed, also)
+    return replace(written, totals={name: written.totals[same.get(name, name)] for name in totals})
+
+
+def write_groups(
+    rows: Any,
+    by: str,
+    target_of: Callable[[Any], Path],
+    *,
+    amounts: Sequence[str] = (),
+    totals: Sequence[str] = (),
+    form: CsvForm | None = None,
+    schema: pa.Schema | None = None,
+) -> dict[Path, Written]:
+    """Write a file for each value of the column `by`, in which `rows` are in order; otherwise as `write_relation`.
+
+    The relation is run once, however many files it makes, and held in memory.
+    """
+    form, schema = form or CsvForm(), schema or schema_of(rows)
+    table = _with_lines(rows, schema, amounts, form, (by, *totals)).to_arrow_table()
+    values = table.column(by).to_pylist()
+    begins = [at for at, value in enumerate(values) if at == 0 or value != values[at - 1]]
+    written = {}
+    for begin, end in pairwise([*begins, len(values)]):
+        target, batches = target_of(values[begin]), table.slice(begin, end - begin).to_batches()
+        written[target] = _write(batches, target, _header(schema.names, form), totals, None)
+    return written
+
+
+def joined_cells(columns: Sequence[str], schema: pa.Schema, amounts: Sequence[str], form: CsvForm) -> str:
+    """What makes the cells of these columns, with the delimiters between them, as an expression."""
+    cells = ", ".join(_cell(schema.field(name), name in amounts) for name in columns)
+    return f"concat_ws('{form.delimiter}', {cells})"
+
+
+def _with_lines(
+    rows: Any,
+    schema: pa.Schema,
+    amounts: Sequence[str],
+    form: CsvForm,
+    kept: Sequence[str],
+    cells: Mapping[str, str] | None = None,
+    same: Mapping[str, str] | None = None,
+) -> Any:
+    """The columns `kept` of a relation, and each row's line of the file; `cells` and `same` as for `write_relation`."""
+    same = same or {}
+    # in a step before the line: DuckDB would work out a text that stands in it twice as often
+    twice = {name: _quoted(f"cell of {name}") for name in same.values()}
+    texts = [f"{_cell(schema.field(name), name in amounts)} AS {cell}" for name, cell in twice.items()]
+    rows = rows.project(", ".join(["*", *texts])) if texts else rows
+    cells = {**(cells or {}), **twice, **{name: twice[other] for name, other in same.items()}}
+    shown = [cells.get(field.name, _cell(field, field.name in amounts)) for field in schema]
+    delimited = f", '{form.delimiter}', ".join(cell for cell in shown if cell)
+    line = f"concat({delimited}, chr(13), chr(10)) AS {_quoted(_LINE)}"
+    return rows.project(", ".join([*map(_quoted, kept), line]))
+
+
+def _write(
+    batches: Iterable[pa.RecordBatch],
+    target: Path,
+    header: bytes,
+    totals: Sequence[str],
+    also: Callable[[pa.RecordBatch], None] | None,
+) -> Written:
+    digest = hashlib.sha256()
+    sums = dict.fromkeys(totals, ZERO)
+    count, size, waiting = 0, len(header), 0
+    with disk_errors(str(target)), target.open("xb") as file, ThreadPoolExecutor(1) as thread:
+
+        def put(piece: Any) -> None:
+            nonlocal waiting
+            file.write(piece)
+            digest.update(piece)
+            waiting += len(piece)
+            if waiting > _AT_MOST_WAITING:
+                _make_durable(file.fileno())
+                waiting = 0
+
+        written = thread.submit(put, header)
+        for batch in batches:
+            text = _text_of(batch.column(_LINE))
+            written.result()
+            written = thread.submit(put, text)  # writes and hashes on, while the batch is used for what else there is
+            size += len(text)
+            count += batch.num_rows
+            for name in sums:
+                sums[name] = total([sums[name], pc.sum(batch.column(name)).as_py() or ZERO])
+            if also:
+                also(batch.drop_columns([_LINE]))
+        written.result()
+    return Written(count, size, digest.hexdigest(), sums)
+
+
+def ahead(batches: Iterable[pa.RecordBatch]) -> Batches:
+    """The same batches, of which the next is worked out on a thread while one is written."""
+    waiting = iter(batches)
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, waiting, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, waiting, None)
+            yield batch
+
+
+def _text_of(column: pa.StringArray) -> memoryview:
+    """All texts of a column as they lie in memory, one after the other."""
+    if len(column) == 0:
+        return memoryview(b"")
+    _, offsets, data = column.buffers()
+    ends = pa.Array.from_buffers(pa.int32(), column.offset + len(column) + 1, [None, offsets])
+    return memoryview(data)[ends[column.offset].as_py() : ends[-1].as_py()]
+
+
+def read_table(source: Path | bytes, schema: pa.Schema, form: CsvForm | None = None) -> pa.Table:
+    """The table that a file of this module was written from: same rows, columns, types and texts.
+
+    Empty cells are nulls, `""` is the empty text, and the apostrophe of the guard is gone. Raises `ValueError` when the
+    header is another or a cell is not of its column's type.
+    """
+    form = form or CsvForm()
+    data = source.read_bytes() if isinstance(source, Path) else source
+    header = next(csv.reader(io.StringIO(data.split(b"\r\n", 1)[0].decode("utf-8-sig")), delimiter=form.delimiter), [])
+    if header != schema.names:
+        raise ValueError(f"the header is {header}, not {schema.names}: was the file written with other options?")
+    table = pacsv.read_csv(
+        pa.BufferReader(data),
+        read_options=pacsv.ReadOptions(block_size=max(len(data) + 1, 1 << 20)),
+        parse_options=pacsv.ParseOptions(
+            delimiter=form.delimiter, newlines_in_values=True, ignore_empty_lines=False, double_quote=True
+        ),
+        convert_options=pacsv.ConvertOptions(
+            column_types={name: _readable(kind) for name, kind in zip(schema.names, schema.types, strict=True)},
+            null_values=[""],
+            true_values=["true"],
+            false_values=["false"],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    columns = [
+        pc.replace_substring_regex(column, _APOSTROPHE, r"\1") if pa.types.is_string(column.type) else column
+        for column in table.columns
+    ]
+    return pa.table(columns, names=schema.names).cast(schema)
+
+
+def _readable(kind: pa.DataType) -> pa.DataType:
+    return pa.timestamp("us", tz="UTC") if pa.types.is_timestamp(kind) else kind
+
+
+def field_types(schema: pa.Schema) -> list[Mapping[str, str]]:
+    """Columns and their types as a manifest carries them."""
+    return [{"name": field.name, "type": str(field.type)} for field in schema]

@@ -1,0 +1,249 @@
+"""The files that finance takes: `exports/YYYY-MM/`, whole or not at all, and the same bytes for the same warehouse.
+
+    finance_lines.csv            every billed line, with what it should have cost
+    invoice_summary.csv          what the lines add up to, per contract and account
+    findings.csv                 what does not fit, and what was decided about it
+    dispute_<contract>.csv       what to contest, with the proof in words and the amount claimed
+    journal.csv                  double entry for the ledger            only with ECGRID_CURRENCY
+    focus_1_2.parquet, .csv      FOCUS 1.2, one row per charge          only with ECGRID_CURRENCY
+    manifest.json                rows, control totals and SHA-256 of each file; the run, price lists and readings behind
+
+Nothing in a CSV tells when or by which run it was written. The manifest names the run that built the warehouse behind
+the files: an export that would change nothing leaves the old one in place, its run id included. `read_export` takes a
+file back in.
+
+A closed month is never written again: what changed since goes into `exports/YYYY-MM/corrections/` (see `corrections`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from ecgrid_flows import formats
+from ecgrid_flows.errors import BillingError
+from ecgrid_flows.finance import audit_log, corrections, journal_entries
+from ecgrid_flows.finance.audit_log import Log
+from ecgrid_flows.finance.csv_writer import CsvForm
+from ecgrid_flows.finance.export_cache import another, gather_charges, gather_lines, listed
+from ecgrid_flows.finance.export_files import (
+    KEY,
+    MANIFEST,
+    NO_CURRENCY,
+    PLACE,
+    Parted,
+    Repeating,
+    Sheet,
+    focus_sheet,
+    form_words,
+    journal_of,
+    journal_sheet,
+    opened,
+    place,
+    read_export,
+    write_sheet,
+)
+from ecgrid_flows.finance.finding_states import with_states
+from ecgrid_flows.finance.journal_entries import Charge
+from ecgrid_flows.logs import staged
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.storage.atomic_folder import publish, staging
+from ecgrid_flows.storage.opening import open_store
+from ecgrid_flows.warehouse import database
+from ecgrid_flows.warehouse.database import of_month, require_month
+from ecgrid_flows.warehouse.provenance import run_of
+from ecgrid_transforms.period import month_text
+
+__all__ = ["NEED_CURRENCY", "NO_CURRENCY", "export_month", "read_export"]
+
+NEED_CURRENCY = ("journal.csv", "focus_1_2.csv", "focus_1_2.parquet")
+#: Columns of finance_lines.csv that say the same on many lines: those of an account, and of a price and its reading.
+_ACCOUNT = ("network_id", "mailbox_id", "account_name", "contract_id", "system_object", "system_id", "system_name")
+_PRICE = (
+    *("reporting_month", "account_report", "measure_field", "price_list_id", "price_list_description", "reading"),
+    *("verdict", "is_taxable", "level", "level_name", "model", "schedule_id", "schedule_rate", "schedule_block"),
+)
+#: out_finance_lines out of the gathered lines, which have the numbers of what repeats.
+_AS_IN_FINANCE_LINES = "*, reading_id AS reading, amount AS billed_amount"
+_JUDGED = ("billed_amount", "expected_amount", "difference")
+
+
+class DoesNotTie(BillingError):
+    """Two files of one export do not add up to the same amount: a fault of this program, or of its warehouse."""
+
+
+@staged("export")
+def export_month(
+    settings: Settings, month: date, *, run_id: str | None = None, form: CsvForm | None = None
+) -> list[Path]:
+    """Write the export of `month` from the warehouse as it stands; gives the paths of its files, manifest last.
+
+    The manifest names `run_id`, or else the run that built the warehouse. Of a closed month the frozen files stay, and
+    the corrections are written beside them. Without a currency in the settings the journal and the FOCUS files are left
+    out, and the manifest says so. Raises `NoSuchData` when the warehouse or the month is not there, `Refused` when a
+    frozen file was changed, `StorageFailed` when the disk fails.
+    """
+    run_id = run_id or run_of(settings.warehouse_path)
+    store = open_store(settings)
+    log = audit_log.read(store)
+    closing = log.closing(month)
+    if closing is not None:
+        frozen = corrections.frozen_export(settings, store, closing)
+        return [*frozen, *corrections.export_corrections(settings, store, log, closing, run_id=run_id, form=form)]
+    with opened(settings) as connection:
+        written = write_month(connection, settings, log, month, run_id=run_id, form=form or CsvForm())
+    publish(store, settings.exports_dir(month), f"exports/{month_text(month)}", MANIFEST)
+    return written
+
+
+def write_month(
+    connection: database.Connection, settings: Settings, log: Log, month: date, *, run_id: str | None, form: CsvForm
+) -> list[Path]:
+    """Write the export of an open month."""
+    gather_lines(connection, month)
+    if settings.currency:
+        gather_charges(connection, month)
+    require_month(connection, month)
+    target = settings.exports_dir(month)
+    with staging(target) as staged:
+        # one thread for what is small, beside those of the two large files
+        with another(connection) as beside, ThreadPoolExecutor(1) as thread:
+            small = thread.submit(_write_small, beside, settings, log, month, staged, form)
+            files = write_sheet(_lines_sheet(connection), staged, form)
+            if settings.currency:
+                files |= write_sheet(_focus_sheet(connection, settings.currency), staged, form)
+            more, sources = small.result()
+            files |= more
+        _check_ties(files)
+        manifest = {
+            **formats.stamp("export"),
+            "month": month_text(month),
+            "run_id": run_id,
+            "currency": settings.currency,
+            "csv": form_words(form),
+            "files": dict(sorted(files.items())),
+            "left_out": {} if settings.currency else dict.fromkeys(NEED_CURRENCY, NO_CURRENCY),
+            **sources,
+        }
+        return place(staged, target, manifest)
+
+
+def _lines_sheet(connection: database.Connection) -> Sheet:
+    """Every line; by far the largest file but that of FOCUS."""
+    return Sheet(
+        "finance_lines.csv",
+        Parted(
+            connection,
+            "out_line_items",
+            lambda seen: _placed(seen.table("out_line_items").project(_AS_IN_FINANCE_LINES)),
+        ),
+        amounts=_JUDGED,
+        totals=("quantity_billed", *_JUDGED),
+        columns=tuple(connection.table("out_finance_lines").columns),
+        repeating=(
+            Repeating(_ACCOUNT, by=("account_no",)),
+            Repeating(_PRICE, by=("kind_no",)),
+        ),
+    )
+
+
+def _focus_sheet(connection: database.Connection, currency: str) -> Sheet:
+    """Every charge in the form of FOCUS."""
+    charges = Parted(connection, "core_charge_parts", lambda seen: _placed(seen.table("core_focus")))
+    return focus_sheet(charges, "focus_1_2", currency)
+
+
+def _write_small(
+    connection: database.Connection, settings: Settings, log: Log, month: date, folder: Path, form: CsvForm
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Write what has few rows; what the manifest says of these files, and of the sources of all."""
+    files = dict[str, Any]()
+    for sheet in _small_sheets(connection, settings, log, month):
+        files |= write_sheet(sheet, folder, form)
+    return files, _sources(connection, month)
+
+
+def _small_sheets(connection: database.Connection, settings: Settings, log: Log, month: date) -> Iterator[Sheet]:
+    """Every file but the manifest and those that have a row for each line."""
+    summed = ("billed_amount", "expected_amount", "difference", "unproved_amount", "taxable_amount")
+    yield Sheet(
+        "invoice_summary.csv",
+        of_month(connection.table("out_invoice_summary"), month),
+        order=("contract_id", "network_id", "mailbox_id"),
+        amounts=summed,
+        totals=("lines", *summed),
+    )
+    findings = of_month(with_states(connection, log), month)
+    yield Sheet(
+        "findings.csv",
+        findings,
+        order=("check_name", *KEY, "finding_id"),
+        amounts=_JUDGED,
+        totals=_JUDGED,
+    )
+    # what nobody accepted or called resolved is contested; that the service answers otherwise than before is for the
+    # books alone, unless somebody says that it is to be contested
+    contested = findings.filter("state = 'disputed' OR state = 'open' AND check_name <> 'restated'").project(
+        "finding_id, state, note"
+    )
+    yield Sheet(
+        "dispute_{}.csv",
+        of_month(connection.table("out_disputes"), month).join(contested, "finding_id"),
+        order=("contract_id", *KEY, "check_name", "finding_id"),
+        amounts=("billed_amount", "expected_amount", "amount_claimed"),
+        totals=("billed_amount", "expected_amount", "amount_claimed"),
+        by="contract_id",
+    )
+    if settings.currency:
+        journal = journal_of(settings, _charges(connection, month), settings.currency)
+        yield journal_sheet(connection, journal, "journal.csv")
+
+
+def _charges(connection: database.Connection, month: date) -> Iterator[Charge]:
+    """What is to be booked for the month."""
+    amounts = of_month(connection.table("out_journal_amounts"), month)
+    for row in amounts.project("* EXCLUDE (lines)").to_arrow_table().to_pylist():
+        yield Charge(**row)
+
+
+def _placed(rows: Any) -> Any:
+    """Rows that are in the order of their lines, and the place of each."""
+    return rows.project(f'*, line_no::BIGINT AS "{PLACE}"')
+
+
+#: What else may be behind a file that does not tie.
+_WHY_NOT = {
+    "focus_1_2.csv": "FOCUS holds nine decimals: an amount with a tenth is exported with ECGRID_CURRENCY unset only. "
+}
+
+
+def _check_ties(files: Mapping[str, Any]) -> None:
+    """Refuse an export whose files do not add up to the same amount."""
+    billed = files["finance_lines.csv"]["control_totals"]["billed_amount"]
+    others = {"invoice_summary.csv": "billed_amount", "focus_1_2.csv": "BilledCost"}
+    for name, column in others.items():
+        if name in files and files[name]["control_totals"][column] != billed:
+            raise DoesNotTie(
+                f"{name} adds up to {files[name]['control_totals'][column]}, finance_lines.csv to {billed}: "
+                f"nothing was written. {_WHY_NOT.get(name, '')}Build the warehouse again, and report this if it stays"
+            )
+    if "journal.csv" in files:
+        debit, credit = (files["journal.csv"]["control_totals"][name] for name in journal_entries.AMOUNTS)
+        if debit != credit:
+            raise DoesNotTie(f"journal.csv has debits of {debit} and credits of {credit}: nothing was written")
+
+
+def _sources(connection: database.Connection, month: date) -> dict[str, Any]:
+    """The price lists and readings behind the month's lines."""
+    found = of_month(connection.table("out_finance_lines"), month)
+    lists = ("price_list_id", "price_list_description")
+    readings = ("price_list_id", "account_report", "measure_field", "reading")
+    return {"price_lists": _counted(found, lists), "readings": _counted(found, readings)}
+
+
+def _counted(rows: Any, by: Sequence[str]) -> list[dict[str, Any]]:
+    counted: list[dict[str, Any]] = (
+        rows.aggregate(f"{listed(by)}, count(*) AS lines").order(listed(by)).to_arrow_table().to_pylist()
+    )
+    return counted

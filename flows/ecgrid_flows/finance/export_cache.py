@@ -1,0 +1,159 @@
+"""What several files of an export are made of, worked out once for a month and kept in memory, in the files' order.
+
+A gathered table stands in front of the warehouse's relation of its name, for whatever reads it. What says the same on
+many of its rows is not in it: the rows carry the number of a combination, and the combination stands once (`TOLD`). So
+millions of rows are sorted and joined by a few numbers, and words are joined back where somebody reads them.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from ecgrid_flows.errors import NoSuchData
+from ecgrid_flows.warehouse import database
+from ecgrid_flows.warehouse.database import of_month
+
+__all__ = ["GATHERED", "another", "gather", "gather_charges", "gather_lines", "listed", "show"]
+
+#: The database in memory of what is gathered: all connections see it, as they would not see a temporary table.
+GATHERED = "gathered"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Columns of lines that say the same on many of them: a line has the `number` of its combination in their place.
+
+    The columns `beside` belong to a combination too, and stay with the line as well.
+    """
+
+    number: str
+    columns: tuple[str, ...]
+    beside: tuple[str, ...]
+
+
+#: What a price and its reading say of a line. The first columns are those that lines are in the order of.
+_KIND = Told(
+    "kind_no",
+    (
+        *("account_report", "measure_field", "price_list_id", "price_list_description", "level", "level_name", "model"),
+        *("schedule_id", "schedule_allowance", "schedule_minimum", "schedule_maximum", "schedule_block"),
+        *("schedule_rate", "is_taxable", "reading_id", "verdict"),
+    ),
+    beside=("reporting_month",),
+)
+_ACCOUNT = Told(
+    "account_no",
+    ("account_name", "contract_id", "system_object", "system_id", "system_name"),
+    beside=("network_id", "mailbox_id"),
+)
+_TOLD = (_KIND, _ACCOUNT)
+_LINES, _PROOFS, _CHARGES = "out_line_items", "core_numbered_proofs", "core_charge_parts"
+#: Gathered tables with such numbers.
+TOLD = {_LINES: _TOLD, _CHARGES: _TOLD}
+#: The other relations that a gathered table stands in front of.
+_ALSO = {_LINES: ("core_numbered_lines",), _PROOFS: ("out_line_proofs",)}
+#: What no file has of the lines, of their proofs and of their charges.
+_UNREAD_OF_LINES = (
+    *("schedule_catalog_id", "schedule_description", "schedule_account_report", "schedule_measure"),
+    *("schedule_specified_network_id", "schedule_include_root_mailbox", "extra", "api_version", "pulled_at"),
+)
+_UNREAD_OF_PROOFS = ("lower_bound", "upper_bound", "amount_before_rounding", "reading_id")
+_UNREAD_OF_CHARGES = (
+    *("actual", "quantity_billed", "amount", "expected_quantity_billed", "expected_amount", "difference"),
+)
+
+
+def listed(columns: Sequence[str]) -> str:
+    """Column names as a list for DuckDB."""
+    return ", ".join(f'"{column}"' for column in columns)
+
+
+def gather_lines(connection: database.Connection, month: date) -> None:
+    """Gather the lines of a month in the order of their keys, each with its number, and their proofs.
+
+    `core_numbered_lines` and `core_numbered_proofs` are gathered with them.
+    """
+    full = f"{_LINES} in full"
+    _create(connection, full, _month_of(connection, _LINES, month, _UNREAD_OF_LINES))
+    rows = connection.table(_named(full)).set_alias("rows")
+    for told in _TOLD:
+        columns = listed((*told.beside, *told.columns))
+        numbered = f"(row_number() OVER (ORDER BY {columns}))::INTEGER AS {told.number}"
+        combinations = connection.table(_named(full)).project(columns).distinct()
+        _create(connection, told.number, combinations.project(f"{numbered}, *"))
+        same = " AND ".join(
+            f"rows.{name} IS NOT DISTINCT FROM {told.number}s.{name}" for name in (*told.beside, *told.columns)
+        )
+        rows = rows.join(connection.table(_named(told.number)).set_alias(f"{told.number}s"), same)
+    left_out = listed([name for told in _TOLD for name in told.columns])
+    numbers = ", ".join(told.number for told in _TOLD)
+    # kinds are in the order of report and measure, as the key has them
+    rows = rows.project(f"rows.* EXCLUDE ({left_out}), {numbers}").order("network_id, mailbox_id, kind_no")
+    _create(connection, _LINES, rows)
+    connection.execute(f"DROP TABLE {_named(full)}").fetchall()
+    show(connection, _LINES)
+    gather(connection, _PROOFS, month, without=_UNREAD_OF_PROOFS)
+
+
+def gather_charges(connection: database.Connection, month: date) -> None:
+    """Gather the charges of lines that were gathered, in their order."""
+    words = [name for told in _TOLD for name in told.columns]
+    gather(connection, _CHARGES, month, ("line_no", "part"), without=(*words, *_UNREAD_OF_CHARGES))
+
+
+def gather(
+    connection: database.Connection, name: str, month: date, order: Sequence[str] = (), *, without: Sequence[str] = ()
+) -> None:
+    """Work out one month of the relation `name` once, in `order`: from here on it holds that month and no other.
+
+    Columns that nobody will read are left out (`without`): what does not fit into memory goes to the disk and back. A
+    temporary view of a table in memory stands in front of the warehouse's relation, for whatever reads it, until the
+    connection ends.
+    """
+    rows = _month_of(connection, name, month, without)
+    _create(connection, name, rows.order(listed(order)) if order else rows)
+    show(connection, name)
+
+
+def _month_of(connection: database.Connection, name: str, month: date, without: Sequence[str]) -> Any:
+    columns = connection.table_function("duckdb_columns").project("table_name").distinct().fetchall()
+    if (name,) not in columns:
+        raise NoSuchData(f"the warehouse has no {name}: an older version built it; `build` it again")
+    rows = of_month(connection.table(f"main.{name}"), month)
+    return rows.project(f"* EXCLUDE ({listed(without)})") if without else rows
+
+
+def _named(table: str) -> str:
+    return f"{GATHERED}.main.{listed([table])}"
+
+
+def _create(connection: database.Connection, table: str, rows: Any) -> None:
+    connection.execute("RESET threads").fetchall()  # a table keeps the order of its rows, however many make it
+    try:
+        connection.execute(f"CREATE OR REPLACE TABLE {_named(table)} AS {rows.sql_query()}").fetchall()
+    finally:
+        connection.execute("SET threads = 1").fetchall()
+
+
+def show(connection: database.Connection, name: str, only: str = "") -> None:
+    """Let a connection see a gathered table, or its rows that fit `only`, in place of the warehouse's relation."""
+    table = connection.table(_named(name))
+    rows = table.filter(only) if only else table
+    if name == _LINES:
+        rows = rows.project("(rowid + 1)::INTEGER AS line_no, *")
+    for told in TOLD.get(name, ()):
+        words = connection.table(_named(told.number)).project(listed((told.number, *told.columns)))
+        rows = rows.join(words, told.number, how="left")
+    for shown in (name, *_ALSO.get(name, ())):
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {listed([shown])} AS {rows.sql_query()}").fetchall()
+
+
+@contextmanager
+def another(connection: database.Connection) -> Iterator[database.Connection]:
+    """A second connection that sees the gathered lines and their proofs, for another thread."""
+    with closing(connection.cursor()) as cursor:
+        for name in (_LINES, _PROOFS):
+            show(cursor, name)
+        yield cursor

@@ -1,0 +1,133 @@
+"""What a person decided about a finding: accepted, disputed or resolved, with a note.
+
+A decision is kept in the log (`decisions`), by the finding's id, which follows from its check and key alone, and with
+the amounts that were decided about. It holds over rebuilds and pulls for as long as these amounts stay what they were;
+when one changes, the finding is open again.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+
+from ecgrid_flows.errors import NoSuchData, SettingsError
+from ecgrid_flows.finance import audit_log
+from ecgrid_flows.finance.audit_log import Log
+from ecgrid_flows.storage.base import Store
+from ecgrid_flows.warehouse import database
+from ecgrid_transforms.columns import decimal_words, decimals, texts
+from ecgrid_transforms.money import fitted, plain, to_decimal
+from ecgrid_transforms.period import month_text
+from ecgrid_transforms.schemas import MONEY_TYPE
+
+__all__ = ["OPEN", "STATES", "find", "set_state", "states", "with_states"]
+
+OPEN = "open"
+#: What can be decided; `open` takes a decision back.
+STATES = ("accepted", "disputed", "resolved", OPEN)
+_AMOUNTS = ("billed_amount", "expected_amount", "difference")
+_SCHEMA = pa.schema(
+    [
+        ("finding_id", pa.string()),
+        ("state", pa.string()),
+        ("note", pa.string()),
+        *((f"decided_{name}", MONEY_TYPE) for name in _AMOUNTS),
+    ]
+)
+_SHORTEST = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The last decision about one finding."""
+
+    finding_id: str
+    state: str
+    note: str
+    amounts: Mapping[str, str | None]
+
+
+def states(log: Log) -> dict[str, Decided]:
+    """The last decision about every finding that has one, by its id."""
+    last: dict[str, Decided] = {}
+    for entry in log.entries:
+        if entry.kind != "finding":
+            continue
+        for finding in entry.data["findings"]:
+            name = finding["finding_id"]
+            last[name] = Decided(name, entry.data["state"], entry.data["note"], {a: finding[a] for a in _AMOUNTS})
+    return {name: decided for name, decided in last.items() if decided.state != OPEN}
+
+
+def with_states(connection: database.Connection, log: Log) -> Any:
+    """The relation out_finding_ids with `state` and `note`: what was decided of the amounts that now stand."""
+    decided = states(log).values()
+    rows = [
+        texts(one.finding_id for one in decided),
+        texts(one.state for one in decided),
+        texts(one.note for one in decided),
+        *(
+            decimals(
+                [
+                    None if (text := one.amounts[a]) is None else decimal_words(plain(fitted(to_decimal(text))))
+                    for one in decided
+                ]
+            )
+            for a in _AMOUNTS
+        ),
+    ]
+    database.register(connection, "finding_states", pa.table(rows, schema=_SCHEMA))
+    same = " AND ".join(f"found.{name} IS NOT DISTINCT FROM decided.decided_{name}" for name in _AMOUNTS)
+    found = connection.table("out_finding_ids").set_alias("found")
+    joined = found.join(
+        connection.table("finding_states").set_alias("decided"),
+        f"found.finding_id = decided.finding_id AND {same}",
+        how="left",
+    )
+    return joined.project(f"found.*, coalesce(decided.state, '{OPEN}') AS state, decided.note AS note")
+
+
+def find(connection: database.Connection, wanted: Iterable[str], month: date | None = None) -> list[dict[str, Any]]:
+    """The findings that these ids (or their first characters) name; raises `NoSuchData` or `SettingsError`."""
+    rows = connection.table("out_finding_ids")
+    if month is not None:
+        rows = rows.filter(f"reporting_month = DATE '{month.isoformat()}'")
+    known = {row["finding_id"]: row for row in rows.to_arrow_table().to_pylist()}
+    found = []
+    where = "" if month is None else f" of {month_text(month)}"
+    for name in wanted:
+        fitting = sorted(one for one in known if one.startswith(name.strip().lower()))
+        if not fitting:
+            raise NoSuchData(
+                f"there is no finding {name!r}{where}: `ecgrid-billing findings` shows them with their ids"
+            )
+        if len(fitting) > 1 or len(name.strip()) < _SHORTEST:
+            raise SettingsError(f"{name!r} could be {', '.join(fitting[:3])}: write more of the id")
+        found.append(known[fitting[0]])
+    return found
+
+
+def set_state(store: Store, findings: Sequence[Mapping[str, Any]], state: str, note: str) -> audit_log.Decision:
+    """Record one decision about these rows of out_finding_ids; the caller holds the lock. Raises `SettingsError`."""
+    if state not in STATES:
+        raise SettingsError(f"{state!r} is no state of a finding: write {', '.join(STATES)}")
+    if not note.strip():
+        raise SettingsError("a decision wants a note: say why, for the one who asks a year from now (--note TEXT)")
+    return audit_log.append(store, "finding", {"state": state, "note": note.strip(), "findings": _kept(findings)})
+
+
+def _kept(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the log keeps of findings: their ids, keys and the amounts decided about, as text."""
+    names = ("network_id", "mailbox_id", "reporting_month", "account_report", "measure_field", "price_list_id")
+    return [
+        {
+            "finding_id": row["finding_id"],
+            "check_name": row["check_name"],
+            **{name: value.isoformat() if isinstance(value := row[name], date) else value for name in names},
+            "invoice_number": row["invoice_number"],
+            **{name: None if row[name] is None else plain(row[name]) for name in _AMOUNTS},
+        }
+        for row in findings
+    ]

@@ -1,0 +1,325 @@
+"""Closing a month: it is sealed, and from then on nothing that is pulled or inferred changes what finance has.
+
+    closings/YYYY-MM/<entry>/lines.parquet, readings.parquet, findings.parquet, focus.parquet    what was closed
+                             exports/…                                                           the files as they were
+    closings/log/…                                                                               see `decisions`
+
+A month with open findings of severity error is not closed unless each is accepted, with a reason. The closing's entry
+in the log names every frozen file by its hash, and is itself sealed by the entries after it; `verify` holds all of
+that against what is there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from ecgrid_flows.errors import NoSuchData, Refused, SettingsError
+from ecgrid_flows.finance import audit_log
+from ecgrid_flows.finance.audit_log import CLOSINGS, Decision, Log
+from ecgrid_flows.finance.corrections import CORRECTIONS, FOCUS, LINES
+from ecgrid_flows.finance.csv_writer import CsvForm
+from ecgrid_flows.finance.export import write_month
+from ecgrid_flows.finance.export_cache import listed
+from ecgrid_flows.finance.export_files import (
+    FOCUS_KEY,
+    KEY,
+    MANIFEST,
+    form_of,
+    opened,
+    read_manifest,
+    sha256_of,
+    write_parquet,
+)
+from ecgrid_flows.finance.finding_states import OPEN, find, set_state, with_states
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.storage.atomic_folder import publish, put_file, staging
+from ecgrid_flows.storage.base import Store
+from ecgrid_flows.warehouse import database
+from ecgrid_flows.warehouse.database import of_month, require_month
+from ecgrid_flows.warehouse.provenance import run_of
+from ecgrid_transforms.money import grouped
+from ecgrid_transforms.period import month_end, month_text
+
+__all__ = ["Closed", "Verified", "close_month", "reopen_month", "require_closed", "verify"]
+
+_SHOWN = 20
+#: So many first characters of a seal tell it from all others; fewer, or none, prove nothing.
+_SHORTEST_SEAL = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A month just closed: the log's entry (its hash is the seal to keep), what was accepted, and the frozen export."""
+
+    entry: Decision
+    accepted: tuple[str, ...]
+    exports: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What `verify` held against the seals: how many files, and what is not as it was closed."""
+
+    files: int
+    faults: tuple[str, ...]
+
+
+def close_month(settings: Settings, store: Store, month: date, accept: Mapping[str, str]) -> Closed:
+    """Seal `month`; `accept` gives a reason for each finding to accept. The caller holds the data directory's lock.
+
+    Raises `Refused` when the month is closed already, was asked only while it still ran, or has open findings of
+    severity error; then nothing is recorded.
+    """
+    log = audit_log.read(store)
+    log.require_sound()
+    earlier = log.closing(month)
+    if earlier is not None:
+        raise Refused(
+            f"{month_text(month)} is closed, since {earlier.at} by {earlier.by}: "
+            f"`corrections {month_text(month)}` shows what changed, `reopen` opens it again"
+        )
+    if empty := [name for name, why in accept.items() if not why.strip()]:
+        raise SettingsError(f"finding {empty[0]} is to be accepted without a reason: give one by --why")
+    _require_currency(settings, month)
+    with opened(settings) as connection:
+        require_month(connection, month)
+        _require_whole(connection, month)
+        accepted = find(connection, accept, month)
+        _require_decided(of_month(with_states(connection, log), month), month, {row["finding_id"] for row in accepted})
+        reasons = list(accept.values())
+        for why in dict.fromkeys(reasons):
+            set_state(store, [row for row, one in zip(accepted, reasons, strict=True) if one == why], "accepted", why)
+        log = audit_log.read(store)
+        exports = _export_again(connection, settings, log, month)
+        publish(store, settings.exports_dir(month), f"exports/{month_text(month)}", MANIFEST)
+        entry = _freeze(connection, settings, store, log, month, exports)
+    return Closed(entry, tuple(row["finding_id"] for row in accepted), tuple(exports))
+
+
+def _require_whole(connection: database.Connection, month: date) -> None:
+    """Refuse a month of which something was asked only while it still ran: those answers are not of the whole month.
+
+    A run asks every line of its accounts again; what an account that no list names any more has stays as it is.
+    """
+    asked = of_month(connection.table("raw_calls"), month)
+    over = month_end(month).isoformat()
+    accounts = of_month(connection.table("raw_accounts"), month).project("network_id, mailbox_id")
+    early = asked.filter(f"outcome = 'line' AND called_at < '{over}'").join(
+        accounts, "network_id, mailbox_id", how="semi"
+    )
+    ((lines,),) = early.aggregate("count(*)").fetchall()
+    is_early = asked.limit(1).fetchall() and not asked.filter(f"called_at >= '{over}'").limit(1).fetchall()
+    if lines or is_early:
+        what = f"{lines} of its lines were" if lines else "it was"
+        raise Refused(
+            f"{month_text(month)} is not closed: {what} asked only while it still ran (UTC). Once it is over, "
+            f"`ecgrid-billing run --month {month_text(month)}` asks again"
+        )
+
+
+def _require_decided(findings: Any, month: date, accepted: set[str]) -> None:
+    """Refuse while an error is open that is not about to be accepted."""
+    errors = findings.filter(f"severity = 'error' AND state = '{OPEN}'").order("check_name, finding_id")
+    still_open = [
+        row
+        for row in errors.project("finding_id, check_name, network_id, mailbox_id, difference").fetchall()
+        if row[0] not in accepted
+    ]
+    if not still_open:
+        return
+    shown = "\n".join(
+        f"  {name}  {check}"
+        + ("" if network is None else f"  {network}/{mailbox}")
+        + ("" if amount is None else f"  {grouped(amount)}")
+        for name, check, network, mailbox, amount in still_open[:_SHOWN]
+    )
+    more = (
+        f"\n  and {len(still_open) - _SHOWN} more: `ecgrid-billing findings --month {month_text(month)}` shows all"
+        if len(still_open) > _SHOWN
+        else ""
+    )
+    counted = "1 open finding" if len(still_open) == 1 else f"{len(still_open)} open findings"
+    raise Refused(
+        f"{month_text(month)} has {counted} of severity error, so it is not closed: accept each "
+        f"by --accept FINDING --why TEXT, or decide by `findings set FINDING accepted|disputed|resolved --note TEXT`:\n"
+        f"{shown}{more}"
+    )
+
+
+def _export_again(connection: database.Connection, settings: Settings, log: Log, month: date) -> list[Path]:
+    """The month's export, made anew in the form that it has, so that it carries the last decisions."""
+    manifest = _manifest(settings, month)
+    run_id, form = run_of(settings.warehouse_path), CsvForm()
+    if manifest is not None:
+        run_id, form = run_id or manifest["run_id"], form_of(manifest)
+    return write_month(connection, settings, log, month, run_id=run_id, form=form)
+
+
+def _manifest(settings: Settings, month: date) -> dict[str, Any] | None:
+    """The manifest of the month's export, when there is a whole one."""
+    try:
+        return read_manifest(settings.exports_dir(month))
+    except SettingsError:
+        return None
+
+
+def _require_currency(settings: Settings, month: date) -> None:
+    """Refuse to close a month without the journal and the FOCUS files that finance already has."""
+    manifest = _manifest(settings, month)
+    exported_in = manifest and manifest.get("currency")
+    if exported_in and exported_in != settings.currency:
+        raise Refused(
+            f"the export of {month_text(month)} is in {exported_in}, and ECGRID_CURRENCY is now "
+            f"{settings.currency or 'not set'}: set it to {exported_in}, or `export` the month again first"
+        )
+
+
+def _freeze(
+    connection: database.Connection, settings: Settings, store: Store, log: Log, month: date, exports: list[Path]
+) -> Decision:
+    """Keep what is closed, then say so in the log: a closing is there with its entry, not before."""
+    folder = f"{CLOSINGS}/{month_text(month)}/{len(log.entries) + 1:06}"
+    lines = of_month(connection.table("out_finance_lines"), month)
+    readings = connection.table("out_readings")
+    snapshots = {
+        LINES: lines.order(listed(KEY)),
+        FOCUS: of_month(connection.table("out_focus"), month).order(listed((*FOCUS_KEY, "x_Part"))),
+        "findings.parquet": of_month(with_states(connection, log), month).order("finding_id"),
+        "readings.parquet": readings.join(
+            lines.project("price_list_id").distinct().set_alias("used"), "price_list_id", how="semi"
+        ).order("price_list_id, account_report, measure_field, reading_id"),
+    }
+    seals = {}
+    with staging(settings.local_dir / CLOSINGS / "closing") as staged:
+        for name, rows in snapshots.items():
+            write_parquet(rows, staged / name)
+            seals[f"{folder}/{name}"] = sha256_of(staged / name)
+            put_file(store, f"{folder}/{name}", staged / name)
+    frozen = {path.name: sha256_of(path) for path in exports}
+    for path in exports:
+        put_file(store, f"{folder}/exports/{path.name}", path)
+    manifest = read_manifest(settings.exports_dir(month))
+    return audit_log.append(
+        store,
+        "close",
+        {
+            "month": month_text(month),
+            "run_id": manifest["run_id"],
+            "control_totals": manifest["files"]["finance_lines.csv"]["control_totals"],
+            "files": seals | {f"{folder}/exports/{name}": seal for name, seal in frozen.items()},
+            "exports": frozen,
+        },
+    )
+
+
+def reopen_month(store: Store, month: date, why: str) -> Decision:
+    """Open a closed month again, for a reason; what was closed stays in `closings`. The caller holds the lock."""
+    if not why.strip():
+        raise SettingsError("reopening wants a reason: say why by --why TEXT")
+    log = audit_log.read(store)
+    log.require_sound()
+    closing = require_closed(log, month)
+    return audit_log.append(
+        store, "reopen", {"month": month_text(month), "why": why.strip(), "closing": closing.number}
+    )
+
+
+def require_closed(log: Log, month: date) -> Decision:
+    """The closing of `month`; raises `NoSuchData` when it is open."""
+    closing = log.closing(month)
+    if closing is None:
+        raise NoSuchData(f"{month_text(month)} is not closed: `ecgrid-billing close {month_text(month)}` closes it")
+    return closing
+
+
+def verify(settings: Settings, store: Store, month: date, seal: str | None = None) -> Verified:
+    """Hold the log and every file of the closed month against their seals; `seal` is one that was kept elsewhere.
+
+    The files of the month's earlier closings, and of what was booked, are held as well. Raises `NoSuchData` when the
+    month is open and nothing is wrong, `SettingsError` when `seal` cannot be one.
+    """
+    if seal is not None and len(seal.strip()) < _SHORTEST_SEAL:
+        raise SettingsError(f"a seal has 64 letters and digits, and {seal!r} would fit many: give all of it")
+    log = audit_log.read(store)
+    faults = list(log.faults)
+    if seal is not None and not any(entry.sha256.startswith(seal.strip().lower()) for entry in log.entries):
+        faults.append(f"no entry of the log has the seal {seal}")
+    faults.extend(_strangers(store, log, month))
+    closing = log.closing(month)
+    if closing is None:
+        if not faults:
+            require_closed(log, month)
+        return Verified(0, tuple(faults))
+    seals: dict[str, str] = {}
+    for entry in log.entries:
+        if _keeps_files(entry, month):
+            seals |= entry.data["files"]
+    for path, kept in seals.items():
+        if not store.exists(path):
+            faults.append(f"{store.uri(path)} is missing")
+        elif _sha256(store, path) != kept:
+            faults.append(f"{store.uri(path)} is not what it was")
+    exports: dict[str, str] = closing.data["exports"]
+    faults.extend(_export_faults(settings.exports_dir(month), exports))
+    return Verified(len(seals) + len(exports), tuple(faults))
+
+
+def _keeps_files(entry: Decision, month: date) -> bool:
+    return entry.kind in ("close", "corrections") and entry.data.get("month") == month_text(month)
+
+
+def _strangers(store: Store, log: Log, month: date) -> list[str]:
+    """Files among what the closings of `month` keep that no entry of the log names.
+
+    A folder whose number the log gave to another decision is left from a closing that was cut short, and is nothing.
+    """
+    numbered = {f"{entry.number:06}": entry for entry in log.entries}
+    faults: dict[str, None] = {}
+    for found in store.entries(f"{CLOSINGS}/{month_text(month)}"):
+        folder = "/".join(found.path.split("/")[:3])
+        entry = numbered.get(folder.rsplit("/", 1)[1])
+        if entry is None:
+            told = "is there without an entry of the log: a closing was cut short, or entries of the log are gone"
+            faults[f"{store.uri(folder)} {told}"] = None
+        elif _keeps_files(entry, month) and found.path not in entry.data["files"]:
+            faults[f"{store.uri(found.path)} was not there when {month_text(month)} was closed"] = None
+    return list(faults)
+
+
+def _export_faults(folder: Path, exports: Mapping[str, str]) -> list[str]:
+    """What of the export's folder is not as it was closed; the corrections in it are held against their manifest."""
+    faults = []
+    for name, kept in exports.items():
+        if not (folder / name).is_file():
+            faults.append(f"{folder / name} is missing; `export` puts it back as it was closed")
+        elif sha256_of(folder / name) != kept:
+            faults.append(f"{folder / name} is not what was closed")
+    if folder.is_dir():
+        expected = {*exports, CORRECTIONS}
+        faults.extend(
+            f"{path} was not there when the month was closed: take it away"
+            for path in sorted(folder.iterdir())
+            if path.name not in expected and not path.name.startswith(".")
+        )
+    if (folder / CORRECTIONS).is_dir():
+        faults.extend(_correction_faults(folder / CORRECTIONS))
+    return faults
+
+
+def _correction_faults(folder: Path) -> list[str]:
+    again = "`corrections` writes it anew"
+    try:
+        files = read_manifest(folder)["files"]
+    except (NoSuchData, SettingsError):
+        return [f"{folder / MANIFEST} is missing or damaged; {again}"]
+    return [
+        f"{folder / name} is not what its manifest says; {again}"
+        for name, entry in files.items()
+        if not (folder / name).is_file() or sha256_of(folder / name) != entry["sha256"]
+    ]
+
+
+def _sha256(store: Store, path: str) -> str:
+    return sha256_of(Path(store.locals([path])[0]))

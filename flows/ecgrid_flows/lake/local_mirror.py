@@ -1,0 +1,116 @@
+"""What must be local files although the data directory is a bucket: reference tables of the user's, and exports.
+
+A command works on the files below `Settings.local_dir`. `fetch` brings them there from the bucket before it begins, so
+that any machine may go on from where another stood; what the command then writes, its own module publishes
+(`folders.publish`, manifest last). On a local data directory there is nothing to do.
+
+The warehouse stays on the machine that built it. A command that takes figures out of it asks `require_current` first:
+another machine may have landed a month since.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+
+from ecgrid_flows.errors import NoSuchData
+from ecgrid_flows.lake.partitions import LAKE
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.storage.atomic_folder import put_in_place, staging
+from ecgrid_flows.storage.base import Store, disk_errors, sha256_of_file
+
+__all__ = ["fetch", "noting_lake", "require_current"]
+
+log = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+
+
+def fetch(settings: Settings, store: Store) -> None:
+    """Make the local reference tables and exports those of the bucket. Only for the holder of the lock."""
+    if not settings.is_remote:
+        return
+    _replace(store, [entry.path for entry in store.entries("reference")], settings.local_dir / "reference")
+    folders: dict[str, list[str]] = {}
+    for entry in store.entries("exports"):
+        folder, _ = entry.path.rsplit("/", 1)
+        folders.setdefault(folder, []).append(entry.path)
+    for folder, paths in sorted(folders.items()):  # a month before the corrections below it
+        target = settings.local_dir / folder
+        manifest = f"{folder}/{MANIFEST}"
+        if manifest not in paths:
+            continue  # half published: its writer left the files without their manifest, and writes them again
+        local, wanted = target / MANIFEST, store.read(manifest)
+        if not local.is_file() or local.read_bytes() != wanted:
+            _replace(store, paths, target, _hashes(wanted))
+
+
+def _hashes(manifest: bytes) -> Mapping[str, str]:
+    """The SHA-256 of each file of an export; none where the manifest is damaged, which the next export finds."""
+    try:
+        return {name: str(entry["sha256"]) for name, entry in json.loads(manifest)["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _replace(
+    store: Store, paths: Sequence[str], target: Path, hashes: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Let `target` hold these objects, by their names, and nothing else.
+
+    One that is not as its hash says is quarantined and left out: the next export writes it anew.
+    """
+    if not paths:
+        shutil.rmtree(target, ignore_errors=True)
+        return
+    with staging(target) as staged, disk_errors(str(target)):
+        for path, file in zip(paths, store.locals(paths), strict=True):
+            name = path.rsplit("/", 1)[1]
+            if name in hashes and sha256_of_file(Path(file)) != hashes[name]:
+                log.warning("%s", store.set_aside(path, "it is not the file that its manifest describes"))
+                continue
+            shutil.copyfile(file, staged / name)
+        put_in_place(staged, target)
+
+
+@contextmanager
+def noting_lake(settings: Settings, store: Store) -> Iterator[None]:
+    """Say beside the warehouse from which lake it was built, where the block built it and ended well.
+
+    Only a lake in a bucket can change from elsewhere.
+    """
+    before = _built_at(settings)
+    yield
+    if settings.is_remote and _built_at(settings) != before:
+        with disk_errors(str(settings.warehouse_path)):
+            _note(settings).write_text(_lake(store), encoding="ascii")
+
+
+def _built_at(settings: Settings) -> int:
+    return settings.warehouse_path.stat().st_mtime_ns if settings.warehouse_path.is_file() else 0
+
+
+def require_current(settings: Settings, store: Store) -> None:
+    """Refuse a warehouse of this machine that another one's pull has left behind; raises `NoSuchData`."""
+    if not settings.is_remote or not settings.warehouse_path.is_file():
+        return
+    note = _note(settings)
+    if not note.is_file() or note.read_text(encoding="ascii") != _lake(store):
+        raise NoSuchData(
+            f"the lake in {store.root} is not the one that this machine's warehouse was built from: "
+            f"run `ecgrid-billing build` first"
+        )
+
+
+def _lake(store: Store) -> str:
+    """What tells one state of the lake from another: its parts' names hold the hash of their content."""
+    names = sorted(entry.path for entry in store.entries(LAKE) if entry.path.endswith(".parquet"))
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+def _note(settings: Settings) -> Path:
+    return settings.warehouse_path.with_name("lake.sha256")

@@ -1,0 +1,277 @@
+"""What raw holds of a month, and whether it is still there: the manifest of its segments.
+
+    raw/_segments/YYYY-MM.json      name, size, SHA-256 and number of answers of each segment; answers that were lost
+
+`seal` holds every segment of a month against the manifest and describes those that are new. A segment that is as
+described is whole. One that grew since is whole up to where it was described. Any other is read line by line: what is
+torn, damaged or not the body that its own SHA-256 names is quarantined, and the answers that the manifest counts beyond
+those left are lost. They stay named until the month is pulled whole again (`pulled_whole`).
+
+Segments of a month that is over are packed (`pack`): zstd frames of whole lines, so `zstdcat … | jq` reads them and a
+damaged frame costs its own lines alone.
+"""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any
+
+from ecgrid_flows import formats
+from ecgrid_flows.lake import raw_log, repeats
+from ecgrid_flows.lake.raw_log import FEED_OF, PACKED, RAW
+from ecgrid_flows.storage.base import ASIDE, Entry, SetAside, Store
+from ecgrid_transforms.period import NotAMonth, month_end, month_text, parse_month
+
+__all__ = ["Sealed", "Segment", "months", "pack", "pulled_whole", "seal"]
+
+SEGMENTS = f"{RAW}/_segments"
+_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One segment as it is stored, and the size and hash of its lines, which packing does not change."""
+
+    size: int
+    sha256: str
+    answers: int
+    lines_size: int
+    lines_sha256: str
+    #: `Entry.version`, where the storage checks what it keeps; else empty, and the content is hashed each time.
+    version: str = ""
+
+
+@dataclass(slots=True)
+class Sealed:
+    """A month's segments by path. `lost` counts answers that were kept and are gone, until the month is pulled whole.
+
+    `lost_now` are those of them that this sealing found gone.
+    """
+
+    month: date
+    segments: dict[str, Segment] = field(default_factory=dict)
+    lost: int = 0
+    lost_now: int = 0
+    aside: list[SetAside] = field(default_factory=list)
+    repeats: list[str] = field(default_factory=list)
+
+    @property
+    def answers(self) -> int:
+        return sum(segment.answers for segment in self.segments.values())
+
+    def digest(self) -> str:
+        """What tells one state of the month's answers from another, packed or not."""
+        described = [
+            (raw_log.plain_name(path), one.lines_size, one.lines_sha256) for path, one in self.segments.items()
+        ]
+        return hashlib.sha256(json.dumps([sorted(described), self.repeats]).encode()).hexdigest()
+
+
+def months(store: Store) -> list[date]:
+    """Every month of which raw answers are kept, or were."""
+    found = {month for feed in set(FEED_OF.values()) for month in raw_log.months(store, feed)}
+    for entry in store.entries(SEGMENTS):
+        try:
+            found.add(parse_month(entry.path.removeprefix(f"{SEGMENTS}/").removesuffix(".json")))
+        except NotAMonth:
+            continue
+    return sorted(found)
+
+
+def seal(store: Store, month: date, *, is_deep: bool = False, advance: Callable[[], None] = lambda: None) -> Sealed:
+    """Check and describe every segment of the month. Only for the holder of the lock.
+
+    `is_deep` reads every line, also of segments that are as described; `advance` is called after each segment.
+    """
+    sealed = Sealed(month, repeats=repeats.state(store, month))
+    known, sealed.lost, before = _read(store, month, sealed)
+    for feed in sorted(set(FEED_OF.values())):
+        entries = {entry.path: entry for entry in store.entries(raw_log.folder(feed, month))}
+        _drop_twins(store, entries, known)
+        for path, entry in entries.items():
+            if raw_log.is_of_repeats(path):
+                continue  # what it repeats is in other segments, and the calls of a torn line are made again
+            if not raw_log.is_segment(path):
+                sealed.aside.append(store.set_aside(path, "it is no segment of raw answers"))
+                continue
+            was = known.pop(path, None) or known.pop(_other_form(path), None)
+            if was and not is_deep and entry.size == was.size and _is_as_described(store, entry, was):
+                sealed.segments[path] = replace(was, version=entry.version if store.is_self_checking else "")
+            else:
+                _examine(store, entry, was, sealed, is_deep)
+            advance()
+    sealed.lost_now += sum(was.answers for was in known.values())
+    sealed.lost += sealed.lost_now
+    _write(store, sealed, before)
+    return sealed
+
+
+def pulled_whole(store: Store, month: date) -> None:
+    """Note that every key of the month has an answer again: nothing that was lost is missing any more."""
+    sealed = Sealed(month)
+    sealed.segments, lost, before = _read(store, month, sealed)
+    if lost:
+        _write(store, sealed, before)
+
+
+def pack(store: Store, month: date, now: datetime) -> Sealed:
+    """Pack the segments of a month that is over; gives how they stand. Only for the holder of the lock.
+
+    A packed segment is written beside the plain one, then the manifest names it, then the plain one goes: a process
+    killed in between leaves both, and `seal` drops the one that the manifest does not name.
+    """
+    if now < month_end(month):
+        return Sealed(month)
+    sealed = seal(store, month)
+    plain = [path for path in sealed.segments if not path.endswith(PACKED)]
+    if not plain:
+        return sealed
+
+    def packed(path: str) -> tuple[str, Segment] | None:
+        was, data = sealed.segments[path], store.read(path)
+        if hashlib.sha256(data).hexdigest() != was.sha256:
+            return None  # the next sealing names it
+        small = raw_log.packed(data)
+        store.write(path + PACKED.removeprefix(raw_log.PLAIN), small)
+        size, sha256 = len(small), hashlib.sha256(small).hexdigest()
+        return path, Segment(size, sha256, was.answers, was.lines_size, was.lines_sha256)
+
+    with ThreadPoolExecutor(_THREADS, "pack") as threads:
+        for found in threads.map(packed, plain):
+            if found is not None:
+                path, segment = found
+                del sealed.segments[path]
+                sealed.segments[_other_form(path)] = segment
+    _write(store, sealed, b"")
+    for path in plain:
+        if path not in sealed.segments:
+            store.delete(path)
+    return sealed
+
+
+def _drop_twins(store: Store, entries: dict[str, Entry], known: Mapping[str, Segment]) -> None:
+    """Where a segment is there packed and plain, keep the one that the manifest names; packing was cut short."""
+    for path in [path for path in entries if path.endswith(PACKED) and _other_form(path) in entries]:
+        named = known.get(path)
+        is_packed_whole = named is not None and store.holds(entries[path], named.sha256)
+        superfluous = _other_form(path) if is_packed_whole else path
+        store.delete(superfluous)
+        del entries[superfluous]
+
+
+def _is_as_described(store: Store, entry: Entry, was: Segment) -> bool:
+    if store.is_self_checking and was.version:
+        return entry.version == was.version
+    return store.holds(entry, was.sha256)
+
+
+def _examine(store: Store, entry: Entry, was: Segment | None, sealed: Sealed, is_deep: bool) -> None:
+    """Describe one segment by its lines, and quarantine those that are no whole answers."""
+    path = entry.path
+    read = stored = store.read(path)
+    data = raw_log.unpacked(stored) if path.endswith(PACKED) else stored
+    begin, answers = 0, 0
+    is_as_it_was = was is not None and hashlib.sha256(data[: was.lines_size]).hexdigest() == was.lines_sha256
+    if was is not None and is_as_it_was and not is_deep:
+        begin, answers = was.lines_size, was.answers
+    is_whole = raw_log.is_sound if is_deep or (was is not None and not is_as_it_was) else raw_log.is_whole
+    lines = [data[first:last] for first, last in raw_log.lines(data, begin)]
+    good = [line for line in lines if is_whole(line)]
+    answers += len(good)
+    bad = [line for line in lines if not is_whole(line)] if len(good) < len(lines) else []
+    if was is not None:
+        sealed.lost_now += max(was.answers - answers, 0)
+    else:  # a last line without its end is of a process that was killed, and was never counted as done
+        sealed.lost_now += sum(line.endswith(b"\n") and _was_answer(line) for line in bad)
+    if not answers:
+        sealed.aside.append(store.set_aside(path, "it holds no whole answer"))
+        return
+    if bad or (path.endswith(PACKED) and was is not None and answers < was.answers):
+        sealed.aside.append(_quarantine(store, path, stored, bad))
+    kept = data[:begin] + b"".join(good)
+    if path.endswith(PACKED) and (was is None or hashlib.sha256(stored).hexdigest() != was.sha256 or kept != data):
+        stored = raw_log.packed(kept)
+        store.write(path, stored)
+    elif kept != data:
+        stored = kept
+        store.write(path, stored)
+    sealed.segments[path] = Segment(
+        len(stored),
+        hashlib.sha256(stored).hexdigest(),
+        answers,
+        len(kept),
+        hashlib.sha256(kept).hexdigest(),
+        entry.version if store.is_self_checking and stored is read else "",
+    )
+
+
+def _quarantine(store: Store, path: str, stored: bytes, bad: list[bytes]) -> SetAside:
+    """Keep what is damaged under a name of its own, before the segment is written without it.
+
+    A crash in between only repeats this. Of a packed segment that is the whole of it.
+    """
+    kept = stored if path.endswith(PACKED) else b"".join(bad)
+    now = f"{ASIDE}/{path}.torn-{zlib.crc32(kept):08x}"
+    store.write(now, kept)
+    count = f"{len(bad)} of its lines" if bad else "some of its lines"
+    return SetAside(path, now, f"{count} are torn or damaged; they are asked again")
+
+
+def _was_answer(line: bytes) -> bool:
+    """Whether a damaged line looks as if it had been an answer, and is nothing that never was one."""
+    return line.startswith(b'{"check"') and line.endswith(b"}\n")
+
+
+def _other_form(path: str) -> str:
+    """The name of a segment plain where it is packed, packed where it is plain."""
+    plain = raw_log.plain_name(path)
+    return plain if path != plain else plain.removesuffix(raw_log.PLAIN) + PACKED
+
+
+def _path(month: date) -> str:
+    return f"{SEGMENTS}/{month_text(month)}.json"
+
+
+def _read(store: Store, month: date, sealed: Sealed) -> tuple[dict[str, Segment], int, bytes]:
+    """What the manifest says: segments by path, answers lost, and its bytes. A damaged one is quarantined."""
+    path = _path(month)
+    if not store.exists(path):
+        return {}, 0, b""
+    data = store.read(path)
+    try:
+        found = json.loads(data)
+        formats.require_readable("raw", found, store.uri(path))
+        segments = {f"{RAW}/{one['path']}": _segment(one) for one in found["segments"]}
+        return segments, int(found["lost"]), data
+    except (ValueError, KeyError, TypeError, AttributeError):
+        sealed.aside.append(store.set_aside(path, "it is no manifest of raw answers; it is made anew"))
+        return {}, 0, b""
+
+
+def _segment(one: Mapping[str, Any]) -> Segment:
+    size, sha256 = int(one["bytes"]), str(one["sha256"])
+    lines = one.get("lines", {"bytes": size, "sha256": sha256})
+    version = str(one.get("version", ""))
+    return Segment(size, sha256, int(one["answers"]), int(lines["bytes"]), str(lines["sha256"]), version)
+
+
+def _described(sealed: Sealed) -> Iterator[dict[str, Any]]:
+    for path, one in sorted(sealed.segments.items()):
+        described: dict[str, Any] = {"path": path.removeprefix(f"{RAW}/"), "bytes": one.size, "sha256": one.sha256}
+        described["answers"] = one.answers
+        if one.version:
+            described["version"] = one.version
+        if path.endswith(PACKED):
+            described["lines"] = {"bytes": one.lines_size, "sha256": one.lines_sha256}
+        yield described
+
+
+def _write(store: Store, sealed: Sealed, before: bytes) -> None:
+    document = {**formats.stamp("raw"), "lost": sealed.lost, "segments": list(_described(sealed))}
+    data = (json.dumps(document, indent=1) + "\n").encode()
+    if data != before:
+        store.write(_path(sealed.month), data)

@@ -1,0 +1,161 @@
+"""Answers that repeat what raw holds of their call: kept as hash and time, without the body.
+
+    raw/<feed>/reporting_month=YYYY-MM/<segment>.repeats.jsonl    one repeat a line, while a pull of the month goes on
+    raw/_rounds/YYYY-MM.jsonl                                     one line a pull of the month that came to its end
+
+Each repeat is durable by itself, so a pull that is killed goes on from there. Once every call of the month is answered
+the repeats of that pull become one line (`fold`): when it began, how many answers were the same, the hash of them all,
+and which calls they are, as those that it does not cover where these are fewer. So a nightly pull of a month that does
+not change adds some 300 bytes, whatever its size. Repeats bear the time at which their pull began.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from ecgrid_flows.lake import raw_log
+from ecgrid_flows.lake.raw_log import FEED_OF, Place, RawAnswer
+from ecgrid_flows.storage.base import Store
+from ecgrid_transforms.period import month_end
+
+__all__ = ["Round", "fold", "resolved", "rounds", "with_rounds"]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A pull of a month that came to its end, and the calls whose answers it repeated, by `short` names.
+
+    `order` places it among the segments of the month; `only` is None where all calls are repeated `but` some.
+    """
+
+    order: str
+    at: datetime
+    only: frozenset[str] | None
+    but: frozenset[str]
+
+    def covers(self, place: Place, answer: RawAnswer) -> bool:
+        """Whether it repeated this answer, or a later one to the same call."""
+        if place.order >= self.order or not answer.is_usable:
+            return False
+        if self.only is None and not self.but:
+            return True
+        name = short(raw_log.name(answer.operation, answer.arguments))
+        return name not in self.but if self.only is None else name in self.only
+
+
+def short(name: str) -> str:
+    """A call by 16 characters: two of ten million share them once in 400,000 months."""
+    return hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
+
+
+def rounds(store: Store, month: date) -> tuple[Round, ...]:
+    """The rounds of a month, oldest first."""
+    return tuple(
+        Round(
+            found["order"],
+            datetime.fromisoformat(found["at"]),
+            None if found["only"] is None else frozenset(found["only"]),
+            frozenset(found["but"]),
+        )
+        for found in raw_log.rounds(store, month)
+    )
+
+
+def fold(store: Store, month: date) -> None:
+    """Make one line of the repeats of a pull that came to its end. A crash in between only repeats this."""
+    segments = [
+        path
+        for feed in sorted(set(FEED_OF.values()))
+        for path in raw_log.segments(store, feed, month)
+        if raw_log.is_of_repeats(path)
+    ]
+    if not segments:
+        return
+    hashes: dict[str, str] = {}
+    times = []
+    for path in segments:
+        for _, answer in raw_log.scan_segment(store, path):
+            hashes[short(raw_log.name(answer.operation, answer.arguments))] = answer.sha256
+            times.append(answer.received_at)
+    first = min(map(raw_log.place_in_order, segments))
+    if times:
+        known = {
+            short(raw_log.name(answer.operation, answer.arguments))
+            for feed in sorted(set(FEED_OF.values()))
+            for place, answer in raw_log.scan(store, feed, month)
+            if answer.is_usable and not answer.is_repeat and place.order < first
+        }
+        but = sorted(known - hashes.keys())
+        is_short = len(but) <= len(hashes)
+        document = {
+            "at": min(times).isoformat(),
+            "to": max(times).isoformat(),
+            "order": first,
+            "answers": len(hashes),
+            "sha256": hashlib.sha256("".join(f"{name}{hashes[name]}" for name in sorted(hashes)).encode()).hexdigest(),
+            "only": None if is_short else sorted(hashes),
+            "but": but if is_short else [],
+        }
+        earlier = [one for one in raw_log.rounds(store, month) if one["order"] != first]
+        store.write(raw_log.rounds_path(month), b"".join(map(raw_log.framed, [*earlier, document])))
+    for path in segments:
+        store.delete(path)
+
+
+def state(store: Store, month: date) -> list[str]:
+    """What tells one state of a month's repeats from another."""
+    path = raw_log.rounds_path(month)
+    folded = hashlib.sha256(store.read(path)).hexdigest() if store.exists(path) else ""
+    top = [entry for feed in sorted(set(FEED_OF.values())) for entry in store.entries(raw_log.folder(feed, month))]
+    return [folded, *(f"{entry.path} {entry.size}" for entry in top if raw_log.is_of_repeats(entry.path))]
+
+
+def resolved(
+    found: Iterable[tuple[Place, RawAnswer]], month_rounds: Sequence[Round]
+) -> Iterator[tuple[Place, RawAnswer]]:
+    """Answers of a small feed; each repeat as the place of the answer that it repeats, with its own time and order."""
+    latest: dict[str, tuple[Place, RawAnswer]] = {}
+    for place, answer in found:
+        name = raw_log.name(answer.operation, answer.arguments)
+        if not answer.is_repeat:
+            if answer.is_usable:
+                latest[name] = place, answer
+            yield place, answer
+        elif name in latest and latest[name][1].sha256 == answer.sha256:
+            yield replace(latest[name][0], received_at=answer.received_at, written=place.order), answer
+    for one in month_rounds:
+        for place, answer in latest.values():
+            if one.covers(place, answer):
+                yield (
+                    replace(place, received_at=one.at, written=one.order),
+                    replace(answer, received_at=one.at),
+                )
+
+
+def with_rounds(
+    answers: Sequence[tuple[Place, RawAnswer]], month_rounds: Sequence[Round], month: date
+) -> list[RawAnswer]:
+    """All answers to one key in the order of writing, those that were repeats with the body that they repeat.
+
+    Of the rounds that repeat it only two can change what is known of a key: the first after the month's end, and the
+    last.
+    """
+    told = list(answers)
+    over = month_end(month)
+    late = (one for one in month_rounds if one.at >= over)
+    for several in (late, reversed(month_rounds)):
+        for one in several:
+            before = [answer for place, answer in answers if one.covers(place, answer)]
+            if before:
+                told.append((replace(answers[0][0], written=one.order), replace(before[-1], received_at=one.at)))
+                break
+    told.sort(key=lambda pair: pair[0].order)
+    whole: list[RawAnswer] = []
+    for _, answer in told:
+        same = [earlier for earlier in whole if earlier.sha256 == answer.sha256] if answer.is_repeat else []
+        if same:
+            whole.append(replace(answer, body=same[-1].body, is_repeat=False))
+        elif not answer.is_repeat:
+            whole.append(answer)
+    return whole

@@ -1,0 +1,443 @@
+"""One run over one data directory: settings, store, lock, the puller, and what the steps of a flow share.
+
+`opened` opens a run, or shares the one that the calling context has open over the same data directory. Tasks find it by
+`current`, so no credential and no client is ever a Prefect parameter.
+
+An open run belongs to its context (`contextvars`): runs over several directories may be open at once, nested or in
+threads. A new thread has no run, unless it works in a copy of the context, as those of Prefect's tasks and of
+`map_threads` do. A worker process of a cluster works for one run (`enter_worker`).
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ecgrid_client import RetryPolicy
+from ecgrid_flows import formats
+from ecgrid_flows.errors import Incomplete, SettingsError
+from ecgrid_flows.extract import discovery
+from ecgrid_flows.extract.batches import ANSWERED_FAULTS, Tally
+from ecgrid_flows.extract.plan import Asked, Plan, remember
+from ecgrid_flows.extract.pull import Puller
+from ecgrid_flows.lake import billing_scope, raw_manifest
+from ecgrid_flows.lake.billing_scope import Scope
+from ecgrid_flows.lake.landing import land_month, limit_run
+from ecgrid_flows.lake.local_mirror import fetch, noting_lake
+from ecgrid_flows.lake.partitions import Lake
+from ecgrid_flows.orchestration import notices, status
+from ecgrid_flows.progress import Reporter
+from ecgrid_flows.settings import Settings, reference_folders
+from ecgrid_flows.storage import data_owner
+from ecgrid_flows.storage.base import Store
+from ecgrid_flows.storage.opening import open_store
+from ecgrid_flows.storage.run_lock import held
+from ecgrid_flows.warehouse import contract_terms
+from ecgrid_flows.warehouse.provenance import new_run_id
+from ecgrid_transforms.calls import FAULT
+from ecgrid_transforms.keys import PAIRS, numbers, pair_bit
+from ecgrid_transforms.model import Account
+from ecgrid_transforms.money import ZERO, Decimal
+from ecgrid_transforms.period import month_text
+
+if TYPE_CHECKING:
+    from ecgrid_flows.orchestration.dask_cluster import Cluster
+
+log = logging.getLogger(__name__)
+
+#: More tasks than this a month only cost time: each then takes several accounts.
+TASKS_A_MONTH = 256
+
+
+@dataclass(slots=True)
+class MonthDone:
+    """What a run made of one month. Amounts are as billed."""
+
+    month: date
+    accounts: int = 0
+    calls: int = 0
+    calls_kept: int = 0
+    lines: int = 0
+    amount: Decimal = ZERO
+    faults: dict[str, int] = field(default_factory=dict)
+    missing_calls: int = 0
+    missing: list[str] = field(default_factory=list)
+    findings: dict[str, int] = field(default_factory=dict)
+    errors_found: int = 0
+    at_stake: Decimal = ZERO
+    exports: list[Path] = field(default_factory=list)
+    report: Path | None = None
+
+
+class Run:
+    """An open run. Everything it holds is given back when its block ends."""
+
+    is_closed = False
+
+    def __init__(
+        self,
+        settings: Settings,
+        reporter: Reporter,
+        *,
+        refresh: bool = False,
+        is_invented: bool = False,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self.id = new_run_id()
+        self.settings = settings
+        #: The data directory as two of them are compared, wherever this process goes meanwhile.
+        self.place = _place(settings.data_dir)
+        self.reporter = reporter
+        self.is_invented = is_invented
+        self.store: Store = open_store(settings)
+        self.lake = Lake(self.store)
+        self.only = discovery.read_accounts_file(settings.accounts_file) if settings.accounts_file else None
+        for folder in reference_folders(settings):
+            if (terms := folder / contract_terms.FILE).exists():
+                contract_terms.check(terms)  # before a month is pulled for a file that will be refused
+        self.puller = Puller(settings, self.store, refresh=refresh, retry=retry)
+        self.cluster: Cluster | None = None
+        self.lost: dict[date, str] = {}
+        self._is_packed = False
+        #: The months that were pulled to their end.
+        self.results: list[MonthDone] = []
+        self._plans: dict[date, tuple[Scope, Plan]] = {}
+
+    @property
+    def months(self) -> list[date]:
+        """The months that were planned."""
+        return list(self._plans)
+
+    def stop(self, why: str) -> None:
+        """No new calls, here or on a worker; those in flight may end. Safe from a signal handler's thread."""
+        self.puller.stop(why)
+        if self.cluster is not None:
+            self.cluster.stop(why)
+
+    def check_source(self) -> None:
+        """Data of two services must never meet in one data directory; raises `SettingsError`.
+
+        What has answers already is recorded now, an empty directory with the first answer.
+        """
+        wanted = data_owner.of_settings(self.settings, is_invented=self.is_invented)
+        if data_owner.check(self.store, wanted):
+            return
+        if raw_manifest.months(self.store):
+            data_owner.claim(self.store, wanted)
+        else:
+            self.puller.before_first_answer = partial(data_owner.claim, self.store, wanted)
+
+    # --- steps --------------------------------------------------------------------------------------------------------
+
+    def scope(self, month: date) -> Scope:
+        """Ask who is billed in a month, by which contracts and price lists."""
+        self.puller.begin(month)
+        return billing_scope.scope(self.puller, month, self.only, self.reporter)
+
+    def plan(self, month: date) -> Plan:
+        """Plan the month's calls, once a run, after asking who is billed and what is stored beside the lines."""
+        if month not in self._plans:
+            self.restore(but=month)
+            self._pack()
+            scope = self.scope(month)
+            limit_run(self.store, month, self.only)
+            discovery.ask_beside(self.puller, scope, self.reporter)
+            memory = remember(self.lake, month, scope.accounts, scope.price_lists)
+            plan = Plan(month, scope.accounts, scope.price_lists, memory, self.settings.plan)
+            self._plans[month] = scope, plan
+        return self._plans[month][1]
+
+    def batches(self, month: date) -> Iterator[list[Asked]]:
+        """The plan cut into tasks: one account each, or several where there are very many."""
+        plan = self.plan(month)
+        size = max(1, -(-len(plan.accounts) // TASKS_A_MONTH))
+        batch: list[Asked] = []
+        for asked in plan.asked():
+            batch.append(asked)
+            if len(batch) >= size:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def surprises(self, month: date) -> list[Asked]:
+        """What the plan left out and should not have, now that it was pulled.
+
+        A void pair of the sample that is billed is asked of every account of its price list; a line of an invoice or
+        its trial calculation whose key was never asked is asked; and a line that an answer gave which counts no longer
+        (`begin`).
+        """
+        scope, plan = self._plans[month]
+        kept = self.puller.kept(month)
+        by_list: dict[int | None, int] = {}
+        planned: dict[Account, Asked] = {}
+        for asked in plan.asked():
+            planned[asked.account] = asked
+            billed = kept.lines.get(asked.account, 0) & asked.sample
+            if billed:
+                by_list[asked.price_list_id] = by_list.get(asked.price_list_id, 0) | billed
+        for list_id, pairs in sorted(by_list.items(), key=lambda item: (item[0] is not None, item[0])):
+            for number in numbers(pairs):
+                self.reporter.warn(
+                    f"{'/'.join(PAIRS[number])} is not on price list {list_id} as the service states it, and is billed "
+                    "all the same: it is asked of all accounts of the list"
+                )
+        wider = {account: by_list.get(asked.price_list_id, 0) for account, asked in planned.items()}
+        for account, pairs in chain(self._invoiced_pairs(scope), self.puller.outdated(month).items()):
+            if account in planned:
+                wider[account] |= pairs
+        found = []
+        for account, pairs in sorted(wider.items()):
+            left = pairs & ~planned[account].pairs & ~kept.answered.get(account, 0)
+            if left:
+                found.append(Asked(account, planned[account].price_list_id, left, 0))
+        return found
+
+    def _invoiced_pairs(self, scope: Scope) -> Iterator[tuple[Account, int]]:
+        """What invoices and their trial calculations bill, as pairs by account."""
+        mailboxes = {
+            billed.account.mailbox_id: billed.account for billed in scope.accounts if billed.account.mailbox_id
+        }
+        for invoice in discovery.invoices_of(self.puller, scope):
+            for line in invoice.line_items:
+                if line.system_id is None:
+                    continue
+                account = mailboxes.get(line.system_id)
+                if line.system_object == "Network":
+                    account = Account(line.system_id, 0)
+                if account is not None and line.schedule is not None:
+                    yield account, pair_bit(line.schedule.account_report, line.schedule.measure)
+
+    def note(self, month: date, tally: Tally | None = None) -> None:
+        """Record for `status` how far the planned month is answered; `tally` is that of a pull that came to its end."""
+        if month not in self._plans:
+            return
+        if tally is None:
+            missing = self._unanswered(month)[0]
+            status.note(self.store, month, self._plans[month][1].size(), missing, is_whole=False)
+            return
+        answered = sum(bits.bit_count() for bits in self.puller.kept(month).answered.values())
+        is_whole = not tally.missing_calls and not self._plans[month][0].unanswered
+        status.note(self.store, month, answered + tally.missing_calls, tally.missing_calls, is_whole=is_whole)
+
+    def land(self, month: date) -> None:
+        """Raw answers to the lake; says what was set aside."""
+        landed = land_month(self.store, month, self.only)
+        for words in (*map(str, self.puller.aside), *map(str, landed.aside), *landed.unread, *landed.odd_words()):
+            self.reporter.warn(words)
+        self.lost.pop(month, None)
+        if landed.lost:
+            self.lost[month] = f"{month_text(month)}: {landed.lost} answers that raw kept are damaged or gone"
+
+    def _pack(self) -> None:
+        """Pack what earlier runs left of months that are over; once, before this run has segments of its own."""
+        if self._is_packed:
+            return
+        self._is_packed = True
+        for month in raw_manifest.months(self.store):
+            for aside in raw_manifest.pack(self.store, month, datetime.now(UTC)).aside:
+                self.reporter.warn(str(aside))
+
+    def restore(self, *, but: date | None = None) -> list[date]:
+        """Set aside what is foreign or damaged in the lake, and land every month that is not landed as it should be.
+
+        `but` is left to its own landing. Gives all months that have raw answers.
+        """
+        # on a cluster over a bucket each worker checks the parts that it fetches
+        for aside in self.lake.set_aside(is_hashed=self.cluster is None or not self.settings.is_remote):
+            self.reporter.warn(str(aside))
+        for kind in formats.FOLDERS:
+            formats.stamp_folder(self.store, kind)
+        months = raw_manifest.months(self.store)
+        for month in months:
+            if month != but:
+                self.land(month)
+        self.name_what_cannot_be_landed()
+        return months
+
+    def name_what_cannot_be_landed(self) -> None:
+        """Note as lost what was damaged in the lake of a month that raw has nothing of."""
+        months = raw_manifest.months(self.store)
+        for damaged in self.lake.damaged:
+            if damaged.month not in months:
+                self.lost[damaged.month] = (
+                    f"{month_text(damaged.month)}: {damaged.rows} rows of {damaged.feed} were damaged, and raw has no "
+                    "answers of the month to land again"
+                )
+        self.lake.damaged.clear()
+
+    def require_nothing_lost(self) -> None:
+        """Raise `Incomplete` where something that was kept is lost and could not be made anew."""
+        if self.lost:
+            named = "; ".join(words for _, words in sorted(self.lost.items()))
+            raise Incomplete(f"{named}. Run the month again, or put the files back from a backup")
+
+    def done(self, month: date, tally: Tally | None) -> MonthDone:
+        """The month's figures so far, from the lake."""
+        done = MonthDone(month)
+        done.accounts = sum(part.rows for part in self.lake.parts("accounts", month) or ())
+        for batch in self.lake.batches("line_items", month, ["amount"]):
+            done.lines += batch.num_rows
+            # Widened first: a sum of many DECIMAL(28,10) may pass their range, one of DECIMAL(38,10) will not.
+            amount = pc.sum(batch.column("amount").cast(pa.decimal128(38, 10))).as_py()
+            done.amount += amount or ZERO
+        if tally is not None:
+            done.calls = tally.calls
+            done.missing_calls, done.missing = tally.missing_calls, tally.missing
+        if month in self._plans:
+            unanswered = self._plans[month][0].unanswered
+            done.missing_calls += len(unanswered)
+            done.missing = [*unanswered, *done.missing]
+        answers = 0
+        for batch in self.lake.batches("calls", month, ["outcome", "fault_code"]):
+            answers += batch.num_rows
+            for code in batch.filter(pc.equal(batch.column("outcome"), FAULT)).column("fault_code").value_counts():
+                name = code["values"].as_py()
+                if name in ANSWERED_FAULTS:
+                    done.faults[name] = done.faults.get(name, 0) + code["counts"].as_py()
+        done.calls_kept = answers - done.calls
+        if answers and not done.missing_calls and sum(done.faults.values()) == answers:
+            told = ", ".join(f"{count} {name}" for name, count in sorted(done.faults.items()))
+            done.missing_calls = answers
+            done.missing = [f"the service refused every key ({told}); once it does not, --refresh asks them again"]
+            status.note(self.store, month, answers, answers, is_whole=False)
+        self.results.append(done)
+        return done
+
+    def unanswered(self, month: date) -> str:
+        """How many keys of the plan have no answer yet, and the first of them."""
+        if month not in self._plans:
+            return "nothing of the month was planned yet"
+        left, first = self._unanswered(month)
+        return f"{left} keys of {month_text(month)} have no answer yet" + (f", the first is {first}" if first else "")
+
+    def _unanswered(self, month: date) -> tuple[int, str | None]:
+        """How many keys of the plan have no answer, and the first of them."""
+        kept = self.puller.kept(month)
+        left, first = 0, None
+        for asked in self._plans[month][1].asked():
+            open_pairs = asked.pairs & ~kept.answered.get(asked.account, 0)
+            left += open_pairs.bit_count()
+            if open_pairs and first is None:
+                report, measure = PAIRS[next(numbers(open_pairs))]
+                first = f"{asked.account.network_id}/{asked.account.mailbox_id} {report}/{measure}"
+        return left, first
+
+
+#: The runs that this context has open, the current one last.
+_OPEN: ContextVar[tuple[Run, ...]] = ContextVar("open_runs", default=())
+#: The run of a worker process, for all its threads; empty in every other process.
+_OF_WORKER: list[Run] = []
+
+
+@contextmanager
+def opened(
+    data_dir: str | None = None,
+    *,
+    settings: Settings | None = None,
+    reporter: Reporter | None = None,
+    refresh: bool = False,
+    is_invented: bool = False,
+    purpose: str = "run",
+    retry: RetryPolicy | None = None,
+) -> Iterator[Run]:
+    """A run over the data directory of `settings`, else `data_dir`; it is the current run while the block runs.
+
+    A run that the calling context has open over this directory is shared; without a directory, the current run is.
+    Otherwise a new run is opened, which holds the directory's lock for the block. Without a directory it is that of
+    this process's settings. Raises `DataDirectoryHeld` where another thread or process has a run over the directory,
+    and `SettingsError` where the shared run has other settings, or does not refresh and `refresh` is given.
+    """
+    shared = _open_here(settings.data_dir if settings else data_dir)
+    if shared is not None:
+        if settings not in (None, shared.settings) or (refresh and not shared.puller.refresh):
+            raise SettingsError(
+                f"a run over {shared.settings.data_dir} is open with other settings or without --refresh: "
+                "end it first, or use another --data-dir"
+            )
+        with _current(shared):
+            yield shared
+        return
+    run = Run(
+        settings or Settings.load(data_dir),
+        reporter or Reporter(),
+        refresh=refresh,
+        is_invented=is_invented,
+        retry=retry,
+    )
+    with notices.watching(run) if purpose == "run" else nullcontext(), held(run.store, purpose):
+        fetch(run.settings, run.store)
+        try:
+            with _current(run), noting_lake(run.settings, run.store), _workers(run, purpose), run.puller:
+                yield run
+        finally:
+            run.is_closed = True  # also for a thread that still has a copy of this context
+
+
+def _open_here(data_dir: str | None) -> Run | None:
+    """The run that the calling context has open over `data_dir`; without a directory, the current run."""
+    if not data_dir:
+        return next((run for run in _OPEN.get()[-1:] if not run.is_closed), None)
+    wanted = _place(data_dir)
+    return next((run for run in _OPEN.get() if not run.is_closed and run.place == wanted), None)
+
+
+def _place(data_dir: str) -> str:
+    """A data directory in the one spelling by which two are compared: a resolved path, or the address of a bucket."""
+    return data_dir.rstrip("/") if "://" in data_dir else str(Path(data_dir).resolve())
+
+
+@contextmanager
+def _current(run: Run) -> Iterator[None]:
+    """`run` is the current run of the calling context while the block runs."""
+    token = _OPEN.set((*_OPEN.get(), run))
+    try:
+        yield
+    finally:
+        _OPEN.reset(token)
+
+
+@contextmanager
+def _workers(run: Run, purpose: str) -> Iterator[None]:
+    """The worker processes of the run while the block runs, where the settings ask for any."""
+    if run.settings.task_runner == "threads" or purpose in ("accounts", "verify"):
+        yield
+        return
+    try:
+        from ecgrid_flows.orchestration import dask_cluster
+    except ImportError as error:
+        raise SettingsError(
+            f"ECGRID_TASK_RUNNER={run.settings.task_runner} wants the extra `scale`: "
+            "pip install 'ecgrid-billing[scale]'"
+        ) from error
+    with dask_cluster.opened(run.settings, run.store) as run.cluster:
+        yield
+
+
+def current() -> Run:
+    """The open run of the calling context, for tasks; in a worker process, the run that the process works for."""
+    here = _OPEN.get() or tuple(_OF_WORKER)
+    if not here or here[-1].is_closed:
+        raise Incomplete("no run is open in this thread")
+    return here[-1]
+
+
+def enter_worker(run: Run) -> None:
+    """Make `run` the run of this worker process; raises `SettingsError` where the process has another."""
+    if _OF_WORKER:
+        raise SettingsError("two workers of the cluster share a process: start each in a process of its own")
+    _OF_WORKER.append(run)
+
+
+def leave_worker(run: Run) -> None:
+    with suppress(ValueError):  # it could not enter
+        _OF_WORKER.remove(run)

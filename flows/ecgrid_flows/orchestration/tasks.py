@@ -1,0 +1,298 @@
+"""The steps of a flow as Prefect tasks. A task is a batch of calls or a whole step, never one call.
+
+Inside a flow run each step is reported to Prefect; called outside one (no Prefect server is set up) it is the plain
+function. Prefect's own in-process server is not used: a fresh one takes 15 s and more to come up and prints stack
+traces when it goes. Parameters carry months, account numbers and pairs, never a setting.
+
+Prefect is loaded when it is needed: that takes as long as pulling a month of a hundred accounts. So are the libraries
+of an export and a report, which a pull or a build has no use for.
+"""
+
+import inspect
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from datetime import date
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from ecgrid_flows import logs
+from ecgrid_flows.errors import BillingError, Unreachable
+from ecgrid_flows.extract.batches import Tally
+from ecgrid_flows.extract.plan import Asked
+from ecgrid_flows.logs import staged
+from ecgrid_flows.orchestration import prefect_api, run_context, signals, worker_steps
+from ecgrid_flows.settings import reference_folders
+from ecgrid_flows.threads import map_threads
+from ecgrid_flows.warehouse import builder, database, partitioned_build
+from ecgrid_flows.warehouse.provenance import building
+from ecgrid_transforms.money import ZERO, Decimal, total
+from ecgrid_transforms.period import parse_month
+from ecgrid_transforms.schemas import FEEDS
+
+#: The one variable of Prefect's that the command line sets itself.
+QUIET = "PREFECT_LOGGING_LEVEL"
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def prefect_is_set_up() -> bool:
+    """Whether flow runs have somewhere to be reported: PREFECT_API_URL, or a Prefect profile that has one.
+
+    Raises `Unreachable` when that place does not answer, and `SettingsError` when it is no address.
+    """
+    if not _prefect_has_settings() or (url := prefect_api.address()) is None:
+        return False
+    from prefect.client.orchestration import get_client
+
+    logs.attach()
+    with get_client(sync_client=True) as client:
+        problem = client.api_healthcheck()
+    if problem is not None:
+        where = prefect_api.shown(url)
+        raise Unreachable(f"Prefect at {where} does not answer ({problem}): start it, or unset PREFECT_API_URL")
+    return True
+
+
+def _prefect_has_settings() -> bool:
+    """Whether there is anything at all that Prefect takes settings from; what they say is for Prefect to tell."""
+    if any(name.startswith("PREFECT_") and name != QUIET for name in os.environ):
+        return True
+    files = (Path("~/.prefect/profiles.toml").expanduser(), Path(".env"), Path("prefect.toml"))
+    if any(path.exists() for path in files):
+        return True
+    project = Path("pyproject.toml")
+    return project.exists() and "tool.prefect" in project.read_text(encoding="utf-8", errors="replace")
+
+
+def _flow_run_context() -> Any:
+    """Prefect's context of the flow run that this is part of, or None."""
+    loaded = sys.modules.get("prefect.context")
+    return None if loaded is None else loaded.FlowRunContext.get()
+
+
+class Step(Generic[P, R]):
+    """A function that is a Prefect task inside a flow run, and itself anywhere else."""
+
+    def __init__(self, name: str, function: Callable[P, R], is_heavy: bool) -> None:
+        #: Takes a worker's whole memory: on a cluster a worker does one of them at a time.
+        self.is_heavy = is_heavy
+        self.function = function
+        self.name = function.__name__
+        self.__doc__ = function.__doc__
+        self._task_name = name
+
+    @cached_property
+    def task(self) -> Any:
+        """The Prefect task."""
+        from prefect import task
+        from prefect.cache_policies import NO_CACHE
+
+        options: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False, "log_prints": False}
+        return task(name=self._task_name, **options)(self.function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        run_context.current().puller.check_going_on()
+        if _flow_run_context() is None:
+            return self.function(*args, **kwargs)
+        result: R = self.task(*args, **kwargs)
+        return result
+
+    def parameters(self, args: tuple[Any, ...]) -> dict[str, Any]:
+        """The arguments by name, as Prefect wants them."""
+        return dict(inspect.signature(self.function).bind(*args).arguments)
+
+    def each(
+        self, calls: Iterable[tuple[Any, ...]], at_once: int, tell: Callable[[R], None] = lambda _: None
+    ) -> list[R]:
+        """The step for each tuple of arguments, several at once; an exception is raised after all have ended.
+
+        On a cluster they run on its workers, and `tell` is called here with each result as it comes.
+        """
+        run = run_context.current()
+        if run.cluster is not None:
+            run.puller.log_out()  # the workers need the sessions that the service allows a user
+            return run.cluster.each(self, calls, tell, is_recorded=_flow_run_context() is not None)
+        if _flow_run_context() is None:
+            plain: Callable[..., R] = self.function
+            return map_threads(lambda args: plain(*args), calls, at_once, "task")
+        futures = [self.task.submit(*args) for args in calls]
+        for future in futures:
+            future.wait()
+        return [future.result() for future in futures]
+
+
+def step(name: str, *, is_heavy: bool = False) -> Callable[[Callable[P, R]], Step[P, R]]:
+    return lambda function: Step(name, function, is_heavy)
+
+
+@step("plan")
+@staged("plan")
+def plan(month: str) -> int:
+    """Who is billed, by which price lists, and which keys to ask; gives how many keys."""
+    run = run_context.current()
+    planned = run.plan(parse_month(month))
+    size = planned.size()
+    run.reporter.say(f"{month}: {len(planned.accounts)} accounts, {size} keys planned ({planned.kind})")
+    return size
+
+
+pull_accounts = step("pull-accounts")(worker_steps.pull_accounts)
+
+
+@staged("pull")
+def pull(month: str, size: int) -> Tally:
+    """Every key of the plan, then what the plan should not have left out; each answer durable."""
+    run = run_context.current()
+    when = parse_month(month)
+    puller, tally = run.puller, Tally()
+    kept = sum(bits.bit_count() for bits in puller.kept(when).answered.values())
+    puller.counters.total += size
+    puller.counters.kept += min(kept, size)
+    run.note(when)
+    with (
+        signals.stopping_on_signals(run, run.reporter),
+        run.reporter.pulling(f"pull {month}", puller.counters, puller.flight),
+    ):
+        try:
+            for batches in (run.batches(when), _batches_of(run.surprises, when)):
+                calls = [(month, puller.open_keys(when, batch)) for batch in batches]
+                for done in pull_accounts.each(calls, max(run.settings.concurrency, 1), partial(puller.learn, when)):
+                    tally.add(done)
+        except BillingError as error:
+            run.note(when)
+            raise type(error)(f"{error}. {run.unanswered(when)}") from error
+    run.note(when, tally)
+    if not tally.missing_calls:
+        puller.finish(when)
+    puller.log_out()  # a run that is killed in what follows, which may take long, leaves no session open
+    return tally
+
+
+def _batches_of(surprises: Callable[[date], list[Asked]], month: date) -> Iterable[list[Asked]]:
+    """Looked up only when it is reached: the surprises of a month are known once it is pulled."""
+    for asked in surprises(month):
+        yield [asked]
+
+
+@step("land")
+@staged("land")
+def land(month: str) -> None:
+    """Raw answers to the lake."""
+    run_context.current().land(parse_month(month))
+
+
+@staged("build")
+def build() -> str:
+    """The warehouse anew, from the whole lake; gives its path. By partitions where one job could not hold it."""
+    run, recorded = run_context.current(), _flow_run_context()
+    flow_run = recorded.flow_run if recorded else None
+    with building(run.settings.warehouse_path, str(flow_run.id) if flow_run else run.id):
+        path = _build(run)
+    _warn_of_idle_pins(run)
+    _warn_of_unused_terms(run)
+    return path
+
+
+def _warn_of_idle_pins(run: run_context.Run) -> None:
+    """A pin that fits nothing may be a slip of the pen, or be meant for another month's lines."""
+    with closing(database.connect(run.settings.warehouse_path)) as connection:
+        for pin in connection.table("core_idle_pins").to_arrow_table().to_pylist():
+            pinned = "/".join(filter(None, (pin["account_report"], pin["measure_field"])))
+            run.reporter.warn(
+                f"pinned_readings.csv: the pin of price list {pin['price_list_id']}{pinned and f' for {pinned}'} "
+                "changes nothing, for no line is priced by that; mend its row, or drop it"
+            )
+
+
+def _warn_of_unused_terms(run: run_context.Run) -> None:
+    """Terms that price no line may name a wrong owner or measure, or be meant for another month's lines."""
+    with closing(database.connect(run.settings.warehouse_path)) as connection:
+        for terms in connection.table("core_unused_terms").order("ALL").to_arrow_table().to_pylist():
+            owner = (
+                f"contract {terms['terms_contract_id']}"
+                if terms["terms_contract_id"]
+                else f"price list {terms['price_list_id']}"
+            )
+            run.reporter.warn(
+                f"contract_terms.csv: no line is billed by {owner} for {terms['account_report']} "
+                f"{terms['measure_field']}; correct or delete the rows"
+            )
+
+
+def _build(run: run_context.Run) -> str:
+    lines = sum(
+        part.rows for month in run.lake.months("line_items") for part in run.lake.parts("line_items", month) or ()
+    )
+    most = run.settings.partition_lines or partitioned_build.lines_that_fit(run.settings.build_memory_mb)
+    if lines <= most:
+        run.reporter.say("building the warehouse")
+        return build_whole()
+    run.reporter.say(f"building the warehouse from {lines:,} lines, by partitions of {most:,}")
+    sources = partitioned_build.Sources(
+        {feed: {month: run.lake.paths(feed, month) for month in run.lake.months(feed)} for feed in FEEDS},
+        reference_folders(run.settings),
+    )
+    cores = os.cpu_count() or 1
+    bounds = partitioned_build.Bounds(run.settings.build_memory_mb, cores if run.cluster is None else 1, most, cores)
+
+    def do_jobs(jobs: list[partitioned_build.Job]) -> list[dict[str, partitioned_build.Part]]:
+        run.reporter.say(f"round {jobs[0].round}: {len(jobs)} partitions")
+        return build_partition.each([(job,) for job in jobs], 1)
+
+    report = partitioned_build.build(
+        sources, run.store, run.settings.warehouse_path, bounds, do_jobs, lambda surveys: survey_lines.each(surveys, 1)
+    )
+    return str(report.target)
+
+
+@step("build")
+def build_whole() -> str:
+    """The warehouse in one job."""
+    run = run_context.current()
+    files = {feed: run.lake.files(feed) for feed in FEEDS}
+    report = builder.build(
+        files,
+        run.settings.warehouse_path,
+        reference_dir=reference_folders(run.settings),
+        memory_limit=f"{run.settings.build_memory_mb}MiB",
+    )
+    return str(report.target)
+
+
+survey_lines = step("survey-lines", is_heavy=True)(worker_steps.survey_lines)
+build_partition = step("build-partition", is_heavy=True)(worker_steps.build_partition)
+
+
+@step("check")
+@staged("check")
+def check(month: str) -> tuple[dict[str, int], int, Decimal]:
+    """The month's findings by name, how many are errors, and the money at stake in errors and warnings."""
+    with closing(database.connect(run_context.current().settings.warehouse_path)) as connection:
+        rows = database.of_month(connection.table("out_findings"), parse_month(month))
+        found = rows.project("check_name, severity, difference").to_arrow_table().to_pylist()
+    names = Counter(row["check_name"] for row in found)
+    errors = sum(row["severity"] == "error" for row in found)
+    differences = [abs(row["difference"] or ZERO) for row in found if row["severity"] in ("error", "warning")]
+    return dict(sorted(names.items(), key=lambda item: (-item[1], item[0]))), errors, total(differences)
+
+
+@step("export")
+def export(month: str) -> list[Path]:
+    """The month's CSVs and their manifest; gives their paths."""
+    from ecgrid_flows.finance.export import export_month
+
+    return list(export_month(run_context.current().settings, parse_month(month)))
+
+
+@step("report")
+def report(month: str) -> Path:
+    """The month's HTML report; gives its path."""
+    from ecgrid_flows.reporting.report import report_month
+
+    run_context.current().reporter.say(f"{month}: writing the report")
+    return report_month(run_context.current().settings, parse_month(month))

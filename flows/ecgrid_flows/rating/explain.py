@@ -1,0 +1,255 @@
+"""Why a line is what it is: the proof of one line as text for a finance person, and as data (`ecgrid-billing explain`).
+
+What was measured, what of it was free, how many blocks, which tier and why, what the bill says, what it should say, and
+what the other models would have cost. Every figure is read from the warehouse; nothing is worked out here. Amounts are
+decimals without a currency, for the service states none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ecgrid_flows.errors import NoSuchData
+from ecgrid_flows.warehouse import database
+from ecgrid_flows.warehouse.database import Connection
+from ecgrid_transforms.model import Key
+from ecgrid_transforms.money import ZERO, Decimal, money_text, plain_number
+from ecgrid_transforms.period import month_text
+
+Row = Mapping[str, Any]
+
+_KEY = "network_id = ? AND mailbox_id = ? AND reporting_month = ? AND account_report = ? AND measure_field = ?"
+_WIDTH = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Everything the warehouse knows of one key. `line` is None where the service gave no line."""
+
+    key: Key
+    line: Row | None
+    proof: tuple[Row, ...]
+    reading: Row | None
+    comparison: Row | None
+    findings: tuple[Row, ...]
+    call: Row | None
+
+    def data(self) -> dict[str, Any]:
+        """The explanation as one JSON-ready mapping."""
+        return {
+            "network_id": self.key.network_id,
+            "mailbox_id": self.key.mailbox_id,
+            "reporting_month": self.key.reporting_month,
+            "account_report": self.key.account_report,
+            "measure_field": self.key.measure_field,
+            "line": self.line,
+            "proof": list(self.proof),
+            "reading": self.reading,
+            "comparison": self.comparison,
+            "findings": list(self.findings),
+            "call": self.call,
+            "text": self.text(),
+        }
+
+    def text(self) -> str:
+        """The explanation as plain text, one thought a line."""
+        key = self.key
+        name = f" ({_one_line(self.line['account_name'])})" if self.line and self.line["account_name"] else ""
+        parts = [
+            f"Account {key.network_id}-{key.mailbox_id}{name}, {month_text(key.reporting_month)}, "
+            f"{key.account_report} {key.measure_field}"
+        ]
+        if self.line is None:
+            parts += self._without_line()
+        else:
+            parts += [*self._list(self.line), "", *self._arithmetic(self.line), "", *self._verdict(self.line)]
+            parts += self._models()
+        if self.findings:
+            parts += [
+                "",
+                *(_entry("Finding", f"{found['check_name']}: {found['explanation']}") for found in self.findings),
+            ]
+        if self.line is not None:
+            answered = f"sha256 {self.line['response_sha256']}, received {self.line['pulled_at']:%Y-%m-%d %H:%M} UTC"
+            parts += ["", _entry("Answer", answered)]
+        return "\n".join(parts) + "\n"
+
+    def _without_line(self) -> list[str]:
+        if self.call is None:
+            return ["", "The service was not asked for this key."]
+        words = {"no_line": "no line", "fault": f"a fault: {self.call['fault_code']} {self.call['fault_message']}"}
+        answered = words.get(self.call["outcome"], self.call["outcome"])
+        return ["", f"The service answered with {answered}, on {self.call['called_at']:%Y-%m-%d %H:%M} UTC."]
+
+    def _list(self, line: Row) -> list[str]:
+        described = f" ({_one_line(line['price_list_description'])})" if line["price_list_description"] else ""
+        contract = "" if line["contract_id"] is None else f"; contract {line['contract_id']}"
+        parts = [f"Price list {line['price_list_id']}{described}, which ECGrid calls {line['model']}{contract}"]
+        if line["terms_witness"] is not None:
+            strength = _TERMS_SOURCES[line["terms_source"]]
+            parts.append(f"Terms: by {_one_line(line['terms_witness'])} ({strength})")
+        if self.reading is not None:
+            reading = self.reading
+            share = f"{reading['lines_explained']} of {reading['lines_total']} lines"
+            is_of_none = reading["verdict"] == "none_fits"
+            sure = {
+                "decided": f"explains {share} of its schedules",
+                "undecided": f"explains {share}, as do others",
+                "none_fits": f"explains only {share}",
+            }[reading["verdict"]]
+            pinned = ", pinned" if reading["is_pinned"] else ""
+            parts.append(f"{'Nearest reading' if is_of_none else 'Reading'}: {reading['rule']} ({sure}{pinned})")
+            if reading["reason"] is not None:
+                parts += [f"Why: {reading['reason']}", f"What would change it: {reading['change_words']}"]
+        return parts
+
+    def _arithmetic(self, line: Row) -> list[str]:
+        parts = [_entry("Measured", plain_number(line["actual"]))]
+        if not self.proof:
+            return [*parts, _entry("Proof", f"none: {self._why_unproved(line)}")]
+        allowance = line["schedule_allowance"]
+        if allowance is not None and allowance > ZERO:
+            parts.append(_entry("Allowance", plain_number(allowance)))
+        parts += [_entry("Slice" if number == 0 else "", _slice_text(part)) for number, part in enumerate(self.proof)]
+        exact = self.proof[0]["amount_before_rounding"]
+        if exact != self.proof[0]["expected_amount"] or len(self.proof) > 1:
+            parts.append(_entry("Sum", plain_number(exact)))
+        return parts
+
+    def _why_unproved(self, line: Row) -> str:
+        if line["verdict"] == "fits":
+            return "the use of this mailbox is billed with its network"
+        if self.reading is not None and self.reading["verdict"] == "none_fits":
+            return "no reading explains half of the lines of these schedules"
+        if line["actual"] < ZERO:
+            return "a quantity below 0 has no price"
+        return "no reading gives a price for this quantity"
+
+    def _verdict(self, line: Row) -> list[str]:
+        parts = [_entry("Billed", f"{money_text(line['amount'])} for {plain_number(line['quantity_billed'])}")]
+        if line["expected_amount"] is None:
+            return [*parts, _entry("Expected", "nothing can be said: the line is not provable")]
+        parts.append(
+            _entry(
+                "Expected",
+                f"{money_text(line['expected_amount'])} for {plain_number(line['expected_quantity_billed'])}",
+            )
+        )
+        difference = line["difference"]
+        words = {
+            "fits": "none: the bill is right",
+            "undecided": "none can be claimed: readings or terms that the lines leave open part on this quantity",
+        }.get(line["verdict"])
+        if words is None:
+            words = (
+                f"{money_text(abs(difference))} too {'much' if difference > ZERO else 'little'}"
+                if difference
+                else "none in the amount, but the quantity billed is another"
+            )
+        return [*parts, _entry("Difference", words)]
+
+    def _models(self) -> list[str]:
+        if self.comparison is None:
+            return []
+        found = self.comparison
+        parts = [
+            "",
+            _entry("Otherwise", ", ".join(f"{model} {money_text(found[f'{model}_amount'])}" for model in _MODELS)),
+        ]
+        if found["next_bound"] is not None:
+            parts.append(
+                _entry(
+                    "Next bound",
+                    f"{plain_number(found['next_bound'])}, {plain_number(found['distance_to_next_bound'])} away",
+                )
+            )
+        if found["is_on_cliff"]:
+            parts.append(
+                _entry("Cliff", f"past that bound the line would cost {money_text(found['cliff_saving'])} less")
+            )
+        return parts
+
+
+#: What the strength of a witness means for the line.
+_TERMS_SOURCES = {
+    "contract": "the strongest witness",
+    "stated": "stated, whatever the lines show",
+    "stated_later": "read after the month",
+    "shown": "no price list states terms for this month",
+}
+_MODELS = ("unit", "volume", "graduated")
+
+
+def explanation(connection: Connection, key: Key) -> Explanation:
+    """What the warehouse knows of `key`; raises `NoSuchData` when it knows nothing of it."""
+    line = _first(connection, "out_line_items", key)
+    call = _first(connection, "raw_calls", key)
+    findings = _rows(connection, "out_findings", key)
+    if line is None and call is None and not findings:
+        raise NoSuchData(
+            f"nothing is known of {key}: check the key against `ecgrid-billing accounts`, or pull its month with "
+            f"`ecgrid-billing run --month {month_text(key.reporting_month)}`"
+        )
+    proof = _rows(connection, "out_line_proofs", key, order="slice")
+    reading = None
+    if line is not None:
+        readings = database.table(
+            connection,
+            "FROM out_readings WHERE price_list_id = ? AND account_report = ? AND measure_field = ? AND is_chosen "
+            "AND CASE WHEN ? IS NULL THEN verdict = 'none_fits' ELSE reading_id = ? END "
+            "ORDER BY first_month <= ? DESC, first_month DESC LIMIT 1",
+            [
+                line["price_list_id"],
+                key.account_report,
+                key.measure_field,
+                *[line["reading_id"]] * 2,
+                key.reporting_month,
+            ],
+        ).to_pylist()
+        reading = readings[0] if readings else None
+    return Explanation(key, line, proof, reading, _first(connection, "out_model_comparison", key), findings, call)
+
+
+def _rows(connection: Connection, relation: str, key: Key, order: str = "ALL") -> tuple[Row, ...]:
+    values = [key.network_id, key.mailbox_id, key.reporting_month, key.account_report, key.measure_field]
+    return tuple(database.table(connection, f"FROM {relation} WHERE {_KEY} ORDER BY {order}", values).to_pylist())
+
+
+def _first(connection: Connection, relation: str, key: Key) -> Row | None:
+    return next(iter(_rows(connection, relation, key)), None)
+
+
+def _entry(label: str, words: str) -> str:
+    return f"{label:<{_WIDTH}}{words}".rstrip()
+
+
+def _one_line(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _slice_text(part: Row) -> str:
+    """`Tier2 (1200 to 5000): 3600 (720 blocks of 5) x 0.1856 = 668.16`, or `60 (12 blocks of 5) at 0.9 a block = …`."""
+    if part["tier"] == 0:
+        return f"free tier: {plain_number(part['quantity'])} at no charge"
+    quantity, rate, product = part["quantity"], part["rate"], part["product"]
+    blocks, block = part["blocks"], part["block"]
+    in_blocks = block is not None and block not in (ZERO, 1) and blocks is not None
+    counted = (
+        f" ({plain_number(blocks)} {'block' if blocks == 1 else 'blocks'} of {plain_number(block)})"
+        if in_blocks
+        else ""
+    )
+    place = part["level"] or f"tier {part['tier']}"
+    bounds = _bounds_text(part["lower_bound"], part["upper_bound"])
+    words = f"{place}{bounds}: {plain_number(quantity)}{counted}"
+    if part["flat"]:
+        return f"{words}, fee {money_text(part['flat'])} = {money_text(product)}"
+    if in_blocks and blocks * rate == product and quantity * rate != product:
+        return f"{words} at {plain_number(rate)} a block = {plain_number(product)}"
+    return f"{words} x {plain_number(rate)} = {plain_number(product)}"
+
+
+def _bounds_text(lower: Decimal | None, upper: Decimal | None) -> str:
+    if lower is None or (lower == ZERO and upper is None):
+        return ""
+    return f" (above {plain_number(lower)})" if upper is None else f" ({plain_number(lower)} to {plain_number(upper)})"

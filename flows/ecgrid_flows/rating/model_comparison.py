@@ -1,0 +1,72 @@
+"""What lines, accounts and contracts would cost under unit, volume and graduated pricing (`ecgrid-billing compare`).
+
+Everything is read from the warehouse: out_model_comparison rates every line by the very SQL that proves it, with its
+own tiers, allowance, blocks and rounding, and only the model exchanged. Amounts are decimals without a currency, for
+the service states none; quantities are in units of the measure, after the allowance.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from ecgrid_flows.errors import NoSuchData
+from ecgrid_flows.warehouse import database
+from ecgrid_flows.warehouse.database import Connection
+from ecgrid_transforms.money import ZERO, Decimal
+from ecgrid_transforms.period import month_text
+
+Row = Mapping[str, Any]
+
+_BY_ACCOUNT = ("network_id", "mailbox_id", "account_report", "measure_field")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One month: a row per line, per account and per contract, each in the order of its keys."""
+
+    month: date
+    lines: tuple[Row, ...]
+    accounts: tuple[Row, ...]
+    contracts: tuple[Row, ...]
+
+    @property
+    def cliffs(self) -> list[Row]:
+        """The lines that a little more use would make cheaper, the dearest first."""
+        found = [row for row in self.lines if row["is_on_cliff"]]
+        return sorted(found, key=lambda row: (-row["cliff_saving"], *(row[name] for name in _BY_ACCOUNT)))
+
+    @property
+    def near_bounds(self) -> list[Row]:
+        """The used lines that are below a bound, by how little is missing to it, as a share of the bound."""
+        found = [row for row in self.lines if row["next_bound"] is not None and row["quantity"] > ZERO]
+        return sorted(found, key=lambda row: (_share_missing(row), *(row[name] for name in _BY_ACCOUNT)))
+
+
+def _share_missing(row: Row) -> Decimal:
+    missing: Decimal = row["distance_to_next_bound"]
+    bound: Decimal = row["next_bound"]
+    return missing / bound if bound else ZERO
+
+
+def comparison(connection: Connection, month: date) -> Comparison:
+    """The comparison of `month`; raises `NoSuchData` when no line of it can be compared."""
+    lines = _rows(connection, "out_model_comparison", month, _BY_ACCOUNT)
+    if not lines:
+        raise NoSuchData(
+            f"no line of {month_text(month)} is rated by unit prices under a known reading: there is nothing to "
+            f"compare, and `ecgrid-billing findings --month {month_text(month)}` says what is undecided"
+        )
+    return Comparison(
+        month,
+        lines,
+        _rows(connection, "out_account_comparison", month, ("network_id", "mailbox_id")),
+        _rows(connection, "out_contract_comparison", month, ("contract_id",)),
+    )
+
+
+def _rows(connection: Connection, relation: str, month: date, order: tuple[str, ...]) -> tuple[Row, ...]:
+    table = database.table(
+        connection, f"FROM {relation} WHERE reporting_month = ? ORDER BY {', '.join(order)}", [month]
+    )
+    return tuple(table.to_pylist())

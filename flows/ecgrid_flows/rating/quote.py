@@ -1,0 +1,394 @@
+"""`quote --batch`: rates quantities on given tiers under given readings, by the SQL that rates the billed lines.
+
+In, one JSON object a line: id, quantity, allowance ("0"), tiers, reading (CONTRACT says all). Out, one a line, in the
+same order: id, amount, quantity_billed and slices, or id and error. Whatever is wrong with one record - not JSON,
+an unknown field or value, malformed tiers, too many digits - is that record's error and no other's; an error begins
+with a word that stays (`tier_gap: tier 2 begins at 150 but tier 1 ends at 100`).
+
+Numbers are plain decimal strings. A JSON number is taken by its text, so 0.1 is a tenth; what DECIMAL(28,10) does not
+hold is an error and never rounded. Amounts are exact, up to 18 whole digits and 20 decimals.
+
+Records are read, rated and written in chunks, so a file may be larger than memory. Lines that are written plainly - the
+fields in their order, nothing escaped, as nearly all are - SQL reads (`sql/quotes`), the others Python.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from itertools import chain, islice, repeat
+from operator import itemgetter
+from typing import Any
+
+import pyarrow as pa
+
+from ecgrid_flows.warehouse import builder, database, sql_files, sql_tree
+from ecgrid_transforms.columns import booleans, decimal_words, decimals, integers, texts
+from ecgrid_transforms.money import DoesNotFit, NotADecimal, fitted, plain, to_decimal
+
+#: Records rated at once: enough that DuckDB's plans weigh little, few enough to stay small (some 300 MB). One chunk is
+#: rated while the next is read.
+CHUNK = 50_000
+
+#: Attribute of a reading -> the values it may have; the first is the default, but for rounding's, which is "none".
+READING_VALUES: Mapping[str, tuple[str, ...]] = {
+    "model": ("unit", "volume", "graduated", "stairstep", "stacked_flat"),
+    "upper_bound": ("inclusive", "exclusive"),
+    "blocks": ("up", "down", "nearest", "none"),
+    "block_scope": ("quantity", "tier"),
+    "rate_per": ("block", "unit"),
+    "allowance": ("before_blocks", "after_blocks", "free_tier"),
+    "rounding": ("half_up", "half_even", "up", "down", "none"),
+}
+READING_DEFAULTS: Mapping[str, object] = {
+    **{name: values[0] for name, values in READING_VALUES.items()},
+    "rounding": "none",
+    "zero_pays_flat": False,
+    "scale": "2",
+}
+LARGEST_SCALE = 20
+
+_RECORD_FIELDS = ("id", "quantity", "allowance", "tiers", "reading")
+_RECORD_REQUIRED = ("id", "quantity", "tiers")
+_TIER_FIELDS = ("minimum", "maximum", "rate", "flat", "block")
+_TIER_REQUIRED = ("minimum", "maximum", "rate")
+_READING_FIELDS = tuple(READING_DEFAULTS)
+_RECORD_SET, _TIER_SET, _READING_SET = frozenset(_RECORD_FIELDS), frozenset(_TIER_FIELDS), frozenset(_READING_FIELDS)
+_PLAIN_AND_FITTING = re.compile(r"-?\d{1,18}(\.\d{1,10})?", re.ASCII)
+_SCALE = re.compile(r"\d{1,2}", re.ASCII)
+
+#: What the rating reads, and what it is asked for.
+_INPUTS = ("core_rating_cases", "core_rating_tiers", "core_rating_readings")
+_QUOTES = ("core_rating_quotes", "core_rating_quote_slices")
+#: What plain lines ask, and what that is read from.
+_PLAIN = ("quote_cases", "quote_tiers")
+_PLAIN_INPUTS = ("quote_lines", "quote_readings")
+
+_tier_values = itemgetter(*_TIER_FIELDS)
+
+#: The numbers of all tiers as Arrow has them in memory, those of each in the order of `_TIER_FIELDS`.
+Ladder = tuple[bytes | None, ...]
+Reading = tuple[object, ...]
+
+
+class BadRecord(ValueError):
+    """A record that cannot be rated; the message is its error."""
+
+
+class _Number(str):
+    """A JSON number, as its own text: nothing is lost on the way to a decimal."""
+
+    __slots__ = ()
+
+
+def _refuse_constant(name: str) -> None:
+    raise BadRecord(f"bad_number: {name} is not a number")
+
+
+_decoder = json.JSONDecoder(
+    parse_float=_Number,
+    parse_int=_Number,
+    parse_constant=_refuse_constant,
+)
+
+
+class _Chunk:
+    """What lines ask, to be rated at once; equal ladders and readings are kept once.
+
+    A line is known by its place in the chunk: that is its case_id, and the ladder_id of the ladder that it is the first
+    to have.
+    """
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.ids: dict[int, str] = {}  # as JSON
+        self.errors: dict[int, str] = {}
+        self.plain: dict[str, pa.Table] = {}
+        self.numbers: dict[str | None, bytes | None] = {None: None}  # plain text that fits -> the number
+        self.cases: list[int] = []
+        self.quantities: list[bytes] = []
+        self.allowances: list[bytes] = []
+        self.case_ladders: list[int] = []
+        self.case_readings: list[str] = []
+        self.ladders: dict[Ladder, int] = {}
+        self.readings: dict[Reading, str] = {}
+
+    def reading_id(self, reading: Reading) -> str:
+        """The name of a reading within the chunk."""
+        return self.readings.setdefault(reading, str(len(self.readings)))
+
+    def tables(self) -> dict[str, pa.Table]:
+        """The three relations that the rating reads."""
+        numbers = list(chain.from_iterable(self.ladders))
+        tiers = [len(ladder) // len(_TIER_FIELDS) for ladder in self.ladders]
+        readings: dict[str, Any] = dict(zip(_READING_FIELDS, zip(*self.readings, strict=True), strict=True))
+        cases = pa.table(
+            {
+                "case_id": integers("q", self.cases),
+                "ladder_id": integers("q", self.case_ladders),
+                "reading_id": texts(self.case_readings),
+                "quantity": decimals(self.quantities),
+                "allowance": decimals(self.allowances),
+            }
+        )
+        ladders = pa.table(
+            {
+                "ladder_id": integers("q", chain.from_iterable(map(repeat, self.ladders.values(), tiers))),
+                "tier": integers("i", chain.from_iterable(range(1, count + 1) for count in tiers)),
+                **{name: decimals(numbers[place :: len(_TIER_FIELDS)]) for place, name in enumerate(_TIER_FIELDS)},
+            }
+        )
+        return {
+            "core_rating_cases": pa.concat_tables([cases, self.plain["quote_cases"]]),
+            "core_rating_tiers": pa.concat_tables([ladders, self.plain["quote_tiers"]]),
+            "core_rating_readings": pa.table(
+                {
+                    "reading_id": texts(self.readings.values()),
+                    **{
+                        {"allowance": "allowance_rule"}.get(name, name): texts(readings[name])
+                        for name in READING_VALUES
+                    },
+                    "zero_pays_flat": booleans(readings["zero_pays_flat"]),
+                    "scale": integers("i", readings["scale"]),
+                }
+            ),
+        }
+
+
+class _Reader:
+    """Reads lines into chunks. It remembers readings that it has seen to be sound, for speed."""
+
+    def __init__(self, connection: database.Connection, tree: sql_tree.SqlTree) -> None:
+        self._connection = connection
+        self._tree = tree
+        self._readings: dict[tuple[object, ...], Reading] = {}
+        self._chunk = _Chunk()
+
+    def chunk(self, lines: Sequence[tuple[int, bytes]]) -> _Chunk:
+        """Lines, each with its number in the file, as cases; each wrong one as the error that it is."""
+        chunk = self._chunk = _Chunk()
+        chunk.lines = len(lines)
+        self._read_plain([line for _, line in lines])
+        for place, (number, line) in enumerate(lines):
+            if place not in chunk.ids:
+                self._read(place, line, number)
+        return chunk
+
+    def _read_plain(self, lines: Sequence[bytes]) -> None:
+        """Read those lines that SQL can; a reading that is not sound leaves its lines to `_read`, which says why."""
+        chunk, connection = self._chunk, self._connection
+        places = [place for place, line in enumerate(lines) if line.isascii()]
+        asked = {"line_no": integers("q", places), "line": texts(lines[place].decode("ascii") for place in places)}
+        database.register(connection, "quote_lines", pa.table(asked))
+        builder.materialise(connection, self._tree, ["quote_records"], given=_PLAIN_INPUTS, is_guarded=False)
+        readings = {}
+        for (text,) in connection.table("quote_records").project("reading").distinct().fetchall():
+            with suppress(BadRecord):
+                readings[text] = chunk.reading_id(self._reading(_parsed(text.encode(), 0)))
+        known = {"reading": texts(readings), "reading_id": texts(readings.values())}
+        database.register(connection, "quote_readings", pa.table(known))
+        given = (*_PLAIN_INPUTS, "quote_records")
+        builder.materialise(connection, self._tree, _PLAIN, given=given, is_guarded=False)
+        chunk.plain = {name: database.table(connection, f"FROM {name}") for name in _PLAIN}
+        cases = chunk.plain["quote_cases"]
+        chunk.ids = dict(zip(cases.column("case_id").to_pylist(), cases.column("id").to_pylist(), strict=True))
+        chunk.plain["quote_cases"] = cases.drop_columns("id")
+
+    def _read(self, place: int, line: bytes, number: int) -> None:
+        """Read one line, whatever it holds."""
+        chunk = self._chunk
+        chunk.ids[place] = "null"
+        try:
+            record = _parsed(line, number)
+            if "id" in record:
+                chunk.ids[place] = _id_text(record["id"])
+            if tuple(record) != _RECORD_FIELDS:
+                _check_fields(record, _RECORD_SET, _RECORD_FIELDS, _RECORD_REQUIRED, "the record")
+            quantity = self._number(record["quantity"], "quantity")
+            allowance = self._number(record.get("allowance", "0"), "allowance")
+            ladder = self._ladder(record["tiers"])
+            reading = self._reading(record.get("reading", {}))
+        except BadRecord as error:
+            chunk.errors[place] = str(error)
+            return
+        chunk.cases.append(place)
+        chunk.quantities.append(quantity)
+        chunk.allowances.append(allowance)
+        chunk.case_ladders.append(chunk.ladders.setdefault(ladder, place))
+        chunk.case_readings.append(chunk.reading_id(reading))
+
+    def _ladder(self, tiers: object) -> Ladder:
+        """The numbers of the tiers; what they mean together SQL judges."""
+        if not isinstance(tiers, list):
+            raise BadRecord("bad_value: tiers is not a list")
+        if not tiers:
+            raise BadRecord("no_tiers: there is no tier to rate by")
+        known = self._known_ladder(tiers)
+        return known or tuple(chain.from_iterable(self._tier(tier, place) for place, tier in enumerate(tiers, 1)))
+
+    def _known_ladder(self, tiers: list[Any]) -> Ladder | None:
+        """The numbers of the tiers, when these are complete and every number has been seen: most are."""
+        known = self._chunk.numbers.__getitem__
+        found: list[bytes | None] = []
+        for tier in tiers:
+            if not isinstance(tier, dict) or len(tier) != len(_TIER_FIELDS):
+                return None
+            try:
+                found += map(known, _tier_values(tier))
+            except (KeyError, TypeError):  # another field; a number not seen yet; a list or an object as a value
+                return None
+        maxima = found[_TIER_FIELDS.index("maximum") :: len(_TIER_FIELDS)]
+        return tuple(found) if found.count(None) == maxima.count(None) else None
+
+    def _tier(self, tier: object, place: int) -> Ladder:
+        if not isinstance(tier, dict):
+            raise BadRecord(f"bad_value: tier {place} is not an object")
+        _check_fields(tier, _TIER_SET, _TIER_FIELDS, _TIER_REQUIRED, f"tier {place}")
+        maximum = tier["maximum"]
+        return (
+            self._number(tier["minimum"], "minimum", place),
+            None if maximum is None else self._number(maximum, "maximum", place),
+            self._number(tier["rate"], "rate", place),
+            self._number(tier.get("flat", "0"), "flat", place),
+            self._number(tier.get("block", "1"), "block", place),
+        )
+
+    def _number(self, value: object, name: str, tier: int = 0) -> bytes:
+        """A number that DECIMAL(28,10) holds, as Arrow has it in memory."""
+        numbers = self._chunk.numbers
+        if isinstance(value, str):
+            known = numbers.get(value)
+            if known is not None:
+                return known
+            if _PLAIN_AND_FITTING.fullmatch(value):
+                found = numbers[value] = decimal_words(value)
+                return found
+        where = f"tier {tier}: {name}" if tier else name
+        if not isinstance(value, str):
+            raise BadRecord(f"bad_number: {where} is {_shown(value)}; write a decimal as text")
+        try:
+            return decimal_words(plain(fitted(to_decimal(value))))
+        except NotADecimal as error:
+            raise BadRecord(f"bad_number: {where}: {error}") from error
+        except DoesNotFit as error:
+            raise BadRecord(f"too_large: {where}: {error}") from error
+
+    def _reading(self, given: object) -> Reading:
+        """The reading, complete, in the order of READING_DEFAULTS."""
+        if not isinstance(given, dict):
+            raise BadRecord("bad_value: reading is not an object")
+        try:
+            key = (*given, *given.values())
+            reading = self._readings.get(key)
+        except TypeError:  # a list or an object as a value
+            return _whole_reading(given)
+        if reading is None:
+            reading = self._readings[key] = _whole_reading(given)
+        return reading
+
+
+def _parsed(line: bytes, number: int) -> dict[str, Any]:
+    try:
+        record = _decoder.decode(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+    except BadRecord:
+        raise
+    except UnicodeDecodeError as error:
+        raise BadRecord(f"bad_json: line {number} is not UTF-8 ({error.reason} at byte {error.start})") from error
+    except json.JSONDecodeError as error:
+        raise BadRecord(f"bad_json: line {number} is not JSON ({error.msg} at character {error.colno})") from error
+    except RecursionError as error:
+        raise BadRecord(f"bad_json: line {number} is nested too deep") from error
+    if not isinstance(record, dict):
+        raise BadRecord(f"bad_json: line {number} is not a JSON object")
+    return record
+
+
+def _id_text(value: object) -> str:
+    """The id as JSON, as it came: text, a number or null; anything else is no id."""
+    if isinstance(value, _Number):
+        return str(value)
+    if value is None or isinstance(value, str | bool):
+        return json.dumps(value)
+    raise BadRecord("bad_id: an id is text or a number")
+
+
+def _check_fields(
+    found: Mapping[str, Any], known: frozenset[str], named: tuple[str, ...], required: tuple[str, ...], where: str
+) -> None:
+    if not found.keys() <= known:
+        unknown = sorted(found.keys() - known)[0]
+        raise BadRecord(f"unknown_field: {where} has {_shown(unknown)}; its fields are {', '.join(named)}")
+    for name in required:
+        if name not in found:
+            raise BadRecord(f"missing_field: {where} has no {name}")
+
+
+def _whole_reading(given: Mapping[str, object]) -> Reading:
+    _check_fields(given, _READING_SET, _READING_FIELDS, (), "the reading")
+    for name, values in READING_VALUES.items():
+        if name in given and given[name] not in values:
+            raise BadRecord(f"unknown_value: {name} is {_shown(given[name])}; it is one of {', '.join(values)}")
+    whole = {**READING_DEFAULTS, **given}
+    if not isinstance(whole["zero_pays_flat"], bool):
+        raise BadRecord(f"unknown_value: zero_pays_flat is {_shown(whole['zero_pays_flat'])}; it is true or false")
+    scale = whole["scale"]
+    if not isinstance(scale, str) or not _SCALE.fullmatch(scale) or int(scale) > LARGEST_SCALE:
+        raise BadRecord(f"unknown_value: scale is {_shown(scale)}; it is a whole number from 0 to {LARGEST_SCALE}")
+    whole["scale"] = int(scale)
+    return tuple(whole.values())
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def rate(lines: Iterable[bytes], chunk_size: int = CHUNK) -> Iterator[str]:
+    """The answers to `lines`, one JSON object each, without line ends; empty lines ask nothing.
+
+    Raises nothing for what a record holds: that is the record's error.
+    """
+    tree = sql_files.load_sql(None, (*_QUOTES, *_PLAIN), (*_INPUTS, *_PLAIN_INPUTS))
+    numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+    with database.scratch(tree) as connection, ThreadPoolExecutor(1, "rating") as worker:
+        reader = _Reader(connection.cursor(), tree)  # of its own, for it reads while the chunk before is rated
+        rating: tuple[_Chunk, Future[_Prices]] | None = None
+        while batch := list(islice(numbered, chunk_size)):
+            chunk = reader.chunk(batch)
+            answered, rating = rating, (chunk, worker.submit(_prices, connection, tree, chunk))
+            if answered:
+                yield from _answers(answered[0], answered[1].result())
+        if rating:
+            yield from _answers(rating[0], rating[1].result())
+
+
+#: Place of a line -> amount and quantity billed, the slices (both as JSON); or why it has no price.
+_Prices = dict[int, tuple[str, str, str | None]]
+
+
+def _answers(chunk: _Chunk, prices: _Prices) -> Iterator[str]:
+    for place in range(chunk.lines):
+        shown_id = chunk.ids[place]
+        words, slices, error = prices[place] if place in prices else ("", "", chunk.errors[place])
+        if error is None:
+            yield f'{{"id": {shown_id}, {words}, "slices": [{slices}]}}'
+        else:
+            yield f'{{"id": {shown_id}, "error": {json.dumps(error)}}}'
+
+
+def _prices(connection: database.Connection, tree: sql_tree.SqlTree, chunk: _Chunk) -> _Prices:
+    """What the SQL says of each case of the chunk."""
+    if not chunk.readings:
+        return {}
+    inputs = chunk.tables()
+    for name, rows in inputs.items():
+        database.register(connection, name, rows)
+    builder.materialise(connection, tree, _QUOTES, given=inputs, is_guarded=False)
+    quotes = database.table(connection, "FROM core_rating_quotes")
+    slices = database.table(connection, "FROM core_rating_quote_slices ORDER BY case_id, tier")
+    parts: dict[int, list[str]] = {case: [] for case in quotes.column("case_id").to_pylist()}
+    for case, words in zip(slices.column("case_id").to_pylist(), slices.column("words").to_pylist(), strict=True):
+        parts[case].append(words)
+    words, errors = (quotes.column(name).to_pylist() for name in ("words", "error"))
+    return dict(zip(parts, zip(words, map(", ".join, parts.values()), errors, strict=True), strict=True))

@@ -1,0 +1,315 @@
+"""The monthly report: notebooks/reconcile_month.ipynb, executed by papermill and set as one page that opens offline.
+
+`reports/YYYY-MM/reconcile_month.html` holds everything inline: style, script, Vega and the charts' data. Its content
+security policy allows exactly the scripts that stand in it (by hash) and no request at all.
+
+    ReportFailed  4  the notebook could not be executed; the message names the cell and its error
+"""
+
+import base64
+import hashlib
+import json
+import logging
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import platformdirs
+from markdown_it import MarkdownIt
+
+from ecgrid_flows.errors import BillingError, NoSuchData
+from ecgrid_flows.logs import staged
+from ecgrid_flows.reporting.render_svg import UNDRAWN, drawing
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.storage.atomic_folder import put_file
+from ecgrid_flows.storage.base import disk_errors
+from ecgrid_flows.storage.data_owner import is_invented
+from ecgrid_flows.storage.opening import open_store
+from ecgrid_flows.warehouse import database
+from ecgrid_transforms.period import month_text
+
+__all__ = ["ReportFailed", "execute", "notebook_path", "render", "report_month"]
+
+PACKAGE = Path(__file__).resolve().parents[1]
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+#: What a kernel must not inherit: a notebook reads a file and needs no credentials.
+SECRETS = ("ECGRID_PASSWORD", "ECGRID_API_KEY", "ECGRID_LOGIN_NAME", "ECGRID_SESSION_ID")
+INVENTED = "Invented data: every network, name, price and amount on this page comes from the built-in sandbox."
+CELL_TIMEOUT_S = 600
+#: The longest folder whose sockets' names are sure to fit (104 bytes on the narrowest system, unix(7) and BSD).
+SOCKET_FOLDER_BYTES = 80
+
+_VEGA_MIME = re.compile(r"application/vnd\.vegalite\.v\d+\+json")
+_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+
+
+class ReportFailed(BillingError):
+    """The report could not be made."""
+
+
+@staged("report")
+def report_month(settings: Settings, month: date) -> Path:
+    """Execute the notebook for `month` and write its page; the file appears whole or not at all.
+
+    Raises `NoSuchData` where there is no warehouse or no line of the month, `ReportFailed` when the notebook
+    cannot be executed.
+    """
+    with closing(database.connect(settings.warehouse_path)) as connection:
+        database.require_month(connection, month)
+    parameters = {
+        "month": month_text(month),
+        "data_dir": str(settings.local_dir.resolve()),
+        "currency": settings.currency or "",
+        "notice": INVENTED if is_invented(settings) else "",
+    }
+    executed = execute(notebook_path("reconcile_month"), parameters, are_charts_drawn=False)
+    page = render(executed, title=f"Reconciliation {month_text(month)}")
+    target = settings.reports_dir(month) / "reconcile_month.html"
+    with disk_errors(str(target)):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, page)
+    if settings.is_remote:
+        put_file(open_store(settings), f"reports/{month_text(month)}/{target.name}", target)
+    return target
+
+
+def notebook_path(stem: str) -> Path:
+    """Where a notebook lies: in the checkout, or in the installed package."""
+    for folder in (PACKAGE.parents[1] / "notebooks", PACKAGE / "_assets" / "notebooks"):
+        if (folder / f"{stem}.ipynb").is_file():
+            return folder / f"{stem}.ipynb"
+    raise NoSuchData(f"there is no notebook named {stem}")
+
+
+def write_whole(target: Path, text: str) -> None:
+    """Write `target` so that a reader sees the old file or the new one."""
+    handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(partial).chmod(0o644)
+        Path(partial).replace(target)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
+
+
+def execute(notebook: Path, parameters: Mapping[str, str], *, are_charts_drawn: bool = True) -> Any:
+    """The notebook with its outputs, run in a fresh kernel of this very interpreter.
+
+    No kernelspec needs to be installed, and none that is installed elsewhere is used. `are_charts_drawn=False` leaves
+    charts as their description, for a page that draws them itself. Raises `ReportFailed`.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of jupyter's own libraries, about themselves
+        import papermill
+        from papermill.exceptions import PapermillException
+
+        logging.getLogger("papermill").setLevel(logging.WARNING)
+        with tempfile.TemporaryDirectory(prefix="ecgrid-report-") as scratch:
+            said = Path(scratch) / "kernel.txt"
+            try:
+                return papermill.execute_notebook(
+                    str(notebook),
+                    None,
+                    parameters=dict(parameters),
+                    kernel_name="python3",
+                    kernel_manager_class=_kernel_class(Path(scratch), said, are_charts_drawn),
+                    progress_bar=False,
+                    log_output=False,
+                    execution_timeout=CELL_TIMEOUT_S,
+                    cwd=scratch,
+                )
+            except PapermillException as error:
+                raise ReportFailed(f"{notebook.name} stopped: {_reason(error)}") from error
+            except Exception as error:  # nbclient, jupyter_client and zmq each have trees of their own
+                tail = (
+                    said.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+                    if said.exists()
+                    else []
+                )
+                raise ReportFailed(
+                    f"{notebook.name} could not be executed ({type(error).__name__}: {error}) {' '.join(tail)}".rstrip()
+                ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The cell and the error's own sentence, without the trace."""
+    name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
+    cell = getattr(error, "exec_count", None)
+    return f"{f'cell {cell}: ' if cell else ''}{name}: {value}"
+
+
+def _kernel_class(scratch: Path, said: Path, are_charts_drawn: bool) -> type:
+    """A kernel manager bound to this interpreter, without secrets, whose files and words stay in `scratch`."""
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+
+    class OwnKernel(AsyncKernelManager):
+        def _transport_default(self) -> str:
+            # Ports are chosen by one process and bound by another: whoever comes between them ends the kernel.
+            return "ipc" if len(os.fsencode(scratch)) <= SOCKET_FOLDER_BYTES else "tcp"
+
+        def _kernel_spec_manager_default(self) -> KernelSpecManager:
+            return KernelSpecManager(kernel_dirs=[])  # leaves the native kernel alone
+
+        def _connection_file_default(self) -> str:
+            return str(scratch / "kernel.json")
+
+        async def start_kernel(self, *_: Any, **options: Any) -> None:  # type: ignore[override] # nbclient awaits it
+            environment = {name: value for name, value in os.environ.items() if name not in SECRETS}
+            environment |= {
+                "IPYTHONDIR": str(scratch / "ipython"),
+                "JUPYTER_PLATFORM_DIRS": "1",
+                "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+                "PYTHONWARNINGS": "ignore",
+            }
+            if not are_charts_drawn:
+                environment[UNDRAWN] = "1"
+            with said.open("w", encoding="utf-8") as words:
+                await super().start_kernel(**{**options, "env": environment, "stdout": words, "stderr": words})
+
+    return OwnKernel
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece of the page: `html`, `text` or `chart`."""
+
+    kind: str
+    markup: str = ""
+    id: str = ""
+    title: str = ""
+    unit: str = ""
+    description: str = ""
+    drawing: str = ""
+    spec: str = ""
+
+
+@dataclass(slots=True)
+class Section:
+    """A part of the page under one heading; the first part has none."""
+
+    id: str
+    title: str
+    blocks: list[Block]
+
+
+def render(executed: Any, title: str) -> str:
+    """An executed notebook as one self-contained page: markdown and outputs, never the code."""
+    sections = sections_of(executed)
+    vega, script = vega_script(), _template("page.js")
+    page = {
+        "title": title,
+        "policy": "; ".join(
+            (
+                "default-src 'none'",
+                f"script-src {_hash(vega)} {_hash(script)}",
+                "style-src 'unsafe-inline'",  # Vega styles its marks in place
+                "img-src data:",
+                "base-uri 'none'",
+                "form-action 'none'",
+            )
+        ),
+        "css": _template("page.css"),
+        "vega": vega,
+        "script": script,
+        "sections": sections,
+        "contents": [(section.id, section.title) for section in sections if section.title],
+        "footer": "Made by ecgrid-billing from the answers of the service; opens offline and sends nothing.",
+    }
+    # not escaped by default: most of the page is markup that stands; the template escapes the words
+    template = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined).from_string(  # noqa: S701
+        _template("page.html.j2")
+    )
+    return template.render(page=page)
+
+
+def _template(name: str) -> str:
+    return (TEMPLATES / "report" / name).read_text(encoding="utf-8")
+
+
+def sections_of(executed: Any) -> list[Section]:
+    """The blocks of a notebook, cut into sections at its `## ` headings. Code is left out, and so is its `# ` title:
+    the verdict takes that place."""
+    markdown = MarkdownIt("commonmark", {"html": True}).enable("table")
+    sections = [Section("top", "", [])]
+    for cell in executed.cells:
+        if "remove" in cell.metadata.get("tags", []):
+            continue
+        if cell.cell_type == "markdown":
+            heading, text = _heading(cell.source)
+            if heading:
+                sections.append(Section(re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-"), heading, []))
+            if text:
+                sections[-1].blocks.append(Block("html", markdown.render(text)))
+        elif cell.cell_type == "code":
+            blocks = [block for output in cell.outputs if (block := _block(output, f"{cell.id}-chart"))]
+            sections[-1].blocks.extend(blocks)
+    return sections
+
+
+def _heading(source: str) -> tuple[str | None, str]:
+    lines = source.strip().splitlines()
+    if lines and lines[0].startswith("## "):
+        return lines[0][3:].strip(), "\n".join(lines[1:]).strip()
+    return None, "\n".join(line for line in lines if not line.startswith("# ")).strip()
+
+
+def _block(output: Any, chart_id: str) -> Block | None:
+    if output.output_type not in ("display_data", "execute_result"):
+        return None  # what libraries say to stdout and stderr is not for this page
+    data = output.data
+    chart = next((mime for mime in data if _VEGA_MIME.fullmatch(mime)), None)
+    if chart:
+        spec = {name: value for name, value in data[chart].items() if name != "title"}  # stands above, in HTML
+        title = data[chart].get("title", {})
+        return Block(
+            "chart",
+            id=chart_id,
+            title=str(title.get("text", "")),
+            unit=str(title.get("subtitle", "")),
+            description=str(spec.get("description", "")),
+            drawing=drawing(spec),
+            spec=json.dumps(spec, ensure_ascii=False, separators=(",", ":")).translate(_ESCAPES),
+        )
+    if "text/html" in data:
+        return Block("html", str(data["text/html"]))
+    return Block("text", str(data.get("text/plain", "")))
+
+
+@cache
+def vega_script() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script, from the installed library.
+
+    Bundling takes seconds and depends on the library's version alone, so the script is kept in the user's cache folder,
+    behind its hash; a damaged one is made anew, and where nothing can be written it is made each time.
+    """
+    kept = Path(platformdirs.user_cache_dir("ecgrid-billing")) / f"vega-{version('vl-convert-python')}.js"
+    with suppress(OSError, UnicodeError):
+        digest, _, script = kept.read_text(encoding="utf-8").partition("\n")
+        if digest == f"// {_hash(script)}":
+            return script
+    import vl_convert
+
+    bundled = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+    script = bundled.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    with suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(kept, f"// {_hash(script)}\n{script}")
+    return script
+
+
+def _hash(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

@@ -1,0 +1,678 @@
+"""Pieces of the monthly page as HTML: the verdict, tiles, findings with folded proofs, tables that can be sorted.
+
+Each piece is a value with `_repr_html_`, so a notebook shows it and the report takes it over. All text that came from
+the service is escaped here, stripped of control characters and set apart (`<bdi>`) so that a name written from right
+to left cannot turn the words around it. Amounts are text made from decimals.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from ecgrid_flows.reporting.frames import money, number, sums, total
+from ecgrid_flows.reporting.html import _CONTROL, Column, Html, fold, name, safe, table, tiles, words
+from ecgrid_flows.reporting.wording import (
+    _TOLD_OF,
+    CHECKS,
+    KEY,
+    READ,
+    SEVERITIES,
+    VERDICT_WORDS,
+    at_stake,
+    equal,
+    exactly,
+    listing,
+    missing,
+    month_words,
+    plural,
+    records,
+    sentence,
+)
+from ecgrid_transforms.model import MONEY_MEASURES
+from ecgrid_transforms.money import ZERO, Decimal
+
+__all__ = [
+    "MONEY_MEASURES",
+    "findings_list",
+    "invoices_table",
+    "key_figures",
+    "readings_summary",
+    "ties",
+    "usage_table",
+    "verdict",
+    "worst_first",
+]
+
+
+def account(row: Mapping[str, Any]) -> str:
+    """The account of a row: its name, and its numbers."""
+    numbers = f"{row['network_id']}/{row['mailbox_id']}"
+    if missing(row.get("mailbox_id")):
+        numbers = f"network {numbers.split('/')[0]}"
+    shown = name(row.get("account_name"))
+    return f'{shown} <span class="id">{numbers}</span>' if shown else f'<span class="id">{numbers}</span>'
+
+
+def verdict(month: date, lines: pd.DataFrame, findings: pd.DataFrame, notice: str | None = None) -> Html:
+    """What a manager reads first: does the bill fit, what is at stake, what to do next."""
+    severities = findings["severity"].to_list()
+    errors, warnings = severities.count("error"), severities.count("warning")
+    over, under = at_stake(findings)
+    billed = total(lines["amount"])
+    undecided = lines[lines["verdict"] == "undecided"]
+    unproven = lines[lines["verdict"] == "not_provable"]
+    if errors:
+        tone, title = "bad", "Query this bill before paying it"
+    elif warnings:
+        tone, title = "look", "This bill fits, but for points to look at"
+    elif lines.empty:
+        tone, title = "look", "Nothing was billed"
+    else:
+        tone, title = "good", "This bill fits its price lists"
+    found = listing([plural(number, word) for number, word in ((errors, "error"), (warnings, "warning")) if number])
+    stakes = listing(
+        [f"<b>{money(value)}</b> too {word}" for value, word in ((over, "much"), (under, "little")) if value]
+    )
+    if found:
+        say = f"{found} in {plural(len(lines), 'line')}."
+    elif lines.empty:
+        say = "The service was asked, and answered without a line."
+    else:
+        say = f"All {plural(len(lines), 'line')} are accounted for."
+    if stakes:
+        say += f" {stakes} of {money(billed)} billed."
+    advice = []
+    if over:
+        advice.append(f"Ask Loren Data to credit {money(over)}; the proofs below say why, line by line.")
+    absent = findings[(findings["check_name"] == "missing_line") & findings["expected_amount"].notna()]
+    low = under - total(absent["expected_amount"])
+    if len(absent):
+        worth = money(total(absent["expected_amount"]))
+        advice.append(f"{plural(len(absent), 'expected line')} over {worth} got no answer: clear it before booking.")
+    if low > ZERO:
+        advice.append(f"Expect {money(low)} to be billed later: it was charged too low.")
+    if len(undecided):
+        advice.append(
+            f"{plural(len(undecided), 'line')} over {money(total(undecided['amount']))} can be read in more than one "
+            'way; <a href="#how-sure-the-readings-are">what would decide it</a>.'
+        )
+    if len(unproven):
+        advice.append(
+            f"{plural(len(unproven), 'line')} over {money(total(unproven['amount']))} could not be proven either way."
+        )
+    return _headline(month, title, say, tone, advice, notice)
+
+
+def _headline(month: date, title: str, say: str, tone: str, advice: Iterable[str], notice: str | None) -> Html:
+    mark, word = {"good": ("✓", "Fits"), "look": ("!", "Look"), "bad": ("✕", "Query")}[tone]
+    steps = "".join(f"<li>{step}</li>" for step in advice)
+    told = f"<ul>{steps}</ul>" if steps else ""
+    warned = f'<p class="notice">{safe(notice)}</p>' if notice else ""
+    return Html(
+        f'<header class="verdict {tone}"><p class="over">ECGrid bill · {month_words(month)}</p>'
+        f"<h1>{safe(title)}</h1>"
+        f'<p class="say"><span class="mark" role="img" aria-label="{word}">{mark}</span><span>{say}</span></p>'
+        f"{told}{warned}</header>"
+    )
+
+
+def key_figures(lines: pd.DataFrame, findings: pd.DataFrame, currency: str = "") -> Html:
+    """The figures under the verdict: what was billed, how much of it is proven, what is at stake."""
+    over, under = at_stake(findings)
+    fits = lines[lines["verdict"] == "fits"]
+    accounts = len(lines[["network_id", "mailbox_id"]].drop_duplicates())
+    return tiles(
+        [
+            (
+                f"Billed, {currency}" if currency else "Billed",
+                money(total(lines["amount"])),
+                f"{plural(len(lines), 'line')}, {plural(accounts, 'account')}",
+            ),
+            ("Proven to fit", money(total(fits["amount"])), f"{len(fits):,} of {plural(len(lines), 'line')}"),
+            ("Billed too much", money(over), "errors and warnings"),
+            ("Billed too little", money(under), "errors and warnings"),
+        ]
+    )
+
+
+def worst_first(findings: pd.DataFrame) -> pd.DataFrame:
+    """Findings by severity, then by the money at stake, then by their key: always the same order."""
+    rank = {"error": 0, "warning": 1, "info": 2}
+    places = [
+        (
+            rank.get(str(severity), 3),
+            ZERO if missing(difference) else -abs(difference),
+            str(check_name),
+            *map(str, key),
+        )
+        for severity, difference, check_name, *key in zip(
+            *(findings[column] for column in ("severity", "difference", "check_name", *KEY)), strict=True
+        )
+    ]
+    order = sorted(range(len(places)), key=places.__getitem__)
+    return findings.iloc[order].reset_index(drop=True)
+
+
+def findings_list(findings: pd.DataFrame, proofs: pd.DataFrame, top: int = 10) -> Html:
+    """The findings that matter most, one entry for each cause, with the proof of its worst line folded beneath."""
+    if findings.empty:
+        return Html('<p class="empty">Nothing was found that does not fit.</p>')
+    ordered = worst_first(findings)
+    rows = records(ordered)
+    causes: dict[tuple[str, str], list[int]] = {}
+    for place, row in enumerate(rows):
+        causes.setdefault((row["severity"], row["cause_id"]), []).append(place)
+    entries = [[rows[place] for place in places] for places in causes.values()]
+    # stable: of causes with the same money the one with the worst finding comes first
+    rank = {"error": 0, "warning": 1}
+    worst = sorted(
+        zip(causes.values(), entries, strict=True),
+        key=lambda entry: (rank.get(entry[1][0]["severity"], 2), -abs(_sum_of(entry[1]))),
+    )[:top]
+    firsts = ordered.iloc[[places[0] for places, _ in worst]]
+    wanted = proofs.merge(firsts[KEY].dropna().drop_duplicates(), on=KEY)
+    by_key = {key: proof for key, proof in wanted.groupby(KEY, sort=False)}
+    items = [_finding(entry, by_key.get(tuple(entry[0][column] for column in KEY))) for _, entry in worst]
+    return Html(f'<ol class="findings">{"".join(items)}</ol>')
+
+
+def _sum_of(findings: Sequence[Mapping[str, Any]]) -> Decimal:
+    return sum((row["difference"] for row in findings if not missing(row["difference"])), ZERO)
+
+
+def _finding(findings: Sequence[Mapping[str, Any]], proof: pd.DataFrame | None) -> str:
+    """The entry of one cause: its worst finding, and how many there are."""
+    row, difference = findings[0], _sum_of(findings)
+    more = ""
+    if len(findings) > 1:
+        more = f'<p class="where">{len(findings):,} findings of one cause in this month; the largest of them:</p>'
+    if difference == ZERO:
+        stake = ""
+    else:
+        too = "too much" if difference > ZERO else "too little"
+        stake = f'<p class="stake"><span>{money(abs(difference))}</span> {too}</p>'
+    amounts = "".join(
+        f"<div><dt>{label}</dt><dd>{money(row[column])}</dd></div>"
+        for label, column in (("Billed", "billed_amount"), ("Expected", "expected_amount"))
+        if not missing(row[column])
+    )
+    where = " · ".join(
+        part
+        for part in (
+            account(row) if not missing(row["network_id"]) else "",
+            safe(row["account_report"])
+            + (f"/{safe(row['measure_field'])}" if not missing(row["measure_field"]) else ""),
+            f"price list {row['price_list_id']}" if not missing(row["price_list_id"]) else "",
+            f"invoice {name(row['invoice_number'])}" if not missing(row["invoice_number"]) else "",
+        )
+        if part
+    )
+    return (
+        f'<li><article class="finding {safe(row["severity"])}"><div class="top"><div>'
+        f"<h3>{safe(CHECKS.get(row['check_name'], row['check_name']))} {words(row['severity'], SEVERITIES)}</h3>"
+        f'<p class="where">{where}</p></div>{stake}</div>'
+        f"{more}<p>{safe(row['explanation'])}</p>"
+        f"{f'<dl class=amounts>{amounts}</dl>' if amounts else ''}{_proof(proof)}</article></li>"
+    )
+
+
+def _proof(proof: pd.DataFrame | None) -> str:
+    if proof is None or proof.empty:
+        return ""
+    slices = records(proof.sort_values("slice"))
+    first = slices[0]
+    has_flat = any(not missing(row["flat"]) and row["flat"] != ZERO for row in slices)
+    heads = [("Tier", "t"), ("Range", "t"), ("Quantity", "n"), ("Counted as", "n"), ("Rate", "n")]
+    heads += [*([("Flat", "n")] if has_flat else []), ("Amount", "n")]
+    head = "".join(f'<th scope="col" class="{kind}">{word}</th>' for word, kind in heads)
+    body = "".join(_slice(row, has_flat) for row in slices)
+    before, expected = first["amount_before_rounding"], money(first["expected_amount"])
+    is_rounded = not missing(before) and before != first["expected_amount"]
+    closing = f"{exactly(before)}, rounded to {expected}" if is_rounded else expected
+    return (
+        f'<details class="proof"><summary>Proof: how {expected} comes about ({plural(len(slices), "slice")})</summary>'
+        f"<p>{safe(sentence(first['rule']))}</p>"
+        f'<div class="table" role="region" aria-label="Proof of {expected}" tabindex="0"><table class="slices">'
+        f'<caption class="hidden">Slices of the expected amount</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+        f'<tfoot><tr><th scope="row" colspan="{len(heads) - 1}">Expected</th><td class="n">{closing}</td></tr></tfoot>'
+        "</table></div></details>"
+    )
+
+
+def _slice(row: Mapping[str, Any], has_flat: bool) -> str:
+    lower, upper = row["lower_bound"], row["upper_bound"]
+    reach = "and more" if missing(upper) else f"to {number(upper)}"
+    span = "any" if missing(lower) and missing(upper) else f"{number(lower) if not missing(lower) else 0} {reach}"
+    in_blocks = not missing(row["blocks"]) and not missing(row["block"]) and row["block"] != 1
+    counted = f"{number(row['blocks'])} × {number(row['block'])}" if in_blocks else number(row["quantity"])
+    tier = "free" if row["tier"] == 0 else safe(row["tier"])
+    flat = f'<td class="n">{exactly(row["flat"])}</td>' if has_flat else ""
+    return (
+        f'<tr><th scope="row">{tier} <span class="id">{name(row["level"])}</span></th><td>{span}</td>'
+        f'<td class="n">{number(row["quantity"])}</td><td class="n">{counted}</td>'
+        f'<td class="n">{number(row["rate"])}</td>{flat}<td class="n">{exactly(row["product"])}</td></tr>'
+    )
+
+
+def readings_summary(readings: pd.DataFrame, limit: int = 300) -> Html:
+    """How sure the reading of each price list is: a sentence, what is open, and the others folded."""
+    if readings.empty:
+        return Html('<p class="empty">No price list was read.</p>')
+    # a warehouse of an earlier release has no reasons
+    records = readings.reindex(columns=[*READ, *_TOLD_OF]).astype(object).to_dict("records")
+    sets = readings.groupby(READ, sort=True, dropna=False).indices
+    rows = [_reading([records[place] for place in places]) for places in sets.values()]
+    frame = pd.DataFrame(rows)
+    is_open = frame["verdict"] != "decided"
+    many = plural(len(frame), "price list measure")
+    if not is_open.any():
+        told = f"All {many} are read in the one way that their lines allow."
+    else:
+        told = (
+            f"{int((~is_open).sum()):,} of {many} are read in the one way that their lines allow; the others are open:"
+        )
+    columns: dict[str, Column | str] = {
+        "list": Column("Price list", "markup"),
+        "what": Column("Report / measure", "markup"),
+        "word": "ECGrid says",
+        "reading": "Read as",
+        "lines": "Lines explained",
+        "verdict": Column("Verdict", "pill"),
+        "sure": Column("How sure", "markup"),
+    }
+    pieces = [f"<p>{told}</p>"]
+    if is_open.any():
+        caption = "Price lists that can be read in more than one way, or in none"
+        pieces.append(table(frame[is_open], caption, columns, limit=limit, rest="The others: out_readings.").markup)
+    if not is_open.all():
+        rest = table(frame[~is_open], "Price lists read with certainty", columns, limit=limit, rest="See out_readings.")
+        pieces.append(fold("Price lists read with certainty, and what speaks against other readings", rest).markup)
+    return Html("".join(pieces))
+
+
+def _reading(candidates: Sequence[Mapping[Any, Any]]) -> dict[str, str]:
+    """One row of the readings table: the chosen reading, or the best where none is chosen."""
+    best = max(candidates, key=lambda one: (one["is_chosen"] is True, one["lines_explained"]))
+    verdict = str(best["verdict"])
+    rivals = [one for one in candidates if one["is_rival"] is True and one["is_chosen"] is not True]
+    others = [one for one in candidates if not missing(one["counter_example"]) and one["is_chosen"] is not True]
+    folded = ""
+    if bool(best["is_pinned"]):
+        sure = "Set by hand in data/reference."
+    elif verdict == "decided":
+        sure = (
+            f"{plural(len(others), 'other reading')} contradicted by a line." if len(others) else "No other is known."
+        )
+        if not missing(best["reason"]):
+            sure = f"{sentence(best['reason'])} {sentence(best['change_words'])}"
+        nearest = sorted(others, key=lambda one: one["share_pct"], reverse=True)
+        examples = dict.fromkeys(str(one["counter_example"]) for one in nearest)
+        folded = "".join(f"<li>{safe(text)}</li>" for text in list(examples)[:3])
+    elif verdict == "undecided":
+        sure = (
+            f"{plural(len(rivals), 'other reading')} explain as much."
+            if len(rivals) != 1
+            else "One other explains as much."
+        )
+        deciding = [one["deciding_quantity"] for one in rivals if not missing(one["deciding_quantity"])]
+        accounts = [str(one["deciding_account"]) for one in rivals if not missing(one["deciding_account"])]
+        apart = "tell them apart" if len(rivals) == 1 else "tell some apart"
+        if deciding:
+            sure += f" A line with {number(min(deciding))} would {apart}."
+        if accounts:
+            sure += f" An account with {accounts[0]} would {apart}."
+        stakes = [one["amount_at_stake"] for one in rivals if isinstance(one["amount_at_stake"], Decimal)]
+        if stakes:
+            sure += f" Up to {money(max(stakes))} a line hang on it."
+        rules = [one["rule"] for one in rivals if not missing(one["rule"])]
+        folded = "".join(f"<li>{safe(text)}</li>" for text in dict.fromkeys(rules[:5]))
+    else:
+        sure = "No reading explains its lines; the best is shown."
+    summary = "Against the nearest others" if verdict == "decided" else "The other readings"
+    shown = safe(sure) + (f"<details><summary>{summary}</summary><ul>{folded}</ul></details>" if folded else "")
+    return {
+        "list": f"{name(best['price_list_description'])} <span class=id>{safe(best['price_list_id'])}</span>",
+        "what": f"{safe(best['account_report'])}/<wbr>{safe(best['measure_field'])}",
+        "word": str(best["model_word"]),
+        "reading": sentence(best["rule"]),
+        "lines": f"{int(best['lines_explained']):,} of {int(best['lines_total']):,}",
+        "verdict": verdict,
+        "sure": shown,
+    }
+
+
+def invoices_table(tieout: pd.DataFrame) -> Html:
+    """Whether each invoice is the sum of the lines that the service calculates."""
+    return table(
+        tieout.sort_values(["is_tied", "contract_id"]),
+        "Invoices against the lines calculated for the month",
+        {
+            "invoice_number": "Invoice",
+            "contract_id": Column("Contract", "id"),
+            "total_amount": Column("Invoice total", "money"),
+            "lines_amount": Column("Sum of its lines", "money"),
+            "billed_amount": Column("Lines calculated", "money"),
+            "lines_difference": Column("Difference", "difference"),
+            "cause": "Cause",
+        },
+        limit=200,
+        rest="The others are in out_invoice_tieout.",
+        empty="No invoice was found for the month.",
+    )
+
+
+def ties(invoices: pd.DataFrame, usage: pd.DataFrame) -> Html:
+    """One sentence on the invoices, one on the usage."""
+    said = []
+    judged = invoices[invoices["is_tied"].notna()] if not invoices.empty else invoices
+    if not judged.empty:
+        tied = int(judged["is_tied"].sum())
+        said.append(f"{tied:,} of {plural(len(judged), 'invoice')} {equal(tied)} the lines calculated for the month.")
+    if left := len(invoices) - len(judged):
+        said.append(f"{plural(left, 'invoice')} could not be judged; the cause is in the table.")
+    if not usage.empty:
+        tied = int(usage["is_tied"].fillna(False).sum())
+        counted = plural(len(usage), "usage quantity", "usage quantities")
+        said.append(f"{tied:,} of {counted} {equal(tied)} the service's own statistics.")
+    return Html(f"<p>{' '.join(said) or 'Nothing was found to hold the lines of the month against.'}</p>")
+
+
+def usage_table(tieout: pd.DataFrame, lines: pd.DataFrame) -> Html:
+    """Billed quantities that are not what the service's statistics say."""
+    if tieout.empty or bool(tieout["is_tied"].fillna(False).all()):
+        return Html("")
+    off = with_names(tieout[~tieout["is_tied"].fillna(False)], lines)
+    off["account"] = [account(row) for row in records(off)]
+    return table(
+        off,
+        "Quantities that differ from the statistics",
+        {
+            "account": Column("Account", "markup"),
+            "account_report": "Report",
+            "measure_field": "Measure",
+            "source": "Statistics",
+            "actual": Column("On the line", "number"),
+            "stated_quantity": Column("In the statistics", "number"),
+            "difference": Column("Difference", "number"),
+        },
+        limit=200,
+        rest="The others are in out_usage_tieout.",
+    )
+
+
+def with_names(frame: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the name of their account, where the month's lines know it."""
+    account_key = ["network_id", "mailbox_id"]
+    names = lines[[*account_key, "account_name"]].dropna(subset=["account_name"]).drop_duplicates(account_key)
+    return frame.merge(names, on=account_key, how="left")
+
+
+def stakes(
+    findings: pd.DataFrame, by: str, *, words: Mapping[str, str] | None = None, most: int | None = None
+) -> pd.DataFrame:
+    """Errors and warnings summed: `name`, `difference`, `findings`, the largest differences first.
+
+    `by` is a column, or `account` for the account's name and numbers.
+    """
+    counted = findings[findings["severity"].isin(["error", "warning"]) & findings["difference"].notna()].copy()
+    if by == "account":
+        counted["account"] = [account_text(row) for row in records(counted)]
+    added = (
+        sums(counted, [by], ["difference"]) if not counted.empty else counted.assign(rows=0)[[by, "difference", "rows"]]
+    )
+    named = added.rename(columns={by: "name", "rows": "findings"})
+    named = named.loc[[value != ZERO for value in named["difference"]]]
+    named["name"] = [(words or {}).get(value, value) for value in named["name"]]
+    named = named.sort_values("difference", key=lambda column: column.abs(), ascending=False, kind="stable")
+    return (named.head(most) if most else named).reset_index(drop=True)
+
+
+def account_text(row: Mapping[str, Any]) -> str:
+    """An account as plain text, for a chart's label: name and numbers."""
+    numbers = "/".join(str(row[part]) for part in ("network_id", "mailbox_id") if not missing(row[part]))
+    shown = row.get("account_name")
+    text = f"{_CONTROL.sub(' ', str(shown)).replace(chr(10), ' ')} ({numbers})" if not missing(shown) else numbers
+    return text or "whole month"
+
+
+def stakes_table(added: pd.DataFrame, heading: str) -> Html:
+    """The numbers behind a chart of what is at stake."""
+    return table(
+        added,
+        f"Billed less expected: {heading.lower()}",
+        {"name": heading, "findings": Column("Findings", "number"), "difference": Column("Difference", "difference")},
+        filterable=False,
+    )
+
+
+def billed_by_measure(lines: pd.DataFrame, most: int = 12) -> pd.DataFrame:
+    """Amounts billed per report and measure and verdict, in words: `measure`, `verdict`, `amount`, `rows`.
+
+    The largest first; past `most` measures the smaller ones are one row.
+    """
+    named = lines[["account_report", "measure_field", "verdict", "amount"]].copy()
+    named["measure"] = named["account_report"] + " / " + named["measure_field"]
+    whole = {measure: abs(total(rows["amount"])) for measure, rows in named.groupby("measure")}
+    largest = sorted(whole, key=lambda measure: (-whole[measure], measure))
+    if len(largest) > most:
+        kept = largest[: most - 1]
+        others = plural(len(largest) - len(kept), "other measure")
+        named["measure"] = [measure if measure in kept else others for measure in named["measure"]]
+        largest = [*kept, others]
+    added = sums(named, ["measure", "verdict"], ["amount"])
+    added["verdict"] = [VERDICT_WORDS.get(str(value), str(value)) for value in added["verdict"]]
+    words = list(VERDICT_WORDS.values())
+    rank = [
+        (largest.index(str(measure)), words.index(str(verdict)))
+        for measure, verdict in zip(added["measure"], added["verdict"], strict=True)
+    ]
+    order = sorted(range(len(added)), key=rank.__getitem__)
+    return added.iloc[order].reset_index(drop=True)
+
+
+def measures_table(added: pd.DataFrame) -> Html:
+    """The numbers behind the chart of what was billed."""
+    return table(
+        added,
+        "Amount billed by measure and verdict",
+        {
+            "measure": "Report / measure",
+            "verdict": "Verdict",
+            "rows": Column("Lines", "number"),
+            "amount": Column("Amount", "money"),
+        },
+        filterable=False,
+    )
+
+
+def month_steps(changes: pd.DataFrame) -> list[tuple[str, Decimal]]:
+    """The parts of the change since last month that are not zero, summed over the frame."""
+    parts = {
+        "price_part": "Price",
+        "volume_part": "Volume",
+        "mix_part": "Mix",
+        "new_part": "New",
+        "ended_part": "Ended",
+        "correction_part": "Correction",
+    }
+    added = [(words, total(changes[column])) for column, words in parts.items()]
+    return [(words, value) for words, value in added if value != ZERO]
+
+
+def steps_table(steps: Sequence[tuple[str, Decimal]]) -> Html:
+    """The numbers behind a waterfall."""
+    return table(
+        pd.DataFrame({"part": [part for part, _ in steps], "change": [change for _, change in steps]}),
+        "Parts of the change",
+        {"part": "Part", "change": Column("Change", "difference")},
+        filterable=False,
+    )
+
+
+def findings_table(findings: pd.DataFrame, limit: int) -> Html:
+    """Every finding as a row, worst first."""
+    ordered = worst_first(findings)
+    ordered["what"] = [safe(CHECKS.get(value, value)) for value in ordered["check_name"]]
+    ordered["where"] = [account(row) if not missing(row["network_id"]) else "" for row in records(ordered)]
+    ordered["measure"] = [
+        " / ".join(str(part) for part in pair if not missing(part))
+        for pair in zip(ordered["account_report"], ordered["measure_field"], strict=True)
+    ]
+    return table(
+        ordered,
+        "Findings, worst first",
+        {
+            "what": Column("What", "markup"),
+            "severity": Column("Severity", "pill"),
+            "where": Column("Account", "markup"),
+            "measure": "Report / measure",
+            "billed_amount": Column("Billed", "money"),
+            "expected_amount": Column("Expected", "money"),
+            "difference": Column("Difference", "difference"),
+            "explanation": "Explanation",
+        },
+        limit=limit,
+        rest="The others: `ecgrid-billing findings`, or out_findings in the warehouse.",
+        empty="Nothing was found that does not fit.",
+    )
+
+
+def accounts_table(lines: pd.DataFrame, findings: pd.DataFrame, limit: int) -> Html:
+    """One row per account: lines, amount billed, what is at stake; the largest amounts first."""
+    key = ["network_id", "mailbox_id"]
+    added = sums(lines, key, ["amount"]).rename(columns={"rows": "lines"})
+    names = lines[[*key, "account_name"]].drop_duplicates(key)
+    counted = findings[findings["severity"].isin(["error", "warning"]) & findings["network_id"].notna()]
+    if counted.empty:
+        joined = added.merge(names, on=key, how="left").assign(difference=None, found=0)
+    else:
+        found = sums(counted, key, ["difference"]).rename(columns={"rows": "found"})
+        joined = added.merge(names, on=key, how="left").merge(found, on=key, how="left")
+    joined = joined.sort_values([*key]).sort_values("amount", ascending=False, kind="stable").reset_index(drop=True)
+    joined["account"] = [account(row) for row in records(joined[[*key, "account_name"]])]
+    joined["found"] = [0 if missing(value) else int(value) for value in joined["found"]]
+    return table(
+        joined,
+        "Accounts by amount billed",
+        {
+            "account": Column("Account", "markup"),
+            "lines": Column("Lines", "number"),
+            "amount": Column("Billed", "money"),
+            "found": Column("Findings", "number"),
+            "difference": Column("Difference", "difference"),
+        },
+        limit=limit,
+        rest="The others are in out_line_items.",
+    )
+
+
+def cliffs_table(comparison: pd.DataFrame) -> Html:
+    """Accounts that would pay less if they used a little more."""
+    on_cliff = comparison[comparison["is_on_cliff"].fillna(False)].copy()
+    on_cliff["account"] = [account(row) for row in records(on_cliff)]
+    on_cliff["measure"] = on_cliff["account_report"] + " / " + on_cliff["measure_field"]
+    return table(
+        on_cliff.sort_values("cliff_saving", ascending=False),
+        "On a cliff: more use would cost less",
+        {
+            "account": Column("Account", "markup"),
+            "price_list_id": Column("Price list", "id"),
+            "measure": "Report / measure",
+            "quantity": Column("Quantity", "number"),
+            "break_even_quantity": Column("Cheaper from", "quantity"),
+            "next_bound": Column("Next tier from past", "number"),
+            "billed_amount": Column("Billed", "money"),
+            "cliff_saving": Column("Saved at the next tier", "money"),
+        },
+        limit=500,
+        empty="No account is on a cliff.",
+    )
+
+
+def largest(frame: pd.DataFrame, by: str, amount: str, most: int, others: str = "others") -> pd.Series:
+    """`by`, with all but the `most` largest sums of `amount` called `others`."""
+    whole = {value: abs(total(rows[amount])) for value, rows in frame.groupby(by)}
+    kept = set(sorted(whole, key=lambda value: (-whole[value], str(value)))[:most])
+    return pd.Series([value if value in kept else others for value in frame[by]], index=frame.index, dtype="str")
+
+
+def rows_table(frame: pd.DataFrame, caption: str, limit: int = 200, empty: str = "None.") -> Html:
+    """Every column of a frame as text, under its own name: for answers whose columns the service chooses."""
+    filled = frame.dropna(axis="columns", how="all")
+    return table(filled, caption, {str(column): str(column) for column in filled.columns}, limit=limit, empty=empty)
+
+
+def most_changed(changes: pd.DataFrame, lines: pd.DataFrame) -> dict[str, int]:
+    """The account whose amount changed most; without a month before, the one that pays most; 0/0 where none pays."""
+    key = ["network_id", "mailbox_id"]
+    if changes.empty and lines.empty:
+        return dict.fromkeys(key, 0)
+    of, frame = ("change", changes) if not changes.empty else ("amount", lines)
+    added = records(sums(frame, key, [of]))
+    best = max(added, key=lambda row: (abs(row[of]), -row["network_id"], -row["mailbox_id"]))
+    return {part: int(best[part]) for part in key}
+
+
+def account_headline(lines: pd.DataFrame, account_key: Mapping[str, int], month: date) -> Html:
+    """Whose history this is."""
+    names = [value for value in lines["account_name"] if not missing(value)]
+    shown = account({**account_key, "account_name": names[-1] if names else None})
+    months = sorted(set(lines["reporting_month"]))
+    if not months:
+        return Html(f"<p><b>{shown}</b> has no billed line up to {month_words(month)}.</p>")
+    return Html(f"<p><b>{shown}</b>, {month_words(months[0])} to {month_words(months[-1])}.</p>")
+
+
+def history_table(lines: pd.DataFrame) -> Html:
+    """Every line of an account over the months."""
+    return table(
+        lines.sort_values(["reporting_month", "measure"], ascending=[False, True]),
+        "Lines by month",
+        {
+            "reporting_month": Column("Month", "month"),
+            "measure": "Report / measure",
+            "actual": Column("Measured", "number"),
+            "quantity_billed": Column("Billed quantity", "number"),
+            "amount": Column("Billed", "money"),
+            "expected_amount": Column("Expected", "money"),
+            "verdict": Column("Verdict", "pill"),
+        },
+        limit=500,
+    )
+
+
+def rates_table(lines: pd.DataFrame) -> Html:
+    """The rate that each line names, month by month."""
+    return table(
+        lines.sort_values(["measure", "reporting_month"]),
+        "Rate on each line",
+        {
+            "measure": "Report / measure",
+            "reporting_month": Column("Month", "month"),
+            "level": "Level",
+            "schedule_rate": Column("Rate", "number"),
+            "schedule_block": Column("Block", "number"),
+            "schedule_allowance": Column("Allowance", "number"),
+        },
+        limit=500,
+    )
+
+
+def changes_table(changes: pd.DataFrame) -> Html:
+    """The parts of the change, measure by measure."""
+    parts = ("price", "volume", "mix", "new", "ended", "correction")
+    shown = changes.assign(measure=changes["account_report"] + " / " + changes["measure_field"])
+    return table(
+        shown.sort_values("measure"),
+        "The change by measure",
+        {
+            "measure": "Report / measure",
+            "previous_amount": Column("Before", "money"),
+            **{f"{part}_part": Column(part.capitalize(), "difference") for part in parts},
+            "amount": Column("Now", "money"),
+        },
+        filterable=False,
+    )

@@ -1,0 +1,141 @@
+"""The words of reports: checks, severities, verdicts, units, months."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from ecgrid_flows.reporting.charts import GREEN, GREY, ORANGE, VERMILION
+from ecgrid_flows.reporting.frames import number, total
+from ecgrid_transforms.money import ZERO, Decimal
+from ecgrid_transforms.period import next_month
+
+#: What each check says, in the words of someone who pays the bill.
+CHECKS = {
+    "amount_mismatch": "Amount does not follow from the price list",
+    "wrong_tier": "Priced by the wrong tier",
+    "rate_mismatch": "Rate is not the price list's",
+    "quantity_mismatch": "Quantity billed does not follow from the usage",
+    "bound_ignored": "Minimum or maximum quantity ignored",
+    "allowance_not_applied": "Allowance not applied",
+    "sign_mismatch": "Wrong sign",
+    "percentage_mismatch": "Percentage of the subtotal is off",
+    "minimum_mismatch": "Monthly minimum is off",
+    "tier_gap": "Price list has a gap between tiers",
+    "tier_overlap": "Price list has overlapping tiers",
+    "duplicate_line": "Same line billed twice",
+    "missing_line": "Expected line is missing",
+    "double_billed": "Same usage billed on two lines",
+    "identity_mismatch": "Line belongs to another account",
+    "date_outside_month": "Line is dated outside the month",
+    "taxable_changed": "Tax flag changed",
+    "price_changed": "Price changed since last month",
+    "terms_differ": "Terms differ",
+    "list_differs_from_contract": "Price list differs from your contract",
+    "restated": "Amount changed after the fact",
+    "usage_mismatch": "Usage differs from the service's own statistics",
+    "invoice_total_mismatch": "Invoice total is not the sum of its lines",
+    "invoice_line_missing": "Line is missing on the invoice",
+    "invoice_line_differs": "Invoice shows another amount",
+    "invoice_only_charge": "Charge that only the invoice has",
+    "correction": "Correction of an earlier bill",
+    "reading_undecided": "More than one reading of the price list fits",
+}
+SEVERITIES = {"error": "Error", "warning": "Warning", "info": "Note"}
+VERDICTS = {
+    "fits": "fits",
+    "differs": "differs",
+    "undecided": "undecided",
+    "not_provable": "not provable",
+    "decided": "decided",
+    "none_fits": "none fits",
+}
+#: A line's verdict in words, and its colour on charts, in the order of the bars.
+VERDICT_WORDS = {"fits": "Fits", "differs": "Differs", "undecided": "Undecided", "not_provable": "Not provable"}
+VERDICT_COLOURS = {"Fits": GREEN, "Differs": VERMILION, "Undecided": ORANGE, "Not provable": GREY}
+UNITS = {
+    "TotalKCs": "KC",
+    "ToKCs": "KC",
+    "FromKCs": "KC",
+    "TotalTrans": "transactions",
+    "ToTrans": "transactions",
+    "FromTrans": "transactions",
+    "NewInterconnects": "interconnects",
+    "CurrentMailboxes": "mailboxes",
+    "ActiveQIDs": "IDs",
+    "RegisteredQIDs": "IDs",
+    "ActiveTPs": "partners",
+    "RegisteredTPs": "partners",
+    "MigratedTPs": "partners",
+}
+MONTH_NAMES = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+KEY = ["network_id", "mailbox_id", "reporting_month", "account_report", "measure_field"]
+#: What one reading belongs to: a measure of a price list, as long as its schedules stay the same.
+READ = ["price_list_id", "account_report", "measure_field", "schedule_set_id"]
+#: What `_reading` tells of one, beside those.
+_TOLD_OF = [
+    *("rule", "verdict", "is_chosen", "is_rival", "is_pinned", "lines_explained", "lines_total", "share_pct"),
+    *("counter_example", "deciding_quantity", "deciding_account", "amount_at_stake", "price_list_description"),
+    *("model_word", "reason", "change_words"),
+]
+
+
+def month_words(month: date) -> str:
+    """`October 2026`."""
+    return f"{MONTH_NAMES[month.month - 1]} {month.year}"
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame, each as a mapping from column to value."""
+    return [{str(column): value for column, value in row.items()} for row in frame.to_dict("records")]
+
+
+def missing(value: object) -> bool:
+    """Whether a cell is empty (None, NA, NaN or NaT)."""
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
+
+
+def at_stake(findings: pd.DataFrame) -> tuple[Decimal, Decimal]:
+    """What was billed too much and too little, by errors and warnings; both without a sign."""
+    counted = findings[findings["severity"].isin(["error", "warning"])]
+    differences = [value for value in counted["difference"] if isinstance(value, Decimal)]
+    over = total(pd.Series([value for value in differences if value > ZERO], dtype="object"))
+    under = total(pd.Series([value for value in differences if value < ZERO], dtype="object"))
+    return over, -under
+
+
+def exactly(value: object) -> str:
+    """An amount with every digit it has, and two decimals at least: `1,130.9955`, `100.00`."""
+    shown = number(value)
+    whole, _, places = shown.partition(".")
+    return f"{whole}.{places.ljust(2, '0')}" if shown != "–" else shown
+
+
+def sentence(text: object) -> str:
+    """Text as a sentence: a capital first, a full stop last."""
+    words = "" if missing(text) else str(text).strip()
+    return words[:1].upper() + words[1:] + ("." if words and words[-1] not in ".!?" else "")
+
+
+def equal(count: int) -> str:
+    """`1 equals`, `2 equal`."""
+    return "equals" if count == 1 else "equal"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """`1 line`, `2 lines`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def listing(items: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+
+
+def month_before(month: date) -> date:
+    """The month before."""
+    return next_month(month, -1)

@@ -1,0 +1,595 @@
+"""The store on S3-compatible storage: `ECGRID_DATA_DIR=s3://bucket/prefix` (extra `scale`: s3fs).
+
+Endpoint, region and credentials come from the usual AWS variables and files (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`,
+`AWS_SECRET_ACCESS_KEY`, `AWS_PROFILE`, …); nothing of them is kept here. What the storage must offer beside GET, PUT,
+DELETE and LIST is the conditional PUT (`If-None-Match: *`, `If-Match: <etag>`); `prepare` proves that it does, for the
+lock and the manifests stand on it. There is no rename, and nothing here needs one:
+
+- an object is PUT in one request, so a reader sees the old one or the new one, whole;
+- a growing segment is a row of objects, `<name>.00000.jsonl`, `<name>.00001.jsonl`, …; `sync` PUTs what is new. The
+  last object is PUT again with every `sync` until it holds `CHUNK_BYTES`, so that a slow service does not leave one
+  object per answer; `sync_all` comes at most every `SYNC_EVERY_S`. An object therefore never ends within a piece;
+- `set_aside` copies, then deletes.
+
+A request that fails on its way (5xx, throttled, broken connection, torn answer) is repeated with jitter, in one place.
+A conditional PUT whose answer was lost may have been done: when its repetition is refused, what is stored is compared.
+"""
+
+import asyncio
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+
+from ecgrid_flows.errors import SettingsError, StorageFailed
+from ecgrid_flows.storage.base import ASIDE, Appender, Entry, SetAside, disk_errors, free_name, sha256_of_file
+
+#: A growing object is closed at this size; what is PUT again with a flush is at most this much.
+CHUNK_BYTES = 1 << 19
+SYNC_EVERY_S = 0.1
+#: Small reads are served from aligned blocks, as many as this remembers.
+BLOCK_BYTES, BLOCKS_KEPT = 1 << 20, 96
+#: Shorter reads (magic words of Parquet) ask for just their bytes.
+SHORT_READ = 64
+ATTEMPTS, ATTEMPTS_TO_PREPARE = 10, 5
+LONGEST_WAIT_S = 8.0
+#: How many requests one bulk operation (fetching parts, syncing segments) has under way.
+IN_FLIGHT = 16
+#: Objects a page of a listing; what S3 gives at most.
+PAGE = 1000
+CACHE_DAYS = 14
+
+#: Transport errors outside botocore's tree: a torn answer, and one whose checksum does not fit it.
+_BROKEN = frozenset({"ClientPayloadError", "ResponseParserError", "FlexibleChecksumError", "ServerDisconnectedError"})
+_RETRY_CODES = frozenset(
+    {
+        "ConditionalRequestConflict",
+        "InternalError",
+        "OperationAborted",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequests",
+        "TooManyRequestsException",
+    }
+)
+_REFUSED = frozenset({"PreconditionFailed", "412"})
+_ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
+_OUT_OF_RANGE = frozenset({"InvalidRange", "416"})
+_REASONS = {
+    "AccessDenied": "permission is denied: grant s3:GetObject, PutObject, DeleteObject and ListBucket on it",
+    "403": "permission is denied: grant s3:GetObject, PutObject, DeleteObject and ListBucket on it",
+    "NoSuchBucket": "there is no such bucket: make it, or correct ECGRID_DATA_DIR",
+    "InvalidAccessKeyId": "the storage does not know this AWS_ACCESS_KEY_ID: correct the credentials",
+    "SignatureDoesNotMatch": "the storage refuses the signature: correct AWS_SECRET_ACCESS_KEY",
+    "ExpiredToken": "the credentials have expired: renew them and run again",
+    "InvalidBucketName": "this is no name of a bucket: write s3://bucket/prefix",
+    "QuotaExceeded": "the storage's quota is used up: free space and run again",
+    "XMinioStorageFull": "the storage is full: free space and run again",
+    "NoCredentialsError": "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
+    "EndpointConnectionError": "the storage cannot be reached: check AWS_ENDPOINT_URL and the network",
+}
+
+
+class _Answer(Exception):
+    """The storage said no to one request: `code` is S3's own word, or the name of the transport's error."""
+
+    def __init__(self, code: str, status: int | None, should_retry: bool) -> None:
+        super().__init__(code)
+        self.code, self.status, self.should_retry = code, status, should_retry
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One object as it was answered. `age_s` is by the storage's own clock; None when it did not say."""
+
+    body: bytes
+    version: str
+    age_s: float | None
+
+
+class S3Store:
+    """A bucket, or a prefix of one. Safe for many threads; made anew in every process."""
+
+    is_self_checking = True
+
+    def __init__(self, root: str, cache: Path) -> None:
+        """`root` is `s3://bucket/prefix`; `cache` is a folder of this machine for what must be a local file.
+
+        Raises `SettingsError` when the extra is not installed or `root` names no bucket.
+        """
+        self._bucket, _, self._prefix = root.removeprefix("s3://").strip("/").partition("/")
+        self.root = f"s3://{self._bucket}/{self._prefix}".rstrip("/")
+        if not self._bucket:
+            raise SettingsError(f"ECGRID_DATA_DIR is {root}: write s3://bucket/prefix")
+        self._cache = cache / "objects"
+        self.spool = cache / "spool"
+        self._synced_at = 0.0
+        self._fs = _filesystem()
+        self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._blocks_lock = threading.Lock()
+        self._hashes: dict[Entry, str] = {}
+        self._fence: Callable[[], str | None] = lambda: None
+
+    # -- what every store does ----------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Prove that the storage answers, takes a write and honours a condition; raises `SettingsError`."""
+        probe = f".probe-{secrets.token_hex(6)}"
+        try:
+            first = self._put(probe, b"1", None, ATTEMPTS_TO_PREPARE)
+            second = self._put(probe, b"2", None, ATTEMPTS_TO_PREPARE)
+            third = self._put(probe, b"3", '"0123456789abcdef0123456789abcdef"', ATTEMPTS_TO_PREPARE)
+            self._ask("delete_object", probe, ATTEMPTS_TO_PREPARE)
+        except _Answer as answer:
+            raise SettingsError(f"the data directory {self.root} cannot be used; {_reason(answer)}") from answer
+        if first is None or second is not None or third is not None:
+            raise SettingsError(
+                f"the storage behind {self.root} ignores conditional writes (If-None-Match, If-Match), without which "
+                f"two runs would overwrite each other: update it, or use another storage"
+            )
+
+    def read(self, path: str) -> bytes:
+        with self._errors(path):
+            body: bytes = self._ask("get_object", path)["Body"]
+            return body
+
+    def read_range(self, path: str, offset: int, length: int) -> bytes:
+        """`length` bytes from `offset`, fewer at the end. Neighbouring reads share one request of `BLOCK_BYTES`."""
+        with self._errors(path):
+            if length < SHORT_READ:
+                return self._get_range(path, offset, length)
+            first, last = offset // BLOCK_BYTES, (offset + length - 1) // BLOCK_BYTES
+            found = b"".join(self._block(path, number) for number in range(first, last + 1))
+        begin = offset - first * BLOCK_BYTES
+        return found[begin : begin + length]
+
+    def open(self, path: str) -> BinaryIO:
+        local = self.local(path)
+        with disk_errors(local):
+            return Path(local).open("rb")
+
+    def write(self, path: str, data: bytes) -> None:
+        with self._errors(path):
+            self._guard()
+            self._ask("put_object", path, Body=data)
+            self._forget(path)
+
+    def write_if(self, path: str, data: bytes, version: str | None) -> bool:
+        """PUT if the object is still `version` (None: still absent). True also when exactly this content is there."""
+        with self._errors(path):
+            self._guard()
+            self._forget(path)
+            return self._put(path, data, version) is not None
+
+    def adopt(self, path: str, file: Path) -> None:
+        """Let a file of this machine become the object."""
+        with disk_errors(str(file)):
+            data = file.read_bytes()
+            self.write(path, data)
+            file.unlink()
+
+    def version(self, path: str) -> str | None:
+        with self._errors(path):
+            found = self._head(path)
+            return None if found is None else str(found["ETag"])
+
+    def appender(self, path: str) -> "S3Appender":
+        return S3Appender(self, path)
+
+    def sync_all(self, appenders: Iterable[Appender]) -> None:
+        """`sync` each, at once: their requests do not wait for one another."""
+        several = list(appenders)
+        time.sleep(max(self._synced_at + SYNC_EVERY_S - time.monotonic(), 0))
+        self._synced_at = time.monotonic()
+        if len(several) == 1:
+            several[0].sync()
+        elif several:
+            with ThreadPoolExecutor(min(IN_FLIGHT, len(several)), thread_name_prefix="sync") as pool:
+                list(pool.map(lambda one: one.sync(), several))
+
+    def entries(self, folder: str) -> Iterator[Entry]:
+        """Every object below `folder`, in the order of their paths."""
+        prefix = self._key(folder.strip("/"))
+        with self._errors(folder):
+            for page in self._pages(f"{prefix}/" if prefix else ""):
+                for found in page:
+                    path = str(found["Key"])[len(self._prefix) + 1 if self._prefix else 0 :]
+                    if not any(name.startswith(".") for name in path.split("/")) and not path.endswith("/"):
+                        yield Entry(path, int(found["Size"]), str(found.get("ETag", "")))
+
+    def holds(self, entry: Entry, sha256: str) -> bool:
+        """Of the copy on this machine; where that differs it is fetched anew, for the copy may be what is damaged."""
+        if entry not in self._hashes:
+            copy = Path(self.local(entry.path))
+            with disk_errors(str(copy)):
+                self._hashes[entry] = sha256_of_file(copy)
+                if self._hashes[entry] != sha256:
+                    copy.unlink(missing_ok=True)
+                    self._hashes[entry] = sha256_of_file(Path(self.local(entry.path)))
+        return self._hashes[entry] == sha256
+
+    def exists(self, path: str) -> bool:
+        with self._errors(path):
+            return self._head(path) is not None
+
+    def written_at(self, path: str) -> datetime | None:
+        with self._errors(path):
+            found = self._head(path)
+        if found is None:
+            return None
+        at: datetime = found["LastModified"]
+        return at.astimezone(UTC).replace(microsecond=0)
+
+    def delete(self, path: str) -> None:
+        with self._errors(path):
+            self._guard()
+            self._ask("delete_object", path)
+            self._forget(path)
+
+    def set_aside(self, path: str, why: str) -> SetAside:
+        with self._errors(path):
+            self._guard()
+            now = free_name(self, f"{ASIDE}/{path}")
+            self._ask("copy_object", now, CopySource={"Bucket": self._bucket, "Key": self._key(path)})
+            self._ask("delete_object", path)
+            self._forget(path)
+        return SetAside(path, now, why)
+
+    def uri(self, path: str) -> str:
+        return f"{self.root}/{path}"
+
+    def drop_half_written(self) -> None:
+        """Store what runs that were killed on this machine left in the spool, and remove their probes."""
+        with disk_errors(str(self.spool)):
+            for left in sorted(self.spool.rglob("*")):
+                if left.is_file():
+                    self._store_spooled(left)
+        with self._errors(""):
+            for page in self._pages(self._key(".probe-")):
+                for found in page:
+                    self._ask("delete_object", str(found["Key"])[len(self._prefix) + 1 if self._prefix else 0 :])
+
+    def _store_spooled(self, left: Path) -> None:
+        """What is stored already is a beginning of what is in the spool. A file that is locked has a living writer."""
+        with left.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            if data := file.read():
+                self.write(left.relative_to(self.spool).as_posix(), data)
+            left.unlink(missing_ok=True)
+
+    def local(self, path: str) -> str:
+        """The object as a file of this machine, fetched unless this version of it is there already."""
+        with self._errors(path):
+            head = self._head(path)
+            if head is None:
+                raise _Answer("NoSuchKey", 404, False)
+            etag, size = str(head["ETag"]), int(head["ContentLength"])
+            name = hashlib.sha256(f"{path}\n{etag}".encode()).hexdigest()[:40]
+            target = self._cache / name[:2] / f"{name}-{path.rsplit('/', 1)[-1]}"
+            with disk_errors(str(target)):
+                if target.is_file() and target.stat().st_size == size:
+                    os.utime(target)
+                    return str(target)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                half = target.with_name(f".half-{secrets.token_hex(6)}")
+                try:
+                    self._fetch(path, etag, size, half)
+                    half.replace(target)
+                finally:
+                    half.unlink(missing_ok=True)
+        return str(target)
+
+    def locals(self, paths: Sequence[str]) -> list[str]:
+        """`local` of each, several at a time; then cached files that nobody used for `CACHE_DAYS` are dropped."""
+        if not paths:
+            return []
+        with ThreadPoolExecutor(min(IN_FLIGHT, len(paths)), thread_name_prefix="fetch") as pool:
+            found = list(pool.map(self.local, paths))
+        oldest = time.time() - CACHE_DAYS * 86_400
+        with suppress(OSError):
+            for file in self._cache.glob("*/*"):
+                if file.stat().st_mtime < oldest:
+                    file.unlink(missing_ok=True)
+        return found
+
+    # -- what the lock needs (`lease`) ------------------------------------------------------------------------------
+
+    def stored(self, path: str) -> Stored | None:
+        """The object with its version and age; None when it is absent."""
+        with self._errors(path):
+            return self._get(path)
+
+    def put_if(self, path: str, data: bytes, version: str | None, attempts: int = ATTEMPTS) -> str | None:
+        """`write_if` that gives the new version, or None where the condition does not hold. No fence applies."""
+        with self._errors(path):
+            return self._put(path, data, version, attempts)
+
+    def fence(self, why_not: Callable[[], str | None]) -> None:
+        """Ask this before every write; a reason that it gives refuses the write."""
+        self._fence = why_not
+
+    def _guard(self) -> None:
+        if (why := self._fence()) is not None:
+            raise StorageFailed(f"{self.root}: {why}; nothing more is written: run again")
+
+    # -- requests -----------------------------------------------------------------------------------------------------
+
+    def _key(self, path: str) -> str:
+        return f"{self._prefix}/{path}" if self._prefix and path else self._prefix or path
+
+    def _get(self, path: str, attempts: int = ATTEMPTS) -> Stored | None:
+        try:
+            answer = self._ask("get_object", path, attempts)
+        except _Answer as refused:
+            if refused.code in _ABSENT:
+                return None
+            raise
+        said = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
+        age = None
+        if said and answer.get("LastModified"):
+            with suppress(ValueError):
+                age = (parsedate_to_datetime(said) - answer["LastModified"]).total_seconds()
+        return Stored(answer["Body"], str(answer["ETag"]), age)
+
+    def _get_range(self, path: str, offset: int, length: int) -> bytes:
+        try:
+            found: bytes = self._ask("get_object", path, Range=f"bytes={offset}-{offset + length - 1}")["Body"]
+        except _Answer as answer:
+            if answer.code in _OUT_OF_RANGE:
+                return b""
+            raise
+        return found
+
+    def _block(self, path: str, number: int) -> bytes:
+        with self._blocks_lock:
+            if (path, number) in self._blocks:
+                self._blocks.move_to_end((path, number))
+                return self._blocks[path, number]
+        found = self._get_range(path, number * BLOCK_BYTES, BLOCK_BYTES)
+        with self._blocks_lock:
+            self._blocks[path, number] = found
+            while len(self._blocks) > BLOCKS_KEPT:
+                self._blocks.popitem(last=False)
+        return found
+
+    def _forget(self, path: str) -> None:
+        with self._blocks_lock:
+            for known in [block for block in self._blocks if block[0] == path]:
+                del self._blocks[known]
+
+    def _head(self, path: str) -> Mapping[str, Any] | None:
+        try:
+            found: Mapping[str, Any] = self._ask("head_object", path)
+        except _Answer as answer:
+            if answer.code in _ABSENT:
+                return None
+            raise
+        return found
+
+    def _put(self, path: str, data: bytes, version: str | None, attempts: int = ATTEMPTS) -> str | None:
+        """A conditional PUT. A refusal may answer the repetition of a request that had been done: then it is ours."""
+        condition = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
+        try:
+            return str(self._ask("put_object", path, attempts, Body=data, **condition)["ETag"])
+        except _Answer as answer:
+            if answer.code not in _REFUSED | _ABSENT:
+                raise
+            found = self._get(path, attempts)
+            return found.version if found is not None and found.body == data else None
+
+    def _pages(self, prefix: str) -> Iterator[list[Mapping[str, Any]]]:
+        token: dict[str, str] = {}
+        while True:
+            answer = self._ask("list_objects_v2", None, Prefix=prefix, MaxKeys=PAGE, **token)
+            yield answer.get("Contents", [])
+            if not answer.get("IsTruncated"):
+                return
+            token = {"ContinuationToken": answer["NextContinuationToken"]}
+
+    def _fetch(self, path: str, etag: str, size: int, target: Path) -> None:
+        """The object into `target`, in pieces, so that no part of the lake is held in memory whole."""
+        with target.open("xb") as file:
+            for offset in range(0, size, 8 * BLOCK_BYTES):
+                length = min(8 * BLOCK_BYTES, size - offset)
+                piece = self._ask("get_object", path, Range=f"bytes={offset}-{offset + length - 1}", IfMatch=etag)
+                file.write(piece["Body"])
+
+    def _ask(self, method: str, path: str | None, attempts: int = ATTEMPTS, /, **arguments: Any) -> Any:
+        """One request, repeated while its error says that repeating helps; a `Body` comes back read. The one place."""
+        if path is not None:
+            arguments["Key"] = self._key(path)
+        import fsspec.asyn
+
+        for attempt in Retrying(
+            stop=stop_after_attempt(attempts),
+            wait=wait_exponential_jitter(multiplier=0.1, max=LONGEST_WAIT_S, jitter=0.2),
+            retry=retry_if_exception(lambda error: isinstance(error, _Answer) and error.should_retry),
+            reraise=True,
+        ):
+            with attempt:
+                return fsspec.asyn.sync(self._fs.loop, self._once, method, arguments)
+        raise AssertionError("Retrying ends by an answer or an exception")
+
+    async def _once(self, method: str, arguments: Mapping[str, Any]) -> Any:
+        try:
+            client = await self._fs.set_session()
+            answer = await getattr(client, method)(Bucket=self._bucket, **arguments)
+            if "Body" in answer:
+                async with answer["Body"] as body:
+                    answer["Body"] = await body.read()
+                if len(answer["Body"]) != answer["ContentLength"]:
+                    raise _Answer("IncompleteBody", None, True)
+        except _Answer:
+            raise
+        except Exception as error:
+            # `from None`: the transport's errors may carry the request, and that its signature.
+            raise _answer_of(error) from None
+        return answer
+
+    @contextmanager
+    def _errors(self, path: str) -> Iterator[None]:
+        """Turn the storage's refusal inside into `StorageFailed`, naming the object."""
+        try:
+            yield
+        except _Answer as answer:
+            raise StorageFailed(f"{self.uri(path)} cannot be used; {_reason(answer)}") from answer
+
+
+class S3Appender:
+    """A segment that grows: `sync` makes what was appended durable in the bucket (see the module).
+
+    Until then pieces are also in a spool file of this machine, one per object, so that a process that is killed takes
+    none with it: the next one to hold the data directory here stores them (`S3Store.drop_half_written`).
+    """
+
+    def __init__(self, store: S3Store, path: str) -> None:
+        self._store = store
+        self._stem, self._dot, self._suffix = path.rpartition(".")
+        self._lock = threading.Lock()  # `append` and `sync` come from different threads
+        self._sync_lock = threading.Lock()
+        self._size = 0
+        self._chunks = [self._chunk(0)]
+
+    def append(self, piece: bytes) -> int:
+        with self._lock:
+            begin = self._size
+            chunk = self._chunks[-1]
+            if chunk.size and chunk.size + len(piece) > CHUNK_BYTES:
+                chunk = self._chunk(chunk.number + 1)
+                self._chunks.append(chunk)
+            chunk.add(piece)
+            self._size += len(piece)
+            return begin
+
+    def sync(self) -> None:
+        with self._sync_lock:
+            with self._lock:
+                waiting = [(chunk, len(chunk.pieces)) for chunk in self._chunks]
+            for chunk, pieces in waiting:
+                if pieces > chunk.sent:
+                    self._store.write(chunk.path, b"".join(chunk.pieces[:pieces]))
+                    chunk.sent = pieces
+            with self._lock:
+                # `append` had opened another after every chunk but the last, so those are full and stored.
+                for chunk, _ in waiting[:-1]:
+                    chunk.drop()
+                del self._chunks[: len(waiting) - 1]
+
+    def close(self) -> None:
+        """Give the spool back; what was never synced stays in it."""
+        with self._lock:
+            for chunk in self._chunks:
+                if chunk.sent == len(chunk.pieces):
+                    chunk.drop()
+                else:
+                    chunk.release()
+
+    def _chunk(self, number: int) -> "_Chunk":
+        path = f"{self._stem}.{number:05}{self._dot}{self._suffix}"
+        return _Chunk(number, path, self._store.spool / path)
+
+
+class _Chunk:
+    """One object of a segment: its pieces, how many of them are stored, and its spool file, locked while it is ours."""
+
+    def __init__(self, number: int, path: str, spool: Path) -> None:
+        self.number, self.path = number, path
+        self.pieces: list[bytes] = []
+        self.size = self.sent = 0
+        self._spool = spool
+        with disk_errors(str(spool)):
+            spool.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(spool, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def add(self, piece: bytes) -> None:
+        with disk_errors(str(self._spool)):
+            if os.write(self._file, piece) != len(piece):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.pieces.append(piece)
+        self.size += len(piece)
+
+    def drop(self) -> None:
+        self._spool.unlink(missing_ok=True)
+        self.release()
+
+    def release(self) -> None:
+        os.close(self._file)
+
+
+def _filesystem() -> Any:
+    """s3fs, with its own and botocore's repetitions off: `_ask` is the one place that repeats."""
+    try:
+        import s3fs
+        from aiobotocore.session import AioSession  # type: ignore[import-untyped] # ships none
+    except ImportError as error:
+        raise SettingsError(
+            "a data directory on s3:// wants the extra `scale`: pip install 'ecgrid-billing[scale]'"
+        ) from error
+    config: dict[str, Any] = {
+        "retries": {"total_max_attempts": 1},
+        "max_pool_connections": 4 * IN_FLIGHT,
+        "connect_timeout": 10,
+        "read_timeout": 30,
+    }
+    if os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
+        config["s3"] = {"addressing_style": "path"}  # other storages rarely answer to bucket.host names
+    session = AioSession()
+    session.register_component("data_loader", _descriptions())
+    return s3fs.S3FileSystem(session=session, config_kwargs=config, use_listings_cache=False, skip_instance_cache=True)
+
+
+@cache
+def _descriptions() -> Any:
+    """botocore's descriptions of S3 and its endpoints: a megabyte of JSON, read once in a process."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
+
+
+def _answer_of(error: Exception) -> _Answer:
+    """What to make of an error of botocore, aiohttp or the socket: its code, and whether repeating helps."""
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+
+    if isinstance(error, ClientError):
+        code = str(error.response.get("Error", {}).get("Code") or "")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        busy = isinstance(status, int) and (status >= 500 or status == 429)
+        return _Answer(code or str(status), status, busy or code in _RETRY_CODES)
+    name = type(error).__name__
+    if isinstance(error, HTTPClientError | IncompleteReadError) or name in _BROKEN:
+        return _Answer(name, None, True)
+    if isinstance(error, BotoCoreError):
+        return _Answer(name, None, False)
+    return _Answer(name, None, isinstance(error, OSError | asyncio.TimeoutError))
+
+
+def _reason(answer: _Answer) -> str:
+    if answer.code in _REASONS:
+        return _REASONS[answer.code]
+    if answer.code in _ABSENT:
+        return "it is gone: was the data directory moved or deleted during the run?"
+    if answer.should_retry:
+        return f"the storage failed every time it was asked ({answer.code}): run again when it answers"
+    return f"the storage answers {answer.code}: mend it and run again"

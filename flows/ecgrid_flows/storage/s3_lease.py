@@ -1,0 +1,195 @@
+"""The lock of a data directory on S3: the object `.lock`, held by renewing it.
+
+It is taken by conditional PUT and renewed `BEATS` times in its lease. It is stale when its process is known to be dead
+(same machine), or when the object did not change for a whole lease, by the storage's own clock or by watching it: the
+clocks of two machines are never compared. Whoever finds it so takes it over by `If-Match`, so of several only one does.
+
+A holder that could not renew in time, or finds another's name in the lock, writes nothing more (`S3Store.fence`). What
+such a holder may still have on its way is harmless: parts and raw answers have names of their own, and a manifest is
+written only over the one that was read.
+"""
+
+import json
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ecgrid_flows.errors import DataDirectoryHeld, StorageFailed
+from ecgrid_flows.storage.s3 import S3Store, Stored
+
+log = logging.getLogger(__name__)
+
+LOCK_OBJECT = ".lock"
+LEASE_S = 30.0
+#: How often a lease is renewed before it would run out.
+BEATS = 6
+#: The storage's Last-Modified has whole seconds.
+CLOCK_GRAIN_S = 2.0
+
+
+@contextmanager
+def held(
+    store: S3Store, purpose: str, lease_s: float = LEASE_S, clock: Callable[[], float] = time.monotonic
+) -> Iterator[None]:
+    """Hold the data directory for the length of the block; raises `DataDirectoryHeld` when another run does.
+
+    Where the holder cannot be told alive from dead at once, this watches for up to its lease, usually a sixth of it.
+    """
+    lease = _Lease(store, purpose, lease_s, clock)
+    lease.take()
+    try:
+        store.drop_half_written()
+        yield
+    finally:
+        lease.give_back()
+
+
+class _Lease:
+    def __init__(self, store: S3Store, purpose: str, lease_s: float, clock: Callable[[], float]) -> None:
+        self._store, self._lease_s, self._clock = store, lease_s, clock
+        self._who = {
+            "purpose": purpose,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "place": _place(),
+            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+            "lease_s": lease_s,
+            "token": secrets.token_hex(16),
+        }
+        self._beats = 0
+        self._version: str | None = None
+        self._good_until = 0.0
+        self._taken_from_us = False
+        self._over = threading.Event()
+        self._beater = threading.Thread(target=self._beat_forever, name="lease", daemon=True)
+
+    def take(self) -> None:
+        while True:
+            found = self._store.stored(LOCK_OBJECT)
+            if found is None or self._is_free(found) or not self._is_renewed(found):
+                if self._sign(found.version if found else None):
+                    break  # otherwise another one was faster: look again at who
+            elif (now := self._store.stored(LOCK_OBJECT)) is not None and not _said(now).get("released"):
+                raise DataDirectoryHeld(
+                    f"{self._store.root} is held by {_holder(now)}: wait for it to end, or use another --data-dir"
+                )
+        self._store.fence(self._why_not)
+        self._beater.start()
+
+    def give_back(self) -> None:
+        """Stop renewing and leave the lock free; a lock that was lost is left to its new owner."""
+        self._over.set()
+        self._beater.join()
+        with suppress(StorageFailed):  # it would only stay until its lease is over
+            self._store.put_if(LOCK_OBJECT, b'{"released": true}\n', self._version)
+
+    def _is_free(self, found: Stored) -> bool:
+        """Whether the lock is released, or stale beyond doubt."""
+        said = _said(found)
+        if said.get("released"):
+            return True
+        if said.get("place") and said["place"] == self._who["place"] and not _is_alive(said.get("pid")):
+            log.warning("took over the lock of %s, which ended without giving it back", _holder(found))
+            return True
+        if found.age_s is not None and found.age_s > self._lease_of(found) + CLOCK_GRAIN_S:
+            log.warning("took over the lock of %s, which was not renewed for %d s", _holder(found), found.age_s)
+            return True
+        return False
+
+    def _is_renewed(self, found: Stored) -> bool:
+        """Watch the lock until it changes; False when a whole lease went by without."""
+        lease_s = self._lease_of(found)
+        log.info("%s is locked by %s: waiting to see whether that run lives", self._store.root, _holder(found))
+        deadline = time.monotonic() + lease_s
+        while time.monotonic() < deadline:
+            time.sleep(min(1.0, lease_s / 20))
+            if self._store.version(LOCK_OBJECT) != found.version:
+                return True
+        log.warning("took over the lock of %s, which was not renewed for %g s", _holder(found), lease_s)
+        return False
+
+    def _lease_of(self, found: Stored) -> float:
+        said = _said(found).get("lease_s")
+        return float(said) if isinstance(said, int | float) else self._lease_s  # seconds, never money
+
+    def _sign(self, version: str | None, attempts: int = 10) -> bool:
+        self._beats += 1
+        started = self._clock()
+        data = (json.dumps({**self._who, "beat": self._beats}) + "\n").encode()
+        new = self._store.put_if(LOCK_OBJECT, data, version, attempts)
+        if new is None:
+            return False
+        self._version = new
+        # A sixth is kept back: what is on its way when the fence falls must arrive before anyone may take over.
+        self._good_until = started + self._lease_s * 5 / 6
+        return True
+
+    def _beat_forever(self) -> None:
+        while not self._over.wait(self._lease_s / BEATS):
+            try:
+                if not self._sign(self._version, attempts=3) and not self._is_still_ours():
+                    self._taken_from_us = True
+                    return
+            except StorageFailed as error:
+                log.warning("the lock could not be renewed, trying again: %s", error)
+
+    def _is_still_ours(self) -> bool:
+        """A renewal may have been done although each of its answers was lost; the next one then finds its version."""
+        found = self._store.stored(LOCK_OBJECT)
+        if found is None or _said(found).get("token") != self._who["token"]:
+            return False
+        return self._sign(found.version, attempts=3)
+
+    def _why_not(self) -> str | None:
+        if self._over.is_set():
+            return None
+        if self._taken_from_us:
+            return "another run took over the lock, for this one did not renew it in time"
+        if self._clock() > self._good_until:
+            return "the lock could not be renewed in time, so another run may hold it"
+        return None
+
+
+def _place() -> str | None:
+    """What process numbers of this machine mean: its name, its boot and its process namespace; None if unknown."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{socket.gethostname()}/{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        return None
+
+
+def _is_alive(pid: object) -> bool:
+    if not isinstance(pid, int) or pid <= 0:
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _said(found: Stored) -> dict[str, Any]:
+    try:
+        said = json.loads(found.body)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _holder(found: Stored) -> str:
+    said = _said(found)
+    try:
+        return f"`{said['purpose']}`, process {said['pid']} on {said['host']}, since {said['since']}"
+    except KeyError:
+        return "another run"

@@ -1,0 +1,80 @@
+"""Opening DuckDB: one configuration for every connection, and what its errors mean."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from ecgrid_flows.errors import BillingError, SettingsError, StorageFailed
+
+if TYPE_CHECKING:
+    pass
+
+
+Connection = duckdb.DuckDBPyConnection
+#: How DuckDB words the errors ENOSPC, EDQUOT and EFBIG.
+_FULL = ("no space left", "not enough space", "disk quota exceeded", "file too large")
+
+
+def _open(
+    path: str,
+    threads: int | None = None,
+    memory_limit: str | None = None,
+    temp_dir: Path | None = None,
+    read_only: bool = False,
+    *,
+    is_build: bool = False,
+) -> Connection:
+    """A connection that installs nothing and spills where it is told to.
+
+    A build keeps no order of rows, for that costs memory. Any other connection does: a table is read in its order,
+    and DuckDB 2.0 else hands over even the rows of an ORDER BY as its threads get them ready (by `execute`).
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "preserve_insertion_order": "false" if is_build else "true",
+        "python_enable_replacements": "false",  # a relation that is missing is not some Python variable of its name
+        "TimeZone": "UTC",
+    }
+    if threads:
+        config["threads"] = str(threads)
+    if memory_limit:
+        config["memory_limit"] = memory_limit
+    if temp_dir:
+        config["temp_directory"] = str(temp_dir)
+    try:
+        return duckdb.connect(path, read_only=read_only, config=config)
+    except (duckdb.InvalidInputException, duckdb.ParserException) as error:
+        raise SettingsError(
+            f"DuckDB refuses a setting ({_first_line(error)}); a memory limit is written 6GiB"
+        ) from error
+    except duckdb.Error as error:
+        if "could not set lock" in str(error).lower():
+            raise StorageFailed(
+                f"{path} is held by another program ({_first_line(error)}): close that first"
+            ) from error
+        if isinstance(error, duckdb.IOException) and "permission denied" in str(error).lower():
+            raise StorageFailed(f"{path} cannot be opened ({_first_line(error)}): grant the permission") from error
+        raise reading_error(error, path) from error
+
+
+def reading_error(error: duckdb.Error, where: str = "the warehouse") -> BillingError:
+    """What a query of a built warehouse met: a full disk, a damaged file, or relations of another release."""
+    text = _first_line(error)
+    if _is_full(error):
+        return StorageFailed(f"{where}: the disk is full ({text}); free some space and run again")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return StorageFailed(f"{where}: out of memory ({text}); allow more memory, or free disk for spilling")
+    if isinstance(error, duckdb.BinderException | duckdb.CatalogException):
+        return StorageFailed(
+            f"{where} lacks what this version reads ({text}): another version built it; `build` it again"
+        )
+    return StorageFailed(f"{where} is damaged or no DuckDB file ({text}): run `ecgrid-billing build`")
+
+
+def _is_full(error: duckdb.Error) -> bool:
+    return any(words in str(error).lower() for words in _FULL)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,0 +1,124 @@
+"""Connections to the warehouse, and reading its relations."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from ecgrid_flows.errors import NoSuchData
+from ecgrid_transforms.period import month_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+from ecgrid_flows.warehouse.connection import Connection, _first_line, _open, reading_error
+from ecgrid_flows.warehouse.sql_files import _shown, load_sql
+from ecgrid_flows.warehouse.sql_tree import SqlRefused, SqlTree
+
+__all__ = [
+    "Connection",
+    "connect",
+    "frame",
+    "load_macros",
+    "of_month",
+    "reading_error",
+    "register",
+    "require_month",
+    "scratch",
+    "table",
+    "was_pulled",
+]
+
+_MACRO = re.compile(r"\s*create\s+(or\s+replace\s+)?macro\s", re.IGNORECASE)
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+
+
+def connect(
+    path: Path,
+    read_only: bool = True,
+    *,
+    threads: int | None = None,
+    memory_limit: str | None = None,
+    temp_dir: Path | None = None,
+) -> Connection:
+    """Open a built warehouse; raises `NoSuchData` when there is none."""
+    if not path.is_file():
+        sandbox = path.parents[1] / "sandbox"
+        hint = f"; the sandbox's data are in --data-dir {sandbox}" if (sandbox / "warehouse").is_dir() else ""
+        raise NoSuchData(
+            f"there is no warehouse {path}: run `ecgrid-billing run` (`build`, if months are pulled){hint}"
+        )
+    return _open(str(path), threads, memory_limit, temp_dir, read_only)
+
+
+@contextmanager
+def scratch(
+    tree: SqlTree | None = None, *, threads: int | None = None, memory_limit: str | None = None
+) -> Iterator[Connection]:
+    """A warehouse in memory with the macros and nothing else: for `quote` and for tests."""
+    with closing(_open(":memory:", threads, memory_limit)) as connection:
+        load_macros(connection, tree or load_sql())
+        yield connection
+
+
+def register(connection: Connection, name: str, rows: pa.Table) -> None:
+    """Make `rows` readable as relation `name` (no copy), replacing what had that name."""
+    connection.register(name, rows)
+
+
+def table(connection: Connection, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> pa.Table:
+    """The rows of a query as Arrow: decimals stay decimals."""
+    return connection.sql(sql, params=params or None).to_arrow_table()
+
+
+def was_pulled(connection: Connection, month: date) -> bool:
+    """Whether the service was asked for lines of `month`, whatever it answered."""
+    return bool(table(connection, "FROM raw_calls WHERE reporting_month = ? LIMIT 1", [month]).num_rows)
+
+
+def of_month(rows: Any, month: date) -> Any:
+    """The rows of a relation that belong to one month."""
+    return rows.filter(f"reporting_month = DATE '{month.isoformat()}'")
+
+
+def require_month(connection: Connection, month: date) -> None:
+    """Raise `NoSuchData` for a month of which the warehouse knows nothing.
+
+    A month without a line may be exported when it was pulled; one that nobody asked about may not.
+    """
+    # one column alone: for all of them DuckDB would first join every line with its verdict
+    has_lines = of_month(connection.table("out_line_items"), month).project("reporting_month").limit(1).fetchall()
+    if not has_lines and not was_pulled(connection, month):
+        raise NoSuchData(
+            f"the warehouse holds nothing of {month_text(month)}: "
+            f"run `ecgrid-billing run --month {month_text(month)}`, or `build` if it was pulled already"
+        )
+
+
+def frame(connection: Connection, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> "pd.DataFrame":
+    """The rows of a query as pandas on Arrow types: decimals stay decimals, and sums stay exact."""
+    import pandas as pd  # by who asks for a frame alone: it is a second of every other command's time
+
+    result: pd.DataFrame = table(connection, sql, params).to_pandas(types_mapper=pd.ArrowDtype)
+    return result
+
+
+def load_macros(connection: Connection, tree: SqlTree) -> None:
+    """Create every macro; a macro file may hold CREATE MACRO statements only."""
+    for path in tree.macros:
+        text = path.read_text(encoding="utf-8")
+        try:
+            statements = connection.extract_statements(text)
+        except duckdb.Error as error:
+            raise SqlRefused(f"{_shown(path)}: cannot be parsed: {_first_line(error)}") from error
+        for statement in statements:
+            if not _MACRO.match(_COMMENT.sub(" ", statement.query)):
+                raise SqlRefused(f"{_shown(path)}: holds something else than CREATE MACRO; a relation has its own file")
+            try:
+                connection.execute(statement).fetchall()
+            except duckdb.Error as error:
+                raise SqlRefused(f"{_shown(path)}: {_first_line(error)}") from error

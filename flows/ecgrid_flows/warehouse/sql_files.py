@@ -1,0 +1,265 @@
+"""The files of `sql/`: found, parsed and put in the order of what they read."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from ecgrid_flows.warehouse.connection import Connection, _open
+from ecgrid_flows.warehouse.sql_tree import SqlFile, SqlRefused, SqlTree
+
+#: Folder of `sql/` -> how the stems of its files begin.
+LAYERS: dict[str, tuple[str, ...]] = {
+    "raw": ("raw_",),
+    "core": ("core_",),
+    "out": ("out_",),
+    "checks": ("fail_", "warn_", "info_"),
+    "quotes": ("quote_",),
+}
+#: Folder of what `quote` alone needs: no warehouse has its relations.
+_QUOTES = "quotes"
+_STEM = re.compile(r"[a-z][a-z0-9_]*")
+_GRAIN = re.compile(r"-- One row per \S")
+_KEPT_AS_VIEW = "-- kept as: view"
+_KEPT_AS_SCRATCH = "-- kept as: scratch"
+_KEPT_AS_SCRATCH_VIEW = "-- kept as: scratch view"
+_KEPT_UNCOMPRESSED = re.compile(r"-- kept as: table, (\w+) uncompressed")
+_WITH = re.compile(r"-- with: (.+)")
+_NAME = re.compile(r"\w+")
+_EXCHANGE = re.compile(r"(\w+) = (\w+)")
+
+
+def sql_folder() -> Path:
+    """The `sql` folder: inside the wheel, or at the top of the checkout when installed editable."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "_assets/sql", package.parents[1] / "sql"):
+        if (folder / "macros").is_dir():
+            return folder
+    raise SqlRefused(f"no SQL files beside {package}: the installation is not whole; install ecgrid-billing again")
+
+
+@cache
+def load_sql(folder: Path | None = None, wanted: tuple[str, ...] = (), given: tuple[str, ...] = ()) -> SqlTree:
+    """Read and check every file under `folder` (default: `sql_folder()`); raises `SqlRefused` naming the guilty file.
+
+    With `wanted`, only the relations that these are made from, the `given` ones left out, and no merges: to parse all
+    files takes longer than to rate a few thousand quantities.
+    Read once per process: editing SQL wants a new process, as editing Python does.
+    """
+    root = folder or sql_folder()
+    paths: dict[str, Path] = {}
+    for path in sorted(root.rglob("*.sql")):
+        layer = path.relative_to(root).parts[0]
+        if layer in ("macros", "merges") or (layer == _QUOTES and not wanted):
+            continue
+        prefixes = LAYERS.get(layer)
+        if prefixes is None:
+            raise SqlRefused(f"{_shown(path)}: there is no layer {layer!r}; move it to {', '.join(LAYERS)}")
+        if not path.stem.startswith(prefixes) or not _STEM.fullmatch(path.stem):
+            raise SqlRefused(f"{_shown(path)}: the name of a relation here begins with {' or '.join(prefixes)}")
+        if path.stem in paths:
+            raise SqlRefused(f"{_shown(path)}: {_shown(paths[path.stem])} has this name too; a relation has one file")
+        paths[path.stem] = path
+    merge_paths = [] if wanted else sorted(root.glob("merges/*.sql"))
+    relations: dict[str, SqlFile] = {}
+    with closing(_open(":memory:")) as parser:
+        waiting = sorted(paths.keys() & set(wanted)) if wanted else list(paths)
+        while waiting:
+            found = _parsed(parser, [paths[name] for name in waiting])
+            relations |= {name: _read_relation(paths[name], *found[paths[name]], paths.keys()) for name in waiting}
+            named = frozenset[str]().union(*(relations[name].reads | _exchanged(relations[name]) for name in waiting))
+            waiting = sorted((named & paths.keys()) - relations.keys() - set(given))
+        parsed = _parsed(parser, merge_paths)
+    merges = {path.stem: _read_merge(path, *parsed[path], paths.keys()) for path in merge_paths}
+    for name in list(relations):
+        _carry_out_with(name, relations, set())
+    for sql in relations.values():
+        is_lasting = sql.is_view and not sql.is_scratch
+        gone = [read for read in sorted(sql.reads) if is_lasting and read in relations and relations[read].is_scratch]
+        if gone:
+            raise SqlRefused(f"{_shown(sql.path)}: {gone[0]} ends with the build, so this cannot be a view; store it")
+    return SqlTree(root, tuple(sorted(root.glob("macros/*.sql"))), relations, merges)
+
+
+def _parsed(parser: Connection, paths: Sequence[Path]) -> dict[Path, tuple[str, dict[str, Any]]]:
+    """Each file's text, and what DuckDB's parser says of it: its statements, or an error. All at once costs half."""
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    answers = parser.execute(
+        "SELECT json_serialize_sql(texts.text) "
+        "FROM unnest(?::VARCHAR[]) WITH ORDINALITY AS texts (text, place) ORDER BY place",
+        [texts],
+    ).fetchall()
+    trees = [json.loads(answer) for (answer,) in answers]
+    return dict(zip(paths, zip(texts, trees, strict=True), strict=True))
+
+
+def _read_merge(path: Path, text: str, tree: Mapping[str, Any], stems: Iterable[str]) -> str:
+    if path.stem not in stems:
+        raise SqlRefused(f"{_shown(path)}: there is no relation {path.stem} whose parts it could put together")
+    if not _GRAIN.match(text):
+        raise SqlRefused(f"{_shown(path)}: the first line says the grain; write `-- One row per ...`")
+    nodes = _nodes(_only_statement(path, tree))
+    read = {str(node["table_name"]).lower() for node in nodes if node.get("type") == "BASE_TABLE"}
+    if read != {path.stem}:
+        raise SqlRefused(f"{_shown(path)}: reads {', '.join(sorted(read))}; a merge reads {path.stem} and nothing else")
+    return text
+
+
+def _read_relation(path: Path, text: str, tree: Mapping[str, Any], stems: Iterable[str]) -> SqlFile:
+    lines = text.splitlines() or [""]
+    if not _GRAIN.match(lines[0]):
+        raise SqlRefused(f"{_shown(path)}: the first line says the grain; write `-- One row per ...`")
+    is_view = lines[1:2] in ([_KEPT_AS_VIEW], [_KEPT_AS_SCRATCH_VIEW])
+    is_scratch = lines[1:2] in ([_KEPT_AS_SCRATCH], [_KEPT_AS_SCRATCH_VIEW])
+    uncompressed = next((match[1] for match in map(_KEPT_UNCOMPRESSED.fullmatch, lines[1:2]) if match), None)
+    if not (is_view or is_scratch or uncompressed) and any(line.strip().startswith("-- kept as") for line in lines):
+        raise SqlRefused(
+            f"{_shown(path)}: the second line may be `{_KEPT_AS_VIEW}`, `{_KEPT_AS_SCRATCH}`, "
+            f"`{_KEPT_AS_SCRATCH_VIEW}` or `-- kept as: table, <column> uncompressed`; without it, it is a table"
+        )
+    statement = _only_statement(path, tree)
+    tables, cte_names, functions = set[str](), set[str](), set[str]()
+    for node in _nodes(statement):
+        if node.get("type") == "BASE_TABLE":
+            if node.get("schema_name") or node.get("catalog_name"):
+                raise SqlRefused(f"{_shown(path)}: reads {_qualified(node)}; name the relation alone, without a schema")
+            tables.add(str(node["table_name"]).lower())
+        elif node.get("class") == "FUNCTION":
+            functions.add(str(node["function_name"]).lower())
+        if isinstance(node.get("cte_map"), dict):
+            cte_names |= {str(entry["key"]).lower() for entry in node["cte_map"]["map"]}
+    clashes = sorted(name for name in cte_names if name in stems or name.startswith(("lake_", "reference_")))
+    if clashes:
+        raise SqlRefused(f"{_shown(path)}: the CTE {clashes[0]} hides the relation of that name; rename the CTE")
+    readers = sorted(name for name in functions if name.startswith(("read_", "parquet_scan", "sniff_")))
+    if readers:
+        raise SqlRefused(f"{_shown(path)}: {readers[0]} reads a file; read a lake_ view or a reference_ table instead")
+    reads = frozenset(tables - cte_names)
+    if is_view and not is_scratch and "getvariable" in functions:
+        raise SqlRefused(f"{_shown(path)}: a view has no variables once the build is over; remove `{_KEPT_AS_VIEW}`")
+    if is_view and not is_scratch and any(name.startswith("lake_") for name in reads):
+        raise SqlRefused(
+            f"{_shown(path)}: lake_ views end with the build, so this cannot be a view; "
+            f"store it as a table, or write `{_KEPT_AS_SCRATCH_VIEW}`"
+        )
+    if path.stem in reads:
+        raise SqlRefused(f"{_shown(path)}: reads itself")
+    return SqlFile(path.stem, path, text, reads, is_view, is_scratch, uncompressed)
+
+
+def _asked_exchange(sql: SqlFile) -> str | None:
+    """What stands behind `-- with:`, if the file has such a line."""
+    return next((match[1] for match in map(_WITH.fullmatch, sql.text.splitlines()[1:3]) if match), None)
+
+
+def _exchanged(sql: SqlFile) -> frozenset[str]:
+    """The relations that a `-- with:` line names."""
+    return frozenset(_NAME.findall(_asked_exchange(sql) or ""))
+
+
+def _carry_out_with(name: str, relations: dict[str, SqlFile], begun: set[str]) -> SqlFile:
+    """`relations[name]`, after its `-- with:` line, if it has one, is carried out.
+
+    The relations between those exchanged and the SELECT become CTEs of their own names in front of it, in order.
+    """
+    sql = relations[name]
+    asked = _asked_exchange(sql)
+    if asked is None or name in begun:
+        return sql
+    begun.add(name)
+    exchanges: dict[str, str] = {}
+    for part in asked.split(","):
+        exchange = _EXCHANGE.fullmatch(part.strip())
+        if not exchange or not {exchange[1], exchange[2]} <= relations.keys():
+            raise SqlRefused(
+                f"{_shown(sql.path)}: `-- with:` exchanges relations, `core_one = core_other`; not {part.strip()!r}"
+            )
+        exchanges[exchange[1]] = exchange[2]
+    chain: list[str] = []
+    known = dict.fromkeys(exchanges, True)
+
+    def is_changed(read: str) -> bool:
+        """Whether `read` reads what is exchanged; if so it is in `chain`, after what it reads."""
+        if read not in known:
+            known[read] = False  # a circle, if there is one, is for `_ordered` to report
+            if read in relations:
+                reads = sorted(_carry_out_with(read, relations, begun).reads)
+                if any([is_changed(further) for further in reads]):
+                    known[read] = True
+                    chain.append(read)
+        return known[read]
+
+    if not any([is_changed(read) for read in sorted(sql.reads)]):
+        raise SqlRefused(
+            f"{_shown(sql.path)}: nothing that it reads comes from {' or '.join(exchanges)}; drop `-- with:`"
+        )
+    parts = [f"{old} AS NOT MATERIALIZED (SELECT * FROM {new})" for old, new in exchanges.items()]  # noqa: S608 - names of relations
+    parts += [f"{read} AS (\n{relations[read].text}\n)" for read in chain]
+    read_in_all = frozenset[str]().union(sql.reads, *(relations[read].reads for read in chain), exchanges.values())
+    text = f"WITH {', '.join(parts)}\nSELECT * FROM (\n{sql.text}\n)"
+    relations[name] = replace(sql, text=text, reads=read_in_all - exchanges.keys() - set(chain))
+    return relations[name]
+
+
+def _only_statement(path: Path, tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The parse tree of the file's one SELECT."""
+    if tree.get("error"):
+        message = str(tree.get("error_message")).splitlines()[0]
+        raise SqlRefused(f"{_shown(path)}: not one SELECT ({message}); a relation's file holds a single SELECT")
+    if len(tree["statements"]) != 1:
+        count = len(tree["statements"])
+        raise SqlRefused(f"{_shown(path)}: {count} statements; a relation's file holds a single SELECT")
+    statement: dict[str, Any] = tree["statements"][0]
+    return statement
+
+
+def _nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object within a parse tree (iteratively: long CASE and AND chains nest deep)."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            yield item
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+
+
+def _qualified(node: Mapping[str, Any]) -> str:
+    return ".".join(str(node[part]) for part in ("catalog_name", "schema_name", "table_name") if node.get(part))
+
+
+def _shown(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def _ordered(tree: SqlTree, wanted: Iterable[str], given: Iterable[str]) -> list[SqlFile]:
+    """The files to run for `wanted`, each after what it reads; `given` relations are there already."""
+    present = set(given)
+    graph: dict[str, set[str]] = {}
+    waiting = [name for name in wanted if name not in present]
+    while waiting:
+        name = waiting.pop()
+        if name in graph:
+            continue
+        sql = tree.relations.get(name)
+        if sql is None:
+            raise SqlRefused(f"there is no relation {name}: write sql/<layer>/{name}.sql")
+        unknown = sorted(sql.reads - present - tree.relations.keys())
+        if unknown:
+            raise SqlRefused(
+                f"{_shown(sql.path)}: reads {unknown[0]}, which is neither a file under sql/, nor a lake_ view, "
+                f"nor a reference_ table; correct the name or add the file"
+            )
+        graph[name] = {read for read in sql.reads if read not in present}
+        waiting.extend(graph[name])
+    try:
+        order = list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise SqlRefused(f"relations read each other in a circle: {' -> '.join(error.args[1])}; cut it") from error
+    return [tree.relations[name] for name in order]

@@ -1,0 +1,70 @@
+"""What a build works on and returns: SQL files, trees, reports, and its two errors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ecgrid_flows.errors import BillingError, SettingsError
+
+
+class SqlRefused(SettingsError):
+    """A file under `sql/` (or a reference table) breaks a rule of the runner."""
+
+
+class BuildFailed(BillingError):
+    """DuckDB could not build a relation; the warehouse of before is still in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqlFile:
+    """One relation: its SELECT, what it reads, and how it is kept: as a view or a table, and whether past the build.
+
+    `uncompressed` is the column of a table that is stored as it is, if there is one.
+    """
+
+    name: str
+    path: Path
+    text: str
+    reads: frozenset[str]
+    is_view: bool
+    is_scratch: bool
+    uncompressed: str | None = None
+
+    @property
+    def layer(self) -> str:
+        return self.path.parent.name
+
+
+@dataclass(frozen=True, slots=True)
+class SqlTree:
+    """Everything under one `sql` folder, read and checked: macro scripts by file name, relations by stem.
+
+    `merges` is for a build by partitions: the SELECT that puts a relation's parts together, by the relation's name.
+    """
+
+    folder: Path
+    macros: tuple[Path, ...]
+    relations: Mapping[str, SqlFile]
+    merges: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltRelation:
+    """One relation as built; `rows` is None for a view."""
+
+    name: str
+    rows: int | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What a build made, in the order in which it was made."""
+
+    target: Path
+    relations: tuple[BuiltRelation, ...] = field(default=())
+    seconds: float = 0.0
+
+    def rows(self, name: str) -> int | None:
+        """Rows of relation `name`; None when it is a view, KeyError when there is no such relation."""
+        return {relation.name: relation.rows for relation in self.relations}[name]

@@ -1,0 +1,351 @@
+"""What follows from a world: each account's bill, the invoices, and which of it is wrong on purpose.
+
+Bills are worked out when first asked for and kept; nothing here is drawn at random.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from fractions import Fraction
+from typing import Any
+
+from ecgrid_sandbox.billing import faults as wrong_kinds
+from ecgrid_sandbox.billing.pricing import Priced, Reading, priced, rounded
+from ecgrid_sandbox.world.model import MONEY_ORDER, Group, Pair, Part, Plant, PriceList, Schedule, World, Wrong
+from ecgrid_transforms.money import ONE, ZERO, Decimal, total
+from ecgrid_transforms.period import next_month
+
+Account = tuple[int, int]
+
+#: Account-months kept worked out; more are worked out again when asked for.
+_BILLS_KEPT = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One LineItem, and beside it what the sandbox needs to go wrong with it: the group it comes from."""
+
+    number: int
+    line_date: date
+    price_list: PriceList
+    system_object: str
+    system_id: int
+    system_name: str
+    schedule: Schedule
+    actual: Decimal
+    billed: Decimal
+    is_taxable: bool
+    amount: Decimal
+    group: Group
+
+    @property
+    def pair(self) -> Pair:
+        return self.group.pair
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """One invoice of a contract for a month."""
+
+    invoice_id: int
+    number: str
+    contract_id: int
+    month: date
+    issued: date
+    total_amount: Decimal
+    lines: tuple[Line, ...]
+
+
+class Books:
+    """The bills and invoices of a world."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.is_restated = False
+        self._bills: dict[tuple[Account, date, bool], dict[Pair, Line]] = {}
+        self._wrongs: tuple[Wrong, ...] | None = None
+        self._invoices: list[Invoice] | None = None
+        self._by_line: dict[tuple[Account, Pair], list[Plant]] = {}
+        self._by_invoice: dict[tuple[int, date], list[Plant]] = {}
+        self._month_index = {month: index for index, month in enumerate(world.months)}
+        for plant in world.plants:
+            target = plant.target
+            if target.contract_id is not None and target.month is not None:
+                self._by_invoice.setdefault((target.contract_id, world.months[target.month]), []).append(plant)
+            elif plant.check_name in wrong_kinds.OF_PRICE_LIST:
+                continue  # the price list itself is made so
+            elif target.network_id is not None and target.mailbox_id is not None and target.pair is not None:
+                self._by_line.setdefault(((target.network_id, target.mailbox_id), target.pair), []).append(plant)
+
+    def restate(self) -> None:
+        """Apply the `restated` plants from now on."""
+        self.is_restated = True
+        self._bills.clear()
+        self._wrongs = self._invoices = None
+
+    # -- use ---------------------------------------------------------------------------------------
+
+    def quantity(self, account: Account, month: date, pair: Pair) -> Decimal:
+        """The true measured quantity; 0 outside the world's months."""
+        index = self._month_index.get(month)
+        series = self.world.use.get(account, {}).get(pair)
+        if index is None or series is None:
+            return ZERO
+        value = series[index]
+        if self.is_restated:
+            for plant in self._plants(account, pair, month, "restated"):
+                value += Decimal(plant.figures["add"])
+        return value
+
+    def _plants(self, account: Account, pair: Pair, month: date, check_name: str | None = None) -> list[Plant]:
+        index = self._month_index.get(month)
+        return [
+            plant
+            for plant in self._by_line.get((account, pair), ())
+            if (
+                plant.target.month == index
+                or (plant.check_name in wrong_kinds.LASTING and index is not None and plant.target.month <= index)  # type: ignore[operator]
+            )
+            and check_name in (None, plant.check_name)
+        ]
+
+    # -- bills -------------------------------------------------------------------------------------
+
+    def bill(self, account: Account, month: date, *, right: bool = False) -> Mapping[Pair, Line]:
+        """Every line of an account-month, as billed, or as it should be (`right`)."""
+        key = (account, month, right)
+        if key not in self._bills:
+            if len(self._bills) >= _BILLS_KEPT:
+                self._bills.clear()
+            self._bills[key] = self._worked_out(account, month, right)
+        return self._bills[key]
+
+    def line(self, account: Account, month: date, pair: Pair) -> Line | None:
+        """The answer of InvoiceCalculateLineItem; None for a pair that is not on the list, or not given on purpose."""
+        if any(plant.check_name == "missing_line" for plant in self._plants(account, pair, month)):
+            return None
+        return self.bill(account, month).get(pair)
+
+    def _worked_out(self, account: Account, month: date, right: bool) -> dict[Pair, Line]:
+        price_list = self.world.price_list_of(*account)
+        lines: dict[Pair, Line] = {}
+        groups = sorted(
+            price_list.groups, key=lambda group: MONEY_ORDER.index(group.measure) + 1 if group.is_money else 0
+        )
+        for group in groups:
+            line = (
+                self._money_line(account, month, price_list, group, lines)
+                if group.is_money
+                else self.counted_line(account, month, price_list, group)
+            )
+            line = replace(line, number=len(lines) + 1)
+            if not right:
+                for plant in self._plants(account, group.pair, month):
+                    line = wrong_kinds.applied(self, account, month, plant, line)
+            lines[group.pair] = line
+        return lines
+
+    def counted_line(
+        self,
+        account: Account,
+        month: date,
+        price_list: PriceList,
+        group: Group,
+        *,
+        actual: Decimal | None = None,
+        meaning_without: str | None = None,
+        shown: Mapping[str, Decimal] | None = None,
+    ) -> Line:
+        """The line of a counted group. `actual` bills another quantity than the measured one, `meaning_without`
+        leaves one rule out (`allowance`, `bounds`), `shown` are other numbers (`rate`, `block`, `allowance`) of the
+        schedule reached, which the line shows and is billed by: all are for wrongs."""
+        quantity = self.quantity(account, month, group.pair) if actual is None else actual
+        first = group.schedules[0]
+        allowance = ZERO if meaning_without == "allowance" else first.allowance
+        schedules = group.schedules
+        if group.former_rate is not None and month < (group.former_until or price_list.date):
+            schedules = (replace(first, rate=group.former_rate),)
+        rated = replace(group, schedules=schedules)
+        chargeable = quantity
+        if group.meaning.floor_and_cap and meaning_without != "bounds":
+            chargeable = max(chargeable, Decimal(first.minimum))
+            if first.maximum:
+                chargeable = min(chargeable, Decimal(first.maximum))
+        result = priced(chargeable, allowance, rated.tiers(), group.meaning.reading)
+        reached = schedules[max(result.tier, 1) - 1]
+        if shown:
+            changed: dict[str, Any] = dict(shown)
+            reached, right = replace(reached, **changed), reached
+            rated = replace(rated, schedules=tuple(reached if each is right else each for each in schedules))
+            result = priced(chargeable, shown.get("allowance", allowance), rated.tiers(), group.meaning.reading)
+        return self._line(
+            account,
+            month,
+            price_list,
+            rated,
+            reached,
+            actual=quantity,
+            billed=billed_quantity(result, group),
+            amount=result.amount,
+        )
+
+    def _money_line(
+        self, account: Account, month: date, price_list: PriceList, group: Group, before: Mapping[Pair, Line]
+    ) -> Line:
+        schedule = group.schedules[0]
+        meaning = group.meaning
+        counted = total([line.amount for line in before.values() if not line.group.is_money])
+        everything = total([line.amount for line in before.values()])
+        if meaning.of:
+            lines = list(before.values())
+            if meaning.per_network:
+                others = [other for other in self.world.accounts if other[0] == account[0] and other != account]
+                lines += [line for other in others for line in self.bill(other, month).values()]
+            counted = everything = total([line.amount for line in lines if part_of(line.group) in meaning.of])
+        actual, billed, amount = counted, counted, ZERO
+        if group.measure in ("CreditPercentage", "DebitPercentage"):
+            share = Fraction(counted) * Fraction(schedule.rate)
+            if meaning.percent == "hundred":
+                share /= 100
+            amount = rounded(share, Reading(rounding="half_up"))
+        elif group.measure == "Credit":
+            actual, billed, amount = ONE, ONE, rounded(Fraction(schedule.rate), Reading(rounding="half_up"))
+            if month not in self._month_index:
+                actual, billed, amount = ZERO, ZERO, ZERO
+        elif group.measure == "MonthlyMinimum":
+            actual = everything
+            missing = max(schedule.rate - everything, ZERO)
+            amount = {
+                "true_up": missing,
+                "whole": schedule.rate if missing else ZERO,
+                "always": schedule.rate,
+            }[meaning.minimum]
+            amount = rounded(Fraction(amount if month in self._month_index else ZERO), Reading(rounding="half_up"))
+            billed = ONE if amount else ZERO
+        if not meaning.states_sum:
+            actual = billed = ONE
+        return self._line(account, month, price_list, group, schedule, actual=actual, billed=billed, amount=amount)
+
+    def _line(
+        self,
+        account: Account,
+        month: date,
+        price_list: PriceList,
+        group: Group,
+        schedule: Schedule,
+        *,
+        actual: Decimal,
+        billed: Decimal,
+        amount: Decimal,
+    ) -> Line:
+        network_id, mailbox_id = account
+        at_start = group.report == "FixedRate"
+        return Line(
+            number=0,
+            line_date=month if at_start else next_month(month) - timedelta(days=1),
+            price_list=price_list,
+            system_object="Mailbox" if mailbox_id else "Network",
+            system_id=mailbox_id or network_id,
+            system_name=self.world.name_of(*account),
+            schedule=schedule,
+            actual=actual,
+            billed=billed,
+            is_taxable=group.is_taxable,
+            amount=amount if amount else ZERO,
+            group=group,
+        )
+
+    # -- invoices ----------------------------------------------------------------------------------
+
+    def calculated(self, contract_id: int, month: date, accounts: list[Account] | None = None) -> Invoice:
+        """What InvoiceCalculate gives: every line as billed, those that single calls leave out among them."""
+        chosen = self.world.accounts_of_contract(contract_id) if accounts is None else accounts
+        lines: list[Line] = []
+        for account in chosen:
+            for line in self.bill(account, month).values():
+                # the invoice names the account that it bills, also where a single answer names another
+                network_id, mailbox_id = account
+                lines.append(
+                    replace(
+                        line,
+                        number=len(lines) + 1,
+                        system_id=mailbox_id or network_id,
+                        system_name=self.world.name_of(*account),
+                    )
+                )
+        return Invoice(
+            invoice_id=0,
+            number=f"INV-{month:%Y%m}-{contract_id}",
+            contract_id=contract_id,
+            month=month,
+            issued=next_month(month),
+            total_amount=total([line.amount for line in lines]),
+            lines=tuple(lines),
+        )
+
+    def invoice(self, contract_id: int, month: date) -> Invoice:
+        """The invoice that was issued, with the wrongs planted on it."""
+        place = sorted(self.world.contract_by_id).index(contract_id)
+        made = replace(self.calculated(contract_id, month), invoice_id=(month.year * 12 + month.month) * 100 + place)
+        for plant in self._by_invoice.get((contract_id, month), ()):
+            made = wrong_kinds.applied_to_invoice(self, plant, made)
+        return made
+
+    def invoices(self) -> list[Invoice]:
+        """Every invoice issued, by month and contract; contracts without accounts have none."""
+        if self._invoices is None:
+            self._invoices = [
+                self.invoice(contract.contract_id, month)
+                for month in self.world.months
+                for contract in self.world.contracts
+                if self.world.accounts_of_contract(contract.contract_id)
+            ]
+        return self._invoices
+
+    # -- wrongs ------------------------------------------------------------------------------------
+
+    @property
+    def wrongs(self) -> tuple[Wrong, ...]:
+        """Every wrong that a reader of today's answers can find; `restated` ones only after `restate`."""
+        if self._wrongs is None:
+            self._wrongs = tuple(
+                wrong
+                for plant in self.world.plants
+                if plant.check_name != "restated" or self.is_restated
+                for wrong in wrong_kinds.described(self, plant)
+            )
+        return self._wrongs
+
+
+def part_of(group: Group) -> Part | None:
+    """Which part of an account's charges a group is; a Subtotal or a minimum is none."""
+    if not group.is_money:
+        if group.report != "FixedRate":
+            return "usage"
+        return "one_time" if group.schedules[0].level == "OneTime" else "fixed"
+    parts: dict[str, Part] = {
+        "CreditPercentage": "percentages",
+        "DebitPercentage": "percentages",
+        "Credit": "credits",
+    }
+    return parts.get(group.measure)
+
+
+def billed_quantity(result: Priced, group: Group) -> Decimal:
+    """QuantityBilled in what the group counts it in."""
+    amount = result.blocks if group.meaning.billed_in == "blocks" else result.units
+    return as_decimal(amount)
+
+
+def as_decimal(value: Fraction) -> Decimal:
+    """A fraction that a decimal spells, as that decimal; the worlds have no other."""
+    scale = 0
+    while (value * 10**scale).denominator != 1:
+        scale += 1
+        if scale > 12:
+            raise ValueError(f"{value} needs more than 12 decimals")
+    whole = int(value * 10**scale)
+    return Decimal((1 if whole < 0 else 0, tuple(int(digit) for digit in str(abs(whole))), -scale))
+
+
+__all__ = ["Account", "Books", "Invoice", "Line", "as_decimal", "billed_quantity"]

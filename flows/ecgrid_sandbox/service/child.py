@@ -1,0 +1,160 @@
+"""A sandbox in a child process of its own: no interpreter lock is shared with whoever calls it.
+
+The parent sends world and trouble through the child's stdin and then holds it open. The child ends when that pipe
+closes or its parent is gone, so also when the parent is killed without a chance to say so.
+"""
+
+import json
+import os
+import pickle
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from types import TracebackType
+from typing import Any, Self
+
+from ecgrid_sandbox.service.server import Addresses, Sandbox
+from ecgrid_sandbox.service.trouble import Trouble
+from ecgrid_sandbox.world.model import World
+
+_LENGTH = struct.Struct(">Q")
+
+
+class SpawnedSandbox(Addresses):
+    """A running child. It has the addresses and credentials of `Sandbox`, and asks the child for what it counts."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+        self._lock = threading.Lock()
+        hello = self._read()
+        self.port = hello["port"]
+        self.login_name = hello["login_name"]
+        self.password = hello["password"]
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def api_key(self) -> str:
+        """The key of the same user, as it is now."""
+        return str(self._asked("state")["api_key"])
+
+    @property
+    def open_sessions(self) -> int:
+        """Sessions that were opened and neither closed nor ended."""
+        return int(self._asked("state")["open_sessions"])
+
+    @property
+    def calls(self) -> "Counter[tuple[str, str]]":
+        """Calls received so far, by (version, operation)."""
+        return Counter({(version, name): count for version, name, count in self._asked("state")["calls"]})
+
+    def restate(self) -> None:
+        """Have some lines answer differently from now on (`World.restate`)."""
+        self._asked("restate")
+
+    def stop(self) -> None:
+        """End the child; idempotent."""
+        process = self._process
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None and not pipe.closed:
+                pipe.close()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _asked(self, command: str) -> dict[str, Any]:
+        with self._lock:
+            assert self._process.stdin is not None
+            self._process.stdin.write(command.encode() + b"\n")
+            self._process.stdin.flush()
+            return self._read()
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            self.stop()
+            raise RuntimeError(f"the sandbox's process ended with status {self._process.returncode}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def spawn(
+    world: World | None = None,
+    trouble: Trouble | None = None,
+    *,
+    latency_ms: int | None = None,
+    port: int = 0,
+    auth_level: str = "NetOps",
+) -> SpawnedSandbox:
+    """A sandbox in a child process, serving when this returns; the shipped world when none is given."""
+    options = (world or World.shipped(), trouble, latency_ms, port, auth_level)
+    load = pickle.dumps(options)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ecgrid_sandbox"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    process.stdin.write(_LENGTH.pack(len(load)) + load)
+    process.stdin.flush()
+    return SpawnedSandbox(process)
+
+
+def _end_with_parent(parent: int) -> None:
+    """Ends this process once its parent is another: a forked sibling may hold the pipe open beyond the parent's end."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(0)
+
+
+def _obey(sandbox: Sandbox) -> None:
+    """Answers commands, one a line, until stdin closes; then the process ends."""
+    for line in sys.stdin.buffer:
+        command = line.decode().strip()
+        if command == "restate":
+            sandbox.restate()
+        _say(
+            {
+                "open_sessions": sandbox.open_sessions,
+                "api_key": sandbox.api_key,
+                "calls": [[version, name, count] for (version, name), count in sandbox.calls.items()],
+            }
+        )
+    os._exit(0)
+
+
+def _say(answer: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """The child: world from stdin, addresses to stdout, then serve."""
+    parent = os.getppid()
+    (size,) = _LENGTH.unpack(sys.stdin.buffer.read(_LENGTH.size))
+    # the pipe is our own parent's; nobody else can write to it
+    world, trouble, latency_ms, port, auth_level = pickle.loads(sys.stdin.buffer.read(size))  # noqa: S301
+    sandbox = Sandbox(world, trouble, latency_ms=latency_ms, port=port, auth_level=auth_level)
+
+    def ready() -> None:
+        _say({"port": sandbox.port, "login_name": sandbox.login_name, "password": sandbox.password})
+        threading.Thread(target=_obey, args=(sandbox,), daemon=True).start()
+        threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+
+    sandbox.serve(ready)
