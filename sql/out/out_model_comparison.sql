@@ -38,7 +38,7 @@ sets AS (
     FROM core_chosen_readings AS chosen
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     INNER JOIN core_sets AS sets USING (set_no)
-    INNER JOIN core_price_list_roundings AS list_roundings USING (price_list_id)
+    INNER JOIN core_reading_roundings AS own_roundings USING (set_no, reading_no)
     INNER JOIN core_roundings AS roundings USING (rounding_no)
     WHERE readings.model IN ('unit', 'volume', 'graduated')
 ),

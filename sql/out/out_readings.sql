@@ -50,8 +50,7 @@ misses AS (
     INNER JOIN rated USING (case_id)
     INNER JOIN core_trial_lines AS lines USING (trial_no)
     INNER JOIN core_set_readings AS readings ON readings.set_no = missed.set_no AND readings.reading_no = missed.reading_no
-    INNER JOIN core_sets AS sets ON sets.set_no = missed.set_no
-    INNER JOIN core_price_list_roundings AS roundings ON roundings.price_list_id = sets.price_list_id
+    INNER JOIN core_reading_roundings AS roundings ON roundings.set_no = missed.set_no AND roundings.reading_no = missed.reading_no
     INNER JOIN core_roundings AS units USING (rounding_no)
 )
 SELECT
@@ -125,7 +124,7 @@ INNER JOIN core_sets AS sets USING (set_no)
 INNER JOIN witnesses USING (set_no)
 INNER JOIN core_set_habits AS habits USING (set_no)
 INNER JOIN core_chosen_readings AS chosen USING (set_no)
-INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
+INNER JOIN core_reading_roundings AS roundings ON roundings.set_no = scores.set_no AND roundings.reading_no = scores.reading_no
 INNER JOIN core_reading_rules AS rules ON rules.set_no = scores.set_no AND rules.reading_no = scores.reading_no
 LEFT JOIN core_reading_reasons AS reasons ON reasons.set_no = scores.set_no
 LEFT JOIN core_rivals AS rivals ON rivals.set_no = scores.set_no AND rivals.reading_no = scores.reading_no

@@ -23,24 +23,14 @@ from tests.support import lake_of
 from . import meant, planted
 
 LAST_MONTH = date(2026, 10, 1)
-FEW = range(20)
+#: One of each kind, and seeds that were once audited wrongly.
+FEW = (*range(20), 42, 140, 198, 300)
 MANY = range(100, 340)
-#: Worlds that are not audited rightly yet, and why.
-NOT_YET = {
-    198: "graduated in blocks with an allowance: tiers that begin at their Minimum lead, and the truth is no rival",
-}
 
 
 def worlds(seeds: Sequence[int]) -> list[Any]:
     """The seeds as parameters, named after what is in their worlds."""
-    return [
-        pytest.param(
-            seed,
-            id=f"{seed}-{small.kind_of(seed)}-{small.share_of(seed)}",
-            marks=pytest.mark.xfail(reason=NOT_YET[seed], strict=True) if seed in NOT_YET else (),
-        )
-        for seed in seeds
-    ]
+    return [pytest.param(seed, id=f"{seed}-{small.kind_of(seed)}-{small.share_of(seed)}") for seed in seeds]
 
 
 @dataclass(frozen=True, slots=True)

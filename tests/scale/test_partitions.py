@@ -47,6 +47,7 @@ READ_THE_PARTS = {
     "core_reading_reasons": {"core_trial_lines"},
     "core_recalculated_totals": {"core_lines"},
     "core_scope_sums": {"core_charge_sums", "core_derived_lines"},
+    "core_open_roundings": {"core_trial_lines"},
     "core_screen_fits": {"core_trial_lines"},
     "core_set_habits": {"core_limited_accounts", "core_shown_tiers"},
     "core_sets": {"core_fractions"},

@@ -11,5 +11,5 @@ FROM (SELECT DISTINCT previous_set_no AS set_no, actual FROM core_price_moves) A
 INNER JOIN core_chosen_readings AS chosen USING (set_no)
 INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
 INNER JOIN core_sets AS sets USING (set_no)
-INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
+INNER JOIN core_reading_roundings AS roundings USING (set_no, reading_no)
 WHERE chosen.verdict <> 'none_fits'

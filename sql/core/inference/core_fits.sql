@@ -1,7 +1,7 @@
--- One row per candidate reading and group of lines (core_trial_lines) that it explains, as its price list rounds.
+-- One row per candidate reading and group of lines (core_trial_lines) that it explains, as the reading rounds.
 -- kept as: scratch
 -- departures: 0 where the lines follow from the terms; 1 where they follow from them with one number replaced by the one shown, or
--- left out (core_reading_departures). grade: 1 where another candidate gives the lines by another use of the number that is left out, which
+-- left out (core_reading_departures, `is_left_out`). grade: 1 where another candidate gives the lines by another use of the number that is left out, which
 -- explains them better; else 2.
 WITH fits AS (
     SELECT set_no, trial_no, lines, reading_no, is_changed, roundings
@@ -13,26 +13,27 @@ WITH fits AS (
 own AS (
     SELECT fits.set_no, fits.reading_no, fits.trial_no, fits.lines, fits.is_changed
     FROM fits
-    INNER JOIN core_sets AS sets USING (set_no)
-    INNER JOIN core_price_list_roundings AS chosen USING (price_list_id)
+    INNER JOIN core_reading_roundings AS chosen USING (set_no, reading_no)
     WHERE list_contains(fits.roundings, chosen.rounding_no)
 ),
 left_out AS (
     SELECT
-        own.set_no,
+        fits.set_no,
         departures.reading_no,
-        own.trial_no,
-        any_value(own.lines) AS lines,
+        fits.trial_no,
+        any_value(fits.lines) AS lines,
         bool_and(departures.is_other_use) AS is_other_use
-    FROM own
+    FROM fits
     INNER JOIN core_reading_departures AS departures
-        ON departures.set_no = own.set_no AND departures.departed_reading_no = own.reading_no
-    WHERE NOT own.is_changed
-    GROUP BY own.set_no, departures.reading_no, own.trial_no
+        ON departures.set_no = fits.set_no AND departures.departed_reading_no = fits.reading_no
+    INNER JOIN core_reading_roundings AS chosen
+        ON chosen.set_no = departures.set_no AND chosen.reading_no = departures.reading_no
+    WHERE NOT fits.is_changed AND list_contains(fits.roundings, chosen.rounding_no)
+    GROUP BY fits.set_no, departures.reading_no, fits.trial_no
 )
-SELECT set_no, reading_no, trial_no, lines, CASE WHEN is_changed THEN 1 ELSE 0 END AS departures, 2 AS grade
+SELECT set_no, reading_no, trial_no, lines, CASE WHEN is_changed THEN 1 ELSE 0 END AS departures, false AS is_left_out, 2 AS grade
 FROM own
 UNION ALL
-SELECT set_no, reading_no, trial_no, lines, 1, CASE WHEN is_other_use THEN 1 ELSE 2 END
+SELECT set_no, reading_no, trial_no, lines, 1, true, CASE WHEN is_other_use THEN 1 ELSE 2 END
 FROM left_out
 ANTI JOIN own USING (set_no, reading_no, trial_no)

@@ -10,8 +10,7 @@ WITH rules AS (
         readings.allowance_rule
     FROM core_set_readings AS readings
     INNER JOIN core_reading_scores AS scores USING (set_no, reading_no)
-    INNER JOIN core_sets AS sets USING (set_no)
-    INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
+    INNER JOIN core_reading_roundings AS roundings USING (set_no, reading_no)
     WHERE scores.is_rival
 )
 SELECT

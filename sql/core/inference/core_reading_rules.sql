@@ -64,7 +64,7 @@ WITH words AS (
         END AS rounding_words
     FROM core_set_readings AS readings
     INNER JOIN core_sets AS sets USING (set_no)
-    INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
+    INNER JOIN core_reading_roundings AS roundings USING (set_no, reading_no)
 )
 SELECT
     set_no,

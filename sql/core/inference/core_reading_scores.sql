@@ -1,7 +1,7 @@
 -- One row per schedule set with lines and candidate reading: what the lines tried say for and against it.
 -- The reading that leads its set (place 1) is the yardstick. `gained` are the lines that a reading explains better than the leader (at
 -- all, or with a better grade, core_fits), `lost` those that the leader explains better. A departure is as good as none there where the
--- leader needs one too (no use of the number fits all lines) or bills every line alike with and without a number (a free tier that no
+-- leader leaves a number out too (no use of the number fits all lines) or bills every line alike with and without a number (a free tier that no
 -- line shows), in a reading from which most lines depart, on lines that the leader bills alike with and without it: it may be applied
 -- nowhere.
 -- A reading is a rival while the lines cannot tell: the leader gains nothing on it, or fewer than two of three lines on which they part,
@@ -13,11 +13,12 @@ WITH leaders AS (
         ranks.set_no,
         ranks.reading_no,
         ranks.plausibility,
-        ranks.departures > 0 AS is_departed_from,
+        left_out.reading_no IS NOT NULL AS is_departed_from,
         readings.model = 'unit' AND sets.tiers > 1 AS is_unit_of_ladder
     FROM core_reading_ranks AS ranks
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     INNER JOIN core_sets AS sets USING (set_no)
+    LEFT JOIN (SELECT DISTINCT set_no, reading_no FROM core_fits WHERE is_left_out) AS left_out USING (set_no, reading_no)
     WHERE ranks.place = 1
 ),
 idle AS (

@@ -1,4 +1,4 @@
--- One row per rule and rounding that a price list uses, as the rating takes it.
+-- One row per rule and rounding that readings of its schedule set use, as the rating takes it.
 SELECT DISTINCT
     readings.case_reading_id || '.' || roundings.rounding || roundings.scale AS reading_id,
     trial.model,
@@ -12,5 +12,4 @@ SELECT DISTINCT
     roundings.scale
 FROM core_set_readings AS readings
 INNER JOIN core_trial_readings AS trial ON trial.reading_id = readings.case_reading_id
-INNER JOIN core_sets AS sets USING (set_no)
-INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
+INNER JOIN (SELECT DISTINCT set_no, rounding, scale FROM core_reading_roundings) AS roundings USING (set_no)

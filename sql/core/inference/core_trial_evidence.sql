@@ -20,8 +20,7 @@ kinds AS (
         roundings.half
     FROM leaders
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
-    INNER JOIN core_sets AS sets USING (set_no)
-    INNER JOIN core_price_list_roundings AS chosen USING (price_list_id)
+    INNER JOIN core_reading_roundings AS chosen USING (set_no, reading_no)
     INNER JOIN core_roundings AS roundings USING (rounding_no)
 ),
 candidates AS (

@@ -35,10 +35,9 @@ at_rate AS (
         negatives.measure_field
     FROM negatives
     INNER JOIN core_set_tiers AS tiers USING (set_no)
-    INNER JOIN core_sets AS sets USING (set_no)
     INNER JOIN core_chosen_readings AS chosen USING (set_no)
     INNER JOIN core_set_readings AS readings ON readings.set_no = chosen.set_no AND readings.reading_no = chosen.reading_no
-    INNER JOIN core_price_list_roundings AS rounded ON rounded.price_list_id = sets.price_list_id
+    INNER JOIN core_reading_roundings AS rounded ON rounded.set_no = chosen.set_no AND rounded.reading_no = chosen.reading_no
     INNER JOIN core_roundings AS roundings USING (rounding_no)
     WHERE line_amount(
         cost_at_rate(-negatives.quantity_billed, readings.billed_in, readings.rate_per, tiers.block, tiers.rate),

@@ -36,7 +36,7 @@ readings AS (
     FROM used
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     INNER JOIN core_sets AS sets ON sets.set_no = used.rated_set_no
-    INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
+    INNER JOIN core_reading_roundings AS roundings ON roundings.set_no = used.set_no AND roundings.reading_no = used.reading_no
 )
 SELECT
     row_number() OVER () AS case_id,

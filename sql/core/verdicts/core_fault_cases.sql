@@ -23,7 +23,8 @@ left_out AS (
     INNER JOIN core_set_readings AS readings
         ON readings.set_no = departures.set_no AND readings.reading_no = departures.departed_reading_no
     INNER JOIN core_sets AS sets ON sets.set_no = chosen.set_no
-    INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
+    INNER JOIN core_reading_roundings AS roundings
+        ON roundings.set_no = chosen.set_no AND roundings.reading_no = chosen.reading_no
 ),
 cases AS (
     SELECT

@@ -31,8 +31,8 @@ WITH other_tiers AS (
         ) AS billed_tier
     FROM core_suspects AS suspects
     INNER JOIN core_set_tiers AS tiers USING (set_no)
-    INNER JOIN core_sets AS sets USING (set_no)
-    INNER JOIN core_price_list_roundings AS chosen ON chosen.price_list_id = sets.price_list_id
+    INNER JOIN core_chosen_readings AS readings ON readings.set_no = suspects.set_no
+    INNER JOIN core_reading_roundings AS chosen ON chosen.set_no = readings.set_no AND chosen.reading_no = readings.reading_no
     INNER JOIN core_roundings AS roundings USING (rounding_no)
     WHERE suspects.verdict = 'differs'
         AND suspects.tiers > 1
@@ -88,8 +88,8 @@ shown_tiers AS (
         )::DECIMAL(28, 10) AS amount
     FROM core_suspects AS suspects
     INNER JOIN core_set_tiers AS tiers ON tiers.set_no = suspects.set_no AND tiers.tier = suspects.shown_tier
-    INNER JOIN core_sets AS sets ON sets.set_no = suspects.set_no
-    INNER JOIN core_price_list_roundings AS chosen ON chosen.price_list_id = sets.price_list_id
+    INNER JOIN core_chosen_readings AS readings ON readings.set_no = suspects.set_no
+    INNER JOIN core_reading_roundings AS chosen ON chosen.set_no = readings.set_no AND chosen.reading_no = readings.reading_no
     INNER JOIN core_roundings AS roundings USING (rounding_no)
     WHERE suspects.verdict = 'undecided'
         AND suspects.model IN ('unit', 'volume', 'graduated')

@@ -1,0 +1,114 @@
+-- One row per price list and rounding that its lines leave open, judged over all of them at once; `place` 1 is the one that it takes.
+-- A rounding's score is how many lines it explains when every schedule set takes the reading that suits it best; of equals, the one that
+-- needs no remote reading. Where the list's own lines cannot tell roundings apart (no amount fell where they part, as on a tie between
+-- two cents), all price lists together decide, and failing that the order of reference_roundings: half up to cents first. One line alone
+-- is no evidence of other decimals than two lines or more of other lists show: it is billed wrongly, rather. Nor is one amount, on however
+-- many lines, evidence of fewer decimals, with which more goes unseen. Within the same decimals one line is, for no line is wrong that a
+-- rounding of its list explains to the cent. `is_seen` says that the list's
+-- own lines speak against every other rounding; where it is false the choice costs at most one unit of the last decimal
+-- on lines of a kind not seen, so that it leaves no reading undecided.
+WITH scores AS (
+    SELECT set_no, reading_no, rounding_no, sum(lines_explained) AS lines_explained
+    FROM (
+        FROM core_screen_scores
+        UNION ALL
+        FROM core_trial_scores
+    )
+    SEMI JOIN core_shortlist USING (set_no, reading_no)
+    GROUP BY set_no, reading_no, rounding_no
+),
+best AS (
+    SELECT
+        scores.set_no,
+        scores.rounding_no,
+        max(scores.lines_explained) AS lines_explained,
+        max(scores.lines_explained) FILTER (WHERE readings.plausibility = 'ordinary') AS lines_of_ordinary,
+        arg_max(scores.reading_no, (scores.lines_explained, -scores.reading_no)) AS reading_no
+    FROM scores
+    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+    GROUP BY ALL
+),
+lists AS (
+    SELECT
+        sets.price_list_id,
+        roundings.rounding_no,
+        sum(coalesce(best.lines_explained, 0)) AS lines_explained,
+        sum(coalesce(best.lines_of_ordinary, 0)) AS lines_of_ordinary
+    FROM core_sets AS sets
+    INNER JOIN core_candidate_roundings AS roundings USING (price_list_id)
+    LEFT JOIN best USING (set_no, rounding_no)
+    GROUP BY ALL
+),
+everywhere AS (
+    SELECT rounding_no, sum(lines_explained) AS lines_explained
+    FROM lists
+    GROUP BY rounding_no
+),
+compared AS (
+    SELECT
+        lists.price_list_id,
+        lists.rounding_no,
+        lists.lines_explained,
+        lists.lines_of_ordinary,
+        roundings.scale,
+        everywhere.lines_explained AS lines_everywhere,
+        everywhere.lines_explained - lists.lines_explained AS lines_elsewhere
+    FROM lists
+    INNER JOIN everywhere USING (rounding_no)
+    INNER JOIN core_roundings AS roundings USING (rounding_no)
+),
+usual AS (
+    SELECT *
+    FROM compared
+    QUALIFY row_number() OVER (PARTITION BY price_list_id ORDER BY lines_elsewhere DESC, rounding_no) = 1
+),
+coarse AS (
+    -- roundings to fewer decimals than usual that explain more
+    SELECT lists.price_list_id, lists.rounding_no, usual.rounding_no AS usual_rounding_no
+    FROM compared AS lists
+    INNER JOIN usual USING (price_list_id)
+    WHERE lists.scale < usual.scale AND lists.lines_explained > usual.lines_explained
+),
+coarse_amounts AS (
+    -- on how many different amounts
+    SELECT coarse.price_list_id, coarse.rounding_no, count(DISTINCT lines.amount) AS amounts
+    FROM coarse
+    INNER JOIN core_sets AS sets USING (price_list_id)
+    INNER JOIN best ON best.set_no = sets.set_no AND best.rounding_no = coarse.rounding_no
+    INNER JOIN (
+        FROM core_screen_fits
+        UNION ALL
+        FROM core_trial_fits
+    ) AS fits ON fits.set_no = best.set_no AND fits.reading_no = best.reading_no
+    INNER JOIN core_trial_lines AS lines ON lines.trial_no = fits.trial_no
+    WHERE list_contains(fits.roundings, coarse.rounding_no) AND NOT list_contains(fits.roundings, coarse.usual_rounding_no)
+    GROUP BY coarse.price_list_id, coarse.rounding_no
+),
+ranked AS (
+    SELECT
+        lists.price_list_id,
+        lists.rounding_no,
+        lists.lines_explained,
+        lists.lines_of_ordinary,
+        row_number() OVER preference AS place,
+        lead(lists.lines_explained) OVER preference AS next_lines_explained,
+        first_value(lists.lines_explained) OVER preference AS most_lines,
+        first_value(lists.lines_of_ordinary) OVER preference AS most_of_ordinary
+    FROM compared AS lists
+    INNER JOIN usual USING (price_list_id)
+    LEFT JOIN coarse_amounts AS coarse ON coarse.price_list_id = lists.price_list_id AND coarse.rounding_no = lists.rounding_no
+    WHERE NOT (
+        lists.scale < usual.scale AND lists.lines_explained > usual.lines_explained AND coalesce(coarse.amounts, 0) < 2
+    )
+    AND NOT (
+        lists.scale <> usual.scale AND lists.lines_explained - usual.lines_explained = 1
+        AND usual.lines_elsewhere - lists.lines_elsewhere > 1
+    )
+    WINDOW preference AS (
+        PARTITION BY lists.price_list_id
+        ORDER BY lists.lines_explained DESC, lists.lines_of_ordinary DESC, lists.lines_everywhere DESC, lists.rounding_no
+    )
+)
+SELECT price_list_id, rounding_no, place, coalesce(lines_explained > next_lines_explained, true) AS is_seen
+FROM ranked
+WHERE lines_explained = most_lines AND lines_of_ordinary = most_of_ordinary
