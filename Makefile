@@ -42,10 +42,11 @@ test: check ## style, types and tests, in PROCESSES=3 processes
 soak: $(TESTS_READY) ## the tests that take minutes by nature; they want a package index and a machine to themselves
 	@$(PYTEST) -m soak
 
-check: $(TESTS_READY) ## ruff and mypy (the import rule is a test)
+check: $(TESTS_READY) ## ruff, mypy and who may import whom
 	@$(BIN)/ruff check -q .
 	@$(BIN)/ruff format -q --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo --no-cache > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
 
 format: $(TESTS_READY) ## rewrite the code in the house style
 	@$(BIN)/ruff check -q --fix .
