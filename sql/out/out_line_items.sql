@@ -11,11 +11,11 @@ WITH readings AS (
     FROM core_money_expected
 )
 SELECT
-    results.network_id,
-    results.mailbox_id,
-    results.reporting_month,
-    results.account_report,
-    results.measure_field,
+    lines.network_id,
+    lines.mailbox_id,
+    lines.reporting_month,
+    lines.account_report,
+    lines.measure_field,
     accounts.account_name,
     coalesce(former.contract_id, accounts.contract_id) AS contract_id,
     lines.line_item_number,
@@ -48,19 +48,18 @@ SELECT
     headings.api_version,
     lines.pulled_at,
     lines.response_sha256,
-    results.terms_source,
-    results.witness AS terms_witness,
+    lines.terms_source,
+    lines.witness AS terms_witness,
     readings.reading_id,
-    results.expected_quantity_billed,
-    results.expected_amount,
-    results.difference,
-    results.verdict
-FROM core_line_results AS results
-INNER JOIN core_headed_lines AS lines USING (network_id, mailbox_id, heading_no)
+    lines.expected_quantity_billed,
+    lines.expected_amount,
+    lines.difference,
+    lines.verdict
+FROM core_judged_lines AS lines
 INNER JOIN core_line_headings AS headings USING (heading_no)
 LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)
 LEFT JOIN core_former_accounts AS former
-    ON former.network_id = results.network_id
-    AND former.mailbox_id = results.mailbox_id
-    AND former.reporting_month = results.reporting_month
-LEFT JOIN readings ON readings.set_no = results.set_no
+    ON former.network_id = lines.network_id
+    AND former.mailbox_id = lines.mailbox_id
+    AND former.reporting_month = lines.reporting_month
+LEFT JOIN readings ON readings.set_no = lines.set_no

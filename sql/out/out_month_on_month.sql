@@ -64,7 +64,7 @@ parts AS (
             ELSE coalesce(
                 try(round(
                     quotient(
-                        ((quantity - previous_quantity) * previous_expected)::DECIMAL(28, 10), previous_quantity
+                        round((quantity - previous_quantity) * previous_expected, 10)::DECIMAL(28, 10), previous_quantity
                     ),
                     2
                 )::DECIMAL(28, 10)),

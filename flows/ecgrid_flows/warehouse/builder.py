@@ -76,12 +76,12 @@ def materialise(
         kind = ("TEMP " if sql.is_scratch else "") + ("VIEW" if sql.is_view else "TABLE")
         try:
             if sql.uncompressed:
-                _store_with_uncompressed(connection, sql, sql.uncompressed)
+                answer = _store_with_uncompressed(connection, sql, sql.uncompressed)
             else:
-                connection.execute(f'CREATE OR REPLACE {kind} "{sql.name}" AS\n{sql.text}').fetchall()
+                answer = connection.execute(f'CREATE OR REPLACE {kind} "{sql.name}" AS\n{sql.text}').fetchall()
         except duckdb.Error as error:
             raise _build_error(_shown(sql.path), error) from error
-        rows = None if sql.is_view else _count(connection, sql.name)
+        rows = None if sql.is_view else int(answer[0][0])
         built.append(BuiltRelation(sql.name, rows, time.perf_counter() - started))
         log.debug("relation=%s rows=%s ms=%d", sql.name, rows, built[-1].seconds * 1000)
     if is_guarded:
@@ -89,8 +89,11 @@ def materialise(
     return built
 
 
-def _store_with_uncompressed(connection: Connection, sql: SqlFile, column: str) -> None:
-    """CREATE TABLE AS knows no compression, so the table is made from the SELECT's columns and then filled."""
+def _store_with_uncompressed(connection: Connection, sql: SqlFile, column: str) -> list[Any]:
+    """CREATE TABLE AS knows no compression, so the table is made from the SELECT's columns and then filled.
+
+    Returns DuckDB's answer, the number of rows, as CREATE TABLE AS gives it.
+    """
     described = connection.execute(f"DESCRIBE {sql.text}").fetchall()
     if column not in {name for name, *_ in described}:
         raise SqlRefused(f"{_shown(sql.path)}: has no column {column} to store uncompressed; correct its second line")
@@ -98,7 +101,7 @@ def _store_with_uncompressed(connection: Connection, sql: SqlFile, column: str) 
         f'"{name}" {kind}{" USING COMPRESSION uncompressed" if name == column else ""}' for name, kind, *_ in described
     )
     connection.execute(f'CREATE OR REPLACE TABLE "{sql.name}" ({columns})').fetchall()
-    connection.execute(f'INSERT INTO "{sql.name}"\n{sql.text}').fetchall()
+    return connection.execute(f'INSERT INTO "{sql.name}"\n{sql.text}').fetchall()
 
 
 def _refuse_floats(connection: Connection, files: Iterable[SqlFile]) -> None:
@@ -113,11 +116,6 @@ def _refuse_floats(connection: Connection, files: Iterable[SqlFile]) -> None:
                 f"{_shown(guarded[name])}: column {column} is {kind}; money and shares are DECIMAL: "
                 f"no `/`, `//` or avg outside macros, no exponent literals, or cast it"
             )
-
-
-def _count(connection: Connection, name: str) -> int:
-    [(rows,)] = connection.execute(f'SELECT count(*) FROM "{name}"').fetchall()  # noqa: S608 - a stem matches _STEM
-    return int(rows)
 
 
 def _build_error(where: str, error: duckdb.Error) -> BillingError:

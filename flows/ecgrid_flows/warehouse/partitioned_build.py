@@ -57,8 +57,8 @@ _CELL = (
 )  # fmt: skip
 _LOCAL_TO_CELL = (
     "core_rating_cases", "core_rating_steps", "core_rating_quantities", "core_rating_slices", "core_rated",
-    "core_rated_slices", "core_expected", "core_comparison_cases", "core_comparison_rated", "core_fault_cases",
-    "core_fault_rated",
+    "core_rated_slices", "core_expected", "core_judged_lines", "core_comparison_cases", "core_comparison_rated",
+    "core_fault_cases", "core_fault_rated",
 )  # fmt: skip
 _GROUP = ("core_price_moves", "core_money_moves", "out_month_on_month", "warn_taxable_changed")
 _LOCAL_TO_GROUP = ("core_move_cases", "core_move_rated")

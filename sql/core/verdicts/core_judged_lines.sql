@@ -1,0 +1,71 @@
+-- One row per line, with all that it has to itself: what was billed, what its reading expects, and the verdict.
+-- kept as: view
+--     fits          billed with its network (core_aggregated_lines), or as every reading that the lines leave open says, quantity and amount
+--     differs       billed as none of them says
+--     undecided     billed as some of the readings say that the lines leave open, and others not
+--     not_provable  no schedule, no reading that explains half of its set's telling lines, no price for the quantity, or billed otherwise
+--                   than expected where the price may depend on a tier that no witness gives
+SELECT
+    lines.network_id,
+    lines.mailbox_id,
+    headings.reporting_month,
+    headings.account_report,
+    headings.measure_field,
+    lines.heading_no,
+    lines.line_item_number,
+    lines.line_date,
+    lines.system_id,
+    lines.system_name,
+    headings.price_list_id,
+    headings.set_no,
+    headings.shown_tier,
+    headings.schedule_id,
+    lines.actual,
+    lines.quantity_billed,
+    lines.is_taxable,
+    lines.amount,
+    lines.extra,
+    lines.pulled_at,
+    lines.response_sha256,
+    headings.shows_other_schedule,
+    headings.shown_rate,
+    headings.shown_block,
+    headings.terms_source,
+    headings.witness,
+    expected.case_id,
+    expected.expected_tier,
+    CASE
+        WHEN money.set_no IS NOT NULL OR aggregated.heading_no IS NOT NULL THEN lines.quantity_billed
+        ELSE expected.expected_quantity_billed
+    END AS expected_quantity_billed,
+    CASE
+        WHEN aggregated.heading_no IS NOT NULL THEN lines.amount
+        WHEN expected.is_past_unknown AND lines.amount <> expected.expected_amount THEN NULL
+        ELSE coalesce(money.expected_amount, expected.expected_amount)
+    END AS expected_amount,
+    lines.amount
+    - CASE
+        WHEN aggregated.heading_no IS NOT NULL THEN lines.amount
+        WHEN expected.is_past_unknown AND lines.amount <> expected.expected_amount THEN NULL
+        ELSE coalesce(money.expected_amount, expected.expected_amount)
+    END AS difference,
+    expected.error,
+    expected.expected_least,
+    expected.expected_most,
+    CASE
+        WHEN aggregated.heading_no IS NOT NULL THEN 'fits'
+        WHEN money.is_contested THEN 'undecided'
+        WHEN money.set_no IS NOT NULL THEN CASE WHEN money.fits THEN 'fits' ELSE 'differs' END
+        WHEN expected.expected_amount IS NULL THEN 'not_provable'
+        WHEN lines.quantity_billed = expected.expected_quantity_billed AND lines.amount = expected.expected_amount
+            THEN CASE WHEN expected.is_contested THEN 'undecided' ELSE 'fits' END
+        WHEN list_contains(expected.open_outcomes, struct_pack(quantity := lines.quantity_billed, amount := lines.amount))
+            THEN 'undecided'
+        WHEN expected.is_past_unknown THEN 'not_provable'
+        ELSE 'differs'
+    END AS verdict
+FROM core_headed_lines AS lines
+LEFT JOIN core_heading_sets AS headings USING (heading_no)
+LEFT JOIN core_expected AS expected ON expected.set_no = headings.set_no AND expected.actual = lines.actual
+LEFT JOIN core_money_expected AS money USING (network_id, mailbox_id, heading_no)
+LEFT JOIN core_aggregated_lines AS aggregated USING (network_id, mailbox_id, heading_no)
