@@ -1,55 +1,104 @@
-"""How long a reconciliation takes: 10,000,000 lines from Parquet to decided readings, proofs and findings.
+"""What a reconciliation costs in all: the build, and every `out_` relation written to Parquet.
 
-    python tests/bench/reconcile.py [--lines 10000000] [--memory 8GiB] [--threads 2]
+    python tests/bench/reconcile.py [--lines 1000000 10000000] [--memory 3GiB] [--threads 2] [--verbose]
 
 The lake is made up: 40 price lists of ten measures (unit, volume and graduated ladders, allowances, blocks, flat fees),
 accounts with ten lines in each of two months, one line in two hundred wrong by 1.00. Amounts are worked out while the
-lake is made, in whole millionths and by other formulas than the project's SQL. The build runs in a process of its own,
-whose peak memory is measured. Beside it stand a bare DuckDB scan-and-sum of the same Parquet, which is the least that
-any reconciliation must do, and the rating alone in pandas with Python's decimals, on a tenth of the lines.
+lake is made, in whole millionths and by other formulas than the project's SQL.
+
+The build, and after it the writing of every `out_` relation, proofs and comparisons included, run in a process of their
+own: seconds, processor time of all its threads, and its peak of memory. Beside them stand, for the same lines:
+- a bare DuckDB scan-and-sum of the lake, the least that any reconciliation must do;
+- a bare `COPY` of the files that were written, column for column: the least that writing them takes;
+- the rating alone, its readings known, in pandas with Python's decimals, on a tenth of the lines and multiplied by ten.
 """
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from made_up import MEASURES, all_of, make_lake, rate_of, scan_and_sum
+from scale import peak_mb
 
 ROOT = Path(__file__).resolve().parents[2]
+#: The rating in pandas is done on this part of the lines.
+PANDAS_PART = 10
 
 
-def build_once(files: dict[str, list[str]], target: Path, threads: int, memory: str) -> None:
-    """What the child process does: one build, its figures as JSON on stdout."""
-    from ecgrid_flows.warehouse import builder, database
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds and processor seconds of one step, the bytes that it wrote, and its process's peak of memory so far."""
 
-    report = builder.build(files, target, reference_dir=ROOT / "data/reference", threads=threads, memory_limit=memory)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    slowest = sorted(report.relations, key=lambda relation: -relation.seconds)[:12]
-    with database.connect(target) as connection:
-        verdicts = dict(
-            connection.execute("SELECT verdict, count(*) FROM out_readings WHERE is_chosen GROUP BY 1").fetchall()
+    seconds: float
+    core_seconds: float
+    bytes: int = 0
+    peak_mb: int = 0
+
+
+def cost_of(step: Callable[[], object], written: Sequence[Path] = (), times: int = 1) -> Cost:
+    """What `step` costs this process, multiplied by `times`; `written` are the files that it makes."""
+    started, core_started = time.perf_counter(), time.process_time()
+    step()
+    core_seconds, seconds = time.process_time() - core_started, time.perf_counter() - started
+    return Cost(seconds * times, core_seconds * times, sum(path.stat().st_size for path in written), peak_mb())
+
+
+def reconcile(files: dict[str, list[str]], folder: Path, threads: int, memory: str) -> None:
+    """What the child process does: one build and every `out_` relation, their figures as JSON on stdout."""
+    from ecgrid_flows.warehouse import builder, database, sql_files
+
+    target, outputs = folder / "billing.duckdb", folder / "out"
+    reports: list[Any] = []
+
+    def build() -> None:
+        reports.append(
+            builder.build(files, target, reference_dir=ROOT / "data/reference", threads=threads, memory_limit=memory)
         )
-        findings = dict(connection.execute("SELECT check_name, count(*) FROM out_findings GROUP BY 1").fetchall())
+
+    steps = {"build": cost_of(build, [target])}
+    outputs.mkdir()
+    with database.connect(target, threads=threads, memory_limit=memory, temp_dir=folder / "spill") as connection:
+        connection.execute("SET preserve_insertion_order = false")  # as in a build: order costs memory
+        names = sorted(name for name in sql_files.load_sql().relations if name.startswith("out_"))
+        for name in names:
+            path = outputs / f"{name}.parquet"
+            steps[name] = cost_of(lambda name=name, path=path: builder.write_parquet(connection, name, path), [path])
+        verdicts = connection.execute(
+            "SELECT verdict, count(*) FROM out_readings WHERE is_chosen GROUP BY 1"
+        ).fetchall()
+        findings = connection.execute("SELECT check_name, count(*) FROM out_findings GROUP BY 1").fetchall()
+    slowest = sorted(reports[0].relations, key=lambda relation: -relation.seconds)[:12]
     json.dump(
         {
-            "seconds": report.seconds,
-            "peak_bytes": peak,
+            "steps": {name: asdict(cost) for name, cost in steps.items()},
             "slowest": [(relation.name, round(relation.seconds, 1), relation.rows) for relation in slowest],
-            "verdicts": verdicts,
-            "findings": findings,
+            "verdicts": dict(verdicts),
+            "findings": dict(findings),
         },
         sys.stdout,
     )
 
 
-def pandas_rating(files: list[str], lines: int) -> float:
-    """The rating alone, with its readings known, in pandas and Python's decimals: seconds for `lines` lines."""
+def copy_again(files: Sequence[Path], threads: int) -> None:
+    """Read the files and write them anew, as they are."""
+    import duckdb
+
+    with duckdb.connect(config={"threads": str(threads), "preserve_insertion_order": "false"}) as connection:
+        for path in files:
+            connection.execute(
+                f"COPY (FROM '{path}') TO '{path.with_suffix('.again')}' (FORMAT parquet, COMPRESSION zstd)"
+            ).fetchall()
+
+
+def pandas_rating(files: list[str], lines: int) -> None:
+    """The rating alone, with its readings known, in pandas and Python's decimals, of `lines` lines."""
     import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -66,7 +115,6 @@ def pandas_rating(files: list[str], lines: int) -> float:
                 break
         if missing <= 0:
             break
-    started = time.perf_counter()
     frame = pa.Table.from_batches(parts).to_pandas(types_mapper=pd.ArrowDtype)
     rules = {(report, measure): rest for report, measure, *rest in MEASURES}
     million = Decimal(1_000_000)
@@ -90,9 +138,7 @@ def pandas_rating(files: list[str], lines: int) -> float:
                 break
         expected.append(rounded(amount))
     wrong = sum(1 for billed, right in zip(frame["amount"], expected, strict=True) if billed != right)
-    seconds = time.perf_counter() - started
     assert 0 < wrong < lines // 100, f"{wrong} of {lines} lines differ: the lake is not what it should be"
-    return seconds
 
 
 def measure(lines: int, threads: int, memory: str) -> dict[str, Any]:
@@ -100,60 +146,75 @@ def measure(lines: int, threads: int, memory: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="reconcile-") as name:
         folder = Path(name)
         files = all_of(make_lake(folder, lines))
-        given = folder / "given.json"
-        given.write_text(json.dumps(files))
+        (folder / "given.json").write_text(json.dumps(files))
         child = subprocess.run(
-            [
-                sys.executable,
-                __file__,
-                "--child",
-                str(given),
-                "--threads",
-                str(threads),
-                "--memory",
-                memory,
-            ],
+            [sys.executable, __file__, "--child", str(folder), "--threads", str(threads), "--memory", memory],
             check=True,
             stdout=subprocess.PIPE,
             text=True,
         )
         found: dict[str, Any] = json.loads(child.stdout)
-        found["scan"] = scan_and_sum(files["line_items"], threads)
-        found["pandas"] = pandas_rating(files["line_items"], lines // 10)
-        found["lake_bytes"] = sum(Path(path).stat().st_size for path in files["line_items"])
+        found["steps"] = {name: Cost(**cost) for name, cost in found["steps"].items()}
+        written = sorted((folder / "out").glob("*.parquet"))
+        found["scan"] = cost_of(lambda: scan_and_sum(files["line_items"], threads))
+        found["copy"] = cost_of(lambda: copy_again(written, threads), [path.with_suffix(".again") for path in written])
+        part = lines // PANDAS_PART
+        found["pandas"] = cost_of(lambda: pandas_rating(files["line_items"], part), times=PANDAS_PART)
     return found
+
+
+def show(lines: int, found: dict[str, Any], is_verbose: bool) -> None:
+    """Print the costs of one size."""
+    steps: dict[str, Cost] = found["steps"]
+    outputs = [cost for name, cost in steps.items() if name != "build"]
+    rows = {
+        "build": steps["build"],
+        f"{len(outputs)} out_ relations": _sum(outputs),
+        "in all": _sum(steps.values()),
+        "bare scan and sum": found["scan"],
+        "bare COPY of the same": found["copy"],
+        "rating in pandas": found["pandas"],
+    }
+    if is_verbose:
+        rows |= {f"  {name}": cost for name, cost in steps.items() if cost.core_seconds >= 0.5}
+    print(f"\n{lines:,} lines: findings {found['findings']}, readings {found['verdicts']}")
+    print(f"{'':<26}{'seconds':>9}{'core-seconds':>14}{'peak GiB':>10}{'GB written':>12}")
+    for name, cost in rows.items():
+        peak = f"{cost.peak_mb / 1024:.2f}" if cost in steps.values() or name in ("in all",) else ""
+        print(f"{name:<26}{cost.seconds:>9.1f}{cost.core_seconds:>14.1f}{peak:>10}{cost.bytes / 1e9:>12.2f}")
+    print(f"{lines / rows['in all'].core_seconds:,.0f} lines fully proved per core-second")
+    if is_verbose:
+        for name, seconds, count in found["slowest"]:
+            print(f"  {name}: {count} rows, {seconds} s")
+
+
+def _sum(costs: Iterable[Cost]) -> Cost:
+    """Costs one after the other: all add up but the peak."""
+    all_costs = list(costs)
+    return Cost(
+        sum(cost.seconds for cost in all_costs),
+        sum(cost.core_seconds for cost in all_costs),
+        sum(cost.bytes for cost in all_costs),
+        max(cost.peak_mb for cost in all_costs),
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--lines", type=int, default=10_000_000)
+    parser.add_argument("--lines", type=int, nargs="+", default=[1_000_000, 10_000_000])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--memory", default="6GiB", help="DuckDB's limit; the process takes somewhat more")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--memory", default="3GiB", help="DuckDB's limit; the process takes somewhat more")
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--verbose", action="store_true", help="name the slowest relations")
     asked = parser.parse_args()
     if asked.child:
-        build_once(
-            json.loads(Path(asked.child).read_text()),
-            Path(asked.child).with_name("billing.duckdb"),
-            asked.threads,
-            asked.memory,
-        )
+        given = json.loads((asked.child / "given.json").read_text())
+        reconcile(given, asked.child, asked.threads, asked.memory)
         return
-    sizes = sorted({asked.lines // 10, asked.lines})
-    found = {lines: measure(lines, asked.threads, asked.memory) for lines in sizes}
     print(f"{asked.threads} threads, DuckDB limited to {asked.memory}")
-    print(f"{'lines':>12} {'build s':>8} {'peak GiB':>9} {'scan+sum s':>11} {'pandas on 1/10 s':>17}  findings")
+    found = {lines: measure(lines, asked.threads, asked.memory) for lines in sorted(asked.lines)}
     for lines, one in found.items():
-        print(
-            f"{lines:>12,} {one['seconds']:>8.1f} {one['peak_bytes'] / 2**30:>9.2f} {one['scan']:>11.2f} "
-            f"{one['pandas']:>17.1f}  {one['findings']} readings {one['verdicts']}"
-        )
-        if asked.verbose:
-            for name, seconds, rows in one["slowest"]:
-                print(f"{'':>14}{name} {rows} rows, {seconds} s")
-    small, large = (found[lines]["seconds"] for lines in sizes)
-    print(f"{sizes[0]:,} to {sizes[1]:,} lines: {large / small:.1f} times the time (at most 12)")
+        show(lines, one, asked.verbose)
 
 
 if __name__ == "__main__":
