@@ -251,13 +251,14 @@ def is_known(interface: Shape, it: Schedule) -> bool:
 
 def price_list(interface: Shape, it: PriceList, *, archived: bool = False) -> Record:
     """Pricelist: its schedules by level, in the order in which levels are first met, tiers before adjustments."""
-    schedules = [schedule for group in it.groups for schedule in group.schedules if is_known(interface, schedule)]
+    # named apart from the function: CPython 3.12.1 takes the one for the other in the comprehension below
+    schedules = [one for group in it.groups for one in group.schedules if is_known(interface, one)]
     order = interface.enums["PricelistItemLevel"]
     places = {"General": -1, "Additional": len(order), "Minimum": len(order) + 1}
 
-    def place(schedule: Schedule) -> tuple[int, str, int]:
-        number = places.get(schedule.level, order.index(schedule.level))
-        return number, schedule.level_name or "", schedule.limited_months
+    def place(tier: Schedule) -> tuple[int, str, int]:
+        number = places.get(tier.level, order.index(tier.level))
+        return number, tier.level_name or "", tier.limited_months
 
     levels = [
         {
