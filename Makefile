@@ -39,8 +39,14 @@ run: $(READY) ## bill one month of the built-in sandbox (invented data) and reco
 test: check ## style, types and tests, in PROCESSES=3 processes
 	@$(PYTEST)
 
-soak: $(TESTS_READY) ## the tests that take minutes by nature; they want a package index and a machine to themselves
+# SHARE=ci leaves out what looks for new examples: 20 times as many of every property test, others each time.
+SHARE := all
+soak: $(TESTS_READY) ## the tests that take minutes by nature, and an hour of new examples; SHARE=ci: without the latter
+ifeq ($(SHARE),ci)
 	@$(PYTEST) -m soak
+else
+	@HYPOTHESIS_SEARCH=20 $(PYTEST) -m 'soak or hypothesis'
+endif
 
 check: $(TESTS_READY) ## ruff, mypy and who may import whom
 	@$(BIN)/ruff check -q .

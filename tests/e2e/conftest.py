@@ -1,15 +1,15 @@
-"""Whole runs of the command line, as a user would start them: in a process of their own."""
+"""Whole runs of the command line, in a process of their own."""
 
-import os
 import subprocess
-import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from os import environ
 
 import pytest
 
+from tests.support.commands import Commands
+
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
-BIN = Path(sys.executable).parent
 
 
 @pytest.fixture(scope="session")
@@ -17,25 +17,13 @@ def clean_environ() -> dict[str, str]:
     """The environment without settings of the person who runs the tests."""
     return {
         name: value
-        for name, value in os.environ.items()
+        for name, value in environ.items()
         if not name.startswith(("ECGRID_", "PREFECT_", "AWS_")) and not name.lower().endswith("_proxy")
     }
 
 
 @pytest.fixture(scope="session")
-def billing(clean_environ: dict[str, str]) -> Command:
+def billing(clean_environ: dict[str, str]) -> Iterator[Command]:
     """`billing("run", "--json", env={…}, cwd=…)`: runs `ecgrid-billing` with a clean environment."""
-
-    def run(
-        *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
-    ) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [str(BIN / "ecgrid-billing"), *arguments],
-            env={**clean_environ, **(env or {})},
-            cwd=cwd,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run
+    with closing(Commands(clean_environ)) as commands:
+        yield commands.run
