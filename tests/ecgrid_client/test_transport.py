@@ -1,8 +1,8 @@
 """A request that a signal cuts short: its exception comes through as it is, wherever in the wait it is thrown."""
 
+import linecache
 import sys
 import threading
-import time
 from types import FrameType
 from typing import Any
 
@@ -14,10 +14,13 @@ class _Ended(BaseException):
 
 
 class _Connection:
-    """A request that takes two milliseconds."""
+    """A request that is under way until `may_end` is set."""
+
+    def __init__(self) -> None:
+        self.may_end = threading.Event()
 
     def perform(self) -> None:
-        time.sleep(0.002)
+        self.may_end.wait()
 
     def getinfo(self, _what: int) -> int:
         return 200
@@ -34,26 +37,30 @@ class _Origin:
 
 def throw_at(line: int, flight: Any, origin: _Origin) -> bool:
     """Send a request, throw `_Ended` where the main thread comes to its `line`-th line; whether it was thrown."""
-    lines_left = line
+    lines_left, waits, connection = line, 0, _Connection()
 
     def trace(frame: FrameType, event: str, _argument: object) -> Any:
-        nonlocal lines_left
+        nonlocal lines_left, waits
         if frame.f_code.co_filename not in (transport.__file__, threading.__file__):
             return None
         if event == "line":
             lines_left -= 1
             if lines_left == 0:
                 raise _Ended
+            waits += linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip() == "until_done.acquire()"
+            if waits == 2:  # at the first the lock is free; now the main thread waits for the request
+                connection.may_end.set()
         return trace
 
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        assert transport._performed(_Connection(), flight, origin) == 200  # type: ignore[arg-type]
+        assert transport._performed(connection, flight, origin) == 200  # type: ignore[arg-type]
     except _Ended:
         return True
     finally:
         sys.settrace(before)
+        connection.may_end.set()
     return False
 
 

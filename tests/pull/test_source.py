@@ -28,6 +28,11 @@ def kept(data_dir: Path) -> object:
     return json.loads((data_dir / "raw/_source.json").read_text(encoding="utf-8"))
 
 
+def test_a_service_of_one_address_is_named_once() -> None:
+    assert str(data_owner.Source(False, "127.0.0.1:8123/prod", "127.0.0.1:8123/prod")) == "127.0.0.1:8123/prod"
+    assert str(data_owner.Source(False, "a.example/prod", "b.example/prod")) == "a.example/prod and b.example/prod"
+
+
 def test_a_directory_belongs_to_the_service_that_filled_it(tmp_path: Path) -> None:
     check(tmp_path)
     check(tmp_path)

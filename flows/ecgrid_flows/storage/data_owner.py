@@ -38,7 +38,10 @@ class Source:
     def __str__(self) -> str:
         if self.is_invented:
             return "the built-in sandbox: invented data"
-        return " and ".join(filter(None, (self.v3, self.v4))) or "a real service, recorded without its address"
+        return (
+            " and ".join(dict.fromkeys(filter(None, (self.v3, self.v4))))
+            or "a real service, recorded without its address"
+        )
 
 
 def of_settings(settings: Settings, *, is_invented: bool) -> Source:
