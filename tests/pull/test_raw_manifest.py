@@ -187,6 +187,21 @@ def test_a_damaged_frame_costs_its_own_lines_alone(store: LocalStore, monkeypatc
     assert seal(store, MONTH).aside == []
 
 
+def test_a_packed_segment_that_is_not_as_it_was_packed_is_named(store: LocalStore, tmp_path: Path) -> None:
+    segment = write(store, answer(1), answer(2))
+    pack(store, MONTH, LATER)
+    packed = segment.with_suffix(".jsonl.zst")
+    before = packed.read_bytes()
+    other = before + b"\x50\x2a\x4d\x18\0\0\0\0"  # a frame that readers skip
+    packed.write_bytes(other)
+    sealed = seal(store, MONTH, is_deep=True)
+    assert (sealed.lost, [one.path for one in sealed.aside]) == (0, [packed.relative_to(tmp_path).as_posix()])
+    assert (tmp_path / sealed.aside[0].now).read_bytes() == other
+    assert packed.read_bytes() == before
+    assert kept(store) == [1, 2]
+    assert seal(store, MONTH, is_deep=True).aside == []
+
+
 @pytest.mark.parametrize("moment", ["before the manifest", "after the manifest"])
 def test_packing_that_was_killed_loses_and_doubles_nothing(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch, moment: str

@@ -107,6 +107,7 @@ def landed(folder: Path, nights: list[dict[int, str]], days: list[datetime], *, 
                 latest[mailbox] = letter
             opened.flush()
         repeats.fold(store, MONTH)
+        assert repeats.verify(store, MONTH)[0] == []
     land_month(store, MONTH)
     return {feed: rows(folder, feed, MONTH) for feed in ("line_items", "line_item_history", "calls")}
 
@@ -123,6 +124,39 @@ def test_the_lake_is_as_if_every_body_had_been_kept(
     ]
     top = tmp_path_factory.mktemp("nights")
     assert landed(top / "short", nights, days, is_folded=True) == landed(top / "long", nights, days, is_folded=False)
+
+
+def test_a_round_that_is_not_of_the_answers_it_repeats_is_set_aside(tmp_path: Path) -> None:
+    """Its own checksum is made anew, as whoever edits the file could: its hash of the answers tells."""
+    days = [datetime(2026, 11, night, tzinfo=UTC) for night in (1, 2, 3)]
+    landed(tmp_path / "raw", [{1: "a", 2: "b"}, {1: "a", 2: "b"}, {1: "a"}], days, is_folded=True)
+    store, path = LocalStore(tmp_path / "raw"), tmp_path / "raw/raw/_rounds/2026-10.jsonl"
+    first, second = journal.rounds(store, MONTH)
+    assert (first["answers"], second["answers"]) == (2, 1)
+    assert repeats.verify(store, MONTH) == ([], 1)
+    other = journal.framed({**first, "sha256": first["sha256"][:-1] + "x"})
+    path.write_bytes(other + journal.framed(second))
+    (aside,), _ = repeats.verify(store, MONTH)
+    assert "1 of its lines are torn or damaged; their calls are made again" in str(aside)
+    assert (tmp_path / "raw" / aside.now).read_bytes() == other
+    assert journal.rounds(store, MONTH) == [second]
+    path.write_bytes(path.read_bytes()[:-9])
+    assert len(repeats.verify(store, MONTH)[0]) == 1
+    assert not path.exists()
+
+
+def test_a_repeat_that_is_not_folded_yet_is_checked(tmp_path: Path) -> None:
+    store, moment = LocalStore(tmp_path), datetime(2026, 11, 1, tzinfo=UTC)
+    with Journal(store) as opened:
+        opened.record(MONTH, answer(1, LINE, moment))
+        opened.record(MONTH, replace(answer(1, LINE, moment), is_repeat=True))
+        opened.record(MONTH, replace(answer(2, LINE, moment), is_repeat=True))
+        opened.flush()
+    (path,) = tmp_path.glob("raw/line_items/*/*.repeats.jsonl")
+    path.write_bytes(path.read_bytes().replace(b'"attempts":1', b'"attempts":7', 1))
+    (aside,), files_read = repeats.verify(store, MONTH)
+    assert (files_read, "1 of its lines are torn" in str(aside)) == (1, True)
+    assert len(path.read_bytes().splitlines()) == 1
 
 
 def test_a_damaged_round_only_has_its_calls_made_again(

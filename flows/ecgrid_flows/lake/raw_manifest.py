@@ -192,6 +192,12 @@ def _examine(store: Store, entry: Entry, was: Segment | None, sealed: Sealed, is
         return
     if bad or (path.endswith(PACKED) and was is not None and answers < was.answers):
         sealed.aside.append(_quarantine(store, path, stored, bad))
+    elif path.endswith(PACKED) and was is not None and hashlib.sha256(stored).hexdigest() != was.sha256:
+        now = f"{ASIDE}/{path}.torn-{zlib.crc32(stored):08x}"
+        store.write(now, stored)
+        sealed.aside.append(
+            SetAside(path, now, "it is not as it was packed; every line of it is whole and packed anew")
+        )
     kept = data[:begin] + b"".join(good)
     if path.endswith(PACKED) and (was is None or hashlib.sha256(stored).hexdigest() != was.sha256 or kept != data):
         stored = raw_log.packed(kept)

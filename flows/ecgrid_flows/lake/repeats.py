@@ -10,16 +10,18 @@ not change adds some 300 bytes, whatever its size. Repeats bear the time at whic
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import json
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from ecgrid_flows.lake import raw_log
 from ecgrid_flows.lake.raw_log import FEED_OF, Place, RawAnswer
-from ecgrid_flows.storage.base import Store
+from ecgrid_flows.storage.base import ASIDE, SetAside, Store
 from ecgrid_transforms.period import month_end
 
-__all__ = ["Round", "fold", "resolved", "rounds", "with_rounds"]
+__all__ = ["Round", "fold", "resolved", "rounds", "verify", "with_rounds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def fold(store: Store, month: date) -> None:
             "to": max(times).isoformat(),
             "order": first,
             "answers": len(hashes),
-            "sha256": hashlib.sha256("".join(f"{name}{hashes[name]}" for name in sorted(hashes)).encode()).hexdigest(),
+            "sha256": _hash(hashes),
             "only": None if is_short else sorted(hashes),
             "but": but if is_short else [],
         }
@@ -101,6 +103,71 @@ def fold(store: Store, month: date) -> None:
         store.write(raw_log.rounds_path(month), b"".join(map(raw_log.framed, [*earlier, document])))
     for path in segments:
         store.delete(path)
+
+
+def verify(store: Store, month: date) -> tuple[list[SetAside], int]:
+    """Check every line of the month's repeats and rounds; gives what was set aside and how many files were read.
+
+    A round whose hash is not that of the answers that it repeats is no proof of them. Each call of a line that is set
+    aside is made again. Only for the holder of the lock.
+    """
+    aside: list[SetAside] = []
+    files = 0
+    for feed in sorted(set(FEED_OF.values())):
+        for path in raw_log.segments(store, feed, month):
+            if raw_log.is_of_repeats(path):
+                files += 1
+                aside += _kept_sound(store, path, raw_log.is_whole)
+    path = raw_log.rounds_path(month)
+    if store.exists(path):
+        files += 1
+        latest = _latest_before(store, month)
+        aside += _kept_sound(store, path, lambda line: raw_log.is_whole(line) and _is_as_folded(line, latest))
+    return aside, files
+
+
+def _kept_sound(store: Store, path: str, is_sound: Callable[[bytes], bool]) -> list[SetAside]:
+    """Take the lines that are not sound out of a file, and keep them under a name of their own."""
+    data = store.read(path)
+    several = [data[begin:end] for begin, end in raw_log.lines(data)]
+    bad = [line for line in several if not is_sound(line)]
+    if not bad:
+        return []
+    now = f"{ASIDE}/{path}.torn-{zlib.crc32(b''.join(bad)):08x}"
+    store.write(now, b"".join(bad))
+    if len(bad) < len(several):
+        store.write(path, b"".join(line for line in several if line not in bad))
+    else:
+        store.delete(path)
+    return [SetAside(path, now, f"{len(bad)} of its lines are torn or damaged; their calls are made again")]
+
+
+def _latest_before(store: Store, month: date) -> Mapping[str, list[tuple[str, str]]]:
+    """The usable answers of each call, by `short` name, as (order, hash), oldest first."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for feed in sorted(set(FEED_OF.values())):
+        for place, answer in raw_log.scan(store, feed, month):
+            if answer.is_usable and not answer.is_repeat:
+                name = short(raw_log.name(answer.operation, answer.arguments))
+                found.setdefault(name, []).append((place.order, answer.sha256))
+    return found
+
+
+def _is_as_folded(line: bytes, answers: Mapping[str, list[tuple[str, str]]]) -> bool:
+    """Whether the answers that a round repeats are still those that it was folded from."""
+    one = json.loads(line[line.index(b'"answer":') + 9 : -2])
+    before = {
+        name: hashes[-1]
+        for name, several in answers.items()
+        if (hashes := [sha256 for order, sha256 in several if order < one["order"]])
+    }
+    names = before.keys() - set(one["but"]) if one["only"] is None else one["only"]
+    return bool(len(names) == one["answers"] and one["sha256"] == _hash({name: before.get(name, "") for name in names}))
+
+
+def _hash(hashes: Mapping[str, str]) -> str:
+    """One hash of the hashes of many calls' answers."""
+    return hashlib.sha256("".join(f"{name}{hashes[name]}" for name in sorted(hashes)).encode()).hexdigest()
 
 
 def state(store: Store, month: date) -> list[str]:

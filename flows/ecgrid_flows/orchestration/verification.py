@@ -16,7 +16,7 @@ from ecgrid_flows.finance import audit_log, corrections
 from ecgrid_flows.finance.audit_log import CLOSINGS
 from ecgrid_flows.finance.export import export_month
 from ecgrid_flows.finance.export_files import MANIFEST, read_manifest, sha256_of
-from ecgrid_flows.lake import raw_manifest
+from ecgrid_flows.lake import raw_manifest, repeats
 from ecgrid_flows.lake.partitions import LAKE
 from ecgrid_flows.orchestration import tasks
 from ecgrid_flows.orchestration.run_context import Run
@@ -64,9 +64,10 @@ def verify(run: Run, month: date | None, advance: Advance = lambda: None) -> Ver
 
 def _raw(run: Run, months: list[date], found: Verification, advance: Advance) -> None:
     for month in months:
+        aside, files = repeats.verify(run.store, month)
         sealed = raw_manifest.seal(run.store, month, is_deep=True, advance=advance)
-        found.files["raw"] += len(sealed.segments)
-        found.healed += map(str, sealed.aside)
+        found.files["raw"] += len(sealed.segments) + files
+        found.healed += map(str, (*aside, *sealed.aside))
 
 
 def _lake(run: Run, month: date | None, months: list[date], found: Verification, advance: Advance) -> None:
