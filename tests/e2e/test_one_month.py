@@ -18,6 +18,7 @@ import pytest
 
 from ecgrid_flows.cli.run import _print_summary, chosen_months
 from ecgrid_flows.errors import SettingsError
+from ecgrid_flows.lake.value_faults import Unread
 from ecgrid_flows.orchestration.run_context import MonthDone
 from ecgrid_flows.settings import Settings
 from ecgrid_sandbox import World
@@ -262,11 +263,17 @@ def test_a_summary_of_months_adds_up_and_leads_to_a_month_with_findings(
     september, october = date(2026, 9, 1), date(2026, 10, 1)
     done = [
         MonthDone(september, faults={"access_denied": 2}, findings={"wrong_tier": 1}, at_stake=Decimal("9.99")),
-        MonthDone(october, faults={"access_denied": 1, "not_found": 1}),
+        MonthDone(
+            october,
+            faults={"access_denied": 1, "not_found": 1},
+            value_faults=Unread(5, ("InvoiceInfo InvoiceID=7: Invoice 7: TotalAmount is no xs:decimal: 'x'", *"abcd")),
+        ),
     ]
     _print_summary(done, Settings(data_dir="of mine"), False, [])
     said = capsys.readouterr().out
     assert "Faults: 3 access_denied, 1 not_found" in said
+    assert "2026-10: 5 values of the service's answers cannot be read (feed value_faults)" in said
+    assert "Invoice 7: TotalAmount is no xs:decimal: 'x'; a; b; …" in said
     assert said.endswith(f"Next: {command} findings --month 2026-09 --data-dir 'of mine'\n")
     monkeypatch.setenv("PATH", str(tmp_path))
     _print_summary(done, Settings(data_dir="of mine"), False, [])

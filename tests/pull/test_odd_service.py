@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows.orchestration import tasks
+from ecgrid_flows.orchestration import doctor, tasks
 from ecgrid_flows.warehouse import database
 from ecgrid_sandbox import SpawnedSandbox
 
@@ -101,6 +101,13 @@ def test_an_odd_value_costs_its_key_or_row_alone_and_a_right_answer_heals_it(
         ("InvoiceInfo", "Amount", LONG): 10,
         ("InvoiceCalculate", "Amount", THIRD): 1,
     }
+    with running(sandbox, tmp_path) as run:
+        unread = run.done(LAST_MONTH, None).value_faults
+    assert (unread.count, len(unread.named)) == (15, 15)
+    assert "InvoiceInfo InvoiceID=2432200: Invoice 2432200, LineItems[1]: Amount has more digits" in str(unread.named)
+    values = next(check for check in doctor.machine(run.settings) if check.name == "values")
+    assert (values.health, len(values.details)) == (doctor.Health.NOTE, 15)
+    assert "15 of 2026-10" in values.words
     found = lake(tmp_path)
     faulted = {key_of(row) for row in rows(tmp_path, "calls") if row["outcome"] == "fault"}
     assert len(faulted) == 3

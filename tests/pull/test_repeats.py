@@ -131,15 +131,15 @@ def test_a_round_that_is_not_of_the_answers_it_repeats_is_set_aside(tmp_path: Pa
     days = [datetime(2026, 11, night, tzinfo=UTC) for night in (1, 2, 3)]
     landed(tmp_path / "raw", [{1: "a", 2: "b"}, {1: "a", 2: "b"}, {1: "a"}], days, is_folded=True)
     store, path = LocalStore(tmp_path / "raw"), tmp_path / "raw/raw/_rounds/2026-10.jsonl"
-    first, second = journal.rounds(store, MONTH)
+    first, second = raw_log.rounds(store, MONTH)
     assert (first["answers"], second["answers"]) == (2, 1)
     assert repeats.verify(store, MONTH) == ([], 1)
-    other = journal.framed({**first, "sha256": first["sha256"][:-1] + "x"})
-    path.write_bytes(other + journal.framed(second))
+    other = raw_log.framed({**first, "sha256": first["sha256"][:-1] + "x"})
+    path.write_bytes(other + raw_log.framed(second))
     (aside,), _ = repeats.verify(store, MONTH)
     assert "1 of its lines are torn or damaged; their calls are made again" in str(aside)
     assert (tmp_path / "raw" / aside.now).read_bytes() == other
-    assert journal.rounds(store, MONTH) == [second]
+    assert raw_log.rounds(store, MONTH) == [second]
     path.write_bytes(path.read_bytes()[:-9])
     assert len(repeats.verify(store, MONTH)[0]) == 1
     assert not path.exists()

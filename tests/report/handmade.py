@@ -146,6 +146,12 @@ USAGE = pa.schema(
         ("is_tied", pa.bool_()),
     ]
 )
+VALUE_FAULTS = pa.schema(
+    [
+        ("reporting_month", pa.date32()),
+        *((name, pa.string()) for name in ("feed", "operation", "asked", "record", "element", "value_text", "reason")),
+    ]
+)
 CALLS = pa.schema([("reporting_month", pa.date32())])
 MONTH_ON_MONTH = pa.schema(
     [
@@ -275,6 +281,7 @@ def build(target: Path, accounts: int = 12, months: int = 3, wrong_every: int = 
             False,
         ),
     ]
+    values = [(MONTH, "invoices", "InvoiceInfo", "InvoiceID=7", "Invoice 7", "TotalAmount", NASTY, "is no xs:decimal")]
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     with duckdb.connect(str(target)) as connection:
@@ -286,6 +293,7 @@ def build(target: Path, accounts: int = 12, months: int = 3, wrong_every: int = 
             ("out_month_on_month", MONTH_ON_MONTH, changes),
             ("out_invoice_tieout", INVOICES, invoices),
             ("out_usage_tieout", USAGE, usage),
+            ("out_value_faults", VALUE_FAULTS, values),
             ("raw_calls", CALLS, [(MONTH,), (QUIET_MONTH,)]),
         ):
             connection.register("rows", arrow(schema, rows))

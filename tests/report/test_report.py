@@ -53,6 +53,13 @@ def test_a_month_in_which_nothing_was_billed_has_its_page(handmade_dir: Path, tm
 
 
 @pytest.mark.slow
+def test_values_that_cannot_be_read_are_counted_first_and_listed(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert '<a href="#values-that-cannot-be-read">1 value</a> of the answers cannot be read' in text
+    assert text.count("is no xs:decimal") == 1
+    assert "InvoiceID=7" in text
+
+
 def test_a_month_of_50_000_lines_stays_small(tmp_path: Path) -> None:
     handmade.build(tmp_path / "warehouse/billing.duckdb", accounts=25_000, months=1, wrong_every=8)
     made = report_month(Settings(data_dir=str(tmp_path)), handmade.MONTH)

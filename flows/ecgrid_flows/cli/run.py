@@ -29,6 +29,9 @@ Refresh = Annotated[
     bool, typer.Option("--refresh", help="Ask again what is answered already; the earlier answers are kept.")
 ]
 
+#: How many values that cannot be read are named at the end of a run.
+_NAMED = 3
+
 INVENTED = (
     "No credentials are set, so this uses the built-in sandbox: every network, mailbox, price and amount is INVENTED. "
     "For the real service set ECGRID_API_KEY, or ECGRID_LOGIN_NAME and ECGRID_PASSWORD."
@@ -134,6 +137,7 @@ def pull(
                 f"{month_text(one.month)}: {one.calls} calls, {one.calls_kept} answered before, "
                 f"{one.lines} lines, {grouped(one.amount)} billed"
             )
+            _print_value_faults(one)
     if any(one.missing_calls for one in done):
         raise MonthIncomplete(done)
     opened.require_nothing_lost()
@@ -263,12 +267,28 @@ def _summary(done: Any) -> dict[str, Any]:
         "faults": done.faults,
         "missing_calls": done.missing_calls,
         "missing": done.missing,
+        "value_faults": done.value_faults.count,
+        "value_faults_named": done.value_faults.named,
         "findings": done.findings,
         "errors": done.errors_found,
         "at_stake": done.at_stake,
         "exports": done.exports,
         "report": done.report,
     }
+
+
+def _print_value_faults(done: Any) -> None:
+    """Name what could not be read of a month's answers."""
+    faults = done.value_faults
+    if faults.count:
+        shown = "; ".join(faults.named[:_NAMED]) + ("; …" if faults.count > _NAMED else "")
+        what = "1 value" if faults.count == 1 else f"{faults.count:,} values"
+        context.stdout.print(
+            Text(
+                f"\n{month_text(done.month)}: {what} of the service's answers cannot be read (feed value_faults), so "
+                f"what depends on them is not known: {shown}"
+            )
+        )
 
 
 def _print_summary(done: Sequence[Any], settings: Settings, is_invented: bool, warnings: Sequence[str]) -> None:
@@ -297,6 +317,8 @@ def _print_summary(done: Sequence[Any], settings: Settings, is_invented: bool, w
         out.print(context.table("\nFindings", ("name", "count"), [(name, counted[name]) for name in worst]))
     if faults:
         out.print(Text("\nFaults: " + ", ".join(f"{count} {code}" for code, count in sorted(faults.items()))))
+    for one in done:
+        _print_value_faults(one)
     if warnings:
         out.print(Text(f"\n{len(warnings)} warnings, shown above"))
     paths = [path for one in done for path in (*one.exports, one.report) if path]

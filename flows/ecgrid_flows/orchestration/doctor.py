@@ -17,11 +17,13 @@ from pathlib import Path
 
 from ecgrid_client import VERSIONS, ECGridClient, decode, drift, errors, own_service
 from ecgrid_flows.errors import BillingError
+from ecgrid_flows.lake.partitions import Lake
+from ecgrid_flows.lake.value_faults import unread
 from ecgrid_flows.orchestration import notices
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage import data_owner
 from ecgrid_flows.storage.opening import store_of
-from ecgrid_transforms.period import last_full_month, next_month, reporting_month_text
+from ecgrid_transforms.period import last_full_month, month_text, next_month, reporting_month_text
 
 #: Said where sessions are opened (facts 4.3).
 NO_API_KEY = (
@@ -72,6 +74,7 @@ def machine(settings: Settings) -> Iterator[Check]:
     yield _disk(settings)
     yield _modes(settings)
     yield _owner(settings)
+    yield _values(settings)
     yield _told(settings)
 
 
@@ -101,6 +104,27 @@ def _owner(settings: Settings) -> Check:
     if not data_owner.fits(found, wanted):
         return Check("", name, Health.FAILED, data_owner.refusal(store, found, wanted))
     return Check("", name, Health.OK, str(found))
+
+
+def _values(settings: Settings) -> Check:
+    """How many values of the kept answers do not fit their types, month by month."""
+    name = "values"
+    try:
+        lake = Lake(store_of(settings))
+        months = {month: found for month in lake.months("value_faults") if (found := unread(lake, month)).count}
+    except BillingError as error:
+        return Check("", name, Health.NOTE, f"cannot be read now: {error}")
+    if not months:
+        return Check("", name, Health.OK, "no kept answer has a value that cannot be read")
+    counted = ", ".join(f"{found.count:,} of {month_text(month)}" for month, found in months.items())
+    details = tuple(f"{month_text(month)}: {words}" for month, found in months.items() for words in found.named)
+    return Check(
+        "",
+        name,
+        Health.NOTE,
+        f"cannot be read: {counted}; the first: {details[0]}. Ask the vendor; `run --refresh` requests them again",
+        details,
+    )
 
 
 def _modes(settings: Settings) -> Check:

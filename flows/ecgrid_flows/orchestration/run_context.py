@@ -34,6 +34,7 @@ from ecgrid_flows.lake.billing_scope import Scope
 from ecgrid_flows.lake.landing import land_month, limit_run
 from ecgrid_flows.lake.local_mirror import fetch, noting_lake
 from ecgrid_flows.lake.partitions import Lake
+from ecgrid_flows.lake.value_faults import Unread, unread
 from ecgrid_flows.orchestration import notices, status
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Settings, reference_folders
@@ -71,6 +72,7 @@ class MonthDone:
     faults: dict[str, int] = field(default_factory=dict)
     missing_calls: int = 0
     missing: list[str] = field(default_factory=list)
+    value_faults: Unread = field(default_factory=Unread)
     findings: dict[str, int] = field(default_factory=dict)
     errors_found: int = 0
     at_stake: Decimal = ZERO
@@ -297,6 +299,7 @@ class Run:
             unanswered = self._plans[month][0].unanswered
             done.missing_calls += len(unanswered)
             done.missing = [*unanswered, *done.missing]
+        done.value_faults = unread(self.lake, month)
         answers = 0
         for batch in self.lake.batches("calls", month, ["outcome", "fault_code"]):
             answers += batch.num_rows

@@ -55,8 +55,18 @@ def account(row: Mapping[str, Any]) -> str:
     return f'{shown} <span class="id">{numbers}</span>' if shown else f'<span class="id">{numbers}</span>'
 
 
-def verdict(month: date, lines: pd.DataFrame, findings: pd.DataFrame, notice: str | None = None) -> Html:
-    """What a manager reads first: does the bill fit, what is at stake, what to do next."""
+def verdict(
+    month: date,
+    lines: pd.DataFrame,
+    findings: pd.DataFrame,
+    notice: str | None = None,
+    unread: pd.DataFrame | None = None,
+) -> Html:
+    """What a manager reads first: does the bill fit, what is at stake, what to do next.
+
+    `unread` are the values of the service's answers that cannot be read.
+    """
+    values = 0 if unread is None else len(unread)
     severities = findings["severity"].to_list()
     errors, warnings = severities.count("error"), severities.count("warning")
     over, under = at_stake(findings)
@@ -65,7 +75,7 @@ def verdict(month: date, lines: pd.DataFrame, findings: pd.DataFrame, notice: st
     unproven = lines[lines["verdict"] == "not_provable"]
     if errors:
         tone, title = "bad", "Query this bill before paying it"
-    elif warnings:
+    elif warnings or values:
         tone, title = "look", "This bill fits, but for points to look at"
     elif lines.empty:
         tone, title = "look", "Nothing was billed"
@@ -101,6 +111,11 @@ def verdict(month: date, lines: pd.DataFrame, findings: pd.DataFrame, notice: st
     if len(unproven):
         advice.append(
             f"{plural(len(unproven), 'line')} over {money(total(unproven['amount']))} could not be proven either way."
+        )
+    if values:
+        advice.append(
+            f'<a href="#values-that-cannot-be-read">{plural(values, "value")}</a> of the answers cannot be read: ask '
+            "Loren Data to correct them, for what depends on them is not known."
         )
     return _headline(month, title, say, tone, advice, notice)
 
@@ -603,6 +618,25 @@ def rows_table(frame: pd.DataFrame, caption: str, limit: int = 200, empty: str =
     """Every column of a frame as text, under its own name: for answers whose columns the service chooses."""
     filled = frame.dropna(axis="columns", how="all")
     return table(filled, caption, {str(column): str(column) for column in filled.columns}, limit=limit, empty=empty)
+
+
+def values_table(unread: pd.DataFrame, limit: int) -> Html:
+    """Every value of an answer that does not fit its type: the call, the place in the answer, the text and why."""
+    columns = {
+        "operation": "Operation",
+        "asked": "Requested",
+        "record": "Record",
+        "element": "Element",
+        "value_text": "Value",
+        "reason": "Why it cannot be read",
+    }
+    return table(
+        unread.sort_values(list(columns), kind="stable"),
+        "Values that cannot be read",
+        columns,
+        limit=limit,
+        rest="The others are in out_value_faults.",
+    )
 
 
 def most_changed(changes: pd.DataFrame, lines: pd.DataFrame) -> dict[str, int]:
