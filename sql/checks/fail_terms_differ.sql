@@ -92,7 +92,12 @@ tied AS (
             ', ' ORDER BY level_place(level), schedule_id, content_no
         ) AS words
     FROM core_shown_schedules
-    SEMI JOIN (FROM core_tiers WHERE is_tied) AS tiers
+    SEMI JOIN (
+        -- terms of a contract leave no line to those of its list
+        FROM core_tiers
+        SEMI JOIN core_line_headings USING (terms_contract_id, price_list_id, reporting_month, account_report, measure_field)
+        WHERE is_tied
+    ) AS tiers
         USING (price_list_id, reporting_month, account_report, measure_field, schedule_id)
     WHERE is_tied
     GROUP BY ALL

@@ -26,11 +26,23 @@ LAST_MONTH = date(2026, 10, 1)
 #: One of each kind, and seeds that were once audited wrongly.
 FEW = (*range(20), 42, 140, 198, 300)
 MANY = range(100, 340)
+#: Worlds with a contract of the user's own beside the list: each kind once, then at every share.
+FEW_PAPERS = range(1000, 1008)
+MANY_PAPERS = range(1100, 1196)
+#: A world that is not audited rightly yet, and why.
+NOT_YET = {1133: "a contract that ends, three of four lines at another rate: the rounding of blocks stays undecided"}
 
 
 def worlds(seeds: Sequence[int]) -> list[Any]:
     """The seeds as parameters, named after what is in their worlds."""
-    return [pytest.param(seed, id=f"{seed}-{small.kind_of(seed)}-{small.share_of(seed)}") for seed in seeds]
+    return [
+        pytest.param(
+            seed,
+            id=f"{seed}-{small.kind_of(seed)}-{small.share_of(seed)}",
+            marks=pytest.mark.xfail(reason=NOT_YET[seed], strict=True) if seed in NOT_YET else (),
+        )
+        for seed in seeds
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +173,15 @@ class Audit:
         return its[0] if len(its) == 1 else None
 
     def _agrees(self, one: planted.Found, wrong: Wrong) -> bool:
-        """Whether the amount expected is the true one; but for the last decimal where no line shows how to round."""
+        """Whether the amount expected is the true one; but for the last decimal of a line where no line shows how to
+        round. Of a list that differs from the contract it is the sum of several lines."""
         assert wrong.true_amount is not None
         if one.expected_amount is None:
             return False
         row = next(row for row in self.readings if row["account_report"] == wrong.account_report)
         unit = Decimal(0) if row["is_rounding_seen"] else Decimal(1).scaleb(-row["scale"])
-        return abs(one.expected_amount - wrong.true_amount) <= unit
+        lines = len(self.world.accounts) if wrong.check_name == "list_differs_from_contract" else 1
+        return abs(one.expected_amount - wrong.true_amount) <= unit * lines
 
     def _is_undecided(self, wrong: Wrong) -> bool:
         return bool(self._candidates(wrong))
@@ -244,7 +258,8 @@ def audited(seeds: Sequence[int], folder: Path) -> dict[int, Audit]:
     worlds = {place: World.small(seed, LAST_MONTH) for place, seed in enumerate(seeds, start=1)}
     tables = {place: lake_of.tables_of(lake_of.rows_of(world, read_monthly=True)) for place, world in worlds.items()}
     files = lake_of.write(lake_of.together(tables), folder)
-    builder.build(files, folder / "billing.duckdb", reference_dir=lake_of.REFERENCE)
+    references = [lake_of.REFERENCE, lake_of.papers(worlds, folder / "reference")]
+    builder.build(files, folder / "billing.duckdb", reference_dir=references)
     with closing(database.connect(folder / "billing.duckdb")) as connection:
         found = planted.by_world(planted.found_in(connection), worlds)
         readings: dict[int, list[dict[str, Any]]] = {place: [] for place in worlds}
@@ -256,21 +271,21 @@ def audited(seeds: Sequence[int], folder: Path) -> dict[int, Audit]:
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Audit]:
-    return audited(FEW, tmp_path_factory.mktemp("few"))
+    return audited((*FEW, *FEW_PAPERS), tmp_path_factory.mktemp("few"))
 
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Audit]:
-    return audited(MANY, tmp_path_factory.mktemp("many"))
+    return audited((*MANY, *MANY_PAPERS), tmp_path_factory.mktemp("many"))
 
 
-@pytest.mark.parametrize("seed", worlds(FEW))
+@pytest.mark.parametrize("seed", worlds((*FEW, *FEW_PAPERS)))
 def test_a_small_world_is_audited_rightly(few: dict[int, Audit], seed: int) -> None:
     assert list(few[seed].complaints()) == []
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", worlds(MANY))
+@pytest.mark.parametrize("seed", worlds((*MANY, *MANY_PAPERS)))
 def test_one_of_many_small_worlds_is_audited_rightly(many: dict[int, Audit], seed: int) -> None:
     assert list(many[seed].complaints()) == []
 

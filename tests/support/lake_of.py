@@ -4,6 +4,7 @@ One Parquet file per feed, and for the shipped world a warehouse of them. Only t
 invoices), nothing of what they mean.
 """
 
+import csv
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -233,6 +234,21 @@ def together(tables: Mapping[int, Mapping[str, pa.Table]]) -> dict[str, pa.Table
         for feed, table in of_world.items():
             parts.setdefault(feed, []).append(moved(table, place * APART))
     return {feed: pa.concat_tables(its) for feed, its in parts.items()}
+
+
+def papers(worlds: Mapping[int, World], folder: Path) -> Path:
+    """contract_terms.csv of several worlds in a folder of references, moved as `together` moves their lakes."""
+    folder.mkdir()
+    header = (REFERENCE / "contract_terms.csv").read_text(encoding="utf-8").strip().split(",")
+    with (folder / "contract_terms.csv").open("w", encoding="utf-8", newline="") as target:
+        made = csv.DictWriter(target, header)
+        made.writeheader()
+        for place, world in worlds.items():
+            for row in (row for paper in world.papers for row in paper.rows()):
+                made.writerow(
+                    {name: value + place * APART if name in MOVED and value else value for name, value in row.items()}
+                )
+    return folder
 
 
 def write(tables: Mapping[str, pa.Table], folder: Path) -> dict[str, list[str]]:

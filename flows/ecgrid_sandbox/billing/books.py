@@ -109,6 +109,10 @@ class Books:
             and check_name in (None, plant.check_name)
         ]
 
+    def is_planted(self, account: Account, month: date, pair: Pair) -> bool:
+        """Whether a wrong is on the line."""
+        return bool(self._plants(account, pair, month))
+
     # -- bills -------------------------------------------------------------------------------------
 
     def bill(self, account: Account, month: date, *, right: bool = False) -> Mapping[Pair, Line]:

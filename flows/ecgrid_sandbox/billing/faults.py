@@ -49,6 +49,13 @@ def applied(books: Books, account: Account, month: date, plant: Plant, line: Lin
             # a number of the schedule shown is not the price list's, and the line is billed by it
             number = {figures["shown"]: Decimal(figures["number"])}
             return replace(books.counted_line(account, month, price_list, group, shown=number), number=line.number)
+        case _ if "by" in figures:
+            # billed by the list as PricelistInfo gives it, in the place of the terms of the contract
+            listed = books.world.list_read(price_list.price_list_id, month)
+            assert listed is not None
+            own = listed.group(group.pair)
+            assert own is not None
+            return replace(books.counted_line(account, month, price_list, own), number=line.number)
         case "correction":
             # takes back the line of the month before, at what it was billed
             before = books.bill(account, next_month(month, -1))[group.pair]
@@ -153,6 +160,18 @@ def _before_restating(books: Books, account: Account, month: date, plant: Plant)
     return books.counted_line(account, month, now.price_list, now.group, actual=before).amount
 
 
+def _by_other_terms(
+    books: Books, price_list_id: int, pair: tuple[str, str], month: date
+) -> tuple[Decimal, Decimal] | tuple[None, None]:
+    """What the lines of a list that a wrong is on should cost, and what they are billed; nothing where none is."""
+    wrong = [
+        (books.bill(account, month, right=True)[pair].amount, books.bill(account, month)[pair].amount)
+        for account in books.world.accounts_of_list(price_list_id)
+        if books.is_planted(account, month, pair)
+    ]
+    return (total([right for right, _ in wrong]), total([billed for _, billed in wrong])) if wrong else (None, None)
+
+
 def described(books: Books, plant: Plant) -> list[Wrong]:
     """The wrong as a finding should name it; a price list's wrong is in every month, an open reading in the last."""
     world, target = books.world, plant.target
@@ -172,6 +191,8 @@ def _described(books: Books, plant: Plant, month: date | None) -> Wrong:
         if plant.check_name == "invoice_total_mismatch":
             true_amount = books.calculated(target.contract_id, month).total_amount
             billed_amount = books.invoice(target.contract_id, month).total_amount
+    if plant.check_name == "list_differs_from_contract" and target.pair and month is not None:
+        true_amount, billed_amount = _by_other_terms(books, target.price_list_id or 0, target.pair, month)
     if target.network_id is not None and target.mailbox_id is not None and target.pair and month is not None:
         account = (target.network_id, target.mailbox_id)
         price_list_id = world.price_list_of(*account).price_list_id

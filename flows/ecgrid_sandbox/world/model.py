@@ -18,7 +18,7 @@ How this world means its price lists (nothing outside the sandbox and its tests 
   of all lines before it to Rate; 0 when the sum is above).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 from functools import cached_property, lru_cache
@@ -187,6 +187,41 @@ class Contract:
 
 
 @dataclass(frozen=True, slots=True)
+class Paper:
+    """Terms that the user's own contract gives, a ladder of contract_terms.csv; they are what is due.
+
+    Of a contract where `contract_id`, else of a price list. Both days are included; None is open.
+    """
+
+    schedules: tuple[Schedule, ...]
+    contract_id: int = 0
+    price_list_id: int = 0
+    valid_from: date | None = None
+    valid_to: date | None = None
+    document: str = ""
+
+    def rows(self) -> Iterator[dict[str, object]]:
+        """The rows of contract_terms.csv: all that a tier states, but for a lone schedule's bounds."""
+        for number, schedule in enumerate(self.schedules, start=1):
+            is_ladder = len(self.schedules) > 1
+            yield {
+                "contract_id": self.contract_id or None,
+                "price_list_id": self.price_list_id or None,
+                "account_report": schedule.report,
+                "measure_field": schedule.measure,
+                "tier": number,
+                "minimum": schedule.minimum if is_ladder else None,
+                "maximum": schedule.maximum or None,
+                "allowance": schedule.allowance,
+                "block": schedule.block,
+                "rate": schedule.rate,
+                "valid_from": self.valid_from,
+                "valid_to": self.valid_to,
+                "document": self.document or None,
+            }
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Where a wrong is planted: an account's line in a month, a price list's group, or an invoice."""
 
@@ -244,7 +279,8 @@ class World:
 
     `use` holds, per account and pair, the measured quantity of each month; pairs that are not in it have none.
     `stated` holds, per price list and month, what PricelistInfo answered a pull of that month where that is not the
-    list itself; None where it refused.
+    list itself; None where it refused. `papers` are the user's own terms: where they differ from what PricelistInfo
+    answered, the list itself holds the terms of the paper.
     """
 
     seed: int
@@ -257,6 +293,7 @@ class World:
     use: Mapping[tuple[int, int], Mapping[Pair, tuple[Decimal, ...]]]
     plants: tuple[Plant, ...] = ()
     stated: Mapping[tuple[int, date], PriceList | None] = field(default_factory=dict)
+    papers: tuple[Paper, ...] = ()
 
     @classmethod
     def shipped(cls, last_month: date | None = None, *, seed: int = 1) -> "World":

@@ -23,6 +23,7 @@ from ecgrid_sandbox.world.model import (
     Meaning,
     Network,
     Pair,
+    Paper,
     Part,
     Percent,
     Plant,
@@ -44,18 +45,27 @@ KINDS = (
     "refused_tie",
 )
 SHARES = (25, 50, 75, 100)
-_WITH_HISTORY = frozenset({"dated_inside", "edited", "raised", "raised_unlisted", "correction"})
+#: What the user's own contract may give beside the list; drawn by the seeds from `FIRST_OF_PAPERS` on.
+PAPER_KINDS = (
+    *("paper_rate", "paper_allowance", "paper_block", "paper_tier"),
+    *("paper_from", "paper_until", "paper_inside", "paper_refused"),
+)
+FIRST_OF_PAPERS = 1000
+_WITH_HISTORY = frozenset(
+    {"dated_inside", "edited", "raised", "raised_unlisted", "correction", "paper_from", "paper_until", "paper_inside"}
+)
 _TRANS, _KCS, _COUNT = ("TrafficAll", "ToTrans"), ("TrafficOffNetwork", "TotalKCs"), ("Statistics", "ActiveQIDs")
 _OLD = date(2020, 1, 1)
 
 
 def kind_of(seed: int) -> str:
-    return KINDS[seed % len(KINDS)]
+    return PAPER_KINDS[seed % len(PAPER_KINDS)] if seed >= FIRST_OF_PAPERS else KINDS[seed % len(KINDS)]
 
 
 def share_of(seed: int) -> int:
     """Per hundred of a list's lines that a repeated fault is on."""
-    return SHARES[(seed + seed // len(KINDS)) % len(SHARES)]
+    kinds = len(PAPER_KINDS if seed >= FIRST_OF_PAPERS else KINDS)
+    return SHARES[(seed + seed // kinds) % len(SHARES)]
 
 
 @dataclass(slots=True)
@@ -71,6 +81,7 @@ class _Plan:
     fault: tuple[str, Pair, Mapping[str, str]] | None = None
     share: int = 0
     plants: list[Plant] = field(default_factory=list)
+    papers: list[Paper] = field(default_factory=list)
 
 
 def world(seed: int, last_month: date) -> World:
@@ -106,7 +117,7 @@ class _Draw:
         stated = {(self.list_id, self.months[at]): answer for at, answer in plan.stated.items()}
         if plan.refused:
             stated = {(self.list_id, month): None for month in self.months}
-        bare = replace(bare, stated=stated)
+        bare = replace(bare, stated=stated, papers=tuple(plan.papers))
         return replace(bare, plants=(*plan.plants, *self._faults(bare)))
 
     def _world(
@@ -283,6 +294,108 @@ class _Draw:
         self.plan.refused = True
         self._fault("rate_mismatch", group, shown="rate", times="0.8")
         self.plan.share = 50
+
+    # -- what the contract gives beside the list ---------------------------------------------------------
+
+    def _paper(self, group: Group, listed: Group | None, **valid: date) -> None:
+        """The group's terms are those of the contract; PricelistInfo answers `listed` in their place, or is refused."""
+        contract_id = self.rng.choice((0, 901))
+        list_id = 0 if contract_id else self.list_id
+        self.plan.papers.append(Paper(group.schedules, contract_id, list_id, **valid, document="MSA 7"))
+        if listed is not None:
+            self.plan.stated = dict.fromkeys(range(len(self.months)), self._former(listed))
+
+    def _agreed(self, group: Group, at: int) -> None:
+        """A paper of the price list changes its price; one of the contract is no change of the list."""
+        if not self.plan.papers[-1].contract_id:
+            self._changed(group, at)
+
+    def _differs(self, group: Group, months: Sequence[int]) -> None:
+        for at in months:
+            self.plan.plants.append(
+                Plant(
+                    "list_differs_from_contract",
+                    Target(month=at, pair=group.pair, price_list_id=self.list_id),
+                    "PricelistInfo gives other terms than the contract",
+                    "contract_terms.csv",
+                )
+            )
+
+    def _by_list(self, name: str, group: Group) -> None:
+        """Some lines are billed by the list."""
+        self.plan.share = share_of(self.seed)
+        self.plan.fault = (name, group.pair, {"by": "list"})
+
+    def _paper_of(self, name: str, group: Group, **changed: Decimal) -> None:
+        schedules = (replace(group.schedules[0], **changed), *group.schedules[1:])  # type: ignore[arg-type]
+        self._paper(group, replace(group, schedules=schedules))
+        self._differs(group, range(len(self.months)))
+        self._by_list(name, group)
+
+    def _paper_rate(self) -> None:
+        group = self._counted(steps=1)
+        self._paper_of("rate_mismatch", group, rate=group.schedules[0].rate * Decimal(self.rng.choice(("1.25", "2"))))
+
+    def _paper_allowance(self) -> None:
+        group = self._counted(steps=1, allowance=self.rng.choice(("40", "100")))
+        self._paper_of("terms_differ", group, allowance=group.schedules[0].allowance / 2)
+
+    def _paper_block(self) -> None:
+        group = self._counted(steps=1, block=self.rng.choice(("10", "50")))
+        self._paper_of("quantity_mismatch", group, block=group.schedules[0].block * self.rng.choice((2, 10)))
+
+    def _paper_tier(self) -> None:
+        """The list lacks the last tier of the contract: whoever reaches it is billed by the tier below."""
+        self.is_plain, self.word = True, "Tiered"
+        self._counted(steps=3)
+        group = self.plan.groups[-1]
+        meaning = replace(group.meaning, reading=self._reading(self.rng.choice(("volume", "graduated"))))
+        group = self.plan.groups[-1] = replace(group, meaning=meaning)
+        first, second, _ = group.schedules
+        self._paper(group, replace(group, schedules=(first, replace(second, maximum=0))))
+        self._differs(group, range(len(self.months)))
+        self._by_list("terms_differ", group)
+        self.plan.share = 100
+
+    def _paper_from(self) -> None:
+        """The contract gives a lower rate from the second month on; before it the list holds."""
+        group, former = self._raise()
+        listed = replace(former, former_rate=None)
+        self._until(group, self.months[1])
+        self._paper(self._now(group), listed, valid_from=self.months[1])
+        self._differs(group, (1, 2))
+        self._agreed(group, 1)
+        self._by_list("rate_mismatch", group)
+
+    def _paper_until(self) -> None:
+        """The contract ends with the second month; then the list's rate holds."""
+        group, former = self._raise()
+        listed = replace(self._now(group), former_rate=None)
+        self._until(group, self.months[2])
+        self._paper(former, listed, valid_to=self.months[2] - timedelta(days=1))
+        self._differs(group, (0, 1))
+        self._agreed(group, 2)
+        self._by_list("rate_mismatch", group)
+
+    def _paper_inside(self) -> None:
+        """The contract begins inside the last month, whose lines are billed by the list or already by the contract."""
+        group, former = self._raise()
+        self._until(group, self.months[2] if self.rng.random() < 0.5 else next_month(self.months[2]))
+        begins = self.months[2] + timedelta(days=self.rng.randint(4, 25))
+        self._paper(self._now(group), replace(former, former_rate=None), valid_from=begins)
+        self._differs(group, (2,))
+        self._agreed(group, 2)
+
+    def _paper_refused(self) -> None:
+        """The contract gives terms for a list that PricelistInfo refuses."""
+        group = self._counted(steps=self.rng.choice((1, 2)))
+        self._paper(group, None)
+        self.plan.refused = True
+        self._fault("rate_mismatch", group, shown="rate", times=self.rng.choice(("1.2", "10")))
+
+    def _now(self, group: Group) -> Group:
+        """The group as the plan has it now."""
+        return next(each for each in self.plan.groups if each.pair == group.pair)
 
     # -- charges computed from others ----------------------------------------------------------------------
 
