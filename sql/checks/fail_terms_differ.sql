@@ -2,8 +2,9 @@
 -- price list whose lines alone show its terms, and show several of which none is on most lines.
 -- Lines: a number that no other check is named after, or one that changes nothing. Changes: an answer of the following month
 -- gives other terms than the ones that hold for the month (core_stated_readings, core_schedules), though the list's Date gives
--- no day between the two: doubtful, for nothing tells which terms were in force. Nor does anything where terms are tied
--- (core_shown_schedules): no line is accused, and the sentence has what its lines cost by the least and by the most of the candidates.
+-- no day between the two, or was moved back to before the former reading: doubtful, for nothing tells which terms were in force. Nor
+-- does anything where terms are tied (core_shown_schedules): no line is accused, and the sentence has what its lines cost by the least
+-- and by the most of the candidates.
 WITH held AS (
     -- schedules as they hold for the month, by the answer before it
     SELECT
@@ -15,9 +16,19 @@ WITH held AS (
         terms_words(tiers.level, tiers.allowance, tiers.minimum, tiers.maximum, tiers.block, tiers.rate) AS words,
         terms_text(tiers.allowance, tiers.minimum, tiers.maximum, tiers.block, tiers.rate) AS terms,
         'the price list read on ' || strftime(stated.read_at, '%Y-%m-%d') AS witness,
-        stated.changed_at
+        stated.read_at,
+        tiers.dated,
+        stated.changed_at,
+        second.read_at IS NOT NULL AS is_admitted
     FROM core_stated_readings AS stated
     INNER JOIN core_list_readings AS tiers USING (price_list_id, account_report, measure_field, read_at)
+    LEFT JOIN core_stated_readings AS second
+        ON second.price_list_id = stated.price_list_id
+        AND second.reporting_month = stated.reporting_month
+        AND second.account_report = stated.account_report
+        AND second.measure_field = stated.measure_field
+        AND second.version = 2
+        AND second.read_at = stated.changed_at
     WHERE stated.version = 1 AND stated.changed_at IS NOT NULL
     UNION ALL
     -- or by the lines of two earlier months
@@ -30,7 +41,10 @@ WITH held AS (
         terms_words(tiers.level, tiers.allowance, tiers.minimum, tiers.maximum, tiers.block, tiers.rate),
         terms_text(tiers.allowance, tiers.minimum, tiers.maximum, tiers.block, tiers.rate),
         tiers.witness,
-        stated.read_at
+        NULL AS read_at,
+        NULL AS dated,
+        stated.read_at AS changed_at,
+        false AS is_admitted
     FROM core_stated_readings AS stated
     INNER JOIN core_tiers AS tiers USING (price_list_id, reporting_month, account_report, measure_field, version)
     WHERE stated.is_first_seen_after AND tiers.terms_source = 'shown' AND tiers.terms_contract_id = 0
@@ -42,7 +56,11 @@ changed AS (
         held.account_report,
         held.measure_field,
         any_value(held.witness) AS witness,
+        any_value(held.read_at) AS read_at,
         any_value(held.changed_at) AS changed_at,
+        any_value(held.dated) AS former_date,
+        any_value(later.dated) AS dated,
+        bool_or(held.is_admitted) AS is_admitted,
         string_agg(held.words, ', ' ORDER BY held.words) AS words,
         string_agg(
             terms_words(later.level, later.allowance, later.minimum, later.maximum, later.block, later.rate), ', '
@@ -164,8 +182,18 @@ SELECT
     NULL,
     concat(
         'Price list ', price_list_id, ', ', account_report, ' ', measure_field, ': by ', witness, ' the terms are ', words,
-        ', and they hold for the month; read on ', strftime(changed_at, '%Y-%m-%d'), ', the list has ',
-        coalesce(later_words, 'no such schedule'), '. Ask the vendor from when the new terms are in force.'
+        '; read on ', strftime(changed_at, '%Y-%m-%d'), ', the list has ', coalesce(later_words, 'no such schedule'),
+        CASE
+            WHEN dated = former_date THEN concat(', its Date of ', strftime(dated, '%Y-%m-%d'), ' kept')
+            WHEN dated <= read_at
+                THEN concat(', with a Date of ', strftime(dated, '%Y-%m-%d'), ' that is before the former reading')
+            ELSE ''
+        END,
+        CASE
+            WHEN is_admitted THEN '. Lines of the month are right by either'
+            ELSE '. The former terms hold for the month'
+        END,
+        ': ask the vendor from when the new terms are in force.'
     ),
     true,
     NULL

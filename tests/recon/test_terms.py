@@ -214,9 +214,9 @@ def test_a_list_edited_in_place_does_not_accuse_the_month_before(built: Connecti
     (found,) = findings(built, EDITED)
     assert (found["check_name"], found["severity"], found["difference"]) == ("terms_differ", "warning", None)
     assert found["explanation"] == (
-        "Price list 704, TrafficAll ToTrans: by the price list read on 2026-10-03 the terms are General rate 0.05, and "
-        "they hold for the month; read on 2026-11-03, the list has General rate 0.06. Ask the vendor from when the new "
-        "terms are in force."
+        "Price list 704, TrafficAll ToTrans: by the price list read on 2026-10-03 the terms are General rate 0.05; "
+        "read on 2026-11-03, the list has General rate 0.06, its Date of 2020-01-01 kept. The former terms hold for "
+        "the month: ask the vendor from when the new terms are in force."
     )
 
 

@@ -4,8 +4,9 @@
 --        the list itself gives the day on which it was changed.
 --     2. without one, the first of the month after ("in the following month").
 --     3. without either, the first one later, if its Date is before the month: terms_source `stated_later`, a weaker witness.
--- A Date inside the month admits the terms before it and after it: two rows (`version` 1 is the newer one). So does an answer
--- of the following month whose Date was moved back to before the answer that still shows other terms.
+-- A Date inside the month admits the terms before it and after it: two rows (`version` 1 is the newer one). So does a Date on the
+-- month's first day that only an answer of the following month gives, beside a later answer than that day with other terms: then
+-- `version` 1 is the earlier answer. A Date that was moved back to before the month gives no day: the earlier answer holds.
 -- `changed_at`: the answer of the following month that gives other terms than the ones that hold; `is_admitting_earlier`: the
 -- terms before a Date inside the month are in no answer, only on lines of earlier months.
 WITH readings AS (
@@ -49,6 +50,15 @@ earlier AS (
         PARTITION BY price_list_id, reporting_month, account_report, measure_field ORDER BY read_at DESC
     ) = 1
 ),
+last_before AS (
+    -- as `earlier`, also of a Date inside the month
+    SELECT price_list_id, reporting_month, account_report, measure_field, read_at, content
+    FROM timed
+    WHERE place = 'before'
+    QUALIFY row_number() OVER (
+        PARTITION BY price_list_id, reporting_month, account_report, measure_field ORDER BY read_at DESC
+    ) = 1
+),
 found AS (
     SELECT
         timed.price_list_id,
@@ -72,20 +82,22 @@ found AS (
         ) AS inside_at,
         min(timed.read_at) FILTER (WHERE timed.place = 'following' AND NOT timed.is_dated_inside) AS following_at,
         min(timed.read_at) FILTER (WHERE timed.place = 'later' AND NOT timed.is_dated_inside) AS later_at,
-        -- the first answer of the following month that has other terms than the earlier one, though its Date is none of after it
+        -- the first answer of the following month that has other terms than the last before it, though its Date is not after that
         min(timed.read_at) FILTER (
             WHERE timed.place = 'following' AND NOT timed.is_dated_inside
-            AND timed.content <> earlier.content
-            AND coalesce(timed.dated <= earlier.read_at, true)
+            AND timed.content <> last_before.content
+            AND coalesce(timed.dated <= last_before.read_at, true)
         ) AS changed_at,
         min(timed.read_at) FILTER (
             WHERE timed.place = 'following' AND NOT timed.is_dated_inside
             AND timed.content <> earlier.content
             AND timed.dated <= earlier.read_at
+            AND date_trunc('day', timed.dated) = timed.reporting_month
             AND timed.dated > coalesce(earlier.dated, '-infinity')
         ) AS moved_back_at
     FROM timed
     LEFT JOIN earlier USING (price_list_id, reporting_month, account_report, measure_field)
+    LEFT JOIN last_before USING (price_list_id, reporting_month, account_report, measure_field)
     GROUP BY ALL
 ),
 chosen AS (
