@@ -15,13 +15,17 @@ SELECT
         's measured: the allowance of ', plain_text(faults.allowance), ' was not taken off. ',
         CASE
             WHEN faults.difference IS NULL THEN 'What the line should cost cannot be proved.'
+            WHEN faults.doubt = 'number_unshown' THEN concat(
+                'Taken off, the line costs ', money_text(faults.expected_amount), ', not ', money_text(faults.billed_amount), ': ',
+                too_much_text(faults.difference), '.'
+            )
             ELSE concat(
                 'With it ', plain_text(faults.expected_quantity_billed), ' are billed, which cost ',
                 money_text(faults.expected_amount), ', not ', money_text(faults.billed_amount), ': ',
                 too_much_text(faults.difference), '.'
             )
         END
-    ) || range_text(faults.expected_least, faults.expected_most) || witness_text(faults.witness) || doubt_text(faults.doubt) AS explanation,
+    ) || CASE WHEN faults.doubt = 'number_unshown' THEN '' ELSE range_text(faults.expected_least, faults.expected_most) END || witness_text(faults.witness) || doubt_text(faults.doubt) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful,
     terms_cause(
         'allowance_not_applied', faults.price_list_id, faults.account_report, faults.measure_field, NULL, faults.allowance

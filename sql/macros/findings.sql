@@ -31,6 +31,7 @@ CREATE OR REPLACE MACRO terms_cause(check_name, price_list_id, account_report, m
 CREATE OR REPLACE MACRO doubt_text(doubt) AS
     CASE doubt
         WHEN 'terms_read_later' THEN ' That list was read after the month: ask the vendor which terms were in force.'
+        WHEN 'number_unshown' THEN ' No line of the list shows whether that number is taken off or is a free tier: ask the vendor.'
         WHEN 'applied_nowhere' THEN ' No line of any list shows that number applied: ask the vendor whether it is meant.'
         ELSE ''
     END;

@@ -233,9 +233,20 @@ class Audit:
                 continue  # `_readings` complains where it is not honest
             if one.severity == "warning" and self._is_read_late(one):
                 continue  # the list was read after the month alone, and edited since: a question with both amounts
+            if (one.severity, one.check_name) == ("warning", "allowance_not_applied") and self._is_free_tier(one):
+                continue  # a free tier that no line shows: the allowance may be left out of all as well
             if any(self._is_undecided(wrong) and one.key == wrong.key for wrong in wrongs):
                 continue  # a planted fault under another name, where the reading is open
             yield f"invented: {one.severity} {one.check_name} {one.key} {one.explanation}"
+
+    def _is_free_tier(self, one: planted.Found) -> bool:
+        """Whether the truth of a finding's ladder is a free tier, and every line is past it."""
+        return any(
+            group.pair == one.key[3:]
+            and group.meaning.reading.allowance == "free_tier"
+            and all(right.actual > group.schedules[0].allowance for _, right in self._lines(price_list, group))
+            for price_list, group in self._groups()
+        )
 
     def _is_read_late(self, one: planted.Found) -> bool:
         is_edited = any(wrong.check_name == "terms_differ" and wrong.network_id is None for wrong in self.world.wrongs)

@@ -1,9 +1,10 @@
 -- One row per doubtful quantity and number left out (allowance, block, bound), as a case to rate: what if it was not applied?
 -- Between volume and graduated pricing the other one is a rule too: what if the line was billed by that?
 WITH doubtful AS (
-    SELECT DISTINCT set_no, actual
+    SELECT DISTINCT core_suspects.set_no, core_suspects.actual
     FROM core_suspects
-    WHERE verdict = 'differs' AND kind IN ('count', 'fee')
+    LEFT JOIN core_unshown_allowances AS unshown USING (set_no)
+    WHERE (verdict = 'differs' OR (verdict = 'undecided' AND unshown.set_no IS NOT NULL)) AND kind IN ('count', 'fee')
 ),
 left_out AS (
     SELECT

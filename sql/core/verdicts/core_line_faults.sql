@@ -1,6 +1,7 @@
 -- One row per line that is billed wrongly: the one name of its fault, and the figures that a finding gives.
 -- `doubt`, which makes an error a warning: terms_read_later, from a price list read later and not those on most lines of the month;
--- reading_undecided; or applied_nowhere, where a number was left out that no line of any list shows applied (core_applied_numbers), so
+-- reading_undecided; number_unshown, where a free tier explains the lines as well as an allowance left out of them all
+-- (core_unshown_allowances), and the amount expected is that of the readings that take it off; or applied_nowhere, where a number was left out that no line of any list shows applied (core_applied_numbers), so
 -- that it may not be meant. `left_out` is a number (allowance, block or bound) without which the line is as billed. `witness` says where
 -- the terms are from; `listed_` columns are the terms of the schedule shown, `shown_` ones what the line shows instead.
 -- Nothing is expected of a line on which the readings that are left open part.
@@ -65,9 +66,16 @@ left_out AS (
         ) AS number
     FROM core_suspects AS suspects
     INNER JOIN core_fault_rated AS rated USING (set_no, actual)
-    WHERE suspects.verdict = 'differs'
-        AND rated.left_out IN ('allowance', 'block', 'bound')
+    LEFT JOIN core_unshown_allowances AS unshown ON unshown.set_no = suspects.set_no
+    WHERE rated.left_out IN ('allowance', 'block', 'bound')
         AND CASE
+            WHEN suspects.verdict = 'undecided'
+                THEN unshown.set_no IS NOT NULL
+                AND rated.left_out = 'allowance'
+                AND rated.quantity_billed = suspects.quantity_billed
+                AND rated.amount = suspects.amount
+                AND suspects.expected_least < suspects.amount
+            WHEN suspects.verdict <> 'differs' THEN false
             WHEN suspects.quantity_billed <> suspects.expected_quantity_billed
                 THEN rated.quantity_billed = suspects.quantity_billed
             ELSE rated.amount = suspects.amount
@@ -115,6 +123,7 @@ SELECT
     suspects.amount AS billed_amount,
     CASE
         WHEN shown_tiers.amount IS NOT NULL THEN shown_tiers.amount
+        WHEN unshown.set_no IS NOT NULL AND left_out.number = 'allowance' THEN suspects.expected_least
         WHEN suspects.verdict = 'undecided' THEN NULL
         WHEN suspects.expected_least < suspects.expected_most THEN CASE
             WHEN suspects.amount >= suspects.expected_most THEN suspects.expected_most
@@ -125,6 +134,7 @@ SELECT
     suspects.amount
     - CASE
         WHEN shown_tiers.amount IS NOT NULL THEN shown_tiers.amount
+        WHEN unshown.set_no IS NOT NULL AND left_out.number = 'allowance' THEN suspects.expected_least
         WHEN suspects.verdict = 'undecided' THEN NULL
         WHEN suspects.expected_least < suspects.expected_most THEN CASE
             WHEN suspects.amount >= suspects.expected_most THEN suspects.expected_most
@@ -152,6 +162,7 @@ SELECT
     CASE
         WHEN NOT coalesce(suspects.is_firm, true) OR NOT coalesce(firm_tiers.is_firm, true) THEN 'terms_read_later'
         WHEN shown_tiers.amount IS NOT NULL THEN 'reading_undecided'
+        WHEN unshown.set_no IS NOT NULL AND left_out.number = 'allowance' THEN 'number_unshown'
         WHEN left_out.number IS NOT NULL
             AND coalesce(suspects.departs_in, 'allowance') IN ('allowance', 'bounds')
             AND NOT EXISTS (
@@ -182,6 +193,7 @@ SELECT
             AND coalesce(suspects.shown_minimum, 0) = 0 AND is_open_end(suspects.shown_maximum) THEN 'bound_ignored'
         WHEN suspects.departs_in IS NOT NULL THEN 'terms_differ'
         WHEN shown_tiers.amount IS NOT NULL THEN 'wrong_tier'
+        WHEN suspects.verdict = 'undecided' AND left_out.number = 'allowance' THEN 'allowance_not_applied'
         WHEN suspects.verdict <> 'differs' THEN NULL
         WHEN suspects.kind = 'percentage' THEN 'percentage_mismatch'
         WHEN suspects.kind = 'minimum' THEN 'minimum_mismatch'
@@ -205,6 +217,7 @@ LEFT JOIN core_fault_rated AS other_model
     AND other_model.amount = suspects.amount
 LEFT JOIN other_tiers USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 LEFT JOIN left_out USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+LEFT JOIN core_unshown_allowances AS unshown ON unshown.set_no = suspects.set_no
 LEFT JOIN shown_tiers USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 LEFT JOIN firm_tiers
     ON firm_tiers.price_list_id = suspects.price_list_id

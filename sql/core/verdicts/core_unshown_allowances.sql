@@ -1,0 +1,15 @@
+-- One row per schedule set by volume whose allowance no line shows: most lines are billed as behind a free tier, and as well without it.
+-- kept as: view
+-- Its reading is undecided: a free tier in front leads, for it departs from nothing, and one that takes the allowance off is left open,
+-- from which at least half of the lines depart (core_reading_scores). So the allowance may be left out of every line.
+SELECT DISTINCT chosen.set_no
+FROM core_chosen_readings AS chosen
+INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+INNER JOIN core_rivals AS rivals ON rivals.set_no = chosen.set_no
+INNER JOIN core_set_readings AS other ON other.set_no = rivals.set_no AND other.reading_no = rivals.reading_no
+INNER JOIN core_reading_scores AS scores ON scores.set_no = rivals.set_no AND scores.reading_no = rivals.reading_no
+WHERE chosen.verdict = 'undecided'
+    AND readings.allowance_rule = 'free_tier'
+    AND other.allowance_rule IN ('before_blocks', 'after_blocks')
+    AND scores.departures > 0
+    AND scores.departures * 2 >= scores.lines_explained
