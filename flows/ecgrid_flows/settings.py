@@ -289,8 +289,14 @@ def _wsdl(found: Mapping[str, str], name: str) -> WsdlSource:
 def _currency(found: Mapping[str, str]) -> str | None:
     """The currency of all amounts. ECGrid states none, and nothing stands in for a missing one."""
     text = found.get("ECGRID_CURRENCY")
-    if text is not None and not (len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()):
-        raise SettingsError(f"ECGRID_CURRENCY is {text[:20]!r}: write the ISO 4217 code, three capitals such as USD")
+    if text is None:
+        return None
+    from ecgrid_flows import currency  # a file of all the world's territories is read for it
+
+    if text not in currency.codes():
+        near = currency.nearest(text)
+        meant = f"did you mean {near}?" if near else "three capitals such as USD"
+        raise SettingsError(f"ECGRID_CURRENCY is {text[:20]!r}: write the ISO 4217 code of a currency; {meant}")
     return text
 
 

@@ -1,6 +1,7 @@
 """Settings: what the environment may say, and how a refusal reads."""
 
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,21 @@ def test_a_folder_whose_name_is_no_text_is_refused() -> None:
     """What Python makes of the byte E9 (é in Latin-1) where names are UTF-8; DuckDB takes no such path."""
     with pytest.raises(SettingsError, match="ECGRID_DATA_DIR"):
         Settings.load("caf\udce9", environ={}, dotenv=NOWHERE)
+
+
+@pytest.mark.parametrize("code", ["USD", "EUR", "JPY", "KWD", "XCG", "BGN"])  # BGN was replaced in 2026: 2025 is booked
+def test_a_currency_is_one_of_iso_4217(code: str) -> None:
+    assert Settings.load(environ={"ECGRID_CURRENCY": code}).currency == code
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("UDS", "did you mean USD?"), ("usd", "did you mean USD?"), ("EURO", "did you mean EUR?"), ("GPB", "mean GBP?"),
+     ("XXX", "such as USD"), ("XAU", "ISO 4217"), ("DEM", "such as USD"), ("CNH", "ISO 4217"), ("$", "such as USD")],
+)  # fmt: skip
+def test_what_is_no_currency_is_refused_with_the_nearest_code(text: str, words: str) -> None:
+    with pytest.raises(
+        SettingsError, match=re.escape(f"ECGRID_CURRENCY is '{text}': write the ISO 4217 code")
+    ) as found:
+        Settings.load(environ={"ECGRID_CURRENCY": text})
+    assert words in str(found.value)
