@@ -29,7 +29,6 @@ pytestmark = pytest.mark.slow
 READ_THE_PARTS = {
     "core_accounts": {"core_billed_accounts"},
     "core_aggregated_lines": {"core_lines"},
-    "core_chosen_readings": {"core_trial_lines"},
     "core_corrections": {"core_line_faults", "core_lines"},
     "core_faulted_keys": {"core_lines"},
     "core_invoice_matches": {"core_lines"},
@@ -45,6 +44,7 @@ READ_THE_PARTS = {
     "core_ranked_quantities": {"core_quantities"},
     "core_reading_ranks": {"core_trial_lines"},
     "core_reading_reasons": {"core_trial_lines"},
+    "core_reading_scores": {"core_trial_lines"},
     "core_recalculated_totals": {"core_lines"},
     "core_scope_sums": {"core_charge_sums", "core_derived_lines"},
     "core_open_roundings": {"core_trial_lines"},

@@ -1,6 +1,5 @@
 -- One row per schedule set with lines: the reading that its lines are proved by, and how sure that is.
--- verdict: none_fits where the leader explains fewer than half of the telling lines, and two of them or all that is billed at all stay
--- unexplained; undecided where it has rivals that bill some quantity otherwise, else decided. A reading that the user pinned is decided by the user: of the candidates with the pinned
+-- verdict: none_fits where the leader explains fewer than half of the telling lines; undecided where it has rivals that bill some quantity otherwise, else decided. A reading that the user pinned is decided by the user: of the candidates with the pinned
 -- words the one that explains most. `inferred_reading_no` is the leader, which the lines alone would choose.
 WITH pinned AS (
     SELECT
@@ -19,12 +18,6 @@ WITH pinned AS (
     )
         AND list_has_any(known.words, pins.words)
     GROUP BY scores.set_no
-),
-billed AS (
-    SELECT set_no, sum(lines) AS lines
-    FROM core_trial_lines
-    WHERE amount <> 0
-    GROUP BY set_no
 )
 SELECT
     leaders.set_no,
@@ -36,12 +29,7 @@ SELECT
     chosen.telling_lines_explained,
     CASE
         WHEN pinned.set_no IS NOT NULL THEN 'decided'
-        WHEN chosen.telling_lines_explained * 2 < chosen.telling_lines
-            AND (
-                chosen.telling_lines - chosen.telling_lines_explained > 1
-                OR chosen.telling_lines = billed.lines
-            )
-            THEN 'none_fits'
+        WHEN chosen.telling_lines_explained * 2 < chosen.telling_lines THEN 'none_fits'
         WHEN rivals.set_no IS NOT NULL THEN 'undecided'
         ELSE 'decided'
     END AS verdict,
@@ -53,6 +41,5 @@ FROM core_reading_scores AS leaders
 LEFT JOIN pinned ON pinned.set_no = leaders.set_no
 INNER JOIN core_reading_scores AS chosen
     ON chosen.set_no = leaders.set_no AND chosen.reading_no = coalesce(pinned.reading_no, leaders.reading_no)
-LEFT JOIN billed ON billed.set_no = leaders.set_no
 LEFT JOIN core_rivals AS rivals ON rivals.set_no = leaders.set_no AND rivals.reading_no = leaders.reading_no
 WHERE leaders.place = 1

@@ -88,9 +88,17 @@ compared AS (
     FROM pairs AS fits
     GROUP BY fits.set_no, fits.reading_no
 ),
+past_unknown AS (
+    -- lines that the leader does not give, for which a tier may be wanting that no witness gives: evidence neither for it nor against it
+    SELECT lines.trial_no
+    FROM core_unknown_tiers AS unknown
+    INNER JOIN core_trial_lines AS lines ON lines.set_no = unknown.set_no AND lines.actual > unknown.from_quantity
+    ANTI JOIN led ON led.trial_no = lines.trial_no
+),
 telling AS (
     SELECT set_no, coalesce(sum(lines) FILTER (WHERE is_telling), 0) AS telling_lines
     FROM core_trial_evidence
+    ANTI JOIN past_unknown USING (trial_no)
     GROUP BY set_no
 ),
 scored AS (
