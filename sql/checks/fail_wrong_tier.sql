@@ -1,4 +1,5 @@
--- One row per line of the right quantity at the rate of a tier that it, or a slice of it, does not reach.
+-- One row per line of the right quantity at the rate of a tier that it, or a slice of it, does not reach, or that shows such a tier though
+-- its amount is right.
 SELECT
     faults.network_id,
     faults.mailbox_id,
@@ -10,7 +11,11 @@ SELECT
     faults.billed_amount,
     faults.expected_amount,
     faults.difference,
-    CASE WHEN faults.verdict = 'undecided' THEN concat(
+    CASE WHEN faults.verdict = 'fits' THEN concat(
+        'Billed ', money_text(faults.billed_amount), ' by ', billed.level, ' (', plain_text(billed.rate), '), which ',
+        plain_text(faults.quantity_billed), ' billed reach, but the line shows ', shown.level, ' (', plain_text(shown.rate),
+        '): the amount is right, the schedule shown is not. Ask the vendor to correct it.'
+    ) || witness_text(faults.witness) WHEN faults.verdict = 'undecided' THEN concat(
         'Billed ', money_text(faults.billed_amount), ' at the rate of ', billed.level, ' (', plain_text(billed.rate), '), but the line shows ',
         shown.level, ' (', plain_text(shown.rate), '), which gives ', money_text(faults.expected_amount), ': ',
         too_much_text(faults.difference), '. The lines of price list ', faults.price_list_id,
@@ -41,7 +46,7 @@ SELECT
         END
     ) || range_text(faults.expected_least, faults.expected_most) || witness_text(faults.witness) || doubt_text(faults.doubt) END AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful,
-    CASE WHEN faults.verdict = 'undecided' THEN terms_cause(
+    CASE WHEN faults.verdict IN ('fits', 'undecided') THEN terms_cause(
         'wrong_tier', faults.price_list_id, faults.account_report, faults.measure_field, billed.rate, shown.rate
     ) END AS cause
 FROM core_line_faults AS faults

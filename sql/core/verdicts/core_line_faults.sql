@@ -1,7 +1,8 @@
 -- One row per line that is billed wrongly: the one name of its fault, and the figures that a finding gives.
 -- `doubt`, which makes an error a warning: terms_read_later, from a price list read later and not those on most lines of the month;
--- reading_undecided; number_unshown, where a free tier explains the lines as well as an allowance left out of them all
--- (core_unshown_allowances), and the amount expected is that of the readings that take it off; or applied_nowhere, where a number was left out that no line of any list shows applied (core_applied_numbers), so
+-- reading_undecided; amount_is_right, where a line is billed by the tier reached and shows another; number_unshown, where a free tier
+-- explains the lines as well as an allowance left out of them all (core_unshown_allowances), and the amount expected is that of the
+-- readings that take it off; or applied_nowhere, where a number was left out that no line of any list shows applied (core_applied_numbers), so
 -- that it may not be meant. `left_out` is a number (allowance, block or bound) without which the line is as billed. `witness` says where
 -- the terms are from; `listed_` columns are the terms of the schedule shown, `shown_` ones what the line shows instead.
 -- Nothing is expected of a line on which the readings that are left open part.
@@ -14,7 +15,7 @@
 --     allowance_not_applied, bound_ignored       the quantity billed is what leaving that rule out gives
 --     quantity_mismatch      the quantity billed is another one
 --     wrong_tier             the right quantity at the rate of a tier that it, or a slice of it, does not reach; or, where the reading
---                            is undecided, at the rate of another tier than the line shows
+--                            is undecided or the amount right, at the rate of another tier than the line shows
 --     amount_mismatch        the right quantity, and no rule of the reading gives the amount (`billed_model` is the one that does)
 -- Where several readings are left open, none of which gives what was billed, `expected_least` and `expected_most` are the range of what
 -- they give, and the amount expected is the end that is nearest to what was billed; null where that lies between.
@@ -163,6 +164,7 @@ SELECT
         WHEN NOT coalesce(suspects.is_firm, true) OR NOT coalesce(firm_tiers.is_firm, true) THEN 'terms_read_later'
         WHEN shown_tiers.amount IS NOT NULL THEN 'reading_undecided'
         WHEN unshown.set_no IS NOT NULL AND left_out.number = 'allowance' THEN 'number_unshown'
+        WHEN suspects.verdict = 'fits' AND suspects.departs_in IS NULL THEN 'amount_is_right'
         WHEN left_out.number IS NOT NULL
             AND coalesce(suspects.departs_in, 'allowance') IN ('allowance', 'bounds')
             AND NOT EXISTS (
@@ -177,7 +179,10 @@ SELECT
     suspects.schedule_id,
     suspects.shown_tier,
     suspects.expected_tier,
-    CASE WHEN shown_tiers.amount IS NOT NULL THEN suspects.expected_tier ELSE other_tiers.billed_tier END AS billed_tier,
+    CASE
+        WHEN shown_tiers.amount IS NOT NULL OR suspects.verdict = 'fits' THEN suspects.expected_tier
+        ELSE other_tiers.billed_tier
+    END AS billed_tier,
     suspects.model,
     other_model.left_out AS billed_model,
     suspects.error,
@@ -192,7 +197,7 @@ SELECT
         WHEN suspects.departs_in = 'bounds' AND suspects.tiers = 1
             AND coalesce(suspects.shown_minimum, 0) = 0 AND is_open_end(suspects.shown_maximum) THEN 'bound_ignored'
         WHEN suspects.departs_in IS NOT NULL THEN 'terms_differ'
-        WHEN shown_tiers.amount IS NOT NULL THEN 'wrong_tier'
+        WHEN shown_tiers.amount IS NOT NULL OR suspects.verdict = 'fits' THEN 'wrong_tier'
         WHEN suspects.verdict = 'undecided' AND left_out.number = 'allowance' THEN 'allowance_not_applied'
         WHEN suspects.verdict <> 'differs' THEN NULL
         WHEN suspects.kind = 'percentage' THEN 'percentage_mismatch'

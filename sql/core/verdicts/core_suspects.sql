@@ -1,4 +1,5 @@
--- One row per line that is not billed as its reading says, or that shows another schedule than its price list has.
+-- One row per line that is not billed as its reading says, that shows another schedule than its price list has, or another tier than the
+-- one that the whole of its quantity is priced by.
 -- Few lines among many: what follows looks at them alone.
 SELECT
     results.*,
@@ -27,4 +28,12 @@ INNER JOIN core_heading_sets AS headings USING (heading_no)
 LEFT JOIN core_sets AS sets ON sets.set_no = results.set_no
 LEFT JOIN core_chosen_readings AS chosen ON chosen.set_no = results.set_no
 LEFT JOIN core_set_readings AS readings ON readings.set_no = results.set_no AND readings.reading_no = chosen.reading_no
-WHERE results.verdict <> 'fits' OR results.shows_other_schedule
+WHERE results.verdict <> 'fits'
+    OR results.shows_other_schedule
+    -- a line priced slice by slice may show the first tier or the last
+    OR (
+        results.shown_tier <> results.expected_tier
+        AND results.amount <> 0
+        AND chosen.verdict = 'decided'
+        AND readings.model IN ('volume', 'stairstep')
+    )
