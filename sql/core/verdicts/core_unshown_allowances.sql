@@ -1,7 +1,7 @@
 -- One row per schedule set by volume whose allowance no line shows: most lines are billed as behind a free tier, and as well without it.
--- kept as: view
 -- Its reading is undecided: a free tier in front leads, for it departs from nothing, and one that takes the allowance off is left open,
--- from which at least half of the lines depart (core_reading_scores). So the allowance may be left out of every line.
+-- from which at least half of the lines depart (core_reading_scores). So the allowance may be left out of every line. A use that is
+-- billed nothing shows the allowance, one way or the other.
 SELECT DISTINCT chosen.set_no
 FROM core_chosen_readings AS chosen
 INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
@@ -13,3 +13,8 @@ WHERE chosen.verdict = 'undecided'
     AND other.allowance_rule IN ('before_blocks', 'after_blocks')
     AND scores.departures > 0
     AND scores.departures * 2 >= scores.lines_explained
+    AND NOT EXISTS (
+        FROM core_trial_evidence AS evidence
+        INNER JOIN core_trial_lines AS lines USING (trial_no)
+        WHERE evidence.set_no = chosen.set_no AND lines.actual > 0 AND lines.amount = 0
+    )
