@@ -6,6 +6,7 @@ Dask and Prefect take seconds to load, in every process that collects tests: the
 import logging
 import os
 import pickle
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -19,9 +20,11 @@ import cloudpickle
 import pytest
 
 from ecgrid_flows.errors import Incomplete, SettingsError
+from ecgrid_flows.lake import repeats
 from ecgrid_flows.lake.raw_log import unpacked
 from ecgrid_flows.orchestration import run_context, tasks
 from ecgrid_flows.orchestration.run_context import Run
+from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Secret, Settings
 from ecgrid_flows.storage.local import LocalStore
 from tests.support.signalled import LINE, signalled
@@ -68,6 +71,23 @@ def counted(local: Billed) -> Iterator[Storage]:
     """A proxy before the sandbox that counts what is in flight."""
     with fronting(int(urlsplit(local.sandbox.v3_url).port or 0)) as proxy:
         yield proxy
+
+
+@pytest.mark.slow
+def test_workers_keep_repeats_without_their_bodies(local: Billed, tmp_path: Path) -> None:
+    """A refresh of an unchanged month by a cluster adds what one by this process adds: a line in `_rounds`."""
+    month = MONTHS[-1]
+    shutil.copytree(local.data_dir, tmp_path / "data")
+    store, before = LocalStore(tmp_path / "data"), lines(LocalStore(local.data_dir), month)
+    kept = answers_in(tmp_path / "data/raw/line_items")
+    settings = local.settings(tmp_path / "data", task_runner="dask", concurrency=CONCURRENCY)
+    with run_context.opened(settings=settings, reporter=Reporter(mute=True), refresh=True) as run:
+        assert pull(run, month) > 30
+    assert answers_in(tmp_path / "data/raw/line_items") == kept
+    assert not list((tmp_path / "data/raw").rglob("*.repeats.jsonl*"))
+    (one,) = repeats.rounds(store, month)
+    assert (one.only, len(one.but)) == (None, 0)
+    assert lines(store, month) == before
 
 
 def make_deadly(run: Run, code: str, mark: Path, left: int, parts: str = "") -> None:

@@ -42,12 +42,17 @@ ListId = int | None
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one account is asked: bits of `PAIRS`. `sample` are the void pairs among them."""
+    """What one account is asked: bits of `PAIRS`. `sample` are the void pairs among them.
+
+    `known` tells a worker of a cluster what raw holds of pairs that are requested again: numbers of pairs, each with
+    the tag of its last answer (64 bits of its hash).
+    """
 
     account: Account
     price_list_id: ListId
     planned: int
     sample: int
+    known: tuple[tuple[int, int], ...] = ()
 
     @property
     def pairs(self) -> int:

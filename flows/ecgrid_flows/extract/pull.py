@@ -48,7 +48,7 @@ from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.base import SetAside, Store
 from ecgrid_flows.threads import map_threads
 from ecgrid_transforms.calls import FAULT, LINE, NO_LINE
-from ecgrid_transforms.keys import keys_of, pair_bit
+from ecgrid_transforms.keys import keys_of, numbers, pair_bit
 from ecgrid_transforms.model import Account, Key, LeftOut, OddValue
 from ecgrid_transforms.period import month_end, month_text, reporting_month_text
 from ecgrid_transforms.schemas import DATASET_FEEDS
@@ -196,10 +196,14 @@ class Puller:
     def finish(self, month: date) -> None:
         """Everything of the month was asked: a refresh of it is over, and nothing that raw lost is missing."""
         pulled_whole(self.store, month)
-        if self._journal is not None:
-            self._journal.end_repeats(month)
+        self.end_repeats(month)
         repeats.fold(self.store, month)
         self.store.delete(f"{raw.RAW}/_refresh/{month_text(month)}")
+
+    def end_repeats(self, month: date) -> None:
+        """Close this process's segments of repeats of the month, which are about to be folded."""
+        if self._journal is not None:
+            self._journal.end_repeats(month)
 
     # --- lines --------------------------------------------------------------------------------------------------------
 
@@ -237,14 +241,22 @@ class Puller:
         if client is not None:
             client.close()
 
-    def open_keys(self, month: date, batch: list[Asked]) -> list[Asked]:
-        """The batch without the keys that are answered, which another process could not tell."""
-        answered = self.kept(month).answered
-        return [
-            replace(one, planned=one.planned & ~bits, sample=one.sample & ~bits)
-            for one in batch
-            for bits in [answered.get(one.account, 0)]
-        ]
+    def open_keys(self, month: date, batch: list[Asked], *, is_for_worker: bool) -> list[Asked]:
+        """The batch without the keys that are answered, which another process could not tell.
+
+        A worker of a cluster is also told the last answers of keys that are requested again.
+        """
+        answered, latest = self.kept(month).answered, self._latest_lines[month]
+        found = []
+        for one in batch:
+            left = one.pairs & ~answered.get(one.account, 0)
+            known: list[tuple[int, int]] = []
+            if is_for_worker and latest:
+                account = (one.account.network_id, one.account.mailbox_id)
+                tags = ((number, latest.get((*account, 1 << number))) for number in numbers(left))
+                known = [(number, last) for number, last in tags if last is not None]
+            found.append(replace(one, planned=one.planned & left, sample=one.sample & left, known=tuple(known)))
+        return found
 
     def learn(self, month: date, done: Tally) -> None:
         """Take over what a worker of a cluster answered."""

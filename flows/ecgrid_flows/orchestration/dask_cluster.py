@@ -14,6 +14,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,15 @@ import distributed
 from prefect_dask.task_runners import DaskTaskRunner
 
 from ecgrid_flows.errors import BillingError, Incomplete, SettingsError
-from ecgrid_flows.orchestration.dask_worker import HEAVY, Job, RunOnWorker, call_step, service_of, stop_here
+from ecgrid_flows.orchestration.dask_worker import (
+    HEAVY,
+    Job,
+    RunOnWorker,
+    call_step,
+    end_repeats_here,
+    service_of,
+    stop_here,
+)
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.base import Store
 
@@ -104,6 +113,10 @@ class Cluster:
             self._stopped = why
             with suppress(Exception):  # a cluster that is gone makes no calls either
                 self.client.run(stop_here, why, on_error="ignore")
+
+    def end_repeats(self, month: date) -> None:
+        """Close the workers' segments of repeats of the month. All in them is durable, for their batches are done."""
+        self.client.run(end_repeats_here, month, on_error="ignore")
 
     def close(self) -> None:
         """Log every worker out."""

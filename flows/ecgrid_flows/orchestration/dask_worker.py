@@ -65,7 +65,8 @@ class WorkerPuller(Puller):
     """A puller that leaves raw as it is, and tells with each batch which keys are answered.
 
     Mending and indexing raw is for the process that leads the run: another worker's segment may be growing. It leaves
-    answered keys out of the batches. What this process answered it does not ask again when a batch is repeated.
+    answered keys out of the batches, and says what the last answers were of those that are requested again: a repeat is
+    kept here as it is there. What this process answered it does not ask again when a batch is repeated.
     """
 
     def __init__(self, settings: Settings, store: Any, slots: LeasedSlots) -> None:
@@ -77,6 +78,10 @@ class WorkerPuller(Puller):
             return self._kept.setdefault(month, Kept())
 
     def pull_batch(self, month: date, asked: Sequence[Asked]) -> Tally:
+        with self._lock:
+            for one in asked:
+                for number, last in one.known:
+                    self._latest_lines[month][one.account.network_id, one.account.mailbox_id, 1 << number] = last
         tally = super().pull_batch(month, asked)
         kept, accounts = self.kept(month), [one.account for one in asked]
         tally.kept = Kept(_only(kept.answered, accounts), _only(kept.lines, accounts))
@@ -141,6 +146,11 @@ def stop_here(why: str) -> None:
     """No new calls in this process."""
     puller = run_context.current().puller
     threading.Thread(target=puller.stop, args=(why,), name="stop", daemon=True).start()
+
+
+async def end_repeats_here(month: date) -> None:
+    """Close this process's segments of repeats of the month; in a thread, for it waits for the storage."""
+    await asyncio.to_thread(run_context.current().puller.end_repeats, month)
 
 
 def _require_same(job: Job, settings: Settings) -> None:

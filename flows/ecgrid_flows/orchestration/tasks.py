@@ -160,7 +160,9 @@ def pull(month: str, size: int) -> Tally:
     ):
         try:
             for batches in (run.batches(when), _batches_of(run.surprises, when)):
-                calls = [(month, puller.open_keys(when, batch)) for batch in batches]
+                calls = [
+                    (month, puller.open_keys(when, batch, is_for_worker=run.cluster is not None)) for batch in batches
+                ]
                 for done in pull_accounts.each(calls, max(run.settings.concurrency, 1), partial(puller.learn, when)):
                     tally.add(done)
         except BillingError as error:
@@ -168,6 +170,8 @@ def pull(month: str, size: int) -> Tally:
             raise type(error)(f"{error}. {run.unanswered(when)}") from error
     run.note(when, tally)
     if not tally.missing_calls:
+        if run.cluster is not None:
+            run.cluster.end_repeats(when)
         puller.finish(when)
     puller.log_out()  # a run that is killed in what follows, which may take long, leaves no session open
     return tally
