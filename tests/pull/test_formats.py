@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from ecgrid_flows import formats
+from ecgrid_flows.cli import app
 from ecgrid_flows.errors import Refused
 from ecgrid_flows.finance import audit_log
 from ecgrid_flows.finance.export_files import read_manifest
@@ -72,3 +74,35 @@ def test_a_format_is_noted_once_and_a_damaged_note_is_as_good_as_none(tmp_path: 
     formats.require_readable_folders(store)
     formats.stamp_folder(store, "raw")
     assert path.read_bytes() == first
+
+
+EVERY_MONTH_COMMAND = [
+    *(["run"], ["pull"], ["accounts"], ["export"], ["report"], ["findings"], ["compare"]),
+    ["explain", "1", "0", "2026-10", "TrafficAll", "TotalKCs"],
+]
+COMMANDS = [
+    *([*words, *([] if "2026-10" in words else ["--month", "2026-10"])] for words in EVERY_MONTH_COMMAND),
+    *(["build"], ["verify"], ["status"], ["close", "2026-10"], ["corrections", "2026-10"]),
+    ["close", "--verify", "2026-10"],
+    ["reopen", "2026-10", "--why", "x"],
+    ["findings", "set", "f00000000000", "accepted", "--note", "x"],
+]
+#: Which document of a data directory says its format to a command that needs no other.
+PLACES = {"raw": "raw/_format.json", "lake": "lake/_format.json"}
+
+
+@pytest.mark.parametrize("kind", PLACES)
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words[:2]))
+def test_each_command_refuses_a_later_format_and_names_the_release(
+    words: list[str], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECGRID_API_KEY", "0123-key")
+    monkeypatch.setenv("ECGRID_CURRENCY", "USD")
+    formats.stamp_folder(LocalStore(tmp_path), kind)
+    of_later_release(tmp_path / PLACES[kind])
+    before = sorted(tmp_path.rglob("*"))
+    done = CliRunner().invoke(app, [*words, "--data-dir", str(tmp_path)])
+    assert isinstance(done.exception, Refused), (done.output, done.exception)
+    assert done.exception.status == 2
+    assert "install ecgrid-billing 7.0.0 or newer" in str(done.exception)
+    assert [path for path in sorted(tmp_path.rglob("*")) if path not in before and path.name != ".lock"] == []

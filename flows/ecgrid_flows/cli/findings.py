@@ -51,11 +51,12 @@ def findings(ctx: typer.Context, month: Month = None, data_dir: DataDir = None, 
     settings = Settings.load(data_dir)
     from ecgrid_flows.finance import audit_log
     from ecgrid_flows.finance.finding_states import with_states
-    from ecgrid_flows.storage.opening import open_store
+    from ecgrid_flows.storage.opening import store_of
     from ecgrid_flows.warehouse import database
 
+    store = store_of(settings)
     with closing(database.connect(settings.warehouse_path)) as connection:
-        log = audit_log.read(open_store(settings))
+        log = audit_log.read(store)
         rows = database.of_month(with_states(connection, log), wanted).to_arrow_table().to_pylist()
         if not rows:
             database.require_month(connection, wanted)  # nothing found is not the same as nothing looked at
@@ -222,7 +223,10 @@ def _month(text: str | None) -> date:
 
 @contextmanager
 def _opened(data_dir: str | None) -> Iterator["Connection"]:
+    from ecgrid_flows.storage.opening import store_of
     from ecgrid_flows.warehouse import database
 
-    with closing(database.connect(Settings.load(data_dir).warehouse_path)) as connection:
+    settings = Settings.load(data_dir)
+    store_of(settings)  # refuses what a later release wrote
+    with closing(database.connect(settings.warehouse_path)) as connection:
         yield connection

@@ -8,14 +8,23 @@ from ecgrid_flows.storage.local import LocalStore
 
 def open_store(settings: Settings) -> Store:
     """The store of the settings' data directory, proven writable; raises `SettingsError`."""
-    store = store_of(settings)
+    store = _store_at(settings)
     store.prepare()
     formats.require_readable_folders(store)
     return store
 
 
 def store_of(settings: Settings) -> Store:
-    """The store of the settings' data directory, for reading: nothing is made or written there."""
+    """The store of the settings' data directory, for reading: nothing is made or written there.
+
+    Raises `Refused` where a later release wrote it.
+    """
+    store = _store_at(settings)
+    formats.require_readable_folders(store)
+    return store
+
+
+def _store_at(settings: Settings) -> Store:
     if settings.is_remote:
         from ecgrid_flows.storage.s3 import S3Store
 
