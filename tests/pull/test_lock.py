@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from ecgrid_flows.cli import app
 from ecgrid_flows.errors import DataDirectoryHeld, ExitStatus
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_flows.storage.run_lock import LOCK_FILE, held
@@ -99,3 +101,25 @@ def test_a_lock_given_back_can_be_taken_again(tmp_path: Path) -> None:
     for _ in range(2):
         with held(LocalStore(tmp_path), "run"):
             pass
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["run", "--month", "2026-10"], ["pull", "--month", "2026-10"], ["accounts", "--month", "2026-10"], ["build"]),
+        *(["verify"], ["export", "--month", "2026-10"], ["report", "--month", "2026-10"], ["close", "2026-10"]),
+        *(["reopen", "2026-10", "--why", "x"], ["corrections", "2026-10"]),
+        ["findings", "set", "f00000000000", "accepted", "--note", "x"],
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_every_command_that_writes_waits_for_nobody(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECGRID_API_KEY", "0123-key")
+    with held(LocalStore(tmp_path), "run"):
+        before = sorted(tmp_path.rglob("*"))
+        done = CliRunner().invoke(app, [*words, "--data-dir", str(tmp_path)])
+        assert isinstance(done.exception, DataDirectoryHeld), (done.output, done.exception)
+        assert done.exception.status == 5
+        assert sorted(tmp_path.rglob("*")) == before

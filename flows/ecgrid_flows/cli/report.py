@@ -7,6 +7,7 @@ from rich.text import Text
 
 from ecgrid_flows.cli import context
 from ecgrid_flows.cli.context import AsJson, DataDir
+from ecgrid_flows.cli.finance import existing_store
 from ecgrid_flows.cli.run import chosen_months
 from ecgrid_flows.settings import Settings
 from ecgrid_transforms.period import month_text
@@ -24,8 +25,10 @@ def report(month: Month = None, data_dir: DataDir = None, as_json: AsJson = Fals
     (wanted,) = chosen_months(month, None, None)
     settings = Settings.load(data_dir)
     from ecgrid_flows.reporting.report import report_month
+    from ecgrid_flows.storage.run_lock import held
 
-    path = report_month(settings, wanted)
+    with held(existing_store(settings), "report"):
+        path = report_month(settings, wanted)
     if as_json:
         context.emit_json({"month": month_text(wanted), "report": path})
     else:
