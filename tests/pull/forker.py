@@ -1,4 +1,4 @@
-"""Pulls in child processes that start at once: forked from a process that has imported everything and has no threads.
+"""Pulls and commands in child processes that start at once: forked from a process with all imports and no threads.
 
 As a script it is that process: it reads one job a line, forks, and says the child's pid; asked to wait for a pid it
 says its status. `Forker` is the test's end of it.
@@ -7,8 +7,10 @@ says its status. `Forker` is the test's end of it.
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -41,6 +43,10 @@ class Forker:
             "file_limit": file_limit,
         }
         return self._ask(job)
+
+    def command(self, words: list[str], environ: dict[str, str], kill_at: int = 0) -> int:
+        """Run a command in a child that kills itself (SIGKILL) at its `kill_at`-th change of the disk: its status."""
+        return self.wait(self._ask({"command": words, "environ": environ, "kill_at": kill_at}))
 
     def wait(self, pid: int) -> int:
         """The exit status of a child, negative for the signal that killed it."""
@@ -78,8 +84,45 @@ def _pull(job: dict[str, Any]) -> int:
     return 0
 
 
+#: What a file system is changed by, beside the writing itself.
+CHANGES = ("replace", "rename", "unlink", "rmdir", "mkdir", "fsync")
+
+
+def _command(job: dict[str, Any]) -> int:
+    """What a child does: `main` of the command line, with its changes of the disk counted in $CHANGES_FILE."""
+    from ecgrid_flows.cli import main
+
+    os.environ.update(job["environ"])
+    done = 0
+
+    def counting(real: Callable[..., Any]) -> Callable[..., Any]:
+        def one(*given: Any, **named: Any) -> Any:
+            nonlocal done
+            done += 1
+            if done == job["kill_at"]:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*given, **named)
+
+        return one
+
+    for name in CHANGES:
+        setattr(os, name, counting(getattr(os, name)))
+    sys.argv = ["ecgrid-billing", *job["command"]]
+    with Path(os.devnull).open("w") as nothing:
+        os.dup2(nothing.fileno(), 1)
+    status = 0
+    try:
+        main()
+    except SystemExit as ended:
+        status = int(ended.code or 0)
+    Path(job["environ"]["CHANGES_FILE"]).write_text(str(done))
+    return status
+
+
 def _serve() -> None:
-    from . import pulling  # noqa: F401 - so that no child has to
+    from ecgrid_flows.finance import export, period_close  # noqa: F401 - so that no child has to
+
+    from . import pulling  # noqa: F401
 
     for line in sys.stdin:
         job = json.loads(line)
@@ -88,7 +131,7 @@ def _serve() -> None:
             continue
         pid = os.fork()
         if pid == 0:
-            os._exit(_pull(job))
+            os._exit(_command(job) if "command" in job else _pull(job))
         print(pid, flush=True)
 
 
