@@ -2,6 +2,8 @@
 -- Not where the line itself is found wrong and the invoice has it right, or where the invoice has what was answered before the
 -- line was restated: then that finding is the cause. Where the invoice has as much more as a line bills whose answer names this key,
 -- both findings have one `cause`.
+-- billed_amount: amount of the line on the invoice
+-- expected_amount: amount of the line by InvoiceCalculateLineItem
 SELECT
     matches.network_id,
     matches.mailbox_id,

@@ -1,5 +1,8 @@
 -- One row per line that the invoice of its contract leaves out. A line of nothing is not missed. A line whose answer names another key
 -- has one `cause` with that finding: the invoice may bill it under the key named.
+-- billed_amount: always null: the invoice does not bill the line
+-- expected_amount: amount of the line by InvoiceCalculateLineItem
+-- difference: the amount, below 0: the invoice asks that much too little
 WITH numbers AS (
     SELECT contract_id, reporting_month, min(invoice_number) AS invoice_number
     FROM core_invoice_lines

@@ -1,6 +1,9 @@
 -- One row per price list, month, report and measure for which PricelistInfo states other terms than contract_terms.csv, or none.
 -- Both amounts are those of the lines that are billed by other terms; each of them is a finding of its own, with the difference,
 -- so none is given here.
+-- billed_amount: sum of the lines that are billed by the list's terms and not the contract's
+-- expected_amount: what these lines should cost by the contract's terms
+-- difference: always null: each line is a finding of its own, with its difference
 WITH answers AS (
     SELECT price_list_id, reporting_month, max(read_at) AS read_at
     FROM core_stated_readings

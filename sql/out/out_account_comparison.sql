@@ -1,5 +1,7 @@
 -- One row per account and month: its lines that unit prices rate, summed under unit, volume and graduated pricing.
 -- kept as: view
+-- billed_amount: sum of the amounts billed for these lines
+-- expected_amount: sum of what the lines should cost under the readings chosen
 SELECT
     network_id,
     mailbox_id,

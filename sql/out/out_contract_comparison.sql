@@ -1,6 +1,11 @@
 -- One row per contract and month: what it would pay under unit, volume and graduated pricing, and what the cheapest would save.
 -- kept as: view
 -- A saving is against what is expected under the readings that hold, so that wrong billing is no saving.
+-- accounts: number of accounts of the contract with such lines
+-- billed_amount: sum of the amounts billed for these lines
+-- expected_amount: sum of what the lines should cost under the readings chosen
+-- cheapest_model: pricing model that costs least: none (as it is), unit, volume or graduated
+-- saving: expected_amount less what the cheapest other model would cost; 0 where none is cheaper
 WITH contracts AS (
     SELECT
         contract_id,

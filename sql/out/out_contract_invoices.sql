@@ -1,6 +1,8 @@
 -- One row per contract and month that an invoice of the service bills: the invoice to be paid for it.
 -- kept as: view
 -- Canceled invoices and previews (InvoiceCalculate) do not count; of several the newest does.
+-- invoice_number: number of the newest invoice that counts
+-- contract_id: ContractID that the invoice bills
 SELECT
     contract_id,
     reporting_month,

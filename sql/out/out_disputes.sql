@@ -2,6 +2,9 @@
 -- kept as: view
 -- The amount claimed is the finding's difference. What was billed too low is a finding, but nothing to contest. The invoice
 -- is the finding's, otherwise the one that bills the line's contract.
+-- contract_id: ContractID that the invoice was sent to, else that of the account
+-- amount_claimed: amount billed above what can be proved; always above 0
+-- proof: the arithmetic that leads to the expected amount, in words
 WITH claims AS (
     SELECT *
     FROM out_finding_ids

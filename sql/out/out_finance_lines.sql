@@ -1,6 +1,8 @@
 -- One row per billed line: key (account, month, account report, measure), what was billed and what it should have cost.
 -- kept as: view
 -- The first fifteen columns are a promise to the ledgers that load finance_lines.csv: add at the end only.
+-- reading: reading that prices the line, as words joined by dots; null where none fits
+-- verdict: fits, differs, undecided (some of the tied readings give the amount) or not_provable
 SELECT
     network_id,
     mailbox_id,

@@ -2,6 +2,8 @@
 -- kept as: view
 -- The id comes from the check and the key alone, so that it stays over rebuilds and pulls while amounts may change.
 -- Findings that name no whole key are told apart by price list and invoice too, and twins of one key are numbered.
+-- network_id: NetworkID of the account; null where the finding concerns no single account
+-- mailbox_id: MailboxID of the account; 0 is the network's Root mailbox; null where the finding concerns no single account
 WITH identified AS (
     SELECT
         *,

@@ -3,6 +3,8 @@
 -- A check may give two columns more. `is_doubtful`: an error of this row is a warning, for its terms are not certain.
 -- `cause`: the text that findings of one cause share (`terms_cause`, or the `finding_identity` of the finding that this one
 -- follows from); without it a finding is its own cause. `cause_id` is its hash.
+-- network_id: NetworkID of the account; null where the finding concerns no single account
+-- mailbox_id: MailboxID of the account; 0 is the network's Root mailbox; null where the finding concerns no single account
 WITH findings AS (
     SELECT NULL::BOOLEAN AS is_doubtful, NULL::VARCHAR AS cause WHERE false
     UNION ALL BY NAME

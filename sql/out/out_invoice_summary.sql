@@ -1,6 +1,13 @@
 -- One row per contract, account and month: what its lines add up to.
 -- kept as: view
 -- billed_amount = expected_amount + difference + unproved_amount, exactly; all four are sums of lines, never rounded.
+-- billed_amount: sum of the amounts billed
+-- expected_amount: sum of what the lines should cost, over the lines that can be proved
+-- difference: sum of amount billed less expected, over the lines that can be proved: above 0 is billed too much
+-- unproved_amount: sum of the amounts billed on lines that nothing proves
+-- taxable_amount: sum of the amounts billed on taxable lines
+-- lines_that_differ: number of lines whose amount is not the expected one
+-- lines_unproved: number of lines that nothing proves
 SELECT
     lines.contract_id,
     lines.network_id,

@@ -5,6 +5,16 @@
 -- `lines_amount` of the newest is their sum less the other totals, and nothing is judged while a key of the contract is a fault.
 -- Where an amount could not be read, or a limited run asked only some of the accounts, a sum is null and nothing is judged:
 -- `is_tied` is null, and `cause` says why.
+-- contract_id: ContractID that the invoice bills
+-- source: operation that gave the invoice: InvoiceInfo, InvoiceList or InvoiceCalculate
+-- status: InvoiceStatus as sent
+-- lines: number of lines that the invoice states
+-- lines_amount: sum of the invoice's own lines; without lines, of those requested one by one; null where not known
+-- billed_amount: sum of the lines of the contract and month that were requested one by one
+-- total_difference: total_amount less lines_amount
+-- lines_difference: sum of the lines of all invoices of the contract and month, less billed_amount; null where not known
+-- cause: which lines make up lines_difference, or why nothing is judged
+-- is_tied: true where both differences are 0; null where nothing is judged
 WITH matched AS (
     SELECT
         contract_id,

@@ -1,5 +1,6 @@
 -- One row per contract, network, month, account report, measure and tax flag: what is to be booked for it.
 -- kept as: view
+-- amount: sum of the amounts billed
 SELECT
     lines.contract_id,
     lines.network_id,

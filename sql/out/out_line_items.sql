@@ -1,6 +1,8 @@
 -- One row per billed line: key (account, month, account report, measure), the answer, and what its reading expects.
 -- kept as: view
 -- `terms_witness` is where the terms come from that the line is held against, `terms_source` how strong that witness is.
+-- terms_witness: document or reading that gives the terms, in words
+-- verdict: fits, differs, undecided (some of the tied readings give the amount) or not_provable
 WITH readings AS (
     SELECT chosen.set_no, readings.reading_id
     FROM core_chosen_readings AS chosen

@@ -4,6 +4,14 @@
 -- `expected_amount`; where slices are rounded before they are added, each product's does. The free tier of an allowance is tier 0. A line that costs nothing has one slice of nothing.
 -- A line that is money of other lines has one slice: `quantity` is the sum that it is taken of. A line that is billed with its network
 -- (core_aggregated_lines) has none.
+-- slice: place of the slice in the line, from 1
+-- lower_bound: quantity at which the tier begins, in units of the measure
+-- upper_bound: quantity at which the tier ends, in units of the measure; null: open
+-- quantity: quantity that the slice bills, in units of the measure; for a derived charge the sum that it is computed from
+-- blocks: number of blocks that the slice bills
+-- flat: flat fee of the tier
+-- product: what the slice costs, before rounding
+-- amount_before_rounding: sum of the products of the line
 SELECT
     lines.network_id,
     lines.mailbox_id,

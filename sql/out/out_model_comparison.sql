@@ -6,6 +6,12 @@
 -- A line billed by volume that lies above it is on a cliff: more use would cost less, `cliff_saving` at the next tier's first block.
 -- A bound that is excluded is itself the next tier's first quantity. A free tier is priced too, once it is passed: under it the
 -- whole quantity counts, and the break-even may be 0.
+-- model: pricing model of the reading: unit, volume or graduated
+-- quantity: quantity that enters the tiers, after the allowance, in units of the measure
+-- next_bound: quantity at which the tier reached ends, in units of the measure; null: open
+-- distance_to_next_bound: next_bound less quantity
+-- break_even_quantity: quantity of the tier reached from which the next tier's first quantity costs less under volume pricing; null: none
+-- is_on_cliff: true where the line costs more than the next tier's first block would
 WITH others AS (
     -- what the models cost that are not the reading's own
     SELECT

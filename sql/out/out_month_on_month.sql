@@ -7,6 +7,18 @@
 --     mix          the rest: other tiers, allowances and blocks reached with the other quantity; nothing on a schedule alone
 -- Lines that cannot be proved count with what was billed. The first month of all has no month before and no rows. No key is
 -- new or ended where a fault hides its line, or where a limited run left its account out.
+-- reporting_month: first day of the later of the two months
+-- previous_amount: amount billed in the month before; 0 where the key was not billed
+-- amount: amount billed in the month; 0 where the key is no longer billed
+-- change: amount less previous_amount; the six parts add up to it
+-- price_part: part of the change from other terms
+-- volume_part: part of the change from another quantity, at the former average price
+-- mix_part: part of the change from tiers, allowances and blocks that the other quantity reaches
+-- new_part: amount of a key that was not billed in the month before
+-- ended_part: amount, below 0, of a key that is no longer billed
+-- correction_part: billed less expected in the month, less the same of the month before
+-- previous_quantity: quantity measured in the month before, in units of the measure
+-- quantity: quantity measured in the month, in units of the measure
 WITH pairs AS (
     SELECT later.reporting_month, earlier.reporting_month AS previous_month
     FROM core_months AS later

@@ -12,6 +12,49 @@
 -- under the reading that the lines alone would choose.
 -- `shown_schedule`: which schedule a sliced line past the first tier shows (tier reached, first tier, varies). `months_billed`: for how many
 -- months at most an account was billed by a level with LimitedMonths.
+-- reading_id: the candidate reading, as words joined by dots
+-- model: pricing model of the reading: unit, volume, graduated, stairstep or stacked_flat; percentage, subtotal or minimum for a derived charge
+-- upper_bound: inclusive: a quantity on a tier's upper bound belongs to that tier; exclusive: to the next
+-- tiers_cut_at: which bound divides tiers: maximum or minimum
+-- allowance_rule: when the allowance is taken off: before_blocks, after_blocks, free_tier or ignored
+-- blocks: how a quantity is rounded to blocks: up, down, nearest or none
+-- block_scope: what is rounded to blocks: quantity (the whole) or tier (each slice)
+-- rate_per: what Rate prices: unit or block
+-- quantity_billed_in: what QuantityBilled counts: units or blocks
+-- lone_bounds: what Minimum and Maximum of a schedule that stands alone do: ignored, floor, cap, floor_and_cap or floor_and_cap_after_allowance
+-- zero_block: what Block 0 means: no_blocks or one_unit
+-- zero_quantity: what quantity 0 costs: free or pays_flat (the first tier's fee)
+-- rounding: how amounts are rounded: half_up, half_even, up, down or none
+-- rounding_scope: what is rounded: line or slice
+-- scale: decimals that amounts are rounded to
+-- is_rounding_seen: true where lines of the price list show the rounding; else it is assumed
+-- plausibility: ordinary, remote (chosen only where nothing ordinary fits) or departure (a stated number is left out)
+-- lines_total: number of lines that the reading is tried on
+-- lines_explained: number of those whose quantity and amount it reproduces
+-- share_pct: lines_explained in percent of lines_total
+-- telling_lines: number of lines on which the candidates give different amounts or quantities
+-- telling_lines_explained: number of telling lines that the reading explains
+-- departures: number of lines explained with one number of the terms replaced or left out
+-- verdict: on the rate ladder: decided, undecided or none_fits
+-- is_chosen: true for the reading that the lines are proved by
+-- is_pinned: true where the user chose it in pinned_readings.csv
+-- is_rival: true where the lines do not separate it from the other readings so marked
+-- counter_example: smallest line that the reading does not reproduce, in words; null: none
+-- counter_example_network_id: NetworkID of that line
+-- counter_example_mailbox_id: MailboxID of that line
+-- counter_example_reporting_month: first day of the month of that line
+-- counter_example_billed_amount: amount billed on that line
+-- counter_example_reading_amount: amount of that line by the reading; null: it has no price for it
+-- deciding_quantity: smallest quantity at which a tied reading bills otherwise than the chosen one, in units of the measure
+-- amount_at_deciding_quantity: what the reading bills there; on the chosen reading's row, of its widest open question
+-- amount_at_stake: by how much the tied readings differ there
+-- deciding_account: charges of an account on which tied readings of a derived charge would differ, in words
+-- pinned_difference: on the user's reading: its total less that of the reading that the lines alone would choose
+-- reason: why the reading was chosen, in a sentence; on the chosen reading's row alone
+-- change_words: what would change the choice, in a sentence; on the chosen reading's row alone
+-- shown_schedule: which schedule a line past the first tier shows: tier reached, first tier or varies; null where not observed
+-- limited_months: LimitedMonths of the level; null: none
+-- months_billed: largest number of months for which one account was billed by a level with LimitedMonths
 WITH witnesses AS (
     SELECT
         set_no,

@@ -2,6 +2,12 @@
 -- source `ReportMonthly` is the month's report; `lines` are the account's own lines: Total is To plus From.
 -- Tolerance (reference_usage_tolerances): `absolute`; and where Actual is a whole number and the report is not, `per_parcel` for each parcel
 -- behind it, for KCs may be rounded up parcel by parcel before they are billed.
+-- source: where the second quantity comes from: ReportMonthly or lines (To plus From of the account)
+-- stated_quantity: quantity by that source, in units of the measure
+-- difference: actual less stated_quantity, in units of the measure
+-- parcels: number of parcels behind the report's quantity; 0 for source lines
+-- tolerance: difference that is allowed, in units of the measure
+-- is_tied: true where the difference lies within the tolerance
 WITH threefold AS (
     -- only where a price list bills Total, To and From of one report and unit do an account's lines tell on each other
     SELECT price_list_id, account_report, unnest(measure_fields) AS measure_field

@@ -1,7 +1,6 @@
 -- One row per value of a kept answer that does not fit its type, for the report.
 -- kept as: view
--- Columns: operation and asked (the call, as NAME=VALUE), record and element (where in the answer), value_text (null
--- where it is absent), reason (why it does not fit). What depends on such a value is not known.
+-- What depends on such a value is not known.
 SELECT
     reporting_month,
     feed,

@@ -167,6 +167,40 @@ def test_scratch_ends_with_the_build(built: Build, target: Path) -> None:
     assert rows(target, "SELECT view_name FROM duckdb_views() WHERE NOT internal") == []
 
 
+def test_meanings_become_comments(built: Build, target: Path, tmp_path: Path) -> None:
+    """The header's meaning, else the feed's, else the shared one; a core relation has its grain alone."""
+    (tmp_path / "sql1").mkdir()
+    (tmp_path / "sql1/columns.csv").write_text(
+        "column,meaning\nn,shared\nnetwork_id,of the account\n", encoding="utf-8"
+    )
+    view = "-- One row per user's number\n-- kept as: view\n-- m: it's own\nSELECT n, n AS m, n AS o FROM core_t"
+    built(
+        {
+            "raw/raw_calls": "-- One row per call\nSELECT network_id, outcome FROM lake_calls",
+            "core/core_t": "-- One row per number\n-- n: a note\nSELECT 21 AS n",
+            "out/out_v": view,
+            "checks/fail_t": "-- One row per account\nSELECT 1 AS network_id",
+        }
+    )
+    assert rows(
+        target,
+        "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE comment IS NOT NULL "
+        "ORDER BY table_name, column_name",
+    ) == [
+        {"table_name": "fail_t", "column_name": "network_id", "comment": "of the account"},
+        {"table_name": "out_v", "column_name": "m", "comment": "it's own"},
+        {"table_name": "out_v", "column_name": "n", "comment": "shared"},
+        {"table_name": "raw_calls", "column_name": "network_id", "comment": "NetworkID asked for"},
+        {"table_name": "raw_calls", "column_name": "outcome", "comment": "line, no_line or fault"},
+    ]
+    assert rows(target, "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal") == [
+        {"view_name": "out_v", "comment": "One row per user's number"}
+    ]
+    assert rows(target, "SELECT comment FROM duckdb_tables() WHERE table_name = 'core_t'") == [
+        {"comment": "One row per number"}
+    ]
+
+
 def test_a_scratch_view_reads_the_lake(built: Build, target: Path) -> None:
     path = target.with_name("calls.parquet")
     path.parent.mkdir(parents=True)
@@ -283,6 +317,22 @@ REFUSED = {
     "no such column": (
         {"core/core_a": "-- One row per x\n-- kept as: table, y uncompressed\nSELECT 1 AS x"},
         "core/core_a.sql: has no column y",
+    ),
+    "an instruction below a note": (
+        {"core/core_a": "-- One row per x\n-- A note.\n-- kept as: view\nSELECT 1 AS x"},
+        "core/core_a.sql: `-- kept as: view` stands once, directly below the first line",
+    ),
+    "two meanings": (
+        {"out/out_a": "-- One row per x\n-- x: one\n-- x: another\nSELECT 1 AS x"},
+        "out/out_a.sql: column x has two meanings",
+    ),
+    "a note among meanings": (
+        {"out/out_a": "-- One row per x\n-- x: one\n-- which goes on\nSELECT 1 AS x"},
+        "out/out_a.sql: `-- which goes on` is no `-- column: meaning`",
+    ),
+    "a meaning without a column": (
+        {"out/out_a": "-- One row per x\n-- y: one\nSELECT 1 AS x"},
+        "out_a: its header describes y, and there is no such column",
     ),
     "a double": ({"core/core_a": "-- One row per x\nSELECT 1 / 2 AS x"}, "column x is DOUBLE"),
     "a double in a view": (

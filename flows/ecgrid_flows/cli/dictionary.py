@@ -1,19 +1,22 @@
 """The two pages that are written by the code: `data/DICTIONARY.md` and `flows/COMMANDS.md`.
 
 The dictionary has every feed, every relation of the warehouse and every column: from `ecgrid_transforms.schemas`, from
-the heads of the SQL files, and from a warehouse built over no data. The other page has every command with its options.
-Tests compare the committed pages with these texts. Write them anew with `python -m ecgrid_flows.cli.dictionary`.
+the headers of the SQL files and `sql/columns.csv`, and from a warehouse built over no data. The other page has every
+command with its options. Tests compare the committed pages with these texts. Write them anew with
+`python -m ecgrid_flows.cli.dictionary`.
 """
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from ecgrid_flows.settings import Settings, reference_folders
-from ecgrid_flows.warehouse import builder, database, sql_files
+from ecgrid_flows.warehouse import builder, database, sql_files, sql_headers
+from ecgrid_flows.warehouse.sql_tree import SqlFile, SqlRefused, SqlTree
 from ecgrid_transforms.schemas import DATASET_FEEDS, FEEDS
 
 _HEAD = """# Data dictionary
@@ -41,39 +44,71 @@ def dictionary_text() -> str:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "empty.duckdb"
         builder.build({}, target, reference_dir=reference_folders(Settings(data_dir=folder)))
-        with database.connect(target) as connection:
-            sections.append("## Relations of the warehouse\n")
-            sections.append("`warehouse/billing.duckdb`. Users read `out_`; the rest is the way there.\n")
-            for name in sorted(tree.relations, key=_place):
-                sections.append(f"### {name}\n")
-                sections.append(_grain(tree.relations[name].path) + "\n")
-                if tree.relations[name].is_scratch:
-                    sections.append("Scratch: it ends with the build.\n")
-                if name.startswith("out_"):
-                    sections.append("| column | type |\n|---|---|")
-                    described = database.table(
-                        connection, "FROM duckdb_columns() SELECT column_name, data_type WHERE table_name = ?", [name]
-                    )
-                    sections += [f"| {row['column_name']} | {row['data_type']} |" for row in described.to_pylist()]
-                    sections.append("")
+        with closing(database.connect(target)) as connection:
+            types = _types(connection)
+        columns = [(name, column) for name, found in types.items() for column in found]
+        columns += [(name, column) for name in tree.relations.keys() - types.keys() for column in _of_feed(tree, name)]
+    meanings = sql_headers.meanings(tree, columns)
+    if meanings.missing:
+        raise SqlRefused(
+            f"{meanings.missing[0]} has no meaning: write `-- column: meaning` in its header, or a line in "
+            f"sql/{sql_headers.SHARED_MEANINGS}"
+        )
+    if meanings.unused:
+        raise SqlRefused(f"sql/{sql_headers.SHARED_MEANINGS}: no relation takes {meanings.unused[0]} from it")
+    sections.append("## Relations of the warehouse\n")
+    sections.append(
+        "`warehouse/billing.duckdb`. Users read `out_`; the rest is the way there. The same texts are comments in the\n"
+        "warehouse: `SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'out_findings'`.\n"
+    )
+    for name in sorted(tree.relations, key=_place):
+        sql = tree.relations[name]
+        sections.append(f"### {name}\n")
+        sections.append(_escaped(" ".join([sql.header.grain, *sql.header.notes])) + "\n")
+        if sql.is_scratch:
+            sections.append("Scratch: it ends with the build.\n")
+        if name.startswith("raw_"):
+            sections.append(
+                f"Columns: those of the feed [{name.removeprefix('raw_')}](#{name.removeprefix('raw_')}).\n"
+            )
+        elif name in meanings.found:
+            shown = {column: meaning for column, meaning in meanings.found[name].items() if _is_shown(sql, column)}
+            if shown:
+                sections.append("| column | type | meaning |\n|---|---|---|")
+                sections += [
+                    f"| {column} | {types[name][column]} | {_escaped(meaning)} |" for column, meaning in shown.items()
+                ]
+                sections.append("")
     return "\n".join(sections).rstrip() + "\n"
+
+
+def _types(connection: database.Connection) -> dict[str, dict[str, str]]:
+    """Relation -> column -> type, of all that the warehouse keeps."""
+    found: dict[str, dict[str, str]] = {}
+    rows = database.table(
+        connection,
+        "FROM duckdb_columns() SELECT table_name, column_name, data_type WHERE NOT internal "
+        "ORDER BY table_name, column_index",
+    )
+    for row in rows.to_pylist():
+        found.setdefault(row["table_name"], {})[row["column_name"]] = row["data_type"]
+    return found
+
+
+def _of_feed(tree: SqlTree, name: str) -> list[str]:
+    """The columns of a relation that ends with the build and shows a feed."""
+    return list(sql_headers.feed_meanings(tree.relations[name])) if name.startswith("raw_") else []
+
+
+def _is_shown(sql: SqlFile, column: str) -> bool:
+    """A check lists what differs from out_findings, whose columns they all have."""
+    return sql.name.startswith("out_") or column in sql.header.columns or column in ("is_doubtful", "cause")
 
 
 def _place(name: str) -> tuple[int, str]:
     """out_ first, then checks, then core_ and raw_."""
     order = {"out": 0, "fail": 1, "warn": 1, "info": 1, "core": 2, "raw": 3}
     return order.get(name.split("_", 1)[0], 4), name
-
-
-def _grain(path: Path) -> str:
-    """The comment that opens a SQL file, as one paragraph."""
-    words = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("--"):
-            break
-        if not line.startswith("-- kept as:"):
-            words.append(line.removeprefix("--").strip())
-    return _escaped(" ".join(words))
 
 
 def _escaped(text: str) -> str:

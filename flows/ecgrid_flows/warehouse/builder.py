@@ -10,7 +10,8 @@ so a reader sees the old warehouse or the new one, whole. What goes in, in this 
 - `sql/{raw,core,out,checks}/*.sql`: one SELECT a file, file stem = relation, each after the relations that it reads.
   (`sql/quotes` has relations of the same kind that `quote` alone needs and no warehouse has.)
 
-A relation's file opens with `-- One row per ...`, its grain. A second line `-- kept as: view` keeps it a view, which
+A relation's file opens with `-- One row per ...`, its grain; `sql_headers` has all that may follow. The grain and the
+meanings of columns become comments in the warehouse. `-- kept as: view` below the grain keeps it a view, which
 may read tables, views and reference tables; `-- kept as: scratch` keeps its rows while the build lasts and no longer,
 `-- kept as: scratch view` the view; without any the rows are stored. `-- kept as: table, c uncompressed` stores column
 c as it is: to look how digests, no two alike, could be packed costs more than the packing saves. DECIMAL only: a DOUBLE
@@ -36,7 +37,7 @@ import duckdb
 import pyarrow as pa
 
 from ecgrid_flows.errors import BillingError, StorageFailed
-from ecgrid_flows.warehouse import contract_terms
+from ecgrid_flows.warehouse import contract_terms, sql_headers
 from ecgrid_flows.warehouse.connection import Connection, _first_line, _is_full, _open
 from ecgrid_flows.warehouse.database import load_macros
 from ecgrid_flows.warehouse.sql_files import _STEM, _ordered, _shown, load_sql
@@ -118,6 +119,30 @@ def _refuse_floats(connection: Connection, files: Iterable[SqlFile]) -> None:
             )
 
 
+def describe(connection: Connection, tree: SqlTree) -> None:
+    """Write the grain of each relation and the meaning of each column into the warehouse, as comments.
+
+    One statement each and one transaction: each on its own takes ten times as long.
+    """
+    own = "NOT internal AND database_name = current_database()"
+    rows = connection.execute(
+        f"SELECT table_name, column_name FROM duckdb_columns() WHERE {own} ORDER BY table_name, column_index"  # noqa: S608
+    ).fetchall()
+    views = {name for (name,) in connection.execute(f"SELECT view_name FROM duckdb_views() WHERE {own}").fetchall()}  # noqa: S608
+    found = sql_headers.meanings(tree, rows).found
+    grains = {name: tree.relations[name].header.grain for name, _ in rows if name in tree.relations}
+    statements = [
+        f"COMMENT ON {'VIEW' if name in views else 'TABLE'} \"{name}\" IS '{_quoted(grain)}'"
+        for name, grain in grains.items()
+    ]
+    statements += [
+        f'COMMENT ON COLUMN "{name}"."{column}" IS \'{_quoted(meaning)}\''
+        for name, columns in found.items()
+        for column, meaning in columns.items()
+    ]
+    _run(connection, "; ".join(["BEGIN", *statements, "COMMIT"]), "comments")
+
+
 def _build_error(where: str, error: duckdb.Error) -> BillingError:
     text = _first_line(error)
     if isinstance(error, duckdb.OutOfMemoryException):
@@ -180,6 +205,7 @@ def build(
             given += _create_reference_tables(connection, reference_dir, tree.relations)
             load_macros(connection, tree)
             built = materialise(connection, tree, given=given)
+            describe(connection, tree)
             connection.execute("CHECKPOINT").fetchall()
         new.chmod(0o600)
         os.replace(new, target)  # noqa: PTH105 - Path.replace is the same call; this one says that it is atomic

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgrid_flows.warehouse.connection import Connection, _open
+from ecgrid_flows.warehouse.sql_headers import read_header, read_shared_meanings
 from ecgrid_flows.warehouse.sql_tree import SqlFile, SqlRefused, SqlTree
 
 #: Folder of `sql/` -> how the stems of its files begin.
@@ -25,11 +26,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 _QUOTES = "quotes"
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
 _GRAIN = re.compile(r"-- One row per \S")
-_KEPT_AS_VIEW = "-- kept as: view"
-_KEPT_AS_SCRATCH = "-- kept as: scratch"
-_KEPT_AS_SCRATCH_VIEW = "-- kept as: scratch view"
-_KEPT_UNCOMPRESSED = re.compile(r"-- kept as: table, (\w+) uncompressed")
-_WITH = re.compile(r"-- with: (.+)")
+_KEPT_UNCOMPRESSED = re.compile(r"table, (\w+) uncompressed")
 _NAME = re.compile(r"\w+")
 _EXCHANGE = re.compile(r"(\w+) = (\w+)")
 
@@ -83,7 +80,9 @@ def load_sql(folder: Path | None = None, wanted: tuple[str, ...] = (), given: tu
         gone = [read for read in sorted(sql.reads) if is_lasting and read in relations and relations[read].is_scratch]
         if gone:
             raise SqlRefused(f"{_shown(sql.path)}: {gone[0]} ends with the build, so this cannot be a view; store it")
-    return SqlTree(root, tuple(sorted(root.glob("macros/*.sql"))), relations, merges)
+    return SqlTree(
+        root, tuple(sorted(root.glob("macros/*.sql"))), relations, merges, {} if wanted else read_shared_meanings(root)
+    )
 
 
 def _parsed(parser: Connection, paths: Sequence[Path]) -> dict[Path, tuple[str, dict[str, Any]]]:
@@ -111,17 +110,15 @@ def _read_merge(path: Path, text: str, tree: Mapping[str, Any], stems: Iterable[
 
 
 def _read_relation(path: Path, text: str, tree: Mapping[str, Any], stems: Iterable[str]) -> SqlFile:
-    lines = text.splitlines() or [""]
-    if not _GRAIN.match(lines[0]):
-        raise SqlRefused(f"{_shown(path)}: the first line says the grain; write `-- One row per ...`")
-    is_view = lines[1:2] in ([_KEPT_AS_VIEW], [_KEPT_AS_SCRATCH_VIEW])
-    is_scratch = lines[1:2] in ([_KEPT_AS_SCRATCH], [_KEPT_AS_SCRATCH_VIEW])
-    uncompressed = next((match[1] for match in map(_KEPT_UNCOMPRESSED.fullmatch, lines[1:2]) if match), None)
-    if not (is_view or is_scratch or uncompressed) and any(line.strip().startswith("-- kept as") for line in lines):
+    header = read_header(text, path.stem, _shown(path))
+    kept = header.instructions.get("kept as", "table")
+    uncompressed = _KEPT_UNCOMPRESSED.fullmatch(kept)
+    if kept not in ("table", "view", "scratch", "scratch view") and not uncompressed:
         raise SqlRefused(
-            f"{_shown(path)}: the second line may be `{_KEPT_AS_VIEW}`, `{_KEPT_AS_SCRATCH}`, "
-            f"`{_KEPT_AS_SCRATCH_VIEW}` or `-- kept as: table, <column> uncompressed`; without it, it is a table"
+            f"{_shown(path)}: `-- kept as: {kept}` is none of `-- kept as: view`, `-- kept as: scratch`, "
+            f"`-- kept as: scratch view` and `-- kept as: table, <column> uncompressed`; without it, it is a table"
         )
+    is_view, is_scratch = kept.endswith("view"), kept.startswith("scratch")
     statement = _only_statement(path, tree)
     tables, cte_names, functions = set[str](), set[str](), set[str]()
     for node in _nodes(statement):
@@ -141,20 +138,20 @@ def _read_relation(path: Path, text: str, tree: Mapping[str, Any], stems: Iterab
         raise SqlRefused(f"{_shown(path)}: {readers[0]} reads a file; read a lake_ view or a reference_ table instead")
     reads = frozenset(tables - cte_names)
     if is_view and not is_scratch and "getvariable" in functions:
-        raise SqlRefused(f"{_shown(path)}: a view has no variables once the build is over; remove `{_KEPT_AS_VIEW}`")
+        raise SqlRefused(f"{_shown(path)}: a view has no variables once the build is over; remove `-- kept as: view`")
     if is_view and not is_scratch and any(name.startswith("lake_") for name in reads):
         raise SqlRefused(
             f"{_shown(path)}: lake_ views end with the build, so this cannot be a view; "
-            f"store it as a table, or write `{_KEPT_AS_SCRATCH_VIEW}`"
+            f"store it as a table, or write `-- kept as: scratch view`"
         )
     if path.stem in reads:
         raise SqlRefused(f"{_shown(path)}: reads itself")
-    return SqlFile(path.stem, path, text, reads, is_view, is_scratch, uncompressed)
+    return SqlFile(path.stem, path, text, reads, is_view, is_scratch, header, uncompressed[1] if uncompressed else None)
 
 
 def _asked_exchange(sql: SqlFile) -> str | None:
     """What stands behind `-- with:`, if the file has such a line."""
-    return next((match[1] for match in map(_WITH.fullmatch, sql.text.splitlines()[1:3]) if match), None)
+    return sql.header.instructions.get("with")
 
 
 def _exchanged(sql: SqlFile) -> frozenset[str]:
@@ -202,7 +199,9 @@ def _carry_out_with(name: str, relations: dict[str, SqlFile], begun: set[str]) -
     parts += [f"{read} AS (\n{relations[read].text}\n)" for read in chain]
     read_in_all = frozenset[str]().union(sql.reads, *(relations[read].reads for read in chain), exchanges.values())
     text = f"WITH {', '.join(parts)}\nSELECT * FROM (\n{sql.text}\n)"
-    relations[name] = replace(sql, text=text, reads=read_in_all - exchanges.keys() - set(chain))
+    done = {kind: value for kind, value in sql.header.instructions.items() if kind != "with"}
+    header = replace(sql.header, instructions=done)
+    relations[name] = replace(sql, text=text, reads=read_in_all - exchanges.keys() - set(chain), header=header)
     return relations[name]
 
 

@@ -16,6 +16,16 @@ class BuildFailed(BillingError):
 
 
 @dataclass(frozen=True, slots=True)
+class Header:
+    """What the header of a SQL file states (`sql_headers`): grain, notes, instructions, and meanings of columns."""
+
+    grain: str
+    notes: tuple[str, ...] = ()
+    instructions: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class SqlFile:
     """One relation: its SELECT, what it reads, and how it is kept: as a view or a table, and whether past the build.
 
@@ -28,6 +38,7 @@ class SqlFile:
     reads: frozenset[str]
     is_view: bool
     is_scratch: bool
+    header: Header
     uncompressed: str | None = None
 
     @property
@@ -40,12 +51,14 @@ class SqlTree:
     """Everything under one `sql` folder, read and checked: macro scripts by file name, relations by stem.
 
     `merges` is for a build by partitions: the SELECT that puts a relation's parts together, by the relation's name.
+    `meanings` are those that columns of several relations share, by column.
     """
 
     folder: Path
     macros: tuple[Path, ...]
     relations: Mapping[str, SqlFile]
     merges: Mapping[str, str] = field(default_factory=dict)
+    meanings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

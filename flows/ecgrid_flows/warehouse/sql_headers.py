@@ -1,0 +1,131 @@
+"""The header of a SQL file: the comment lines in front of its SELECT, where the facts about its relation stand.
+
+    -- One row per line as billed.                      the grain, always first
+    -- kept as: view                                    instructions to the runner, directly below it (INSTRUCTIONS)
+    -- Amounts are those billed.                        notes
+    -- actual: quantity measured                        what a column means, in out_, raw_ and check relations
+
+A meaning that relations share stands once in `sql/columns.csv`; the columns of a feed are described by its schema
+(`ecgrid_transforms.schemas`). What a header gives goes before both.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ecgrid_flows.warehouse.sql_tree import Header, SqlFile, SqlRefused, SqlTree
+from ecgrid_transforms.schemas import FEEDS
+
+#: What a header may tell the runner, each at most once.
+INSTRUCTIONS = ("kept as", "with")
+#: Relations whose columns have meanings.
+DESCRIBED = ("out_", "raw_", "fail_", "warn_", "info_")
+SHARED_MEANINGS = "columns.csv"
+
+_GRAIN = re.compile(r"-- (One row per \S.*)")
+_INSTRUCTION = re.compile(rf"-- ({'|'.join(INSTRUCTIONS)}): (.+)")
+_MEANING = re.compile(r"-- (\w+): (\S.*)")
+
+
+def read_header(text: str, name: str, where: str) -> Header:
+    """The header of relation `name`, whose file has this text; raises `SqlRefused` naming `where`."""
+    lines = text.splitlines() or [""]
+    grain = _GRAIN.fullmatch(lines[0])
+    if not grain:
+        raise SqlRefused(f"{where}: the first line says the grain; write `-- One row per ...`")
+    comments = []
+    for line in lines[1:]:
+        if not line.startswith("--"):
+            break
+        comments.append(line)
+    instructions: dict[str, str] = {}
+    notes: list[str] = []
+    columns: dict[str, str] = {}
+    for line in comments:
+        if instruction := _INSTRUCTION.fullmatch(line):
+            if instruction[1] in instructions or notes or columns:
+                raise SqlRefused(f"{where}: `{line}` stands once, directly below the first line")
+            instructions[instruction[1]] = instruction[2].strip()
+        elif name.startswith(DESCRIBED) and (meaning := _MEANING.fullmatch(line)):
+            if meaning[1] in columns:
+                raise SqlRefused(f"{where}: column {meaning[1]} has two meanings; remove one")
+            columns[meaning[1]] = meaning[2].strip()
+        elif columns:
+            raise SqlRefused(f"{where}: `{line}` is no `-- column: meaning`; notes stand above those lines")
+        else:
+            notes.append(line.removeprefix("--").strip())
+    return Header(grain[1], tuple(notes), instructions, columns)
+
+
+def read_shared_meanings(folder: Path) -> dict[str, str]:
+    """Column -> meaning from `sql/columns.csv`; empty without one. Raises `SqlRefused`."""
+    path = folder / SHARED_MEANINGS
+    if not path.exists():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    if rows[:1] != [["column", "meaning"]]:
+        raise SqlRefused(f"{path}: its first line is column,meaning")
+    found: dict[str, str] = {}
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != 2 or not all(cell.strip() for cell in row) or row[0] in found:
+            raise SqlRefused(f"{path}, line {number}: a line has one column and its meaning, and no column has two")
+        found[row[0]] = row[1]
+    return found
+
+
+@dataclass(slots=True)
+class Meanings:
+    """What the columns of a tree's relations mean, found and missing."""
+
+    #: relation -> column -> meaning, in the order of the columns
+    found: dict[str, dict[str, str]] = field(default_factory=dict)
+    #: `relation.column` of each column that has none
+    missing: list[str] = field(default_factory=list)
+    #: columns of `columns.csv` that no relation takes from it
+    unused: list[str] = field(default_factory=list)
+
+
+def meanings(tree: SqlTree, columns: Iterable[tuple[str, str]]) -> Meanings:
+    """The meanings of stored `columns` (relation, column) of `DESCRIBED` relations.
+
+    The further columns of a DataSet feed have none. Raises `SqlRefused` for a header that names a column which its
+    relation does not have.
+    """
+    given: dict[str, list[str]] = {}
+    for name, column in columns:
+        if name in tree.relations and name.startswith(DESCRIBED):
+            given.setdefault(name, []).append(column)
+    result = Meanings()
+    used: set[str] = set()
+    for name, present in given.items():
+        sql = tree.relations[name]
+        stale = sorted(sql.header.columns.keys() - set(present))
+        if stale:
+            raise SqlRefused(f"{name}: its header describes {stale[0]}, and there is no such column: remove the line")
+        feed = feed_meanings(sql)
+        result.found[name] = {}
+        for column in present:
+            if column in sql.header.columns:
+                meaning = sql.header.columns[column]
+            elif column in feed:
+                meaning = feed[column]
+            elif column in tree.meanings and not name.startswith("raw_"):
+                meaning = tree.meanings[column]
+                used.add(column)
+            else:
+                result.missing.append(f"{name}.{column}")
+                continue
+            result.found[name][column] = meaning
+    result.unused = sorted(tree.meanings.keys() - used)
+    return result
+
+
+def feed_meanings(sql: SqlFile) -> Mapping[str, str]:
+    """Column -> meaning by the schema of the feed that a `raw_` or `out_` relation is named after; else nothing."""
+    layer, feed = sql.name.split("_", 1)
+    if layer not in ("raw", "out") or feed not in FEEDS:
+        return {}
+    return {one.name: (one.metadata or {}).get(b"description", b"").decode() for one in FEEDS[feed]}
