@@ -55,6 +55,7 @@ READ_THE_PARTS = {
     "core_trial_evidence": {"core_trial_lines"},
     "core_trial_fits": {"core_trial_lines"},
     "core_tried_quantities": {"core_trial_lines"},
+    "core_unshown_allowances": {"core_trial_lines"},
     "fail_double_billed": {"core_lines"},
     "fail_invoice_line_differs": {"core_line_faults"},
     "fail_list_differs_from_contract": {"core_line_faults"},
