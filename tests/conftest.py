@@ -5,10 +5,13 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+from tests.support.commands import Command, Commands
 
 Once = Callable[[str, Callable[[Path], object]], Path]
 
@@ -27,16 +30,16 @@ settings.register_profile(
 settings.load_profile("house")
 
 
+def is_setting(name: str) -> bool:
+    """Whether a variable of the environment changes what the code under test does."""
+    return name.startswith(("ECGRID_", "PREFECT_", "AWS_")) or name.lower().endswith("_proxy")
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the person who runs the tests reaches the code under test."""
-    for name in list(os.environ):
-        if name.startswith(("ECGRID_", "PREFECT_", "AWS_")) or name.lower() in {
-            "http_proxy",
-            "https_proxy",
-            "all_proxy",
-        }:
-            monkeypatch.delenv(name)
+    for name in filter(is_setting, list(os.environ)):
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +74,19 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
         return folder
 
     return filled
+
+
+@pytest.fixture(scope="session")
+def clean_environ() -> dict[str, str]:
+    """The environment without settings of the person who runs the tests."""
+    return {name: value for name, value in os.environ.items() if not is_setting(name)}
+
+
+@pytest.fixture(scope="session")
+def billing(clean_environ: dict[str, str]) -> Iterator[Command]:
+    """`billing("run", "--json", env={…}, cwd=…)`: runs `ecgrid-billing` in a process of its own, without settings."""
+    with closing(Commands(clean_environ)) as commands:
+        yield commands.run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -114,8 +114,7 @@ def test_every_line_of_the_page_is_tried_or_named() -> None:
     assert [line for line in lines_of_page() if not line.startswith((*tried, *NOT_TRIED))] == []
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.soak
 def test_the_commands_do_what_the_page_says(machine: Machine, sandbox: Sandbox) -> None:
     """In the page's order, then what the units and cron start."""
     first, upgrade = PAGE.split("## Upgrade")
@@ -144,7 +143,7 @@ def test_the_commands_do_what_the_page_says(machine: Machine, sandbox: Sandbox) 
     assert [path for path in files if sandbox.api_key.encode() in path.read_bytes()] == []
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_container_file_step_by_step(machine: Machine) -> None:
     """Its files are there, its steps run, and what it starts is a command."""
     text = (FILES / "Containerfile").read_text(encoding="utf-8")

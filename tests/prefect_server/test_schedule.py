@@ -55,6 +55,7 @@ def is_alive(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
+@pytest.mark.soak
 def test_the_scheduler_bills_the_sandboxs_month_by_itself(tmp_path: Path) -> None:
     """Nothing is created here: runs appear, and the first that the scheduler made bills, exports and reports."""
     variables = environment(tmp_path, ECGRID_CRON_MONTHLY=EVERY_MINUTE)
@@ -243,6 +244,7 @@ def test_a_prefect_that_never_answers_is_waited_for_with_one_line(tmp_path: Path
     assert last.startswith(f"ecgrid-billing: Prefect at {address} did not answer within 2 s (")
 
 
+@pytest.mark.soak
 def test_a_scheduler_that_schedules_nothing_ends_it_with_the_reason(tmp_path: Path) -> None:
     """A Prefect server whose scheduler does not run: with SQLAlchemy 2.1 it died of itself, and nobody noticed."""
     process = ended(

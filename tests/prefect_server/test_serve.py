@@ -219,6 +219,7 @@ with held(LocalStore(sys.argv[1]), "test"):
 """
 
 
+@pytest.mark.soak
 def test_a_worker_runs_what_the_scheduler_makes_past_a_run_left_pending_by_a_killed_one(
     served: Served, billed: dict[str, Any], ear: Ear
 ) -> None:

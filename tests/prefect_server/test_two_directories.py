@@ -54,7 +54,7 @@ assert threads_of.keys() == set(sys.argv[2:5])
 """
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_tasks_of_a_flow_find_the_run_of_their_flow(tmp_path: Path) -> None:
     month = month_text(WORLD.last_month)
     folders = [tmp_path / name for name in ("a", "b", "inner", "outer")]

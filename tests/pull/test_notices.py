@@ -25,6 +25,7 @@ from ecgrid_flows.storage.local import LocalStore
 from ecgrid_sandbox import Sandbox, World
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import NotAMonth
+from tests.support.commands import Command
 from tests.support.ear import TOKEN, Ear, listening
 
 from .pulling import few_of
@@ -161,6 +162,7 @@ def test_invented_data_are_called_so(tmp_path: Path, ear: Ear) -> None:
     settings = settings_for(tmp_path, ear)
     with run_context.opened(settings=settings, reporter=Reporter(mute=True), is_invented=True) as run:
         run.check_source()
+        run.puller.before_first_answer()
         run.results.append(MADE)
     assert ear.titles == ["INVENTED DATA: ECGrid bill 2026-10 is ready"]
 
@@ -217,7 +219,7 @@ def test_two_runs_that_are_held_off_at_once_tell_once(tmp_path: Path, ear: Ear) 
     assert ear.titles == ["ECGrid billing was held off"]
 
 
-def test_a_run_killed_before_it_sends_tells_nothing_twice(tmp_path: Path, ear: Ear) -> None:
+def test_a_run_killed_before_it_sends_tells_nothing_twice(billing: Command, tmp_path: Path, ear: Ear) -> None:
     """The record comes first: killed in between, the notice is lost."""
     (tmp_path / "exports/2023-01").mkdir(parents=True)
     (tmp_path / "exports/2023-01/manifest.json").write_text("{}")
@@ -231,11 +233,11 @@ def test_a_run_killed_before_it_sends_tells_nothing_twice(tmp_path: Path, ear: E
     )
     assert killed.returncode == -signal.SIGKILL
     assert sorted(path.name for path in (tmp_path / "notices").glob("*.json")) == ["overdue-2023-01-invoice.json"]
-    assert status(tmp_path, ear).returncode == 4
+    assert status(billing, tmp_path, ear).returncode == 4
     assert "ECGrid invoice of 2023-01 is overdue" not in ear.titles
     assert "ECGrid bill 2023-02 is overdue" in ear.titles
     told = len(ear.heard)
-    status(tmp_path, ear)
+    status(billing, tmp_path, ear)
     assert len(ear.heard) == told == len(set(ear.titles))
 
 
@@ -243,30 +245,28 @@ def environment(ear: Ear, **more: str) -> Mapping[str, str]:
     return {**os.environ, "ECGRID_NOTIFY_URLS": ear.url, **more}
 
 
-def status(data_dir: Path, ear: Ear) -> "subprocess.CompletedProcess[str]":
-    command = [str(Path(sys.executable).with_name("ecgrid-billing")), "status", "--notify", "--log-level", "DEBUG"]
-    done = subprocess.run(
-        [*command, "--data-dir", str(data_dir)], env=environment(ear), capture_output=True, text=True, check=False
-    )
+def status(billing: Command, data_dir: Path, ear: Ear) -> "subprocess.CompletedProcess[str]":
+    arguments = ("status", "--notify", "--log-level", "DEBUG", "--data-dir", str(data_dir))
+    done = billing(*arguments, env=environment(ear))
     assert TOKEN not in done.stdout + done.stderr
     return done
 
 
 @pytest.mark.slow
-def test_the_command_run_tells_too(tmp_path: Path, ear: Ear) -> None:
+def test_the_command_run_tells_too(billing: Command, tmp_path: Path, ear: Ear) -> None:
     """As cron starts it, at DEBUG: a month, the same again, and a service that is gone."""
     few = tmp_path / "few.csv"
     few.write_text("network_id,mailbox_id\n" + "".join(f"{a},{b}\n" for a, b in few_of(WORLD)[:3]))
-    command = [str(Path(sys.executable).with_name("ecgrid-billing")), "run", "--month", "2026-10", "--log-level"]
-    arguments = [*command, "DEBUG", "--log-file", str(tmp_path / "log"), "--data-dir", str(tmp_path / "data")]
+    options = ["--month", "2026-10", "--log-level", "DEBUG", "--log-file", str(tmp_path / "log")]
+    arguments = ["run", *options, "--data-dir", str(tmp_path / "data")]
     shown = ""
     with Sandbox(WORLD) as sandbox:
         env = environment(ear, **sandbox.settings(), ECGRID_ACCOUNTS=str(few), ECGRID_MAX_ATTEMPTS="1")
         for _ in range(2):
-            done = subprocess.run(arguments, env=env, capture_output=True, text=True, check=False)
+            done = billing(*arguments, env=env)
             assert done.returncode in (0, 1), done.stderr
             shown += done.stdout + done.stderr
-    gone = subprocess.run([*arguments, "--refresh"], env=env, capture_output=True, text=True, check=False)
+    gone = billing(*arguments, "--refresh", env=env)
     assert gone.returncode == 3, gone.stderr
     shown += gone.stdout + gone.stderr
     titles = [title for title in ear.titles if "overdue" not in title]  # those depend on the day

@@ -1,7 +1,6 @@
 """What stands of each month: read without a lock, a network or a whole warehouse, and unknown is never zero."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from ecgrid_flows.storage.local import LocalStore
 from ecgrid_flows.warehouse import database
 from ecgrid_sandbox import Sandbox, World
 from ecgrid_transforms.money import Decimal
+from tests.support.commands import Command
 
 from .pulling import few_of, settings_of
 
@@ -140,7 +140,7 @@ def test_without_a_whole_warehouse_open_errors_are_unknown(billed: Settings, tmp
     assert october.asked is not None
 
 
-def test_what_cannot_be_read_is_unknown_and_named(billed: Settings, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_unknown_and_named(ask: Command, billed: Settings, tmp_path: Path) -> None:
     settings = copied(billed, tmp_path)
     (tmp_path / "data/runs/2026-10.json").write_text("{")
     for part in (tmp_path / "data/lake/invoices").rglob("*2026-10/*.parquet"):
@@ -199,14 +199,13 @@ def test_a_month_that_still_runs_is_provisional(tmp_path: Path) -> None:
     assert (over.state, over.overdue) == ("incomplete", None), "nothing was exported yet, so nothing is owed"
 
 
-def ask(*arguments: str, data_dir: Path) -> "subprocess.CompletedProcess[str]":
-    command = [str(Path(sys.executable).with_name("ecgrid-billing")), "status", *arguments]
-    return subprocess.run(
-        [*command, "--data-dir", str(data_dir)], capture_output=True, text=True, check=False, env=dict(os.environ)
-    )
+@pytest.fixture
+def ask(billing: Command) -> Command:
+    """`status` with arguments over a data directory."""
+    return lambda *arguments, data_dir: billing("status", *arguments, "--data-dir", str(data_dir))
 
 
-def test_the_command_for_a_monitor_and_for_a_person(billed: Settings, tmp_path: Path) -> None:
+def test_the_command_for_a_monitor_and_for_a_person(ask: Command, tmp_path: Path) -> None:
     """2023 is long ago: every month since is overdue, whenever this test runs."""
     exported(tmp_path, "2023-01")
     told = ask("--json", data_dir=tmp_path)
@@ -226,7 +225,7 @@ def test_the_command_for_a_monitor_and_for_a_person(billed: Settings, tmp_path: 
     ("name", "words"), [("missing", "there is no data directory"), ("file", "is no directory"), ("file/sub", "no data")]
 )
 def test_a_data_directory_that_is_not_there_never_passes_for_one_in_which_all_is_well(
-    tmp_path: Path, name: str, words: str
+    ask: Command, tmp_path: Path, name: str, words: str
 ) -> None:
     (tmp_path / "file").touch()
     refused = ask(data_dir=tmp_path / name)
@@ -235,7 +234,7 @@ def test_a_data_directory_that_is_not_there_never_passes_for_one_in_which_all_is
     assert len(refused.stderr.splitlines()) == 1
 
 
-def test_it_reads_beside_a_run_that_holds_the_directory(billed: Settings) -> None:
+def test_it_reads_beside_a_run_that_holds_the_directory(ask: Command, billed: Settings) -> None:
     with run_context.opened(settings=billed, reporter=Reporter(mute=True), purpose="build"):
         assert ask(data_dir=Path(billed.data_dir)).stdout.count("2026-10") >= 1
 

@@ -21,7 +21,7 @@ from tests.support.storage import Storage
 
 from .billing import MONTHS, TELLING, Billed, lines, pull, relations, running
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 
 COMMAND = str(Path(sys.executable).with_name("ecgrid-billing"))
 

@@ -172,7 +172,7 @@ def test_a_running_cluster_serves_one_run_at_a_time(
     assert lines(LocalStore(tmp_path / "data"), month) == lines(LocalStore(local.data_dir), month)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_two_runs_of_a_process_have_workers_of_their_own(local: Billed, tmp_path: Path) -> None:
     """Each cluster's workers work for the directory of its run; the steps of a run go to its own workers."""
     month = MONTHS[0]
