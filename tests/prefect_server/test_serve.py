@@ -211,9 +211,8 @@ def test_a_run_beside_another_is_held_off_by_the_lock(served: Served, ear: Ear) 
 
 _HOLD = """
 import sys
-from ecgrid_flows.storage.run_lock import held
 from ecgrid_flows.storage.local import LocalStore
-with held(LocalStore(sys.argv[1]), "test"):
+with LocalStore(sys.argv[1]).lock("test"):
     print("held", flush=True)
     sys.stdin.readline()
 """

@@ -10,20 +10,19 @@ from typer.testing import CliRunner
 
 from ecgrid_flows.cli import app
 from ecgrid_flows.errors import DataDirectoryHeld, ExitStatus
+from ecgrid_flows.storage.base import LOCK_FILE
 from ecgrid_flows.storage.local import LocalStore
-from ecgrid_flows.storage.run_lock import LOCK_FILE, held
 
 #: Says when it is ready, tries the lock when told to, and holds it until its stdin ends.
 HOLD = """
 import sys
-from ecgrid_flows.storage.run_lock import held
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_flows.errors import DataDirectoryHeld
 store = LocalStore(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 try:
-    with held(store, "run"):
+    with store.lock("run"):
         print("held", flush=True)
         sys.stdin.read()
 except DataDirectoryHeld:
@@ -71,7 +70,7 @@ def test_the_second_is_told_who_holds_it(tmp_path: Path, holders: Callable[[int]
     (first,) = holders(1)
     first.go()
     assert first.said() == "held"
-    with pytest.raises(DataDirectoryHeld) as refused, held(LocalStore(tmp_path), "run"):
+    with pytest.raises(DataDirectoryHeld) as refused, LocalStore(tmp_path).lock("run"):
         pass
     assert refused.value.status == ExitStatus.HELD == 5
     assert f"`run`, process {first.process.pid} on " in str(refused.value)
@@ -85,7 +84,7 @@ def test_a_killed_holder_leaves_no_stale_lock(tmp_path: Path, holders: Callable[
     assert (tmp_path / LOCK_FILE).read_text(), "it still names the dead"
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw/.half-0011").write_bytes(b"torn")
-    with held(LocalStore(tmp_path), "run"):
+    with LocalStore(tmp_path).lock("run"):
         assert not (tmp_path / "raw/.half-0011").exists()
     assert (tmp_path / LOCK_FILE).read_text() == ""
 
@@ -99,7 +98,7 @@ def test_of_many_that_race_one_wins(holders: Callable[[int], list[Holder]]) -> N
 
 def test_a_lock_given_back_can_be_taken_again(tmp_path: Path) -> None:
     for _ in range(2):
-        with held(LocalStore(tmp_path), "run"):
+        with LocalStore(tmp_path).lock("run"):
             pass
 
 

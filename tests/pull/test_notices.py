@@ -20,7 +20,6 @@ from ecgrid_flows.orchestration import doctor, notices, run_context
 from ecgrid_flows.orchestration.run_context import MonthDone, Run
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Secret, Settings
-from ecgrid_flows.storage import run_lock
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_sandbox import Sandbox, World
 from ecgrid_transforms.money import Decimal
@@ -151,7 +150,7 @@ def test_every_kind_of_failure_is_told(tmp_path: Path, ear: Ear, error: Exceptio
 
 def test_a_run_that_is_held_off_is_told(tmp_path: Path, ear: Ear) -> None:
     settings = settings_for(tmp_path, ear)
-    with run_lock.held(LocalStore(settings.data_dir), "run"):
+    with LocalStore(settings.data_dir).lock("run"):
         for _ in range(2):
             with pytest.raises(DataDirectoryHeld):
                 ended(settings)

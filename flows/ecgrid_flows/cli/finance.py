@@ -267,10 +267,9 @@ def _month(text: str) -> date:
 def _held(settings: Settings, purpose: str) -> Iterator[Any]:
     """The data directory's store, held for the block, with what a bucket keeps brought to this machine."""
     from ecgrid_flows.lake.local_mirror import fetch, require_current
-    from ecgrid_flows.storage.run_lock import held
 
     store = existing_store(settings)
-    with held(store, purpose):
+    with store.lock(purpose):
         fetch(settings, store)
         require_current(settings, store)
         yield store

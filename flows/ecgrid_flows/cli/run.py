@@ -234,10 +234,9 @@ def serving(settings: Settings, reporter: "Reporter") -> Iterator[tuple[Settings
         yield settings, False
         return
     from ecgrid_flows.storage.opening import open_store
-    from ecgrid_flows.storage.run_lock import held
     from ecgrid_sandbox import World, spawn
 
-    with held(open_store(settings), "start"):
+    with open_store(settings).lock("start"):
         pass  # a data directory that cannot be used is told at once, not after the sandbox has come up
     reporter.say(f"{INVENTED} Data directory: {settings.data_dir}.")
     with spawn(World.shipped()) as sandbox:

@@ -41,7 +41,6 @@ from ecgrid_flows.settings import Settings, reference_folders
 from ecgrid_flows.storage import data_owner
 from ecgrid_flows.storage.base import Store
 from ecgrid_flows.storage.opening import open_store
-from ecgrid_flows.storage.run_lock import held
 from ecgrid_flows.warehouse import contract_terms
 from ecgrid_flows.warehouse.provenance import new_run_id
 from ecgrid_transforms.calls import FAULT
@@ -377,7 +376,7 @@ def opened(
         is_invented=is_invented,
         retry=retry,
     )
-    with notices.watching(run) if purpose == "run" else nullcontext(), held(run.store, purpose):
+    with notices.watching(run) if purpose == "run" else nullcontext(), run.store.lock(purpose):
         fetch(run.settings, run.store)
         try:
             with _current(run), noting_lake(run.settings, run.store), _workers(run, purpose), run.puller:

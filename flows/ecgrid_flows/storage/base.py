@@ -14,7 +14,7 @@ disk is a `StorageFailed` that names the path, the reason and what to do.
 import errno
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -120,6 +120,9 @@ class Store(Protocol):
     def uri(self, path: str) -> str: ...
 
     def locals(self, paths: Sequence[str]) -> list[str]: ...
+
+    def lock(self, purpose: str) -> AbstractContextManager[None]:
+        """Hold the data directory while the block runs; raises `DataDirectoryHeld` when another run does."""
 
     def drop_half_written(self) -> None: ...
 

@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from ecgrid_flows.storage.base import (
     free_name,
     sha256_of_file,
 )
+from ecgrid_flows.storage.run_lock import flocked
 
 
 class LocalStore:
@@ -171,6 +172,13 @@ class LocalStore:
     def locals(self, paths: Sequence[str]) -> list[str]:
         """The objects as files of this machine, which here they are."""
         return [self.uri(path) for path in paths]
+
+    @contextmanager
+    def lock(self, purpose: str) -> Iterator[None]:
+        """Hold the folder for the length of the block; raises `DataDirectoryHeld` when another run does."""
+        with flocked(self.uri(LOCK_FILE), purpose, f"{self.root} is held"):
+            self.drop_half_written()
+            yield
 
     def drop_half_written(self) -> None:
         """Remove what writers that died left half done; only for the holder of the lock."""

@@ -1,4 +1,4 @@
-"""One run at a time per data directory. What follows is for a folder; a bucket's lock is `lease`.
+"""The lock of a folder: one run at a time per data directory. A bucket's is `s3_lease`.
 
 The lock is the kernel's (`flock`), so it ends with its process however that ends: a stale one cannot exist. The file
 `.lock` also says who holds it, for the one who has to wait; it stays behind, empty, and means nothing then.
@@ -14,25 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ecgrid_flows.errors import DataDirectoryHeld
-from ecgrid_flows.storage import s3_lease
-from ecgrid_flows.storage.base import LOCK_FILE, Store, disk_errors
-from ecgrid_flows.storage.local import LocalStore
-from ecgrid_flows.storage.s3 import S3Store
+from ecgrid_flows.storage.base import disk_errors
 
 #: Held by `serve` for as long as it runs, beside the lock that each run takes.
 SERVE_LOCK_FILE = ".serve.lock"
-
-
-@contextmanager
-def held(store: Store, purpose: str) -> Iterator[None]:
-    """Hold the data directory for the length of the block; raises `DataDirectoryHeld` when another run does."""
-    if isinstance(store, S3Store):
-        with s3_lease.held(store, purpose):
-            yield
-    else:
-        assert isinstance(store, LocalStore)
-        with _folder_held(store, purpose):
-            yield
 
 
 @contextmanager
@@ -43,19 +28,13 @@ def served(folder: Path) -> Iterator[None]:
     """
     with disk_errors(str(folder)):
         folder.mkdir(parents=True, exist_ok=True)
-    with _flocked(str(folder / SERVE_LOCK_FILE), "serve", f"the schedule of {folder} is served already"):
+    with flocked(str(folder / SERVE_LOCK_FILE), "serve", f"the schedule of {folder} is served already"):
         yield
 
 
 @contextmanager
-def _folder_held(store: LocalStore, purpose: str) -> Iterator[None]:
-    with _flocked(store.uri(LOCK_FILE), purpose, f"{store.root} is held"):
-        store.drop_half_written()
-        yield
-
-
-@contextmanager
-def _flocked(path: str, purpose: str, refusal: str) -> Iterator[None]:
+def flocked(path: str, purpose: str, refusal: str) -> Iterator[None]:
+    """Hold the lock file `path`; raises `DataDirectoryHeld`, which begins with `refusal`, when a process holds it."""
     with disk_errors(path):
         # Never unlinked: two processes must always meet at the same file.
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -26,8 +26,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -38,6 +37,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 
 from ecgrid_flows.errors import SettingsError, StorageFailed
 from ecgrid_flows.storage.base import ASIDE, Appender, Entry, SetAside, disk_errors, free_name, sha256_of_file
+from ecgrid_flows.storage.s3_lease import Stored, held
 
 #: A growing object is closed at this size; what is PUT again with a flush is at most this much.
 CHUNK_BYTES = 1 << 19
@@ -94,15 +94,6 @@ class _Answer(Exception):
     def __init__(self, code: str, status: int | None, should_retry: bool) -> None:
         super().__init__(code)
         self.code, self.status, self.should_retry = code, status, should_retry
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One object as it was answered. `age_s` is by the storage's own clock; None when it did not say."""
-
-    body: bytes
-    version: str
-    age_s: float | None
 
 
 class S3Store:
@@ -313,7 +304,11 @@ class S3Store:
                     file.unlink(missing_ok=True)
         return found
 
-    # -- what the lock needs (`lease`) ------------------------------------------------------------------------------
+    # -- the lock (`s3_lease`) ----------------------------------------------------------------------------------------
+
+    def lock(self, purpose: str) -> AbstractContextManager[None]:
+        """Hold the bucket's prefix for the length of the block; raises `DataDirectoryHeld` when another run does."""
+        return held(self, purpose)
 
     def stored(self, path: str) -> Stored | None:
         """The object with its version and age; None when it is absent."""

@@ -18,12 +18,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ecgrid_flows.errors import DataDirectoryHeld, StorageFailed
-from ecgrid_flows.storage.s3 import S3Store, Stored
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,34 @@ BEATS = 6
 CLOCK_GRAIN_S = 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One object as it was answered. `age_s` is by the storage's own clock; None when it did not say."""
+
+    body: bytes
+    version: str
+    age_s: float | None
+
+
+class Bucket(Protocol):
+    """What the lock needs of a store (`S3Store`)."""
+
+    root: str
+
+    def stored(self, path: str) -> Stored | None: ...
+
+    def version(self, path: str) -> str | None: ...
+
+    def put_if(self, path: str, data: bytes, version: str | None, attempts: int = ...) -> str | None: ...
+
+    def fence(self, why_not: Callable[[], str | None]) -> None: ...
+
+    def drop_half_written(self) -> None: ...
+
+
 @contextmanager
 def held(
-    store: S3Store, purpose: str, lease_s: float = LEASE_S, clock: Callable[[], float] = time.monotonic
+    store: Bucket, purpose: str, lease_s: float = LEASE_S, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[None]:
     """Hold the data directory for the length of the block; raises `DataDirectoryHeld` when another run does.
 
@@ -53,7 +78,7 @@ def held(
 
 
 class _Lease:
-    def __init__(self, store: S3Store, purpose: str, lease_s: float, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Bucket, purpose: str, lease_s: float, clock: Callable[[], float]) -> None:
         self._store, self._lease_s, self._clock = store, lease_s, clock
         self._who = {
             "purpose": purpose,
