@@ -16,8 +16,8 @@ WAKE_S = 0.5
 def map_threads(function: Callable[[T], R], arguments: Iterable[T], at_once: int, name: str) -> list[R]:
     """`function` of each argument, in their order, on at most `at_once` threads.
 
-    Each works in a copy of the caller's context, so it has the caller's open run (`runs.current`). An exception of one
-    is raised after all have ended.
+    Each works in a copy of the caller's context, so it has the caller's open run (`run_context.current`). An exception
+    of one is raised after all have ended.
     """
     with ThreadPoolExecutor(max(at_once, 1), name) as threads:
         futures = [threads.submit(copy_context().run, function, argument) for argument in arguments]

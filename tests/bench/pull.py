@@ -87,7 +87,7 @@ def service(latency_s: float = 0.0) -> Iterator[str]:
 def pull(url: str, calls: int, concurrency: int, folder: str) -> tuple[float, float, float]:
     """Pull `calls` keys and land them; gives seconds of pulling, CPU seconds of pulling, CPU seconds of landing."""
     from ecgrid_flows.extract.plan import Asked
-    from ecgrid_flows.orchestration import run_context
+    from ecgrid_flows.orchestration import session
     from ecgrid_flows.progress import Reporter
     from ecgrid_flows.settings import Secret, Settings
     from ecgrid_transforms.keys import ALL_PAIRS, PAIRS
@@ -97,7 +97,7 @@ def pull(url: str, calls: int, concurrency: int, folder: str) -> tuple[float, fl
         data_dir=folder, v2_url=url, v3_url=url, v4_url=url, api_key=Secret("0" * 32), concurrency=concurrency
     )
     accounts = -(-calls // len(PAIRS))
-    with run_context.opened(settings=settings, reporter=Reporter(mute=True)) as run:
+    with session.opened(settings=settings, reporter=Reporter(mute=True)) as run:
         run.puller.begin(MONTH)
         began, cpu = time.perf_counter(), time.process_time()
         tally = run.puller.pull_batch(
@@ -161,7 +161,7 @@ def cpu(calls: int) -> None:
 def plan() -> None:
     from dataclasses import replace
 
-    from ecgrid_flows.orchestration import run_context, tasks
+    from ecgrid_flows.orchestration import session, tasks
     from ecgrid_flows.progress import Reporter
     from ecgrid_flows.settings import Secret, Settings
     from ecgrid_sandbox import World, spawn
@@ -176,7 +176,7 @@ def plan() -> None:
             api_key=Secret(sandbox.api_key),
         )
         lines = true = 0
-        with run_context.opened(settings=settings, reporter=Reporter(mute=True)) as run:
+        with session.opened(settings=settings, reporter=Reporter(mute=True)) as run:
             for month in world.months:
                 tasks.pull(month_text(month), tasks.plan(month_text(month)))
                 run.land(month)

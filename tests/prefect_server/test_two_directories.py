@@ -17,7 +17,7 @@ from .living import WORLD, environment, few_accounts, prefect_server, running
 BOTH = """
 import sys, threading
 from concurrent.futures import ThreadPoolExecutor
-from ecgrid_flows.orchestration import run_context, tasks
+from ecgrid_flows.orchestration import run_context, session, tasks
 from ecgrid_flows.orchestration.flows import monthly_billing
 
 month, folders, both, pull, threads_of = sys.argv[1], sys.argv[2:4], threading.Barrier(2), tasks.pull, {}
@@ -44,7 +44,7 @@ run_context.Puller.pull_batch, tasks.report, tasks.pull = noted, lambda _: None,
 with ThreadPoolExecutor(2) as threads:
     done = list(threads.map(bill, folders))
 tasks.pull = pull
-with run_context.opened(sys.argv[5]) as outer:
+with session.opened(sys.argv[5]) as outer:
     done.append(monthly_billing(month, sys.argv[4]))
     assert outer.results == []
 for one, folder in zip(done, sys.argv[2:5], strict=True):

@@ -9,7 +9,7 @@ from typing import Any
 from ecgrid_client import RetryPolicy
 from ecgrid_flows.extract.batches import LINE_OPERATION, Tally
 from ecgrid_flows.lake.partitions import Lake
-from ecgrid_flows.orchestration import run_context, tasks
+from ecgrid_flows.orchestration import session, tasks
 from ecgrid_flows.orchestration.run_context import Run
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Secret, Settings
@@ -45,7 +45,7 @@ def running(
     sandbox: Any, data_dir: Path, *, refresh: bool = False, retry: RetryPolicy = QUICK, **changes: Any
 ) -> Iterator[Run]:
     """An open run whose reporter stays silent."""
-    with run_context.opened(
+    with session.opened(
         settings=settings_of(sandbox, data_dir, **changes),
         reporter=Reporter(mute=True),
         refresh=refresh,

@@ -116,7 +116,7 @@ def test_every_command_that_writes_waits_for_nobody(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ECGRID_API_KEY", "0123-key")
-    with held(LocalStore(tmp_path), "run"):
+    with LocalStore(tmp_path).lock("run"):
         before = sorted(tmp_path.rglob("*"))
         done = CliRunner().invoke(app, [*words, "--data-dir", str(tmp_path)])
         assert isinstance(done.exception, DataDirectoryHeld), (done.output, done.exception)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ecgrid_flows.errors import SettingsError
-from ecgrid_flows.orchestration import doctor, run_context, tasks
+from ecgrid_flows.orchestration import doctor, session, tasks
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.atomic_folder import put_file
@@ -50,7 +50,7 @@ def test_what_is_new_is_the_owners_alone_but_for_what_others_read(tmp_path: Path
 @pytest.mark.usefixtures("usual_umask")
 def test_a_warehouse_is_the_owners_alone(tmp_path: Path) -> None:
     settings = Settings(data_dir=str(tmp_path / "data"))
-    with run_context.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
+    with session.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
         run.restore()
         tasks.build()
     found = modes(tmp_path / "data")
@@ -81,7 +81,7 @@ def test_a_data_directory_may_have_any_name(tmp_path: Path, name: str) -> None:
     (tmp_path / name / "reference/pinned_readings.csv").write_text(
         "price_list_id,account_report,measure_field,words,why\n"
     )
-    with run_context.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
+    with session.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
         row = (date(2026, 10, 1), 1, 0, "A", None, None, None, "settings")
         run.lake.write_partition("accounts", date(2026, 10, 1), [batch(FEEDS["accounts"], [row])])
         tasks.build()

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ecgrid_flows.errors import DataDirectoryHeld, Incomplete, SettingsError, Unreachable
-from ecgrid_flows.orchestration import doctor, notices, run_context
+from ecgrid_flows.orchestration import doctor, notices, session
 from ecgrid_flows.orchestration.run_context import MonthDone, Run
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Secret, Settings
@@ -61,7 +61,7 @@ def settings_for(folder: Path, *ears: Ear, **changes: Any) -> Settings:
 def ended(settings: Settings, *results: MonthDone, error: Exception | None = None) -> list[str]:
     """A run that bills these months, or ends in `error`; gives its warnings."""
     reporter = Reporter(mute=True)
-    with suppress(type(error) if error else KeyError), run_context.opened(settings=settings, reporter=reporter) as run:
+    with suppress(type(error) if error else KeyError), session.opened(settings=settings, reporter=reporter) as run:
         run.results += results
         if error:
             raise error
@@ -128,7 +128,7 @@ def test_a_month_that_stays_incomplete_is_told_once_whatever_goes_well_meanwhile
 def test_a_month_that_lost_answers_is_told_as_failed(tmp_path: Path, ear: Ear) -> None:
     settings = settings_for(tmp_path, ear)
     for _ in range(2):
-        with run_context.opened(settings=settings, reporter=Reporter(mute=True)) as run:
+        with session.opened(settings=settings, reporter=Reporter(mute=True)) as run:
             run.lost[date(2026, 9, 1)] = "2026-09: 3 answers that raw kept are damaged or gone"
             run.results.append(MADE)
     assert ear.titles == ["ECGrid bill 2026-10 is ready", "ECGrid billing failed"]
@@ -159,7 +159,7 @@ def test_a_run_that_is_held_off_is_told(tmp_path: Path, ear: Ear) -> None:
 
 def test_invented_data_are_called_so(tmp_path: Path, ear: Ear) -> None:
     settings = settings_for(tmp_path, ear)
-    with run_context.opened(settings=settings, reporter=Reporter(mute=True), is_invented=True) as run:
+    with session.opened(settings=settings, reporter=Reporter(mute=True), is_invented=True) as run:
         run.check_source()
         run.puller.before_first_answer()
         run.results.append(MADE)
@@ -168,9 +168,7 @@ def test_invented_data_are_called_so(tmp_path: Path, ear: Ear) -> None:
 
 def test_other_commands_tell_nothing(tmp_path: Path, ear: Ear) -> None:
     for purpose in ("pull", "build", "accounts"):
-        with run_context.opened(
-            settings=settings_for(tmp_path, ear), reporter=Reporter(mute=True), purpose=purpose
-        ) as run:
+        with session.opened(settings=settings_for(tmp_path, ear), reporter=Reporter(mute=True), purpose=purpose) as run:
             run.results.append(MADE)
     assert ear.heard == []
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ecgrid_flows.lake import raw_log
-from ecgrid_flows.orchestration import run_context, tasks
+from ecgrid_flows.orchestration import session, tasks
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.local import LocalStore
@@ -102,7 +102,7 @@ def test_no_answer_makes_a_build_an_export_or_a_report_fail(
     data_dir = tmp_path / "data"
     damaged(whole, data_dir, damage, seed)
     settings = Settings(data_dir=str(data_dir))
-    with run_context.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
+    with session.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
         run.restore()
         tasks.build()
         assert tasks.export(MONTH)
@@ -120,5 +120,5 @@ def test_no_answer_makes_a_build_an_export_or_a_report_fail(
     if damage is odd:
         assert len(faulted) > 10
         assert {row["record"].split(" ")[0] for row in rows(data_dir, "value_faults")} >= {"LineItem", "Invoice"}
-    with run_context.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
+    with session.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
         run.restore()  # a later run finds it landed

@@ -16,11 +16,12 @@ from ecgrid_flows.errors import DataDirectoryHeld, Incomplete, SettingsError
 from ecgrid_flows.extract.batches import Tally
 from ecgrid_flows.extract.plan import Asked
 from ecgrid_flows.extract.pull import Puller
-from ecgrid_flows.orchestration import run_context, tasks
+from ecgrid_flows.orchestration import run_context, session, tasks
 from ecgrid_flows.orchestration.pipeline import bill_month
-from ecgrid_flows.orchestration.run_context import MonthDone, Run
+from ecgrid_flows.orchestration.run_context import Context, MonthDone, Run
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Settings
+from ecgrid_flows.storage.local import LocalStore
 from ecgrid_sandbox import SpawnedSandbox, World
 
 from .pulling import MONTH, lake_lines, true_lines
@@ -31,7 +32,7 @@ T = TypeVar("T")
 @contextmanager
 def over(folder: Path, **options: Any) -> Iterator[Run]:
     """A run over `folder`, opened as `bill_month` opens one."""
-    with run_context.opened(str(folder), reporter=Reporter(mute=True), **options) as run:
+    with session.opened(str(folder), reporter=Reporter(mute=True), **options) as run:
         yield run
 
 
@@ -81,16 +82,16 @@ def test_the_same_directory_however_it_is_spelled_is_the_same_run(
     (tmp_path / "link").symlink_to("a")
     with over(tmp_path / "a") as run:
         for spelled in ("a", "./a/", "link", "b/../a"):
-            with run_context.opened(spelled) as shared:
+            with session.opened(spelled) as shared:
                 assert shared is run, spelled
-        with run_context.opened() as shared:
+        with session.opened() as shared:
             assert shared is run
-        with run_context.opened(settings=run.settings) as shared:
+        with session.opened(settings=run.settings) as shared:
             assert shared is run
         with over(tmp_path / "b") as other:
-            with run_context.opened() as shared:
+            with session.opened() as shared:
                 assert shared is other
-            with run_context.opened("a") as shared:
+            with session.opened("a") as shared:
                 assert shared is run
                 assert run_context.current() is run
             assert run_context.current() is other
@@ -103,9 +104,9 @@ def test_a_relative_directory_is_that_of_where_the_run_was_opened(
     monkeypatch.chdir(tmp_path)
     with over(Path("a")) as run:
         monkeypatch.chdir(tmp_path / "elsewhere")
-        with run_context.opened(str(tmp_path / "a")) as shared:
+        with session.opened(str(tmp_path / "a")) as shared:
             assert shared is run
-        with run_context.opened("a") as other:
+        with session.opened("a") as other:
             assert other is not run
 
 
@@ -173,12 +174,9 @@ def test_a_thread_that_copies_the_context_has_its_run_until_that_ends(tmp_path: 
     assert in_thread(lambda: context.run(anew)) is not run
 
 
-def test_a_worker_process_has_one_run_for_all_its_threads() -> None:
-    class OfWorker(Run):
-        def __init__(self) -> None:
-            self.settings = Settings(data_dir="of the worker")
-
-    run, second = OfWorker(), OfWorker()
+def test_a_worker_process_has_one_context_for_all_its_threads(tmp_path: Path) -> None:
+    settings, store = Settings(data_dir=str(tmp_path)), LocalStore(tmp_path)
+    run, second = (Context(settings, store, Puller(settings, store)) for _ in range(2))
     run_context.enter_worker(run)
     try:
         assert in_thread(run_context.current) is run

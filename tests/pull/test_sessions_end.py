@@ -13,7 +13,7 @@ import pytest
 
 from ecgrid_flows.orchestration import tasks
 from ecgrid_flows.orchestration.pipeline import bill_month
-from ecgrid_flows.orchestration.run_context import opened
+from ecgrid_flows.orchestration.session import opened
 from ecgrid_flows.progress import Reporter
 from ecgrid_sandbox import Sandbox, SpawnedSandbox, Trouble, World
 

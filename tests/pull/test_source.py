@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ecgrid_flows.errors import SettingsError
-from ecgrid_flows.orchestration import doctor, run_context
+from ecgrid_flows.orchestration import doctor, session
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Secret, Settings
 from ecgrid_flows.storage import data_owner
@@ -18,7 +18,7 @@ REAL = Settings(api_key=Secret("0123-key"))
 def check(data_dir: Path, settings: Settings = REAL, *, is_invented: bool = False) -> None:
     """What every run does before it asks anything, and once it has an answer."""
     here = replace(settings, data_dir=str(data_dir))
-    with run_context.opened(settings=here, reporter=Reporter(mute=True), is_invented=is_invented) as run:
+    with session.opened(settings=here, reporter=Reporter(mute=True), is_invented=is_invented) as run:
         run.check_source()
         if run.puller.before_first_answer is not None:
             run.puller.before_first_answer()

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from ecgrid_flows.finance import audit_log, finding_states
-from ecgrid_flows.orchestration import run_context, status, tasks
+from ecgrid_flows.orchestration import session, status, tasks
 from ecgrid_flows.orchestration.pipeline import bill_month
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Settings
@@ -47,7 +47,7 @@ def billed(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Settin
     few = folder / "few.csv"
     few.write_text("network_id,mailbox_id\n" + "".join(f"{a},{b}\n" for a, b in few_of(WORLD)))
     settings = settings_of(sandbox, folder / "data", accounts_file=few)
-    with run_context.opened(settings=settings, reporter=Reporter(mute=True)) as run:
+    with session.opened(settings=settings, reporter=Reporter(mute=True)) as run:
         size = tasks.plan("2026-09")
         run.done(date(2026, 9, 1), tasks.pull("2026-09", size))
         bill_month("2026-10")
@@ -80,7 +80,7 @@ def test_a_billed_month(billed: Settings) -> None:
 
 THREADS = """
 import os, sys, duckdb, pyarrow.parquet
-from ecgrid_flows.orchestration import status
+from ecgrid_flows.orchestration import session, status
 from ecgrid_flows.settings import Settings
 before = len(os.listdir("/proc/self/task"))
 assert status.status(Settings(data_dir=sys.argv[1])).months
@@ -235,7 +235,7 @@ def test_a_data_directory_that_is_not_there_never_passes_for_one_in_which_all_is
 
 
 def test_it_reads_beside_a_run_that_holds_the_directory(ask: Command, billed: Settings) -> None:
-    with run_context.opened(settings=billed, reporter=Reporter(mute=True), purpose="build"):
+    with session.opened(settings=billed, reporter=Reporter(mute=True), purpose="build"):
         assert ask(data_dir=Path(billed.data_dir)).stdout.count("2026-10") >= 1
 
 
@@ -252,7 +252,7 @@ def test_a_run_that_is_stopped_leaves_how_far_it_came(sandbox: Sandbox, tmp_path
     few = tmp_path / "few.csv"
     few.write_text("network_id,mailbox_id\n" + "".join(f"{a},{b}\n" for a, b in few_of(WORLD)[:2]))
     settings = settings_of(sandbox, tmp_path / "data", accounts_file=few)
-    with run_context.opened(settings=settings, reporter=Reporter(mute=True)) as run:
+    with session.opened(settings=settings, reporter=Reporter(mute=True)) as run:
         size = tasks.plan("2026-10")
         assert size > 0
         run.note(MONTH)  # as at the start of its pull: a killed run leaves this

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows.orchestration import run_context, tasks
+from ecgrid_flows.orchestration import session, tasks
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Secret, Settings
 from ecgrid_flows.warehouse import database
@@ -35,7 +35,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Se
             password=Secret(sandbox.password),
             accounts_file=folder / "two.csv",
         )
-        with run_context.opened(settings=settings, reporter=Reporter(mute=True)) as run:
+        with session.opened(settings=settings, reporter=Reporter(mute=True)) as run:
             tasks.pull("2026-10", tasks.plan("2026-10"))
             run.land(MONTH)
         yield folder / "data", Settings(data_dir=str(folder / "data"))
@@ -49,7 +49,7 @@ def rows(settings: Settings, relation: str) -> list[dict[str, Any]]:
 
 def test_a_build_without_the_setting_says_nothing_about_other_accounts(limited: tuple[Path, Settings]) -> None:
     _, settings = limited
-    with run_context.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
+    with session.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
         run.restore()
         tasks.build()
     lines = rows(settings, "out_line_items")

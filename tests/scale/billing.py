@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ecgrid_client import RetryPolicy
 from ecgrid_flows.lake.partitions import Lake
-from ecgrid_flows.orchestration import run_context, tasks
+from ecgrid_flows.orchestration import session, tasks
 from ecgrid_flows.orchestration.run_context import Run
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Secret, Settings
@@ -78,7 +78,7 @@ def settings_of(sandbox: Any, data_dir: Path | str, **changes: Any) -> Settings:
 def running(settings: Settings) -> Iterator[Run]:
     """An open run whose reporter stays silent."""
     quick = RetryPolicy(max_attempts=8, first_wait_s=0.01, longest_wait_s=0.05)
-    with run_context.opened(settings=settings, reporter=Reporter(mute=True), retry=quick) as run:
+    with session.opened(settings=settings, reporter=Reporter(mute=True), retry=quick) as run:
         yield run
 
 

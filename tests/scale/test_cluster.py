@@ -22,7 +22,7 @@ import pytest
 from ecgrid_flows.errors import Incomplete, SettingsError
 from ecgrid_flows.lake import repeats
 from ecgrid_flows.lake.raw_log import unpacked
-from ecgrid_flows.orchestration import run_context, tasks
+from ecgrid_flows.orchestration import run_context, session, tasks
 from ecgrid_flows.orchestration.run_context import Run
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Secret, Settings
@@ -63,7 +63,10 @@ def deadly(real):
     return one
 """
 IN_A_PULL = "from ecgrid_flows.lake.raw_log import Journal\nJournal.record = deadly(Journal.record)\n"
-IN_A_BUILD = "from ecgrid_flows import steps\nsteps.build_partition = deadly(steps.build_partition)\n"
+IN_A_BUILD = (
+    "from ecgrid_flows.orchestration import worker_steps as steps\n"
+    "steps.build_partition = deadly(steps.build_partition)\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +84,7 @@ def test_workers_keep_repeats_without_their_bodies(local: Billed, tmp_path: Path
     store, before = LocalStore(tmp_path / "data"), lines(LocalStore(local.data_dir), month)
     kept = answers_in(tmp_path / "data/raw/line_items")
     settings = local.settings(tmp_path / "data", task_runner="dask", concurrency=CONCURRENCY)
-    with run_context.opened(settings=settings, reporter=Reporter(mute=True), refresh=True) as run:
+    with session.opened(settings=settings, reporter=Reporter(mute=True), refresh=True) as run:
         assert pull(run, month) > 30
     assert answers_in(tmp_path / "data/raw/line_items") == kept
     assert not list((tmp_path / "data/raw").rglob("*.repeats.jsonl*"))

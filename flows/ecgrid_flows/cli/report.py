@@ -25,9 +25,8 @@ def report(month: Month = None, data_dir: DataDir = None, as_json: AsJson = Fals
     (wanted,) = chosen_months(month, None, None)
     settings = Settings.load(data_dir)
     from ecgrid_flows.reporting.report import report_month
-    from ecgrid_flows.storage.run_lock import held
 
-    with held(existing_store(settings), "report"):
+    with existing_store(settings).lock("report"):
         path = report_month(settings, wanted)
     if as_json:
         context.emit_json({"month": month_text(wanted), "report": path})

@@ -58,7 +58,7 @@ def run(
     months = chosen_months(month, first, last)
     settings = Settings.load(data_dir)
     _quiet_prefect()
-    from ecgrid_flows.orchestration import run_context, signals, tasks
+    from ecgrid_flows.orchestration import session, signals, tasks
     from ecgrid_flows.orchestration.pipeline import MonthIncomplete
     from ecgrid_flows.progress import Reporter
 
@@ -67,7 +67,7 @@ def run(
     is_reported = tasks.prefect_is_set_up()
     with (
         serving(settings, reporter) as (served, is_invented),
-        run_context.opened(settings=served, reporter=reporter, refresh=refresh, is_invented=is_invented) as opened,
+        session.opened(settings=served, reporter=reporter, refresh=refresh, is_invented=is_invented) as opened,
         signals.stopping_on_signals(opened.puller, reporter),
     ):
         opened.check_source()
@@ -110,7 +110,7 @@ def pull(
     months = chosen_months(month, first, last)
     settings = Settings.load(data_dir)
     _quiet_prefect()
-    from ecgrid_flows.orchestration import run_context, signals, tasks
+    from ecgrid_flows.orchestration import session, signals, tasks
     from ecgrid_flows.orchestration.pipeline import MonthIncomplete
     from ecgrid_flows.progress import Reporter
 
@@ -118,7 +118,7 @@ def pull(
     done = []
     with (
         serving(settings, reporter) as (served, is_invented),
-        run_context.opened(
+        session.opened(
             settings=served, reporter=reporter, refresh=refresh, is_invented=is_invented, purpose="pull"
         ) as opened,
         signals.stopping_on_signals(opened.puller, reporter),
@@ -147,11 +147,11 @@ def build(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Land what is kept and build the warehouse anew; no network is used."""
     settings = Settings.load(data_dir)
     _quiet_prefect()
-    from ecgrid_flows.orchestration import run_context, tasks
+    from ecgrid_flows.orchestration import session, tasks
     from ecgrid_flows.progress import Reporter
 
     reporter = Reporter(console=context.stderr, quiet=as_json)
-    with run_context.opened(settings=settings, reporter=reporter, purpose="build") as opened:
+    with session.opened(settings=settings, reporter=reporter, purpose="build") as opened:
         months = opened.restore()
         path = tasks.build()
     if as_json:
@@ -166,13 +166,13 @@ def accounts(month: Month = None, data_dir: DataDir = None, as_json: AsJson = Fa
     """The accounts and contracts that a run would bill."""
     one = chosen_months(month, None, None)[0]
     settings = Settings.load(data_dir)
-    from ecgrid_flows.orchestration import run_context, signals
+    from ecgrid_flows.orchestration import session, signals
     from ecgrid_flows.progress import Reporter
 
     reporter = Reporter(console=context.stderr, quiet=as_json)
     with (
         serving(settings, reporter) as (served, is_invented),
-        run_context.opened(settings=served, reporter=reporter, is_invented=is_invented, purpose="accounts") as opened,
+        session.opened(settings=served, reporter=reporter, is_invented=is_invented, purpose="accounts") as opened,
         signals.stopping_on_signals(opened.puller, reporter),
     ):
         opened.check_source()

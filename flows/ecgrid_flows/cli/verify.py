@@ -27,13 +27,13 @@ def verify(month: Month = None, data_dir: DataDir = None, as_json: AsJson = Fals
     """
     wanted = None if month is None else chosen_months(month, None, None)[0]
     settings = Settings.load(data_dir)
-    from ecgrid_flows.orchestration import run_context, verification
+    from ecgrid_flows.orchestration import session, verification
     from ecgrid_flows.progress import Reporter
 
     existing_store(settings)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
-        run_context.opened(settings=settings, reporter=Reporter(quiet=True, mute=True), purpose="verify") as opened,
+        session.opened(settings=settings, reporter=Reporter(quiet=True, mute=True), purpose="verify") as opened,
         Progress(*columns, console=context.stderr, transient=True, disable=not context.stderr.is_terminal) as bar,
     ):
         task = bar.add_task("verify", total=verification.count(opened, wanted))

@@ -1,7 +1,7 @@
 """One task's keys: which are answered already, what is counted, and which answers end the pull."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -62,6 +62,10 @@ class Kept:
         self.answered[account] = self.answered.get(account, 0) | bit
         if outcome == LINE:
             self.lines[account] = self.lines.get(account, 0) | bit
+
+    def of(self, accounts: Sequence[Account]) -> "Kept":
+        """What of it is of these accounts."""
+        return Kept(*({one: bits[one] for one in accounts if one in bits} for bits in (self.answered, self.lines)))
 
 
 @dataclass(frozen=True, slots=True)

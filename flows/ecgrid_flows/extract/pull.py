@@ -71,10 +71,22 @@ def _refresh_mark(text: str) -> str:
 
 
 class Puller:
-    """Makes the calls of one process. Use as a context manager: leaving it closes sessions and segments."""
+    """Makes the calls of one process. Use as a context manager: leaving it closes sessions and segments.
+
+    With `reads_raw` False it leaves raw as it is: another process leads the run, mends and indexes raw, and gives this
+    one only keys that are not answered yet, with the last answers of those that are requested again. Each tally then
+    names the keys that this process answered (`learn`).
+    """
 
     def __init__(
-        self, settings: Settings, store: Store, *, refresh: bool = False, retry: RetryPolicy | None = None
+        self,
+        settings: Settings,
+        store: Store,
+        *,
+        refresh: bool = False,
+        retry: RetryPolicy | None = None,
+        governor: Governor | None = None,
+        reads_raw: bool = True,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -82,7 +94,8 @@ class Puller:
         self.retry = retry or RetryPolicy(max_attempts=settings.max_attempts)
         self.counters = Counters()
         self.aside: list[SetAside] = []
-        self.governor = Governor(settings.concurrency)
+        self.governor = governor or Governor(settings.concurrency)
+        self._reads_raw = reads_raw
         self._client: ECGridClient | None = None
         self._journal: Journal | None = None
         self._making = threading.Lock()  # many threads may be the first to need one
@@ -210,6 +223,8 @@ class Puller:
     def kept(self, month: date) -> Kept:
         """The keys of the month that raw answers already; in a refresh, those answered since it began (see `begin`)."""
         with self._lock:
+            if not self._reads_raw:
+                return self._kept.setdefault(month, Kept())
             if month not in self._kept:
                 kept, outdated, early, latest = Kept(), Kept(), 0, self._latest_lines[month]
                 until = self._counting[month].until if month in self._counting else None
@@ -275,6 +290,11 @@ class Puller:
         Raises what ends the run: `Unreachable`, `Incomplete` (stopped, circuit open), `StorageFailed`.
         """
         kept = self.kept(month)
+        if not self._reads_raw:
+            with self._lock:
+                for one in asked:
+                    for number, last in one.known:
+                        self._latest_lines[month][one.account.network_id, one.account.mailbox_id, 1 << number] = last
         keys = (
             key for one in asked for key in keys_of(one.account, month, one.pairs & ~kept.answered.get(one.account, 0))
         )
@@ -287,6 +307,8 @@ class Puller:
             if self._failure is not None and self._gave_up():
                 break
         self.check_going_on()
+        if not self._reads_raw:
+            batch.tally.kept = kept.of([one.account for one in asked])
         return batch.tally
 
     # --- life ---------------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ segments of its own, and which keys they answer goes back with the batch.
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -16,16 +15,12 @@ from typing import Any
 from distributed import Semaphore, Worker, WorkerPlugin
 
 from ecgrid_flows.errors import SettingsError
-from ecgrid_flows.extract.batches import Kept, Tally
 from ecgrid_flows.extract.cluster_admission import ClusterGovernor, LeasedSlots
-from ecgrid_flows.extract.plan import Asked
 from ecgrid_flows.extract.pull import Puller
-from ecgrid_flows.lake.partitions import Lake
 from ecgrid_flows.orchestration import run_context, worker_steps
-from ecgrid_flows.progress import Reporter
+from ecgrid_flows.orchestration.run_context import Context
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.opening import open_store
-from ecgrid_transforms.model import Account
 
 log = logging.getLogger(__name__)
 
@@ -61,50 +56,25 @@ def service_of(settings: Settings) -> tuple[tuple[str, str], ...]:
     )
 
 
-class WorkerPuller(Puller):
-    """A puller that leaves raw as it is, and tells with each batch which keys are answered.
+class WorkerContext(Context):
+    """What the steps of a worker process work with. The lock, the plan and the index of raw are the leading process's.
 
-    Mending and indexing raw is for the process that leads the run: another worker's segment may be growing. It leaves
-    answered keys out of the batches, and says what the last answers were of those that are requested again: a repeat is
-    kept here as it is there. What this process answered it does not ask again when a batch is repeated.
+    What this process answered it does not ask again when a batch is repeated.
     """
-
-    def __init__(self, settings: Settings, store: Any, slots: LeasedSlots) -> None:
-        super().__init__(settings, store)
-        self.governor = ClusterGovernor(settings.concurrency, slots)
-
-    def kept(self, month: date) -> Kept:
-        with self._lock:
-            return self._kept.setdefault(month, Kept())
-
-    def pull_batch(self, month: date, asked: Sequence[Asked]) -> Tally:
-        with self._lock:
-            for one in asked:
-                for number, last in one.known:
-                    self._latest_lines[month][one.account.network_id, one.account.mailbox_id, 1 << number] = last
-        tally = super().pull_batch(month, asked)
-        kept, accounts = self.kept(month), [one.account for one in asked]
-        tally.kept = Kept(_only(kept.answered, accounts), _only(kept.lines, accounts))
-        return tally
-
-
-class WorkerRun(run_context.Run):
-    """A run as its worker sees it: no lock and no plan, which are the leading process's."""
 
     def __init__(self, job: Job, semaphore: Any) -> None:
         settings = Settings.load(job.data_dir)
         _require_same(job, settings)
-        self.settings = replace(settings, concurrency=job.concurrency)
-        self.reporter = Reporter(mute=True)
-        self.store = open_store(self.settings)
-        if not self.store.exists(job.beacon):
+        settings = replace(settings, concurrency=job.concurrency)
+        store = open_store(settings)
+        if not store.exists(job.beacon):
             raise SettingsError(
                 f"this worker sees another {job.data_dir} than the run does: use s3://bucket/prefix, "
                 f"or a folder that every machine of the cluster mounts at that place"
             )
-        self.lake = Lake(self.store)
         self.slots = LeasedSlots(semaphore)
-        self.puller = WorkerPuller(self.settings, self.store, self.slots)
+        governor = ClusterGovernor(settings.concurrency, self.slots)
+        super().__init__(settings, store, Puller(settings, store, governor=governor, reads_raw=False))
 
     def close(self) -> None:
         """Log out and close the segments."""
@@ -115,7 +85,7 @@ class WorkerRun(run_context.Run):
 
 
 class RunOnWorker(WorkerPlugin):
-    """Opens the run in each worker process, also in one that joins or comes back later, and closes it at the end."""
+    """Gives each worker process its context, also one that joins or comes back later, and closes it at the end."""
 
     name = "ecgrid-billing"
 
@@ -127,14 +97,14 @@ class RunOnWorker(WorkerPlugin):
             self._job.concurrency, f"calls-{self._job.run}", scheduler_rpc=worker.scheduler, loop=worker.loop
         )
         # In a thread: opening talks to the storage, and the semaphore's own calls want this loop free.
-        self._run = await asyncio.to_thread(WorkerRun, self._job, semaphore)
-        run_context.enter_worker(self._run)
+        self._context = await asyncio.to_thread(WorkerContext, self._job, semaphore)
+        run_context.enter_worker(self._context)
         await worker.set_resources(**{HEAVY: 1})
 
     async def teardown(self, worker: Worker) -> None:
-        if hasattr(self, "_run"):
-            run_context.leave_worker(self._run)
-            await asyncio.to_thread(self._run.close)
+        if hasattr(self, "_context"):
+            run_context.leave_worker(self._context)
+            await asyncio.to_thread(self._context.close)
 
 
 def call_step(name: str, arguments: tuple[Any, ...]) -> Any:
@@ -160,7 +130,3 @@ def _require_same(job: Job, settings: Settings) -> None:
                 f"{name} is {found} for this worker and {wanted} for the run: "
                 f"start every worker with the environment of the run"
             )
-
-
-def _only(bits: dict[Account, int], accounts: list[Account]) -> dict[Account, int]:
-    return {account: bits[account] for account in accounts if account in bits}

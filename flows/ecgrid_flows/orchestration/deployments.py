@@ -32,7 +32,7 @@ from prefect.types.entrypoint import EntrypointType
 
 from ecgrid_flows import due, logs
 from ecgrid_flows.errors import BillingError, ExitStatus, Incomplete, SettingsError
-from ecgrid_flows.orchestration import run_context, schedule, tasks
+from ecgrid_flows.orchestration import schedule, session, tasks
 from ecgrid_flows.orchestration.artifacts import leave_artifacts
 from ecgrid_flows.orchestration.flows import monthly_billing
 from ecgrid_flows.orchestration.pipeline import MonthIncomplete
@@ -152,7 +152,7 @@ def _billed(settings: Settings, months_of: Callable[[Run], Sequence[date]]) -> I
     flows inside share the run, by its data directory: no credential is ever handed on.
     """
     incomplete: list[MonthIncomplete] = []
-    with run_context.opened(settings=settings, is_invented=settings.is_sandbox) as run:
+    with session.opened(settings=settings, is_invented=settings.is_sandbox) as run:
         run.check_source()
         months = months_of(run)
         if not months:
@@ -171,7 +171,7 @@ def _billed(settings: Settings, months_of: Callable[[Run], Sequence[date]]) -> I
 
 def _looked_at(settings: Settings) -> Iterator[MonthDone]:
     """The running month, pulled again: responses of a month that still runs are not final."""
-    with run_context.opened(settings=settings, refresh=True, is_invented=settings.is_sandbox) as run:
+    with session.opened(settings=settings, refresh=True, is_invented=settings.is_sandbox) as run:
         run.check_source()
         wanted = month_text(open_month())
         size = tasks.plan(wanted)
@@ -199,7 +199,7 @@ def _settled(work: Callable[[Settings], Iterator[MonthDone]], data_dir: str | No
         logs.set_up(*log_options())
         settings = with_blocks(data_dir)
         if not settings.has_credentials:
-            with run_context.opened(settings=settings):  # how a run ends is sent to people from there
+            with session.opened(settings=settings):  # how a run ends is sent to people from there
                 raise SettingsError(NO_CREDENTIALS)
         for month in work(settings):
             done.append(month)

@@ -2,8 +2,8 @@
 
     notices/<event>.json      what was sent of each event
 
-Sent from `runs.opened`, which `run`, `serve` and a work pool all pass through, and by `status --notify`. A notice holds
-sums and counts: no account, no line, no text of the service, no secret. One that cannot be sent is a warning.
+Sent from `session.opened`, which `run`, `serve` and a work pool all pass through, and by `status --notify`. A notice
+holds sums and counts: no account, no line, no text of the service, no secret. One that cannot be sent is a warning.
 
 At most once: an event is recorded before it is sent, so a process killed in between sends nothing, and never twice. A
 month in the state that nobody was told of shows in `status`, and in the next notice. Only where every address refused
@@ -19,9 +19,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ecgrid_flows.errors import BillingError, ExitStatus
+from ecgrid_flows.orchestration.run_context import MonthDone
 from ecgrid_flows.orchestration.status import INVOICE, Status, status
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Settings
@@ -30,9 +31,6 @@ from ecgrid_flows.storage.data_owner import is_invented
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_transforms.money import Decimal, grouped
 from ecgrid_transforms.period import NotAMonth, month_text
-
-if TYPE_CHECKING:
-    from ecgrid_flows.orchestration.run_context import MonthDone
 
 __all__ = ["kinds", "ready_text", "tell_overdue", "watching"]
 
@@ -55,7 +53,7 @@ class Watched(Protocol):
     settings: Settings
     store: Store
     reporter: Reporter
-    results: "list[MonthDone]"
+    results: list[MonthDone]
 
     lost: dict[date, str]
 
@@ -107,7 +105,7 @@ def _status_of(error: Exception) -> ExitStatus | None:
     return error.status if isinstance(error, BillingError) else None
 
 
-def ready_text(settings: Settings, done: "MonthDone") -> tuple[str, str]:
+def ready_text(settings: Settings, done: MonthDone) -> tuple[str, str]:
     """Title and body for a month that is exported. The one place that says what is told of it."""
 
     def amount(value: Decimal) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from ecgrid_flows.errors import Incomplete
 from ecgrid_flows.extract.batches import Tally
-from ecgrid_flows.orchestration import run_context, tasks
-from ecgrid_flows.orchestration.run_context import MonthDone
+from ecgrid_flows.orchestration import run_context, session, tasks
+from ecgrid_flows.orchestration.run_context import MonthDone, Run
 from ecgrid_transforms.period import month_text, months_between, parse_month
 
 
@@ -31,10 +31,10 @@ class MonthIncomplete(Incomplete):
 def bill_month(month: str, data_dir: str | None = None, refresh: bool = False) -> MonthDone:
     """Bill and reconcile one month (`YYYY-MM`). Settings come from the environment, never from parameters.
 
-    An open run over `data_dir` is shared (`runs.opened`); without `data_dir` the current run is, if there is one.
+    An open run over `data_dir` is shared (`session.opened`); without `data_dir` the current run is, if there is one.
     Raises `Incomplete` where keys never got an answer, and the other errors of `errors` as they are.
     """
-    with run_context.opened(data_dir, refresh=refresh):
+    with session.opened(data_dir, refresh=refresh):
         size = tasks.plan(month)
         pulled = tasks.pull(month, size)
         tasks.land(month)
@@ -52,7 +52,7 @@ def bill_months(first: str, last: str, data_dir: str | None = None, refresh: boo
     built once and each month is checked, exported and reported.
     """
     months = [month_text(month) for month in months_between(parse_month(first), parse_month(last))]
-    with run_context.opened(data_dir, refresh=refresh):
+    with session.opened(data_dir, refresh=refresh):
         pulled = {}
         for month in months:
             size = tasks.plan(month)
@@ -67,7 +67,9 @@ def bill_months(first: str, last: str, data_dir: str | None = None, refresh: boo
 
 def settle(month: str, pulled: Tally | None) -> MonthDone:
     """What follows the build, for one month: check → export → report."""
-    done = run_context.current().done(parse_month(month), pulled)
+    run = run_context.current()
+    assert isinstance(run, Run)
+    done = run.done(parse_month(month), pulled)
     done.findings, done.errors_found, done.at_stake = tasks.check(month)
     if not done.missing_calls:
         done.exports = tasks.export(month)

@@ -1,23 +1,23 @@
-"""One run over one data directory: settings, store, lock, the puller, and what the steps of a flow share.
+"""One run over one data directory: its settings, store, lake, puller and plans; and which run is the current one.
 
-`opened` opens a run, or shares the one that the calling context has open over the same data directory. Tasks find it by
-`current`, so no credential and no client is ever a Prefect parameter.
+`session.opened` opens and ends a run. Prefect tasks find it by `current`, so no credential and no client is ever a
+Prefect parameter.
 
 An open run belongs to its context (`contextvars`): runs over several directories may be open at once, nested or in
 threads. A new thread has no run, unless it works in a copy of the context, as those of Prefect's tasks and of
-`map_threads` do. A worker process of a cluster works for one run (`enter_worker`).
+`map_threads` do. A worker process of a cluster has a `Context` of its own (`enter_worker`).
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,10 +32,9 @@ from ecgrid_flows.extract.pull import Puller
 from ecgrid_flows.lake import billing_scope, raw_manifest
 from ecgrid_flows.lake.billing_scope import Scope
 from ecgrid_flows.lake.landing import land_month, limit_run
-from ecgrid_flows.lake.local_mirror import fetch, noting_lake
 from ecgrid_flows.lake.partitions import Lake
 from ecgrid_flows.lake.value_faults import Unread, unread
-from ecgrid_flows.orchestration import notices, status
+from ecgrid_flows.orchestration import status
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Settings, reference_folders
 from ecgrid_flows.storage import data_owner
@@ -48,9 +47,6 @@ from ecgrid_transforms.keys import PAIRS, numbers, pair_bit
 from ecgrid_transforms.model import Account
 from ecgrid_transforms.money import ZERO, Decimal
 from ecgrid_transforms.period import month_text
-
-if TYPE_CHECKING:
-    from ecgrid_flows.orchestration.dask_cluster import Cluster
 
 log = logging.getLogger(__name__)
 
@@ -79,10 +75,31 @@ class MonthDone:
     report: Path | None = None
 
 
-class Run:
-    """An open run. Everything it holds is given back when its block ends."""
+class Workers(Protocol):
+    """The worker processes of a run, as its steps use them (`dask_cluster.Cluster`)."""
+
+    def each(
+        self, step: Any, calls: Iterable[tuple[Any, ...]], tell: Callable[[Any], None], is_recorded: bool
+    ) -> list[Any]: ...
+
+    def end_repeats(self, month: date) -> None: ...
+
+    def stop(self, why: str) -> None: ...
+
+
+class Context:
+    """What a step works with, in the process that leads a run and in each worker process of its cluster."""
 
     is_closed = False
+
+    def __init__(self, settings: Settings, store: Store, puller: Puller) -> None:
+        self.settings = settings
+        self.store = store
+        self.puller = puller
+
+
+class Run(Context):
+    """An open run, in the process that leads it. Everything it holds is given back when its block ends."""
 
     def __init__(
         self,
@@ -93,20 +110,19 @@ class Run:
         is_invented: bool = False,
         retry: RetryPolicy | None = None,
     ) -> None:
-        self.id = new_run_id()
-        self.settings = settings
-        #: The data directory as two of them are compared, wherever this process goes meanwhile.
-        self.place = _place(settings.data_dir)
-        self.reporter = reporter
-        self.is_invented = is_invented
-        self.store: Store = open_store(settings)
-        self.lake = Lake(self.store)
+        store = open_store(settings)
         self.only = discovery.read_accounts_file(settings.accounts_file) if settings.accounts_file else None
         for folder in reference_folders(settings):
             if (terms := folder / contract_terms.FILE).exists():
                 contract_terms.check(terms)  # before a month is pulled for a file that will be refused
-        self.puller = Puller(settings, self.store, refresh=refresh, retry=retry)
-        self.cluster: Cluster | None = None
+        super().__init__(settings, store, Puller(settings, store, refresh=refresh, retry=retry))
+        self.id = new_run_id()
+        #: The data directory as two of them are compared, wherever this process goes meanwhile.
+        self.place = _place(settings.data_dir)
+        self.reporter = reporter
+        self.is_invented = is_invented
+        self.lake = Lake(store)
+        self.cluster: Workers | None = None
         self.lost: dict[date, str] = {}
         self._is_packed = False
         #: The months that were pulled to their end.
@@ -337,55 +353,44 @@ class Run:
 
 #: The runs that this context has open, the current one last.
 _OPEN: ContextVar[tuple[Run, ...]] = ContextVar("open_runs", default=())
-#: The run of a worker process, for all its threads; empty in every other process.
-_OF_WORKER: list[Run] = []
+#: What the steps of a worker process work with, for all its threads; empty in every other process.
+_OF_WORKER: list[Context] = []
+
+
+def current() -> Context:
+    """The open run of the calling context, for tasks; in a worker process, what its steps work with.
+
+    Raises `Incomplete` where no run is open. Prefect records a task's parameters, so a run can be none of them.
+    """
+    here: Sequence[Context] = _OPEN.get() or _OF_WORKER
+    if not here or here[-1].is_closed:
+        raise Incomplete("no run is open in this thread")
+    return here[-1]
 
 
 @contextmanager
-def opened(
-    data_dir: str | None = None,
-    *,
-    settings: Settings | None = None,
-    reporter: Reporter | None = None,
-    refresh: bool = False,
-    is_invented: bool = False,
-    purpose: str = "run",
-    retry: RetryPolicy | None = None,
-) -> Iterator[Run]:
-    """A run over the data directory of `settings`, else `data_dir`; it is the current run while the block runs.
-
-    A run that the calling context has open over this directory is shared; without a directory, the current run is.
-    Otherwise a new run is opened, which holds the directory's lock for the block. Without a directory it is that of
-    this process's settings. Raises `DataDirectoryHeld` where another thread or process has a run over the directory,
-    and `SettingsError` where the shared run has other settings, or does not refresh and `refresh` is given.
-    """
-    shared = _open_here(settings.data_dir if settings else data_dir)
-    if shared is not None:
-        if settings not in (None, shared.settings) or (refresh and not shared.puller.refresh):
-            raise SettingsError(
-                f"a run over {shared.settings.data_dir} is open with other settings or without --refresh: "
-                "end it first, or use another --data-dir"
-            )
-        with _current(shared):
-            yield shared
-        return
-    run = Run(
-        settings or Settings.load(data_dir),
-        reporter or Reporter(),
-        refresh=refresh,
-        is_invented=is_invented,
-        retry=retry,
-    )
-    with notices.watching(run) if purpose == "run" else nullcontext(), run.store.lock(purpose):
-        fetch(run.settings, run.store)
-        try:
-            with _current(run), noting_lake(run.settings, run.store), _workers(run, purpose), run.puller:
-                yield run
-        finally:
-            run.is_closed = True  # also for a thread that still has a copy of this context
+def entered(run: Run) -> Iterator[None]:
+    """`run` is the current run of the calling context while the block runs."""
+    token = _OPEN.set((*_OPEN.get(), run))
+    try:
+        yield
+    finally:
+        _OPEN.reset(token)
 
 
-def _open_here(data_dir: str | None) -> Run | None:
+def enter_worker(context: Context) -> None:
+    """Steps of this worker process work with `context`; raises `SettingsError` where they have another."""
+    if _OF_WORKER:
+        raise SettingsError("two workers of the cluster share a process: start each in a process of its own")
+    _OF_WORKER.append(context)
+
+
+def leave_worker(context: Context) -> None:
+    with suppress(ValueError):  # it could not enter
+        _OF_WORKER.remove(context)
+
+
+def open_over(data_dir: str | None) -> Run | None:
     """The run that the calling context has open over `data_dir`; without a directory, the current run."""
     if not data_dir:
         return next((run for run in _OPEN.get()[-1:] if not run.is_closed), None)
@@ -396,50 +401,3 @@ def _open_here(data_dir: str | None) -> Run | None:
 def _place(data_dir: str) -> str:
     """A data directory in the one spelling by which two are compared: a resolved path, or the address of a bucket."""
     return data_dir.rstrip("/") if "://" in data_dir else str(Path(data_dir).resolve())
-
-
-@contextmanager
-def _current(run: Run) -> Iterator[None]:
-    """`run` is the current run of the calling context while the block runs."""
-    token = _OPEN.set((*_OPEN.get(), run))
-    try:
-        yield
-    finally:
-        _OPEN.reset(token)
-
-
-@contextmanager
-def _workers(run: Run, purpose: str) -> Iterator[None]:
-    """The worker processes of the run while the block runs, where the settings ask for any."""
-    if run.settings.task_runner == "threads" or purpose in ("accounts", "verify"):
-        yield
-        return
-    try:
-        from ecgrid_flows.orchestration import dask_cluster
-    except ImportError as error:
-        raise SettingsError(
-            f"ECGRID_TASK_RUNNER={run.settings.task_runner} wants the extra `scale`: "
-            "pip install 'ecgrid-billing[scale]'"
-        ) from error
-    with dask_cluster.opened(run.settings, run.store) as run.cluster:
-        yield
-
-
-def current() -> Run:
-    """The open run of the calling context, for tasks; in a worker process, the run that the process works for."""
-    here = _OPEN.get() or tuple(_OF_WORKER)
-    if not here or here[-1].is_closed:
-        raise Incomplete("no run is open in this thread")
-    return here[-1]
-
-
-def enter_worker(run: Run) -> None:
-    """Make `run` the run of this worker process; raises `SettingsError` where the process has another."""
-    if _OF_WORKER:
-        raise SettingsError("two workers of the cluster share a process: start each in a process of its own")
-    _OF_WORKER.append(run)
-
-
-def leave_worker(run: Run) -> None:
-    with suppress(ValueError):  # it could not enter
-        _OF_WORKER.remove(run)

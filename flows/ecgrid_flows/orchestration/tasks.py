@@ -75,6 +75,13 @@ def _flow_run_context() -> Any:
     return None if loaded is None else loaded.FlowRunContext.get()
 
 
+def _run() -> run_context.Run:
+    """The open run, in the process that leads it."""
+    run = run_context.current()
+    assert isinstance(run, run_context.Run)
+    return run
+
+
 class Step(Generic[P, R]):
     """A function that is a Prefect task inside a flow run, and itself anywhere else."""
 
@@ -96,7 +103,7 @@ class Step(Generic[P, R]):
         return task(name=self._task_name, **options)(self.function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        run_context.current().puller.check_going_on()
+        _run().puller.check_going_on()
         if _flow_run_context() is None:
             return self.function(*args, **kwargs)
         result: R = self.task(*args, **kwargs)
@@ -113,7 +120,7 @@ class Step(Generic[P, R]):
 
         On a cluster they run on its workers, and `tell` is called here with each result as it comes.
         """
-        run = run_context.current()
+        run = _run()
         if run.cluster is not None:
             run.puller.log_out()  # the workers need the sessions that the service allows a user
             return run.cluster.each(self, calls, tell, is_recorded=_flow_run_context() is not None)
@@ -134,7 +141,7 @@ def step(name: str, *, is_heavy: bool = False) -> Callable[[Callable[P, R]], Ste
 @staged("plan")
 def plan(month: str) -> int:
     """Who is billed, by which price lists, and which keys to ask; gives how many keys."""
-    run = run_context.current()
+    run = _run()
     planned = run.plan(parse_month(month))
     size = planned.size()
     run.reporter.say(f"{month}: {len(planned.accounts)} accounts, {size} keys planned ({planned.kind})")
@@ -147,7 +154,7 @@ pull_accounts = step("pull-accounts")(worker_steps.pull_accounts)
 @staged("pull")
 def pull(month: str, size: int) -> Tally:
     """Every key of the plan, then what the plan should not have left out; each answer durable."""
-    run = run_context.current()
+    run = _run()
     when = parse_month(month)
     puller, tally = run.puller, Tally()
     kept = sum(bits.bit_count() for bits in puller.kept(when).answered.values())
@@ -187,13 +194,13 @@ def _batches_of(surprises: Callable[[date], list[Asked]], month: date) -> Iterab
 @staged("land")
 def land(month: str) -> None:
     """Raw answers to the lake."""
-    run_context.current().land(parse_month(month))
+    _run().land(parse_month(month))
 
 
 @staged("build")
 def build() -> str:
     """The warehouse anew, from the whole lake; gives its path. By partitions where one job could not hold it."""
-    run, recorded = run_context.current(), _flow_run_context()
+    run, recorded = _run(), _flow_run_context()
     flow_run = recorded.flow_run if recorded else None
     with building(run.settings.warehouse_path, str(flow_run.id) if flow_run else run.id):
         path = _build(run)
@@ -257,7 +264,7 @@ def _build(run: run_context.Run) -> str:
 @step("build")
 def build_whole() -> str:
     """The warehouse in one job."""
-    run = run_context.current()
+    run = _run()
     files = {feed: run.lake.files(feed) for feed in FEEDS}
     report = builder.build(
         files,
@@ -276,7 +283,7 @@ build_partition = step("build-partition", is_heavy=True)(worker_steps.build_part
 @staged("check")
 def check(month: str) -> tuple[dict[str, int], int, Decimal]:
     """The month's findings by name, how many are errors, and the money at stake in errors and warnings."""
-    with closing(database.connect(run_context.current().settings.warehouse_path)) as connection:
+    with closing(database.connect(_run().settings.warehouse_path)) as connection:
         rows = database.of_month(connection.table("out_findings"), parse_month(month))
         found = rows.project("check_name, severity, difference").to_arrow_table().to_pylist()
     names = Counter(row["check_name"] for row in found)
@@ -290,7 +297,7 @@ def export(month: str) -> list[Path]:
     """The month's CSVs and their manifest; gives their paths."""
     from ecgrid_flows.finance.export import export_month
 
-    return list(export_month(run_context.current().settings, parse_month(month)))
+    return list(export_month(_run().settings, parse_month(month)))
 
 
 @step("report")
@@ -298,5 +305,5 @@ def report(month: str) -> Path:
     """The month's HTML report; gives its path."""
     from ecgrid_flows.reporting.report import report_month
 
-    run_context.current().reporter.say(f"{month}: writing the report")
-    return report_month(run_context.current().settings, parse_month(month))
+    _run().reporter.say(f"{month}: writing the report")
+    return report_month(_run().settings, parse_month(month))
