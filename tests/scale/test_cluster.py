@@ -154,7 +154,7 @@ def test_a_running_cluster_serves_one_run_at_a_time(
     for name, value in local_environment(settings).items():  # as whoever starts the workers has to
         monkeypatch.setenv(name, value)
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=2, dashboard_address=None, silence_logs=logging.CRITICAL
+        n_workers=2, threads_per_worker=2, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
     ) as running_one:
         address = running_one.scheduler_address.replace("tcp://", "dask://")
         month = MONTHS[0]
