@@ -8,6 +8,7 @@ It is a stranger to the rest of the project: it prices with its own naive code a
 from ecgrid_sandbox.service.child import SpawnedSandbox, spawn
 from ecgrid_sandbox.service.server import Sandbox
 from ecgrid_sandbox.service.trouble import Trouble
-from ecgrid_sandbox.world.model import Meaning, World, Wrong
+from ecgrid_sandbox.world.model import Meaning, Wrong
+from ecgrid_sandbox.worlds import World
 
 __all__ = ["Meaning", "Sandbox", "SpawnedSandbox", "Trouble", "World", "Wrong", "spawn"]

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from ecgrid_sandbox import World
-from ecgrid_sandbox.billing.books import Line
+from ecgrid_sandbox.billing.documents import Line
 from ecgrid_sandbox.billing.pricing import priced
 from ecgrid_sandbox.world.model import Group, Pair
 from ecgrid_transforms.money import Decimal

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ecgrid_flows.warehouse import database
-from ecgrid_sandbox.world.model import World
+from ecgrid_sandbox.worlds import World
 from tests.support import lake_of
 
 

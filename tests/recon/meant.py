@@ -6,10 +6,12 @@ from fractions import Fraction
 from itertools import product
 from typing import Any
 
-from ecgrid_sandbox.billing.books import Line, part_of
+from ecgrid_sandbox.billing.books import part_of
+from ecgrid_sandbox.billing.documents import Line
 from ecgrid_sandbox.billing.pricing import Reading, Tier, Unpriceable, priced
 from ecgrid_sandbox.world import ladders
-from ecgrid_sandbox.world.model import OPEN_ENDS, Group, World
+from ecgrid_sandbox.world.model import OPEN_ENDS, Group
+from ecgrid_sandbox.worlds import World
 from ecgrid_transforms.money import ZERO, Decimal
 
 Row = Mapping[str, Any]

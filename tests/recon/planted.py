@@ -7,7 +7,8 @@ from typing import Any
 
 from ecgrid_flows.warehouse import database
 from ecgrid_sandbox.world import inference
-from ecgrid_sandbox.world.model import World, Wrong
+from ecgrid_sandbox.world.model import Wrong
+from ecgrid_sandbox.worlds import World
 from ecgrid_transforms.money import Decimal
 from tests.support import lake_of
 

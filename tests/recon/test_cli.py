@@ -15,7 +15,8 @@ from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.rating.explain import explanation
 from ecgrid_flows.warehouse import builder, sql_files
 from ecgrid_flows.warehouse.database import Connection
-from ecgrid_sandbox.world.model import World, Wrong
+from ecgrid_sandbox.world.model import Wrong
+from ecgrid_sandbox.worlds import World
 from ecgrid_transforms.model import Key
 from ecgrid_transforms.money import Decimal, money_text, plain_number
 

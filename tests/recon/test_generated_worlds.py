@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ecgrid_flows.warehouse import builder, database
-from ecgrid_sandbox.world.model import World
+from ecgrid_sandbox.worlds import World
 from tests.support import lake_of
 
 from . import planted

@@ -7,7 +7,7 @@ import pytest
 
 from ecgrid_flows.warehouse import database, sql_files
 from ecgrid_flows.warehouse.database import Connection
-from ecgrid_sandbox.world.model import World
+from ecgrid_sandbox.worlds import World
 from ecgrid_transforms.money import Decimal
 
 from . import planted

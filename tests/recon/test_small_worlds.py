@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from ecgrid_flows.warehouse import builder, database
-from ecgrid_sandbox.billing.books import Line
+from ecgrid_sandbox.billing.documents import Line
 from ecgrid_sandbox.world import small
-from ecgrid_sandbox.world.model import Group, PriceList, World, Wrong
+from ecgrid_sandbox.world.model import Group, PriceList, Wrong
+from ecgrid_sandbox.worlds import World
 from ecgrid_transforms.money import Decimal, plain_number
 from tests.support import lake_of
 

@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ecgrid_flows.warehouse import builder
-from ecgrid_sandbox.billing.books import Line
+from ecgrid_sandbox.billing.documents import Line
 from ecgrid_sandbox.service import reports
-from ecgrid_sandbox.world.model import PriceList, Schedule, World
+from ecgrid_sandbox.world.model import PriceList, Schedule
+from ecgrid_sandbox.worlds import World
 from ecgrid_transforms import invoices as invoice_rows
 from ecgrid_transforms import model
 from ecgrid_transforms.line_items import line_item_row

@@ -4,62 +4,26 @@ Bills are worked out when first asked for and kept; nothing here is drawn at ran
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
 from ecgrid_sandbox.billing import faults as wrong_kinds
+from ecgrid_sandbox.billing.documents import Account, Invoice, Line
 from ecgrid_sandbox.billing.pricing import Priced, Reading, priced, rounded
-from ecgrid_sandbox.world.model import MONEY_ORDER, Group, Pair, Part, Plant, PriceList, Schedule, World, Wrong
+from ecgrid_sandbox.world.model import MONEY_ORDER, Facts, Group, Pair, Part, Plant, PriceList, Schedule, Wrong
 from ecgrid_transforms.money import ONE, ZERO, Decimal, total
 from ecgrid_transforms.period import next_month
-
-Account = tuple[int, int]
 
 #: Account-months kept worked out; more are worked out again when asked for.
 _BILLS_KEPT = 50_000
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One LineItem, and beside it what the sandbox needs to go wrong with it: the group it comes from."""
-
-    number: int
-    line_date: date
-    price_list: PriceList
-    system_object: str
-    system_id: int
-    system_name: str
-    schedule: Schedule
-    actual: Decimal
-    billed: Decimal
-    is_taxable: bool
-    amount: Decimal
-    group: Group
-
-    @property
-    def pair(self) -> Pair:
-        return self.group.pair
-
-
-@dataclass(frozen=True, slots=True)
-class Invoice:
-    """One invoice of a contract for a month."""
-
-    invoice_id: int
-    number: str
-    contract_id: int
-    month: date
-    issued: date
-    total_amount: Decimal
-    lines: tuple[Line, ...]
-
-
 class Books:
     """The bills and invoices of a world."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Facts) -> None:
         self.world = world
         self.is_restated = False
         self._bills: dict[tuple[Account, date, bool], dict[Pair, Line]] = {}
@@ -350,6 +314,3 @@ def as_decimal(value: Fraction) -> Decimal:
             raise ValueError(f"{value} needs more than 12 decimals")
     whole = int(value * 10**scale)
     return Decimal((1 if whole < 0 else 0, tuple(int(digit) for digit in str(abs(whole))), -scale))
-
-
-__all__ = ["Account", "Books", "Invoice", "Line", "as_decimal", "billed_quantity"]

@@ -4,20 +4,17 @@ Each kind is made so that one check name fits it best; what sets it apart stands
 catalogue.toml gives them.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from ecgrid_sandbox.billing.documents import Account, Invoice, Line
 from ecgrid_sandbox.billing.pricing import rounded
-from ecgrid_sandbox.world.model import Plant, Wrong
+from ecgrid_sandbox.world.model import Facts, Group, Pair, Plant, PriceList, Wrong
 from ecgrid_transforms.money import Decimal, total
 from ecgrid_transforms.period import next_month
-
-if TYPE_CHECKING:
-    from ecgrid_sandbox.billing.books import Account, Books, Invoice, Line
 
 #: Kinds that hold from their month on, not for one month alone.
 LASTING = frozenset({"taxable_changed"})
@@ -31,7 +28,33 @@ OF_INVOICE = frozenset(
 )
 
 
-def applied(books: Books, account: Account, month: date, plant: Plant, line: Line) -> Line:
+class Bills(Protocol):
+    """What is needed of `books.Books`."""
+
+    world: Facts
+
+    def is_planted(self, account: Account, month: date, pair: Pair) -> bool: ...
+
+    def bill(self, account: Account, month: date, *, right: bool = False) -> Mapping[Pair, Line]: ...
+
+    def counted_line(
+        self,
+        account: Account,
+        month: date,
+        price_list: PriceList,
+        group: Group,
+        *,
+        actual: Decimal | None = None,
+        meaning_without: str | None = None,
+        shown: Mapping[str, Decimal] | None = None,
+    ) -> Line: ...
+
+    def calculated(self, contract_id: int, month: date) -> Invoice: ...
+
+    def invoice(self, contract_id: int, month: date) -> Invoice: ...
+
+
+def applied(books: Bills, account: Account, month: date, plant: Plant, line: Line) -> Line:
     """The line as the wrong leaves it. A `missing_line` leaves it: it is missing in single answers only."""
     figures = plant.figures
     price_list, group = line.price_list, line.group
@@ -116,7 +139,7 @@ def priced_at(line: Line, rate: Decimal) -> Decimal:
     return rounded(quantity * Fraction(rate), meaning.reading)
 
 
-def applied_to_invoice(books: Books, plant: Plant, invoice: Invoice) -> Invoice:
+def applied_to_invoice(books: Bills, plant: Plant, invoice: Invoice) -> Invoice:
     """The invoice as the wrong leaves it; but for `invoice_total_mismatch` it still adds up to its total."""
     figures = plant.figures
     lines = list(invoice.lines)
@@ -144,7 +167,7 @@ def _is_target(plant: Plant, line: Line) -> bool:
     return line.pair == target.pair and line.system_id == (target.mailbox_id or target.network_id)
 
 
-def _right_line(books: Books, plant: Plant, month: date) -> Line:
+def _right_line(books: Bills, plant: Plant, month: date) -> Line:
     target = plant.target
     assert target.network_id is not None
     assert target.mailbox_id is not None
@@ -152,7 +175,7 @@ def _right_line(books: Books, plant: Plant, month: date) -> Line:
     return books.bill((target.network_id, target.mailbox_id), month)[target.pair]
 
 
-def _before_restating(books: Books, account: Account, month: date, plant: Plant) -> Decimal:
+def _before_restating(books: Bills, account: Account, month: date, plant: Plant) -> Decimal:
     """The amount that was answered before: that of the quantity as it was measured first."""
     assert plant.target.pair is not None
     now = books.bill(account, month)[plant.target.pair]
@@ -161,7 +184,7 @@ def _before_restating(books: Books, account: Account, month: date, plant: Plant)
 
 
 def _by_other_terms(
-    books: Books, price_list_id: int, pair: tuple[str, str], month: date
+    books: Bills, price_list_id: int, pair: tuple[str, str], month: date
 ) -> tuple[Decimal, Decimal] | tuple[None, None]:
     """What the lines of a list that a wrong is on should cost, and what they are billed; nothing where none is."""
     wrong = [
@@ -172,7 +195,7 @@ def _by_other_terms(
     return (total([right for right, _ in wrong]), total([billed for _, billed in wrong])) if wrong else (None, None)
 
 
-def described(books: Books, plant: Plant) -> list[Wrong]:
+def described(books: Bills, plant: Plant) -> list[Wrong]:
     """The wrong as a finding should name it; a price list's wrong is in every month, an open reading in the last."""
     world, target = books.world, plant.target
     months = [None] if target.month is None else [world.months[target.month]]
@@ -181,7 +204,7 @@ def described(books: Books, plant: Plant) -> list[Wrong]:
     return [_described(books, plant, month) for month in months]
 
 
-def _described(books: Books, plant: Plant, month: date | None) -> Wrong:
+def _described(books: Bills, plant: Plant, month: date | None) -> Wrong:
     world, target = books.world, plant.target
     true_amount = billed_amount = None
     invoice_number = None

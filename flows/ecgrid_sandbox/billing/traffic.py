@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
 
-from ecgrid_sandbox.billing.books import Account, Books
+from ecgrid_sandbox.billing.books import Books
+from ecgrid_sandbox.billing.documents import Account
 from ecgrid_transforms.money import ZERO, Decimal
 from ecgrid_transforms.period import next_month
 

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from ecgrid_sandbox.service.server import Addresses, Sandbox
 from ecgrid_sandbox.service.trouble import Trouble
-from ecgrid_sandbox.world.model import World
+from ecgrid_sandbox.worlds import World
 
 _LENGTH = struct.Struct(">Q")
 

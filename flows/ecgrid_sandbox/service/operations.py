@@ -17,7 +17,7 @@ from ecgrid_sandbox.service.envelope import Binding, Fault
 from ecgrid_sandbox.service.sessions import Session, Sessions, User, new_guid
 from ecgrid_sandbox.service.shapes import BUILDS, Shape
 from ecgrid_sandbox.service.trouble import Trouble
-from ecgrid_sandbox.world.model import World
+from ecgrid_sandbox.worlds import World
 
 _ALL = -1
 _IDS = ("NetworkID", "MailboxID", "ECGridID")

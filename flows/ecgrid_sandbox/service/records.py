@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from itertools import groupby
 
-from ecgrid_sandbox.billing.books import Invoice, Line
+from ecgrid_sandbox.billing.documents import Invoice, Line
 from ecgrid_sandbox.service.clock import NEVER, plain_day
 from ecgrid_sandbox.service.shapes import Shape
-from ecgrid_sandbox.world.model import Contract, Mailbox, Network, PriceList, Schedule, World
+from ecgrid_sandbox.world.model import Contract, Mailbox, Network, PriceList, Schedule
+from ecgrid_sandbox.worlds import World
 from ecgrid_transforms.money import Decimal
 
 Record = Mapping[str, object]

@@ -10,7 +10,8 @@ from itertools import pairwise
 from random import Random
 from uuid import UUID
 
-from ecgrid_sandbox.billing.books import Account, Books
+from ecgrid_sandbox.billing.books import Books
+from ecgrid_sandbox.billing.documents import Account
 from ecgrid_sandbox.billing.traffic import REPORTS, Flow, day_flows, month_flows
 from ecgrid_sandbox.service.clock import pacific_text
 from ecgrid_sandbox.service.datasets import Table, columns

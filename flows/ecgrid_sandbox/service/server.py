@@ -33,7 +33,7 @@ from ecgrid_sandbox.service.sessions import LEVELS, Sessions, User
 from ecgrid_sandbox.service.shapes import PATHS, VERSIONS, shape
 from ecgrid_sandbox.service.trouble import Fate, Fates, Mishap, OddAnswers, Trouble
 from ecgrid_sandbox.service.wsdl import wsdl
-from ecgrid_sandbox.world.model import World
+from ecgrid_sandbox.worlds import World
 
 #: Rendered answers of InvoiceCalculateLineItem kept; the cache starts anew when it is full.
 _ANSWERS_KEPT = 20_000

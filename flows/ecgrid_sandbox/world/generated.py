@@ -23,6 +23,7 @@ from ecgrid_sandbox.world.ladders import Series
 from ecgrid_sandbox.world.model import (
     BilledIn,
     Contract,
+    Facts,
     Group,
     Mailbox,
     Meaning,
@@ -31,7 +32,6 @@ from ecgrid_sandbox.world.model import (
     Percent,
     PriceList,
     VoidAnswer,
-    World,
     months_back,
 )
 from ecgrid_sandbox.world.planting import check_names, plants
@@ -317,7 +317,7 @@ def meaning_of(rng: Random, model: Model, rounding: Rounding, block: str, allowa
     return Meaning(Reading(model, bound, blocks, scope, per, rule, rounding=rounding), billed_in=billed_in)
 
 
-def world(
+def facts(
     seed: int,
     last_month: date,
     *,
@@ -325,7 +325,7 @@ def world(
     mailboxes: int | None = None,
     meanings: Sequence[Meaning] | None = None,
     wrongs: tuple[str, ...] | None = None,
-) -> World:
+) -> Facts:
     """The world that `seed` draws; see `World.generate`."""
     if months < 2:
         raise ValueError("a world has at least two months: some wrongs show only from one month to the next")
@@ -353,7 +353,7 @@ def _peopled(
     rng: Random,
     drawn: Sequence[_Drawn],
     mailboxes: int | None,
-) -> tuple[World, dict[int, list[tuple[int, int]]]]:
+) -> tuple[Facts, dict[int, list[tuple[int, int]]]]:
     """Networks, mailboxes and contracts for the lists; and the accounts of each list, Root mailboxes last."""
     network_ids = [5100 + 7 * number + rng.randint(0, 3) for number in range(rng.randint(3, 4))]
     voids = list(_VOIDS)
@@ -405,7 +405,7 @@ def _peopled(
         for network in networks
     ]
     contracts.append(Contract(reseller, "Resold, here & there", "C-R/1", "2031-12-31T23:59:59.997", po_number="PO 7"))
-    bare = World(
+    bare = Facts(
         seed,
         last_month,
         when,

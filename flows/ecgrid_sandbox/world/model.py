@@ -1,7 +1,8 @@
 """The invented world behind the sandbox: who is billed, by which price lists, for how much use.
 
-A `World` is a value: plain frozen data, made from a seed by `shipped` or `generated`, plus the books that follow from
-it (`ecgrid_sandbox.billing.books`). All names, figures and identifiers are made up.
+`Facts` are a value: plain frozen data, made from a seed by `shipped`, `generated` or `small`. The bills that follow
+from them are in `ecgrid_sandbox.billing.books`; `ecgrid_sandbox.worlds.World` is both together. All names, figures and
+identifiers are made up.
 
 How this world means its price lists (nothing outside the sandbox and its tests may know it):
 
@@ -22,14 +23,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ecgrid_sandbox.billing.pricing import Reading, Tier
 from ecgrid_transforms.money import ZERO, Decimal
-from ecgrid_transforms.period import last_full_month, next_month
-
-if TYPE_CHECKING:
-    from ecgrid_sandbox.billing.books import Books
+from ecgrid_transforms.period import next_month
 
 Pair = tuple[str, str]
 BilledIn = Literal["units", "blocks"]
@@ -227,7 +225,7 @@ class Target:
 
     network_id: int | None = None
     mailbox_id: int | None = None
-    month: int | None = None  # index into World.months
+    month: int | None = None  # index into Facts.months
     pair: Pair | None = None
     price_list_id: int | None = None
     contract_id: int | None = None
@@ -274,8 +272,8 @@ class Wrong:
 
 
 @dataclass(frozen=True)
-class World:
-    """Everything the sandbox answers from.
+class Facts:
+    """What is true in a world: everything that its bills follow from.
 
     `use` holds, per account and pair, the measured quantity of each month; pairs that are not in it have none.
     `stated` holds, per price list and month, what PricelistInfo answered a pull of that month where that is not the
@@ -294,63 +292,6 @@ class World:
     plants: tuple[Plant, ...] = ()
     stated: Mapping[tuple[int, date], PriceList | None] = field(default_factory=dict)
     papers: tuple[Paper, ...] = ()
-
-    @classmethod
-    def shipped(cls, last_month: date | None = None, *, seed: int = 1) -> "World":
-        """The world that comes with the project, with the wrongs of catalogue.toml."""
-        from ecgrid_sandbox.world import shipped
-
-        return shipped.world(seed, last_month or last_full_month())
-
-    @classmethod
-    def generate(
-        cls,
-        seed: int,
-        last_month: date | None = None,
-        *,
-        months: int = 4,
-        mailboxes: int | None = None,
-        meanings: "tuple[Meaning, ...] | None" = None,
-        wrongs: tuple[str, ...] | None = None,
-    ) -> "World":
-        """A world drawn by `seed`: other meanings, ladders and wrongs than the shipped one.
-
-        `meanings` are given to the counted groups in turn instead of drawn ones, `wrongs` are the check names to plant
-        (all that fit when None, none when empty), `mailboxes` how many there are about.
-        """
-        from ecgrid_sandbox.world import generated
-
-        return generated.world(
-            seed,
-            last_month or last_full_month(),
-            months=months,
-            mailboxes=mailboxes,
-            meanings=meanings,
-            wrongs=wrongs,
-        )
-
-    @classmethod
-    def small(cls, seed: int, last_month: date | None = None) -> "World":
-        """A world of one price list and a few lines, drawn by `seed`, with one of the kinds of `small.KINDS` in it."""
-        from ecgrid_sandbox.world import small
-
-        return small.world(seed, last_month or last_full_month())
-
-    @cached_property
-    def books(self) -> "Books":
-        """The bills, invoices and usage reports that follow from this world."""
-        from ecgrid_sandbox.billing.books import Books
-
-        return Books(self)
-
-    @property
-    def wrongs(self) -> "tuple[Wrong, ...]":
-        """The planted wrongs, as the world stands now (after `restate` there are more)."""
-        return self.books.wrongs
-
-    def restate(self) -> None:
-        """From now on the lines of the `restated` plants answer differently, as after a correction at the vendor."""
-        self.books.restate()
 
     @cached_property
     def accounts(self) -> tuple[tuple[int, int], ...]:

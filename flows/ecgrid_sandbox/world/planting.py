@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from random import Random
 
-from ecgrid_sandbox.billing.books import Books, Line
+from ecgrid_sandbox.billing.books import Books
+from ecgrid_sandbox.billing.documents import Line
 from ecgrid_sandbox.billing.faults import priced_at
 from ecgrid_sandbox.billing.pricing import rounded
 from ecgrid_sandbox.billing.traffic import REPORTS
-from ecgrid_sandbox.world.model import Group, Plant, PriceList, Target, World
+from ecgrid_sandbox.world.model import Facts, Group, Plant, PriceList, Target
 from ecgrid_transforms.money import Decimal
 
 Account = tuple[int, int]
@@ -35,7 +36,7 @@ def check_names(names: Sequence[str]) -> None:
         raise ValueError(f"no wrong can be planted as {', '.join(sorted(unknown))}")
 
 
-def plants(bare: World, candidates: Candidates, rng: Random, wrongs: tuple[str, ...] | None) -> tuple[Plant, ...]:
+def plants(bare: Facts, candidates: Candidates, rng: Random, wrongs: tuple[str, ...] | None) -> tuple[Plant, ...]:
     """The plants of a world: of each check name asked for as many as its lists have room for, up to a few."""
     names = PLANTABLE if wrongs is None else wrongs
     planting = _Planting(bare, candidates, rng)
@@ -55,7 +56,7 @@ _SCARCITY = (
 
 
 class _Planting:
-    def __init__(self, bare: World, candidates: Candidates, rng: Random) -> None:
+    def __init__(self, bare: Facts, candidates: Candidates, rng: Random) -> None:
         self.world = bare
         self.books = Books(bare)
         self.candidates = candidates

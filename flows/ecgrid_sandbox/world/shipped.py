@@ -18,6 +18,7 @@ from ecgrid_sandbox.world import inference, ladders, names
 from ecgrid_sandbox.world.ladders import Series
 from ecgrid_sandbox.world.model import (
     Contract,
+    Facts,
     Group,
     Mailbox,
     Meaning,
@@ -26,7 +27,6 @@ from ecgrid_sandbox.world.model import (
     Plant,
     PriceList,
     Target,
-    World,
     months_back,
 )
 from ecgrid_transforms.money import Decimal
@@ -309,7 +309,7 @@ _BLOCKS = (
 )
 
 
-def world(seed: int, last_month: date) -> World:
+def facts(seed: int, last_month: date) -> Facts:
     """The shipped world, its use drawn by `seed`."""
     rng = Random(f"shipped world {seed}")  # noqa: S311 - figures for a show, no secrets
     months = months_back(last_month, MONTHS)
@@ -341,11 +341,11 @@ def world(seed: int, last_month: date) -> World:
         Contract(8755, "Reseller of five, e.K.", "C-8755", "2030-12-31T23:59:59.997", aggregates=True),
         Contract(8759, "Never invoiced", "C-8759", "2020-12-31T00:00:00", status="Terminated"),
     )
-    bare = World(seed, last_month, months, networks, tuple(boxes), _price_lists(months), contracts, use={})
+    bare = Facts(seed, last_month, months, networks, tuple(boxes), _price_lists(months), contracts, use={})
     return replace(bare, use=_use(bare, rng), plants=_plants(bare))
 
 
-def _use(bare: World, rng: Random) -> dict[tuple[int, int], dict[Pair, Series]]:
+def _use(bare: Facts, rng: Random) -> dict[tuple[int, int], dict[Pair, Series]]:
     """The use of every account; the Root mailbox of a network comes last, so that it is a growing one."""
     found: dict[tuple[int, int], dict[Pair, Series]] = {account: {} for account in bare.accounts}
     for price_list in bare.price_lists:
@@ -385,7 +385,7 @@ def _telling(group: Group) -> tuple[Series, ...]:
     return tuple(inference.completed(group, ladders.telling_series(group, MONTHS), MONTHS, rng))
 
 
-def _plants(bare: World) -> tuple[Plant, ...]:
+def _plants(bare: Facts) -> tuple[Plant, ...]:
     """The wrongs of catalogue.toml; `months` there counts from 0, the oldest."""
     text = resources.files("ecgrid_sandbox.world").joinpath("catalogue.toml").read_text(encoding="utf-8")
     plants: list[Plant] = []

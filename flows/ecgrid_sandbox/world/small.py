@@ -11,13 +11,15 @@ from datetime import date, timedelta
 from itertools import pairwise
 from random import Random
 
-from ecgrid_sandbox.billing.books import Books, Line
+from ecgrid_sandbox.billing.books import Books
+from ecgrid_sandbox.billing.documents import Line
 from ecgrid_sandbox.billing.pricing import Model, Reading, Rounding
 from ecgrid_sandbox.world import ladders
 from ecgrid_sandbox.world.generated import meaning_of
 from ecgrid_sandbox.world.model import (
     OPEN_ENDS,
     Contract,
+    Facts,
     Group,
     Mailbox,
     Meaning,
@@ -29,7 +31,6 @@ from ecgrid_sandbox.world.model import (
     Plant,
     PriceList,
     Target,
-    World,
     months_back,
 )
 from ecgrid_transforms.money import Decimal
@@ -84,9 +85,9 @@ class _Plan:
     papers: list[Paper] = field(default_factory=list)
 
 
-def world(seed: int, last_month: date) -> World:
+def facts(seed: int, last_month: date) -> Facts:
     """The small world that `seed` draws; `kind_of` and `share_of` name what is in it."""
-    return _Draw(seed, last_month).world()
+    return _Draw(seed, last_month).facts()
 
 
 class _Draw:
@@ -104,7 +105,7 @@ class _Draw:
         self.rounding = Reading(rounding=self.rng.choice(("half_up", "half_up", "half_even", "up", "down")))
         self.plan = _Plan()
 
-    def world(self) -> World:
+    def facts(self) -> Facts:
         getattr(self, f"_{self.kind}")()
         plan = self.plan
         price_list = PriceList(self.list_id, f"{self.word} {self.list_id}", self.word, plan.dated, tuple(plan.groups))
@@ -126,9 +127,9 @@ class _Draw:
         boxes: tuple[Mailbox, ...],
         price_lists: tuple[PriceList, ...],
         use: dict[Account, dict[Pair, tuple[Decimal, ...]]],
-    ) -> World:
+    ) -> Facts:
         contract = Contract(901, "Small Ltd.", "C-901", "9999-12-31T00:00:00")
-        return World(self.seed, self.months[-1], self.months, networks, boxes, price_lists, (contract,), use)
+        return Facts(self.seed, self.months[-1], self.months, networks, boxes, price_lists, (contract,), use)
 
     def _use(self, accounts: Sequence[Account]) -> dict[Account, dict[Pair, tuple[Decimal, ...]]]:
         return {
@@ -174,7 +175,7 @@ class _Draw:
         self.plan.share = share_of(self.seed)
         self.plan.fault = (name, group.pair, {"shown": shown, "times": times} if shown else {})
 
-    def _faults(self, bare: World) -> list[Plant]:
+    def _faults(self, bare: Facts) -> list[Plant]:
         """The fault on its share of the group's lines that it changes, at least one."""
         if self.plan.fault is None:
             return []
@@ -464,7 +465,7 @@ class _Draw:
         self._fee()
         self._least(Meaning(Reading(rounding="half_up"), of=frozenset(("usage", "fixed")), per_network=True))
 
-    def _of_networks(self, of_roots: PriceList) -> World:
+    def _of_networks(self, of_roots: PriceList) -> Facts:
         rng, use = self.rng, {}
         self.plan.groups, roots_list = [], of_roots
         self.list_id += 1
