@@ -2,15 +2,22 @@
 -- So a contract that aggregates the traffic of its networks is billed; or one of whose mailboxes with use none is billed anything in that
 -- month, report and measure, two of them at least, and whose Root's Actual is no less than what they used together. Such a line is
 -- right, and is no evidence of how the price list is meant.
-WITH zeros AS (
+WITH roots AS (
+    SELECT network_id, reporting_month, account_report, measure_field, actual
+    FROM core_lines
+    WHERE mailbox_id = 0 AND quantity_billed > 0 AND actual > 0
+),
+zeros AS (
     SELECT
         lines.network_id,
         lines.mailbox_id,
         lines.reporting_month,
         lines.account_report,
         lines.measure_field,
-        lines.heading_no
+        lines.heading_no,
+        roots.actual AS root_actual
     FROM core_lines AS lines
+    INNER JOIN roots USING (network_id, reporting_month, account_report, measure_field)
     INNER JOIN core_sets AS sets USING (set_no)
     WHERE lines.amount = 0
         AND lines.quantity_billed = 0
@@ -20,18 +27,17 @@ WITH zeros AS (
 ),
 networks AS (
     SELECT
-        lines.network_id,
-        lines.reporting_month,
-        lines.account_report,
-        lines.measure_field,
-        any_value(lines.actual) FILTER (WHERE lines.mailbox_id = 0 AND lines.quantity_billed > 0) AS root_actual,
-        count(*) FILTER (WHERE lines.mailbox_id > 0) AS mailboxes,
-        bool_or(lines.amount <> 0) FILTER (WHERE lines.mailbox_id > 0) AS is_mailbox_billed,
-        sum(lines.actual) FILTER (WHERE lines.mailbox_id > 0) AS actual_together
-    FROM core_lines AS lines
+        network_id,
+        reporting_month,
+        account_report,
+        measure_field,
+        count(*) AS mailboxes,
+        bool_or(amount <> 0) AS is_mailbox_billed,
+        sum(actual) AS actual_together
+    FROM core_lines
     SEMI JOIN zeros USING (network_id, reporting_month, account_report, measure_field)
-    WHERE lines.actual > 0
-    GROUP BY ALL
+    WHERE mailbox_id > 0 AND actual > 0
+    GROUP BY network_id, reporting_month, account_report, measure_field
 ),
 aggregates AS (
     SELECT DISTINCT contract_id, reporting_month
@@ -49,8 +55,5 @@ LEFT JOIN core_former_accounts AS former
 LEFT JOIN aggregates
     ON aggregates.contract_id = coalesce(former.contract_id, root.contract_id)
     AND aggregates.reporting_month = zeros.reporting_month
-WHERE networks.root_actual IS NOT NULL
-    AND (
-        aggregates.contract_id IS NOT NULL
-        OR (networks.mailboxes > 1 AND NOT networks.is_mailbox_billed AND networks.root_actual >= networks.actual_together)
-    )
+WHERE aggregates.contract_id IS NOT NULL
+    OR (networks.mailboxes > 1 AND NOT networks.is_mailbox_billed AND zeros.root_actual >= networks.actual_together)
