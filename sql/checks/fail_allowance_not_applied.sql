@@ -1,4 +1,6 @@
 -- One row per line that bills the allowance of its schedule too.
+-- per: cell
+-- parts: rows
 SELECT
     faults.network_id,
     faults.mailbox_id,

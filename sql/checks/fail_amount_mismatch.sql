@@ -1,4 +1,6 @@
 -- One row per line whose quantity is right and whose amount no rule of its reading gives.
+-- per: cell
+-- parts: rows
 SELECT
     faults.network_id,
     faults.mailbox_id,

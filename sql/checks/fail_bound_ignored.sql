@@ -1,4 +1,6 @@
 -- One row per line billed without the Minimum or Maximum that its schedule sets on the quantity.
+-- per: cell
+-- parts: rows
 SELECT
     faults.network_id,
     faults.mailbox_id,

@@ -1,4 +1,6 @@
 -- One row per line that was answered for another account, report or measure than was asked.
+-- per: cell
+-- parts: rows
 SELECT
     odd.network_id,
     odd.mailbox_id,

@@ -1,4 +1,6 @@
 -- One row per MonthlyMinimum line that is not what its account's other lines leave to the minimum.
+-- per: cell
+-- parts: rows
 SELECT
     faults.network_id,
     faults.mailbox_id,

@@ -1,4 +1,6 @@
 -- One row per CreditPercentage or DebitPercentage line that is not its rate of the sum it is taken of.
+-- per: cell
+-- parts: rows
 SELECT
     faults.network_id,
     faults.mailbox_id,

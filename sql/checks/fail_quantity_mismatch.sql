@@ -1,4 +1,6 @@
 -- One row per line whose quantity billed is not what allowance and blocks make of the quantity measured.
+-- per: cell
+-- parts: rows
 SELECT
     faults.network_id,
     faults.mailbox_id,

@@ -1,4 +1,6 @@
 -- One row per line that shows another rate than its terms have, or a schedule that they do not have.
+-- per: cell
+-- parts: rows
 SELECT
     faults.network_id,
     faults.mailbox_id,

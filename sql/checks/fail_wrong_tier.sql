@@ -1,4 +1,6 @@
 -- One row per line of the right quantity at the rate of a tier that it, or a slice of it, does not reach, or that shows such a tier though
+-- per: cell
+-- parts: rows
 -- its amount is right.
 SELECT
     faults.network_id,

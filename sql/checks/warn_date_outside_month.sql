@@ -1,4 +1,6 @@
 -- One row per line whose date lies outside the month that it bills.
+-- per: cell
+-- parts: rows
 SELECT
     odd.network_id,
     odd.mailbox_id,

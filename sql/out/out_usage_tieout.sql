@@ -1,4 +1,5 @@
 -- One row per line whose quantity something else states too: Actual beside it, the tolerance, and whether they agree.
+-- per: cell
 -- source `ReportMonthly` is the month's report; `lines` are the account's own lines: Total is To plus From.
 -- Tolerance (reference_usage_tolerances): `absolute`; and where Actual is a whole number and the report is not, `per_parcel` for each parcel
 -- behind it, for KCs may be rounded up parcel by parcel before they are billed.

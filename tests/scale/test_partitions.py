@@ -16,8 +16,8 @@ from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.lake.partitions import Lake
 from ecgrid_flows.settings import reference_folders
 from ecgrid_flows.storage.local import LocalStore
-from ecgrid_flows.warehouse import database, partitioned_build, sql_files
-from ecgrid_flows.warehouse.partitioned_build import CELL, GRAINS, GROUP, PARTED, Accounts, Bounds, Job, Part, Sources
+from ecgrid_flows.warehouse import builder, database, partitioned_build, sql_files
+from ecgrid_flows.warehouse.partitioned_build import CELL, GRAINS, GROUP, WHOLE, Accounts, Bounds, Job, Part, Sources
 from ecgrid_flows.warehouse.sql_tree import SqlRefused
 from ecgrid_transforms.schemas import FEEDS
 
@@ -25,48 +25,6 @@ from .billing import Billed, relations
 
 pytestmark = pytest.mark.slow
 
-#: Whole relations that read parted ones: each was looked at, and reads what all parts make together.
-READ_THE_PARTS = {
-    "core_accounts": {"core_billed_accounts"},
-    "core_aggregated_lines": {"core_lines"},
-    "core_corrections": {"core_line_faults", "core_lines"},
-    "core_faulted_keys": {"core_lines"},
-    "core_invoice_matches": {"core_lines"},
-    "core_line_headings": {"core_seen_headings"},
-    "core_misnamed_lines": {"core_line_oddities"},
-    "core_misses": {"core_trial_lines"},
-    "core_money_bases": {"core_charge_sums", "core_derived_lines"},
-    "core_money_candidates": {"core_charge_sums", "core_derived_lines"},
-    "core_money_rivals": {"core_derived_lines"},
-    "core_money_samples": {"core_derived_lines"},
-    "core_money_screened": {"core_charge_sums"},
-    "core_probe_quantities": {"core_quantities"},
-    "core_ranked_quantities": {"core_quantities"},
-    "core_reading_ranks": {"core_trial_lines"},
-    "core_reading_reasons": {"core_trial_lines"},
-    "core_reading_scores": {"core_trial_lines"},
-    "core_recalculated_totals": {"core_lines"},
-    "core_scope_sums": {"core_charge_sums", "core_derived_lines"},
-    "core_open_roundings": {"core_trial_lines"},
-    "core_screen_fits": {"core_trial_lines"},
-    "core_set_habits": {"core_limited_accounts", "core_shown_tiers"},
-    "core_sets": {"core_fractions"},
-    "core_shortlist": {"core_trial_lines"},
-    "core_trial_evidence": {"core_trial_lines"},
-    "core_trial_fits": {"core_trial_lines"},
-    "core_tried_quantities": {"core_trial_lines"},
-    "core_unshown_allowances": {"core_trial_lines"},
-    "fail_double_billed": {"core_lines"},
-    "fail_invoice_line_differs": {"core_line_faults"},
-    "fail_list_differs_from_contract": {"core_line_faults"},
-    "fail_sign_mismatch": {"core_line_faults"},
-    "fail_terms_differ": {"core_line_faults", "core_suspects"},
-    "info_price_changed": {"core_lines"},
-    "out_readings": {"core_pinned_differences", "core_trial_lines"},
-    "warn_reading_undecided": {"core_lines"},
-    "warn_tier_gap": {"core_lines", "core_suspects"},
-    "warn_tier_overlap": {"core_lines"},
-}
 #: Whole relations that read a bulk feed through, once.
 READ_THE_LAKE = {
     "core_invoice_lines": "raw_invoice_lines",
@@ -74,57 +32,102 @@ READ_THE_LAKE = {
 }
 
 
-def test_every_whole_relation_that_reads_parts_is_known() -> None:
-    """A new one must be looked at: may it read all rows, does it want a merge, or is it to be parted itself?"""
-    tree = sql_files.load_sql()
-    found = {
-        name: set(sql.reads & PARTED.keys())
-        for name, sql in tree.relations.items()
-        if name not in PARTED
-        and name not in partitioned_build.UNBUILT
-        and sql.reads & PARTED.keys()
-        and not sql.is_view
-        and name != "out_findings"
-    }
-    assert found == READ_THE_PARTS
+def test_no_whole_relation_reads_a_bulk_feed_unnoticed() -> None:
     bulk = {f"raw_{feed}" for feed in partitioned_build.BULK}
     readers = {
         name: read
-        for name, sql in tree.relations.items()
-        if name not in PARTED
+        for name, sql in sql_files.load_sql().relations.items()
+        if sql.over == WHOLE
         for read in sql.reads & bulk
         if not (name == "fail_invoice_line_differs" and read == "raw_line_item_history")
     }
     assert readers == READ_THE_LAKE
 
 
+def test_each_row_is_in_one_part_where_a_header_states_so(local: Billed) -> None:
+    """A row of one account and month (a line: of its heading, which is of one month) is worked out by one job."""
+    with database.connect(local.data_dir / "warehouse/billing.duckdb") as connection:
+        for name, sql in sql_files.load_sql().relations.items():
+            if sql.parts == "rows":
+                columns = set(connection.table(name).columns)
+                assert {"network_id", "mailbox_id"} <= columns, name
+                assert columns & {"reporting_month", "heading_no"}, name
+
+
 def test_rounds_follow_what_is_read() -> None:
     tree = sql_files.load_sql()
     found = partitioned_build.rounds(tree)
-    assert set(found) == set(tree.relations) - partitioned_build.UNBUILT - {
-        f"raw_{feed}" for feed in partitioned_build.BULK
-    }
+    unbuilt = {name for name, sql in tree.relations.items() if sql.over == "quote"}
+    assert unbuilt == {"core_rating_quotes", "core_rating_quote_slices"}
+    assert set(found) == set(tree.relations) - unbuilt - {f"raw_{feed}" for feed in partitioned_build.BULK}
     for name, number in found.items():
         for read in tree.relations[name].reads & found.keys():
-            same = PARTED.get(name) == PARTED.get(read)
+            same = tree.relations[name].over == tree.relations[read].over
             assert found[read] <= number if same else found[read] < number, f"{name} before {read}"
 
 
-def test_a_local_relation_is_not_read_from_outside(tmp_path: Path) -> None:
+PARTED_READS = {
+    "a local relation": (
+        "cell, local",
+        None,
+        "whole",
+        r"core_b .* reads core_a, whose rows mean something over one cell",
+    ),
+    "parts that nothing puts together": ("cell", None, "whole", r"core_b .* reads core_a, .* how its parts are put"),
+    "a group that reads merged parts": ("cell", "sum(n)", "group", r"core_b .* reads core_a, .* how its parts are put"),
+    "rows": ("cell", "rows", "group", None),
+    "merged parts": ("cell", "sum(n)", "whole", None),
+    "an unknown place": ("month", None, "whole", "core_a.sql: `-- per: month` is none of"),
+    "an unknown aggregate": ("cell", "median(n)", "whole", "core_a.sql: `-- parts: median"),
+    "parts of the whole": ("whole", "rows", "whole", "core_a.sql: `-- parts:` is for"),
+}
+
+
+@pytest.mark.parametrize("case", PARTED_READS)
+def test_who_may_read_parts(tmp_path: Path, case: str) -> None:
+    per, parts, reader, message = PARTED_READS[case]
     for layer in ("macros", "core"):
         (tmp_path / layer).mkdir()
-    for name in PARTED:
-        kind = "core" if name.startswith("core_") else "out" if name.startswith("out_") else "checks"
-        (tmp_path / kind).mkdir(exist_ok=True)
-        (tmp_path / kind / f"{name}.sql").write_text("-- One row per x.\nSELECT 1 AS x\n")
-    (tmp_path / "out" / "out_totals.sql").write_text("-- One row per x.\nSELECT count(*) AS x FROM core_rated\n")
-    with pytest.raises(SqlRefused, match=r"out_totals .* reads core_rated, .* name it in partitions\.PARTED"):
-        partitioned_build.rounds(sql_files.load_sql(tmp_path))
-    (tmp_path / "core/core_expected.sql").unlink()
-    sql_files.load_sql.cache_clear()
-    with pytest.raises(SqlRefused, match="PARTED names core_expected"):
-        partitioned_build.rounds(sql_files.load_sql(tmp_path))
-    sql_files.load_sql.cache_clear()
+    header = f"-- One row per x.\n-- per: {per}\n" + (f"-- parts: {parts}\n" if parts else "")
+    (tmp_path / "core/core_a.sql").write_text(f"{header}SELECT 1 AS x, 1 AS n\n", encoding="utf-8")
+    (tmp_path / "core/core_b.sql").write_text(
+        f"-- One row per x.\n-- per: {reader}\nSELECT x FROM core_a\n", encoding="utf-8"
+    )
+    if message is None:
+        assert partitioned_build.rounds(sql_files.load_sql(tmp_path)) == {"core_a": 1, "core_b": 2}
+    else:
+        with pytest.raises(SqlRefused, match=message):
+            partitioned_build.rounds(sql_files.load_sql(tmp_path))
+
+
+def test_parts_are_merged_by_their_header(tmp_path: Path) -> None:
+    """Two parts: 2 + 3 lines of key a, null is a key too; the first line is the lesser row; numbers follow the key."""
+    header = (
+        "-- One row per key.\n-- per: cell\n-- parts: row_number(no), sum(lines), bool_or(is_odd), min(first)\n"
+        "SELECT 1 AS no, 'a' AS key, 2::BIGINT AS lines, true AS is_odd, row(2, 1) AS first\n"
+    )
+    (tmp_path / "macros").mkdir()
+    (tmp_path / "core").mkdir()
+    (tmp_path / "core/core_a.sql").write_text(header, encoding="utf-8")
+    with database.scratch() as connection:
+        for number, rows in enumerate(
+            (
+                "(1, 'b', 2::BIGINT, false, row(2, 1)), (2, NULL, 1, true, row(1, 9))",
+                "(1, 'a', 7, false, row(3, 3)), (2, 'b', 3, true, row(1, 5)), (3, NULL, 4, true, row(1, 8))",
+            )
+        ):
+            connection.execute(
+                f"COPY (SELECT * FROM (VALUES {rows}) AS r (no, key, lines, is_odd, first)) "
+                f"TO '{tmp_path}/{number}.parquet' (FORMAT parquet)"
+            ).fetchall()
+        sql = sql_files.load_sql(tmp_path).relations["core_a"]
+        builder.merge(connection, sql, [str(tmp_path / "0.parquet"), str(tmp_path / "1.parquet")])
+        found = connection.execute("SELECT *, typeof(lines) FROM core_a ORDER BY no").fetchall()
+        assert found == [
+            (1, "a", 7, False, (3, 3), "BIGINT"),
+            (2, "b", 5, True, (1, 5), "BIGINT"),
+            (3, None, 5, True, (1, 8), "BIGINT"),
+        ]
 
 
 accounts = st.tuples(st.integers(1, 9), st.integers(0, 9))

@@ -177,7 +177,7 @@ def test_meanings_become_comments(built: Build, target: Path, tmp_path: Path) ->
     built(
         {
             "raw/raw_calls": "-- One row per call\nSELECT network_id, outcome FROM lake_calls",
-            "core/core_t": "-- One row per number\n-- n: a note\nSELECT 21 AS n",
+            "core/core_t": "-- One row per number.\n-- n: a note\nSELECT 21 AS n",
             "out/out_v": view,
             "checks/fail_t": "-- One row per account\nSELECT 1 AS network_id",
         }

@@ -130,7 +130,7 @@ def describe(connection: Connection, tree: SqlTree) -> None:
     ).fetchall()
     views = {name for (name,) in connection.execute(f"SELECT view_name FROM duckdb_views() WHERE {own}").fetchall()}  # noqa: S608
     found = sql_headers.meanings(tree, rows).found
-    grains = {name: tree.relations[name].header.grain for name, _ in rows if name in tree.relations}
+    grains = {name: tree.relations[name].header.sentence for name, _ in rows if name in tree.relations}
     statements = [
         f"COMMENT ON {'VIEW' if name in views else 'TABLE'} \"{name}\" IS '{_quoted(grain)}'"
         for name, grain in grains.items()
@@ -272,11 +272,29 @@ def create_scan(connection: Connection, name: str, files: Sequence[str], conditi
     _run(connection, f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM {_scan(files)}{where}', name)  # noqa: S608 - quoted
 
 
-def merge(connection: Connection, tree: SqlTree, name: str, files: Sequence[str]) -> None:
-    """Relation `name` as a table, put together from the Parquet files of its parts by `sql/merges/<name>.sql`."""
-    parts = f'"{name}" AS (SELECT * FROM {_scan(files)})'  # noqa: S608 - quoted
-    text = f'CREATE OR REPLACE TABLE "{name}" AS WITH {parts} SELECT * FROM (\n{tree.merges[name]}\n)'  # noqa: S608 - ours
-    _run(connection, text, f"merges/{name}.sql")
+def merge(connection: Connection, sql: SqlFile, files: Sequence[str]) -> None:
+    """The relation as a table: the rows of its parts' Parquet files, put together by its `-- parts:` line."""
+    where = _shown(sql.path)
+    by = sql_headers.merged_by(sql.parts or "", where)
+    scan = f"(SELECT * FROM {_scan(files)})"  # noqa: S608 - quoted
+    kinds = dict(_run(connection, f"SELECT column_name, column_type FROM (DESCRIBE {scan})", where))  # noqa: S608 - quoted
+    if gone := sorted(by.keys() - kinds.keys()):
+        raise SqlRefused(f"{where}: `-- parts:` names {gone[0]}, and there is no such column")
+    key = ", ".join(f'"{column}"' for column in kinds if column not in by)
+    columns = [f'{_merged(column, kind, by.get(column), key)} AS "{column}"' for column, kind in kinds.items()]
+    text = f'CREATE OR REPLACE TABLE "{sql.name}" AS SELECT {", ".join(columns)} FROM {scan} GROUP BY {key}'  # noqa: S608 - ours
+    _run(connection, text, where)
+
+
+def _merged(column: str, kind: str, aggregate: str | None, key: str) -> str:
+    """A column of a merged relation, of the type that it has in a part."""
+    if aggregate is None:
+        return f'"{column}"'
+    if aggregate == "row_number":
+        return f"row_number() OVER (ORDER BY {key})"
+    if kind.startswith("STRUCT"):  # Parquet gives the fields of a row names
+        return f'struct_values({aggregate}("{column}"))'
+    return f'{aggregate}("{column}")::{kind}'
 
 
 def copy_out(connection: Connection, names: Iterable[str], target: Path) -> None:

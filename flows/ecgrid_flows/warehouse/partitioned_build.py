@@ -1,17 +1,18 @@
 """A build by partitions: the same relations as `warehouse.build` makes, from jobs that are bounded in memory.
 
-Which relation is worked out over what stands in `PARTED`, one by one; nothing is guessed:
+Over what a relation is worked out stands in its own header (`-- per:`):
 
 - over a *cell*, one month of some accounts: rating, proofs and the checks of a line;
 - over a *group*, those accounts in all months: what compares a month with the one before;
-- over the *whole*, everything that `PARTED` does not name: price lists, readings, invoices, double billing.
+- over the *whole*, every relation without that line: price lists, readings, invoices, double billing.
 
 The work goes in rounds. In a round every cell and every group is one job, a DuckDB database of its own that reads
 Parquet and writes Parquet; the whole is worked out by the run itself, in the file that becomes the warehouse. A round
-reads what earlier rounds wrote, and `rounds` finds them from the relations that each SELECT reads. What the whole reads
-of a parted relation is the rows of all its parts, or, where `sql/merges` has a SELECT of its name, what that makes of
-them. Numbers that a job gives out for itself (`case_id`) mean nothing elsewhere: such relations are *local* and may
-only be read over the same cell or group.
+reads what earlier rounds wrote, and `rounds` finds them from the relations that each SELECT reads. What others read
+of a parted relation is put together from its parts by the `-- parts:` line of its header: `rows`, where each row is in
+one part, or an aggregate for each column that is not of the key. Numbers that a job gives out for itself (`case_id`)
+mean nothing elsewhere: such relations are *local* (`-- per: cell, local`) and may only be read over the same cell or
+group.
 
 The warehouse that comes out has tables for the whole and views on the parts' Parquet, which lie beside it.
 """
@@ -43,49 +44,10 @@ from ecgrid_transforms.schemas import FEEDS
 
 log = logging.getLogger(__name__)
 
-CELL, GROUP, WHOLE = "cell", "group", "whole"
+CELL, GROUP, WHOLE, QUOTE = "cell", "group", "whole", "quote"
 
-_CELL = (
-    "core_seen_headings", "core_headed_lines", "core_fractions", "core_billed_accounts", "core_line_oddities",
-    "fail_identity_mismatch", "warn_date_outside_month", "core_lines", "core_quantities", "core_trial_lines",
-    "core_charge_sums", "core_derived_lines", "core_line_results", "core_shown_tiers", "core_limited_accounts",
-    "core_suspects", "core_line_faults", "core_pinned_differences", "warn_restated", "out_usage_tieout",
-    "fail_usage_mismatch",
-    "fail_allowance_not_applied", "fail_amount_mismatch", "fail_bound_ignored", "fail_minimum_mismatch",
-    "fail_percentage_mismatch", "fail_quantity_mismatch", "fail_rate_mismatch",
-    "fail_wrong_tier", "out_line_items", "out_line_proofs", "out_model_comparison",
-)  # fmt: skip
-_LOCAL_TO_CELL = (
-    "core_rating_cases", "core_rating_steps", "core_rating_quantities", "core_rating_slices", "core_rated",
-    "core_rated_slices", "core_expected", "core_judged_lines", "core_comparison_cases", "core_comparison_rated",
-    "core_fault_cases", "core_fault_rated",
-)  # fmt: skip
-_GROUP = ("core_price_moves", "core_money_moves", "out_month_on_month", "warn_taxable_changed")
-_LOCAL_TO_GROUP = ("core_move_cases", "core_move_rated")
-
-#: relation -> over what it is worked out; a relation that is not here is worked out over the whole.
-PARTED: Mapping[str, str] = {
-    **dict.fromkeys([*_CELL, *_LOCAL_TO_CELL], CELL),
-    **dict.fromkeys([*_GROUP, *_LOCAL_TO_GROUP], GROUP),
-}
-LOCAL = frozenset([*_LOCAL_TO_CELL, *_LOCAL_TO_GROUP])
-#: For `quote` alone; no build needs them.
-UNBUILT = frozenset({"core_rating_quotes", "core_rating_quote_slices"})
 #: Feeds that are as large as the lines: never copied, read where they lie.
 BULK = ("line_items", "line_item_history", "calls", "invoice_lines")
-#: Relations of the whole that are as large as the accounts or their lines, by account (and month): a job reads its own.
-BY_ACCOUNT = frozenset({"core_accounts"})
-BY_ACCOUNT_AND_MONTH = frozenset(
-    {
-        "core_asked_accounts",
-        "core_faulted_keys",
-        "core_aggregated_lines",
-        "core_former_accounts",
-        "core_money_expected",
-        "core_terms_accounts",
-        "core_usage",
-    }
-)
 #: What everyone may look up in a warehouse.
 SHOWN = ("out_", "fail_", "warn_", "info_")
 
@@ -168,33 +130,49 @@ class Job:
 def rounds(tree: SqlTree) -> dict[str, int]:
     """In which round each relation is worked out: after all that it reads, jobs of one kind going on in one round.
 
-    Raises `SqlRefused` where a local relation is read from outside, or `PARTED` names a relation that is not there.
+    Raises `SqlRefused` where a relation reads parts that no header puts together, or local ones from outside.
     """
-    gone = sorted(PARTED.keys() - tree.relations.keys())
-    if gone:
-        raise SqlRefused(f"partitions.PARTED names {gone[0]}, and there is no such relation: take it out")
     found: dict[str, int] = {}
 
     def round_of(name: str) -> int:
         if name not in tree.relations or name in _BULK_RAWS:
             return 0
         if name not in found:
-            over, reached = PARTED.get(name, WHOLE), 1
-            for read in sorted(tree.relations[name].reads):
-                if read in LOCAL and PARTED[read] != over:
-                    raise SqlRefused(
-                        f"{name} is worked out over the {over} and reads {read}, whose rows mean something over one "
-                        f"{PARTED[read]} only: name it in partitions.PARTED, or read another relation"
-                    )
-                own = PARTED.get(read, WHOLE) == over
-                reached = max(reached, round_of(read) + (0 if own else 1))
+            sql, reached = tree.relations[name], 1
+            for read in sorted(sql.reads):
+                is_own = _over(tree, read) == sql.over
+                if not is_own:
+                    _require_whole_rows(tree, name, read)
+                reached = max(reached, round_of(read) + (0 if is_own else 1))
             found[name] = reached
         return found[name]
 
-    for name in tree.relations:
-        if name not in UNBUILT and name not in _BULK_RAWS:
+    for name, sql in tree.relations.items():
+        if sql.over != QUOTE and name not in _BULK_RAWS:
             round_of(name)
     return found
+
+
+def _over(tree: SqlTree, name: str) -> str:
+    """Over what `name` is worked out; `lake_` and `reference_` are the whole's."""
+    return tree.relations[name].over if name in tree.relations else WHOLE
+
+
+def _require_whole_rows(tree: SqlTree, name: str, read: str) -> None:
+    """Whether `name` may read `read`, which is worked out over something else."""
+    if _over(tree, read) == WHOLE:
+        return
+    over, sql = tree.relations[name].over, tree.relations[read]
+    if sql.is_local:
+        raise SqlRefused(
+            f"{name} is worked out over the {over} and reads {read}, whose rows mean something over one "
+            f"{sql.over} only: write `-- per: {sql.over}` in its header, or read another relation"
+        )
+    if sql.parts is None or (over != WHOLE and sql.parts != "rows"):
+        raise SqlRefused(
+            f"{name} is worked out over the {over} and reads {read}, which is worked out per {sql.over}: state in the "
+            f"header of {read} how its parts are put together (`-- parts: rows` where each row is in one part)"
+        )
 
 
 _BULK_RAWS = frozenset(f"raw_{feed}" for feed in BULK)
@@ -204,7 +182,7 @@ def digest(tree: SqlTree) -> str:
     """What tells one version of the SQL from another."""
     texts = [(name, sql.text) for name, sql in sorted(tree.relations.items())]
     texts += [(path.name, path.read_text(encoding="utf-8")) for path in tree.macros]
-    return hashlib.sha256(repr((texts, sorted(tree.merges.items()))).encode()).hexdigest()
+    return hashlib.sha256(repr(texts).encode()).hexdigest()
 
 
 @cache
@@ -281,15 +259,16 @@ def _offer(db: Connection, tree: SqlTree, job: Job, store: Store) -> list[str]:
             builder.create_scan(db, name, store.locals([job.empty[name]]), "false")
         given.append(name)
     for path, names in job.whole.items():
-        builder.attach(db, store.locals([path])[0], {name: _narrow(name, job) for name in names})
+        builder.attach(db, store.locals([path])[0], {name: _narrow(tree, name, job) for name in names})
         given += names
     return given
 
 
-def _narrow(name: str, job: Job) -> str:
-    """What a job reads of a large relation of the whole: its own accounts, its own month."""
-    parts = [job.accounts.condition()] if name in BY_ACCOUNT | BY_ACCOUNT_AND_MONTH else []
-    if name in BY_ACCOUNT_AND_MONTH and job.month is not None:
+def _narrow(tree: SqlTree, name: str, job: Job) -> str:
+    """What a job reads of a large relation of the whole (`read by account and month`): its own accounts and month."""
+    per = tree.relations[name].header.instructions.get("per", WHOLE) if name in tree.relations else WHOLE
+    parts = [job.accounts.condition()] if "account" in per else []
+    if "month" in per and job.month is not None:
         parts.append(f"reporting_month = DATE '{job.month.isoformat()}'")
     return " AND ".join(part for part in parts if part)
 
@@ -398,20 +377,24 @@ class _Build:
             self._take_lake(db)
             for number in range(1, max(self._rounds.values()) + 1):
                 wanted = [name for name, found in self._rounds.items() if found == number]
-                self._work_parts(number, [name for name in wanted if name in PARTED])
-                self._work_whole(db, number, [name for name in wanted if name not in PARTED])
+                self._work_parts(number, [name for name in wanted if self._over(name) != WHOLE])
+                self._work_whole(db, number, [name for name in wanted if self._over(name) == WHOLE])
             self._show_parts(db)
+            builder.describe(db, self._tree)
             db.execute("CHECKPOINT").fetchall()
         new.replace(self._target)
         self._drop_old_builds()
         return BuildReport(self._target, tuple(self._built), time.perf_counter() - started)
+
+    def _over(self, name: str) -> str:
+        return _over(self._tree, name)
 
     # -- rounds ----------------------------------------------------------------------------------------------------
 
     def _work_parts(self, number: int, wanted: Sequence[str]) -> None:
         jobs = []
         for over in (CELL, GROUP):
-            names = tuple(name for name in wanted if PARTED[name] == over)
+            names = tuple(name for name in wanted if self._over(name) == over)
             if names:
                 months: list[date] | list[None] = self._months if over == CELL else [None]
                 jobs += [self._job(number, over, names, group, month) for group in self._groups for month in months]
@@ -441,7 +424,7 @@ class _Build:
             if name in self._parted:
                 empty[name] = self._parted[name].empty
                 mine = [f"{CELL}-{month_text(one)}-{accounts.number:04}" for one in months]
-                mine = mine if PARTED[name] == CELL else [f"{GROUP}-all-{accounts.number:04}"]
+                mine = mine if self._over(name) == CELL else [f"{GROUP}-all-{accounts.number:04}"]
                 parts = self._parted[name].parts
                 inputs[name] = tuple(parts[one].path for one in mine if one in parts)
             else:
@@ -465,7 +448,7 @@ class _Build:
 
     def _is_read_later(self, name: str, number: int, over: str) -> bool:
         return any(
-            name in sql.reads and (PARTED.get(reader, WHOLE) != over or self._rounds[reader] > number)
+            name in sql.reads and (sql.over != over or self._rounds[reader] > number)
             for reader, sql in self._tree.relations.items()
             if reader in self._rounds
         )
@@ -489,8 +472,9 @@ class _Build:
             self._exported.update(dict.fromkeys(names, path))
 
     def _read_by_jobs(self) -> set[str]:
-        found: set[str] = set().union(*(self._tree.relations[name].reads for name in PARTED))
-        return found - PARTED.keys() - _BULK_RAWS
+        parted = [sql for sql in self._tree.relations.values() if sql.over in (CELL, GROUP)]
+        found: set[str] = set().union(*(sql.reads for sql in parted))
+        return found - {sql.name for sql in parted} - _BULK_RAWS
 
     # -- the warehouse ---------------------------------------------------------------------------------------------
 
@@ -524,8 +508,9 @@ class _Build:
         written = self._parted[name]
         paths = [part.path for part in written.parts.values()]
         files = self._files_beside(name, paths or [written.empty])
-        if name in self._tree.merges:
-            builder.merge(db, self._tree, name, files)
+        sql = self._tree.relations[name]
+        if sql.parts not in (None, "rows"):
+            builder.merge(db, sql, files)
         else:
             builder.create_scan(db, name, files, "" if paths else "false")
         self._present.add(name)
@@ -538,8 +523,9 @@ class _Build:
         return [self._beside(name, number, file) for number, file in enumerate(files)]
 
     def _show_parts(self, db: Connection) -> None:
-        for name in sorted(self._parted.keys() - self._present - LOCAL):
-            self._take_parts(db, name)
+        for name in sorted(self._parted.keys() - self._present):
+            if not self._tree.relations[name].is_local:
+                self._take_parts(db, name)
 
     def _folder(self) -> Path:
         return self._target.parent / "parts" / self._name

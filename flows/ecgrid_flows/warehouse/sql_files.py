@@ -25,7 +25,6 @@ LAYERS: dict[str, tuple[str, ...]] = {
 #: Folder of what `quote` alone needs: no warehouse has its relations.
 _QUOTES = "quotes"
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
-_GRAIN = re.compile(r"-- One row per \S")
 _KEPT_UNCOMPRESSED = re.compile(r"table, (\w+) uncompressed")
 _NAME = re.compile(r"\w+")
 _EXCHANGE = re.compile(r"(\w+) = (\w+)")
@@ -44,15 +43,15 @@ def sql_folder() -> Path:
 def load_sql(folder: Path | None = None, wanted: tuple[str, ...] = (), given: tuple[str, ...] = ()) -> SqlTree:
     """Read and check every file under `folder` (default: `sql_folder()`); raises `SqlRefused` naming the guilty file.
 
-    With `wanted`, only the relations that these are made from, the `given` ones left out, and no merges: to parse all
-    files takes longer than to rate a few thousand quantities.
+    With `wanted`, only the relations that these are made from, the `given` ones left out: to parse all files
+    takes longer than to rate a few thousand quantities.
     Read once per process: editing SQL wants a new process, as editing Python does.
     """
     root = folder or sql_folder()
     paths: dict[str, Path] = {}
     for path in sorted(root.rglob("*.sql")):
         layer = path.relative_to(root).parts[0]
-        if layer in ("macros", "merges") or (layer == _QUOTES and not wanted):
+        if layer == "macros" or (layer == _QUOTES and not wanted):
             continue
         prefixes = LAYERS.get(layer)
         if prefixes is None:
@@ -62,7 +61,6 @@ def load_sql(folder: Path | None = None, wanted: tuple[str, ...] = (), given: tu
         if path.stem in paths:
             raise SqlRefused(f"{_shown(path)}: {_shown(paths[path.stem])} has this name too; a relation has one file")
         paths[path.stem] = path
-    merge_paths = [] if wanted else sorted(root.glob("merges/*.sql"))
     relations: dict[str, SqlFile] = {}
     with closing(_open(":memory:")) as parser:
         waiting = sorted(paths.keys() & set(wanted)) if wanted else list(paths)
@@ -71,8 +69,6 @@ def load_sql(folder: Path | None = None, wanted: tuple[str, ...] = (), given: tu
             relations |= {name: _read_relation(paths[name], *found[paths[name]], paths.keys()) for name in waiting}
             named = frozenset[str]().union(*(relations[name].reads | _exchanged(relations[name]) for name in waiting))
             waiting = sorted((named & paths.keys()) - relations.keys() - set(given))
-        parsed = _parsed(parser, merge_paths)
-    merges = {path.stem: _read_merge(path, *parsed[path], paths.keys()) for path in merge_paths}
     for name in list(relations):
         _carry_out_with(name, relations, set())
     for sql in relations.values():
@@ -81,7 +77,7 @@ def load_sql(folder: Path | None = None, wanted: tuple[str, ...] = (), given: tu
         if gone:
             raise SqlRefused(f"{_shown(sql.path)}: {gone[0]} ends with the build, so this cannot be a view; store it")
     return SqlTree(
-        root, tuple(sorted(root.glob("macros/*.sql"))), relations, merges, {} if wanted else read_shared_meanings(root)
+        root, tuple(sorted(root.glob("macros/*.sql"))), relations, {} if wanted else read_shared_meanings(root)
     )
 
 
@@ -95,18 +91,6 @@ def _parsed(parser: Connection, paths: Sequence[Path]) -> dict[Path, tuple[str, 
     ).fetchall()
     trees = [json.loads(answer) for (answer,) in answers]
     return dict(zip(paths, zip(texts, trees, strict=True), strict=True))
-
-
-def _read_merge(path: Path, text: str, tree: Mapping[str, Any], stems: Iterable[str]) -> str:
-    if path.stem not in stems:
-        raise SqlRefused(f"{_shown(path)}: there is no relation {path.stem} whose parts it could put together")
-    if not _GRAIN.match(text):
-        raise SqlRefused(f"{_shown(path)}: the first line says the grain; write `-- One row per ...`")
-    nodes = _nodes(_only_statement(path, tree))
-    read = {str(node["table_name"]).lower() for node in nodes if node.get("type") == "BASE_TABLE"}
-    if read != {path.stem}:
-        raise SqlRefused(f"{_shown(path)}: reads {', '.join(sorted(read))}; a merge reads {path.stem} and nothing else")
-    return text
 
 
 def _read_relation(path: Path, text: str, tree: Mapping[str, Any], stems: Iterable[str]) -> SqlFile:

@@ -24,6 +24,11 @@ class Header:
     instructions: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def sentence(self) -> str:
+        """The grain as a whole sentence, which may go on below the first line."""
+        return " ".join([self.grain, *self.notes]).split(". ")[0].removesuffix(".")
+
 
 @dataclass(frozen=True, slots=True)
 class SqlFile:
@@ -42,6 +47,21 @@ class SqlFile:
     uncompressed: str | None = None
 
     @property
+    def over(self) -> str:
+        """Over what it is worked out in a build by partitions: `cell`, `group`, `whole`, or `quote` (no build)."""
+        return self.header.instructions.get("per", "whole").split(", ")[0]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its rows mean something in the cell or group alone that they come from."""
+        return self.header.instructions.get("per", "").endswith(", local")
+
+    @property
+    def parts(self) -> str | None:
+        """How its parts become one relation: `rows` (each row is in one part), aggregates by column, or None."""
+        return self.header.instructions.get("parts")
+
+    @property
     def layer(self) -> str:
         return self.path.parent.name
 
@@ -50,14 +70,12 @@ class SqlFile:
 class SqlTree:
     """Everything under one `sql` folder, read and checked: macro scripts by file name, relations by stem.
 
-    `merges` is for a build by partitions: the SELECT that puts a relation's parts together, by the relation's name.
     `meanings` are those that columns of several relations share, by column.
     """
 
     folder: Path
     macros: tuple[Path, ...]
     relations: Mapping[str, SqlFile]
-    merges: Mapping[str, str] = field(default_factory=dict)
     meanings: Mapping[str, str] = field(default_factory=dict)
 
 

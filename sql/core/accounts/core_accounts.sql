@@ -1,4 +1,5 @@
 -- One row per account: its latest name, contract and price list, from the account lists or, failing those, from its lines.
+-- per: whole, read by account
 WITH listed AS (
     SELECT
         network_id,

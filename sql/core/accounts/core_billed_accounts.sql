@@ -1,4 +1,6 @@
 -- One row per account and month with lines: the name that they give it, and its price list.
+-- per: cell
+-- parts: rows
 SELECT
     lines.network_id,
     lines.mailbox_id,

@@ -1,4 +1,5 @@
 -- One row per key whose latest answer is a fault and which has no line: what is billed for it, if anything, is not known.
+-- per: whole, read by account and month
 -- An earlier line stays current when a later answer is a fault.
 SELECT
     network_id,

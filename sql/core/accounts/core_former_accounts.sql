@@ -1,4 +1,5 @@
 -- One row per account and month in which the lists gave it another contract or price list than its latest (core_accounts).
+-- per: whole, read by account and month
 -- What was billed under the former stays there: a renewed contract takes over no invoice of the one before.
 WITH listed AS (
     SELECT

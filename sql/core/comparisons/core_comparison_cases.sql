@@ -1,5 +1,6 @@
 -- One row per quantity of a schedule set with several tiers and pricing model that is not its reading's: what if they were priced so?
 -- kept as: view
+-- per: cell, local
 -- All else is as in the reading chosen. One tier alone is priced alike by all models. Sets whose Rate is the fee of a step have no unit
 -- price to compare, and sets that no reading explains nothing to compare with.
 WITH others AS (

@@ -1,5 +1,6 @@
 -- One row per former schedule set and quantity of core_price_moves: what it would have cost by the former schedules.
 -- with: core_rating_cases = core_move_cases
+-- per: group, local
 SELECT
     cases.set_no,
     cases.actual,

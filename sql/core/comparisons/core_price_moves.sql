@@ -1,4 +1,5 @@
 -- One row per line of a key that another schedule set billed the month before: what the old one makes of the new quantity.
+-- per: group
 -- Only sets that do not hold in every month, and accounts that changed their price list, can have moved. A set is another one
 -- by a change of its terms (core_price_changes) in this month or, where two versions were in force, the one before, or by the
 -- contract's own terms; not because more of its tiers have become known.

@@ -1,4 +1,5 @@
 -- One row per derived charge: what the reading of its rate ladder expects.
+-- per: whole, read by account and month
 -- Nothing is expected where no reading explains half of the telling lines, nor of a sum that is open and does not fit. `is_contested`: the
 -- readings that the lines leave open expect different amounts, and one of them the amount billed; or so few lines tell that a line
 -- which the only reading left does not explain is no proof against the line. A line that all of them call wrong is not contested.

@@ -1,4 +1,5 @@
 -- One row per line of core_price_moves that is money of other lines: what the former schedule set makes of the new sum.
+-- per: group
 -- Only where the former set's reading takes the same sum as today's.
 SELECT
     moved.network_id,

@@ -1,4 +1,6 @@
 -- One row per schedule set whose reading the user pinned against its lines: what they would be expected to cost more (below 0, less).
+-- per: cell
+-- parts: sum(difference)
 WITH pinned AS (
     SELECT set_no
     FROM core_chosen_readings

@@ -1,5 +1,6 @@
 -- One row per line: its account, its heading, and what it shows by itself.
 -- kept as: table, response_sha256 uncompressed
+-- per: cell
 SELECT
     lines.network_id,
     lines.mailbox_id,

@@ -1,4 +1,6 @@
 -- One row per schedule set billed slice by slice: of its right lines that go past the first tier, how many show which schedule.
+-- per: cell
+-- parts: sum(lines), sum(lines_showing_reached), sum(lines_showing_first)
 WITH sliced AS (
     SELECT chosen.set_no
     FROM core_chosen_readings AS chosen

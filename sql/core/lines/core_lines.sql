@@ -1,5 +1,7 @@
 -- One row per line, narrow: its key, its figures, the schedule set that prices it and the tier that it shows.
 -- kept as: view
+-- per: cell
+-- parts: rows
 -- Every line has its heading; LEFT tells DuckDB so, whose plans go by how many lines it expects.
 SELECT
     lines.network_id,

@@ -1,4 +1,6 @@
 -- One row per schedule set and quantity measured: on how many lines.
+-- per: cell
+-- parts: sum(lines)
 SELECT set_no, actual, count(*) AS lines
 FROM core_lines
 WHERE set_no IS NOT NULL

@@ -1,4 +1,5 @@
 -- One row per case_id of core_rating_cases: what the quantity costs, exactly and rounded, or why it has no price.
+-- per: cell, local
 -- The tiers before the one that holds the quantity are full, so their sum is the ladder's own (core_rating_steps),
 -- and a case needs but the last slice. Where a number does not fit into 10 decimals, or an allowance is taken from the
 -- slices, all slices are rated and added up (core_rating_slices).

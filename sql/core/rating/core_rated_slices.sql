@@ -1,5 +1,6 @@
 -- One row per case_id and tier that takes part in its price; none for a case that has an error or costs nothing.
 -- kept as: view
+-- per: cell, local
 -- The free tier of an allowance is tier 0, at rate 0. The amounts add up to core_rated.amount_exact, save for what 20
 -- decimals cannot hold of a part of a block; `blocks` has at most 10 decimals for the same reason. `quantity` is the
 -- part of the quantity that lies in the tier, `billed_quantity` what of it is billed: in whole blocks where they are

@@ -1,4 +1,5 @@
 -- One row per schedule set, quantity on its lines and reading that rates them.
+-- per: cell, local
 -- role: chosen, the reading that proves the lines; rival, one that an undecided verdict leaves open, or the chosen one on the ladder of
 -- terms that may hold as well (core_tied_sets); inferred, what the lines alone would choose where the user pinned another.
 WITH used AS (

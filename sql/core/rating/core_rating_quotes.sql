@@ -1,5 +1,6 @@
 -- One row per case_id: its price as `quote --batch` writes it, in JSON but for its slices, or why it has none.
 -- kept as: view
+-- per: quote
 -- A rounded amount has the decimals that it was rounded to, 12.50 at scale 2.
 SELECT
     rated.case_id,

@@ -1,5 +1,6 @@
 -- One row per case and tier that takes part in its price: what lies in the tier, what of it is billed, for how much.
 -- kept as: view
+-- per: cell, local
 -- Which tiers take part, by model (`reached`: the quantity is above the tier's lower bound, or on it where that bound
 -- is the excluded upper bound of the tier before):
 --   unit          the first, for everything        volume        the one that holds the quantity, for everything

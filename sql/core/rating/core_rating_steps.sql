@@ -1,4 +1,5 @@
 -- One row per ladder_id, kind of pricing and tier: all that is the same for every quantity that reaches the tier.
+-- per: cell, local
 -- Only the kinds that some case asks of a ladder are here. Kind 0, tier 1 takes in the cases that are not priced.
 --   slice_start    where the slice begins: the tier's lower bound, or 0 where one tier prices the whole quantity
 --   tier_block     the block in which the slice is counted, null where blocks are not counted per tier

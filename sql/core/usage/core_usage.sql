@@ -1,4 +1,5 @@
 -- One row per account, month, account report and measure that ReportMonthly states: the quantity, and the parcels behind it.
+-- per: whole, read by account and month
 -- The report describes its own columns, and nothing says which it has: a row counts when it names an account, an account report
 -- and measures by ECGrid's own names. Rows of one answer add up (a row may be a day); of several answers about one
 -- account the one asked for the fewest accounts counts. A sum of which one value cannot be read (it is text, in a column

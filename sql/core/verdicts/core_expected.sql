@@ -1,4 +1,5 @@
 -- One row per schedule set and quantity on its lines: what the chosen reading expects to be billed for it.
+-- per: cell, local
 -- `error` says why it expects nothing; `is_contested` that rivals of an undecided reading expect something else. `open_outcomes` is then
 -- what the readings left open expect, the chosen one among them, `expected_least` and `expected_most` their smallest and largest amounts.
 -- `is_past_unknown`: the price may depend on a tier that no witness gives (core_unknown_tiers).

@@ -1,4 +1,5 @@
 -- One row per doubtful quantity and number left out (allowance, block, bound), as a case to rate: what if it was not applied?
+-- per: cell, local
 -- Between volume and graduated pricing the other one is a rule too: what if the line was billed by that?
 WITH doubtful AS (
     SELECT DISTINCT core_suspects.set_no, core_suspects.actual

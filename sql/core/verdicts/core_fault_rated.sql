@@ -1,5 +1,6 @@
 -- One row per case of core_fault_cases: the quantity and the amount that leaving the rule out, or the other model, would have billed.
 -- with: core_rating_cases = core_fault_cases
+-- per: cell, local
 SELECT
     cases.set_no,
     cases.actual,

@@ -1,5 +1,6 @@
 -- One row per line, with all that it has to itself: what was billed, what its reading expects, and the verdict.
 -- kept as: view
+-- per: cell, local
 --     fits          billed with its network (core_aggregated_lines), or as every reading that the lines leave open says, quantity and amount
 --     differs       billed as none of them says
 --     undecided     billed as some of the readings say that the lines leave open, and others not

@@ -1,4 +1,6 @@
 -- One row per line that is billed wrongly: the one name of its fault, and the figures that a finding gives.
+-- per: cell
+-- parts: rows
 -- `doubt`, which makes an error a warning: terms_read_later, from a price list read later and not those on most lines of the month;
 -- reading_undecided; amount_is_right, where a line is billed by the tier reached and shows another; number_unshown, where a free tier
 -- explains the lines as well as an allowance left out of them all (core_unshown_allowances), and the amount expected is that of the

@@ -1,4 +1,6 @@
 -- One row per line: what was billed, what its reading expects, and the verdict (core_judged_lines).
 -- kept as: view
+-- per: cell
+-- parts: rows
 SELECT * EXCLUDE (line_date, system_id, system_name, extra, pulled_at, response_sha256)
 FROM core_judged_lines
