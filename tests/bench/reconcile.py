@@ -15,6 +15,7 @@ own: seconds, processor time of all its threads, and its peak of memory. Beside 
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -171,6 +172,8 @@ def show(lines: int, found: dict[str, Any], is_verbose: bool) -> None:
         "build": steps["build"],
         f"{len(outputs)} out_ relations": _sum(outputs),
         "in all": _sum(steps.values()),
+    }
+    baselines = {
         "bare scan and sum": found["scan"],
         "bare COPY of the same": found["copy"],
         "rating in pandas": found["pandas"],
@@ -179,8 +182,8 @@ def show(lines: int, found: dict[str, Any], is_verbose: bool) -> None:
         rows |= {f"  {name}": cost for name, cost in steps.items() if cost.core_seconds >= 0.5}
     print(f"\n{lines:,} lines: findings {found['findings']}, readings {found['verdicts']}")
     print(f"{'':<26}{'seconds':>9}{'core-seconds':>14}{'peak GiB':>10}{'GB written':>12}")
-    for name, cost in rows.items():
-        peak = f"{cost.peak_mb / 1024:.2f}" if cost in steps.values() or name in ("in all",) else ""
+    for name, cost in {**rows, **baselines}.items():
+        peak = "" if name in baselines else f"{cost.peak_mb / 1024:.2f}"
         print(f"{name:<26}{cost.seconds:>9.1f}{cost.core_seconds:>14.1f}{peak:>10}{cost.bytes / 1e9:>12.2f}")
     print(f"{lines / rows['in all'].core_seconds:,.0f} lines fully proved per core-second")
     if is_verbose:
@@ -211,7 +214,7 @@ def main() -> None:
         given = json.loads((asked.child / "given.json").read_text())
         reconcile(given, asked.child, asked.threads, asked.memory)
         return
-    print(f"{asked.threads} threads, DuckDB limited to {asked.memory}")
+    print(f"{asked.threads} threads, DuckDB limited to {asked.memory}, load {os.getloadavg()[0]:.1f}")
     found = {lines: measure(lines, asked.threads, asked.memory) for lines in sorted(asked.lines)}
     for lines, one in found.items():
         show(lines, one, asked.verbose)
