@@ -165,7 +165,6 @@ def plan() -> None:
     from ecgrid_flows.progress import Reporter
     from ecgrid_flows.settings import Secret, Settings
     from ecgrid_sandbox import World, spawn
-    from ecgrid_transforms.period import month_text
 
     world = World.shipped(MONTH)
     accounts = [(network.network_id, 0) for network in world.networks]
@@ -178,7 +177,7 @@ def plan() -> None:
         lines = true = 0
         with session.opened(settings=settings, reporter=Reporter(mute=True)) as run:
             for month in world.months:
-                tasks.pull(month_text(month), tasks.plan(month_text(month)))
+                tasks.pull(run, month, tasks.plan(run, month))
                 run.land(month)
                 lines += run.done(month, None).lines
                 true += sum(

@@ -23,9 +23,9 @@ from ecgrid_flows.orchestration.flows import monthly_billing
 month, folders, both, pull, threads_of = sys.argv[1], sys.argv[2:4], threading.Barrier(2), tasks.pull, {}
 pull_batch = run_context.Puller.pull_batch
 
-def pulled(month, size):
+def pulled(run, month, size):
     both.wait()
-    tally = pull(month, size)
+    tally = pull(run, month, size)
     both.wait()
     return tally
 
@@ -40,7 +40,7 @@ def bill(folder):
         both.abort()
         raise
 
-run_context.Puller.pull_batch, tasks.report, tasks.pull = noted, lambda _: None, pulled
+run_context.Puller.pull_batch, tasks.report, tasks.pull = noted, lambda *_: None, pulled
 with ThreadPoolExecutor(2) as threads:
     done = list(threads.map(bill, folders))
 tasks.pull = pull

@@ -16,7 +16,6 @@ from ecgrid_flows.settings import Secret, Settings
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_sandbox import World
 from ecgrid_transforms.money import Decimal
-from ecgrid_transforms.period import month_text
 
 LAST_MONTH = date(2026, 10, 1)
 MONTH = "2026-10"
@@ -56,7 +55,7 @@ def running(
 
 def pull_and_land(run: Run, month: date = LAST_MONTH) -> Tally:
     """The month's plan → pull → land."""
-    tally = tasks.pull(month_text(month), tasks.plan(month_text(month)))
+    tally = tasks.pull(run, month, tasks.plan(run, month))
     run.land(month)
     return tally
 

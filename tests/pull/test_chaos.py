@@ -27,7 +27,7 @@ from tests.support.storage import Storage, fronting
 from tests.support.waiting import until
 
 from .forker import CONCURRENCY, Forker
-from .pulling import LAST_MONTH, MONTH, files, lake_lines, line_calls, pull_and_land, pulled, running, true_lines
+from .pulling import LAST_MONTH, files, lake_lines, line_calls, pull_and_land, pulled, running, true_lines
 
 pytestmark = pytest.mark.slow
 
@@ -180,8 +180,8 @@ def test_a_disk_that_fails_behind_the_last_answers_stops_the_run(
     one_account = tmp_path / "accounts.csv"
     one_account.write_text("network_id,mailbox_id\n{},{}\n".format(*few[0]), encoding="utf-8")
     real = os.fsync
-    with running(sandbox, tmp_path / "data", accounts_file=one_account, concurrency=16):
-        size = tasks.plan(MONTH)
+    with running(sandbox, tmp_path / "data", accounts_file=one_account, concurrency=16) as run:
+        size = tasks.plan(run, LAST_MONTH)
         assert size < 16
 
         def broken(handle: int) -> None:
@@ -192,7 +192,7 @@ def test_a_disk_that_fails_behind_the_last_answers_stops_the_run(
 
         monkeypatch.setattr(os, "fsync", broken)
         with pytest.raises(StorageFailed, match="the disk failed"):
-            tasks.pull(MONTH, size)
+            tasks.pull(run, LAST_MONTH, size)
         monkeypatch.undo()
 
 

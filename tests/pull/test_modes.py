@@ -52,7 +52,7 @@ def test_a_warehouse_is_the_owners_alone(tmp_path: Path) -> None:
     settings = Settings(data_dir=str(tmp_path / "data"))
     with session.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
         run.restore()
-        tasks.build()
+        tasks.build(run)
     found = modes(tmp_path / "data")
     assert found["warehouse"] == 0o700
     assert found["warehouse/billing.duckdb"] == 0o600
@@ -84,7 +84,7 @@ def test_a_data_directory_may_have_any_name(tmp_path: Path, name: str) -> None:
     with session.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
         row = (date(2026, 10, 1), 1, 0, "A", None, None, None, "settings")
         run.lake.write_partition("accounts", date(2026, 10, 1), [batch(FEEDS["accounts"], [row])])
-        tasks.build()
+        tasks.build(run)
     with closing(database.connect(settings.warehouse_path)) as connection:
         assert connection.table("raw_accounts").count("network_id").fetchall() == [(1,)]
 

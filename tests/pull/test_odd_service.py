@@ -71,7 +71,7 @@ def built(sandbox: Any, data_dir: Path) -> None:
     """A build of what is kept: it succeeds, whatever the answers hold."""
     with running(sandbox, data_dir) as run:
         run.restore()
-        tasks.build()
+        tasks.build(run)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +181,7 @@ def test_a_fault_of_the_services_own_on_a_key_that_is_invoiced_is_a_missing_line
         tally = pulled(faulty, tmp_path)
         assert (tally.missing_calls, tally.faults) == (0, {"invalid_argument": 429 // 8})
         with running(faulty, tmp_path) as run:
-            tasks.build()
+            tasks.build(run)
     faulted = {key_of(row) for row in rows(tmp_path, "calls") if row["outcome"] == "fault"}
     gone = {one: row for row in right["line_items"] if (one := key_of(row)) in faulted}
     assert len(rows(tmp_path, "line_items")) == 417 - len(gone)

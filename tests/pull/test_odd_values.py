@@ -23,7 +23,7 @@ from ecgrid_flows.storage.local import LocalStore
 from ecgrid_flows.warehouse import database
 from ecgrid_sandbox import Sandbox, World
 
-from .pulling import LAST_MONTH, MONTH, lake_lines, pulled, rows
+from .pulling import LAST_MONTH, lake_lines, pulled, rows
 
 KEY = ("network_id", "mailbox_id", "account_report", "measure_field")
 ODD = [
@@ -104,9 +104,9 @@ def test_no_answer_makes_a_build_an_export_or_a_report_fail(
     settings = Settings(data_dir=str(data_dir))
     with session.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
         run.restore()
-        tasks.build()
-        assert tasks.export(MONTH)
-        assert tasks.report(MONTH).is_file()
+        tasks.build(run)
+        assert tasks.export(run, LAST_MONTH)
+        assert tasks.report(run, LAST_MONTH).is_file()
     with closing(database.connect(settings.warehouse_path)) as connection:
         views = "SELECT view_name FROM duckdb_views() WHERE NOT internal AND view_name LIKE 'out_%'"
         for (view,) in connection.execute(views).fetchall():

@@ -17,21 +17,21 @@ from ecgrid_flows.extract.batches import Tally
 from ecgrid_flows.extract.plan import Asked
 from ecgrid_flows.extract.pull import Puller
 from ecgrid_flows.orchestration import run_context, session, tasks
-from ecgrid_flows.orchestration.pipeline import bill_month
+from ecgrid_flows.orchestration.pipeline import bill_months
 from ecgrid_flows.orchestration.run_context import Context, MonthDone, Run
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_sandbox import SpawnedSandbox, World
 
-from .pulling import MONTH, lake_lines, true_lines
+from .pulling import LAST_MONTH, lake_lines, true_lines
 
 T = TypeVar("T")
 
 
 @contextmanager
 def over(folder: Path, **options: Any) -> Iterator[Run]:
-    """A run over `folder`, opened as `bill_month` opens one."""
+    """A run over `folder`, opened as `monthly_billing` opens one."""
     with session.opened(str(folder), reporter=Reporter(mute=True), **options) as run:
         yield run
 
@@ -192,13 +192,13 @@ def test_a_worker_process_has_one_context_for_all_its_threads(tmp_path: Path) ->
 
 @pytest.fixture
 def served(sandbox: SpawnedSandbox, few_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The settings of this process, as a caller of `bill_month` has them; and no report."""
+    """The settings of this process, as a caller of `monthly_billing` has them; and no report."""
     for name, value in sandbox.settings().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("ECGRID_ACCOUNTS", str(few_file))
     monkeypatch.setenv("ECGRID_DATA_DIR", str(tmp_path / "default"))
     # Its kernel's client leaves an event loop open in a thread, which pytest reports.
-    monkeypatch.setattr(tasks, "report", lambda _: None)
+    monkeypatch.setattr(tasks, "report", lambda *_: None)
 
 
 @pytest.mark.slow
@@ -211,12 +211,14 @@ def test_two_threads_bill_into_the_directories_that_they_were_given(
 
     def work(name: str, both: threading.Barrier) -> MonthDone:
         barriers[str(tmp_path / name)] = both
-        return bill_month(MONTH, str(tmp_path / name))
+        with over(tmp_path / name) as run:
+            (done,) = bill_months(run, [LAST_MONTH])
+        return done
 
-    def pulled(month: str, size: int) -> Tally:
-        both = barriers[directory()]
+    def pulled(run: Run, month: date, size: int) -> Tally:
+        both = barriers[run.settings.data_dir]
         both.wait()
-        tally = pull(month, size)
+        tally = pull(run, month, size)
         both.wait()
         return tally
 
@@ -241,7 +243,8 @@ def test_two_threads_bill_into_the_directories_that_they_were_given(
 @pytest.mark.usefixtures("served")
 def test_a_month_billed_inside_a_run_goes_where_it_was_given(tmp_path: Path) -> None:
     with over(tmp_path / "a") as outer:
-        done = bill_month(MONTH, str(tmp_path / "b"))
+        with over(tmp_path / "b") as inner:
+            (done,) = bill_months(inner, [LAST_MONTH])
         assert outer.results == []
     assert {path.is_relative_to(tmp_path / "b/exports") for path in done.exports} == {True}
     assert not (tmp_path / "a/lake").exists()

@@ -451,8 +451,8 @@ def test_faults_that_retrying_cannot_mend_are_the_answer(
 def test_keys_without_an_answer_leave_the_month_incomplete_and_are_asked_again(
     sandbox: SpawnedSandbox, tmp_path: Path, world: World, few: list[tuple[int, int]], few_file: Path
 ) -> None:
-    with running(sandbox, tmp_path, accounts_file=few_file):
-        tasks.plan(MONTH)
+    with running(sandbox, tmp_path, accounts_file=few_file) as run:
+        tasks.plan(run, LAST_MONTH)
     hurried = RetryPolicy(max_attempts=1)
     with (
         Sandbox(world, Trouble(fault_rate=0.5, mishaps=("sql_error",), seed=3)) as troubled,

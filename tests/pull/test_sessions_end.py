@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from ecgrid_flows.orchestration import tasks
-from ecgrid_flows.orchestration.pipeline import bill_month
+from ecgrid_flows.orchestration.pipeline import bill_months
 from ecgrid_flows.orchestration.session import opened
 from ecgrid_flows.progress import Reporter
 from ecgrid_sandbox import Sandbox, SpawnedSandbox, Trouble, World
+from ecgrid_transforms.period import next_month
 
-from .pulling import MONTH, QUICK, files, running, settings_of
+from .pulling import LAST_MONTH, MONTH, QUICK, files, running, settings_of
 
 STEPS = ("plan", "pull", "land", "build", "check", "export", "report")
 
@@ -45,8 +46,8 @@ def test_a_step_that_dies_leaves_no_session_open(
         raise Died
 
     monkeypatch.setattr(tasks, name, dies)
-    with pytest.raises(Died), opened(settings=built, reporter=Reporter(mute=True), retry=QUICK):
-        bill_month(MONTH)
+    with pytest.raises(Died), opened(settings=built, reporter=Reporter(mute=True), retry=QUICK) as run:
+        bill_months(run, [LAST_MONTH])
     assert sandbox.open_sessions == 0
     assert open_within == [2 if name == "plan" else 0], "one of v3.2 and one of v4.1"
 
@@ -56,11 +57,11 @@ def test_a_run_that_is_ended_while_it_builds_leaves_no_session_open(
     sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path, number: int, ended: int
 ) -> None:
     code = """
-        from ecgrid_flows.orchestration import run_context, tasks
+        from ecgrid_flows.orchestration import tasks
         from tests.support.waiting import until
-        def build(*_):
+        def build(run):
             print("building", flush=True)
-            until(run_context.current().puller.check_going_on)  # it raises what ended the run
+            until(run.puller.check_going_on)  # it raises what ended the run
         tasks.build = build
         from ecgrid_flows.cli import main
         main()
@@ -105,8 +106,8 @@ def test_no_session_id_is_in_any_file(tmp_path: Path, few_file: Path) -> None:
 
         sandbox.sessions.login = noting  # type: ignore[method-assign]
         settings = settings_of(sandbox, tmp_path, accounts_file=few_file)
-        with opened(settings=settings, reporter=Reporter(mute=True), retry=QUICK):
-            bill_month(f"{world.months[-1]:%Y-%m}")
+        with opened(settings=settings, reporter=Reporter(mute=True), retry=QUICK) as run:
+            bill_months(run, world.months[-1:])
         assert sandbox.open_sessions == 0
     assert len(ids) > 2
     for path, content in files(tmp_path).items():
@@ -116,9 +117,9 @@ def test_no_session_id_is_in_any_file(tmp_path: Path, few_file: Path) -> None:
 def test_a_session_is_opened_again_after_the_log_out(sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path) -> None:
     """A backfill pulls month after month; threads that wait for batches meanwhile use the new client."""
     before = threading.active_count()
-    with running(sandbox, tmp_path, accounts_file=few_file):
-        for month in ("2026-09", MONTH):
-            tally = tasks.pull(month, tasks.plan(month))
+    with running(sandbox, tmp_path, accounts_file=few_file) as run:
+        for month in (next_month(LAST_MONTH, -1), LAST_MONTH):
+            tally = tasks.pull(run, month, tasks.plan(run, month))
             assert tally.missing_calls == 0
             assert sandbox.open_sessions == 0
     assert threading.active_count() <= before + 1

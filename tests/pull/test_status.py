@@ -13,7 +13,7 @@ import pytest
 
 from ecgrid_flows.finance import audit_log, finding_states
 from ecgrid_flows.orchestration import session, status, tasks
-from ecgrid_flows.orchestration.pipeline import bill_month
+from ecgrid_flows.orchestration.pipeline import bill_months
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.local import LocalStore
@@ -48,9 +48,9 @@ def billed(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Settin
     few.write_text("network_id,mailbox_id\n" + "".join(f"{a},{b}\n" for a, b in few_of(WORLD)))
     settings = settings_of(sandbox, folder / "data", accounts_file=few)
     with session.opened(settings=settings, reporter=Reporter(mute=True)) as run:
-        size = tasks.plan("2026-09")
-        run.done(date(2026, 9, 1), tasks.pull("2026-09", size))
-        bill_month("2026-10")
+        size = tasks.plan(run, date(2026, 9, 1))
+        run.done(date(2026, 9, 1), tasks.pull(run, date(2026, 9, 1), size))
+        bill_months(run, [MONTH])
     return settings
 
 
@@ -253,7 +253,7 @@ def test_a_run_that_is_stopped_leaves_how_far_it_came(sandbox: Sandbox, tmp_path
     few.write_text("network_id,mailbox_id\n" + "".join(f"{a},{b}\n" for a, b in few_of(WORLD)[:2]))
     settings = settings_of(sandbox, tmp_path / "data", accounts_file=few)
     with session.opened(settings=settings, reporter=Reporter(mute=True)) as run:
-        size = tasks.plan("2026-10")
+        size = tasks.plan(run, MONTH)
         assert size > 0
         run.note(MONTH)  # as at the start of its pull: a killed run leaves this
     found = one(status.status(settings, NOW), "2026-10")

@@ -36,7 +36,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Se
             accounts_file=folder / "two.csv",
         )
         with session.opened(settings=settings, reporter=Reporter(mute=True)) as run:
-            tasks.pull("2026-10", tasks.plan("2026-10"))
+            tasks.pull(run, MONTH, tasks.plan(run, MONTH))
             run.land(MONTH)
         yield folder / "data", Settings(data_dir=str(folder / "data"))
 
@@ -51,7 +51,7 @@ def test_a_build_without_the_setting_says_nothing_about_other_accounts(limited: 
     _, settings = limited
     with session.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:
         run.restore()
-        tasks.build()
+        tasks.build(run)
     lines = rows(settings, "out_line_items")
     assert (len(lines), total([row["amount"] for row in lines])) == (6, Decimal("610.21"))
     findings = rows(settings, "out_findings")

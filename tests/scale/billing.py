@@ -59,7 +59,7 @@ def _bill(sandbox: SpawnedSandbox, folder: Path) -> None:
     with running(settings_of(sandbox, folder / "data", accounts_file=folder / "accounts.csv")) as run:
         for month in MONTHS:
             pull(run, month)
-        tasks.build()
+        tasks.build(run)
 
 
 def settings_of(sandbox: Any, data_dir: Path | str, **changes: Any) -> Settings:
@@ -84,7 +84,7 @@ def running(settings: Settings) -> Iterator[Run]:
 
 def pull(run: Run, month: date) -> int:
     """The month's plan → pull → land; gives how many calls were made for its lines."""
-    tally = tasks.pull(f"{month:%Y-%m}", tasks.plan(f"{month:%Y-%m}"))
+    tally = tasks.pull(run, month, tasks.plan(run, month))
     run.land(month)
     assert tally.missing_calls == 0
     return tally.calls

@@ -46,8 +46,8 @@ def test_two_machines_bill_in_a_troubled_bucket_what_one_bills_on_its_disk(
     with running(there) as run:
         assert pull(run, MONTHS[0]) == 0, "all that was answered is in the bucket"
         pull(run, MONTHS[1])
-        tasks.build()
-        exported = tasks.export("2026-10")
+        tasks.build(run)
+        exported = tasks.export(run, MONTHS[1])
     assert storage.failed.total() - failed > 20
     storage.trouble = 0
     for month in MONTHS:

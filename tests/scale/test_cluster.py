@@ -132,7 +132,7 @@ def test_a_stopped_run_and_killed_workers_change_nothing(local: Billed, counted:
         )
         assert 0 < asked_twice <= ANSWERED, "of what the killed worker answered, at most what it had told nobody"
         make_deadly(run, IN_A_BUILD, in_build, 1, str(parts))
-        tasks.build()
+        tasks.build(run)
         assert in_build.exists()
     for month in MONTHS:
         assert lines(LocalStore(tmp_path / "data"), month) == lines(LocalStore(local.data_dir), month)

@@ -72,7 +72,7 @@ def run(
     ):
         opened.check_source()
         try:
-            done = _billed(months, is_reported)
+            done = _billed(opened, months, is_reported)
         except MonthIncomplete as error:
             incomplete, done = error, error.done
     if as_json:
@@ -86,16 +86,16 @@ def run(
         raise typer.Exit(int(ExitStatus.FINDINGS))
 
 
-def _billed(months: Sequence[date], is_reported: bool) -> list[Any]:
+def _billed(run: Any, months: Sequence[date], is_reported: bool) -> list[Any]:
     """The months billed: as flow runs where Prefect is set up, by the same functions plainly where it is not."""
-    first, last = month_text(months[0]), month_text(months[-1])
     if is_reported:
         from ecgrid_flows.orchestration.flows import backfill, monthly_billing
 
+        first, last = month_text(months[0]), month_text(months[-1])
         return [monthly_billing(first)] if len(months) == 1 else backfill(first, last)
-    from ecgrid_flows.orchestration.pipeline import bill_month, bill_months
+    from ecgrid_flows.orchestration.pipeline import bill_months
 
-    return [bill_month(first)] if len(months) == 1 else bill_months(first, last)
+    return bill_months(run, months)
 
 
 def pull(
@@ -125,9 +125,9 @@ def pull(
     ):
         opened.check_source()
         for wanted in months:
-            size = tasks.plan(month_text(wanted))
-            tally = tasks.pull(month_text(wanted), size)
-            tasks.land(month_text(wanted))
+            size = tasks.plan(opened, wanted)
+            tally = tasks.pull(opened, wanted, size)
+            tasks.land(opened, wanted)
             done.append(opened.done(wanted, tally))
     if as_json:
         context.emit_json({"is_invented": is_invented, "months": [_summary(one) for one in done]})
@@ -153,7 +153,7 @@ def build(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     reporter = Reporter(console=context.stderr, quiet=as_json)
     with session.opened(settings=settings, reporter=reporter, purpose="build") as opened:
         months = opened.restore()
-        path = tasks.build()
+        path = tasks.build(opened)
     if as_json:
         context.emit_json({"warehouse": path, "months": [month_text(one) for one in months]})
     else:

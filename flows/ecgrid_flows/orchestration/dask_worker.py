@@ -109,7 +109,7 @@ class RunOnWorker(WorkerPlugin):
 
 def call_step(name: str, arguments: tuple[Any, ...]) -> Any:
     """One of `steps`, on this worker."""
-    return getattr(worker_steps, name)(*arguments)
+    return getattr(worker_steps, name)(run_context.current(), *arguments)
 
 
 def stop_here(why: str) -> None:

@@ -173,17 +173,17 @@ def _looked_at(settings: Settings) -> Iterator[MonthDone]:
     """The running month, pulled again: responses of a month that still runs are not final."""
     with session.opened(settings=settings, refresh=True, is_invented=settings.is_sandbox) as run:
         run.check_source()
-        wanted = month_text(open_month())
-        size = tasks.plan(wanted)
-        pulled = tasks.pull(wanted, size)
-        tasks.land(wanted)
-        tasks.build()
-        done = run.done(parse_month(wanted), pulled)
-        done.findings, done.errors_found, done.at_stake = tasks.check(wanted)
+        month = open_month()
+        size = tasks.plan(run, month)
+        pulled = tasks.pull(run, month, size)
+        tasks.land(run, month)
+        tasks.build(run)
+        done = run.done(month, pulled)
+        done.findings, done.errors_found, done.at_stake = tasks.check(run, month)
         if done.missing_calls:
             raise MonthIncomplete([done])
         if done.lines:
-            done.report = tasks.report(wanted)
+            done.report = tasks.report(run, month)
         yield done
         run.require_nothing_lost()
 

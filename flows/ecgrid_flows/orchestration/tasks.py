@@ -15,9 +15,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import date
-from functools import cached_property, partial
+from functools import cached_property, partial, wraps
 from pathlib import Path
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from ecgrid_flows import logs
 from ecgrid_flows.errors import BillingError, Unreachable
@@ -25,12 +25,13 @@ from ecgrid_flows.extract.batches import Tally
 from ecgrid_flows.extract.plan import Asked
 from ecgrid_flows.logs import staged
 from ecgrid_flows.orchestration import prefect_api, run_context, signals, worker_steps
+from ecgrid_flows.orchestration.run_context import Run
 from ecgrid_flows.settings import reference_folders
 from ecgrid_flows.threads import map_threads
 from ecgrid_flows.warehouse import builder, database, partitioned_build
 from ecgrid_flows.warehouse.provenance import building
 from ecgrid_transforms.money import ZERO, Decimal, total
-from ecgrid_transforms.period import parse_month
+from ecgrid_transforms.period import month_text
 from ecgrid_transforms.schemas import FEEDS
 
 #: The one variable of Prefect's that the command line sets itself.
@@ -75,17 +76,14 @@ def _flow_run_context() -> Any:
     return None if loaded is None else loaded.FlowRunContext.get()
 
 
-def _run() -> run_context.Run:
-    """The open run, in the process that leads it."""
-    run = run_context.current()
-    assert isinstance(run, run_context.Run)
-    return run
-
-
 class Step(Generic[P, R]):
-    """A function that is a Prefect task inside a flow run, and itself anywhere else."""
+    """A function of a run that is a Prefect task inside a flow run, and itself anywhere else.
 
-    def __init__(self, name: str, function: Callable[P, R], is_heavy: bool) -> None:
+    The run is its first argument. Prefect records the parameters of a task, so the task has all others alone, and takes
+    the run from where it works (`run_context.current`).
+    """
+
+    def __init__(self, name: str, function: Callable[Concatenate[Any, P], R], is_heavy: bool) -> None:
         #: Takes a worker's whole memory: on a cluster a worker does one of them at a time.
         self.is_heavy = is_heavy
         self.function = function
@@ -100,51 +98,63 @@ class Step(Generic[P, R]):
         from prefect.cache_policies import NO_CACHE
 
         options: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False, "log_prints": False}
-        return task(name=self._task_name, **options)(self.function)
+        return task(name=self._task_name, **options)(self._of_current_run())
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        _run().puller.check_going_on()
+    def _of_current_run(self) -> Callable[..., R]:
+        """The function without its first argument, which is the run of the process that calls it."""
+        function = self.function
+
+        @wraps(function)
+        def of_current_run(*args: Any, **kwargs: Any) -> R:
+            return function(run_context.current(), *args, **kwargs)
+
+        signature = inspect.signature(function)
+        of_current_run.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=list(signature.parameters.values())[1:]
+        )
+        return of_current_run
+
+    def __call__(self, run: Run, *args: P.args, **kwargs: P.kwargs) -> R:
+        run.puller.check_going_on()
         if _flow_run_context() is None:
-            return self.function(*args, **kwargs)
+            return self.function(run, *args, **kwargs)
         result: R = self.task(*args, **kwargs)
         return result
 
     def parameters(self, args: tuple[Any, ...]) -> dict[str, Any]:
-        """The arguments by name, as Prefect wants them."""
-        return dict(inspect.signature(self.function).bind(*args).arguments)
+        """The arguments behind the run by name, as Prefect wants them."""
+        return dict(inspect.signature(self._of_current_run()).bind(*args).arguments)
 
     def each(
-        self, calls: Iterable[tuple[Any, ...]], at_once: int, tell: Callable[[R], None] = lambda _: None
+        self, run: Run, calls: Iterable[tuple[Any, ...]], at_once: int, tell: Callable[[R], None] = lambda _: None
     ) -> list[R]:
         """The step for each tuple of arguments, several at once; an exception is raised after all have ended.
 
         On a cluster they run on its workers, and `tell` is called here with each result as it comes.
         """
-        run = _run()
         if run.cluster is not None:
             run.puller.log_out()  # the workers need the sessions that the service allows a user
             return run.cluster.each(self, calls, tell, is_recorded=_flow_run_context() is not None)
         if _flow_run_context() is None:
             plain: Callable[..., R] = self.function
-            return map_threads(lambda args: plain(*args), calls, at_once, "task")
+            return map_threads(lambda args: plain(run, *args), calls, at_once, "task")
         futures = [self.task.submit(*args) for args in calls]
         for future in futures:
             future.wait()
         return [future.result() for future in futures]
 
 
-def step(name: str, *, is_heavy: bool = False) -> Callable[[Callable[P, R]], Step[P, R]]:
+def step(name: str, *, is_heavy: bool = False) -> Callable[[Callable[Concatenate[Any, P], R]], Step[P, R]]:
     return lambda function: Step(name, function, is_heavy)
 
 
 @step("plan")
 @staged("plan")
-def plan(month: str) -> int:
+def plan(run: Run, month: date) -> int:
     """Who is billed, by which price lists, and which keys to ask; gives how many keys."""
-    run = _run()
-    planned = run.plan(parse_month(month))
+    planned = run.plan(month)
     size = planned.size()
-    run.reporter.say(f"{month}: {len(planned.accounts)} accounts, {size} keys planned ({planned.kind})")
+    run.reporter.say(f"{month_text(month)}: {len(planned.accounts)} accounts, {size} keys planned ({planned.kind})")
     return size
 
 
@@ -152,34 +162,34 @@ pull_accounts = step("pull-accounts")(worker_steps.pull_accounts)
 
 
 @staged("pull")
-def pull(month: str, size: int) -> Tally:
+def pull(run: Run, month: date, size: int) -> Tally:
     """Every key of the plan, then what the plan should not have left out; each answer durable."""
-    run = _run()
-    when = parse_month(month)
     puller, tally = run.puller, Tally()
-    kept = sum(bits.bit_count() for bits in puller.kept(when).answered.values())
+    kept = sum(bits.bit_count() for bits in puller.kept(month).answered.values())
     puller.counters.total += size
     puller.counters.kept += min(kept, size)
-    run.note(when)
+    run.note(month)
     with (
         signals.stopping_on_signals(run, run.reporter),
-        run.reporter.pulling(f"pull {month}", puller.counters, puller.flight),
+        run.reporter.pulling(f"pull {month_text(month)}", puller.counters, puller.flight),
     ):
         try:
-            for batches in (run.batches(when), _batches_of(run.surprises, when)):
+            for batches in (run.batches(month), _batches_of(run.surprises, month)):
                 calls = [
-                    (month, puller.open_keys(when, batch, is_for_worker=run.cluster is not None)) for batch in batches
+                    (month, puller.open_keys(month, batch, is_for_worker=run.cluster is not None)) for batch in batches
                 ]
-                for done in pull_accounts.each(calls, max(run.settings.concurrency, 1), partial(puller.learn, when)):
+                for done in pull_accounts.each(
+                    run, calls, max(run.settings.concurrency, 1), partial(puller.learn, month)
+                ):
                     tally.add(done)
         except BillingError as error:
-            run.note(when)
-            raise type(error)(f"{error}. {run.unanswered(when)}") from error
-    run.note(when, tally)
+            run.note(month)
+            raise type(error)(f"{error}. {run.unanswered(month)}") from error
+    run.note(month, tally)
     if not tally.missing_calls:
         if run.cluster is not None:
-            run.cluster.end_repeats(when)
-        puller.finish(when)
+            run.cluster.end_repeats(month)
+        puller.finish(month)
     puller.log_out()  # a run that is killed in what follows, which may take long, leaves no session open
     return tally
 
@@ -192,15 +202,15 @@ def _batches_of(surprises: Callable[[date], list[Asked]], month: date) -> Iterab
 
 @step("land")
 @staged("land")
-def land(month: str) -> None:
+def land(run: Run, month: date) -> None:
     """Raw answers to the lake."""
-    _run().land(parse_month(month))
+    run.land(month)
 
 
 @staged("build")
-def build() -> str:
+def build(run: Run) -> str:
     """The warehouse anew, from the whole lake; gives its path. By partitions where one job could not hold it."""
-    run, recorded = _run(), _flow_run_context()
+    recorded = _flow_run_context()
     flow_run = recorded.flow_run if recorded else None
     with building(run.settings.warehouse_path, str(flow_run.id) if flow_run else run.id):
         path = _build(run)
@@ -209,7 +219,7 @@ def build() -> str:
     return path
 
 
-def _warn_of_idle_pins(run: run_context.Run) -> None:
+def _warn_of_idle_pins(run: Run) -> None:
     """A pin that fits nothing may be a slip of the pen, or be meant for another month's lines."""
     with closing(database.connect(run.settings.warehouse_path)) as connection:
         for pin in connection.table("core_idle_pins").to_arrow_table().to_pylist():
@@ -220,7 +230,7 @@ def _warn_of_idle_pins(run: run_context.Run) -> None:
             )
 
 
-def _warn_of_unused_terms(run: run_context.Run) -> None:
+def _warn_of_unused_terms(run: Run) -> None:
     """Terms that price no line may name a wrong owner or measure, or be meant for another month's lines."""
     with closing(database.connect(run.settings.warehouse_path)) as connection:
         for terms in connection.table("core_unused_terms").order("ALL").to_arrow_table().to_pylist():
@@ -235,14 +245,14 @@ def _warn_of_unused_terms(run: run_context.Run) -> None:
             )
 
 
-def _build(run: run_context.Run) -> str:
+def _build(run: Run) -> str:
     lines = sum(
         part.rows for month in run.lake.months("line_items") for part in run.lake.parts("line_items", month) or ()
     )
     most = run.settings.partition_lines or partitioned_build.lines_that_fit(run.settings.build_memory_mb)
     if lines <= most:
         run.reporter.say("building the warehouse")
-        return build_whole()
+        return build_whole(run)
     run.reporter.say(f"building the warehouse from {lines:,} lines, by partitions of {most:,}")
     sources = partitioned_build.Sources(
         {feed: {month: run.lake.paths(feed, month) for month in run.lake.months(feed)} for feed in FEEDS},
@@ -253,18 +263,22 @@ def _build(run: run_context.Run) -> str:
 
     def do_jobs(jobs: list[partitioned_build.Job]) -> list[dict[str, partitioned_build.Part]]:
         run.reporter.say(f"round {jobs[0].round}: {len(jobs)} partitions")
-        return build_partition.each([(job,) for job in jobs], 1)
+        return build_partition.each(run, [(job,) for job in jobs], 1)
 
     report = partitioned_build.build(
-        sources, run.store, run.settings.warehouse_path, bounds, do_jobs, lambda surveys: survey_lines.each(surveys, 1)
+        sources,
+        run.store,
+        run.settings.warehouse_path,
+        bounds,
+        do_jobs,
+        lambda surveys: survey_lines.each(run, surveys, 1),
     )
     return str(report.target)
 
 
 @step("build")
-def build_whole() -> str:
+def build_whole(run: Run) -> str:
     """The warehouse in one job."""
-    run = _run()
     files = {feed: run.lake.files(feed) for feed in FEEDS}
     report = builder.build(
         files,
@@ -281,10 +295,10 @@ build_partition = step("build-partition", is_heavy=True)(worker_steps.build_part
 
 @step("check")
 @staged("check")
-def check(month: str) -> tuple[dict[str, int], int, Decimal]:
+def check(run: Run, month: date) -> tuple[dict[str, int], int, Decimal]:
     """The month's findings by name, how many are errors, and the money at stake in errors and warnings."""
-    with closing(database.connect(_run().settings.warehouse_path)) as connection:
-        rows = database.of_month(connection.table("out_findings"), parse_month(month))
+    with closing(database.connect(run.settings.warehouse_path)) as connection:
+        rows = database.of_month(connection.table("out_findings"), month)
         found = rows.project("check_name, severity, difference").to_arrow_table().to_pylist()
     names = Counter(row["check_name"] for row in found)
     errors = sum(row["severity"] == "error" for row in found)
@@ -293,17 +307,17 @@ def check(month: str) -> tuple[dict[str, int], int, Decimal]:
 
 
 @step("export")
-def export(month: str) -> list[Path]:
+def export(run: Run, month: date) -> list[Path]:
     """The month's CSVs and their manifest; gives their paths."""
     from ecgrid_flows.finance.export import export_month
 
-    return list(export_month(_run().settings, parse_month(month)))
+    return list(export_month(run.settings, month))
 
 
 @step("report")
-def report(month: str) -> Path:
+def report(run: Run, month: date) -> Path:
     """The month's HTML report; gives its path."""
     from ecgrid_flows.reporting.report import report_month
 
-    _run().reporter.say(f"{month}: writing the report")
-    return report_month(_run().settings, parse_month(month))
+    run.reporter.say(f"{month_text(month)}: writing the report")
+    return report_month(run.settings, month)

@@ -104,7 +104,7 @@ def _exports(run: Run, month: date | None, found: Verification, advance: Advance
             if log.closing(billed) is None and not _is_whole_month(folder):
                 raise NoSuchData("export it again as it was exported")
             if not settings.warehouse_path.is_file():
-                tasks.build()
+                tasks.build(run)
             export_month(settings, billed)
         except BillingError as error:
             found.lost += [f"{words}. It was not made anew: {error}" for words in damaged]
