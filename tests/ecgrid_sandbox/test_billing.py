@@ -1,6 +1,6 @@
 """Lines, void answers, invoices and months as the service gives them."""
 
-from decimal import Decimal as Plain  # noqa: TID251 - sums of texts as sent, beside the project's own door
+from decimal import Decimal as Plain  # noqa: TID251 - sums of texts as sent, without the project's own parser
 from typing import Any
 
 import pytest

@@ -1,4 +1,4 @@
-"""Money has one door: text in, exact decimals out."""
+"""Money: text in, exact decimals out."""
 
 from fractions import Fraction
 

@@ -1,7 +1,7 @@
-"""What several lists tell of one account, put together: rows of the feed accounts.
+"""Rows of the feed accounts: what the sources state of one account, merged.
 
-One row per account. A source that says nothing (None, or 0 for a price list or contract: none of its own [inferred])
-is overruled by the next that says something; a mailbox without a price list or contract takes its network's [inferred].
+One row per account. A source that has no value (None, or 0 for a price list or contract: none of its own [inferred])
+is filled from the next that has one; a mailbox without a price list or contract takes its network's [inferred].
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,13 +11,13 @@ from datetime import date
 from ecgrid_transforms.model import Account, AccountInfo
 from ecgrid_transforms.rows import Row
 
-#: Order of trust, and of the words in `sources`.
+#: Order of trust, and of the source names in `sources`.
 SOURCES = ("settings", "contract", "mailbox", "network")
 
 
 @dataclass(frozen=True, slots=True)
 class Billed:
-    """One account to bill, as far as its sources tell."""
+    """One account to bill, with the values that its sources give."""
 
     account: Account
     name: str | None = None
@@ -28,7 +28,7 @@ class Billed:
 
 
 def united(found: Iterable[tuple[str, AccountInfo]], only: frozenset[Account] | None = None) -> list[Billed]:
-    """Every account that `found` (source, what it says) names, sorted; `only` limits them to those of the settings."""
+    """Every account in `found`, pairs of source and record, sorted; `only` limits them to those of the settings."""
     merged: dict[Account, Billed] = {}
     for source, info in sorted(found, key=lambda pair: SOURCES.index(pair[0])):
         known = merged.get(info.account, Billed(info.account))

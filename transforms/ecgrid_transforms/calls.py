@@ -1,4 +1,4 @@
-"""One key asked -> one row of the feed calls: what came of it, how often it was sent, how long it took."""
+"""One requested key -> one row of the feed calls: its outcome, attempts and latency."""
 
 from datetime import datetime
 

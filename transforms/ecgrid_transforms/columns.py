@@ -1,6 +1,6 @@
-"""Arrow columns from lists, by way of memory: pyarrow's own `array` imports pandas first, the better part of a second.
+"""Arrow columns from lists, built from buffers: pyarrow's own `array` first imports pandas, which takes about a second.
 
-For what has to answer at once; a feed's rows go by `rows.batch`.
+For commands that must answer at once; a feed's rows go through `rows.batch`.
 """
 
 import sys
@@ -22,7 +22,7 @@ def integers(kind: str, values: Iterable[int]) -> pa.Array:
 
 
 def booleans(values: Sequence[bool]) -> pa.Array:
-    """Truth values."""
+    """Booleans."""
     return pa.Array.from_buffers(pa.bool_(), len(values), [None, _bitmap(values)])
 
 
@@ -34,7 +34,7 @@ def texts(values: Iterable[str | None]) -> pa.Array:
 
 
 def decimal_words(text: str) -> bytes:
-    """A DECIMAL(28,10) as it lies in Arrow's memory; `text` is plain and fits (`money.fitted`)."""
+    """A DECIMAL(28,10) as Arrow stores it, 16 bytes; `text` is plain and fits (`money.fitted`)."""
     return in_last_decimals(text).to_bytes(16, sys.byteorder, signed=True)
 
 
@@ -46,6 +46,6 @@ def decimals(words: Sequence[bytes | None]) -> pa.Array:
 
 
 def _bitmap(flags: Sequence[bool]) -> pa.Buffer:
-    """One bit a flag, the first one lowest, as Arrow has them."""
+    """One bit per flag, least significant first, as Arrow stores them."""
     digits = "".join("1" if flag else "0" for flag in reversed(flags))
     return pa.py_buffer(int(digits or "0", 2).to_bytes(len(flags) // 8 + 1, "little"))

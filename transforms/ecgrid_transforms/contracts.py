@@ -32,7 +32,7 @@ def contract_row(month: date, contract: Contract, api_version: str, pulled_at: d
 
 
 def contract_account_rows(month: date, contract: Contract) -> list[Row]:
-    """One row per account that the contract names, a network standing for its Root mailbox; each once, in order."""
+    """One row per account that the contract names, each once, in order; a named network means its Root mailbox."""
     named = {info.account: info.name for info in (*contract.mailboxes, *contract.networks)}
     return [
         (month, contract.contract_id, account.network_id, account.mailbox_id, named[account])

@@ -8,7 +8,7 @@ from ecgrid_transforms.rows import Row, json_text, wall_time
 
 
 def invoice_row(month: date, source: str, invoice: Invoice, api_version: str, pulled_at: datetime, sha256: str) -> Row:
-    """One row of invoices. `source` is the operation that gave it: InvoiceInfo, or InvoiceCalculate (a trial)."""
+    """One row of invoices. `source` is the operation that returned it: InvoiceInfo, or InvoiceCalculate (a trial)."""
     extra: dict[str, object] = dict(invoice.extra)
     invoice_date = wall_time("Date", invoice.date, extra)
     status_date = wall_time("StatusDate", invoice.status_date, extra)
@@ -38,7 +38,7 @@ def invoice_row(month: date, source: str, invoice: Invoice, api_version: str, pu
 def invoice_line_rows(
     month: date, source: str, invoice: Invoice, api_version: str, pulled_at: datetime, sha256: str
 ) -> list[Row]:
-    """The rows of the invoice's lines, in the order of the answer."""
+    """The rows of the invoice's lines, in the order of the response."""
     return [
         (
             month,

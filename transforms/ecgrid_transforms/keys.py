@@ -19,7 +19,7 @@ def keys_of(account: Account, month: date, pairs: int) -> Iterator[Key]:
 
 
 def numbers(pairs: int) -> Iterator[int]:
-    """The places of the set bits, lowest first."""
+    """The positions of the set bits, lowest first."""
     while pairs:
         lowest = pairs & -pairs
         yield lowest.bit_length() - 1
@@ -27,6 +27,6 @@ def numbers(pairs: int) -> Iterator[int]:
 
 
 def pair_bit(report: str | None, measure: str | None) -> int:
-    """The bit of a pair; 0 for a pair that this project does not know."""
+    """The bit of a pair; 0 for an unknown pair."""
     number = None if report is None or measure is None else PAIR_NUMBER.get((report, measure))
     return 0 if number is None else 1 << number

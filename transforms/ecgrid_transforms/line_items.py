@@ -1,8 +1,8 @@
 """LineItem -> rows of the feeds line_items, line_item_history and invoice_lines.
 
-One row per key that is billed (line_items), per answer that a later one replaced (line_item_history), per line of an
-invoice (invoice_lines). Every decimal equals the text of the answer, digit for digit; elements that are not known,
-dates that fit no timestamp and, on an invoice, values that do not fit their type are kept in `extra`.
+One row per key that is billed (line_items), per replaced response (line_item_history), per line of an invoice
+(invoice_lines). Every decimal equals the text of the response, digit for digit; unknown elements, dates that fit no
+timestamp and, on an invoice, values that do not fit their type are kept in `extra`.
 """
 
 from datetime import datetime

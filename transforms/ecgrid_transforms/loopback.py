@@ -1,4 +1,4 @@
-"""Which hosts are this machine: plain http goes to them alone."""
+"""Loopback hosts: plain http is allowed to them alone."""
 
 import ipaddress
 

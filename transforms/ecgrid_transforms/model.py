@@ -3,9 +3,10 @@
 Sources: LineItem and Schedule from the API page of v3.2 InvoiceCalculateLineItem; Pricelist, Level, Contract, Invoice
 and the *IDInfo types from the published WSDLs (facts 1.3); the enumerations from facts 1.4.
 
-`extra` holds elements that this project does not know, by element path; nothing of an answer is dropped.
-None means that the answer had no such element, or one whose value does not fit its type (then `extra` has its text):
-missing is never zero and never an empty string. A LineItem of its own answer has every value that it needs.
+`extra` holds unknown elements by element path; no part of a response is dropped.
+None means that the response had no such element, or one whose value does not fit its type (`extra` then has its text):
+missing is never zero and never an empty string. The LineItem of an InvoiceCalculateLineItem response has every value
+that is required.
 """
 
 from collections.abc import Mapping
@@ -48,7 +49,7 @@ MEASURE_FIELDS = (
     "MonthlyMinimum",
     "Credit",
 )
-#: Measures that are money, not counts (billing-semantics C1).
+#: Measures that are amounts of money, not counts (billing-semantics C1).
 MONEY_MEASURES = ("Subtotal", "CreditPercentage", "DebitPercentage", "MonthlyMinimum", "Credit")
 PRICE_LIST_MODELS = ("Simple", "Tiered", "Stacked")
 ITEM_LEVELS = (
@@ -123,7 +124,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class OddValue:
-    """A value of an answer that does not fit its type: of which record, in which element, its text, and why.
+    """A value of a response that does not fit its type: its record, element and text, and the reason.
 
     `text` is None where the element is absent or nil, and cut where it is very long.
     """
@@ -139,9 +140,9 @@ class OddValue:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut(OddValue):
-    """The number of a record that cannot be read, so that nothing can be asked about it.
+    """The identifier of a record cannot be read, so no request can be made for the record.
 
-    `name` is the record's own name, `network_id` the network of a mailbox; None where they are not known.
+    `name` is the record's own name, `network_id` the network of a mailbox; None where they are unknown.
     """
 
     name: str | None = None
@@ -150,7 +151,7 @@ class LeftOut(OddValue):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """One tier of a price list, or the one that a line says was applied. What the fields mean is documented nowhere."""
+    """One tier of a price list, or the tier that a line states as applied. The vendor documents no field's meaning."""
 
     schedule_id: int | None
     allowance: Decimal | None
@@ -202,7 +203,7 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Pricelist:
-    """A price list with its ladder of tiers (PricelistInfo). `date` is the text as received."""
+    """A price list with its rate ladder (PricelistInfo). `date` is the text as received."""
 
     price_list_id: int
     date: str | None
@@ -215,7 +216,7 @@ class Pricelist:
 
 @dataclass(frozen=True, slots=True)
 class AccountInfo:
-    """What a list operation tells of one account. 0 as price list or contract means none of its own [inferred]."""
+    """One account in the response of a list operation. Price list or contract 0 means none of its own [inferred]."""
 
     account: Account
     name: str | None

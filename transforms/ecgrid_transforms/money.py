@@ -1,4 +1,4 @@
-"""The one door to decimals.
+"""Decimals: parsing, exact arithmetic, rounding and text.
 
 No other module imports `decimal`. Text in, `Decimal` out; a float never enters, and missing is never zero.
 At rest every decimal is DECIMAL(28,10): 18 whole digits and 10 decimals, which no value of the API is known to
@@ -52,7 +52,7 @@ MONEY_SCALE = 10
 #: Names of roundings as CONTRACT (`quote --batch`) spells them; `up` and `down` are away from and toward zero.
 ROUNDINGS = {"half_up": ROUND_HALF_UP, "half_even": ROUND_HALF_EVEN, "up": ROUND_UP, "down": ROUND_DOWN}
 
-# xs:decimal, plus the exponent that .NET never writes and JSON people sometimes do is refused on purpose.
+# The exponent, which xs:decimal does not allow, .NET never writes and some JSON encoders do, is refused on purpose.
 _DECIMAL_TEXT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
 _WIDE = Context(prec=200)
 
@@ -66,12 +66,12 @@ class DoesNotFit(ValueError):
 
 
 def to_decimal(text: str) -> Decimal:
-    """The decimal that `text` spells, with its scale kept (`150.0000` keeps four decimals).
+    """The decimal in `text`, with its scale kept (`150.0000` keeps four decimals).
 
     Raises `NotADecimal` for anything but plain decimal text: no None, no empty string, no exponent, no NaN.
     """
     if not isinstance(text, str):
-        raise NotADecimal(f"a decimal is read from text, not from {type(text).__name__}")
+        raise NotADecimal(f"a decimal is parsed from text, not from {type(text).__name__}")
     stripped = text.strip(" \t\r\n")  # no other space: a no-break or thin one may group digits
     if not _DECIMAL_TEXT.fullmatch(stripped) or not stripped.isascii():
         raise NotADecimal(f"{text[:60]!r} is not a plain decimal number")
@@ -92,7 +92,7 @@ def exact(value: str | int | Decimal) -> Decimal:
 
 
 def fits(value: Decimal) -> bool:
-    """Whether DECIMAL(28,10) holds `value` exactly: at most 18 whole digits and 10 decimals, closing zeros apart."""
+    """Whether DECIMAL(28,10) holds `value` exactly: at most 18 whole digits and 10 decimals, trailing zeros ignored."""
     parts = value.as_tuple()
     if not isinstance(parts.exponent, int):
         return False
@@ -114,7 +114,7 @@ def fitted(value: Decimal) -> Decimal:
 
 
 def in_last_decimals(text: str) -> int:
-    """Plain decimal text with at most 10 decimals as a whole number of the last of them: `-1.5` gives -15000000000."""
+    """Plain decimal text with at most 10 decimals, as an integer in units of 1e-10: `-1.5` gives -15000000000."""
     whole, _, decimals = text.partition(".")
     return int(whole + decimals.ljust(MONEY_SCALE, "0"))
 
@@ -133,23 +133,23 @@ def total(values: "list[Decimal] | tuple[Decimal, ...]") -> Decimal:
 
 
 def plain(value: Decimal) -> str:
-    """Plain text without an exponent: what a CSV and JSON carry. `Decimal('1E+3')` gives `1000`; -0 gives `0`."""
+    """Plain text without an exponent, as in CSV and JSON. `Decimal('1E+3')` gives `1000`; -0 gives `0`."""
     text = format(value, "f")
     return text.removeprefix("-") if value.is_zero() else text
 
 
 def grouped(value: Decimal, scale: int = 2) -> str:
-    """Text for people: rounded half up, thousands set apart by commas, a minus sign in front (`-1,234.50`)."""
+    """Text for people: rounded half up, thousands separated by commas, a leading minus sign (`-1,234.50`)."""
     result = rounded(value, scale)
     return format(abs(result) if result.is_zero() else result, ",f")
 
 
 def plain_number(value: Decimal) -> str:
-    """A quantity, a rate or an exact amount with every digit it has and no closing zeros."""
+    """A quantity, a rate or an exact amount with all its digits and no trailing zeros."""
     text = plain(value)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def money_text(value: Decimal) -> str:
-    """An amount with at least two decimals and all that it has, thousands set apart."""
+    """An amount with all its decimals, two at least, thousands separated by commas."""
     return grouped(value) if rounded(value) == value else plain_number(value)

@@ -1,7 +1,7 @@
 """Reporting months: always the first day of a month, as a plain date.
 
-ECGrid takes ReportingMonth as a dateTime. Sent with an offset, the server turns it into its local time and bills the
-month before (facts 8); so it goes out bare, `2026-10-01T00:00:00`, and never as an aware datetime.
+ECGrid takes ReportingMonth as a dateTime. The server converts a value with an offset to its local time and bills the
+month before (facts 8). So it is sent without a zone, `2026-10-01T00:00:00`, and never as an aware datetime.
 """
 
 import re
@@ -16,7 +16,7 @@ class NotAMonth(ValueError):
 
 
 def parse_month(text: str) -> date:
-    """The first day of the month that `text` names (`2026-10`); raises `NotAMonth`."""
+    """The first day of the month in `text` (`2026-10`); raises `NotAMonth`."""
     match = _MONTH_TEXT.fullmatch(text.strip())
     if not match or not 1 <= int(match[2]) <= 12 or not 1900 <= int(match[1]) <= 9998:
         raise NotAMonth(f"{text!r} is not a month: write YYYY-MM, for example 2026-10")
@@ -43,7 +43,7 @@ def last_full_month(now: datetime | None = None) -> date:
 def month_end(month: date) -> datetime:
     """The first instant after `month`, UTC, as all times of the service are (its wiki, Legacy Forum Q & A).
 
-    What is said of a month before is not said of the whole of it.
+    A response received before it does not cover the whole month.
     """
     after = next_month(month)
     return datetime(after.year, after.month, 1, tzinfo=UTC)
@@ -58,5 +58,5 @@ def months_between(first: date, last: date) -> Iterator[date]:
 
 
 def reporting_month_text(month: date) -> str:
-    """ReportingMonth as it goes over the wire: bare, without a zone (facts 8)."""
+    """ReportingMonth as sent to the service, without a zone (facts 8)."""
     return f"{month.isoformat()}T00:00:00"

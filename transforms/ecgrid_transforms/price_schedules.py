@@ -1,4 +1,4 @@
-"""Pricelist -> rows of the feed price_schedules: one row per tier, that is per Schedule of a Level."""
+"""Pricelist -> rows of the feed price_schedules: one row per tier, that is, per Schedule of a Level."""
 
 from datetime import date, datetime
 
@@ -10,7 +10,7 @@ from ecgrid_transforms.rows import Row, json_text, wall_time
 def price_schedule_rows(
     month: date, prices: Pricelist, api_version: str, pulled_at: datetime, sha256: str
 ) -> list[Row]:
-    """The rows of one price list, in the order of the answer; a list without schedules gives none."""
+    """The rows of one price list, in the order of the response; a list without schedules gives none."""
     rows: list[Row] = []
     for level_number, level in enumerate(prices.levels, start=1):
         for schedule_number, schedule in enumerate(level.schedules, start=1):

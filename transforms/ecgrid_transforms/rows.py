@@ -1,4 +1,4 @@
-"""Rows of Python values into Arrow, strictly by a feed's schema: nothing is rounded, nothing is guessed."""
+"""Rows of Python values to Arrow, strictly by a feed's schema: no rounding, no type inference."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,14 @@ Row = tuple[object, ...]
 
 
 def batch(schema: pa.Schema, rows: Sequence[Row]) -> pa.RecordBatch:
-    """One record batch of `rows`, whose values stand in the order of `schema`.
+    """One record batch of `rows`, whose values are in the order of `schema`.
 
     Raises `DoesNotFit`, naming column and row, for a decimal with more digits than DECIMAL(28,10) holds.
     """
     try:
         return _batch(schema, rows)
     except pa.ArrowInvalid:
-        # Arrow also refuses what would fit once written with ten decimals, such as 1.00000000000 or 0E+30.
+        # Arrow also refuses values that fit once written with ten decimals, such as 1.00000000000 or 0E+30.
         return _batch(schema, [_fitted(schema, row) for row in rows])
 
 
@@ -31,7 +31,7 @@ def _batch(schema: pa.Schema, rows: Sequence[Row]) -> pa.RecordBatch:
 
 
 def _fitted(schema: pa.Schema, row: Row) -> Row:
-    """`row` with its decimals at the scale of the lake; raises `DoesNotFit`, naming column and row."""
+    """`row` with its decimals at the lake's scale; raises `DoesNotFit`, naming column and row."""
     made = list(row)
     for place, (field, value) in enumerate(zip(schema, row, strict=True)):
         if field.type == MONEY_TYPE and isinstance(value, Decimal):
@@ -43,14 +43,14 @@ def _fitted(schema: pa.Schema, row: Row) -> Row:
 
 
 def json_text(extra: Mapping[str, object]) -> str | None:
-    """`extra` as stable JSON; None when there is nothing."""
+    """`extra` as JSON with a stable key order; None when it is empty."""
     if not extra:
         return None
     return json.dumps(dict(extra), ensure_ascii=False, sort_keys=True, default=str)
 
 
 def wall_time(name: str, text: str | None, extra: dict[str, object]) -> int | None:
-    """The timestamp of `text`; what it cannot say (out of range, or a zone) is kept in `extra` as `name`."""
+    """The timestamp of `text`; a text that does not fit (out of range, or with a zone) is kept in `extra` as `name`."""
     if text is None:
         return None
     found = wall_time_ns(text)

@@ -1,8 +1,8 @@
 """The Arrow schema of every feed in the lake: columns, types, and what each column means.
 
 Decimals are DECIMAL(28,10). `reporting_month` is the first day of the month. Times end in `_at` and are UTC.
-The feeds monthly_reports, interconnect_counts and instant_stats take further columns from the answer's own schema
-(an ADO.NET DataSet describes itself); the schemas here are the columns that every such table begins with.
+The feeds monthly_reports, interconnect_counts and instant_stats take further columns from the schema in the response
+(an ADO.NET DataSet describes itself); the schemas here are the columns that each of their tables begins with.
 """
 
 import pyarrow as pa
@@ -57,13 +57,13 @@ _LINE = [
     _field("system_name", _TEXT, "SystemName: what it is called"),
     _field("level", _TEXT, "Level of the price list"),
     _field("level_name", _TEXT, "LevelName"),
-    _field("model", _TEXT, "Model as ECGrid says it: Simple, Tiered or Stacked, defined nowhere"),
+    _field("model", _TEXT, "Model as ECGrid reports it: Simple, Tiered or Stacked, defined nowhere"),
     *_SCHEDULE,
     _field("actual", MONEY_TYPE, "Actual: the quantity measured, in units of the measure", required=True),
     _field("quantity_billed", MONEY_TYPE, "QuantityBilled, in units or blocks (inferred)", required=True),
     _field("is_taxable", _BOOL, "Taxable", required=True),
     _field("amount", MONEY_TYPE, "Amount, as billed; the API states no currency", required=True),
-    _field("extra", _TEXT, "JSON: elements that this project does not know; null when there were none"),
+    _field("extra", _TEXT, "JSON: unknown elements; null when there were none"),
 ]
 
 #: A line of an invoice: a value that does not fit its type is null there, with its text in `extra`.
@@ -71,26 +71,26 @@ _INVOICE_LINE = [_field(part.name, part.type, part.metadata[b"description"].deco
 
 _PROVENANCE = [
     _field("api_version", _TEXT, "API version that answered", required=True),
-    _field("pulled_at", _UTC, "when this answer was first received", required=True),
-    _field("response_sha256", _TEXT, "SHA-256 of the answer's body as received", required=True),
+    _field("pulled_at", _UTC, "when this response was first received", required=True),
+    _field("response_sha256", _TEXT, "SHA-256 of the response's body as received", required=True),
 ]
 
 LINE_ITEMS = pa.schema([*_KEY, *_LINE, *_PROVENANCE])
 LINE_ITEM_HISTORY = pa.schema(
     [
         *LINE_ITEMS,
-        _field("superseded_at", _UTC, "when a different answer for the key was received", required=True),
+        _field("superseded_at", _UTC, "when a different response for the key was received", required=True),
     ]
 )
 CALLS = pa.schema(
     [
         *_KEY,
         _field("outcome", _TEXT, "line, no_line or fault", required=True),
-        _field("fault_code", _TEXT, "name of the fault, when the answer was one"),
-        _field("fault_message", _TEXT, "the fault's own words"),
+        _field("fault_code", _TEXT, "name of the fault, when the response was one"),
+        _field("fault_message", _TEXT, "message of the fault, as received"),
         _field("attempts", _INT, "how often the call was sent", required=True),
         _field("latency_ms", _INT, "time of the last attempt in milliseconds", required=True),
-        _field("called_at", _UTC, "when the last answer was received", required=True),
+        _field("called_at", _UTC, "when the last response was received", required=True),
     ]
 )
 PRICE_SCHEDULES = pa.schema(
@@ -101,18 +101,18 @@ PRICE_SCHEDULES = pa.schema(
         _field("price_list_date", _WALL_TIME, "Pricelist.Date"),
         _field("price_list_status", _TEXT, "Pricelist.Status"),
         _field("model", _TEXT, "Pricelist.Model: Simple, Tiered or Stacked"),
-        _field("level_number", _INT, "place of the level within the answer, from 1", required=True),
+        _field("level_number", _INT, "position of the level within the response, from 1", required=True),
         _field("level", _TEXT, "Level.Level"),
         _field("level_name", _TEXT, "Level.Name"),
         _field("limited_months", _INT, "Level.LimitedMonths; 0 may mean unlimited [inferred]"),
-        _field("schedule_number", _INT, "place of the schedule within its level, from 1", required=True),
+        _field("schedule_number", _INT, "position of the schedule within its level, from 1", required=True),
         *_SCHEDULE,
-        _field("extra", _TEXT, "JSON: elements that this project does not know"),
+        _field("extra", _TEXT, "JSON: unknown elements"),
         *_PROVENANCE,
     ]
 )
 PRICE_SCHEDULE_HISTORY = pa.schema(
-    [*PRICE_SCHEDULES, _field("superseded_at", _UTC, "when the next answer for the list was received", required=True)]
+    [*PRICE_SCHEDULES, _field("superseded_at", _UTC, "when the next response for the list was received", required=True)]
 )
 ACCOUNTS = pa.schema(
     [
@@ -139,7 +139,7 @@ CONTRACTS = pa.schema(
         _field("aggregate_network_traffic", _BOOL, "AggregateNetworkTraffic"),
         _field("last_invoice_number", _TEXT, "LastInvoiceNumber"),
         _field("last_invoice_date", _WALL_TIME, "LastInvoiceDate"),
-        _field("extra", _TEXT, "JSON: elements that this project does not know, and dates out of range"),
+        _field("extra", _TEXT, "JSON: unknown elements, and dates out of range"),
         *_PROVENANCE,
     ]
 )
@@ -149,7 +149,7 @@ CONTRACT_ACCOUNTS = pa.schema(
         _field("contract_id", _INT, "ContractID", required=True),
         _field("network_id", _INT, "NetworkID", required=True),
         _field("mailbox_id", _INT, "MailboxID; 0 where the contract names the network", required=True),
-        _field("account_name", _TEXT, "name as the contract gives it"),
+        _field("account_name", _TEXT, "name as the contract states it"),
     ]
 )
 INVOICES = pa.schema(
@@ -158,7 +158,7 @@ INVOICES = pa.schema(
         _field(
             "source",
             _TEXT,
-            "operation that gave it: InvoiceInfo, InvoiceList where that is refused, or InvoiceCalculate",
+            "operation that returned it: InvoiceInfo, InvoiceList where that is refused, or InvoiceCalculate",
             required=True,
         ),
         _field("invoice_id", _INT, "InvoiceID", required=True),
@@ -173,7 +173,7 @@ INVOICES = pa.schema(
         _field("price_list_description", _TEXT, "PricelistDescription"),
         _field("terms", _TEXT, "Terms"),
         _field("bill_to", _TEXT, "BillTo"),
-        _field("extra", _TEXT, "JSON: elements that this project does not know, and dates out of range"),
+        _field("extra", _TEXT, "JSON: unknown elements, and dates out of range"),
         *_PROVENANCE,
     ]
 )
@@ -183,7 +183,7 @@ INVOICE_LINES = pa.schema(
         _field(
             "source",
             _TEXT,
-            "operation that gave it: InvoiceInfo, InvoiceList where that is refused, or InvoiceCalculate",
+            "operation that returned it: InvoiceInfo, InvoiceList where that is refused, or InvoiceCalculate",
             required=True,
         ),
         _field("invoice_id", _INT, "InvoiceID", required=True),
@@ -195,11 +195,11 @@ INVOICE_LINES = pa.schema(
 )
 VALUE_FAULTS = pa.schema(
     [
-        _field("reporting_month", _MONTH, "month under which the answer is kept", required=True),
+        _field("reporting_month", _MONTH, "month under which the response is kept", required=True),
         _field("feed", _TEXT, "feed that the value belongs to", required=True),
-        _field("operation", _TEXT, "operation whose answer holds the value", required=True),
-        _field("asked", _TEXT, "the call's arguments, as NAME=VALUE", required=True),
-        _field("record", _TEXT, "which record of the answer", required=True),
+        _field("operation", _TEXT, "operation whose response holds the value", required=True),
+        _field("asked", _TEXT, "the request's arguments, as NAME=VALUE", required=True),
+        _field("record", _TEXT, "which record of the response", required=True),
         _field("element", _TEXT, "name of the element", required=True),
         _field("value_text", _TEXT, "its text, cut after 200 characters; null where it is absent or nil"),
         _field("reason", _TEXT, "why it does not fit", required=True),
@@ -208,11 +208,11 @@ VALUE_FAULTS = pa.schema(
 )
 _DATASET = [
     _field("reporting_month", _MONTH, "month of the run", required=True),
-    _field("asked_network_id", _INT, "NetworkID asked for; null where the session's own was meant"),
-    _field("asked_mailbox_id", _INT, "MailboxID asked for; null where the session's own was meant"),
+    _field("asked_network_id", _INT, "NetworkID requested; null where the session's own was meant"),
+    _field("asked_mailbox_id", _INT, "MailboxID requested; null where the session's own was meant"),
     _field("asked", _TEXT, "the other arguments, as NAME=VALUE", required=True),
     _field("table_name", _TEXT, "name of the table within the DataSet", required=True),
-    _field("row_number", _INT, "place of the row within its table, from 1", required=True),
+    _field("row_number", _INT, "position of the row within its table, from 1", required=True),
     *_PROVENANCE,
 ]
 MONTHLY_REPORTS = pa.schema(_DATASET)
@@ -235,5 +235,5 @@ FEEDS: dict[str, pa.Schema] = {
     "instant_stats": INSTANT_STATS,
     "value_faults": VALUE_FAULTS,
 }
-#: Feeds whose tables add the columns of the answer's own schema.
+#: Feeds whose tables add the columns of the schema in the response.
 DATASET_FEEDS = ("monthly_reports", "interconnect_counts", "instant_stats")

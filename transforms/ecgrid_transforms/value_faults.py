@@ -1,4 +1,4 @@
-"""OddValue -> one row of the feed value_faults: a value of a kept answer that does not fit its type."""
+"""OddValue -> one row of the feed value_faults: a value of a kept response that does not fit its type."""
 
 from collections.abc import Mapping
 from datetime import date, datetime

@@ -1,8 +1,8 @@
-"""dateTimes of the service as nanoseconds, without a zone: what a clock on its wall showed.
+"""dateTimes of the service as nanoseconds of wall time, without a zone.
 
-.NET writes up to seven decimals, and 0001-01-01 and 9999-12-31 stand for "none" and "never" (facts 8): neither fits
-a Python datetime or a nanosecond timestamp (1677-09-21 to 2262-04-11). What does not fit is None here, and the
-transforms keep its text in `extra`. Nothing is rounded and no zone is ever applied.
+.NET writes up to seven decimals, and 0001-01-01 and 9999-12-31 mean "none" and "never" (facts 8): neither fits a
+Python datetime or a nanosecond timestamp (1677-09-21 to 2262-04-11). A value that does not fit is None here, and the
+transforms keep its text in `extra`. Nothing is rounded and no zone is applied.
 """
 
 import re
@@ -14,7 +14,7 @@ _NS_A_DAY = 86_400 * 10**9
 
 
 def wall_time_ns(text: str | None) -> int | None:
-    """Nanoseconds from 1970-01-01T00:00:00 to the wall time that `text` shows; None where it fits no timestamp."""
+    """Nanoseconds from 1970-01-01T00:00:00 to the wall time in `text`; None where it fits no timestamp."""
     match = _DATE_TIME.fullmatch(text.strip()) if text else None
     if match is None:
         return None
@@ -31,6 +31,6 @@ def wall_time_ns(text: str | None) -> int | None:
 
 
 def has_zone(text: str | None) -> bool:
-    """Whether the text states a zone, which the wall time leaves out."""
+    """Whether the text has a zone, which the wall time drops."""
     match = _DATE_TIME.fullmatch(text.strip()) if text else None
     return match is not None and match[8] is not None
