@@ -1,6 +1,7 @@
 -- One row per line that bills the allowance of its schedule too.
 -- per: cell
 -- parts: rows
+-- title: Allowance not applied
 SELECT
     faults.network_id,
     faults.mailbox_id,

@@ -1,6 +1,7 @@
 -- One row per line whose quantity is right and whose amount no rule of its reading gives.
 -- per: cell
 -- parts: rows
+-- title: Amount does not follow from the price list
 SELECT
     faults.network_id,
     faults.mailbox_id,

@@ -1,6 +1,7 @@
 -- One row per line billed without the Minimum or Maximum that its schedule sets on the quantity.
 -- per: cell
 -- parts: rows
+-- title: Minimum or maximum quantity ignored
 SELECT
     faults.network_id,
     faults.mailbox_id,

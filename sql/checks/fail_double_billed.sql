@@ -1,4 +1,5 @@
 -- One row per charge that is billed in two ways: on another contract's invoice too, or by its account and again by its network.
+-- title: Same usage billed on two lines
 -- The second shows in the quantities. Either the contract aggregates its networks, and the Root's Actual is no less than the sum of two or
 -- more of its mailboxes that are billed as well. Or the Root's Actual equals that sum, which small counts do by chance: it is proof
 -- with five significant digits, or with three where another measure or month of the network shows the same.

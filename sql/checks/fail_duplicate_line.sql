@@ -1,4 +1,5 @@
 -- One row per line that is billed more than once, by one invoice or by several of its contract.
+-- title: Same line billed twice
 SELECT
     network_id,
     mailbox_id,

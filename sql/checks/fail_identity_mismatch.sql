@@ -1,6 +1,7 @@
 -- One row per line that was answered for another account, report or measure than was asked.
 -- per: cell
 -- parts: rows
+-- title: Line belongs to another account
 SELECT
     odd.network_id,
     odd.mailbox_id,

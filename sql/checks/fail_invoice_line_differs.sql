@@ -1,4 +1,5 @@
 -- One row per line that the invoice bills otherwise than InvoiceCalculateLineItem answers.
+-- title: Invoice shows another amount
 -- Not where the line itself is found wrong and the invoice has it right, or where the invoice has what was answered before the
 -- line was restated: then that finding is the cause. Where the invoice has as much more as a line bills whose answer names this key,
 -- both findings have one `cause`.

@@ -1,4 +1,5 @@
 -- One row per line that the invoice of its contract leaves out. A line of nothing is not missed. A line whose answer names another key
+-- title: Line is missing on the invoice
 -- has one `cause` with that finding: the invoice may bill it under the key named.
 -- billed_amount: always null: the invoice does not bill the line
 -- expected_amount: amount of the line by InvoiceCalculateLineItem

@@ -1,4 +1,5 @@
 -- One row per invoice whose total is not the sum of its own lines or, where it has none, of the lines answered for its contract.
+-- title: Invoice total is not the sum of its lines
 -- Not where an amount could not be read or the run was limited (the difference is null), nor where the total is that of the lines asked for one by one: then lines of the invoice are wrong, and found as such.
 -- billed_amount: total of the invoice
 -- expected_amount: sum of its lines

@@ -1,4 +1,5 @@
 -- One row per price list, month, report and measure for which PricelistInfo states other terms than contract_terms.csv, or none.
+-- title: Price list differs from your contract
 -- Both amounts are those of the lines that are billed by other terms; each of them is a finding of its own, with the difference,
 -- so none is given here.
 -- billed_amount: sum of the lines that are billed by the list's terms and not the contract's

@@ -1,6 +1,7 @@
 -- One row per MonthlyMinimum line that is not what its account's other lines leave to the minimum.
 -- per: cell
 -- parts: rows
+-- title: Monthly minimum is off
 SELECT
     faults.network_id,
     faults.mailbox_id,

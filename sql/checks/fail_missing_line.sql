@@ -1,4 +1,5 @@
 -- One row per key that should have a line and has none.
+-- title: Expected line is missing
 -- What it costs is not known: billed_amount is what the invoice bills for it, and nobody was charged too little. Where the answer to
 -- another key names this one, both findings have one `cause`.
 -- billed_amount: what the invoice bills for the key; null where no invoice states it

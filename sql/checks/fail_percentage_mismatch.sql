@@ -1,6 +1,7 @@
 -- One row per CreditPercentage or DebitPercentage line that is not its rate of the sum it is taken of.
 -- per: cell
 -- parts: rows
+-- title: Percentage of the subtotal is off
 SELECT
     faults.network_id,
     faults.mailbox_id,

@@ -1,6 +1,7 @@
 -- One row per line whose quantity billed is not what allowance and blocks make of the quantity measured.
 -- per: cell
 -- parts: rows
+-- title: Quantity billed does not follow from the usage
 SELECT
     faults.network_id,
     faults.mailbox_id,

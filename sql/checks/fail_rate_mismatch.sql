@@ -1,6 +1,7 @@
 -- One row per line that shows another rate than its terms have, or a schedule that they do not have.
 -- per: cell
 -- parts: rows
+-- title: Rate is not the price list's
 SELECT
     faults.network_id,
     faults.mailbox_id,

@@ -1,4 +1,5 @@
 -- One row per line of the right amount with the wrong sign, or of a quantity below 0, which no reading prices.
+-- title: Wrong sign
 -- A correction of an earlier bill (core_corrections) is none.
 SELECT
     faults.network_id,

@@ -1,5 +1,6 @@
 -- One row per line that shows other terms than its witnesses give, per price list whose terms changed between two readings, and per
 -- price list whose lines alone show its terms, and show several of which none is on most lines.
+-- title: Terms differ
 -- A line has a number that no other check is named after, or one that changes nothing. A change is an answer of the following month
 -- that gives other terms than the ones in force for the month (core_stated_readings, core_schedules), though the list's Date gives
 -- no day between the two, or was moved back to before the former reading: doubtful, for nothing tells which terms were in force. Nor

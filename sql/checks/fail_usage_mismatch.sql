@@ -1,6 +1,7 @@
 -- One row per line whose quantity is not what else is known of the account's use, beyond the tolerance.
 -- per: cell
 -- parts: rows
+-- title: Usage differs from the service's own statistics
 -- Where the report already speaks against a To or From line, that is why it does not add up to the Total.
 WITH to_and_from AS (
     SELECT DISTINCT network_id, mailbox_id, reporting_month, account_report, right(measure_field, 3) AS unit

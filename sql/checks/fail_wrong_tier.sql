@@ -1,7 +1,8 @@
 -- One row per line of the right quantity at the rate of a tier that it, or a slice of it, does not reach, or that shows such a tier though
+-- its amount is right.
 -- per: cell
 -- parts: rows
--- its amount is right.
+-- title: Priced by the wrong tier
 SELECT
     faults.network_id,
     faults.mailbox_id,

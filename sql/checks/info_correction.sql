@@ -1,4 +1,5 @@
 -- One row per line that reverses an earlier one, or takes back a quantity at a rate of its price list.
+-- title: Correction of an earlier bill
 SELECT
     network_id,
     mailbox_id,

@@ -1,4 +1,5 @@
 -- One row per price list, month, report and measure whose terms are not those of the month before.
+-- title: Price changed since last month
 -- Where one account alone is billed by them, the finding names it. In a month that has the list's Date inside it, lines may still be
 -- billed by the terms before.
 WITH billed AS (

@@ -1,6 +1,7 @@
 -- One row per line whose date lies outside the month that it bills.
 -- per: cell
 -- parts: rows
+-- title: Line is dated outside the month
 SELECT
     odd.network_id,
     odd.mailbox_id,

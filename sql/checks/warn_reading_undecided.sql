@@ -1,4 +1,5 @@
 -- One row per price list, report and measure whose lines leave it open how the schedules are meant, with the last month of such lines.
+-- title: More than one reading of the price list fits
 -- Where several of its schedule sets are open, the latest is named. Not where a gap or an overlap of the tiers is the reason: that finding states the money at stake.
 WITH months AS (
     SELECT price_list_id, account_report, measure_field, set_no, max(reporting_month) AS reporting_month

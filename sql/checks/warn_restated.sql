@@ -1,6 +1,7 @@
 -- One row per line that was answered otherwise before: another amount, quantity or tax flag. The last answer before counts.
 -- per: cell
 -- parts: rows
+-- title: Amount changed after the fact
 -- An answer given while the month still ran was not of the whole month: what came after restates nothing.
 WITH earlier AS (
     SELECT *

@@ -1,6 +1,7 @@
 -- One row per line whose tax flag is not that of the same key in the month before.
 -- per: group
 -- parts: rows
+-- title: Tax flag changed
 WITH mixed AS (
     -- where a price list taxes a measure always or never, no key of it can have changed, unless its account moved lists
     SELECT price_list_id, account_report, measure_field

@@ -1,4 +1,5 @@
 -- One row per price list, month, report and measure whose tiers leave quantities without a price, and per line that fell there.
+-- title: Price list has a gap between tiers
 WITH gaps AS (
     SELECT set_no, string_agg(words, '; ' ORDER BY from_quantity) AS words
     FROM core_tier_faults

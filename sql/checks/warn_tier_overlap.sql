@@ -1,4 +1,5 @@
 -- One row per price list, month, report and measure whose tiers give some quantities two prices.
+-- title: Price list has overlapping tiers
 WITH shared AS (
     SELECT set_no, string_agg(words, '; ' ORDER BY from_quantity) AS words
     FROM core_tier_faults

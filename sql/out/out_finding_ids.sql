@@ -36,6 +36,7 @@ SELECT
     difference,
     explanation,
     cause_id,
+    place,
     -- a letter first: twelve hexadecimal digits may look like a number (4576e1234567), which a spreadsheet would take it for
     'f' || left(sha256(concat_ws('|', identity, twin::VARCHAR)), 11) AS finding_id
 FROM numbered

@@ -1,10 +1,13 @@
 """Accept, dispute, resolve: a decision stays with its finding over rebuilds, and not over a change of amounts."""
 
+import json
 from datetime import date
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from ecgrid_flows.cli import app
 from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.finance import audit_log
 from ecgrid_flows.finance.export import export_month, read_export
@@ -13,6 +16,7 @@ from ecgrid_flows.finance.finding_states import find, set_state, with_states
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.base import Store
 from ecgrid_flows.storage.opening import open_store
+from ecgrid_transforms.period import month_text
 
 from .decided import decide
 from .world import MONTH, build, finding, line
@@ -51,6 +55,21 @@ def test_ids_come_from_check_and_key_alone(settings: Settings) -> None:
     ids = {row["finding_id"] for row in found(settings)}
     assert len(ids) == len(others) + 1
     assert first in ids
+
+
+def test_findings_that_tie_are_listed_in_the_order_of_their_place(settings: Settings) -> None:
+    """The same amounts on three accounts: the order is the warehouse's, which the report has too."""
+    places = {0: 30, 1: 10, 2: 20}
+    build(
+        settings,
+        out_line_items=[line(mailbox_id=number) for number in places],
+        out_findings=[finding(mailbox_id=number, place=place) for number, place in places.items()],
+    )
+    done = CliRunner().invoke(
+        app, ["findings", "--month", month_text(MONTH), "--json", "--data-dir", str(settings.data_dir)]
+    )
+    assert done.exit_code == 1, done.output
+    assert [row["mailbox_id"] for row in json.loads(done.stdout)["findings"]] == [1, 2, 0]
 
 
 def test_twins_of_one_key_have_ids_of_their_own(settings: Settings) -> None:

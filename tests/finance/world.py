@@ -68,6 +68,7 @@ RELATIONS: dict[str, pa.Schema] = {
             ("difference", MONEY_TYPE),
             ("explanation", pa.string()),
             ("cause_id", pa.string()),
+            ("place", pa.int32()),
         ]
     ),
     "out_readings": pa.schema(
@@ -187,6 +188,7 @@ def finding(**given: Any) -> dict[str, Any]:
         "difference": "7.04",
         "explanation": "335 units at 0.2178 are 72.96; 80.00 was billed.",
         "cause_id": "c0123456789a",
+        "place": 1,
     } | given
 
 

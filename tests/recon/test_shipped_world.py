@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from ecgrid_flows.warehouse import database, sql_files
+from ecgrid_flows.warehouse import database, sql_files, sql_headers
 from ecgrid_flows.warehouse.database import Connection
 from ecgrid_sandbox.worlds import World
 from ecgrid_transforms.money import Decimal
@@ -30,6 +30,17 @@ def test_every_check_of_contract_has_its_file_and_severity() -> None:
     files = {name for name in sql_files.load_sql().relations if name.startswith(("fail_", "warn_", "info_"))}
     assert {name.split("_", 1)[1] for name in files} == CHECKS
     assert len(files) == len(CHECKS)
+    titles = sql_headers.check_titles(sql_files.sql_folder())
+    assert titles.keys() == CHECKS
+    assert len(set(titles.values()) - CHECKS) == len(CHECKS), "each has a title of its own"
+
+
+def test_findings_are_the_rows_of_all_checks() -> None:
+    """By name and severity, which the file's own name gives."""
+    tree = sql_files.load_sql()
+    checks = {name for name in tree.relations if name.startswith(("fail_", "warn_", "info_"))}
+    assert tree.relations["core_check_rows"].reads == checks
+    assert "core_check_rows" in tree.relations["out_findings"].reads
 
 
 def test_findings_carry_the_severity_of_their_file(reconciled: Connection) -> None:

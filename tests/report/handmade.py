@@ -93,6 +93,7 @@ FINDINGS = pa.schema(
         ("difference", MONEY),
         ("explanation", pa.string()),
         ("cause_id", pa.string()),
+        ("place", pa.int32()),
     ]
 )
 READINGS = pa.schema(
@@ -282,13 +283,19 @@ def build(target: Path, accounts: int = 12, months: int = 3, wrong_every: int = 
         ),
     ]
     values = [(MONTH, "invoices", "InvoiceInfo", "InvoiceID=7", "Invoice 7", "TotalAmount", NASTY, "is no xs:decimal")]
+    severities = ("error", "warning", "info")
+    findings.sort(key=lambda row: (severities.index(str(row[1])), -abs(Decimal(str(row[11] or 0)))))
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     with duckdb.connect(str(target)) as connection:
         for relation, schema, rows in (
             ("out_line_items", LINE_ITEMS, lines),
             ("out_line_proofs", PROOFS, proofs),
-            ("out_findings", FINDINGS, [(*row, f"c{place:011d}") for place, row in enumerate(findings)]),
+            (
+                "out_findings",
+                FINDINGS,
+                [(*row, f"c{place:011d}", place) for place, row in enumerate(findings, 1)],
+            ),
             ("out_readings", READINGS, readings),
             ("out_month_on_month", MONTH_ON_MONTH, changes),
             ("out_invoice_tieout", INVOICES, invoices),

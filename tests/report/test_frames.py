@@ -1,5 +1,6 @@
 """Frames keep decimals exact, read out_ relations alone, and say what to do when there is nothing to read."""
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -125,6 +126,24 @@ def test_an_open_reading_tells_how_many_others_there_are_and_what_would_decide(h
     assert "An account with other charges of 25.00 would tell them apart." in shown
 
 
+def test_findings_that_tie_are_in_the_order_of_their_place(handmade_dir: Path) -> None:
+    """Three of 5.00: neither their causes, names nor rows decide, but the place that the warehouse gave them."""
+    with frames.open_book(handmade_dir) as book:
+        findings, proofs = book.out("out_findings"), book.out("out_line_proofs")
+    template = findings[findings["place"] == 1]
+    rows = pd.concat(
+        [
+            template.assign(cause_id=cause, difference=Decimal(5), explanation=f"{cause} here", place=place)
+            for cause, place in [("c1", 30), ("c3", 20), ("c2", 10)]
+        ],
+        ignore_index=True,
+    )
+    assert sections.worst_first(rows)["cause_id"].tolist() == ["c2", "c3", "c1"]
+    entries = str(sections.findings_list(rows, proofs)).split("<li>")[1:]
+    found = [re.search("c[1-3] here", entry) for entry in entries]
+    assert [one and one[0] for one in found] == ["c2 here", "c3 here", "c1 here"]
+
+
 def test_findings_of_one_cause_are_one_entry_with_count_and_sum(handmade_dir: Path) -> None:
     """Two of 5.00 outweigh one of 8.00, and the entry shows the larger of them."""
     with frames.open_book(handmade_dir) as book:
@@ -132,8 +151,12 @@ def test_findings_of_one_cause_are_one_entry_with_count_and_sum(handmade_dir: Pa
     template = sections.worst_first(findings).iloc[:1]
     rows = pd.concat(
         [
-            template.assign(cause_id=cause, difference=Decimal(difference), explanation=words)
-            for cause, difference, words in [("c1", "8", "alone"), ("c2", "4", "smaller"), ("c2", "6", "larger")]
+            template.assign(cause_id=cause, difference=Decimal(difference), explanation=words, place=place)
+            for cause, difference, words, place in [
+                ("c1", "8", "alone", 1),
+                ("c2", "4", "smaller", 3),
+                ("c2", "6", "larger", 2),
+            ]
         ],
         ignore_index=True,
     )

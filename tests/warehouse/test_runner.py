@@ -319,8 +319,8 @@ REFUSED = {
         "core/core_a.sql: has no column y",
     ),
     "an instruction below a note": (
-        {"core/core_a": "-- One row per x\n-- A note.\n-- kept as: view\nSELECT 1 AS x"},
-        "core/core_a.sql: `-- kept as: view` stands once, directly below the first line",
+        {"core/core_a": "-- One row per x.\n-- A note.\n-- kept as: view\nSELECT 1 AS x"},
+        "core/core_a.sql: `-- kept as: view` stands once, directly below the first sentence",
     ),
     "two meanings": (
         {"out/out_a": "-- One row per x\n-- x: one\n-- x: another\nSELECT 1 AS x"},

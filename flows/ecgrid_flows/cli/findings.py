@@ -25,7 +25,6 @@ findings_app = typer.Typer(
     name="findings", help="The findings of a month, worst first.", invoke_without_command=True, rich_markup_mode=None
 )
 
-_SEVERITIES = ("error", "warning", "info")
 #: How many lines of a long table the screen shows; `--json` has all.
 _TOP = 15
 _NAME = 32
@@ -57,28 +56,16 @@ def findings(ctx: typer.Context, month: Month = None, data_dir: DataDir = None, 
     store = store_of(settings)
     with closing(database.connect(settings.warehouse_path)) as connection:
         log = audit_log.read(store)
-        rows = database.of_month(with_states(connection, log), wanted).to_arrow_table().to_pylist()
+        found = database.of_month(with_states(connection, log), wanted).order("place")
+        rows = found.to_arrow_table().to_pylist()
         if not rows:
             database.require_month(connection, wanted)  # nothing found is not the same as nothing looked at
-    rows.sort(key=_badness)
     if as_json:
         context.emit_json({"month": month_text(wanted), "findings": rows})
     else:
         _print_findings(wanted, rows)
     if any(row["severity"] == "error" for row in rows):
         raise typer.Exit(int(ExitStatus.FINDINGS))
-
-
-def _badness(row: Mapping[str, Any]) -> tuple[object, ...]:
-    """Errors first, then the most money, then by name and key."""
-    named = (row[name] for name in ("check_name", "account_report", "measure_field", "invoice_number", "explanation"))
-    numbered = (row[name] for name in ("network_id", "mailbox_id", "price_list_id"))
-    return (
-        _SEVERITIES.index(row["severity"]),
-        -abs(row["difference"] or ZERO),
-        *(text or "" for text in named),
-        *(-1 if number is None else number for number in numbered),
-    )
 
 
 def _print_findings(month: date, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -174,7 +174,7 @@ def _small_sheets(connection: database.Connection, settings: Settings, log: Log,
         amounts=summed,
         totals=("lines", *summed),
     )
-    findings = of_month(with_states(connection, log), month)
+    findings = of_month(with_states(connection, log), month).project("* EXCLUDE (place)")
     yield Sheet(
         "findings.csv",
         findings,

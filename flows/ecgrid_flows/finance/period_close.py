@@ -186,7 +186,9 @@ def _freeze(
     snapshots = {
         LINES: lines.order(listed(KEY)),
         FOCUS: of_month(connection.table("out_focus"), month).order(listed((*FOCUS_KEY, "x_Part"))),
-        "findings.parquet": of_month(with_states(connection, log), month).order("finding_id"),
+        "findings.parquet": of_month(with_states(connection, log), month)
+        .project("* EXCLUDE (place)")
+        .order("finding_id"),
         "readings.parquet": readings.join(
             lines.project("price_list_id").distinct().set_alias("used"), "price_list_id", how="semi"
         ).order("price_list_id, account_report, measure_field, reading_id"),

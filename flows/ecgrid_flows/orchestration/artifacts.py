@@ -14,7 +14,7 @@ from ecgrid_flows.finance.finding_states import with_states
 from ecgrid_flows.orchestration.run_context import MonthDone
 from ecgrid_flows.reporting.frames import Book, money, signed
 from ecgrid_flows.reporting.sections import worst_first
-from ecgrid_flows.reporting.wording import CHECKS, SEVERITIES, records
+from ecgrid_flows.reporting.wording import SEVERITIES, check_titles, records
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.data_owner import is_invented
 from ecgrid_flows.storage.opening import open_store
@@ -38,7 +38,7 @@ def leave_artifacts(settings: Settings, done: MonthDone) -> None:
         [
             {
                 "severity": SEVERITIES.get(row["severity"], row["severity"]),
-                "what": CHECKS.get(row["check_name"], row["check_name"]),
+                "what": check_titles().get(row["check_name"], row["check_name"]),
                 "account": f"{row['network_id']}/{row['mailbox_id']}" if row["network_id"] is not None else "",
                 "measure": "/".join(part for part in (row["account_report"], row["measure_field"]) if part),
                 "billed": money(row["billed_amount"]),
@@ -90,5 +90,5 @@ def summary(done: MonthDone, disputed: Decimal, currency: str | None, invented: 
     if invented:
         lines += ["**Invented data of the built-in sandbox.**", ""]
     lines += ["| | |", "|---|---:|", *(f"| {label} | {value} |" for label, value in rows), ""]
-    lines += [f"- {CHECKS.get(check, check)}: {count}" for check, count in done.findings.items()]
+    lines += [f"- {check_titles().get(check, check)}: {count}" for check, count in done.findings.items()]
     return "\n".join(lines) + "\n"

@@ -15,12 +15,12 @@ from ecgrid_flows.reporting.frames import money, number, sums, total
 from ecgrid_flows.reporting.html import _CONTROL, Column, Html, fold, name, safe, table, tiles, words
 from ecgrid_flows.reporting.wording import (
     _TOLD_OF,
-    CHECKS,
     KEY,
     READ,
     SEVERITIES,
     VERDICT_WORDS,
     at_stake,
+    check_titles,
     equal,
     exactly,
     listing,
@@ -153,21 +153,8 @@ def key_figures(lines: pd.DataFrame, findings: pd.DataFrame, currency: str = "")
 
 
 def worst_first(findings: pd.DataFrame) -> pd.DataFrame:
-    """Findings by severity, then by the money at stake, then by their key: always the same order."""
-    rank = {"error": 0, "warning": 1, "info": 2}
-    places = [
-        (
-            rank.get(str(severity), 3),
-            ZERO if missing(difference) else -abs(difference),
-            str(check_name),
-            *map(str, key),
-        )
-        for severity, difference, check_name, *key in zip(
-            *(findings[column] for column in ("severity", "difference", "check_name", *KEY)), strict=True
-        )
-    ]
-    order = sorted(range(len(places)), key=places.__getitem__)
-    return findings.iloc[order].reset_index(drop=True)
+    """The findings in the order of `out_findings.place`."""
+    return findings.sort_values("place").reset_index(drop=True)
 
 
 def findings_list(findings: pd.DataFrame, proofs: pd.DataFrame, top: int = 10) -> Html:
@@ -181,10 +168,10 @@ def findings_list(findings: pd.DataFrame, proofs: pd.DataFrame, top: int = 10) -
         causes.setdefault((row["severity"], row["cause_id"]), []).append(place)
     entries = [[rows[place] for place in places] for places in causes.values()]
     # stable: of causes with the same money the one with the worst finding comes first
-    rank = {"error": 0, "warning": 1}
+    severities = list(dict.fromkeys(ordered["severity"]))
     worst = sorted(
         zip(causes.values(), entries, strict=True),
-        key=lambda entry: (rank.get(entry[1][0]["severity"], 2), -abs(_sum_of(entry[1]))),
+        key=lambda entry: (severities.index(entry[1][0]["severity"]), -abs(_sum_of(entry[1]))),
     )[:top]
     firsts = ordered.iloc[[places[0] for places, _ in worst]]
     wanted = proofs.merge(firsts[KEY].dropna().drop_duplicates(), on=KEY)
@@ -224,9 +211,10 @@ def _finding(findings: Sequence[Mapping[str, Any]], proof: pd.DataFrame | None) 
         )
         if part
     )
+    title = check_titles().get(row["check_name"], row["check_name"])
     return (
         f'<li><article class="finding {safe(row["severity"])}"><div class="top"><div>'
-        f"<h3>{safe(CHECKS.get(row['check_name'], row['check_name']))} {words(row['severity'], SEVERITIES)}</h3>"
+        f"<h3>{safe(title)} {words(row['severity'], SEVERITIES)}</h3>"
         f'<p class="where">{where}</p></div>{stake}</div>'
         f"{more}<p>{safe(row['explanation'])}</p>"
         f"{f'<dl class=amounts>{amounts}</dl>' if amounts else ''}{_proof(proof)}</article></li>"
@@ -530,7 +518,7 @@ def steps_table(steps: Sequence[tuple[str, Decimal]]) -> Html:
 def findings_table(findings: pd.DataFrame, limit: int) -> Html:
     """Every finding as a row, worst first."""
     ordered = worst_first(findings)
-    ordered["what"] = [safe(CHECKS.get(value, value)) for value in ordered["check_name"]]
+    ordered["what"] = [safe(check_titles().get(value, value)) for value in ordered["check_name"]]
     ordered["where"] = [account(row) if not missing(row["network_id"]) else "" for row in records(ordered)]
     ordered["measure"] = [
         " / ".join(str(part) for part in pair if not missing(part))

@@ -2,46 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import date
+from functools import cache
 from typing import Any
 
 import pandas as pd
 
 from ecgrid_flows.reporting.charts import GREEN, GREY, ORANGE, VERMILION
 from ecgrid_flows.reporting.frames import number, total
+from ecgrid_flows.warehouse import sql_files, sql_headers
 from ecgrid_transforms.money import ZERO, Decimal
 from ecgrid_transforms.period import next_month
 
-#: What each check says, in the words of someone who pays the bill.
-CHECKS = {
-    "amount_mismatch": "Amount does not follow from the price list",
-    "wrong_tier": "Priced by the wrong tier",
-    "rate_mismatch": "Rate is not the price list's",
-    "quantity_mismatch": "Quantity billed does not follow from the usage",
-    "bound_ignored": "Minimum or maximum quantity ignored",
-    "allowance_not_applied": "Allowance not applied",
-    "sign_mismatch": "Wrong sign",
-    "percentage_mismatch": "Percentage of the subtotal is off",
-    "minimum_mismatch": "Monthly minimum is off",
-    "tier_gap": "Price list has a gap between tiers",
-    "tier_overlap": "Price list has overlapping tiers",
-    "duplicate_line": "Same line billed twice",
-    "missing_line": "Expected line is missing",
-    "double_billed": "Same usage billed on two lines",
-    "identity_mismatch": "Line belongs to another account",
-    "date_outside_month": "Line is dated outside the month",
-    "taxable_changed": "Tax flag changed",
-    "price_changed": "Price changed since last month",
-    "terms_differ": "Terms differ",
-    "list_differs_from_contract": "Price list differs from your contract",
-    "restated": "Amount changed after the fact",
-    "usage_mismatch": "Usage differs from the service's own statistics",
-    "invoice_total_mismatch": "Invoice total is not the sum of its lines",
-    "invoice_line_missing": "Line is missing on the invoice",
-    "invoice_line_differs": "Invoice shows another amount",
-    "invoice_only_charge": "Charge that only the invoice has",
-    "correction": "Correction of an earlier bill",
-    "reading_undecided": "More than one reading of the price list fits",
-}
 SEVERITIES = {"error": "Error", "warning": "Warning", "info": "Note"}
 VERDICTS = {
     "fits": "fits",
@@ -82,6 +53,12 @@ _TOLD_OF = [
     *("counter_example", "deciding_quantity", "deciding_account", "amount_at_stake", "price_list_description"),
     *("model_word", "reason", "change_words"),
 ]
+
+
+@cache
+def check_titles() -> dict[str, str]:
+    """Check name -> what it finds, in the words of someone who pays the bill (`-- title:` of the check's SQL)."""
+    return sql_headers.check_titles(sql_files.sql_folder())
 
 
 def month_words(month: date) -> str:

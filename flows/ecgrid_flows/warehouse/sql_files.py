@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ecgrid_flows.warehouse.connection import Connection, _open
-from ecgrid_flows.warehouse.sql_headers import read_header, read_shared_meanings
+from ecgrid_flows.warehouse.sql_headers import (
+    CHECK_ROWS,
+    CHECKS,
+    read_header,
+    read_shared_meanings,
+    union_of_checks,
+)
 from ecgrid_flows.warehouse.sql_tree import SqlFile, SqlRefused, SqlTree
 
 #: Folder of `sql/` -> how the stems of its files begin.
@@ -61,9 +67,10 @@ def load_sql(folder: Path | None = None, wanted: tuple[str, ...] = (), given: tu
         if path.stem in paths:
             raise SqlRefused(f"{_shown(path)}: {_shown(paths[path.stem])} has this name too; a relation has one file")
         paths[path.stem] = path
+    paths.setdefault(CHECK_ROWS, root / CHECKS / f"{CHECK_ROWS}.sql")  # which `_text` writes, if anything reads it
     relations: dict[str, SqlFile] = {}
     with closing(_open(":memory:")) as parser:
-        waiting = sorted(paths.keys() & set(wanted)) if wanted else list(paths)
+        waiting = sorted(paths.keys() & set(wanted)) if wanted else sorted(paths.keys() - {CHECK_ROWS})
         while waiting:
             found = _parsed(parser, [paths[name] for name in waiting])
             relations |= {name: _read_relation(paths[name], *found[paths[name]], paths.keys()) for name in waiting}
@@ -81,9 +88,13 @@ def load_sql(folder: Path | None = None, wanted: tuple[str, ...] = (), given: tu
     )
 
 
+def _text(path: Path) -> str:
+    return union_of_checks(path.parents[1]) if path.stem == CHECK_ROWS else path.read_text(encoding="utf-8")
+
+
 def _parsed(parser: Connection, paths: Sequence[Path]) -> dict[Path, tuple[str, dict[str, Any]]]:
     """Each file's text, and what DuckDB's parser says of it: its statements, or an error. All at once costs half."""
-    texts = [path.read_text(encoding="utf-8") for path in paths]
+    texts = [_text(path) for path in paths]
     answers = parser.execute(
         "SELECT json_serialize_sql(texts.text) "
         "FROM unnest(?::VARCHAR[]) WITH ORDINALITY AS texts (text, place) ORDER BY place",

@@ -1,7 +1,7 @@
 """The header of a SQL file: the comment lines in front of its SELECT, where the facts about its relation stand.
 
     -- One row per line as billed.                      the grain, always first
-    -- kept as: view                                    instructions to the runner, directly below it (INSTRUCTIONS)
+    -- kept as: view                                    instructions to the runner, below that sentence (INSTRUCTIONS)
     -- Amounts are those billed.                        notes
     -- actual: quantity measured                        what a column means, in out_, raw_ and check relations
 
@@ -19,7 +19,7 @@ from ecgrid_flows.warehouse.sql_tree import Header, SqlFile, SqlRefused, SqlTree
 from ecgrid_transforms.schemas import FEEDS
 
 #: What a header may tell the runner, each at most once.
-INSTRUCTIONS = ("kept as", "with", "per", "parts")
+INSTRUCTIONS = ("kept as", "with", "per", "parts", "title")
 #: What `-- per:` may state: over what a relation is worked out in a build by partitions (`partitioned_build`).
 PER = (
     *("cell", "cell, local", "group", "group, local", "quote"),
@@ -28,6 +28,8 @@ PER = (
 #: Relations whose columns have meanings.
 DESCRIBED = ("out_", "raw_", "fail_", "warn_", "info_")
 SHARED_MEANINGS = "columns.csv"
+#: Folder of the checks, and the relation that has the rows of all.
+CHECKS, CHECK_ROWS = "checks", "core_check_rows"
 
 _GRAIN = re.compile(r"-- (One row per \S.*)")
 _INSTRUCTION = re.compile(rf"-- ({'|'.join(INSTRUCTIONS)}): (.+)")
@@ -48,19 +50,22 @@ def read_header(text: str, name: str, where: str) -> Header:
         comments.append(line)
     instructions: dict[str, str] = {}
     notes: list[str] = []
+    is_below_grain = True
     columns: dict[str, str] = {}
     for line in comments:
         if instruction := _INSTRUCTION.fullmatch(line):
-            if instruction[1] in instructions or notes or columns:
-                raise SqlRefused(f"{where}: `{line}` stands once, directly below the first line")
+            if instruction[1] in instructions or not is_below_grain:
+                raise SqlRefused(f"{where}: `{line}` stands once, directly below the first sentence")
             instructions[instruction[1]] = instruction[2].strip()
         elif name.startswith(DESCRIBED) and (meaning := _MEANING.fullmatch(line)):
             if meaning[1] in columns:
                 raise SqlRefused(f"{where}: column {meaning[1]} has two meanings; remove one")
             columns[meaning[1]] = meaning[2].strip()
+            is_below_grain = False
         elif columns:
             raise SqlRefused(f"{where}: `{line}` is no `-- column: meaning`; notes stand above those lines")
         else:
+            is_below_grain = not instructions and "." not in "".join([grain[1], *notes])[-1:]
             notes.append(line.removeprefix("--").strip())
     _check_parts(instructions, where)
     return Header(grain[1], tuple(notes), instructions, columns)
@@ -77,6 +82,32 @@ def _check_parts(instructions: Mapping[str, str], where: str) -> None:
         raise SqlRefused(f"{where}: `-- parts:` is for what is worked out per cell or group, not per {per}")
     if parts != "rows":
         merged_by(parts, where)
+
+
+def check_titles(folder: Path) -> dict[str, str]:
+    """Check name -> its title for people, of every check under `folder`, from `-- title:` in its header."""
+    found = {}
+    for path in sorted(folder.glob(f"{CHECKS}/*.sql")):
+        header = read_header(path.read_text(encoding="utf-8"), path.stem, f"{CHECKS}/{path.name}")
+        name = path.stem.split("_", 1)[1]
+        found[name] = header.instructions.get("title", name)
+    return found
+
+
+def union_of_checks(folder: Path) -> str:
+    """The SELECT of `core_check_rows`: the rows of every check under `folder`, with its name and severity.
+
+    The first row, which has no data, gives every check the two columns that it may leave out.
+    """
+    severities = {"fail": "error", "warn": "warning", "info": "info"}
+    parts = ["SELECT NULL::BOOLEAN AS is_doubtful, NULL::VARCHAR AS cause WHERE false"]
+    for path in sorted(folder.glob(f"{CHECKS}/*.sql")):
+        kind, name = path.stem.split("_", 1)
+        parts.append(f"SELECT '{name}' AS check_name, '{severities[kind]}' AS severity, * FROM {path.stem}")  # noqa: S608
+    return (
+        "-- One row per row of a check, with the check's name and severity: written by the runner from sql/checks.\n"
+        "-- kept as: scratch view\n" + "\nUNION ALL BY NAME\n".join(parts) + "\n"
+    )
 
 
 def merged_by(parts: str, where: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 -- One row per heading: what many lines have in common, the month, price list, report, measure and schedule that they show,
+-- and the contract whose own terms (core_contract_terms) are in force for the account, or 0.
 -- per: cell
 -- parts: sum(lines)
--- and the contract whose own terms (core_contract_terms) are in force for the account, or 0.
 -- Some thousand headings stand over millions of lines: their texts are kept once, and compared once. What a line has to
 -- itself is in core_headed_lines, which finds its heading by every column here.
 SELECT

@@ -1,7 +1,7 @@
 -- One row per line that is not billed as its reading says, that shows another schedule than its price list has, or another tier than the
+-- one that the whole of its quantity is priced by.
 -- per: cell
 -- parts: rows
--- one that the whole of its quantity is priced by.
 -- Few lines among many: what follows looks at them alone.
 SELECT
     results.*,
