@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ecgrid_flows.cli.dictionary import commands_text, dictionary_text
+from ecgrid_flows.cli.dictionary import commands_text, dictionary_text, lineage_texts
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
@@ -24,6 +24,18 @@ def test_the_page_of_commands_is_not_stale() -> None:
 def test_the_dictionary_is_not_stale() -> None:
     """Every feed, relation and column."""
     assert (ROOT / "data/DICTIONARY.md").read_text(encoding="utf-8") == dictionary_text(), STALE
+
+
+def test_every_topic_has_its_page_and_its_lineage() -> None:
+    texts = lineage_texts()
+    assert {path.name for path in (ROOT / "sql/core").iterdir()} == texts.keys()
+    stale = [
+        topic
+        for topic, text in texts.items()
+        if (ROOT / "sql/core" / topic / "LINEAGE.md").read_text(encoding="utf-8") != text
+    ]
+    assert stale == [], STALE
+    assert [topic for topic in texts if not (ROOT / "sql/core" / topic / "README.md").is_file()] == []
 
 
 def test_every_option_says_what_it_does() -> None:

@@ -1,9 +1,9 @@
-"""The two pages that are written by the code: `data/DICTIONARY.md` and `flows/COMMANDS.md`.
+"""The pages that are written by the code: `data/DICTIONARY.md`, `flows/COMMANDS.md`, `sql/core/<topic>/LINEAGE.md`.
 
 The dictionary has every feed, every relation of the warehouse and every column: from `ecgrid_transforms.schemas`, from
-the headers of the SQL files and `sql/columns.csv`, and from a warehouse built over no data. The other page has every
-command with its options. Tests compare the committed pages with these texts. Write them anew with
-`python -m ecgrid_flows.cli.dictionary`.
+the headers of the SQL files and `sql/columns.csv`, and from a warehouse built over no data. COMMANDS has every command
+with its options; the lineage of a topic states which relation reads which. Tests compare the committed pages with these
+texts. Write them anew with `python -m ecgrid_flows.cli.dictionary`.
 """
 
 import tempfile
@@ -115,6 +115,49 @@ def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")
 
 
+def lineage_texts() -> dict[str, str]:
+    """Topic of `sql/core` -> its page: which relation of it reads which, as a drawing and as a table."""
+    tree = sql_files.load_sql()
+    topics: dict[str, list[str]] = {}
+    for name, sql in tree.relations.items():
+        if name.startswith("core_") and sql.path.is_file():
+            topics.setdefault(sql.layer, []).append(name)
+    return {topic: _lineage(tree, topic, sorted(names)) for topic, names in sorted(topics.items())}
+
+
+def _lineage(tree: SqlTree, topic: str, names: list[str]) -> str:
+    """The drawing has an arrow from what is read; relations of another topic or layer stand as one box."""
+    edges: set[tuple[str, str]] = set()
+    rows = []
+    for name in names:
+        readers = [other for other, sql in tree.relations.items() if name in sql.reads]
+        edges |= {(_box(tree, topic, read), name) for read in tree.relations[name].reads}
+        edges |= {(name, _box(tree, topic, reader)) for reader in readers}
+        reads = ", ".join(sorted(tree.relations[name].reads)) or "nothing"
+        rows.append(f"| {name} | {reads} | {', '.join(sorted(readers)) or 'nothing'} |")
+    return "\n".join(
+        [
+            f"# Lineage of {topic}\n",
+            "Written by `python -m ecgrid_flows.cli.dictionary`; a test fails when it is stale.\n",
+            "```mermaid\nflowchart LR",
+            *(f"  {read} --> {reader}" for read, reader in sorted(edges)),
+            "```\n",
+            "| relation | reads | read by |\n|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _box(tree: SqlTree, topic: str, name: str) -> str:
+    """A relation of the topic as itself; else its topic or its layer, with brackets that draw it as a box."""
+    sql = tree.relations.get(name)
+    if sql is not None and sql.layer == topic:
+        return name
+    place = sql.layer if sql is not None and sql.layer != "sql" else name.split("_", 1)[0]
+    return f"_{place}[[{place}]]"
+
+
 def commands_text() -> str:
     """The page on the command line: every command, its arguments and options, in the order of `--help`."""
     from ecgrid_flows.cli import app
@@ -146,10 +189,12 @@ def _option(parameter: Any) -> str:
 
 
 def main() -> None:
-    """Write both pages into the checkout that this file stands in."""
+    """Write the pages into the checkout that this file stands in."""
     root = Path(__file__).resolve().parents[3]
     (root / "data/DICTIONARY.md").write_text(dictionary_text(), encoding="utf-8")
     (root / "flows/COMMANDS.md").write_text(commands_text(), encoding="utf-8")
+    for topic, text in lineage_texts().items():
+        (root / "sql/core" / topic / "LINEAGE.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
