@@ -121,7 +121,7 @@ def _require_whole(connection: database.Connection, month: date) -> None:
 
 def _require_decided(findings: Any, month: date, accepted: set[str]) -> None:
     """Refuse while an error is open that is not about to be accepted."""
-    errors = findings.filter(f"severity = 'error' AND state = '{OPEN}'").order("check_name, finding_id")
+    errors = findings.filter(f"severity = 'error' AND state = '{OPEN}'").order("place")
     still_open = [
         row
         for row in errors.project("finding_id, check_name, network_id, mailbox_id, difference").fetchall()

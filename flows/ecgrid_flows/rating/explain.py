@@ -184,7 +184,7 @@ def explanation(connection: Connection, key: Key) -> Explanation:
     """What the warehouse knows of `key`; raises `NoSuchData` when it knows nothing of it."""
     line = _first(connection, "out_line_items", key)
     call = _first(connection, "raw_calls", key)
-    findings = _rows(connection, "out_findings", key)
+    findings = _rows(connection, "out_findings", key, order="place")
     if line is None and call is None and not findings:
         raise NoSuchData(
             f"nothing is known of {key}: check the key against `ecgrid-billing accounts`, or pull its month with "
