@@ -16,7 +16,8 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from ecgrid_flows.cli.run import _print_summary, chosen_months
+from ecgrid_flows.cli.context import month_of
+from ecgrid_flows.cli.run import _print_summary
 from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.lake.value_faults import Unread
 from ecgrid_flows.orchestration.run_context import MonthDone
@@ -249,7 +250,7 @@ def found_in(data_dir: Path) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize("text", ["2026-13", "october", "2026-1"])
 def test_only_months_are_months(text: str) -> None:
     with pytest.raises(SettingsError, match="YYYY-MM"):
-        chosen_months(text, None, None)
+        month_of(text)
 
 
 def test_a_summary_of_months_adds_up_and_leads_to_a_month_with_findings(

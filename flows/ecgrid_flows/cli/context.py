@@ -18,9 +18,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ecgrid_flows import logs
-from ecgrid_flows.errors import ExitStatus, NoSuchData
+from ecgrid_flows.errors import ExitStatus, NoSuchData, SettingsError
 from ecgrid_flows.settings import Settings
 from ecgrid_transforms.money import Decimal, plain
+from ecgrid_transforms.period import NotAMonth, parse_month
 
 DataDir = Annotated[
     str | None,
@@ -30,6 +31,26 @@ DataDir = Annotated[
         help="Where raw, lake, warehouse, exports and reports live (ECGRID_DATA_DIR, else data; data/sandbox while no "
         "credentials are set and no run has filled data).",
     ),
+]
+
+
+def month_of(text: str) -> date:
+    """The month of an option or an argument, `YYYY-MM`; the one place where the command line's text becomes a date."""
+    try:
+        return parse_month(text)
+    except NotAMonth as error:
+        raise SettingsError(str(error)) from error
+
+
+Month = Annotated[
+    date | None,
+    typer.Option("--month", metavar="YYYY-MM", parser=month_of, help="The month (the last full one, UTC)."),
+]
+First = Annotated[
+    date | None, typer.Option("--from", metavar="YYYY-MM", parser=month_of, help="The first of several months.")
+]
+Last = Annotated[
+    date | None, typer.Option("--to", metavar="YYYY-MM", parser=month_of, help="The last of several months.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout instead of tables and text.")]
 

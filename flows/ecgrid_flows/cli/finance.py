@@ -10,15 +10,15 @@ import typer
 from rich.text import Text
 
 from ecgrid_flows.cli import context
-from ecgrid_flows.cli.context import AsJson, DataDir
+from ecgrid_flows.cli.context import AsJson, DataDir, First, Last, Month
 from ecgrid_flows.cli.findings import findings_app
-from ecgrid_flows.cli.run import First, Last, Month, chosen_months
+from ecgrid_flows.cli.run import chosen_months
 from ecgrid_flows.errors import ExitStatus, SettingsError
 from ecgrid_flows.settings import Settings
 from ecgrid_transforms.money import money_text, plain_number, total
 from ecgrid_transforms.period import month_text
 
-Closed = Annotated[str, typer.Argument(metavar="MONTH", help="YYYY-MM")]
+Closed = Annotated[date, typer.Argument(metavar="MONTH", parser=context.month_of, help="YYYY-MM")]
 
 
 def register(app: typer.Typer) -> None:
@@ -97,10 +97,9 @@ def close(
     Refused while findings of severity error are open, unless each is accepted with a reason. Prints the seal; kept
     somewhere else, it proves later (--verify --seal) that nobody rewrote the closing.
     """
-    wanted = _month(month)
     settings = Settings.load(data_dir)
     if is_verify:
-        _verify(settings, wanted, seal, as_json)
+        _verify(settings, month, seal, as_json)
         return
     if seal is not None:
         raise SettingsError("--seal goes with --verify")
@@ -109,11 +108,11 @@ def close(
     from ecgrid_flows.finance.period_close import close_month
 
     with _held(settings, "close") as store:
-        done = close_month(settings, store, wanted, reasons)
+        done = close_month(settings, store, month, reasons)
     if as_json:
         context.emit_json(
             {
-                "month": month_text(wanted),
+                "month": month_text(month),
                 "entry": done.entry.number,
                 "seal": done.entry.sha256,
                 "accepted": done.accepted,
@@ -122,7 +121,7 @@ def close(
         )
     else:
         context.stdout.print(
-            Text(f"{month_text(wanted)} is closed, with {len(done.exports)} files.\n{done.entry.sha256}")
+            Text(f"{month_text(month)} is closed, with {len(done.exports)} files.\n{done.entry.sha256}")
         )
         context.stderr.print(Text("The second line is the seal: keep it somewhere else, for `close --verify --seal`."))
     if settings.currency is None:
@@ -164,16 +163,15 @@ def reopen(
     as_json: AsJson = False,
 ) -> None:
     """Open a closed month again; what was closed is kept, and the log says who, when and why."""
-    wanted = _month(month)
     settings = Settings.load(data_dir)
     from ecgrid_flows.finance.period_close import reopen_month
 
     with _held(settings, "reopen") as store:
-        entry = reopen_month(store, wanted, why)
+        entry = reopen_month(store, month, why)
     if as_json:
-        context.emit_json({"month": month_text(wanted), "entry": entry.number, "seal": entry.sha256})
+        context.emit_json({"month": month_text(month), "entry": entry.number, "seal": entry.sha256})
     else:
-        context.stdout.print(Text(f"{month_text(wanted)} is open again"))
+        context.stdout.print(Text(f"{month_text(month)} is open again"))
 
 
 def corrections(
@@ -186,7 +184,6 @@ def corrections(
     as_json: AsJson = False,
 ) -> None:
     """List and export what changed in a month since it was closed, as reversal and re-entry rows."""
-    wanted = _month(month)
     settings = Settings.load(data_dir)
     from ecgrid_flows.finance import audit_log
     from ecgrid_flows.finance import corrections as correcting
@@ -195,7 +192,7 @@ def corrections(
 
     with _held(settings, "corrections") as store:
         log = audit_log.read(store)
-        closing = require_closed(log, wanted)
+        closing = require_closed(log, month)
         correcting.frozen_export(settings, store, closing)
         if is_book and correcting.book(settings, store, log, closing, note) is not None:
             log = audit_log.read(store)
@@ -203,9 +200,9 @@ def corrections(
         with correcting.pairs(settings, store, log, closing) as (_, found):
             rows = correcting.in_order(found).to_arrow_table().to_pylist()
     if as_json:
-        context.emit_json({"month": month_text(wanted), "corrections": rows, "files": paths})
+        context.emit_json({"month": month_text(month), "corrections": rows, "files": paths})
         return
-    _print_corrections(wanted, rows, paths)
+    _print_corrections(month, rows, paths)
     if rows and settings.currency is None:
         context.stderr.print(Text(f"Left out: the journal and FOCUS. {NO_CURRENCY}."))
 
@@ -257,10 +254,6 @@ def set_finding(
     else:
         for row in rows:
             context.stdout.print(Text(f"{row['finding_id']}  {row['check_name']}  {state}"))
-
-
-def _month(text: str) -> date:
-    return chosen_months(text, None, None)[0]
 
 
 @contextmanager

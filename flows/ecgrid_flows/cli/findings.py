@@ -9,16 +9,15 @@ import typer
 from rich.text import Text
 
 from ecgrid_flows.cli import context
-from ecgrid_flows.cli.context import AsJson, DataDir
-from ecgrid_flows.errors import ExitStatus, SettingsError
+from ecgrid_flows.cli.context import AsJson, DataDir, Month
+from ecgrid_flows.errors import ExitStatus
 from ecgrid_flows.settings import Settings
 from ecgrid_transforms.money import ZERO, Decimal, grouped, plain_number
-from ecgrid_transforms.period import NotAMonth, last_full_month, month_text, parse_month
+from ecgrid_transforms.period import last_full_month, month_text
 
 if TYPE_CHECKING:
     from ecgrid_flows.warehouse.database import Connection
 
-Month = Annotated[str | None, typer.Option("--month", metavar="YYYY-MM", help="The month (the last full one, UTC).")]
 
 #: `findings` is a group, so that a finding's state can be set beside the list of them.
 findings_app = typer.Typer(
@@ -46,7 +45,7 @@ def findings(ctx: typer.Context, month: Month = None, data_dir: DataDir = None, 
     """
     if ctx.invoked_subcommand is not None:
         return
-    wanted = _month(month)
+    wanted = month or last_full_month()
     settings = Settings.load(data_dir)
     from ecgrid_flows.finance import audit_log
     from ecgrid_flows.finance.finding_states import with_states
@@ -111,7 +110,7 @@ def _where(row: Mapping[str, Any]) -> str:
 def explain(
     network: Annotated[int, typer.Argument(metavar="NETWORK", help="NetworkID")],
     mailbox: Annotated[int, typer.Argument(metavar="MAILBOX", help="MailboxID; 0 is the network's Root mailbox")],
-    month: Annotated[str, typer.Argument(metavar="MONTH", help="YYYY-MM")],
+    month: Annotated[date, typer.Argument(metavar="MONTH", parser=context.month_of, help="YYYY-MM")],
     report: Annotated[str, typer.Argument(metavar="REPORT", help="account report, such as TrafficAll")],
     measure: Annotated[str, typer.Argument(metavar="MEASURE", help="measure, such as TotalKCs")],
     data_dir: DataDir = None,
@@ -121,7 +120,7 @@ def explain(
     from ecgrid_flows.rating.explain import explanation
     from ecgrid_transforms.model import Key
 
-    key = Key(network, mailbox, _month(month), report, measure)
+    key = Key(network, mailbox, month, report, measure)
     with _opened(data_dir) as connection:
         found = explanation(connection, key)
     if as_json:
@@ -132,7 +131,7 @@ def explain(
 
 def compare(month: Month = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """What every line would cost under unit, volume and graduated pricing; break-evens; cliffs."""
-    wanted = _month(month)
+    wanted = month or last_full_month()
     from ecgrid_flows.rating.model_comparison import comparison
     from ecgrid_flows.warehouse.database import require_month
 
@@ -197,15 +196,6 @@ def _number(value: Decimal | None) -> str:
 
 def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
-
-
-def _month(text: str | None) -> date:
-    if text is None:
-        return last_full_month()
-    try:
-        return parse_month(text)
-    except NotAMonth as error:
-        raise SettingsError(str(error)) from error
 
 
 @contextmanager

@@ -1,18 +1,13 @@
 """`report`: the month's page anew from the warehouse; no network is used."""
 
-from typing import Annotated
-
 import typer
 from rich.text import Text
 
 from ecgrid_flows.cli import context
-from ecgrid_flows.cli.context import AsJson, DataDir
+from ecgrid_flows.cli.context import AsJson, DataDir, Month
 from ecgrid_flows.cli.finance import existing_store
-from ecgrid_flows.cli.run import chosen_months
 from ecgrid_flows.settings import Settings
-from ecgrid_transforms.period import month_text
-
-Month = Annotated[str | None, typer.Option("--month", metavar="YYYY-MM", help="The month (the last full one, UTC).")]
+from ecgrid_transforms.period import last_full_month, month_text
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 def report(month: Month = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Set the month's reconciliation as a page that opens offline; no network is used."""
-    (wanted,) = chosen_months(month, None, None)
+    wanted = month or last_full_month()
     settings = Settings.load(data_dir)
     from ecgrid_flows.reporting.report import report_month
 

@@ -13,18 +13,15 @@ import typer
 from rich.text import Text
 
 from ecgrid_flows.cli import context
-from ecgrid_flows.cli.context import AsJson, DataDir
+from ecgrid_flows.cli.context import AsJson, DataDir, First, Last, Month
 from ecgrid_flows.errors import ExitStatus, SettingsError
 from ecgrid_flows.settings import Secret, Settings
 from ecgrid_transforms.money import grouped
-from ecgrid_transforms.period import NotAMonth, last_full_month, month_text, months_between, parse_month
+from ecgrid_transforms.period import last_full_month, month_text, months_between
 
 if TYPE_CHECKING:
     from ecgrid_flows.progress import Reporter
 
-Month = Annotated[str | None, typer.Option("--month", metavar="YYYY-MM", help="The month (the last full one, UTC).")]
-First = Annotated[str | None, typer.Option("--from", metavar="YYYY-MM", help="The first of several months.")]
-Last = Annotated[str | None, typer.Option("--to", metavar="YYYY-MM", help="The last of several months.")]
 Refresh = Annotated[
     bool, typer.Option("--refresh", help="Ask again what is answered already; the earlier answers are kept.")
 ]
@@ -164,7 +161,7 @@ def build(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 def accounts(month: Month = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """The accounts and contracts that a run would bill."""
-    one = chosen_months(month, None, None)[0]
+    one = month or last_full_month()
     settings = Settings.load(data_dir)
     from ecgrid_flows.orchestration import session, signals
     from ecgrid_flows.progress import Reporter
@@ -209,22 +206,17 @@ def accounts(month: Month = None, data_dir: DataDir = None, as_json: AsJson = Fa
     context.stdout.print(context.table(f"\n{len(contracts)} contracts", contract_names, contracts))
 
 
-def chosen_months(month: str | None, first: str | None, last: str | None) -> list[date]:
+def chosen_months(month: date | None, first: date | None, last: date | None) -> list[date]:
     """The months that the options mean; raises `SettingsError` with what to write instead."""
     if month is not None and (first is not None or last is not None):
         raise SettingsError("give --month, or --from and --to, not both")
     if (first is None) != (last is None):
         raise SettingsError("--from and --to belong together: give both, or --month alone")
-    try:
-        if first is not None and last is not None:
-            months = list(months_between(parse_month(first), parse_month(last)))
-        else:
-            months = [last_full_month() if month is None else parse_month(month)]
-    except NotAMonth as error:
-        raise SettingsError(str(error)) from error
-    if not months:
-        raise SettingsError(f"--from {first} lies after --to {last}: turn them round")
-    return months
+    if first is None or last is None:
+        return [month or last_full_month()]
+    if first > last:
+        raise SettingsError(f"--from {month_text(first)} lies after --to {month_text(last)}: turn them round")
+    return list(months_between(first, last))
 
 
 @contextmanager

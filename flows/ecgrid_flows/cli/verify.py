@@ -7,9 +7,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from ecgrid_flows.cli import context
-from ecgrid_flows.cli.context import AsJson, DataDir
+from ecgrid_flows.cli.context import AsJson, DataDir, Month
 from ecgrid_flows.cli.finance import existing_store
-from ecgrid_flows.cli.run import Month, chosen_months
 from ecgrid_flows.errors import Incomplete
 from ecgrid_flows.settings import Settings
 from ecgrid_transforms.period import month_text
@@ -25,7 +24,6 @@ def verify(month: Month = None, data_dir: DataDir = None, as_json: AsJson = Fals
 
     Ends with 4 where something is lost: an answer that raw no longer has, a file of a closing.
     """
-    wanted = None if month is None else chosen_months(month, None, None)[0]
     settings = Settings.load(data_dir)
     from ecgrid_flows.orchestration import session, verification
     from ecgrid_flows.progress import Reporter
@@ -36,9 +34,9 @@ def verify(month: Month = None, data_dir: DataDir = None, as_json: AsJson = Fals
         session.opened(settings=settings, reporter=Reporter(quiet=True, mute=True), purpose="verify") as opened,
         Progress(*columns, console=context.stderr, transient=True, disable=not context.stderr.is_terminal) as bar,
     ):
-        task = bar.add_task("verify", total=verification.count(opened, wanted))
-        found = verification.verify(opened, wanted, lambda: bar.advance(task))
-    _emit(found, None if wanted is None else month_text(wanted), as_json)
+        task = bar.add_task("verify", total=verification.count(opened, month))
+        found = verification.verify(opened, month, lambda: bar.advance(task))
+    _emit(found, None if month is None else month_text(month), as_json)
     if found.lost:
         raise Incomplete(f"{len(found.lost)} of what was kept cannot be made anew: {found.lost[0]}")
 
