@@ -12,8 +12,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from ecgrid_flows.finance import audit_log
 from ecgrid_flows.finance.finding_states import with_states
 from ecgrid_flows.orchestration.run_context import MonthDone
-from ecgrid_flows.reporting.frames import Book, money, signed
-from ecgrid_flows.reporting.sections import worst_first
+from ecgrid_flows.reporting.frames import Book, money, signed, worst_first
 from ecgrid_flows.reporting.wording import SEVERITIES, check_titles, records
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.data_owner import is_invented

@@ -16,6 +16,7 @@ import altair as alt
 import pandas as pd
 
 from ecgrid_flows.reporting.frames import money, number, signed
+from ecgrid_flows.reporting.palette import BLUE, GREEN, GREY, ORANGE, PALETTE, SKY, VERMILION
 from ecgrid_flows.reporting.render_svg import UNDRAWN, drawing
 from ecgrid_transforms.money import ZERO, Decimal
 
@@ -34,11 +35,6 @@ __all__ = [
     "trend",
     "waterfall",
 ]
-
-# Okabe and Ito, "Color Universal Design" (2008).
-BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-SKY, PURPLE, YELLOW, GREY = "#56B4E9", "#CC79A7", "#F0E442", "#7A7A7A"
-PALETTE = (BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, GREY, YELLOW)
 
 INK, QUIET, RULE = "#1c2430", "#4a5563", "#d5dae1"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', sans-serif"

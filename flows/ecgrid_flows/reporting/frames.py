@@ -23,7 +23,7 @@ from ecgrid_transforms.money import ZERO, Decimal, grouped, plain
 from ecgrid_transforms.money import total as exact_total
 from ecgrid_transforms.period import month_text, parse_month
 
-__all__ = ["Book", "decimals", "money", "money_texts", "number", "open_book", "signed", "sums", "total"]
+__all__ = ["Book", "decimals", "money", "money_texts", "number", "open_book", "signed", "sums", "total", "worst_first"]
 
 #: Where a data directory keeps its warehouse.
 WAREHOUSE = Path("warehouse/billing.duckdb")
@@ -118,6 +118,11 @@ def sums(frame: pd.DataFrame, by: Sequence[str], of: Sequence[str]) -> pd.DataFr
     named = added.rename_columns([*by, *of, "rows"])
     result: pd.DataFrame = named.to_pandas(types_mapper=pd.ArrowDtype)
     return result
+
+
+def worst_first(findings: pd.DataFrame) -> pd.DataFrame:
+    """The findings in the order of `out_findings.place`."""
+    return findings.sort_values("place").reset_index(drop=True)
 
 
 def money(value: object) -> str:

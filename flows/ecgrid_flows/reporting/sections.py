@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from ecgrid_flows.reporting.frames import money, number, sums, total
+from ecgrid_flows.reporting.frames import money, number, sums, total, worst_first
 from ecgrid_flows.reporting.html import _CONTROL, Column, Html, fold, name, safe, table, tiles, words
 from ecgrid_flows.reporting.wording import (
     _TOLD_OF,
@@ -150,11 +150,6 @@ def key_figures(lines: pd.DataFrame, findings: pd.DataFrame, currency: str = "")
             ("Billed too little", money(under), "errors and warnings"),
         ]
     )
-
-
-def worst_first(findings: pd.DataFrame) -> pd.DataFrame:
-    """The findings in the order of `out_findings.place`."""
-    return findings.sort_values("place").reset_index(drop=True)
 
 
 def findings_list(findings: pd.DataFrame, proofs: pd.DataFrame, top: int = 10) -> Html:

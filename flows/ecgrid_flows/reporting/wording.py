@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from ecgrid_flows.reporting.charts import GREEN, GREY, ORANGE, VERMILION
 from ecgrid_flows.reporting.frames import number, total
+from ecgrid_flows.reporting.palette import GREEN, GREY, ORANGE, VERMILION
 from ecgrid_flows.warehouse import sql_files, sql_headers
 from ecgrid_transforms.money import ZERO, Decimal
 from ecgrid_transforms.period import next_month
