@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -20,10 +21,11 @@ import cloudpickle
 import pytest
 
 from ecgrid_flows.errors import Incomplete, SettingsError
+from ecgrid_flows.extract.pull import Puller
 from ecgrid_flows.lake import repeats
 from ecgrid_flows.lake.raw_log import unpacked
 from ecgrid_flows.orchestration import run_context, session, tasks
-from ecgrid_flows.orchestration.run_context import Run
+from ecgrid_flows.orchestration.run_context import Context, Run
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Secret, Settings
 from ecgrid_flows.storage.local import LocalStore
@@ -245,6 +247,22 @@ def test_what_travels_to_a_worker_holds_no_secret() -> None:
     assert b"0123-key" not in sent
     with pytest.raises(TypeError, match="a secret does not travel"):
         pickle.dumps(settings)
+
+
+def test_a_task_has_no_run_among_its_parameters_and_takes_that_of_its_process(tmp_path: Path) -> None:
+    """As Prefect records it and Dask sends it: pickled, and called where another run is the current one."""
+    task = pickle.loads(cloudpickle.dumps(tasks.survey_lines.task))
+    assert list(signature(task.fn).parameters) == ["paths", "grain"]
+    assert tasks.survey_lines.parameters(([], 20)) == {"paths": [], "grain": 20}
+    settings, store = Settings(data_dir=str(tmp_path)), LocalStore(tmp_path)
+    context = Context(settings, store, Puller(settings, store))
+    with pytest.raises(Incomplete, match="no run is open"):
+        task.fn([], 20)
+    run_context.enter_worker(context)
+    try:
+        assert task.fn([], 20) == []
+    finally:
+        run_context.leave_worker(context)
 
 
 def test_a_worker_with_another_environment_is_refused() -> None:

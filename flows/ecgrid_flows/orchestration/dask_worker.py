@@ -108,7 +108,7 @@ class RunOnWorker(WorkerPlugin):
 
 
 def call_step(name: str, arguments: tuple[Any, ...]) -> Any:
-    """One of `steps`, on this worker."""
+    """One of `worker_steps`, on this worker."""
     return getattr(worker_steps, name)(run_context.current(), *arguments)
 
 
