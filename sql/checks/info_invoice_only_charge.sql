@@ -1,6 +1,5 @@
 -- One row per charge that an invoice states without a Schedule, so that no key can be requested for it: nothing is wrong with that.
 -- title: Charge that only the invoice has
--- `billed_amount` is the invoice's; nothing is expected of such a charge, for no price list prices it.
 -- billed_amount: amount of the charge on the invoice
 -- expected_amount: always null: no price list prices the charge
 -- difference: always null

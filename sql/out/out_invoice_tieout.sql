@@ -1,10 +1,8 @@
 -- One row per invoice that counts: its total, the sum of its own lines, and the sum of the lines asked for one by one.
--- `total_difference` is total less own lines; `lines_difference` own lines less ours, over all invoices of the contract and
--- month together, for a key may be on either; `cause` names the lines behind the latter.
+-- `lines_difference` is over all invoices of the contract and month together, for a key may be on either.
 -- Where no invoice of the contract and month has lines, the totals are held against the lines asked for one by one:
 -- `lines_amount` of the newest is their sum less the other totals, and nothing is judged while a key of the contract is a fault.
--- Where an amount could not be read, or a limited run asked only some of the accounts, a sum is null and nothing is judged:
--- `is_tied` is null, and `cause` says why.
+-- Where an amount could not be read, or a limited run asked only some of the accounts, a sum is null and nothing is judged.
 -- contract_id: ContractID that the invoice bills
 -- source: operation that gave the invoice: InvoiceInfo, InvoiceList or InvoiceCalculate
 -- status: InvoiceStatus as sent

@@ -2,7 +2,6 @@
 -- kept as: view
 -- per: cell
 -- parts: rows
--- `terms_witness` is where the terms come from that the line is held against, `terms_source` how strong that witness is.
 -- terms_witness: document or reading that gives the terms, in words
 -- verdict: fits, differs, undecided (some of the tied readings give the amount) or not_provable
 WITH readings AS (

@@ -1,17 +1,5 @@
 -- One row per price list, account report, measure, schedule set and candidate reading tried on its lines.
--- `lines_total` is the lines it was tried on, `lines_explained` those that it reproduces, quantity and amount. The counter-example of
--- a reading is the smallest line, by Actual, that it cannot reproduce. `is_rival`: one of several that the lines cannot tell apart, the
--- chosen one among them. `telling_lines` are those on which the candidates give different amounts or quantities,
--- `telling_lines_explained` those of them that it explains, `departures` the lines that it explains with one number of the terms replaced
--- by the one shown, or left out. `terms_source` is the weakest witness of the terms, in their latest month. On the chosen reading's row `reason` and `change_words` say why it was chosen and what would change
--- that. A reading that leaves a stated number out has a row only where the user pinned it.
--- `deciding_quantity` is the smallest quantity at which a rival would bill otherwise than the chosen reading, `amount_at_stake` by
--- how much; on the chosen reading's own row they are those of its widest open question. Of a derived charge `deciding_account` describes
--- the account whose charges would decide it.
--- `pinned_difference`, on a reading that the user pinned: what its lines would be expected to cost more (or, below 0, less) than
--- under the reading that the lines alone would choose.
--- `shown_schedule`: which schedule a sliced line past the first tier shows (tier reached, first tier, varies). `months_billed`: for how many
--- months at most an account was billed by a level with LimitedMonths.
+-- A reading that leaves a stated number out has a row only where the user pinned it.
 -- reading_id: the candidate reading, as words joined by dots
 -- model: pricing model of the reading: unit, volume, graduated, stairstep or stacked_flat; percentage, subtotal or minimum for a derived charge
 -- upper_bound: inclusive: a quantity on a tier's upper bound belongs to that tier; exclusive: to the next
@@ -27,27 +15,27 @@
 -- rounding: how amounts are rounded: half_up, half_even, up, down or none
 -- rounding_scope: what is rounded: line or slice
 -- scale: decimals that amounts are rounded to
--- is_rounding_seen: true where lines of the price list show the rounding; else it is assumed
+-- is_rounding_seen: true where the lines of the price list fit this rounding better than any other; else it is assumed
 -- plausibility: ordinary, remote (chosen only where nothing ordinary fits) or departure (a stated number is left out)
 -- lines_total: number of lines that the reading is tried on
 -- lines_explained: number of those whose quantity and amount it reproduces
 -- share_pct: lines_explained in percent of lines_total
 -- telling_lines: number of lines on which the candidates give different amounts or quantities
 -- telling_lines_explained: number of telling lines that the reading explains
--- departures: number of lines explained with one number of the terms replaced or left out
+-- departures: number of lines explained with one number of the terms replaced by the one shown, or left out
 -- verdict: on the rate ladder: decided, undecided or none_fits
 -- is_chosen: true for the reading that the lines are proved by
 -- is_pinned: true where the user chose it in pinned_readings.csv
--- is_rival: true where the lines do not separate it from the other readings so marked
--- counter_example: smallest line that the reading does not reproduce, in words; null: none
+-- is_rival: true where the lines do not separate it from the other readings so marked, the chosen one among them
+-- counter_example: smallest line, by Actual, that the reading does not reproduce, in words; null: none
 -- counter_example_network_id: NetworkID of that line
 -- counter_example_mailbox_id: MailboxID of that line
 -- counter_example_reporting_month: first day of the month of that line
 -- counter_example_billed_amount: amount billed on that line
 -- counter_example_reading_amount: amount of that line by the reading; null: it has no price for it
--- deciding_quantity: smallest quantity at which a tied reading bills otherwise than the chosen one, in units of the measure
--- amount_at_deciding_quantity: what the reading bills there; on the chosen reading's row, of its widest open question
--- amount_at_stake: by how much the tied readings differ there
+-- deciding_quantity: smallest quantity at which it bills otherwise than the chosen reading, in units of the measure; on the chosen reading's row, the smallest of all
+-- amount_at_deciding_quantity: what the reading bills there
+-- amount_at_stake: by how much it bills otherwise there than the chosen reading; on the chosen reading's row, the largest of all
 -- deciding_account: charges of an account on which tied readings of a derived charge would differ, in words
 -- pinned_difference: on the user's reading: its total less that of the reading that the lines alone would choose
 -- reason: why the reading was chosen, in a sentence; on the chosen reading's row alone
