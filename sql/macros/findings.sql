@@ -39,3 +39,13 @@ CREATE OR REPLACE MACRO doubt_text(doubt) AS
 -- What follows the sentence of a finding that does not name the witness of the terms itself.
 CREATE OR REPLACE MACRO witness_text(witness) AS
     coalesce(' Terms by ' || witness || '.', '');
+
+-- What a finding holds to be billed too much, at least 0: its difference; where nothing is expected of a charge that is in doubt as a
+-- whole, the amount billed.
+CREATE OR REPLACE MACRO overcharge(check_name, billed_amount, difference) AS
+    CASE
+        WHEN difference IS NOT NULL THEN greatest(difference, 0)
+        WHEN check_name IN ('missing_line', 'identity_mismatch', 'invoice_only_charge', 'invoice_duplicate')
+            THEN greatest(coalesce(billed_amount, 0), 0)
+        ELSE 0
+    END;

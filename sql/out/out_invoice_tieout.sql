@@ -103,7 +103,7 @@ tied AS (
     -- without a line bills nobody that was asked.
     WHERE
         sums.lines IS NOT NULL
-        OR (invoices.source = 'InvoiceInfo' AND coalesce(invoices.status, '') <> 'Canceled' AND limited.reporting_month IS NULL)
+        OR (invoices.source = 'InvoiceInfo' AND coalesce(invoices.status, '') NOT IN ('Canceled', 'Pending') AND limited.reporting_month IS NULL)
     WINDOW of_contract AS (PARTITION BY invoices.contract_id, invoices.reporting_month)
 )
 SELECT

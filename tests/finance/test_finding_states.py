@@ -1,6 +1,7 @@
 """Accept, dispute, resolve: a decision stays with its finding over rebuilds, and not over a change of amounts."""
 
 import json
+from contextlib import nullcontext
 from datetime import date
 from typing import Any
 
@@ -12,7 +13,7 @@ from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.finance import audit_log
 from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.finance.export_files import opened
-from ecgrid_flows.finance.finding_states import find, set_state, with_states
+from ecgrid_flows.finance.finding_states import find, keep, set_state, with_states
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.base import Store
 from ecgrid_flows.storage.opening import open_store
@@ -97,6 +98,22 @@ def test_it_is_open_again_when_an_amount_changes_and_decided_again_when_it_comes
     assert found(settings)[0]["state"] == "open"
     build(settings, out_line_items=[line()], out_findings=[finding()])
     assert found(settings)[0]["state"] == "accepted"
+
+
+@pytest.mark.parametrize("is_read_meanwhile", [False, True])
+def test_the_file_has_a_decision_without_a_rebuild(settings: Settings, store: Store, is_read_meanwhile: bool) -> None:
+    build(settings, out_line_items=[line()], out_findings=[finding()])
+    decide(settings, store, found(settings)[0]["finding_id"], "disputed", "claimed")
+    before = settings.warehouse_path.read_bytes()
+    with opened(settings) if is_read_meanwhile else nullcontext():
+        keep(settings.warehouse_path, audit_log.read(store))
+    with opened(settings) as connection:
+        kept = connection.table("out_finding_states").project("state, note, explanation").fetchall()
+    assert kept == [("disputed", "claimed", "335 units at 0.2178 are 72.96; 80.00 was billed.")]
+    written = settings.warehouse_path.read_bytes()
+    assert written != before
+    keep(settings.warehouse_path, audit_log.read(store))
+    assert settings.warehouse_path.read_bytes() == written
 
 
 def test_missing_amounts_are_matched_too(settings: Settings, store: Store) -> None:

@@ -119,6 +119,9 @@ RELATIONS: dict[str, pa.Schema] = {
 MACROS = ("csv", "decimals", "findings", "focus", "readings")
 #: What this part of the project builds on them.
 BUILT = (
+    "core_issued_invoices",
+    "raw_finding_states",
+    "out_finding_states",
     "out_finance_lines",
     "out_finding_ids",
     "out_contract_invoices",

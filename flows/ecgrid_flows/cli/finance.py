@@ -242,13 +242,15 @@ def set_finding(
 ) -> None:
     """Accept, dispute or resolve findings. A decision holds until the amounts that it was about change."""
     settings = Settings.load(data_dir)
+    from ecgrid_flows.finance import audit_log
     from ecgrid_flows.finance.export_files import opened
-    from ecgrid_flows.finance.finding_states import find, set_state
+    from ecgrid_flows.finance.finding_states import find, keep, set_state
 
     with _held(settings, "findings set") as store:
         with opened(settings) as connection:
             rows = find(connection, findings)
         set_state(store, rows, state, note)
+        keep(settings.warehouse_path, audit_log.read(store))
     if as_json:
         context.emit_json({"state": state, "note": note, "findings": rows})
     else:

@@ -3,11 +3,15 @@
 A decision is kept in the log (`decisions`), by the finding's id, which follows from its check and key alone, and with
 the amounts that were decided about. It holds over rebuilds and pulls for as long as these amounts stay what they were;
 when one changes, the finding is open again.
+
+SQL reads decisions in raw_finding_states. Commands put those of the log in front of what the warehouse kept
+(`with_states`); `keep` writes them into the file, after a build and after a decision, so that no rebuild is needed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -22,11 +26,13 @@ from ecgrid_transforms.money import fitted, plain, to_decimal
 from ecgrid_transforms.period import month_text
 from ecgrid_transforms.schemas import MONEY_TYPE
 
-__all__ = ["OPEN", "STATES", "find", "set_state", "states", "with_states"]
+__all__ = ["OPEN", "STATES", "find", "keep", "set_state", "states", "with_states"]
 
 OPEN = "open"
 #: What can be decided; `open` takes a decision back.
 STATES = ("accepted", "disputed", "resolved", OPEN)
+#: The relation of the warehouse that has the decisions.
+RELATION = "raw_finding_states"
 _AMOUNTS = ("billed_amount", "expected_amount", "difference")
 _SCHEMA = pa.schema(
     [
@@ -62,8 +68,23 @@ def states(log: Log) -> dict[str, Decided]:
 
 
 def with_states(connection: database.Connection, log: Log) -> Any:
-    """The relation out_finding_ids with `state` and `note`: what was decided of the amounts that now stand."""
-    decided = states(log).values()
+    """The relation out_finding_states by the decisions of `log`.
+
+    Whatever reads decisions through this connection (out_finding_amounts, out_invoice_reconciliation) sees those of
+    `log` from here on, whichever the warehouse kept.
+    """
+    database.register(connection, RELATION, _table(log))
+    return connection.table("out_finding_states")
+
+
+def keep(warehouse: Path, log: Log) -> None:
+    """Write the decisions of `log` into the warehouse, for whoever opens the file; the caller holds the lock."""
+    database.refill(warehouse, RELATION, _table(log))
+
+
+def _table(log: Log) -> pa.Table:
+    """The rows of raw_finding_states, by finding."""
+    decided = sorted(states(log).values(), key=lambda one: one.finding_id)
     rows = [
         texts(one.finding_id for one in decided),
         texts(one.state for one in decided),
@@ -78,15 +99,7 @@ def with_states(connection: database.Connection, log: Log) -> Any:
             for a in _AMOUNTS
         ),
     ]
-    database.register(connection, "finding_states", pa.table(rows, schema=_SCHEMA))
-    same = " AND ".join(f"found.{name} IS NOT DISTINCT FROM decided.decided_{name}" for name in _AMOUNTS)
-    found = connection.table("out_finding_ids").set_alias("found")
-    joined = found.join(
-        connection.table("finding_states").set_alias("decided"),
-        f"found.finding_id = decided.finding_id AND {same}",
-        how="left",
-    )
-    return joined.project(f"found.*, coalesce(decided.state, '{OPEN}') AS state, decided.note AS note")
+    return pa.table(rows, schema=_SCHEMA)
 
 
 def find(connection: database.Connection, wanted: Iterable[str], month: date | None = None) -> list[dict[str, Any]]:

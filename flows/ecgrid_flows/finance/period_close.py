@@ -32,7 +32,7 @@ from ecgrid_flows.finance.export_files import (
     sha256_of,
     write_parquet,
 )
-from ecgrid_flows.finance.finding_states import OPEN, find, set_state, with_states
+from ecgrid_flows.finance.finding_states import OPEN, find, keep, set_state, with_states
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.atomic_folder import publish, put_file, staging
 from ecgrid_flows.storage.base import Store
@@ -95,6 +95,7 @@ def close_month(settings: Settings, store: Store, month: date, accept: Mapping[s
         exports = _export_again(connection, settings, log, month)
         publish(store, settings.exports_dir(month), f"exports/{month_text(month)}", MANIFEST)
         entry = _freeze(connection, settings, store, log, month, exports)
+    keep(settings.warehouse_path, log)
     return Closed(entry, tuple(row["finding_id"] for row in accepted), tuple(exports))
 
 

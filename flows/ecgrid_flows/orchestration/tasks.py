@@ -23,6 +23,7 @@ from ecgrid_flows import logs
 from ecgrid_flows.errors import BillingError, Unreachable
 from ecgrid_flows.extract.batches import Tally
 from ecgrid_flows.extract.plan import Asked
+from ecgrid_flows.finance import audit_log, finding_states
 from ecgrid_flows.logs import staged
 from ecgrid_flows.orchestration import prefect_api, run_context, signals, worker_steps
 from ecgrid_flows.orchestration.run_context import Run
@@ -214,6 +215,7 @@ def build(run: Run) -> str:
     flow_run = recorded.flow_run if recorded else None
     with building(run.settings.warehouse_path, str(flow_run.id) if flow_run else run.id):
         path = _build(run)
+        finding_states.keep(run.settings.warehouse_path, audit_log.read(run.store))
     _warn_of_idle_pins(run)
     _warn_of_unused_terms(run)
     return path

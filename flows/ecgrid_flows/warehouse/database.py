@@ -1,6 +1,7 @@
 """Connections to the warehouse, and reading its relations."""
 
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import date
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from ecgrid_flows.errors import NoSuchData
+from ecgrid_flows.errors import NoSuchData, StorageFailed
+from ecgrid_flows.storage.base import disk_errors
 from ecgrid_transforms.period import month_text
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ __all__ = [
     "load_macros",
     "of_month",
     "reading_error",
+    "refill",
     "register",
     "require_month",
     "scratch",
@@ -68,6 +71,38 @@ def scratch(
 def register(connection: Connection, name: str, rows: pa.Table) -> None:
     """Make `rows` readable as relation `name` (no copy), replacing what had that name."""
     connection.register(name, rows)
+
+
+def refill(path: Path, name: str, rows: pa.Table) -> None:
+    """Let table `name` of a built warehouse hold `rows` and nothing else; a warehouse without the table is left alone.
+
+    A file that another connection reads cannot be written: then a copy is, and replaces it. The caller holds the lock.
+    """
+    if not path.is_file():
+        return
+    try:
+        _refill(path, name, rows)
+    except StorageFailed:
+        copy = path.with_name(f"{path.name}.new")
+        with disk_errors(str(copy)):
+            shutil.copyfile(path, copy)
+            copy.chmod(0o600)
+            _refill(copy, name, rows)
+            copy.replace(path)
+
+
+def _refill(path: Path, name: str, rows: pa.Table) -> None:
+    with closing(_open(str(path))) as connection:
+        try:
+            tables = connection.table_function("duckdb_tables").project("table_name").fetchall()
+            if (name,) not in tables or connection.table(name).to_arrow_table().equals(rows):
+                return
+            connection.register("rows_of_table", rows)
+            text = f'BEGIN; DELETE FROM "{name}"; INSERT INTO "{name}" FROM rows_of_table; COMMIT'  # noqa: S608 - ours
+            connection.execute(text).fetchall()
+            connection.execute("CHECKPOINT").fetchall()
+        except duckdb.Error as error:
+            raise reading_error(error, str(path)) from error
 
 
 def table(connection: Connection, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> pa.Table:

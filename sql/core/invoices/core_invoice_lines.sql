@@ -1,19 +1,25 @@
 -- One row per line of an invoice that counts: the account and the key that it bills.
--- A contract and month counts by the invoice that was issued (InvoiceInfo; where that is refused, InvoiceList, if it has
--- lines), or, while there is none, by what InvoiceCalculate says it would be. Canceled invoices do not count.
+-- A contract and month counts by its issued invoices (one that InvoiceList alone has, if it has lines); while there is none, by
+-- its Pending invoices, else by InvoiceCalculate. Canceled invoices do not count.
 -- A mailbox is found by its id; a network's own line is its Root's.
 -- `copy` numbers lines of one contract and month that say the same of the same account, on one invoice or on several.
 -- A value that could not be read is null: `is_unread` where that is what the line bills, `is_key_unread` where it is for whom or
 -- what. In a limited month only lines of accounts that were asked are here.
-WITH counted AS (
-    SELECT *
+WITH issued AS (
+    SELECT contract_id, reporting_month, source, invoice_id
+    FROM core_issued_invoices
+    WHERE source <> 'InvoiceList' OR (source, invoice_id) IN (SELECT (source, invoice_id) FROM raw_invoice_lines)
+),
+counted AS (
+    SELECT * FROM issued
+    UNION ALL
+    SELECT contract_id, reporting_month, source, invoice_id
     FROM raw_invoices
-    WHERE
-        coalesce(status, '') <> 'Canceled'
-        AND (source <> 'InvoiceList' OR (source, invoice_id) IN (SELECT (source, invoice_id) FROM raw_invoice_lines))
+    ANTI JOIN issued USING (contract_id, reporting_month)
+    WHERE source = 'InvoiceCalculate' OR status = 'Pending'
     QUALIFY dense_rank() OVER (
         PARTITION BY contract_id, reporting_month
-        ORDER BY CASE source WHEN 'InvoiceInfo' THEN 0 WHEN 'InvoiceList' THEN 1 ELSE 2 END
+        ORDER BY CASE WHEN source = 'InvoiceCalculate' THEN 1 ELSE 0 END
     ) = 1
 ),
 mailboxes AS (

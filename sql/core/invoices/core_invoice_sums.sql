@@ -1,0 +1,57 @@
+-- One row per issued invoice: what the lines requested one by one explain of it.
+-- The newest of a contract and month bears what its other invoices do not bill of the lines. Where none of them has lines, the totals of
+-- the others count as right, as in the tie-out.
+-- `lines_difference`: what its lines bill besides, where a finding names it or they are invoice-only charges.
+-- `total_difference`: total less own lines; null where not known. `is_total_named`: `invoice_total_mismatch` reports it. Where it does
+-- not, the difference is the other side of lines that findings name.
+WITH shared AS (
+    SELECT
+        contract_id,
+        reporting_month,
+        source,
+        invoice_id,
+        sum(recalculated_amount) AS recalculated_amount,
+        sum(difference) FILTER (WHERE is_explained) AS lines_difference
+    FROM core_invoice_shares
+    GROUP BY ALL
+),
+billed AS (
+    SELECT DISTINCT contract_id, reporting_month FROM shared
+),
+others AS (
+    SELECT
+        issued.*,
+        shared.lines_difference,
+        CASE WHEN billed.contract_id IS NULL THEN coalesce(issued.total_amount, 0) ELSE coalesce(shared.recalculated_amount, 0) END
+            AS own_amount
+    FROM core_issued_invoices AS issued
+    LEFT JOIN shared USING (contract_id, reporting_month, source, invoice_id)
+    LEFT JOIN billed USING (contract_id, reporting_month)
+)
+SELECT
+    others.contract_id,
+    others.reporting_month,
+    others.source,
+    others.invoice_id,
+    (
+        CASE
+            WHEN others.is_newest
+                THEN coalesce(recalculated.amount, 0)
+                    - (sum(others.own_amount) OVER (PARTITION BY others.contract_id, others.reporting_month) - others.own_amount)
+            ELSE others.own_amount
+        END
+    )::DECIMAL(38, 10) AS recalculated_amount,
+    coalesce(others.lines_difference, 0)::DECIMAL(38, 10) AS lines_difference,
+    tied.total_difference::DECIMAL(38, 10) AS total_difference,
+    -- as the check invoice_total_mismatch has it
+    coalesce(
+        tied.total_difference <> 0 AND NOT (tied.total_amount IS NOT DISTINCT FROM tied.billed_amount AND tied.cause <> ''), false
+    ) AS is_total_named
+FROM others
+LEFT JOIN core_recalculated_totals AS recalculated
+    ON recalculated.contract_id = others.contract_id AND recalculated.reporting_month = others.reporting_month
+LEFT JOIN out_invoice_tieout AS tied
+    ON tied.contract_id = others.contract_id
+    AND tied.reporting_month = others.reporting_month
+    AND tied.source = others.source
+    AND tied.invoice_id = others.invoice_id

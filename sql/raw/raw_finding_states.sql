@@ -1,0 +1,17 @@
+-- One row per finding that a person decided about: its last decision, and the amounts that were decided about.
+-- Decisions are no part of the lake: the SELECT has no row, and `finding_states` fills the table from the audit log after each build
+-- and after each decision.
+-- finding_id: finding that was decided about
+-- state: accepted, disputed or resolved
+-- note: reason that the person gave
+-- decided_billed_amount: amount billed at the time of the decision
+-- decided_expected_amount: amount expected at the time of the decision
+-- decided_difference: difference at the time of the decision
+SELECT
+    NULL::VARCHAR AS finding_id,
+    NULL::VARCHAR AS state,
+    NULL::VARCHAR AS note,
+    NULL::DECIMAL(28, 10) AS decided_billed_amount,
+    NULL::DECIMAL(28, 10) AS decided_expected_amount,
+    NULL::DECIMAL(28, 10) AS decided_difference
+WHERE false
