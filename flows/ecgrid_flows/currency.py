@@ -1,7 +1,7 @@
-"""The codes of ISO 4217 that ECGRID_CURRENCY may have, from the territories of Unicode CLDR (babel).
+"""The ISO 4217 codes that ECGRID_CURRENCY may have, from the territories of Unicode CLDR (babel).
 
-A code counts when it was legal tender somewhere at some time since `SINCE`: books are kept for ten years. So funds,
-metals and codes for tests (XXX, XAU, XTS) do not count, nor does money that is long gone (DEM).
+A code is valid when it was legal tender in any territory at any time since `SINCE`, because books are kept for ten
+years. Funds, metals and test codes (XXX, XAU, XTS) are not valid, nor are currencies that ended before (DEM).
 """
 
 from collections import Counter
@@ -11,12 +11,12 @@ from babel.core import get_global
 
 #: (year, month, day), as CLDR dates the end of a currency.
 SINCE = (2016, 1, 1)
-#: Two letters of three in common, in order.
+#: Two of three letters in common, in order.
 _NEAR = 0.6
 
 
 def codes() -> Counter[str]:
-    """Each code, and of how many territories it is or was the money."""
+    """Each code with the number of territories where it is or was legal tender."""
     return Counter(
         code
         for used in get_global("territory_currencies").values()
@@ -26,7 +26,7 @@ def codes() -> Counter[str]:
 
 
 def nearest(text: str) -> str | None:
-    """The code that `text` is most likely meant for: of those alike, the one of most territories; None if none is."""
+    """The most likely intended code: among similar ones, the one of most territories; None if none is similar."""
     territories = codes()
     wanted = text.strip().upper()
 

@@ -1,4 +1,4 @@
-"""The path by which `prefect.yaml` and deployments name the flows; the flows are in `orchestration.deployments`."""
+"""Import path that `prefect.yaml` and deployments use; the flows are in `orchestration.deployments`."""
 
 from ecgrid_flows.orchestration.deployments import (
     billing_month,

@@ -1,8 +1,8 @@
 """When a month is due, and which months are owed. Pure: months, cron expressions and an instant in; dates out.
 
-A month is due at the first time that the monthly cron fires after the month's end, UTC. It is owed from then on until
-it is exported, and overdue 24 hours later. Owed are the months from the first exported one on, and, where nothing was
-exported before, from the first month that the schedule of the data directory came to (CONTRACT, `serve` and `status`).
+A month is due at the first time that the monthly cron fires after the month's end, UTC. It is owed from then until it
+is exported, and overdue 24 hours later. The owed months begin with the first exported one; where nothing was exported
+yet, with the first month that came due under the data directory's schedule (CONTRACT, `serve` and `status`).
 """
 
 import re
@@ -19,8 +19,8 @@ MONTHLY = "0 6 2 * *"
 NIGHTLY = "30 3 * * *"
 OVERDUE_AFTER = timedelta(hours=24)
 
-#: What every cron implementation takes in the same way: `*` alone or with a step; or a list of numbers, names of months
-#: or days, and ranges, with or without a step. Prefect's croniter takes `2-2` for `*`; `5/2` differs between others.
+#: The syntax that all cron implementations read alike: `*` alone or with a step; or a list of numbers, names of months
+#: or days, and ranges, with or without a step. Prefect's croniter reads `2-2` as `*`; others differ on `5/2`.
 _ITEM = r"(?:[0-9]+|[A-Za-z]{3})"
 _ITEMS = rf"{_ITEM}(?:-{_ITEM}(?:/[0-9]+)?)?"
 _FIELD = rf"(?:\*(?:/[0-9]+)?|{_ITEMS}(?:,{_ITEMS})*)"
@@ -29,7 +29,7 @@ _RANGE_OF_ONE = re.compile(r"\b0*(\w+)-0*\1\b", re.IGNORECASE)
 
 
 class NotACron(ValueError):
-    """The text is not a cron expression that means the same everywhere."""
+    """The text is not a cron expression, or implementations read it differently."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,14 +48,14 @@ def checked_cron(text: str) -> str:
     """`text` as five fields with single spaces; raises `NotACron`.
 
     An expression that restricts both the day of the month and the day of the week is refused: some implementations
-    then want both to match, others either. So is one that never fires (`0 0 30 2 *`).
+    require both to match, others either. An expression that never fires (`0 0 30 2 *`) is refused too.
     """
     fields = text.split()
     cron = " ".join(fields)
     if not _EXPRESSION.fullmatch(cron):
         raise NotACron("write five fields: minute, hour, day of month, month, day of week, for example 0 6 2 * *")
     if _RANGE_OF_ONE.search(cron):
-        raise NotACron("a range begins and ends with the same: write that alone")
+        raise NotACron("a range begins and ends with the same value: write that value alone")
     if "*" not in (fields[2], fields[4]):
         raise NotACron("give the day of the month or the day of the week, and * for the other")
     try:
@@ -68,7 +68,7 @@ def checked_cron(text: str) -> str:
 
 
 def next_fire(cron: str, after: datetime) -> datetime:
-    """The first time after `after` (aware) that `cron` fires, UTC, to the minute."""
+    """The first time after `after` (aware) that `cron` fires, UTC, minute precision."""
     return next(CronSim(cron, after.astimezone(UTC)))
 
 
@@ -82,8 +82,8 @@ def due_months(
 ) -> list[DueMonth]:
     """The months that are owed at `now` (aware), oldest first.
 
-    `exported` are the months whose export is there. `scheduled_since` is when a schedule first served the data
-    directory: months that came due after that are owed even if nothing was exported yet. Without either, none is.
+    `exported` are the months with an export. `scheduled_since` is when a schedule first served the data directory:
+    months that came due after that are owed even if nothing was exported yet. Without either, no month is owed.
     """
     first = min(exported, default=None)
     last = last_full_month(now)

@@ -1,16 +1,16 @@
-"""What can stop a command, as one tree; each class knows its exit status (CONTRACT, exit status).
+"""The errors that end a command, as one tree; each class has its exit status (CONTRACT, exit status).
 
     BillingError
     ├── SettingsError       2  a setting, argument or file of the user's is wrong
-    │   ├── NoSuchData      2  what was asked for is not in the data directory
-    │   └── Refused         2  a guard says no: closing over open errors, a write without consent
+    │   ├── NoSuchData      2  the requested data are not in the data directory
+    │   └── Refused         2  a guard refuses: closing over open errors, a write without consent
     ├── Unreachable         3  the service cannot be reached, or it refused the credentials
-    ├── Incomplete          4  some keys never got an answer, or the run was stopped
+    ├── Incomplete          4  some keys have no answer, or the run was stopped
     │   └── StorageFailed   4  the data directory is full, read-only or gone
     └── DataDirectoryHeld   5  another run holds this data directory
 
-The client has a tree of its own (`ecgrid_client.errors`); `cli.service.exit_status` gives its exit statuses. Every
-message says what happened, why, and what to do next.
+The client has its own tree (`ecgrid_client.errors`); `cli.service.exit_status` maps it to exit statuses. Every message
+states what happened, why, and what to do next.
 """
 
 from enum import IntEnum
@@ -28,7 +28,7 @@ class ExitStatus(IntEnum):
 
 
 class BillingError(Exception):
-    """A command cannot go on."""
+    """A command cannot continue."""
 
     status: ExitStatus = ExitStatus.INCOMPLETE
 
@@ -40,11 +40,11 @@ class SettingsError(BillingError):
 
 
 class NoSuchData(SettingsError):
-    """What was asked for is not in the data directory."""
+    """The requested data are not in the data directory."""
 
 
 class Refused(SettingsError):
-    """A guard says no."""
+    """A guard refuses the operation."""
 
 
 class Unreachable(BillingError):
@@ -54,7 +54,7 @@ class Unreachable(BillingError):
 
 
 class Incomplete(BillingError):
-    """Some keys never got an answer, or the run was stopped."""
+    """Some keys have no answer, or the run was stopped."""
 
     status = ExitStatus.INCOMPLETE
 

@@ -1,10 +1,10 @@
-"""Format numbers of what lasts, and the refusal of what a later release wrote.
+"""Format versions of stored data; data of a later format are refused.
 
     raw/_format.json, lake/_format.json     {"format": 2, "written_by": "0.1.0"}
 
-Entries of the log of closings (finding states among them) and manifests carry the same two fields themselves. What has
-none was written before formats had numbers, and is of format 1. Every release reads all formats up to its own; where a
-format changes, `tests/upgrade` keeps a directory of the one before.
+Entries of the log of closings (finding states among them) and manifests carry the same two fields. An item without them
+was written before formats had numbers, and is of format 1. Every release reads all formats up to its own; when a format
+changes, `tests/upgrade` keeps a directory of the previous one.
 """
 
 import json
@@ -16,14 +16,15 @@ from ecgrid_flows.errors import Refused
 
 __all__ = ["FORMATS", "require_readable", "require_readable_folders", "stamp", "stamp_folder"]
 
-#: What this release writes. Raw 2: segments have a manifest. Lake 2: `month=`, manifests outside the feeds' folders.
+#: The formats that this release writes. Raw 2: segments have a manifest. Lake 2: `month=`, manifests outside the feeds'
+#: folders.
 FORMATS: Mapping[str, int] = {"raw": 2, "lake": 2, "closings": 1, "export": 1}
-#: The folders that have a file of their own for it.
+#: The folders that have a format file.
 FOLDERS = ("raw", "lake")
 
 
 class _Files(Protocol):
-    """What is needed of a store."""
+    """The part of a store that is needed here."""
 
     def exists(self, path: str) -> bool: ...
 
@@ -59,7 +60,7 @@ def require_readable_folders(store: _Files) -> None:
 
 
 def stamp_folder(store: _Files, kind: str) -> None:
-    """Note that `kind` is now of today's format. Only for the holder of the lock."""
+    """Record that `kind` is now in the current format. The caller holds the run lock."""
     path, wanted = _path(kind), stamp(kind)
     found = _document(store.read(path)) if store.exists(path) else {}
     if found.get("format") != wanted["format"]:
@@ -71,7 +72,7 @@ def _path(kind: str) -> str:
 
 
 def _document(data: bytes) -> Mapping[str, Any]:
-    """What a format file holds; a damaged one is as good as none, for the data are checked by their own hashes."""
+    """The content of a format file. A damaged file counts as absent: the data are checked by their own hashes."""
     try:
         found = json.loads(data)
     except ValueError:

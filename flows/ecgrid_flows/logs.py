@@ -1,12 +1,12 @@
-"""Logs: text lines on stderr, and JSON lines in a file where one is asked for. No secret reaches either.
+"""Logs: text lines on stderr, and JSON lines in a file if one is set. No secret reaches either.
 
-    WARNING   what a person should look at; the default on stderr
+    WARNING   what needs a person's attention; the default on stderr
     INFO      one line per stage: `stage=land month=2026-10 status=done ms=812`; the default of a file
     DEBUG     one line per call, by `ecgrid_client`: `op=v3.2.NetworkInfo key=4440 status=200 ms=31`, never an envelope
 
-Secrets are masked where a record is made, so that every handler gets the masked one: those of Prefect too, which send
-records to a server. Libraries are never shown below INFO: at DEBUG zeep logs whole envelopes with their passwords,
-botocore and httpcore the headers of requests.
+Secrets are masked where a record is made, so every handler receives the masked one, including Prefect's, which send
+records to a server. Library records below INFO are never shown: at DEBUG zeep logs whole envelopes with their
+passwords, botocore and httpcore log request headers.
 """
 
 import functools
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 __all__ = ["LEVELS", "SHOWN", "attach", "hide", "masked", "set_up", "stage", "staged"]
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-#: For what a command shows by itself (its warnings, its last sentence): it goes to the file, not to stderr once more.
+#: Logger for what a command prints itself (its warnings, its last message): to the file only, not again to stderr.
 SHOWN = logging.getLogger("ecgrid_flows.shown")
 SHOWN.propagate = False
 SHOWN.addHandler(logging.NullHandler())
 
 _OURS = ("ecgrid_client", "ecgrid_flows", "ecgrid_sandbox")
-#: It names every request at INFO: a schedule that looks at its server would fill 20,000 lines a day.
-_TALKATIVE = "httpx"
-#: Secrets of the environment that are other programs' settings.
+#: It logs every request at INFO: a schedule that polls its server would fill 20,000 lines a day.
+_VERBOSE = "httpx"
+#: Environment variables of other programs that hold secrets.
 _FOREIGN = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
 _PLAIN = logging.getLogRecordFactory()
 
@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 
 def set_up(level: str | None = None, file: str | None = None) -> None:
-    """Log at `level` (one of `LEVELS`) to stderr and `file`; what is None stays as it was set up before.
+    """Log at `level` (one of `LEVELS`) to stderr and `file`; None keeps the previous setting.
 
     Raises `SettingsError` for an unknown level or a file that cannot be written.
     """
@@ -66,7 +66,7 @@ def set_up(level: str | None = None, file: str | None = None) -> None:
 
 
 def attach() -> None:
-    """Give the handlers to the loggers again: Prefect replaces those of the root logger when it is first imported."""
+    """Attach the handlers again: Prefect replaces those of the root logger when it is first imported."""
     stderr = _STATE.stderr
     stderr.setLevel(_STATE.level or "WARNING")
     handlers: list[logging.Handler] = [stderr]
@@ -87,16 +87,16 @@ def attach() -> None:
         if handler is not stderr or not others:  # a console handler of Prefect shows the same on stderr
             root.addHandler(handler)
     root.setLevel(max(level, logging.INFO))
-    logging.getLogger(_TALKATIVE).setLevel(logging.WARNING)  # for Prefect's own handlers, on stderr too
+    logging.getLogger(_VERBOSE).setLevel(logging.WARNING)  # for Prefect's own handlers, on stderr too
 
 
 def hide(*secrets: str | None) -> None:
-    """Mask these from now on, in every log record of this process."""
+    """Mask these secrets from now on, in every log record of this process."""
     _STATE.secrets.update(secret for secret in secrets if secret)
 
 
 def masked(text: str) -> str:
-    """`text` without the secrets that this process knows."""
+    """`text` with the registered secrets masked."""
     from ecgrid_client.masking import MASKER, Masker
 
     if _STATE.masker is None:
@@ -109,7 +109,7 @@ def masked(text: str) -> str:
 
 @contextmanager
 def stage(name: str, month: date | str | None = None) -> Iterator[None]:
-    """One line at INFO when the block ends: which stage, of which month, how it ended, and after how long."""
+    """Log one line at INFO when the block ends: stage, month, status and duration."""
     began = time.monotonic()
     shown = month_text(month) if isinstance(month, date) else month or "-"
     status = "failed"
@@ -121,7 +121,7 @@ def stage(name: str, month: date | str | None = None) -> Iterator[None]:
 
 
 def staged(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Log a function as a stage; its month is its first argument that is a date or a text, if there is one."""
+    """Log a function as a stage; its month is its first argument that is a date or a string, if there is one."""
 
     def wrap(function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)
@@ -136,7 +136,7 @@ def staged(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """Writes to the stderr of the moment: a progress display puts its own in place, and lines then stay whole."""
+    """Writes to the current `sys.stderr`: a progress display replaces it, and lines then stay whole."""
 
     @property
     def stream(self) -> TextIO:
@@ -163,7 +163,7 @@ class _Json(logging.Formatter):
 
 
 class _State:
-    """What is set up in this process."""
+    """The logging set-up of this process."""
 
     def __init__(self) -> None:
         self.level: str | None = None
@@ -173,19 +173,19 @@ class _State:
         form.converter = time.gmtime
         self.stderr.setFormatter(form)
         self.stderr.addFilter(_is_shown)
-        #: Learnt by the masker with the next record, so that a command that logs nothing does not load it.
+        #: Registered with the masker at the next record, so that a command that logs nothing does not import it.
         self.secrets: set[str] = set()
         self.masker: Masker | None = None
 
 
 def _is_shown(record: logging.LogRecord) -> bool:
-    """Whether a handler takes the record: ours at every level, a library's from INFO up, httpx's from WARNING up."""
-    least = logging.WARNING if record.name == _TALKATIVE else logging.INFO
+    """Whether a handler shows the record: ours at every level, a library's from INFO up, httpx's from WARNING up."""
+    least = logging.WARNING if record.name == _VERBOSE else logging.INFO
     return record.levelno >= least or record.name.split(".", 1)[0] in _OURS
 
 
 def _opened(path: str) -> logging.Handler:
-    """A handler that appends to `path`, made for its owner alone, and follows it when it is rotated."""
+    """A handler that appends to `path`, created readable by its owner alone, and reopens it after rotation."""
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600))
         handler = WatchedFileHandler(path, encoding="utf-8", errors="backslashreplace")
@@ -202,11 +202,11 @@ def _record(*args: Any, **kwargs: Any) -> logging.LogRecord:
     record = _PLAIN(*args, **kwargs)
     try:
         text = record.getMessage()
-    except Exception:  # the arguments do not fit the text: Python would print them as they are
+    except Exception:  # the arguments do not match the format: Python would print them unmasked
         record.msg, record.args, text = str(record.msg), (), ""
     clean = masked(text or str(record.msg))
     if clean != text:
-        record.msg, record.args = clean, ()  # without arguments the text is taken as it is
+        record.msg, record.args = clean, ()  # without arguments `%` in the text is literal
     if record.exc_info and record.exc_info[0] is not None:
         record.exc_text = masked("".join(traceback.format_exception(*record.exc_info)).rstrip("\n"))
     if record.stack_info:

@@ -1,7 +1,6 @@
-"""What a run shows while it works, on stderr: a Rich display on a terminal, plain lines every few seconds otherwise.
+"""Progress of a run on stderr: a Rich display on a terminal, plain lines every few seconds otherwise.
 
-Counters are set by many threads and only ever read by the display: a figure may lag, none is lost (each is counted
-under the lock).
+Many threads set the counters, each under the lock, and the display only reads them: a figure may lag, none is lost.
 """
 
 import sys
@@ -22,7 +21,7 @@ PLAIN_EVERY_S = 5.0
 
 @dataclass(slots=True)
 class Counters:
-    """What a pull has done so far. `answered` counts calls whose answer is durable, `kept` those already in raw."""
+    """Progress of a pull. `answered` counts calls whose response is durable, `kept` those already in raw."""
 
     total: int = 0
     kept: int = 0
@@ -32,7 +31,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """How the calls fare at this moment."""
+    """State of the calls in flight."""
 
     in_flight: int = 0
     limit: int = 0
@@ -40,7 +39,7 @@ class Flight:
 
 
 class Reporter:
-    """Says what the run is doing. `quiet` says nothing but warnings, `mute` not even those."""
+    """Prints what the run is doing. `quiet` prints warnings only, `mute` nothing."""
 
     def __init__(self, *, quiet: bool = False, mute: bool = False, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
@@ -48,19 +47,19 @@ class Reporter:
         self.mute = mute
         self.warnings: list[str] = []
         self._lock = threading.Lock()
-        self._said: set[str] = set()
+        self._printed: set[str] = set()
 
     def say(self, words: str) -> None:
-        """One line about what is going on."""
+        """Print one progress line."""
         if not self.quiet:
             self.console.print(Text(words))
 
     def warn(self, words: str) -> None:
-        """One warning, said once however often it comes."""
+        """Print a warning, once however often it is raised."""
         with self._lock:
-            if words in self._said:
+            if words in self._printed:
                 return
-            self._said.add(words)
+            self._printed.add(words)
             self.warnings.append(words)
         logs.SHOWN.warning("%s", words)
         if not self.mute:
@@ -85,7 +84,7 @@ class Reporter:
     def _plain(self, title: str, counters: Counters, flight: Callable[[], Flight], done: threading.Event) -> None:
         began = time.monotonic()
         while not done.wait(PLAIN_EVERY_S):
-            self.say(f"{title}: {_told(counters, flight(), time.monotonic() - began)}")
+            self.say(f"{title}: {_summary(counters, flight(), time.monotonic() - began)}")
 
     def _live(self, title: str, counters: Counters, flight: Callable[[], Flight], done: threading.Event) -> None:
         began = time.monotonic()
@@ -93,27 +92,27 @@ class Reporter:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[told]}"),
+            TextColumn("{task.fields[summary]}"),
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
         ) as bar:
-            task = bar.add_task(title, total=counters.total, told="")
+            task = bar.add_task(title, total=counters.total, summary="")
             while not done.wait(0.25):
                 bar.update(
                     task,
                     total=counters.total,
                     completed=counters.kept + counters.answered,
-                    told=_told(counters, flight(), time.monotonic() - began, short=True),
+                    summary=_summary(counters, flight(), time.monotonic() - began, short=True),
                 )
 
 
-def _told(counters: Counters, flight: Flight, seconds: float, *, short: bool = False) -> str:
+def _summary(counters: Counters, flight: Flight, seconds: float, *, short: bool = False) -> str:
     rate = counters.answered / seconds if seconds > 0 else 0
     flying = f"{flight.in_flight} of {flight.limit} in flight, {flight.retries} retried"
     if short:
         return f"{counters.lines} lines, {rate:.0f}/s, {flying}"
     left = max(counters.total - counters.kept - counters.answered, 0)
     eta = f"{left / rate:.0f} s to go" if rate > 0 else "time to go unknown"
-    asked = f"{counters.answered + counters.kept} of {counters.total} calls"
-    return f"{asked}, {counters.lines} lines, {rate:.0f}/s, {eta}, {flying}"
+    done_calls = f"{counters.answered + counters.kept} of {counters.total} calls"
+    return f"{done_calls}, {counters.lines} lines, {rate:.0f}/s, {eta}, {flying}"

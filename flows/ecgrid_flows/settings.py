@@ -28,7 +28,7 @@ V4_URL = "https://os.ecgrid.io/v4.1/prod/ECGridOS.asmx"
 
 PLANS = ("price-list", "all-pairs")
 DATA_DIR = "data"
-#: Where the sandbox's data go when no data directory is given.
+#: Data directory of the sandbox when none is given.
 SANDBOX_DIR = "data/sandbox"
 _URL = re.compile(r"[a-z][a-z0-9]*://.", re.IGNORECASE)
 _NEXT_URL = re.compile(r"[\s,]+(?=[a-z][a-z0-9]*://)", re.IGNORECASE)
@@ -36,7 +36,7 @@ WsdlSource = Literal["own", "live"]
 
 
 class Secret:
-    """A text that shows itself nowhere: not in repr, str, format or a pickle. `reveal()` is the one way to it."""
+    """A string that repr, str, format and pickle never show. `reveal()` returns it."""
 
     __slots__ = ("_text",)
 
@@ -58,15 +58,15 @@ class Secret:
         return hash(self._text)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret does not travel; the other process reads its own environment")
+        raise TypeError("a secret is never pickled; the other process reads its own environment")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that a command takes from its surroundings. `data_dir` is a local folder or `s3://bucket/prefix`.
+    """The settings of a command. `data_dir` is a local folder or `s3://bucket/prefix`.
 
-    `build_memory_mb` bounds the memory of one job of a build; past it rows spill to disk. A lake that is too large for
-    one job is built by partitions of as many lines as fit, or of `partition_lines` where that is given.
+    `build_memory_mb` bounds the memory of one job of a build; beyond it rows spill to disk. A lake that is too large
+    for one job is built in partitions of as many lines as fit, or of `partition_lines` if set.
     """
 
     data_dir: str = DATA_DIR
@@ -102,7 +102,7 @@ class Settings:
         environ: Mapping[str, str] | None = None,
         dotenv: Path | None = None,
     ) -> "Settings":
-        """The settings of `environ` (this process's by default) over those of `dotenv` (`.env` by default).
+        """The settings of `environ` (default: this process's) over those of `dotenv` (default: `.env`).
 
         Raises `SettingsError`.
         """
@@ -115,7 +115,7 @@ class Settings:
         if api_key is None and (login_name is None) != (password is None):
             missing = "ECGRID_PASSWORD" if password is None else "ECGRID_LOGIN_NAME"
             raise SettingsError(
-                f"{missing} is not set: give ECGRID_LOGIN_NAME and ECGRID_PASSWORD both, or ECGRID_API_KEY"
+                f"{missing} is not set: set both ECGRID_LOGIN_NAME and ECGRID_PASSWORD, or ECGRID_API_KEY"
             )
         logs.hide(password, api_key)
         return cls(
@@ -161,7 +161,7 @@ class Settings:
 
     @property
     def local_dir(self) -> Path:
-        """The data directory itself, or the local cache that stands beside a remote one."""
+        """The data directory, or the local cache of a remote one."""
         if not self.is_remote:
             return Path(self.data_dir)
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -179,19 +179,19 @@ class Settings:
 
 
 def log_options(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> tuple[str | None, str | None]:
-    """ECGRID_LOG_LEVEL and ECGRID_LOG_FILE, which are set up before the other settings are read."""
+    """ECGRID_LOG_LEVEL and ECGRID_LOG_FILE: logging is set up before the other settings are read."""
     found = _found(environ if environ is not None else os.environ, dotenv or Path(".env"))
     return found.get("ECGRID_LOG_LEVEL"), found.get("ECGRID_LOG_FILE")
 
 
 def reference_folders(settings: Settings) -> list[Path]:
-    """Where the reference tables lie: the project's own (in the wheel or the checkout), then the data directory's."""
+    """Folders of reference tables: the project's own (in the wheel or the checkout), then the data directory's."""
     package = Path(__file__).resolve().parent
     shipped = [package / "_assets/reference", package.parents[1] / "data/reference"]
     own = settings.local_dir / "reference"
     first = next((folder for folder in shipped if folder.is_dir()), None)
     if first is None:
-        raise SettingsError(f"no reference tables beside {package}: install ecgrid-billing again")
+        raise SettingsError(f"no reference tables beside {package}: reinstall ecgrid-billing")
     return [first] if not own.is_dir() or own.resolve() == first.resolve() else [first, own]
 
 
@@ -199,7 +199,7 @@ def _found(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]:
     try:
         in_file = dotenv_values(dotenv, encoding="utf-8", interpolate=False) if dotenv.is_file() else {}
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{dotenv} cannot be read ({type(error).__name__}): make it a UTF-8 text") from error
+        raise SettingsError(f"{dotenv} cannot be read ({type(error).__name__}): save it as UTF-8 text") from error
     merged = {**in_file, **environ}
     return {
         name: value if name == "ECGRID_PASSWORD" else value.strip()  # a password may begin or end with a space
@@ -211,8 +211,8 @@ def _found(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]:
 def _default_data_dir(*, has_credentials: bool) -> str:
     """`data`; the sandbox's own folder while no credentials are set and no run has filled `data`.
 
-    So the sandbox and the service never share the default, every command without credentials finds what `run` without
-    credentials wrote, and a `data` that a service has filled is found by a reader who has no credentials.
+    So the sandbox and the service never share the default; every command without credentials finds what `run` without
+    credentials wrote; and a `data` that a service has filled is found by a reader without credentials.
     """
     is_filled = any(Path(DATA_DIR, folder).is_dir() for folder in ("raw", "lake", "warehouse", "exports", "closings"))
     return DATA_DIR if has_credentials or is_filled else SANDBOX_DIR
@@ -220,24 +220,24 @@ def _default_data_dir(*, has_credentials: bool) -> str:
 
 def _data_dir(text: str) -> str:
     if "://" in text and not text.startswith("s3://"):
-        raise SettingsError(f"ECGRID_DATA_DIR is {text.split('://')[0]}://…: give a local folder or s3://bucket/prefix")
+        raise SettingsError(f"ECGRID_DATA_DIR is {text.split('://')[0]}://…: use a local folder or s3://bucket/prefix")
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise SettingsError(
-            f"ECGRID_DATA_DIR is {text!a}, which this locale cannot read as text: set PYTHONUTF8=1, or take a "
+            f"ECGRID_DATA_DIR is {text!a}, which cannot be decoded in this locale: set PYTHONUTF8=1, or choose a "
             "folder whose name is UTF-8"
         ) from error
     if "://" not in text and "?" in str(Path(text).absolute()):
         raise SettingsError(
-            f"the data directory {text!r} has a `?` in its path, which DuckDB takes for the query of an address: "
+            f"the data directory {text!r} has a `?` in its path, which DuckDB reads as the query of a URL: "
             "choose another --data-dir"
         )
     return text.rstrip("/") or "/"
 
 
 def _url(found: Mapping[str, str], name: str, default: str) -> str:
-    """The address in `name`; https, or http to loopback only, and no credentials in it."""
+    """The address in `name`: https, or http to loopback only, without credentials."""
     text = found.get(name, default)
     try:
         parts = urlsplit(text)
@@ -245,14 +245,14 @@ def _url(found: Mapping[str, str], name: str, default: str) -> str:
     except ValueError as error:
         raise SettingsError(f"{name} is not an address: write it like {default}") from error
     if user is not None:
-        raise SettingsError(f"{name} carries a user name: put credentials into ECGRID_LOGIN_NAME and ECGRID_PASSWORD")
+        raise SettingsError(f"{name} contains a user name: put credentials into ECGRID_LOGIN_NAME and ECGRID_PASSWORD")
     if parts.scheme not in ("http", "https") or not host:
         raise SettingsError(f"{name} is not a full https address: write it like {default}")
     if parts.query or parts.fragment:
-        raise SettingsError(f"{name} goes on behind the .asmx file: leave `?` and what follows away, write {default}")
+        raise SettingsError(f"{name} must end in .asmx: remove the query string or fragment, for example {default}")
     if parts.scheme == "http" and not is_loopback(host):
         raise SettingsError(
-            f"{name} is plain http to {host}: credentials would travel readable; write https:// (http is for loopback)"
+            f"{name} is plain http to {host}: credentials would be readable; write https:// (http only to loopback)"
         )
     return text
 
@@ -262,7 +262,7 @@ def _existing_file(found: Mapping[str, str], name: str) -> Path | None:
         return None
     path = Path(found[name])
     if not path.is_file():
-        raise SettingsError(f"{name} is {path}, which is no file: give a CSV with network_id,mailbox_id")
+        raise SettingsError(f"{name} is {path}, which is not a file: give a CSV with network_id,mailbox_id")
     return path
 
 
@@ -287,11 +287,11 @@ def _wsdl(found: Mapping[str, str], name: str) -> WsdlSource:
 
 
 def _currency(found: Mapping[str, str]) -> str | None:
-    """The currency of all amounts. ECGrid states none, and nothing stands in for a missing one."""
+    """The currency of all amounts. ECGrid states none, and there is no default."""
     text = found.get("ECGRID_CURRENCY")
     if text is None:
         return None
-    from ecgrid_flows import currency  # a file of all the world's territories is read for it
+    from ecgrid_flows import currency  # imported here: it reads CLDR data of all territories
 
     if text not in currency.codes():
         near = currency.nearest(text)
@@ -310,7 +310,7 @@ def _cron(found: Mapping[str, str], name: str, default: str) -> str:
 
 
 def _report_url(found: Mapping[str, str]) -> str | None:
-    """Where the folder `reports/` is served, without a slash at the end."""
+    """Base URL of the published `reports/` folder, without a trailing slash."""
     text = found.get("ECGRID_REPORT_URL")
     if text is None:
         return None
@@ -323,25 +323,25 @@ def _report_url(found: Mapping[str, str]) -> str | None:
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
         raise SettingsError(f"ECGRID_REPORT_URL is not the http or https address of a folder: write it like {example}")
     if user is not None:
-        raise SettingsError("ECGRID_REPORT_URL carries a user name: a link is readable by all, leave it out")
+        raise SettingsError("ECGRID_REPORT_URL contains a user name: remove it, every reader of a report sees the link")
     return text.rstrip("/")
 
 
 def _notify_urls(found: Mapping[str, str]) -> tuple[Secret, ...]:
-    """Apprise addresses, separated by spaces or commas; a comma inside one stays where no address follows it."""
+    """Apprise addresses, separated by spaces or commas; a comma within an address is kept."""
     texts = [text.strip(", \t\n") for text in _NEXT_URL.split(found.get("ECGRID_NOTIFY_URLS", ""))]
     for number, text in enumerate(texts, start=1):
         if text and not _URL.match(text):
             raise SettingsError(
-                f"ECGRID_NOTIFY_URLS: entry {number} is no address: write them like mailto://… or slack://…, separated "
-                "by spaces"
+                f"ECGRID_NOTIFY_URLS: entry {number} is not an address: write them like mailto://… or slack://…, "
+                "separated by spaces"
             )
         logs.hide(text, *_tokens(text))
     return tuple(Secret(text) for text in texts if text)
 
 
 def _tokens(url: str) -> Iterator[str]:
-    """What may be a secret in an Apprise address: tokens stand anywhere in it, and have digits; a password may not."""
+    """Possible secrets in an Apprise address: tokens have digits and occur anywhere; a password may have none."""
     password = re.match(r"[^/]*//[^:/@]*:(.*)@", url)
     yield from {password[1], unquote(password[1])} if password else ()
     for part in re.split(r"[/:@?&=,]", unquote(url)):

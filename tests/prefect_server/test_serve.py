@@ -190,7 +190,7 @@ def test_a_second_serve_of_the_data_directory_is_refused(served: Served) -> None
     again = [str(BILLING), "serve", "--data-dir", str(served.data_dir)]
     with running(again, served.folder, served.environment, "again") as process:
         assert process.ended() == ExitStatus.HELD
-        assert f"is served already by `serve`, process {served.process.popen.pid}" in process.stderr
+        assert f"is already served by `serve`, process {served.process.popen.pid}" in process.stderr
 
 
 def test_a_run_beside_another_is_held_off_by_the_lock(served: Served, ear: Ear) -> None:

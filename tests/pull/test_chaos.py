@@ -204,7 +204,7 @@ def test_a_data_directory_that_vanishes_stops_the_run_and_does_not_come_back_emp
         with running(front, data_dir, accounts_file=few_file) as run:
             run.plan(LAST_MONTH)
             proxy.before = at_call(5, LINE, lambda: data_dir.rename(moved))
-            with pytest.raises(StorageFailed, match="it is gone"):
+            with pytest.raises(StorageFailed, match="it no longer exists"):
                 pull_and_land(run)
         assert not data_dir.exists()
         moved.rename(data_dir)
@@ -219,7 +219,7 @@ def test_a_place_that_cannot_be_written_is_named(
     blocked = tmp_path / place
     blocked.parent.mkdir(parents=True)
     blocked.write_bytes(b"a file where a folder is needed")
-    with pytest.raises(StorageFailed, match=f"{place}.*a file stands where a folder is needed"):
+    with pytest.raises(StorageFailed, match=f"{place}.*a file is where a folder is needed"):
         pulled(sandbox, tmp_path, accounts_file=few_file)
     blocked.unlink()
     pulled(sandbox, tmp_path, accounts_file=few_file)

@@ -42,7 +42,7 @@ def test_a_partition_of_a_later_format_is_refused(tmp_path: Path) -> None:
     lake = Lake(LocalStore(tmp_path))
     lake.write_partition("calls", MONTH, [CALLS.empty_table()])
     of_later_release(tmp_path / "lake/_manifests/calls/2026-10.json")
-    for read in (lambda: lake.files("calls"), lake.set_aside):
+    for read in (lambda: lake.files("calls"), lake.quarantine_damaged):
         with pytest.raises(Refused, match=r"install ecgrid-billing 7\.0\.0"):
             read()
 

@@ -1,4 +1,4 @@
-"""Raw answers: a line checks itself, what is torn is set aside and named, an answer is done when it is durable."""
+"""Raw answers: a line checks itself, what is torn is quarantined and named, an answer is done when it is durable."""
 
 import hashlib
 import json
@@ -89,11 +89,11 @@ def test_a_torn_tail_is_set_aside_and_named_and_the_rest_kept(store: LocalStore,
     torn = raw_log.encode(ANSWER)[:100]
     segment.write_bytes(whole + torn)
     assert len(list(raw_log.scan(store, "line_items", MONTH))) == 2, "not read, also before it is mended"
-    (aside,) = seal(store, MONTH).aside
-    assert "1 of its lines" in aside.why
-    assert (tmp_path / aside.now).read_bytes() == torn
+    (quarantined,) = seal(store, MONTH).quarantined
+    assert "1 of its lines" in quarantined.why
+    assert (tmp_path / quarantined.now).read_bytes() == torn
     assert segment.read_bytes() == whole
-    assert seal(store, MONTH).aside == []
+    assert seal(store, MONTH).quarantined == []
 
 
 def test_a_damaged_line_in_the_middle_does_not_cost_its_neighbours(store: LocalStore) -> None:
@@ -105,14 +105,14 @@ def test_a_damaged_line_in_the_middle_does_not_cost_its_neighbours(store: LocalS
 
 
 @pytest.mark.parametrize(("name", "content"), [("zero.jsonl", b""), ("x.parquet", b"PAR1"), ("other.jsonl", b"{}\n")])
-def test_foreign_files_among_the_segments_are_set_aside(
+def test_foreign_files_among_the_segments_are_quarantined(
     store: LocalStore, tmp_path: Path, name: str, content: bytes
 ) -> None:
     segment = write(store, ANSWER)
     (segment.parent / name).write_bytes(content)
-    (aside,) = seal(store, MONTH).aside
-    assert aside.path.endswith(name)
-    assert (tmp_path / aside.now).read_bytes() == content
+    (quarantined,) = seal(store, MONTH).quarantined
+    assert quarantined.path.endswith(name)
+    assert (tmp_path / quarantined.now).read_bytes() == content
     assert list(segment.parent.iterdir()) == [segment]
 
 

@@ -98,7 +98,7 @@ def test_an_exception_leaves_the_partition_as_it_was(lake: Lake) -> None:
     with pytest.raises(ZeroDivisionError):
         lake.write_partition("calls", MONTH, failing())
     assert read(lake) == [Decimal(1)]
-    assert lake.set_aside() == []
+    assert lake.quarantine_damaged() == []
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,19 @@ def test_an_exception_leaves_the_partition_as_it_was(lake: Lake) -> None:
         ("part-00009-0123456789abcdef.parquet", b"half a part", "no manifest names it"),
     ],
 )
-def test_foreign_files_are_set_aside_and_named(lake: Lake, tmp_path: Path, name: str, content: bytes, why: str) -> None:
+def test_foreign_files_are_quarantined_and_named(
+    lake: Lake, tmp_path: Path, name: str, content: bytes, why: str
+) -> None:
     lake.write_partition("calls", MONTH, [table("1")])
     (tmp_path / FOLDER / name).write_bytes(content)
-    assert read(lake) == [Decimal(1)], "what no manifest names is not read, also before it is set aside"
-    (aside,) = lake.set_aside()
-    assert (aside.path, aside.now, aside.why) == (f"{FOLDER}/{name}", f"set-aside/{FOLDER}/{name}", why)
-    assert (tmp_path / aside.now).read_bytes() == content
+    assert read(lake) == [Decimal(1)], "what no manifest names is not read, also before it is quarantined"
+    (quarantined,) = lake.quarantine_damaged()
+    assert (quarantined.path, quarantined.now, quarantined.why) == (
+        f"{FOLDER}/{name}",
+        f"set-aside/{FOLDER}/{name}",
+        why,
+    )
+    assert (tmp_path / quarantined.now).read_bytes() == content
     assert read(lake) == [Decimal(1)]
 
 
@@ -126,7 +132,7 @@ def test_a_leftover_of_a_killed_writer_is_dropped_without_a_word(lake: Lake, tmp
     content = leftover.read_bytes()
     lake.write_partition("calls", MONTH, [table("1")])
     leftover.write_bytes(content)
-    assert lake.set_aside() == []
+    assert lake.quarantine_damaged() == []
     assert not leftover.exists()
 
 
@@ -144,16 +150,16 @@ def test_a_damaged_part_takes_its_partition_out_of_sight(lake: Lake, tmp_path: P
         part.write_bytes(content)
     else:
         part.unlink()
-    aside = lake.set_aside()
-    assert aside[-1].path == MANIFEST
-    assert part.name in aside[-1].why
+    quarantined = lake.quarantine_damaged()
+    assert quarantined[-1].path == MANIFEST
+    assert part.name in quarantined[-1].why
     assert (lake.months("calls"), lake.files("calls")) == ([], [])
 
 
 def test_a_manifest_that_is_none_is_set_aside(lake: Lake, tmp_path: Path) -> None:
     lake.write_partition("calls", MONTH, [table("1")])
     (tmp_path / MANIFEST).write_text('{"files": 5}')
-    assert "it is no manifest of this lake" in [aside.why for aside in lake.set_aside()]
+    assert "it is no manifest of this lake" in [quarantined.why for quarantined in lake.quarantine_damaged()]
     assert lake.months("calls") == []
 
 
@@ -165,7 +171,7 @@ def test_a_manifest_cannot_name_a_file_elsewhere(lake: Lake, tmp_path: Path) -> 
     path.write_text(json.dumps(document))
     with pytest.raises(StorageFailed, match="no manifest of this lake"):
         lake.files("calls")
-    assert lake.set_aside()[0].path == MANIFEST
+    assert lake.quarantine_damaged()[0].path == MANIFEST
 
 
 def test_the_schema_of_a_feed_keeps_the_meaning_of_its_columns(lake: Lake) -> None:

@@ -309,7 +309,7 @@ def test_addresses_are_separated_by_spaces_or_commas(text: str, urls: list[str])
 
 
 def test_what_is_no_address_is_refused_without_repeating_it() -> None:
-    with pytest.raises(SettingsError, match="entry 1 is no address") as refused:
+    with pytest.raises(SettingsError, match="entry 1 is not an address") as refused:
         load("hunter2hunter2 json://a.example")
     assert "hunter2" not in str(refused.value)
 

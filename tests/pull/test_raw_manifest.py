@@ -71,7 +71,7 @@ def test_what_is_as_described_is_described_once(store: LocalStore, tmp_path: Pat
     write(store, answer(1), answer(2))
     first = seal(store, MONTH)
     manifest = (tmp_path / "raw/_segments/2026-10.json").read_bytes()
-    assert (first.answers, first.lost, first.aside) == (2, 0, [])
+    assert (first.answers, first.lost, first.quarantined) == (2, 0, [])
     assert json.loads(manifest)["segments"][0]["answers"] == 2
     again = seal(LocalStore(tmp_path), MONTH)
     assert (again.digest(), again.lost) == (first.digest(), 0)
@@ -84,7 +84,7 @@ def test_a_segment_that_grew_is_whole(store: LocalStore) -> None:
     with segment.open("ab") as file:
         file.write(raw_log.encode(answer(2)))
     sealed = seal(store, MONTH)
-    assert (sealed.answers, sealed.lost, sealed.aside) == (2, 0, [])
+    assert (sealed.answers, sealed.lost, sealed.quarantined) == (2, 0, [])
 
 
 @pytest.mark.parametrize(("damage", "lost"), [("cut in a line", 2), ("cut at a line", 2), ("deleted", 4), ("bit", 1)])
@@ -125,8 +125,8 @@ def test_a_manifest_that_is_none_is_made_anew_and_nothing_counts_as_lost(store: 
     seal(store, MONTH)
     (tmp_path / "raw/_segments/2026-10.json").write_text("[]")
     sealed = seal(store, MONTH)
-    assert (sealed.answers, sealed.lost, len(sealed.aside)) == (1, 0, 1)
-    assert seal(store, MONTH).aside == []
+    assert (sealed.answers, sealed.lost, len(sealed.quarantined)) == (1, 0, 1)
+    assert seal(store, MONTH).quarantined == []
 
 
 def test_a_body_that_was_exchanged_with_its_checksum_is_refused(store: LocalStore) -> None:
@@ -140,7 +140,7 @@ def test_a_body_that_was_exchanged_with_its_checksum_is_refused(store: LocalStor
         bodies.read(place)
     landed = land_month(store, MONTH)
     assert (landed.lost, landed.rows["calls"]) == (1, 0 + 1)
-    assert len(landed.aside) == 1
+    assert len(landed.quarantined) == 1
 
 
 def test_packed_segments_are_read_as_before_and_by_standard_tools(store: LocalStore, tmp_path: Path) -> None:
@@ -182,9 +182,9 @@ def test_a_damaged_frame_costs_its_own_lines_alone(store: LocalStore, monkeypatc
     data[frames[1] + 12] ^= 0xFF
     packed.write_bytes(data)
     sealed = seal(store, MONTH)
-    assert (sealed.lost, len(sealed.aside)) == (4, 1)
+    assert (sealed.lost, len(sealed.quarantined)) == (4, 1)
     assert kept(store) == [10, 11, 12, 13, 18, 19, 20, 21]
-    assert seal(store, MONTH).aside == []
+    assert seal(store, MONTH).quarantined == []
 
 
 def test_a_packed_segment_that_is_not_as_it_was_packed_is_named(store: LocalStore, tmp_path: Path) -> None:
@@ -195,11 +195,11 @@ def test_a_packed_segment_that_is_not_as_it_was_packed_is_named(store: LocalStor
     other = before + b"\x50\x2a\x4d\x18\0\0\0\0"  # a frame that readers skip
     packed.write_bytes(other)
     sealed = seal(store, MONTH, is_deep=True)
-    assert (sealed.lost, [one.path for one in sealed.aside]) == (0, [packed.relative_to(tmp_path).as_posix()])
-    assert (tmp_path / sealed.aside[0].now).read_bytes() == other
+    assert (sealed.lost, [one.path for one in sealed.quarantined]) == (0, [packed.relative_to(tmp_path).as_posix()])
+    assert (tmp_path / sealed.quarantined[0].now).read_bytes() == other
     assert packed.read_bytes() == before
     assert kept(store) == [1, 2]
-    assert seal(store, MONTH, is_deep=True).aside == []
+    assert seal(store, MONTH, is_deep=True).quarantined == []
 
 
 @pytest.mark.parametrize("moment", ["before the manifest", "after the manifest"])
@@ -221,7 +221,7 @@ def test_packing_that_was_killed_loses_and_doubles_nothing(
             pack(store, MONTH, LATER)
     assert kept(store) == [1, 2], "read once, also before the next sealing"
     sealed = seal(store, MONTH)
-    assert (sealed.answers, sealed.lost, sealed.aside, len(sealed.segments)) == (2, 0, [], 1)
+    assert (sealed.answers, sealed.lost, sealed.quarantined, len(sealed.segments)) == (2, 0, [], 1)
     assert kept(store) == [1, 2]
     pack(store, MONTH, LATER)
     assert kept(store) == [1, 2]

@@ -137,9 +137,9 @@ def test_a_round_that_is_not_of_the_answers_it_repeats_is_set_aside(tmp_path: Pa
     assert repeats.verify(store, MONTH) == ([], 1)
     other = raw_log.framed({**first, "sha256": first["sha256"][:-1] + "x"})
     path.write_bytes(other + raw_log.framed(second))
-    (aside,), _ = repeats.verify(store, MONTH)
-    assert "1 of its lines are torn or damaged; their calls are made again" in str(aside)
-    assert (tmp_path / "raw" / aside.now).read_bytes() == other
+    (quarantined,), _ = repeats.verify(store, MONTH)
+    assert "1 of its lines are torn or damaged; their calls are made again" in str(quarantined)
+    assert (tmp_path / "raw" / quarantined.now).read_bytes() == other
     assert raw_log.rounds(store, MONTH) == [second]
     path.write_bytes(path.read_bytes()[:-9])
     assert len(repeats.verify(store, MONTH)[0]) == 1
@@ -155,8 +155,8 @@ def test_a_repeat_that_is_not_folded_yet_is_checked(tmp_path: Path) -> None:
         opened.flush()
     (path,) = tmp_path.glob("raw/line_items/*/*.repeats.jsonl")
     path.write_bytes(path.read_bytes().replace(b'"attempts":1', b'"attempts":7', 1))
-    (aside,), files_read = repeats.verify(store, MONTH)
-    assert (files_read, "1 of its lines are torn" in str(aside)) == (1, True)
+    (quarantined,), files_read = repeats.verify(store, MONTH)
+    assert (files_read, "1 of its lines are torn" in str(quarantined)) == (1, True)
     assert len(path.read_bytes().splitlines()) == 1
 
 

@@ -60,7 +60,7 @@ def test_names_of_the_stores_own_are_not_listed_and_dead_writers_are_cleared(sto
 def test_set_aside_keeps_every_version(store: LocalStore) -> None:
     for content in (b"one", b"two"):
         store.write("lake/x", content)
-        store.set_aside("lake/x", "no reason")
+        store.quarantine("lake/x", "no reason")
     assert files(Path(store.root)) == {"set-aside/lake/x": b"one", "set-aside/lake/x.2": b"two"}
 
 
@@ -82,9 +82,9 @@ def test_a_vanished_data_directory_does_not_come_back_empty(store: LocalStore) -
     appender = store.appender("raw/seg")
     appender.append(b"one\n")
     Path(store.root).rename(store.root + "-moved")
-    with pytest.raises(StorageFailed, match="it is gone"):
+    with pytest.raises(StorageFailed, match="it no longer exists"):
         appender.sync()
-    with pytest.raises(StorageFailed, match="it is gone"):
+    with pytest.raises(StorageFailed, match="it no longer exists"):
         store.write("lake/x", b"y")
     assert not Path(store.root).exists()
     appender.close()
@@ -100,5 +100,5 @@ def test_a_data_directory_that_cannot_be_is_a_wrong_setting(tmp_path: Path, plac
 def test_every_reason_says_what_to_do() -> None:
     with pytest.raises(StorageFailed, match=r"here cannot be used; .*: .*"), disk_errors("here"):
         raise OSError(5, "Input/output error")
-    with pytest.raises(StorageFailed, match="Too many open files: mend it"), disk_errors("here"):
+    with pytest.raises(StorageFailed, match="Too many open files: correct it"), disk_errors("here"):
         raise OSError(24, "Too many open files")

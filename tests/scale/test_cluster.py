@@ -245,7 +245,7 @@ def test_what_travels_to_a_worker_holds_no_secret() -> None:
         sent = cloudpickle.dumps(RunOnWorker(job))
     assert b"swordfish" not in sent
     assert b"0123-key" not in sent
-    with pytest.raises(TypeError, match="a secret does not travel"):
+    with pytest.raises(TypeError, match="a secret is never pickled"):
         pickle.dumps(settings)
 
 

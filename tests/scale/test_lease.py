@@ -70,7 +70,7 @@ def test_a_second_run_is_told_who_holds_and_takes_the_lock_of_a_killed_one_at_on
         holder.kill()
         holder.communicate()
     with held(store, "run"):
-        assert "which ended without giving it back" in caplog.text, "its end is known, so its lease is not waited for"
+        assert "which ended without releasing it" in caplog.text, "its end is known, so its lease is not waited for"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_holder_that_cannot_renew_writes_nothing_more(address: str, storage: S
         clock.now += LONG_S
         with pytest.raises(StorageFailed, match="the lock could not be renewed in time"):
             appender.sync()
-        with pytest.raises(StorageFailed, match="nothing more is written: run again"):
+        with pytest.raises(StorageFailed, match="writing has stopped: run again"):
             store.write_if("lake/_manifest.json", b"{}", None)
         storage.is_down = False
 

@@ -84,10 +84,10 @@ def test_what_begins_with_a_dot_is_never_listed(store: Store) -> None:
 def test_what_is_set_aside_is_kept_under_free_names(store: Store) -> None:
     for content in (b"one", b"two"):
         store.write("raw/a.jsonl", content)
-        aside = store.set_aside("raw/a.jsonl", "it is torn")
+        quarantined = store.quarantine("raw/a.jsonl", "it is torn")
         assert not store.exists("raw/a.jsonl")
-        assert store.read(aside.now) == content
-    assert aside.now == "set-aside/raw/a.jsonl.2"
+        assert store.read(quarantined.now) == content
+    assert quarantined.now == "set-aside/raw/a.jsonl.2"
 
 
 def test_a_listing_longer_than_a_page_is_whole(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +219,7 @@ def test_of_many_writers_one_wins(make: Make) -> None:
 def test_a_storage_that_stays_down_is_named_with_what_to_do(make: Make, storage: Storage, short_waits: None) -> None:
     store = make()
     storage.is_down = True
-    with pytest.raises(StorageFailed, match=r"s3://billing/.*/lake/x cannot be used; .*run again when it answers"):
+    with pytest.raises(StorageFailed, match=r"s3://billing/.*/lake/x cannot be used; .*run again when it is available"):
         store.write("lake/x", b"1")
     with pytest.raises(SettingsError, match="cannot be used; the storage"):
         store.prepare()
@@ -233,12 +233,12 @@ def test_what_is_gone_is_named(make: Make) -> None:
         lambda: store.open("lake/x"),
         lambda: store.local("lake/x"),
     ):
-        with pytest.raises(StorageFailed, match=r"/lake/x cannot be used; it is gone"):
+        with pytest.raises(StorageFailed, match=r"/lake/x cannot be used; it no longer exists"):
             reading()
 
 
 def test_settings_of_the_storage_are_proven_before_a_run(storage: Storage, address: str, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="there is no such bucket: make it, or correct ECGRID_DATA_DIR"):
+    with pytest.raises(SettingsError, match="there is no such bucket: create it, or correct ECGRID_DATA_DIR"):
         S3Store("s3://elsewhere/data", tmp_path).prepare()
     with pytest.raises(SettingsError, match="write s3://bucket/prefix"):
         S3Store("s3://", tmp_path)

@@ -45,7 +45,7 @@ from ecgrid_flows.lake.raw_log import Arguments, Bodies, Journal, Place, RawAnsw
 from ecgrid_flows.lake.raw_manifest import pulled_whole, seal
 from ecgrid_flows.progress import Counters, Flight
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.storage.base import SetAside, Store
+from ecgrid_flows.storage.base import Quarantined, Store
 from ecgrid_flows.threads import map_threads
 from ecgrid_transforms.calls import FAULT, LINE, NO_LINE
 from ecgrid_transforms.keys import keys_of, numbers, pair_bit
@@ -93,7 +93,7 @@ class Puller:
         self.refresh = refresh
         self.retry = retry or RetryPolicy(max_attempts=settings.max_attempts)
         self.counters = Counters()
-        self.aside: list[SetAside] = []
+        self.quarantined: list[Quarantined] = []
         self.governor = governor or Governor(settings.concurrency)
         self._reads_raw = reads_raw
         self._client: ECGridClient | None = None
@@ -491,10 +491,10 @@ class Puller:
         return SettingsError(str(error)) if isinstance(error, errors.SettingsError) else Unreachable(str(error))
 
     def _scan(self, feed: str, month: date) -> Iterator[tuple[Place, RawAnswer, bool]]:
-        """The usable answers of a feed, and whether they count; what is torn or foreign is set aside first, once."""
+        """The usable answers of a feed, and whether they count; what is torn or foreign is quarantined first, once."""
         if month not in self._sealed:
             self._sealed.add(month)
-            self.aside.extend(seal(self.store, month).aside)
+            self.quarantined.extend(seal(self.store, month).quarantined)
         counting, rounds = self._counting.get(month), repeats.rounds(self.store, month)
         found = raw.scan(self.store, feed, month)
         if feed != LINES:  # of lines no place is needed, and they are many

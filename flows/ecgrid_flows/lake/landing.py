@@ -37,7 +37,7 @@ from ecgrid_flows.lake.partitions import LANDED, Lake, PartitionWriter
 from ecgrid_flows.lake.raw_log import Arguments, Bodies, NotAsKept, Place, RawAnswer
 from ecgrid_flows.lake.raw_manifest import Sealed
 from ecgrid_flows.progress import Reporter
-from ecgrid_flows.storage.base import SetAside, Store
+from ecgrid_flows.storage.base import Quarantined, Store
 from ecgrid_transforms.accounts import account_row
 from ecgrid_transforms.calls import FAULT, LINE, NO_LINE, call_row
 from ecgrid_transforms.contracts import contract_account_rows, contract_row
@@ -70,14 +70,14 @@ VALUE_FAULTS = (ValueOutOfRange.code, MissingElement.code)
 
 @dataclass(slots=True)
 class Landed:
-    """What landing a month made of it: rows by feed (none when nothing had changed), what was set aside or not read.
+    """What landing a month made of it: rows by feed (none when nothing had changed), what was quarantined or not read.
 
     `faults` are the rows of value_faults. `lost` counts answers that raw kept once and has no more.
     """
 
     month: date
     rows: dict[str, int] = field(default_factory=dict)
-    aside: list[SetAside] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     faults: list[Row] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)
@@ -125,12 +125,12 @@ def land_month(store: Store, month: date, only: frozenset[Account] | None = None
         return _landed(store, month, only, sealed)
     except NotAsKept:  # a body that was exchanged together with its checksum: found where it is read
         again = raw_manifest.seal(store, month, is_deep=True)
-        again.aside[:0] = sealed.aside
+        again.quarantined[:0] = sealed.quarantined
         return _landed(store, month, only, again)
 
 
 def _landed(store: Store, month: date, only: frozenset[Account] | None, sealed: Sealed) -> Landed:
-    landed = Landed(month, aside=sealed.aside, lost=sealed.lost)
+    landed = Landed(month, quarantined=sealed.quarantined, lost=sealed.lost)
     lake = Lake(store)
     note, mark = f"{LANDED}/{month_text(month)}.json", _mark(sealed, only)
     is_whole = all(lake.parts(feed, month) is not None for feed in FEEDS)

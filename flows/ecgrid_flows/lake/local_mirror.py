@@ -71,7 +71,7 @@ def _replace(
         for path, file in zip(paths, store.locals(paths), strict=True):
             name = path.rsplit("/", 1)[1]
             if name in hashes and sha256_of_file(Path(file)) != hashes[name]:
-                log.warning("%s", store.set_aside(path, "it is not the file that its manifest describes"))
+                log.warning("%s", store.quarantine(path, "it is not the file that its manifest describes"))
                 continue
             shutil.copyfile(file, staged / name)
         put_in_place(staged, target)

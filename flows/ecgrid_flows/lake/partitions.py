@@ -9,8 +9,8 @@ folder of a feed as it is, for it holds parts alone, at least one a month (of no
 partition's column has no other column's name. Nothing of the time or the run goes into a file, so the same rows give
 the same bytes and the same names.
 
-A part's hash is checked before it is read: by `set_aside`, which every command that reads the lake begins with, or
-where a worker fetches it from a bucket (`fetched`).
+A part's hash is checked before it is read: by `quarantine_damaged`, the first step of every command that reads the
+lake, or where a worker fetches it from a bucket (`fetched`).
 """
 
 import hashlib
@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from ecgrid_flows import formats
 from ecgrid_flows.errors import StorageFailed
-from ecgrid_flows.storage.base import Entry, SetAside, Store
+from ecgrid_flows.storage.base import Entry, Quarantined, Store
 from ecgrid_flows.storage.parts import PART
 from ecgrid_transforms.period import NotAMonth, month_text, parse_month
 from ecgrid_transforms.schemas import FEEDS
@@ -64,7 +64,7 @@ class Damaged:
 
 
 class Lake:
-    """The partitions in one store. `damaged` are those that `set_aside` took out of sight."""
+    """The partitions in one store. `damaged` are those that `quarantine_damaged` moved away."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -93,7 +93,7 @@ class Lake:
             return _read_manifest(self._store.read(path), self._store.uri(path))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise StorageFailed(
-                f"{self._store.uri(path)} is no manifest of this lake: `ecgrid-billing build` sets it aside and "
+                f"{self._store.uri(path)} is no manifest of this lake: `ecgrid-billing build` quarantines it and "
                 "lands the month again"
             ) from None
 
@@ -122,7 +122,9 @@ class Lake:
         """A writer that replaces the partition by what is added, once its block ends without an exception."""
         return PartitionWriter(self._store, feed, month)
 
-    def set_aside(self, *, is_hashed: bool = True, advance: Callable[[], None] = lambda: None) -> list[SetAside]:
+    def quarantine_damaged(
+        self, *, is_hashed: bool = True, advance: Callable[[], None] = lambda: None
+    ) -> list[Quarantined]:
         """Quarantine what is no part of a whole partition, and list what and why.
 
         A partition whose own part is gone or damaged loses its manifest too: it is landed again from the raw answers.
@@ -139,7 +141,7 @@ class Lake:
                 manifests[_folder(*where) if where else entry.path] = entry.path
             elif folder not in (LAKE, LANDED):
                 found.setdefault(folder, {})[name] = entry
-        aside: list[SetAside] = []
+        quarantined: list[Quarantined] = []
         named: dict[str, tuple[Part, ...]] = {}
         for folder, path in manifests.items():
             try:
@@ -148,17 +150,19 @@ class Lake:
                     continue
             except (ValueError, KeyError, TypeError, AttributeError):
                 pass
-            aside.append(self._store.set_aside(path, "it is no manifest of this lake"))
+            quarantined.append(self._store.quarantine(path, "it is no manifest of this lake"))
         whole = self._whole(found, named, is_hashed, advance)
         for folder, entries in found.items():
-            aside.extend(self._examine(entries, named.get(folder, ()), whole))
+            quarantined.extend(self._examine(entries, named.get(folder, ()), whole))
         for folder, parts in named.items():
             lost = [part.name for part in parts if f"{folder}/{part.name}" not in whole]
             if lost:
                 feed, month = folder.split("/")[1], parse_month(folder.rpartition("=")[2])
                 self.damaged.append(Damaged(feed, month, sum(part.rows for part in parts)))
-                aside.append(self._store.set_aside(manifests[folder], f"it names {lost[0]}, which is not there whole"))
-        return aside
+                quarantined.append(
+                    self._store.quarantine(manifests[folder], f"it names {lost[0]}, which is not there whole")
+                )
+        return quarantined
 
     def _whole(
         self,
@@ -183,20 +187,20 @@ class Lake:
                 advance()
         return {entry.path for (entry, _), is_whole in zip(sized, results, strict=True) if is_whole}
 
-    def _examine(self, entries: dict[str, Entry], parts: tuple[Part, ...], whole: set[str]) -> Iterator[SetAside]:
+    def _examine(self, entries: dict[str, Entry], parts: tuple[Part, ...], whole: set[str]) -> Iterator[Quarantined]:
         """Quarantine what one folder holds beside whole parts of its manifest."""
         names = {part.name for part in parts}
         for name, entry in entries.items():
             if entry.path in whole:
                 continue
             if name in names:
-                yield self._store.set_aside(entry.path, "it is not the file that its manifest describes")
+                yield self._store.quarantine(entry.path, "it is not the file that its manifest describes")
             elif entry.size == 0:
-                yield self._store.set_aside(entry.path, "it is empty")
+                yield self._store.quarantine(entry.path, "it is empty")
             elif self._is_leftover(entry.path, name):
                 self._store.delete(entry.path)  # of a run that ended before its manifest: whole, but never visible
             else:
-                yield self._store.set_aside(entry.path, "no manifest names it")
+                yield self._store.quarantine(entry.path, "no manifest names it")
 
     def _move_from_format_1(self) -> None:
         """Move the partitions of format 1 to where they are today, each whole or not at all.

@@ -23,7 +23,7 @@ from typing import Any
 from ecgrid_flows import formats
 from ecgrid_flows.lake import raw_log, repeats
 from ecgrid_flows.lake.raw_log import FEED_OF, PACKED, RAW
-from ecgrid_flows.storage.base import ASIDE, Entry, SetAside, Store
+from ecgrid_flows.storage.base import QUARANTINE, Entry, Quarantined, Store
 from ecgrid_transforms.period import NotAMonth, month_end, month_text, parse_month
 
 __all__ = ["Sealed", "Segment", "months", "pack", "pulled_whole", "seal"]
@@ -56,7 +56,7 @@ class Sealed:
     segments: dict[str, Segment] = field(default_factory=dict)
     lost: int = 0
     lost_now: int = 0
-    aside: list[SetAside] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
     repeats: list[str] = field(default_factory=list)
 
     @property
@@ -96,7 +96,7 @@ def seal(store: Store, month: date, *, is_deep: bool = False, advance: Callable[
             if raw_log.is_of_repeats(path):
                 continue  # what it repeats is in other segments, and the calls of a torn line are made again
             if not raw_log.is_segment(path):
-                sealed.aside.append(store.set_aside(path, "it is no segment of raw answers"))
+                sealed.quarantined.append(store.quarantine(path, "it is no segment of raw answers"))
                 continue
             was = known.pop(path, None) or known.pop(_other_form(path), None)
             if was and not is_deep and entry.size == was.size and _is_as_described(store, entry, was):
@@ -188,15 +188,15 @@ def _examine(store: Store, entry: Entry, was: Segment | None, sealed: Sealed, is
     else:  # a last line without its end is of a process that was killed, and was never counted as done
         sealed.lost_now += sum(line.endswith(b"\n") and _was_answer(line) for line in bad)
     if not answers:
-        sealed.aside.append(store.set_aside(path, "it holds no whole answer"))
+        sealed.quarantined.append(store.quarantine(path, "it holds no whole answer"))
         return
     if bad or (path.endswith(PACKED) and was is not None and answers < was.answers):
-        sealed.aside.append(_quarantine(store, path, stored, bad))
+        sealed.quarantined.append(_quarantine(store, path, stored, bad))
     elif path.endswith(PACKED) and was is not None and hashlib.sha256(stored).hexdigest() != was.sha256:
-        now = f"{ASIDE}/{path}.torn-{zlib.crc32(stored):08x}"
+        now = f"{QUARANTINE}/{path}.torn-{zlib.crc32(stored):08x}"
         store.write(now, stored)
-        sealed.aside.append(
-            SetAside(path, now, "it is not as it was packed; every line of it is whole and packed anew")
+        sealed.quarantined.append(
+            Quarantined(path, now, "it is not as it was packed; every line of it is whole and packed anew")
         )
     kept = data[:begin] + b"".join(good)
     if path.endswith(PACKED) and (was is None or hashlib.sha256(stored).hexdigest() != was.sha256 or kept != data):
@@ -215,16 +215,16 @@ def _examine(store: Store, entry: Entry, was: Segment | None, sealed: Sealed, is
     )
 
 
-def _quarantine(store: Store, path: str, stored: bytes, bad: list[bytes]) -> SetAside:
+def _quarantine(store: Store, path: str, stored: bytes, bad: list[bytes]) -> Quarantined:
     """Keep what is damaged under a name of its own, before the segment is written without it.
 
     A crash in between only repeats this. Of a packed segment that is the whole of it.
     """
     kept = stored if path.endswith(PACKED) else b"".join(bad)
-    now = f"{ASIDE}/{path}.torn-{zlib.crc32(kept):08x}"
+    now = f"{QUARANTINE}/{path}.torn-{zlib.crc32(kept):08x}"
     store.write(now, kept)
     count = f"{len(bad)} of its lines" if bad else "some of its lines"
-    return SetAside(path, now, f"{count} are torn or damaged; they are asked again")
+    return Quarantined(path, now, f"{count} are torn or damaged; they are asked again")
 
 
 def _was_answer(line: bytes) -> bool:
@@ -254,7 +254,7 @@ def _read(store: Store, month: date, sealed: Sealed) -> tuple[dict[str, Segment]
         segments = {f"{RAW}/{one['path']}": _segment(one) for one in found["segments"]}
         return segments, int(found["lost"]), data
     except (ValueError, KeyError, TypeError, AttributeError):
-        sealed.aside.append(store.set_aside(path, "it is no manifest of raw answers; it is made anew"))
+        sealed.quarantined.append(store.quarantine(path, "it is no manifest of raw answers; it is made anew"))
         return {}, 0, b""
 
 

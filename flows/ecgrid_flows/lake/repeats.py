@@ -18,7 +18,7 @@ from datetime import date, datetime
 
 from ecgrid_flows.lake import raw_log
 from ecgrid_flows.lake.raw_log import FEED_OF, Place, RawAnswer
-from ecgrid_flows.storage.base import ASIDE, SetAside, Store
+from ecgrid_flows.storage.base import QUARANTINE, Quarantined, Store
 from ecgrid_transforms.period import month_end
 
 __all__ = ["Round", "fold", "resolved", "rounds", "verify", "with_rounds"]
@@ -105,41 +105,41 @@ def fold(store: Store, month: date) -> None:
         store.delete(path)
 
 
-def verify(store: Store, month: date) -> tuple[list[SetAside], int]:
-    """Check every line of the month's repeats and rounds; gives what was set aside and how many files were read.
+def verify(store: Store, month: date) -> tuple[list[Quarantined], int]:
+    """Check every line of the month's repeats and rounds; returns what was quarantined and how many files were read.
 
-    A round whose hash is not that of the answers that it repeats is no proof of them. Each call of a line that is set
-    aside is made again. Only for the holder of the lock.
+    A round whose hash differs from that of the responses that it repeats proves nothing. Each call of a quarantined
+    line is made again. The caller holds the run lock.
     """
-    aside: list[SetAside] = []
+    quarantined: list[Quarantined] = []
     files = 0
     for feed in sorted(set(FEED_OF.values())):
         for path in raw_log.segments(store, feed, month):
             if raw_log.is_of_repeats(path):
                 files += 1
-                aside += _kept_sound(store, path, raw_log.is_whole)
+                quarantined += _kept_sound(store, path, raw_log.is_whole)
     path = raw_log.rounds_path(month)
     if store.exists(path):
         files += 1
         latest = _latest_before(store, month)
-        aside += _kept_sound(store, path, lambda line: raw_log.is_whole(line) and _is_as_folded(line, latest))
-    return aside, files
+        quarantined += _kept_sound(store, path, lambda line: raw_log.is_whole(line) and _is_as_folded(line, latest))
+    return quarantined, files
 
 
-def _kept_sound(store: Store, path: str, is_sound: Callable[[bytes], bool]) -> list[SetAside]:
+def _kept_sound(store: Store, path: str, is_sound: Callable[[bytes], bool]) -> list[Quarantined]:
     """Take the lines that are not sound out of a file, and keep them under a name of their own."""
     data = store.read(path)
     several = [data[begin:end] for begin, end in raw_log.lines(data)]
     bad = [line for line in several if not is_sound(line)]
     if not bad:
         return []
-    now = f"{ASIDE}/{path}.torn-{zlib.crc32(b''.join(bad)):08x}"
+    now = f"{QUARANTINE}/{path}.torn-{zlib.crc32(b''.join(bad)):08x}"
     store.write(now, b"".join(bad))
     if len(bad) < len(several):
         store.write(path, b"".join(line for line in several if line not in bad))
     else:
         store.delete(path)
-    return [SetAside(path, now, f"{len(bad)} of its lines are torn or damaged; their calls are made again")]
+    return [Quarantined(path, now, f"{len(bad)} of its lines are torn or damaged; their calls are made again")]
 
 
 def _latest_before(store: Store, month: date) -> Mapping[str, list[tuple[str, str]]]:

@@ -247,9 +247,10 @@ class Run(Context):
         status.note(self.store, month, answered + tally.missing_calls, tally.missing_calls, is_whole=is_whole)
 
     def land(self, month: date) -> None:
-        """Raw answers to the lake; says what was set aside."""
+        """Land the raw answers; warns of what was quarantined."""
         landed = land_month(self.store, month, self.only)
-        for words in (*map(str, self.puller.aside), *map(str, landed.aside), *landed.unread, *landed.odd_words()):
+        quarantined = map(str, (*self.puller.quarantined, *landed.quarantined))
+        for words in (*quarantined, *landed.unread, *landed.odd_words()):
             self.reporter.warn(words)
         self.lost.pop(month, None)
         if landed.lost:
@@ -261,17 +262,17 @@ class Run(Context):
             return
         self._is_packed = True
         for month in raw_manifest.months(self.store):
-            for aside in raw_manifest.pack(self.store, month, datetime.now(UTC)).aside:
-                self.reporter.warn(str(aside))
+            for quarantined in raw_manifest.pack(self.store, month, datetime.now(UTC)).quarantined:
+                self.reporter.warn(str(quarantined))
 
     def restore(self, *, but: date | None = None) -> list[date]:
-        """Set aside what is foreign or damaged in the lake, and land every month that is not landed as it should be.
+        """Quarantine what is foreign or damaged in the lake, and land every month that is not landed as it should be.
 
         `but` is left to its own landing. Gives all months that have raw answers.
         """
         # on a cluster over a bucket each worker checks the parts that it fetches
-        for aside in self.lake.set_aside(is_hashed=self.cluster is None or not self.settings.is_remote):
-            self.reporter.warn(str(aside))
+        for quarantined in self.lake.quarantine_damaged(is_hashed=self.cluster is None or not self.settings.is_remote):
+            self.reporter.warn(str(quarantined))
         for kind in formats.FOLDERS:
             formats.stamp_folder(self.store, kind)
         months = raw_manifest.months(self.store)

@@ -64,19 +64,19 @@ def verify(run: Run, month: date | None, advance: Advance = lambda: None) -> Ver
 
 def _raw(run: Run, months: list[date], found: Verification, advance: Advance) -> None:
     for month in months:
-        aside, files = repeats.verify(run.store, month)
+        quarantined, files = repeats.verify(run.store, month)
         sealed = raw_manifest.seal(run.store, month, is_deep=True, advance=advance)
         found.files["raw"] += len(sealed.segments) + files
-        found.healed += map(str, (*aside, *sealed.aside))
+        found.healed += map(str, (*quarantined, *sealed.quarantined))
 
 
 def _lake(run: Run, month: date | None, months: list[date], found: Verification, advance: Advance) -> None:
     """Quarantine damaged parts, then land again what they took out of sight."""
-    aside = run.lake.set_aside(advance=advance)
+    quarantined = run.lake.quarantine_damaged(advance=advance)
     for one in months:
         run.land(one)
         found.files[LAKE] += run.lake.part_count(one)
-    found.healed += map(str, aside)
+    found.healed += map(str, quarantined)
     run.name_what_cannot_be_landed()
     found.lost += [words for lost, words in sorted(run.lost.items()) if month in (None, lost)]
 
@@ -139,7 +139,7 @@ def _month_of(name: str) -> date | None:
 def _quarantined(settings: Settings, path: Path) -> str:
     """Move a file of the export out of sight; what became of it, in words."""
     place = path.relative_to(settings.local_dir).as_posix()
-    return str(LocalStore(settings.local_dir).set_aside(place, "it is not the file that was exported"))
+    return str(LocalStore(settings.local_dir).quarantine(place, "it is not the file that was exported"))
 
 
 # --- closings ---------------------------------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def _closings(settings: Settings, store: Store, month: date | None, found: Verif
             continue
         words = f"{path} is missing"
         if is_whole is False:
-            words = str(store.set_aside(path, "it is not what was closed"))
+            words = str(store.quarantine(path, "it is not what was closed"))
         source = settings.exports_dir(parse_month(entry.data["month"])) / path.rpartition("/")[2]
         if "/exports/" in path and source.is_file() and sha256_of(source) == kept:
             put_file(store, path, source)

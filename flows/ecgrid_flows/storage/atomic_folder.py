@@ -1,7 +1,7 @@
-"""Folders that appear whole or not at all: files are made in a hidden folder beside, made durable, then put in place.
+"""Folders replaced as a whole: files are written to a hidden sibling folder, made durable, then moved into place.
 
-A folder in place holds what one writer put there and nothing of its predecessor. A process killed at any moment leaves
-the old folder, the new one, or for an instant none; what it left hidden is removed by the next writer.
+The new folder holds the files of one writer and none of its predecessor. A process killed at any moment leaves the old
+folder, the new one, or for an instant none; the next writer removes the hidden folder.
 """
 
 import os
@@ -22,7 +22,7 @@ _HIDDEN = ".staged-"
 
 @contextmanager
 def staging(target: Path) -> Iterator[Path]:
-    """An empty hidden folder beside `target`; gone when the block ends, whether or not it was put in place."""
+    """An empty hidden folder beside `target`; removed when the block ends, whether or not it was put in place."""
     with disk_errors(str(target.parent)):
         target.parent.mkdir(parents=True, exist_ok=True)
         for leftover in target.parent.glob(f"{_HIDDEN}{target.name}-*"):
@@ -36,7 +36,7 @@ def staging(target: Path) -> Iterator[Path]:
 
 
 def put_in_place(staged: Path, target: Path) -> None:
-    """Make the files of `staged` durable and let the folder take the place of `target`; raises `StorageFailed`."""
+    """Make the files of `staged` durable and replace `target` with the folder; raises `StorageFailed`."""
     with disk_errors(str(target)):
         for path in staged.iterdir():
             _sync(path, os.O_RDONLY)
@@ -63,7 +63,7 @@ def _sync(path: Path, flags: int) -> None:
 
 
 def put_file(store: Store, path: str, source: Path) -> None:
-    """Copy a local file into the store, whole or not at all; on local storage without holding it in memory."""
+    """Copy a local file into the store, atomically; on local storage without holding it in memory."""
     if not isinstance(store, LocalStore):
         store.write(path, source.read_bytes())
         return
@@ -83,10 +83,10 @@ def put_file(store: Store, path: str, source: Path) -> None:
 
 
 def publish(store: Store, folder: Path, path: str, last: str) -> None:
-    """Make the folder `path` of a remote store hold the files of the local `folder`; the file `last` comes last.
+    """Replace the folder `path` of a remote store with the files of the local `folder`; the file `last` comes last.
 
-    Readers there go by `last` (a manifest): it is taken away first, so that what it names is always there, whole, and
-    comes back by a conditional write. Raises `StorageFailed` when another writer's stands there by then.
+    Readers start from `last` (a manifest): it is deleted first, so that every file it lists is always present and
+    whole, and is written back conditionally. Raises `StorageFailed` when another writer has written it meanwhile.
     """
     if isinstance(store, LocalStore):
         return
@@ -100,4 +100,4 @@ def publish(store: Store, folder: Path, path: str, last: str) -> None:
         if "/" not in below and below not in names:
             store.delete(entry.path)
     if not store.write_if(f"{path}/{last}", (folder / last).read_bytes(), None):
-        raise StorageFailed(f"{store.uri(path)} was written by someone else meanwhile: run again")
+        raise StorageFailed(f"{store.uri(path)} was written by another process meanwhile: run again")

@@ -1,14 +1,14 @@
-"""Where raw answers, the lake and everything else that lasts are kept: a small seam over a folder or a bucket.
+"""Storage of everything that lasts: one interface over a folder and a bucket.
 
-Paths are relative, with `/`. A caller may count on what both kinds of storage can promise, and on nothing else:
+Paths are relative, with `/`. A caller may rely on what both kinds of storage guarantee, and on nothing else:
 
-- `write` is whole or not at all, and durable when it returns; there is no rename;
-- `write_if` does that only when the object is still the one last read (or still absent);
+- `write` is atomic, and durable when it returns; there is no rename;
+- `write_if` writes only when the object is still the version last read (or still absent): compare-and-swap;
 - `appender` grows one object by whole pieces; a piece is durable after `sync`; a crash may leave a torn tail;
-- `set_aside` takes an object out of every reader's sight without losing it.
+- `quarantine` moves an object where no reader looks, without losing it.
 
-Names that begin with a dot are the store's own (locks, half-written files) and are never listed. Every failure of the
-disk is a `StorageFailed` that names the path, the reason and what to do.
+Names that begin with a dot are the store's own (locks, half-written files) and are never listed. Every disk error is
+raised as `StorageFailed` with the path, the reason and what to do.
 """
 
 import errno
@@ -22,12 +22,12 @@ from typing import BinaryIO, Protocol
 
 from ecgrid_flows.errors import StorageFailed
 
-#: Where `set_aside` puts what must not be read.
-ASIDE = "set-aside"
-#: What others read: these folders and files follow the umask. All else is new with 700 and 600.
+#: The folder of quarantined objects.
+QUARANTINE = "set-aside"
+#: What others read: these folders and files follow the umask. Everything else is created with 700 and 600.
 SHARED = ("exports", "reports", "rebill")
 PRIVATE_FILE = 0o600
-#: The lock of a folder (see `lock`); it stands at the top of every data directory that a run has held.
+#: The lock file of a folder (see `lock`), at the top of every data directory that a run has held.
 LOCK_FILE = ".lock"
 
 _REASONS = {
@@ -37,16 +37,16 @@ _REASONS = {
     errno.EROFS: "the disk is read-only: mount it writable or choose another --data-dir",
     errno.EACCES: "permission is denied: grant it or choose another --data-dir",
     errno.EPERM: "the system forbids it: grant it or choose another --data-dir",
-    errno.ENOENT: "it is gone: was the data directory moved or deleted during the run?",
-    errno.ENOTDIR: "a file stands where a folder is needed: move it away or choose another --data-dir",
-    errno.EEXIST: "a file stands where a folder is needed: move it away or choose another --data-dir",
+    errno.ENOENT: "it no longer exists: was the data directory moved or deleted during the run?",
+    errno.ENOTDIR: "a file is where a folder is needed: move it away or choose another --data-dir",
+    errno.EEXIST: "a file is where a folder is needed: move it away or choose another --data-dir",
     errno.EIO: "the disk failed to read or write: check it before running again",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One stored object: its path, its size in bytes, and what changes with every write of it."""
+    """One stored object: its path, its size in bytes, and a version that changes with every write."""
 
     path: str
     size: int
@@ -54,22 +54,22 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
-    """One object that was taken out of sight: where it was, where it is now, and why."""
+class Quarantined:
+    """One quarantined object: its former path, its present path, and the reason."""
 
     path: str
     now: str
     why: str
 
     def __str__(self) -> str:
-        return f"{self.path} was set aside as {self.now}: {self.why}"
+        return f"{self.path} was quarantined as {self.now}: {self.why}"
 
 
 class Appender(Protocol):
     """One growing object of one writer. `sync` may come from another thread than `append`."""
 
     def append(self, piece: bytes) -> int:
-        """Add `piece`; gives the offset at which it begins."""
+        """Add `piece`; returns the offset at which it begins."""
 
     def sync(self) -> None:
         """Make everything appended so far durable."""
@@ -78,10 +78,10 @@ class Appender(Protocol):
 
 
 class Store(Protocol):
-    """A folder or a bucket (see the module's promises)."""
+    """A folder or a bucket (guarantees: see the module)."""
 
     root: str
-    #: Whether the storage itself checks what it keeps, and an `Entry.version` changes with the content.
+    #: Whether the storage verifies checksums itself, and an `Entry.version` changes with the content.
     is_self_checking: bool
 
     def prepare(self) -> None: ...
@@ -107,7 +107,7 @@ class Store(Protocol):
     def entries(self, folder: str) -> Iterator[Entry]: ...
 
     def holds(self, entry: Entry, sha256: str) -> bool:
-        """Whether the content of a listed object has this SHA-256. Hashed once while the store is open."""
+        """Whether the content of a listed object has this SHA-256. Hashed once per open store."""
 
     def exists(self, path: str) -> bool: ...
 
@@ -115,7 +115,7 @@ class Store(Protocol):
 
     def delete(self, path: str) -> None: ...
 
-    def set_aside(self, path: str, why: str) -> SetAside: ...
+    def quarantine(self, path: str, why: str) -> Quarantined: ...
 
     def uri(self, path: str) -> str: ...
 
@@ -129,11 +129,11 @@ class Store(Protocol):
 
 @contextmanager
 def disk_errors(what: str) -> Iterator[None]:
-    """Turn an `OSError` inside into `StorageFailed`, naming `what`."""
+    """Convert an `OSError` inside to `StorageFailed`, naming `what`."""
     try:
         yield
     except OSError as error:
-        reason = _REASONS.get(error.errno or 0, f"{error.strerror or type(error).__name__}: mend it and run again")
+        reason = _REASONS.get(error.errno or 0, f"{error.strerror or type(error).__name__}: correct it and run again")
         raise StorageFailed(f"{what} cannot be used; {reason}") from error
 
 

@@ -1,13 +1,13 @@
-"""Whose data a data directory holds: those of the service that filled it, or of the built-in sandbox.
+"""The owner of a data directory: the service that filled it, or the built-in sandbox.
 
     raw/_source.json      {"invented": false, "service": {"v3": "ecgridos.net/prod/ecgridos.asmx", "v4": "…"}}
 
-A service is named by host and path of the addresses that a run reads from. The version in the path and the case of its
-letters do not count: the vendor writes both in several ways for one service (facts 1.1). Other data of two services
-would become one bill, so a run that reads from another service is refused. An empty directory becomes a service's
-with the first answer that is kept: where no login succeeded, nothing of the service is in it.
+A service is identified by host and path of its addresses. The version in the path and letter case are ignored: the
+vendor writes both in several ways for one service (facts 1.1). Data of two services would be merged into one bill, so a
+run against another service is refused. An empty directory gets its owner with the first stored response: before a
+login succeeds, it holds nothing of the service.
 
-Earlier releases wrote `{"invented": …}` alone. Such a directory of a real service takes the name of the next run's.
+Earlier releases wrote `{"invented": …}` alone. Such a directory of a real service gets its addresses from the next run.
 """
 
 import json
@@ -29,7 +29,7 @@ _USUAL_PORTS = {"https": 443, "http": 80}
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The sandbox (`is_invented`), or a service by its two addresses; None where an earlier release did not say."""
+    """The sandbox (`is_invented`), or a service by its two addresses; None where an earlier release recorded none."""
 
     is_invented: bool
     v3: str | None = None
@@ -52,7 +52,7 @@ def of_settings(settings: Settings, *, is_invented: bool) -> Source:
 
 
 def _named(url: str) -> str:
-    """Host and path of an address, without its version, in small letters."""
+    """Host and path of an address, without its version, in lower case."""
     parts = urlsplit(url)
     port = "" if parts.port in (None, _USUAL_PORTS.get(parts.scheme)) else f":{parts.port}"
     path = [part.lower() for part in parts.path.split("/") if part and not _VERSION.fullmatch(part)]
@@ -60,7 +60,7 @@ def _named(url: str) -> str:
 
 
 def read(store: Store) -> Source | None:
-    """Whose the data are; None where no run wrote any. Raises `SettingsError` when the record is damaged."""
+    """The recorded owner; None where no run wrote any data. Raises `SettingsError` when the record is damaged."""
     if not store.exists(SOURCE):
         return None
     try:
@@ -77,7 +77,7 @@ def read(store: Store) -> Source | None:
 
 
 def check(store: Store, wanted: Source) -> bool:
-    """Whether the directory is recorded as that of `wanted`; raises `SettingsError` where it is another's."""
+    """Whether the directory is recorded as owned by `wanted`; raises `SettingsError` where another owns it."""
     found = read(store)
     if found is not None and not fits(found, wanted):
         raise SettingsError(refusal(store, found, wanted))
@@ -85,7 +85,7 @@ def check(store: Store, wanted: Source) -> bool:
 
 
 def claim(store: Store, wanted: Source) -> None:
-    """Record whose the data are, or check it; the caller holds the lock. Raises `SettingsError` for another's."""
+    """Record the owner, or check it; the caller holds the lock. Raises `SettingsError` where another owns it."""
     if not check(store, wanted):
         document: dict[str, object] = {"invented": wanted.is_invented}
         if not wanted.is_invented:

@@ -15,13 +15,13 @@ from typing import BinaryIO
 from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.storage.base import (
     _REASONS,
-    ASIDE,
     LOCK_FILE,
     PRIVATE_FILE,
+    QUARANTINE,
     SHARED,
     Appender,
     Entry,
-    SetAside,
+    Quarantined,
     disk_errors,
     free_name,
     sha256_of_file,
@@ -41,7 +41,7 @@ class LocalStore:
         self._hashes: dict[Entry, str] = {}
 
     def prepare(self) -> None:
-        """Make the folder and prove that it takes a write; raises `SettingsError` when it does not."""
+        """Create the folder and verify that it is writable; raises `SettingsError` when it is not."""
         probe = self._root / f".probe-{secrets.token_hex(4)}"
         try:
             self._root.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ class LocalStore:
         except OSError as error:
             reason = _REASONS.get(error.errno or 0, error.strerror or type(error).__name__)
             if error.errno == errno.ENOENT:
-                reason = "no folder can be made there: choose another --data-dir"
+                reason = "no folder can be created there: choose another --data-dir"
             raise SettingsError(f"the data directory {self.root} cannot be written; {reason}") from error
 
     def read(self, path: str) -> bytes:
@@ -83,14 +83,14 @@ class LocalStore:
             _sync_folder(target.parent)
 
     def write_if(self, path: str, data: bytes, version: str | None) -> bool:
-        """Write unless someone else did. Here the run's lock already keeps others out; this only compares."""
+        """Write unless the version changed. The run's lock already excludes other writers; this only compares."""
         if self.version(path) != version:
             return False
         self.write(path, data)
         return True
 
     def adopt(self, path: str, file: Path) -> None:
-        """Let a file of this machine become the object, whole but not durable: for what can be made again."""
+        """Move a local file into place, atomically but not durably: for files that can be rebuilt."""
         target = self._at(path)
         with disk_errors(self.uri(path)):
             self._make_folder(target.parent)
@@ -99,7 +99,7 @@ class LocalStore:
                 target.chmod(PRIVATE_FILE)
 
     def version(self, path: str) -> str | None:
-        """What names the present content of `path`; None when it is absent."""
+        """An identifier of the present content of `path`; None when it is absent."""
         with disk_errors(self.uri(path)):
             try:
                 return hashlib.sha256(self._at(path).read_bytes()).hexdigest()
@@ -120,7 +120,7 @@ class LocalStore:
             appender.sync()
 
     def entries(self, folder: str) -> Iterator[Entry]:
-        """Every object below `folder`, in the order of their paths."""
+        """Every object below `folder`, in path order."""
         top = self._at(folder)
         with disk_errors(self.uri(folder)):
             if not top.is_dir():
@@ -155,22 +155,22 @@ class LocalStore:
         with disk_errors(self.uri(path)):
             self._at(path).unlink(missing_ok=True)
 
-    def set_aside(self, path: str, why: str) -> SetAside:
+    def quarantine(self, path: str, why: str) -> Quarantined:
         source = self._at(path)
         with disk_errors(self.uri(path)):
-            now = free_name(self, f"{ASIDE}/{path}")
+            now = free_name(self, f"{QUARANTINE}/{path}")
             target = self._at(now)
             self._make_folder(target.parent)
             source.replace(target)
             _sync_folder(target.parent)
             _sync_folder(source.parent)
-        return SetAside(path, now, why)
+        return Quarantined(path, now, why)
 
     def uri(self, path: str) -> str:
         return str(self._at(path))
 
     def locals(self, paths: Sequence[str]) -> list[str]:
-        """The objects as files of this machine, which here they are."""
+        """The paths of the objects on this machine."""
         return [self.uri(path) for path in paths]
 
     @contextmanager
@@ -181,11 +181,11 @@ class LocalStore:
             yield
 
     def drop_half_written(self) -> None:
-        """Remove what writers that died left half done; only for the holder of the lock."""
+        """Remove half-written files of dead writers; only for the holder of the lock."""
         with disk_errors(self.root):
             for place, folders, names in os.walk(self._root):
                 if LOCK_FILE in names and Path(place) != self._root:
-                    folders.clear()  # another data directory, whose run may be writing
+                    folders.clear()  # another data directory; its run may be writing
                     continue
                 for name in names:
                     if name.startswith(".half-"):
@@ -195,7 +195,7 @@ class LocalStore:
         return self._root / path
 
     def make_folder(self, path: str) -> None:
-        """Make the folder `path`, which only this user may enter unless it is one that others read."""
+        """Create the folder `path`, accessible to this user alone unless others read it."""
         with disk_errors(self.uri(path)):
             self._make_folder(self._at(path))
 
@@ -206,11 +206,11 @@ class LocalStore:
     def _make_folder(self, folder: Path) -> None:
         if folder in self._known_folders and folder.is_dir():
             return
-        # The root itself is made once, by `prepare`: a data directory that vanished must not come back empty.
+        # The root is created once, by `prepare`: a data directory that vanished must not be recreated empty.
         if not self._root.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.root)
         missing = [place for place in (folder, *folder.parents) if not place.exists()]
-        for place in reversed(missing):  # `parents=True` would give the mode to the last one alone
+        for place in reversed(missing):  # `parents=True` would apply the mode to the last folder alone
             place.mkdir(
                 mode=0o777 if self._mode(place.relative_to(self._root).as_posix()) != PRIVATE_FILE else 0o700,
                 exist_ok=True,
@@ -220,7 +220,7 @@ class LocalStore:
 
 
 class LocalAppender:
-    """A file that only grows, by one system call a piece: a killed process loses no piece that was appended."""
+    """An append-only file, one system call per piece: a killed process loses no appended piece."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -235,7 +235,7 @@ class LocalAppender:
                 while written < len(piece):
                     written += os.write(self._file, piece[written:])
             except OSError:
-                with suppress(OSError):  # a torn piece would be found and set aside anyway
+                with suppress(OSError):  # a torn piece would be found and quarantined anyway
                     os.ftruncate(self._file, begin)
                 raise
         self._size += len(piece)

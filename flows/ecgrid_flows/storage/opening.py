@@ -7,7 +7,7 @@ from ecgrid_flows.storage.local import LocalStore
 
 
 def open_store(settings: Settings) -> Store:
-    """The store of the settings' data directory, proven writable; raises `SettingsError`."""
+    """The store of the settings' data directory, verified writable; raises `SettingsError`."""
     store = _store_at(settings)
     store.prepare()
     formats.require_readable_folders(store)
@@ -15,9 +15,9 @@ def open_store(settings: Settings) -> Store:
 
 
 def store_of(settings: Settings) -> Store:
-    """The store of the settings' data directory, for reading: nothing is made or written there.
+    """The store of the settings' data directory, for reading: nothing is created or written.
 
-    Raises `Refused` where a later release wrote it.
+    Raises `Refused` when a later release wrote it.
     """
     store = _store_at(settings)
     formats.require_readable_folders(store)

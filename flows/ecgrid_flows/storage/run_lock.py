@@ -1,7 +1,7 @@
 """The lock of a folder: one run at a time per data directory. A bucket's is `s3_lease`.
 
-The lock is the kernel's (`flock`), so it ends with its process however that ends: a stale one cannot exist. The file
-`.lock` also says who holds it, for the one who has to wait; it stays behind, empty, and means nothing then.
+The lock is the kernel's (`flock`), released when its process ends in any way: it cannot be stale. The file `.lock` also
+names the holder, for the message to a run that is refused; after release it stays, empty, without meaning.
 """
 
 import fcntl
@@ -16,27 +16,27 @@ from pathlib import Path
 from ecgrid_flows.errors import DataDirectoryHeld
 from ecgrid_flows.storage.base import disk_errors
 
-#: Held by `serve` for as long as it runs, beside the lock that each run takes.
+#: Held by `serve` while it runs, in addition to the lock that each run takes.
 SERVE_LOCK_FILE = ".serve.lock"
 
 
 @contextmanager
 def served(folder: Path) -> Iterator[None]:
-    """Be the one process of this machine that serves the schedule of a data directory; runs may go on meanwhile.
+    """Hold the schedule of a data directory for one process of this machine; runs may go on meanwhile.
 
     `folder` is the data directory, or the local cache of a remote one. Raises `DataDirectoryHeld`.
     """
     with disk_errors(str(folder)):
         folder.mkdir(parents=True, exist_ok=True)
-    with flocked(str(folder / SERVE_LOCK_FILE), "serve", f"the schedule of {folder} is served already"):
+    with flocked(str(folder / SERVE_LOCK_FILE), "serve", f"the schedule of {folder} is already served"):
         yield
 
 
 @contextmanager
 def flocked(path: str, purpose: str, refusal: str) -> Iterator[None]:
-    """Hold the lock file `path`; raises `DataDirectoryHeld`, which begins with `refusal`, when a process holds it."""
+    """Hold the lock file `path`; raises `DataDirectoryHeld`, with `refusal` first, when another process holds it."""
     with disk_errors(path):
-        # Never unlinked: two processes must always meet at the same file.
+        # Never unlinked: two processes must always open the same file.
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
@@ -46,7 +46,7 @@ def flocked(path: str, purpose: str, refusal: str) -> Iterator[None]:
                 f"{refusal} by {_holder(handle)}: wait for it to end, or use another --data-dir"
             ) from None
         with disk_errors(path):
-            _say(handle, purpose)
+            _write_holder(handle, purpose)
         try:
             yield
         finally:
@@ -55,7 +55,7 @@ def flocked(path: str, purpose: str, refusal: str) -> Iterator[None]:
         os.close(handle)
 
 
-def _say(handle: int, purpose: str) -> None:
+def _write_holder(handle: int, purpose: str) -> None:
     who = {
         "purpose": purpose,
         "pid": os.getpid(),
@@ -67,7 +67,7 @@ def _say(handle: int, purpose: str) -> None:
 
 
 def _holder(handle: int) -> str:
-    """Who the file names; a run that has just taken the lock may not have signed yet."""
+    """The holder that the file names; a run that has just taken the lock may not have written it yet."""
     try:
         who = json.loads(os.pread(handle, 4096, 0))
         return f"`{who['purpose']}`, process {who['pid']} on {who['host']}, since {who['since']}"

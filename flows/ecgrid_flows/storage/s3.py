@@ -1,18 +1,19 @@
 """The store on S3-compatible storage: `ECGRID_DATA_DIR=s3://bucket/prefix` (extra `scale`: s3fs).
 
 Endpoint, region and credentials come from the usual AWS variables and files (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`,
-`AWS_SECRET_ACCESS_KEY`, `AWS_PROFILE`, …); nothing of them is kept here. What the storage must offer beside GET, PUT,
-DELETE and LIST is the conditional PUT (`If-None-Match: *`, `If-Match: <etag>`); `prepare` proves that it does, for the
-lock and the manifests stand on it. There is no rename, and nothing here needs one:
+`AWS_SECRET_ACCESS_KEY`, `AWS_PROFILE`, …); none of them is stored here. Besides GET, PUT, DELETE and LIST the storage
+must support the conditional PUT (`If-None-Match: *`, `If-Match: <etag>`), on which the lock and the manifests depend;
+`prepare` verifies it. There is no rename, and nothing here needs one:
 
 - an object is PUT in one request, so a reader sees the old one or the new one, whole;
-- a growing segment is a row of objects, `<name>.00000.jsonl`, `<name>.00001.jsonl`, …; `sync` PUTs what is new. The
+- a growing segment is a sequence of objects, `<name>.00000.jsonl`, `<name>.00001.jsonl`, …; `sync` PUTs new pieces. The
   last object is PUT again with every `sync` until it holds `CHUNK_BYTES`, so that a slow service does not leave one
-  object per answer; `sync_all` comes at most every `SYNC_EVERY_S`. An object therefore never ends within a piece;
-- `set_aside` copies, then deletes.
+  object per response; `sync_all` runs at most every `SYNC_EVERY_S`. An object therefore never ends within a piece;
+- `quarantine` copies, then deletes.
 
-A request that fails on its way (5xx, throttled, broken connection, torn answer) is repeated with jitter, in one place.
-A conditional PUT whose answer was lost may have been done: when its repetition is refused, what is stored is compared.
+A request that fails in transit (5xx, throttled, broken connection, torn response) is retried with jitter, in one place.
+A conditional PUT whose response was lost may have been executed: when the retry is refused, the stored object is
+compared.
 """
 
 import asyncio
@@ -36,25 +37,25 @@ from typing import Any, BinaryIO
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from ecgrid_flows.errors import SettingsError, StorageFailed
-from ecgrid_flows.storage.base import ASIDE, Appender, Entry, SetAside, disk_errors, free_name, sha256_of_file
+from ecgrid_flows.storage.base import QUARANTINE, Appender, Entry, Quarantined, disk_errors, free_name, sha256_of_file
 from ecgrid_flows.storage.s3_lease import Stored, held
 
-#: A growing object is closed at this size; what is PUT again with a flush is at most this much.
+#: A growing object is closed at this size; at most this much is PUT again with a flush.
 CHUNK_BYTES = 1 << 19
 SYNC_EVERY_S = 0.1
-#: Small reads are served from aligned blocks, as many as this remembers.
+#: Number of aligned blocks in the cache that serves small reads.
 BLOCK_BYTES, BLOCKS_KEPT = 1 << 20, 96
-#: Shorter reads (magic words of Parquet) ask for just their bytes.
+#: Shorter reads (magic bytes of Parquet) request just their bytes.
 SHORT_READ = 64
 ATTEMPTS, ATTEMPTS_TO_PREPARE = 10, 5
 LONGEST_WAIT_S = 8.0
-#: How many requests one bulk operation (fetching parts, syncing segments) has under way.
+#: Concurrent requests of one bulk operation (fetching parts, syncing segments).
 IN_FLIGHT = 16
-#: Objects a page of a listing; what S3 gives at most.
+#: Objects per page of a listing; S3's maximum.
 PAGE = 1000
 CACHE_DAYS = 14
 
-#: Transport errors outside botocore's tree: a torn answer, and one whose checksum does not fit it.
+#: Transport errors outside botocore's tree: a torn response, and one whose checksum does not match.
 _BROKEN = frozenset({"ClientPayloadError", "ResponseParserError", "FlexibleChecksumError", "ServerDisconnectedError"})
 _RETRY_CODES = frozenset(
     {
@@ -76,11 +77,11 @@ _OUT_OF_RANGE = frozenset({"InvalidRange", "416"})
 _REASONS = {
     "AccessDenied": "permission is denied: grant s3:GetObject, PutObject, DeleteObject and ListBucket on it",
     "403": "permission is denied: grant s3:GetObject, PutObject, DeleteObject and ListBucket on it",
-    "NoSuchBucket": "there is no such bucket: make it, or correct ECGRID_DATA_DIR",
-    "InvalidAccessKeyId": "the storage does not know this AWS_ACCESS_KEY_ID: correct the credentials",
-    "SignatureDoesNotMatch": "the storage refuses the signature: correct AWS_SECRET_ACCESS_KEY",
+    "NoSuchBucket": "there is no such bucket: create it, or correct ECGRID_DATA_DIR",
+    "InvalidAccessKeyId": "the storage rejects this AWS_ACCESS_KEY_ID: correct the credentials",
+    "SignatureDoesNotMatch": "the storage rejects the signature: correct AWS_SECRET_ACCESS_KEY",
     "ExpiredToken": "the credentials have expired: renew them and run again",
-    "InvalidBucketName": "this is no name of a bucket: write s3://bucket/prefix",
+    "InvalidBucketName": "this is not a valid bucket name: write s3://bucket/prefix",
     "QuotaExceeded": "the storage's quota is used up: free space and run again",
     "XMinioStorageFull": "the storage is full: free space and run again",
     "NoCredentialsError": "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
@@ -89,7 +90,7 @@ _REASONS = {
 
 
 class _Answer(Exception):
-    """The storage said no to one request: `code` is S3's own word, or the name of the transport's error."""
+    """The storage refused one request: `code` is S3's error code, or the name of the transport error."""
 
     def __init__(self, code: str, status: int | None, should_retry: bool) -> None:
         super().__init__(code)
@@ -97,12 +98,12 @@ class _Answer(Exception):
 
 
 class S3Store:
-    """A bucket, or a prefix of one. Safe for many threads; made anew in every process."""
+    """A bucket, or a prefix of one. Thread-safe; created anew in every process."""
 
     is_self_checking = True
 
     def __init__(self, root: str, cache: Path) -> None:
-        """`root` is `s3://bucket/prefix`; `cache` is a folder of this machine for what must be a local file.
+        """`root` is `s3://bucket/prefix`; `cache` is a local folder for objects that must be local files.
 
         Raises `SettingsError` when the extra is not installed or `root` names no bucket.
         """
@@ -119,10 +120,10 @@ class S3Store:
         self._hashes: dict[Entry, str] = {}
         self._fence: Callable[[], str | None] = lambda: None
 
-    # -- what every store does ----------------------------------------------------------------------------------
+    # -- the Store interface --------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Prove that the storage answers, takes a write and honours a condition; raises `SettingsError`."""
+        """Verify that the storage responds, is writable and honours conditions; raises `SettingsError`."""
         probe = f".probe-{secrets.token_hex(6)}"
         try:
             first = self._put(probe, b"1", None, ATTEMPTS_TO_PREPARE)
@@ -143,7 +144,7 @@ class S3Store:
             return body
 
     def read_range(self, path: str, offset: int, length: int) -> bytes:
-        """`length` bytes from `offset`, fewer at the end. Neighbouring reads share one request of `BLOCK_BYTES`."""
+        """`length` bytes from `offset`, fewer at the end. Adjacent reads share one request of `BLOCK_BYTES`."""
         with self._errors(path):
             if length < SHORT_READ:
                 return self._get_range(path, offset, length)
@@ -164,14 +165,14 @@ class S3Store:
             self._forget(path)
 
     def write_if(self, path: str, data: bytes, version: str | None) -> bool:
-        """PUT if the object is still `version` (None: still absent). True also when exactly this content is there."""
+        """PUT if the object is still `version` (None: still absent). True also when it already has this content."""
         with self._errors(path):
             self._guard()
             self._forget(path)
             return self._put(path, data, version) is not None
 
     def adopt(self, path: str, file: Path) -> None:
-        """Let a file of this machine become the object."""
+        """Upload a local file as the object."""
         with disk_errors(str(file)):
             data = file.read_bytes()
             self.write(path, data)
@@ -186,7 +187,7 @@ class S3Store:
         return S3Appender(self, path)
 
     def sync_all(self, appenders: Iterable[Appender]) -> None:
-        """`sync` each, at once: their requests do not wait for one another."""
+        """`sync` each, concurrently: their requests do not wait for one another."""
         several = list(appenders)
         time.sleep(max(self._synced_at + SYNC_EVERY_S - time.monotonic(), 0))
         self._synced_at = time.monotonic()
@@ -197,7 +198,7 @@ class S3Store:
                 list(pool.map(lambda one: one.sync(), several))
 
     def entries(self, folder: str) -> Iterator[Entry]:
-        """Every object below `folder`, in the order of their paths."""
+        """Every object below `folder`, in path order."""
         prefix = self._key(folder.strip("/"))
         with self._errors(folder):
             for page in self._pages(f"{prefix}/" if prefix else ""):
@@ -207,7 +208,7 @@ class S3Store:
                         yield Entry(path, int(found["Size"]), str(found.get("ETag", "")))
 
     def holds(self, entry: Entry, sha256: str) -> bool:
-        """Of the copy on this machine; where that differs it is fetched anew, for the copy may be what is damaged."""
+        """Checks the local copy; where that differs it is fetched again, because the copy may be what is damaged."""
         if entry not in self._hashes:
             copy = Path(self.local(entry.path))
             with disk_errors(str(copy)):
@@ -235,20 +236,20 @@ class S3Store:
             self._ask("delete_object", path)
             self._forget(path)
 
-    def set_aside(self, path: str, why: str) -> SetAside:
+    def quarantine(self, path: str, why: str) -> Quarantined:
         with self._errors(path):
             self._guard()
-            now = free_name(self, f"{ASIDE}/{path}")
+            now = free_name(self, f"{QUARANTINE}/{path}")
             self._ask("copy_object", now, CopySource={"Bucket": self._bucket, "Key": self._key(path)})
             self._ask("delete_object", path)
             self._forget(path)
-        return SetAside(path, now, why)
+        return Quarantined(path, now, why)
 
     def uri(self, path: str) -> str:
         return f"{self.root}/{path}"
 
     def drop_half_written(self) -> None:
-        """Store what runs that were killed on this machine left in the spool, and remove their probes."""
+        """Store what runs killed on this machine left in the spool, and remove their probes."""
         with disk_errors(str(self.spool)):
             for left in sorted(self.spool.rglob("*")):
                 if left.is_file():
@@ -259,7 +260,7 @@ class S3Store:
                     self._ask("delete_object", str(found["Key"])[len(self._prefix) + 1 if self._prefix else 0 :])
 
     def _store_spooled(self, left: Path) -> None:
-        """What is stored already is a beginning of what is in the spool. A file that is locked has a living writer."""
+        """The stored object is a prefix of the spool file. A locked spool file has a live writer."""
         with left.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -270,7 +271,7 @@ class S3Store:
             left.unlink(missing_ok=True)
 
     def local(self, path: str) -> str:
-        """The object as a file of this machine, fetched unless this version of it is there already."""
+        """The object as a local file, fetched unless this version is already there."""
         with self._errors(path):
             head = self._head(path)
             if head is None:
@@ -292,7 +293,7 @@ class S3Store:
         return str(target)
 
     def locals(self, paths: Sequence[str]) -> list[str]:
-        """`local` of each, several at a time; then cached files that nobody used for `CACHE_DAYS` are dropped."""
+        """`local` of each, several at a time; then cached files unused for `CACHE_DAYS` are deleted."""
         if not paths:
             return []
         with ThreadPoolExecutor(min(IN_FLIGHT, len(paths)), thread_name_prefix="fetch") as pool:
@@ -316,17 +317,17 @@ class S3Store:
             return self._get(path)
 
     def put_if(self, path: str, data: bytes, version: str | None, attempts: int = ATTEMPTS) -> str | None:
-        """`write_if` that gives the new version, or None where the condition does not hold. No fence applies."""
+        """`write_if` that returns the new version, or None where the condition does not hold. No fence applies."""
         with self._errors(path):
             return self._put(path, data, version, attempts)
 
     def fence(self, why_not: Callable[[], str | None]) -> None:
-        """Ask this before every write; a reason that it gives refuses the write."""
+        """Call `why_not` before every write; a reason that it returns refuses the write."""
         self._fence = why_not
 
     def _guard(self) -> None:
         if (why := self._fence()) is not None:
-            raise StorageFailed(f"{self.root}: {why}; nothing more is written: run again")
+            raise StorageFailed(f"{self.root}: {why}; writing has stopped: run again")
 
     # -- requests -----------------------------------------------------------------------------------------------------
 
@@ -383,7 +384,7 @@ class S3Store:
         return found
 
     def _put(self, path: str, data: bytes, version: str | None, attempts: int = ATTEMPTS) -> str | None:
-        """A conditional PUT. A refusal may answer the repetition of a request that had been done: then it is ours."""
+        """A conditional PUT. A retry may be refused although the first request succeeded: then the object is ours."""
         condition = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
         try:
             return str(self._ask("put_object", path, attempts, Body=data, **condition)["ETag"])
@@ -403,7 +404,7 @@ class S3Store:
             token = {"ContinuationToken": answer["NextContinuationToken"]}
 
     def _fetch(self, path: str, etag: str, size: int, target: Path) -> None:
-        """The object into `target`, in pieces, so that no part of the lake is held in memory whole."""
+        """Download the object into `target` in pieces, so that no part of the lake is held whole in memory."""
         with target.open("xb") as file:
             for offset in range(0, size, 8 * BLOCK_BYTES):
                 length = min(8 * BLOCK_BYTES, size - offset)
@@ -411,7 +412,7 @@ class S3Store:
                 file.write(piece["Body"])
 
     def _ask(self, method: str, path: str | None, attempts: int = ATTEMPTS, /, **arguments: Any) -> Any:
-        """One request, repeated while its error says that repeating helps; a `Body` comes back read. The one place."""
+        """One request, retried while its error is transient; a `Body` is returned read. The only place that retries."""
         if path is not None:
             arguments["Key"] = self._key(path)
         import fsspec.asyn
@@ -444,7 +445,7 @@ class S3Store:
 
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:
-        """Turn the storage's refusal inside into `StorageFailed`, naming the object."""
+        """Convert the storage's refusal inside to `StorageFailed`, naming the object."""
         try:
             yield
         except _Answer as answer:
@@ -452,16 +453,16 @@ class S3Store:
 
 
 class S3Appender:
-    """A segment that grows: `sync` makes what was appended durable in the bucket (see the module).
+    """A growing segment: `sync` makes the appended pieces durable in the bucket (see the module).
 
-    Until then pieces are also in a spool file of this machine, one per object, so that a process that is killed takes
-    none with it: the next one to hold the data directory here stores them (`S3Store.drop_half_written`).
+    Until then pieces are also in a local spool file, one per object, so that a killed process loses none: the next run
+    that holds the data directory on this machine stores them (`S3Store.drop_half_written`).
     """
 
     def __init__(self, store: S3Store, path: str) -> None:
         self._store = store
         self._stem, self._dot, self._suffix = path.rpartition(".")
-        self._lock = threading.Lock()  # `append` and `sync` come from different threads
+        self._lock = threading.Lock()  # `append` and `sync` are called from different threads
         self._sync_lock = threading.Lock()
         self._size = 0
         self._chunks = [self._chunk(0)]
@@ -486,13 +487,13 @@ class S3Appender:
                     self._store.write(chunk.path, b"".join(chunk.pieces[:pieces]))
                     chunk.sent = pieces
             with self._lock:
-                # `append` had opened another after every chunk but the last, so those are full and stored.
+                # `append` opens the next chunk only when one is full, so all but the last are full and stored.
                 for chunk, _ in waiting[:-1]:
                     chunk.drop()
                 del self._chunks[: len(waiting) - 1]
 
     def close(self) -> None:
-        """Give the spool back; what was never synced stays in it."""
+        """Release the spool; unsynced pieces stay in it."""
         with self._lock:
             for chunk in self._chunks:
                 if chunk.sent == len(chunk.pieces):
@@ -506,7 +507,7 @@ class S3Appender:
 
 
 class _Chunk:
-    """One object of a segment: its pieces, how many of them are stored, and its spool file, locked while it is ours."""
+    """One object of a segment: its pieces, how many are stored, and its spool file, locked while it is ours."""
 
     def __init__(self, number: int, path: str, spool: Path) -> None:
         self.number, self.path = number, path
@@ -534,13 +535,13 @@ class _Chunk:
 
 
 def _filesystem() -> Any:
-    """s3fs, with its own and botocore's repetitions off: `_ask` is the one place that repeats."""
+    """s3fs, with its own and botocore's retries off: only `_ask` retries."""
     try:
         import s3fs
         from aiobotocore.session import AioSession  # type: ignore[import-untyped] # ships none
     except ImportError as error:
         raise SettingsError(
-            "a data directory on s3:// wants the extra `scale`: pip install 'ecgrid-billing[scale]'"
+            "a data directory on s3:// needs the extra `scale`: pip install 'ecgrid-billing[scale]'"
         ) from error
     config: dict[str, Any] = {
         "retries": {"total_max_attempts": 1},
@@ -549,7 +550,7 @@ def _filesystem() -> Any:
         "read_timeout": 30,
     }
     if os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
-        config["s3"] = {"addressing_style": "path"}  # other storages rarely answer to bucket.host names
+        config["s3"] = {"addressing_style": "path"}  # other storages rarely support bucket.host names
     session = AioSession()
     session.register_component("data_loader", _descriptions())
     return s3fs.S3FileSystem(session=session, config_kwargs=config, use_listings_cache=False, skip_instance_cache=True)
@@ -557,14 +558,14 @@ def _filesystem() -> Any:
 
 @cache
 def _descriptions() -> Any:
-    """botocore's descriptions of S3 and its endpoints: a megabyte of JSON, read once in a process."""
+    """botocore's descriptions of S3 and its endpoints: a megabyte of JSON, read once per process."""
     from botocore.loaders import create_loader
 
     return create_loader()
 
 
 def _answer_of(error: Exception) -> _Answer:
-    """What to make of an error of botocore, aiohttp or the socket: its code, and whether repeating helps."""
+    """An error of botocore, aiohttp or the socket as its code, and whether a retry may help."""
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 
     if isinstance(error, ClientError):
@@ -584,7 +585,7 @@ def _reason(answer: _Answer) -> str:
     if answer.code in _REASONS:
         return _REASONS[answer.code]
     if answer.code in _ABSENT:
-        return "it is gone: was the data directory moved or deleted during the run?"
+        return "it no longer exists: was the data directory moved or deleted during the run?"
     if answer.should_retry:
-        return f"the storage failed every time it was asked ({answer.code}): run again when it answers"
-    return f"the storage answers {answer.code}: mend it and run again"
+        return f"the storage failed at every attempt ({answer.code}): run again when it is available"
+    return f"the storage returned {answer.code}: correct it and run again"

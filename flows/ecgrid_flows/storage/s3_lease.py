@@ -1,12 +1,13 @@
 """The lock of a data directory on S3: the object `.lock`, held by renewing it.
 
-It is taken by conditional PUT and renewed `BEATS` times in its lease. It is stale when its process is known to be dead
-(same machine), or when the object did not change for a whole lease, by the storage's own clock or by watching it: the
-clocks of two machines are never compared. Whoever finds it so takes it over by `If-Match`, so of several only one does.
+It is taken by conditional PUT and renewed `BEATS` times per lease. It is stale when its process is known to be dead
+(same machine), or when the object did not change for a whole lease, measured by the storage's own clock or by watching
+it: the clocks of two machines are never compared. A stale lock is taken over by `If-Match`, so only one of several
+processes succeeds.
 
-A holder that could not renew in time, or finds another's name in the lock, writes nothing more (`S3Store.fence`). What
-such a holder may still have on its way is harmless: parts and raw answers have names of their own, and a manifest is
-written only over the one that was read.
+A holder that could not renew in time, or finds another's name in the lock, stops writing (`S3Store.fence`). Requests
+that it still has in flight do no harm: parts and raw responses have unique names, and a manifest is written only over
+the version that was read.
 """
 
 import json
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 LOCK_OBJECT = ".lock"
 LEASE_S = 30.0
-#: How often a lease is renewed before it would run out.
+#: Renewals per lease.
 BEATS = 6
 #: The storage's Last-Modified has whole seconds.
 CLOCK_GRAIN_S = 2.0
@@ -37,7 +38,7 @@ CLOCK_GRAIN_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One object as it was answered. `age_s` is by the storage's own clock; None when it did not say."""
+    """One object as received. `age_s` is by the storage's own clock; None when the response had no age."""
 
     body: bytes
     version: str
@@ -45,7 +46,7 @@ class Stored:
 
 
 class Bucket(Protocol):
-    """What the lock needs of a store (`S3Store`)."""
+    """The part of a store that the lock needs (`S3Store`)."""
 
     root: str
 
@@ -66,7 +67,7 @@ def held(
 ) -> Iterator[None]:
     """Hold the data directory for the length of the block; raises `DataDirectoryHeld` when another run does.
 
-    Where the holder cannot be told alive from dead at once, this watches for up to its lease, usually a sixth of it.
+    Where it is not known at once whether the holder is alive, this watches for up to its lease, usually a sixth of it.
     """
     lease = _Lease(store, purpose, lease_s, clock)
     lease.take()
@@ -101,8 +102,8 @@ class _Lease:
             found = self._store.stored(LOCK_OBJECT)
             if found is None or self._is_free(found) or not self._is_renewed(found):
                 if self._sign(found.version if found else None):
-                    break  # otherwise another one was faster: look again at who
-            elif (now := self._store.stored(LOCK_OBJECT)) is not None and not _said(now).get("released"):
+                    break  # otherwise another process was faster: read the lock again
+            elif (now := self._store.stored(LOCK_OBJECT)) is not None and not _holder_record(now).get("released"):
                 raise DataDirectoryHeld(
                     f"{self._store.root} is held by {_holder(now)}: wait for it to end, or use another --data-dir"
                 )
@@ -110,19 +111,19 @@ class _Lease:
         self._beater.start()
 
     def give_back(self) -> None:
-        """Stop renewing and leave the lock free; a lock that was lost is left to its new owner."""
+        """Stop renewing and release the lock; a lost lock is left to its new owner."""
         self._over.set()
         self._beater.join()
-        with suppress(StorageFailed):  # it would only stay until its lease is over
+        with suppress(StorageFailed):  # otherwise it stays until its lease ends
             self._store.put_if(LOCK_OBJECT, b'{"released": true}\n', self._version)
 
     def _is_free(self, found: Stored) -> bool:
         """Whether the lock is released, or stale beyond doubt."""
-        said = _said(found)
-        if said.get("released"):
+        record = _holder_record(found)
+        if record.get("released"):
             return True
-        if said.get("place") and said["place"] == self._who["place"] and not _is_alive(said.get("pid")):
-            log.warning("took over the lock of %s, which ended without giving it back", _holder(found))
+        if record.get("place") and record["place"] == self._who["place"] and not _is_alive(record.get("pid")):
+            log.warning("took over the lock of %s, which ended without releasing it", _holder(found))
             return True
         if found.age_s is not None and found.age_s > self._lease_of(found) + CLOCK_GRAIN_S:
             log.warning("took over the lock of %s, which was not renewed for %d s", _holder(found), found.age_s)
@@ -132,7 +133,7 @@ class _Lease:
     def _is_renewed(self, found: Stored) -> bool:
         """Watch the lock until it changes; False when a whole lease went by without."""
         lease_s = self._lease_of(found)
-        log.info("%s is locked by %s: waiting to see whether that run lives", self._store.root, _holder(found))
+        log.info("%s is locked by %s: waiting to see whether that run is alive", self._store.root, _holder(found))
         deadline = time.monotonic() + lease_s
         while time.monotonic() < deadline:
             time.sleep(min(1.0, lease_s / 20))
@@ -142,8 +143,8 @@ class _Lease:
         return False
 
     def _lease_of(self, found: Stored) -> float:
-        said = _said(found).get("lease_s")
-        return float(said) if isinstance(said, int | float) else self._lease_s  # seconds, never money
+        record = _holder_record(found).get("lease_s")
+        return float(record) if isinstance(record, int | float) else self._lease_s  # seconds, never money
 
     def _sign(self, version: str | None, attempts: int = 10) -> bool:
         self._beats += 1
@@ -153,7 +154,7 @@ class _Lease:
         if new is None:
             return False
         self._version = new
-        # A sixth is kept back: what is on its way when the fence falls must arrive before anyone may take over.
+        # A sixth is a margin: requests in flight when the fence falls must arrive before another process may take over.
         self._good_until = started + self._lease_s * 5 / 6
         return True
 
@@ -167,9 +168,9 @@ class _Lease:
                 log.warning("the lock could not be renewed, trying again: %s", error)
 
     def _is_still_ours(self) -> bool:
-        """A renewal may have been done although each of its answers was lost; the next one then finds its version."""
+        """A renewal may have been executed although every response was lost; the next one then finds its version."""
         found = self._store.stored(LOCK_OBJECT)
-        if found is None or _said(found).get("token") != self._who["token"]:
+        if found is None or _holder_record(found).get("token") != self._who["token"]:
             return False
         return self._sign(found.version, attempts=3)
 
@@ -177,14 +178,14 @@ class _Lease:
         if self._over.is_set():
             return None
         if self._taken_from_us:
-            return "another run took over the lock, for this one did not renew it in time"
+            return "another run took over the lock, because this one did not renew it in time"
         if self._clock() > self._good_until:
             return "the lock could not be renewed in time, so another run may hold it"
         return None
 
 
 def _place() -> str | None:
-    """What process numbers of this machine mean: its name, its boot and its process namespace; None if unknown."""
+    """The scope within which process numbers are comparable: host, boot and process namespace; None if unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{socket.gethostname()}/{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"
@@ -204,17 +205,17 @@ def _is_alive(pid: object) -> bool:
     return True
 
 
-def _said(found: Stored) -> dict[str, Any]:
+def _holder_record(found: Stored) -> dict[str, Any]:
     try:
-        said = json.loads(found.body)
+        record = json.loads(found.body)
     except ValueError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return record if isinstance(record, dict) else {}
 
 
 def _holder(found: Stored) -> str:
-    said = _said(found)
+    record = _holder_record(found)
     try:
-        return f"`{said['purpose']}`, process {said['pid']} on {said['host']}, since {said['since']}"
+        return f"`{record['purpose']}`, process {record['pid']} on {record['host']}, since {record['since']}"
     except KeyError:
         return "another run"
