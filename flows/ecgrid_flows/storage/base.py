@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from ecgrid_flows.errors import StorageFailed
+from ecgrid_flows.errors import SettingsError, StorageFailed
 
 #: The folder of quarantined objects.
 QUARANTINE = "set-aside"
@@ -129,10 +129,12 @@ class Store(Protocol):
 
 @contextmanager
 def disk_errors(what: str) -> Iterator[None]:
-    """Convert an `OSError` inside to `StorageFailed`, naming `what`."""
+    """Convert an `OSError` inside to `StorageFailed`, naming `what`; a name that is too long to `SettingsError`."""
     try:
         yield
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise SettingsError(f"{what} cannot be used; File name too long: choose a shorter --data-dir") from error
         reason = _REASONS.get(error.errno or 0, f"{error.strerror or type(error).__name__}: correct it and run again")
         raise StorageFailed(f"{what} cannot be used; {reason}") from error
 
