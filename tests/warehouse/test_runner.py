@@ -425,6 +425,19 @@ def test_the_warehouse_is_read_only_unless_asked(built: Build, target: Path) -> 
         connection.execute("DROP TABLE core_a")
 
 
+def test_rows_are_read_by_what_their_columns_equal() -> None:
+    """Without any condition all rows, in the order that was asked for; None equals nothing."""
+    with database.scratch(threads=1) as connection:
+        connection.execute(
+            """CREATE TABLE out_a AS FROM (VALUES (2, 'x', 0.5), (1, 'y', 1.5), (3, NULL, 2.5)) AS r (n, "t t", a)"""
+        ).fetchall()
+        assert database.rows(connection, "out_a", order=["n"]).column("n").to_pylist() == [1, 2, 3]
+        found = database.rows(connection, "out_a", columns=["t t", "n"], order=["n"], n=2)
+        assert found.to_pylist() == [{"t t": "x", "n": 2}]
+        assert database.rows(connection, "out_a", **{"t t": "y", "n": 1}).num_rows == 1
+        assert database.rows(connection, "out_a", **{"t t": None}).num_rows == 0
+
+
 def test_the_projects_own_sql_is_in_order() -> None:
     """Every file under sql/ keeps the rules, and everything that it reads exists."""
     tree = sql_files.load_sql()

@@ -45,7 +45,7 @@ def dictionary_text() -> str:
         target = Path(folder) / "empty.duckdb"
         builder.build({}, target, reference_dir=reference_folders(Settings(data_dir=folder)))
         with closing(database.connect(target)) as connection:
-            types = _types(connection)
+            types = database.column_types(connection)
         columns = [(name, column) for name, found in types.items() for column in found]
         columns += [(name, column) for name in tree.relations.keys() - types.keys() for column in _of_feed(tree, name)]
     meanings = sql_headers.meanings(tree, columns)
@@ -80,19 +80,6 @@ def dictionary_text() -> str:
                 ]
                 sections.append("")
     return "\n".join(sections).rstrip() + "\n"
-
-
-def _types(connection: database.Connection) -> dict[str, dict[str, str]]:
-    """Relation -> column -> type, of all that the warehouse keeps."""
-    found: dict[str, dict[str, str]] = {}
-    rows = database.table(
-        connection,
-        "FROM duckdb_columns() SELECT table_name, column_name, data_type WHERE NOT internal "
-        "ORDER BY table_name, column_index",
-    )
-    for row in rows.to_pylist():
-        found.setdefault(row["table_name"], {})[row["column_name"]] = row["data_type"]
-    return found
 
 
 def _of_feed(tree: SqlTree, name: str) -> list[str]:

@@ -198,7 +198,7 @@ def corrections(
             log = audit_log.read(store)
         paths = correcting.export_corrections(settings, store, log, closing)
         with correcting.pairs(settings, store, log, closing) as (_, found):
-            rows = correcting.in_order(found).to_arrow_table().to_pylist()
+            rows = correcting.in_order(found)
     if as_json:
         context.emit_json({"month": month_text(month), "corrections": rows, "files": paths})
         return

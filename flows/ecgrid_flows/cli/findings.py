@@ -55,7 +55,7 @@ def findings(ctx: typer.Context, month: Month = None, data_dir: DataDir = None, 
     store = store_of(settings)
     with closing(database.connect(settings.warehouse_path)) as connection:
         log = audit_log.read(store)
-        found = database.of_month(with_states(connection, log), wanted).order("place")
+        found = database.ordered(database.of_month(with_states(connection, log), wanted), "place")
         rows = found.to_arrow_table().to_pylist()
         if not rows:
             database.require_month(connection, wanted)  # nothing found is not the same as nothing looked at

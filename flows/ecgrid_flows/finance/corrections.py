@@ -31,7 +31,6 @@ from ecgrid_flows.errors import NoSuchData, Refused, StorageFailed
 from ecgrid_flows.finance import audit_log
 from ecgrid_flows.finance.audit_log import CLOSINGS, Decision, Log
 from ecgrid_flows.finance.csv_writer import CsvForm
-from ecgrid_flows.finance.export_cache import listed
 from ecgrid_flows.finance.export_files import (
     FOCUS_KEY,
     KEY,
@@ -54,9 +53,8 @@ from ecgrid_flows.finance.journal_entries import Charge
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.atomic_folder import publish, put_file, put_in_place, staging
 from ecgrid_flows.storage.base import Store, disk_errors, holds_path
-from ecgrid_flows.warehouse import database
-from ecgrid_flows.warehouse.builder import as_named
-from ecgrid_flows.warehouse.database import of_month
+from ecgrid_flows.warehouse import books, database
+from ecgrid_flows.warehouse.database import ordered
 from ecgrid_flows.warehouse.provenance import run_of
 from ecgrid_transforms.money import ZERO, Decimal, total
 from ecgrid_transforms.period import month_text, parse_month
@@ -80,14 +78,6 @@ _NEED_CURRENCY = ("corrections_journal.csv", "corrections_focus_1_2.csv", "corre
 _JOURNAL = "journal.parquet"
 #: The folder of the corrections, in that of the month's export.
 CORRECTIONS = "corrections"
-
-#: What makes a line another line; names and readings may change without a correction.
-_COMPARED = ("price_list_id", "contract_id", "quantity_billed", "billed_amount", "expected_amount", "is_taxable")
-_NEGATED = ("quantity_billed", "billed_amount", "expected_amount", "difference", "actual", "expected_quantity_billed")
-_FOCUS_NEGATED = (
-    *("BilledCost", "ConsumedQuantity", "ContractedCost", "EffectiveCost", "ListCost", "PricingQuantity"),
-)
-_REVERSAL, _RE_ENTRY = "reversal", "re-entry"
 
 
 def closed_folder(closing: Decision) -> str:
@@ -121,11 +111,10 @@ def frozen_export(settings: Settings, store: Store, closing: Decision) -> list[P
 class Pairs:
     """The corrections of one closed month as relations: line by line, and as FOCUS rows (currency not yet filled in).
 
-    `closed` are the lines as they were closed. `open_lines` and `open_focus` are those not yet booked; their number is
-    `number`.
+    `lines` and `focus` have a last column `place`: a line's reversal is 1, its re-entry 2. `open_lines` and
+    `open_focus` are those not yet booked; their number is `number`.
     """
 
-    closed: Any
     lines: Any
     focus: Any
     open_lines: Any
@@ -140,34 +129,26 @@ def pairs(settings: Settings, store: Store, log: Log, closing: Decision) -> Iter
     with opened(settings) as connection:
         bookings = log.bookings(closing)
         number = len(bookings) + 1
-        closed_lines = as_closed = _read(connection, store, closing, f"{closed_folder(closing)}/{LINES}")
-        closed_focus = _read(connection, store, closing, f"{closed_folder(closing)}/{FOCUS}")
-        booked_lines, booked_focus = [], []
-        for booking in bookings:
-            booked_lines.append(_read(connection, store, booking, f"{_booked_folder(booking)}/{LINES}"))
-            booked_focus.append(_read(connection, store, booking, f"{_booked_folder(booking)}/{FOCUS}"))
-            closed_lines = _corrected(closed_lines, booked_lines[-1], KEY, "entry")
-            closed_focus = _corrected(closed_focus, booked_focus[-1], FOCUS_KEY, "x_Entry")
-        now_lines = of_month(connection.table("out_finance_lines"), month)
-        same = " AND ".join(f"was.{name} IS NOT DISTINCT FROM now.{name}" for name in (*KEY, *_COMPARED))
-        was, now = closed_lines.set_alias("was"), now_lines.set_alias("now")
-        gone, come = was.join(now, same, how="anti"), now.join(was, same, how="anti")
-        open_lines = _entered(gone, _REVERSAL, number, _NEGATED).union(_entered(come, _RE_ENTRY, number, _NEGATED))
-        now_focus = of_month(connection.table("out_focus"), month)
-        open_focus = _focus_entered(_of_keys(closed_focus, gone), _REVERSAL, number).union(
-            _focus_entered(_of_keys(now_focus, come), _RE_ENTRY, number)
-        )
-        yield (
-            connection,
-            Pairs(
-                as_closed,
-                _together(booked_lines, open_lines),
-                _together(booked_focus, open_focus),
-                open_lines,
-                open_focus,
-                number,
-            ),
-        )
+        _create_scans(connection, store, closing, bookings)
+        open_lines = books.create(connection, "books_open_lines", month=month, correction=number)
+        open_focus = books.create(connection, "books_open_focus")
+        lines, focus = (books.create(connection, f"books_{kind}_entries") for kind in ("line", "focus"))
+        yield connection, Pairs(lines, focus, open_lines, open_focus, number)
+
+
+def _create_scans(
+    connection: database.Connection, store: Store, closing: Decision, bookings: Sequence[Decision]
+) -> None:
+    """The files that the closing and its batches keep, as the relations that `sql/books` reads."""
+    columns = {
+        LINES: ("lines", pa.schema([("correction", pa.int32()), ("entry", pa.string())])),
+        FOCUS: ("focus", pa.schema([("x_Correction", pa.int32()), ("x_Entry", pa.string())])),
+    }
+    for name, (kind, more) in columns.items():
+        closed = _kept_file(store, closing, f"{closed_folder(closing)}/{name}")
+        booked = [_kept_file(store, booking, f"{_booked_folder(booking)}/{name}") for booking in bookings]
+        books.create_scan(connection, f"books_closed_{kind}", [closed], closed, pa.schema([]))
+        books.create_scan(connection, f"books_booked_{kind}", booked, closed, more)
 
 
 def _booked_journal(store: Store, booking: Decision) -> pa.Table | None:
@@ -183,9 +164,10 @@ def _booked_folder(booking: Decision) -> str:
     return f"{CLOSINGS}/{booking.data['month']}/{booking.number:06}"
 
 
-def _read(connection: database.Connection, store: Store, entry: Decision, path: str) -> Any:
+def _kept_file(store: Store, entry: Decision, path: str) -> str:
+    """A file that the entry of the log names, on this machine."""
     _require_kept(store, entry, path)
-    return connection.read_parquet(as_named(store.locals([path])[0]))
+    return str(store.locals([path])[0])
 
 
 def _require_kept(store: Store, entry: Decision, path: str) -> None:
@@ -207,59 +189,6 @@ def _require_same_currency(settings: Settings, closed: Mapping[str, Any]) -> Non
             f"{closed['month']} was closed in {closed['currency']}, and ECGRID_CURRENCY is now {settings.currency}: "
             f"set it to {closed['currency']} to correct that month"
         )
-
-
-def _corrected(rows: Any, batch: Any, key: Sequence[str], entry: str) -> Any:
-    """`rows` after a batch of corrections: every key in it is as the batch entered it, or gone."""
-    same = " AND ".join(f'was."{name}" = batch."{name}"' for name in key)
-    kept = rows.set_alias("was").join(batch.set_alias("batch"), same, how="anti")
-    columns = ", ".join(f'"{name}"' for name in rows.columns)
-    return kept.project(columns).union(batch.filter(f"\"{entry}\" = '{_RE_ENTRY}'").project(columns))
-
-
-def _entered(rows: Any, entry: str, number: int, negated: Sequence[str]) -> Any:
-    """Lines as entries of a batch; those of a reversal with the other sign."""
-    return rows.project(
-        ", ".join(
-            (f"{number}::INTEGER AS correction", f"'{entry}' AS entry", *_signed(rows.columns, entry, negated)),
-        )
-    )
-
-
-def _signed(columns: Sequence[str], entry: str, negated: Sequence[str]) -> list[str]:
-    return [f'-"{name}" AS "{name}"' if entry == _REVERSAL and name in negated else f'"{name}"' for name in columns]
-
-
-def _of_keys(focus: Any, lines: Any) -> Any:
-    """The FOCUS rows of these lines."""
-    same = " AND ".join(f'focus."{name}" = lines."{key}"' for name, key in zip(FOCUS_KEY, KEY, strict=True))
-    return focus.set_alias("focus").join(lines.set_alias("lines"), same, how="semi")
-
-
-def _focus_entered(rows: Any, entry: str, number: int) -> Any:
-    """FOCUS rows as corrections. Unit prices stay what they were; quantities and costs of a reversal change sign.
-
-    No invoice is known yet that will carry them: each batch has a provisional one of its own.
-    """
-    shown = []
-    for name, text in zip(rows.columns, _signed(rows.columns, entry, _FOCUS_NEGATED), strict=True):
-        if name == "ChargeClass":
-            shown.append("'Correction' AS \"ChargeClass\"")
-        elif name == "InvoiceId":
-            shown.append(f'"InvoiceId" || \'-C{number}\' AS "InvoiceId"')
-        elif name == "ChargeDescription":
-            shown.append(f'\'{entry.capitalize()}: \' || "ChargeDescription" AS "ChargeDescription"')
-        else:
-            shown.append(text)
-    return rows.project(", ".join([*shown, f'{number}::INTEGER AS "x_Correction"', f"'{entry}' AS \"x_Entry\""]))
-
-
-def _together(booked: Sequence[Any], still_open: Any) -> Any:
-    """All batches, in the columns of the newest."""
-    columns = ", ".join(f'"{name}"' for name in still_open.columns)
-    for rows in booked:
-        still_open = still_open.union(rows.project(columns))
-    return still_open
 
 
 def export_corrections(
@@ -301,13 +230,11 @@ def export_corrections(
     return paths
 
 
-def in_order(found: Pairs) -> Any:
+def in_order(found: Pairs) -> list[dict[str, Any]]:
     """The pairs line by line: batch, key, reversal before re-entry."""
-    return _placed(found).order(listed(_ORDER)).project(listed(found.lines.columns))
-
-
-def _placed(found: Pairs) -> Any:
-    return found.lines.project(f"*, CASE entry WHEN '{_REVERSAL}' THEN 1 ELSE 2 END AS place")
+    rows = database.ordered(found.lines, *_ORDER).to_arrow_table().drop_columns(["place"])
+    pairs: list[dict[str, Any]] = rows.to_pylist()
+    return pairs
 
 
 _ORDER = ("correction", *KEY, "place")
@@ -324,11 +251,11 @@ def _sheets(
     amounts = ("billed_amount", "expected_amount", "difference")
     yield Sheet(
         "corrections.csv",
-        _placed(found),
+        found.lines,
         order=_ORDER,
         amounts=amounts,
         totals=("quantity_billed", *amounts),
-        columns=tuple(found.lines.columns),
+        columns=tuple(name for name in found.lines.columns if name != "place"),
     )
     if settings.currency:
         charges = _charges(connection, found, month)
@@ -338,8 +265,7 @@ def _sheets(
             for number, kept in enumerate([*booked, None], start=1)
         ]
         yield journal_sheet(connection, pa.concat_tables(journals), "corrections_journal.csv")
-        focus = found.focus.project(f"*, CASE \"x_Entry\" WHEN '{_REVERSAL}' THEN 1 ELSE 2 END AS place")
-        yield focus_sheet(focus, "corrections_focus_1_2", settings.currency)
+        yield focus_sheet(found.focus, "corrections_focus_1_2", settings.currency)
 
 
 _BOOKED_BY = ("contract_id", "network_id", "reporting_month", "account_report", "measure_field", "is_taxable")
@@ -350,17 +276,13 @@ def _charges(connection: database.Connection, found: Pairs, month: date) -> dict
 
     Of the contracts in it a batch has all amounts, those that do not change as well: the payable is of their sum.
     """
-    columns = (*_BOOKED_BY, "billed_amount")
-    lines = found.closed.project(f"0 AS correction, {listed(columns)}").union(
-        found.lines.project(f"correction, {listed(columns)}")
-    )
-    sums = lines.aggregate(f"correction, {listed(_BOOKED_BY)}, sum(billed_amount)::DECIMAL(38, 10) AS amount")
     changes: dict[int, dict[tuple[Any, ...], Decimal]] = {number: {} for number in range(found.number + 1)}
-    for number, *group, amount in sums.project(f"correction, {listed(_BOOKED_BY)}, amount").fetchall():
-        changes[number][tuple(group)] = amount
-    invoices = dict(
-        of_month(connection.table("out_contract_invoices"), month).project("contract_id, invoice_number").fetchall()
-    )
+    for row in books.create(connection, "books_batch_amounts").to_arrow_table().to_pylist():
+        changes[row["correction"]][tuple(row[name] for name in _BOOKED_BY)] = row["amount"]
+    invoices = {
+        row["contract_id"]: row["invoice_number"]
+        for row in database.rows(connection, "out_contract_invoices", reporting_month=month).to_pylist()
+    }
     before = changes.pop(0)
     charges = {}
     for number, changed in changes.items():
@@ -398,11 +320,9 @@ def book(settings: Settings, store: Store, log: Log, closing: Decision, note: st
     ):
         if not found.open_lines.limit(1).fetchall():
             return None
-        count, billed = found.open_lines.aggregate("count(*), sum(billed_amount)::VARCHAR").fetchall()[0]
-        write_parquet(found.open_lines.order(", ".join((*KEY, "entry"))), staged / LINES)
-        write_parquet(
-            found.open_focus.order(", ".join(f'"{n}"' for n in (*FOCUS_KEY, "x_Entry", "x_Part"))), staged / FOCUS
-        )
+        billed = database.rows(connection, "books_open_lines", columns=["billed_amount"]).column(0).to_pylist()
+        write_parquet(ordered(found.open_lines, *KEY, "entry"), staged / LINES)
+        write_parquet(ordered(found.open_focus, *FOCUS_KEY, "x_Entry", "x_Part"), staged / FOCUS)
         if settings.currency:
             charges = _charges(connection, found, parse_month(closing.data["month"]))[found.number]
             with disk_errors(str(staged / _JOURNAL)):
@@ -416,8 +336,8 @@ def book(settings: Settings, store: Store, log: Log, closing: Decision, note: st
         {
             "month": closing.data["month"],
             "correction": found.number,
-            "entries": count,
-            "billed_amount": billed,
+            "entries": len(billed),
+            "billed_amount": f"{total(billed):f}",
             "note": note,
             "files": seals,
         },

@@ -20,13 +20,13 @@ from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.finance import audit_log
 from ecgrid_flows.finance.audit_log import Log
 from ecgrid_flows.storage.base import Store
-from ecgrid_flows.warehouse import database
+from ecgrid_flows.warehouse import books, database
 from ecgrid_transforms.columns import decimal_words, decimals, texts
 from ecgrid_transforms.money import fitted, plain, to_decimal
 from ecgrid_transforms.period import month_text
 from ecgrid_transforms.schemas import MONEY_TYPE
 
-__all__ = ["OPEN", "STATES", "find", "keep", "set_state", "states", "with_states"]
+__all__ = ["OPEN", "STATES", "error_counts", "find", "keep", "open_errors", "set_state", "states", "with_states"]
 
 OPEN = "open"
 #: What can be decided; `open` takes a decision back.
@@ -77,6 +77,20 @@ def with_states(connection: database.Connection, log: Log) -> Any:
     return connection.table("out_finding_states")
 
 
+def open_errors(connection: database.Connection, log: Log, month: date) -> list[dict[str, Any]]:
+    """The findings of severity error in `month` that nobody has decided about, worst first."""
+    with_states(connection, log)
+    found = database.of_month(books.create(connection, "books_open_errors"), month)
+    rows: list[dict[str, Any]] = database.ordered(found, "place").to_arrow_table().to_pylist()
+    return rows
+
+
+def error_counts(connection: database.Connection, log: Log) -> Any:
+    """The relation of months with the number of their open findings of severity error."""
+    with_states(connection, log)
+    return books.create(connection, "books_error_counts")
+
+
 def keep(warehouse: Path, log: Log) -> None:
     """Write the decisions of `log` into the warehouse, for whoever opens the file; the caller holds the lock."""
     database.refill(warehouse, RELATION, _table(log))
@@ -104,10 +118,8 @@ def _table(log: Log) -> pa.Table:
 
 def find(connection: database.Connection, wanted: Iterable[str], month: date | None = None) -> list[dict[str, Any]]:
     """The findings that these ids (or their first characters) name; raises `NoSuchData` or `SettingsError`."""
-    rows = connection.table("out_finding_ids")
-    if month is not None:
-        rows = rows.filter(f"reporting_month = DATE '{month.isoformat()}'")
-    known = {row["finding_id"]: row for row in rows.to_arrow_table().to_pylist()}
+    of_month: dict[str, Any] = {} if month is None else {"reporting_month": month}
+    known = {row["finding_id"]: row for row in database.rows(connection, "out_finding_ids", **of_month).to_pylist()}
     found = []
     where = "" if month is None else f" of {month_text(month)}"
     for name in wanted:

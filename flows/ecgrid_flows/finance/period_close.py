@@ -9,7 +9,7 @@ in the log names every frozen file by its hash, and is itself sealed by the entr
 that against what is there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,7 +21,6 @@ from ecgrid_flows.finance.audit_log import CLOSINGS, Decision, Log
 from ecgrid_flows.finance.corrections import CORRECTIONS, FOCUS, LINES
 from ecgrid_flows.finance.csv_writer import CsvForm
 from ecgrid_flows.finance.export import write_month
-from ecgrid_flows.finance.export_cache import listed
 from ecgrid_flows.finance.export_files import (
     FOCUS_KEY,
     KEY,
@@ -32,15 +31,15 @@ from ecgrid_flows.finance.export_files import (
     sha256_of,
     write_parquet,
 )
-from ecgrid_flows.finance.finding_states import OPEN, find, keep, set_state, with_states
+from ecgrid_flows.finance.finding_states import find, keep, open_errors, set_state, with_states
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.atomic_folder import publish, put_file, staging
 from ecgrid_flows.storage.base import Store
-from ecgrid_flows.warehouse import database
-from ecgrid_flows.warehouse.database import of_month, require_month
+from ecgrid_flows.warehouse import books, database
+from ecgrid_flows.warehouse.database import of_month, ordered, require_month
 from ecgrid_flows.warehouse.provenance import run_of
 from ecgrid_transforms.money import grouped
-from ecgrid_transforms.period import month_end, month_text
+from ecgrid_transforms.period import month_text
 
 __all__ = ["Closed", "Verified", "close_month", "reopen_month", "require_closed", "verify"]
 
@@ -87,7 +86,7 @@ def close_month(settings: Settings, store: Store, month: date, accept: Mapping[s
         require_month(connection, month)
         _require_whole(connection, month)
         accepted = find(connection, accept, month)
-        _require_decided(of_month(with_states(connection, log), month), month, {row["finding_id"] for row in accepted})
+        _require_decided(open_errors(connection, log, month), month, {row["finding_id"] for row in accepted})
         reasons = list(accept.values())
         for why in dict.fromkeys(reasons):
             set_state(store, [row for row, one in zip(accepted, reasons, strict=True) if one == why], "accepted", why)
@@ -104,15 +103,9 @@ def _require_whole(connection: database.Connection, month: date) -> None:
 
     A run asks every line of its accounts again; what an account that no list names any more has stays as it is.
     """
-    asked = of_month(connection.table("raw_calls"), month)
-    over = month_end(month).isoformat()
-    accounts = of_month(connection.table("raw_accounts"), month).project("network_id, mailbox_id")
-    early = asked.filter(f"outcome = 'line' AND called_at < '{over}'").join(
-        accounts, "network_id, mailbox_id", how="semi"
-    )
-    ((lines,),) = early.aggregate("count(*)").fetchall()
-    is_early = asked.limit(1).fetchall() and not asked.filter(f"called_at >= '{over}'").limit(1).fetchall()
-    if lines or is_early:
+    early = database.of_month(books.create(connection, "books_early_months"), month).to_arrow_table().to_pylist()
+    if early:
+        lines = early[0]["early_lines"]
         what = f"{lines} of its lines were" if lines else "it was"
         raise Refused(
             f"{month_text(month)} is not closed: {what} asked only while it still ran (UTC). Once it is over, "
@@ -120,14 +113,10 @@ def _require_whole(connection: database.Connection, month: date) -> None:
         )
 
 
-def _require_decided(findings: Any, month: date, accepted: set[str]) -> None:
+def _require_decided(errors: Sequence[Mapping[str, Any]], month: date, accepted: set[str]) -> None:
     """Refuse while an error is open that is not about to be accepted."""
-    errors = findings.filter(f"severity = 'error' AND state = '{OPEN}'").order("place")
-    still_open = [
-        row
-        for row in errors.project("finding_id, check_name, network_id, mailbox_id, difference").fetchall()
-        if row[0] not in accepted
-    ]
+    shown_columns = ("finding_id", "check_name", "network_id", "mailbox_id", "difference")
+    still_open = [tuple(row[name] for name in shown_columns) for row in errors if row["finding_id"] not in accepted]
     if not still_open:
         return
     shown = "\n".join(
@@ -182,17 +171,15 @@ def _freeze(
 ) -> Decision:
     """Keep what is closed, then say so in the log: a closing is there with its entry, not before."""
     folder = f"{CLOSINGS}/{month_text(month)}/{len(log.entries) + 1:06}"
-    lines = of_month(connection.table("out_finance_lines"), month)
-    readings = connection.table("out_readings")
+    with_states(connection, log)
     snapshots = {
-        LINES: lines.order(listed(KEY)),
-        FOCUS: of_month(connection.table("out_focus"), month).order(listed((*FOCUS_KEY, "x_Part"))),
-        "findings.parquet": of_month(with_states(connection, log), month)
-        .project("* EXCLUDE (place)")
-        .order("finding_id"),
-        "readings.parquet": readings.join(
-            lines.project("price_list_id").distinct().set_alias("used"), "price_list_id", how="semi"
-        ).order("price_list_id, account_report, measure_field, reading_id"),
+        LINES: ordered(of_month(connection.table("out_finance_lines"), month), *KEY),
+        FOCUS: ordered(of_month(connection.table("out_focus"), month), *FOCUS_KEY, "x_Part"),
+        "findings.parquet": ordered(books.create(connection, "books_findings", month=month), "finding_id"),
+        "readings.parquet": ordered(
+            books.create(connection, "books_used_readings", month=month),
+            *("price_list_id", "account_report", "measure_field", "reading_id"),
+        ),
     }
     seals = {}
     with staging(settings.local_dir / CLOSINGS / "closing") as staged:

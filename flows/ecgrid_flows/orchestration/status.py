@@ -20,7 +20,7 @@ from ecgrid_flows.due import DueMonth
 from ecgrid_flows.errors import BillingError
 from ecgrid_flows.finance import audit_log
 from ecgrid_flows.finance.audit_log import Log
-from ecgrid_flows.finance.finding_states import OPEN, with_states
+from ecgrid_flows.finance.finding_states import error_counts
 from ecgrid_flows.lake import local_mirror, raw_log
 from ecgrid_flows.lake.partitions import Lake
 from ecgrid_flows.orchestration import schedule
@@ -221,13 +221,10 @@ class _Reading:
         try:
             local_mirror.require_current(self.settings, self.store)
             with closing(database.connect(path)) as connection:
-                built = connection.table("raw_calls").aggregate("reporting_month").fetchall()
-                errors = with_states(connection, log).filter(f"severity = 'error' AND state = '{OPEN}'")
-                counted = dict(errors.aggregate("reporting_month, count(*)").fetchall())
+                return dict(error_counts(connection, log).fetchall())
         except Exception as error:  # DuckDB's own errors too: whatever is wrong with a cache, its figures are unknown
             self.unread.append(f"{path} cannot be read, so open errors are unknown: run `build`. {_first(error)}")
             return None
-        return {month: counted.get(month, 0) for (month,) in built}
 
 
 def _first(error: Exception) -> str:

@@ -224,7 +224,7 @@ def build(run: Run) -> str:
 def _warn_of_idle_pins(run: Run) -> None:
     """A pin that fits nothing may be a slip of the pen, or be meant for another month's lines."""
     with closing(database.connect(run.settings.warehouse_path)) as connection:
-        for pin in connection.table("core_idle_pins").to_arrow_table().to_pylist():
+        for pin in database.rows(connection, "core_idle_pins").to_pylist():
             pinned = "/".join(filter(None, (pin["account_report"], pin["measure_field"])))
             run.reporter.warn(
                 f"pinned_readings.csv: the pin of price list {pin['price_list_id']}{pinned and f' for {pinned}'} "
@@ -235,7 +235,11 @@ def _warn_of_idle_pins(run: Run) -> None:
 def _warn_of_unused_terms(run: Run) -> None:
     """Terms that price no line may name a wrong owner or measure, or be meant for another month's lines."""
     with closing(database.connect(run.settings.warehouse_path)) as connection:
-        for terms in connection.table("core_unused_terms").order("ALL").to_arrow_table().to_pylist():
+        for terms in database.rows(
+            connection,
+            "core_unused_terms",
+            order=["terms_contract_id", "price_list_id", "account_report", "measure_field"],
+        ).to_pylist():
             owner = (
                 f"contract {terms['terms_contract_id']}"
                 if terms["terms_contract_id"]
@@ -299,9 +303,9 @@ build_partition = step("build-partition", is_heavy=True)(worker_steps.build_part
 @staged("check")
 def check(run: Run, month: date) -> tuple[dict[str, int], int, Decimal]:
     """The month's findings by name, how many are errors, and the money at stake in errors and warnings."""
+    columns = ("check_name", "severity", "difference")
     with closing(database.connect(run.settings.warehouse_path)) as connection:
-        rows = database.of_month(connection.table("out_findings"), month)
-        found = rows.project("check_name, severity, difference").to_arrow_table().to_pylist()
+        found = database.rows(connection, "out_findings", columns=columns, reporting_month=month).to_pylist()
     names = Counter(row["check_name"] for row in found)
     errors = sum(row["severity"] == "error" for row in found)
     differences = [abs(row["difference"] or ZERO) for row in found if row["severity"] in ("error", "warning")]

@@ -5,7 +5,7 @@ what the other models would have cost. Every figure is read from the warehouse; 
 decimals without a currency, for the service states none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,6 @@ from ecgrid_transforms.period import month_text
 
 Row = Mapping[str, Any]
 
-_KEY = "network_id = ? AND mailbox_id = ? AND reporting_month = ? AND account_report = ? AND measure_field = ?"
 _WIDTH = 13
 
 
@@ -184,35 +183,51 @@ def explanation(connection: Connection, key: Key) -> Explanation:
     """What the warehouse knows of `key`; raises `NoSuchData` when it knows nothing of it."""
     line = _first(connection, "out_line_items", key)
     call = _first(connection, "raw_calls", key)
-    findings = _rows(connection, "out_findings", key, order="place")
+    findings = _rows(connection, "out_findings", key, order=["place"])
     if line is None and call is None and not findings:
         raise NoSuchData(
             f"nothing is known of {key}: check the key against `ecgrid-billing accounts`, or pull its month with "
             f"`ecgrid-billing run --month {month_text(key.reporting_month)}`"
         )
-    proof = _rows(connection, "out_line_proofs", key, order="slice")
+    proof = _rows(connection, "out_line_proofs", key, order=["slice"])
     reading = None
     if line is not None:
-        readings = database.table(
-            connection,
-            "FROM out_readings WHERE price_list_id = ? AND account_report = ? AND measure_field = ? AND is_chosen "
-            "AND CASE WHEN ? IS NULL THEN verdict = 'none_fits' ELSE reading_id = ? END "
-            "ORDER BY first_month <= ? DESC, first_month DESC LIMIT 1",
-            [
-                line["price_list_id"],
-                key.account_report,
-                key.measure_field,
-                *[line["reading_id"]] * 2,
-                key.reporting_month,
-            ],
-        ).to_pylist()
-        reading = readings[0] if readings else None
+        reading = _reading(connection, key, line)
     return Explanation(key, line, proof, reading, _first(connection, "out_model_comparison", key), findings, call)
 
 
-def _rows(connection: Connection, relation: str, key: Key, order: str = "ALL") -> tuple[Row, ...]:
-    values = [key.network_id, key.mailbox_id, key.reporting_month, key.account_report, key.measure_field]
-    return tuple(database.table(connection, f"FROM {relation} WHERE {_KEY} ORDER BY {order}", values).to_pylist())
+def _reading(connection: Connection, key: Key, line: Row) -> Row | None:
+    """The interpretation that prices the line, or where none does, the best one that does not fit; null when unknown.
+
+    Of those of several months, the latest that is not after the line's month.
+    """
+    chosen = database.rows(
+        connection,
+        "out_readings",
+        price_list_id=line["price_list_id"],
+        account_report=key.account_report,
+        measure_field=key.measure_field,
+        is_chosen=True,
+    ).to_pylist()
+    wanted = line["reading_id"]
+    fitting = [
+        row for row in chosen if (row["verdict"] == "none_fits" if wanted is None else row["reading_id"] == wanted)
+    ]
+    return max(fitting, key=lambda row: (row["first_month"] <= key.reporting_month, row["first_month"]), default=None)
+
+
+def _rows(connection: Connection, relation: str, key: Key, order: Sequence[str] = ()) -> tuple[Row, ...]:
+    found = database.rows(
+        connection,
+        relation,
+        order=order or connection.table(relation).columns,
+        network_id=key.network_id,
+        mailbox_id=key.mailbox_id,
+        reporting_month=key.reporting_month,
+        account_report=key.account_report,
+        measure_field=key.measure_field,
+    )
+    return tuple(found.to_pylist())
 
 
 def _first(connection: Connection, relation: str, key: Key) -> Row | None:

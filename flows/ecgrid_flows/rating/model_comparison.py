@@ -66,7 +66,4 @@ def comparison(connection: Connection, month: date) -> Comparison:
 
 
 def _rows(connection: Connection, relation: str, month: date, order: tuple[str, ...]) -> tuple[Row, ...]:
-    table = database.table(
-        connection, f"FROM {relation} WHERE reporting_month = ? ORDER BY {', '.join(order)}", [month]
-    )
-    return tuple(table.to_pylist())
+    return tuple(database.rows(connection, relation, order=order, reporting_month=month).to_pylist())

@@ -183,14 +183,15 @@ class _Reader:
         database.register(connection, "quote_lines", pa.table(asked))
         builder.materialise(connection, self._tree, ["quote_records"], given=_PLAIN_INPUTS, is_guarded=False)
         readings = {}
-        for (text,) in connection.table("quote_records").project("reading").distinct().fetchall():
+        given_readings = database.rows(connection, "quote_records", columns=["reading"]).column("reading")
+        for text in given_readings.unique().to_pylist():
             with suppress(BadRecord):
                 readings[text] = chunk.reading_id(self._reading(_parsed(text.encode(), 0)))
         known = {"reading": texts(readings), "reading_id": texts(readings.values())}
         database.register(connection, "quote_readings", pa.table(known))
         given = (*_PLAIN_INPUTS, "quote_records")
         builder.materialise(connection, self._tree, _PLAIN, given=given, is_guarded=False)
-        chunk.plain = {name: database.table(connection, f"FROM {name}") for name in _PLAIN}
+        chunk.plain = {name: database.rows(connection, name) for name in _PLAIN}
         cases = chunk.plain["quote_cases"]
         chunk.ids = dict(zip(cases.column("case_id").to_pylist(), cases.column("id").to_pylist(), strict=True))
         chunk.plain["quote_cases"] = cases.drop_columns("id")
@@ -385,8 +386,8 @@ def _prices(connection: database.Connection, tree: sql_tree.SqlTree, chunk: _Chu
     for name, rows in inputs.items():
         database.register(connection, name, rows)
     builder.materialise(connection, tree, _QUOTES, given=inputs, is_guarded=False)
-    quotes = database.table(connection, "FROM core_rating_quotes")
-    slices = database.table(connection, "FROM core_rating_quote_slices ORDER BY case_id, tier")
+    quotes = database.rows(connection, "core_rating_quotes")
+    slices = database.rows(connection, "core_rating_quote_slices", order=["case_id", "tier"])
     parts: dict[int, list[str]] = {case: [] for case in quotes.column("case_id").to_pylist()}
     for case, words in zip(slices.column("case_id").to_pylist(), slices.column("words").to_pylist(), strict=True):
         parts[case].append(words)

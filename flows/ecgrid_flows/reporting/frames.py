@@ -52,21 +52,17 @@ class Book:
         """Give the file free."""
         self._connection.close()
 
-    def out(self, relation: str, **equals: object) -> pd.DataFrame:
+    def out(self, relation: str, **equals: Any) -> pd.DataFrame:
         """The rows of an `out_` relation, those alone whose columns equal `equals` (`reporting_month=month`)."""
         if not _OUT.fullmatch(relation):
             raise ValueError(f"{relation!r} is no out_ relation: notebooks read only those")
         if wrong := [name for name in equals if not _COLUMN.fullmatch(name)]:
             raise ValueError(f"{wrong[0]!r} is no column name")
-        where = " AND ".join(f"{name} = ?" for name in equals)
-        return database.frame(
-            self._connection, f"FROM {relation} WHERE {where}" if where else f"FROM {relation}", list(equals.values())
-        )
+        return database.as_frame(database.rows(self._connection, relation, **equals))
 
     def months(self) -> list[date]:
         """The months that have billed lines, oldest first."""
-        months = database.frame(self._connection, "FROM out_line_items SELECT DISTINCT reporting_month")
-        return sorted(months["reporting_month"])
+        return sorted(database.rows(self._connection, "core_months").column("reporting_month").to_pylist())
 
     def month(self, wanted: str | date | None = None) -> date:
         """`wanted` (`2026-10`) as a month, by default the newest; raises `NoSuchData` for one that was never pulled.

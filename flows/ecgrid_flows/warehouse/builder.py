@@ -8,7 +8,7 @@ so a reader sees the old warehouse or the new one, whole. What goes in, in this 
 - `reference_<stem>` for every `data/reference/*.csv`: a table, every column VARCHAR;
 - `sql/macros/*.sql`: CREATE MACRO statements and nothing else, by file name (a macro uses those above it);
 - `sql/{raw,core,out,checks}/*.sql`: one SELECT a file, file stem = relation, each after the relations that it reads.
-  (`sql/quotes` has relations of the same kind that `quote` alone needs and no warehouse has.)
+  (`sql/quotes` and `sql/books` have relations of the same kind that no warehouse has.)
 
 A relation's file opens with `-- One row per ...`, its grain; `sql_headers` has all that may follow. The grain and the
 meanings of columns become comments in the warehouse. `-- kept as: view` below the grain keeps it a view, which
@@ -266,10 +266,13 @@ def create_raw_view(connection: Connection, tree: SqlTree, feed: str, files: Seq
     return name
 
 
-def create_scan(connection: Connection, name: str, files: Sequence[str], condition: str = "") -> None:
-    """Relation `name` as a view on Parquet files that hold its rows."""
+def create_scan(
+    connection: Connection, name: str, files: Sequence[str], condition: str = "", *, is_temporary: bool = False
+) -> None:
+    """Relation `name` as a view on Parquet files that hold its rows; a read-only warehouse takes temporary ones."""
     where = f" WHERE {condition}" if condition else ""
-    _run(connection, f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM {_scan(files)}{where}', name)  # noqa: S608 - quoted
+    kind = "TEMP VIEW" if is_temporary else "VIEW"
+    _run(connection, f'CREATE OR REPLACE {kind} "{name}" AS SELECT * FROM {_scan(files)}{where}', name)  # noqa: S608 - quoted
 
 
 def merge(connection: Connection, sql: SqlFile, files: Sequence[str]) -> None:

@@ -23,14 +23,18 @@ from ecgrid_flows.warehouse.sql_tree import SqlRefused, SqlTree
 
 __all__ = [
     "Connection",
+    "as_frame",
+    "column_types",
     "connect",
     "frame",
     "load_macros",
     "of_month",
+    "ordered",
     "reading_error",
     "refill",
     "register",
     "require_month",
+    "rows",
     "scratch",
     "table",
     "was_pulled",
@@ -110,6 +114,45 @@ def table(connection: Connection, sql: str, params: Sequence[object] | Mapping[s
     return connection.sql(sql, params=params or None).to_arrow_table()
 
 
+def rows(
+    connection: Connection,
+    relation: str,
+    *,
+    columns: Sequence[str] = (),
+    order: Sequence[str] = (),
+    **equals: Any,
+) -> pa.Table:
+    """The rows of a relation whose columns equal `equals`, in the order of the columns `order`; all columns by default.
+
+    A value of None equals nothing, as in SQL.
+    """
+    chosen = f"SELECT {_quoted(columns)} " if columns else ""
+    where = " AND ".join(f"{_quoted([name])} = ?" for name in equals)
+    text = f"{chosen}FROM {_quoted([relation])}{where and f' WHERE {where}'}"
+    return table(connection, text + (f" ORDER BY {_quoted(order)}" if order else ""), list(equals.values()))
+
+
+def ordered(relation: Any, *columns: str) -> Any:
+    """A relation in the order of these columns."""
+    return relation.order(_quoted(columns))
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def column_types(connection: Connection) -> dict[str, dict[str, str]]:
+    """Relation -> column -> type, of all that the warehouse keeps."""
+    found: dict[str, dict[str, str]] = {}
+    text = (
+        "FROM duckdb_columns() SELECT table_name, column_name, data_type WHERE NOT internal "
+        "ORDER BY table_name, column_index"
+    )
+    for name, column, kind in connection.sql(text).fetchall():
+        found.setdefault(name, {})[column] = kind
+    return found
+
+
 def was_pulled(connection: Connection, month: date) -> bool:
     """Whether the service was asked for lines of `month`, whatever it answered."""
     return bool(table(connection, "FROM raw_calls WHERE reporting_month = ? LIMIT 1", [month]).num_rows)
@@ -136,9 +179,14 @@ def require_month(connection: Connection, month: date) -> None:
 
 def frame(connection: Connection, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> "pd.DataFrame":
     """The rows of a query as pandas on Arrow types: decimals stay decimals, and sums stay exact."""
+    return as_frame(table(connection, sql, params))
+
+
+def as_frame(rows: pa.Table) -> "pd.DataFrame":
+    """An Arrow table as pandas on Arrow types."""
     import pandas as pd  # by who asks for a frame alone: it is a second of every other command's time
 
-    result: pd.DataFrame = table(connection, sql, params).to_pandas(types_mapper=pd.ArrowDtype)
+    result: pd.DataFrame = rows.to_pandas(types_mapper=pd.ArrowDtype)
     return result
 
 

@@ -27,9 +27,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "out": ("out_",),
     "checks": ("fail_", "warn_", "info_"),
     "quotes": ("quote_",),
+    "books": ("books_",),
 }
-#: Folder of what `quote` alone needs: no warehouse has its relations.
-_QUOTES = "quotes"
+#: Folders of relations that no warehouse has: they are made when `quote`, a closing or a correction needs them.
+_UNBUILT = ("quotes", "books")
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
 _KEPT_UNCOMPRESSED = re.compile(r"table, (\w+) uncompressed")
 _NAME = re.compile(r"\w+")
@@ -57,7 +58,7 @@ def load_sql(folder: Path | None = None, wanted: tuple[str, ...] = (), given: tu
     paths: dict[str, Path] = {}
     for path in sorted(root.rglob("*.sql")):
         layer = path.relative_to(root).parts[0]
-        if layer == "macros" or (layer == _QUOTES and not wanted):
+        if layer == "macros" or (layer in _UNBUILT and not wanted):
             continue
         prefixes = LAYERS.get(layer)
         if prefixes is None:

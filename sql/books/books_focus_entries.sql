@@ -1,0 +1,13 @@
+-- One row per FOCUS charge of a closed month's corrections, booked or not; see books_line_entries.
+-- kept as: scratch view
+WITH entries AS (
+    SELECT *
+    FROM books_open_focus
+    UNION ALL BY NAME
+    SELECT *
+    FROM books_booked_focus
+)
+SELECT
+    entries.*,
+    if(entries."x_Entry" = 'reversal', 1, 2) AS place
+FROM entries

@@ -1,0 +1,28 @@
+-- One row per line of a closed month as the books hold it: as it was closed, or as the last booked batch entered it.
+-- kept as: scratch view
+-- A line whose last batch has a reversal alone is gone.
+WITH last_batches AS (
+    SELECT
+        network_id,
+        mailbox_id,
+        reporting_month,
+        account_report,
+        measure_field,
+        max(correction) AS correction
+    FROM books_booked_lines
+    GROUP BY network_id, mailbox_id, reporting_month, account_report, measure_field
+),
+entered AS (
+    SELECT booked.* EXCLUDE (correction, entry)
+    FROM books_booked_lines AS booked
+    SEMI JOIN last_batches
+        USING (network_id, mailbox_id, reporting_month, account_report, measure_field, correction)
+    WHERE booked.entry = 're-entry'
+)
+SELECT closed.*
+FROM books_closed_lines AS closed
+ANTI JOIN last_batches
+    USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+UNION ALL BY NAME
+SELECT *
+FROM entered

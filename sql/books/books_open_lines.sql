@@ -1,0 +1,21 @@
+-- One row per entry that is not yet booked: a reversal takes a line back as the books hold it, a re-entry enters it.
+-- kept as: scratch view
+-- Quantities and amounts of a reversal have the other sign. Variable `correction`: number of the next batch.
+SELECT
+    getvariable('correction')::INTEGER AS correction,
+    'reversal' AS entry,
+    gone.* REPLACE (
+        -gone.quantity_billed AS quantity_billed,
+        -gone.billed_amount AS billed_amount,
+        -gone.expected_amount AS expected_amount,
+        -gone.difference AS difference,
+        -gone.actual AS actual,
+        -gone.expected_quantity_billed AS expected_quantity_billed
+    )
+FROM books_gone_lines AS gone
+UNION ALL BY NAME
+SELECT
+    getvariable('correction')::INTEGER AS correction,
+    're-entry' AS entry,
+    come.*
+FROM books_come_lines AS come
