@@ -1,11 +1,11 @@
-"""The ECGridOS client: three versions of the API, four bindings, typed errors, records and Arrow tables out of answers.
+"""The ECGridOS client: three API versions, four bindings, typed errors; responses as records and Arrow tables.
 
-Start at `client`; `errors` draws the tree of what can go wrong; `decode` and `datasets` read answers without a network.
+Start at `client`; `errors` has the tree of errors; `decode` and `datasets` read responses without a network.
 """
 
 from ecgrid_client import datasets, decode, errors
 from ecgrid_client.answers import Answer
-from ecgrid_client.client import ECGridClient, Governor, RetryPolicy
+from ecgrid_client.client import ECGridClient, Limiter, RetryPolicy
 from ecgrid_client.endpoints import VERSIONS, Credentials, Endpoints
 from ecgrid_client.operations import BINDINGS, Operation, Service, own_service
 
@@ -16,7 +16,7 @@ __all__ = [
     "Credentials",
     "ECGridClient",
     "Endpoints",
-    "Governor",
+    "Limiter",
     "Operation",
     "RetryPolicy",
     "Service",

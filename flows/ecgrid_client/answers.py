@@ -1,4 +1,4 @@
-"""The answer to one call, as received."""
+"""The response to one call, as received."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ from functools import cached_property
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer. `body` is what came over the wire, decompressed and otherwise untouched.
+    """One response. `body` is what was received, decompressed and otherwise unchanged.
 
-    `arguments` has no SessionID, and a mask for any other secret; `received_at` is UTC; `latency_ms` is the time of the
-    last attempt alone. The answer that an error carries has its body masked, since a fault may echo a password.
+    `arguments` has no SessionID, and a mask for any other secret; `received_at` is UTC; `latency_ms` is the duration of
+    the last attempt alone. A response carried by an error has its body masked, since a fault may echo a password.
     """
 
     operation: str

@@ -1,11 +1,11 @@
-"""The client: three versions, four bindings, one call at a time per thread, with sessions and retries.
+"""The client: three API versions, four bindings, one call at a time per thread, with sessions and retries.
 
     with ECGridClient(endpoints, credentials) as client:
         answer = client.ask("v3.2", "PricelistInfo", {"PricelistID": 431})
         price_list = decode.pricelist(answer.body)
 
-`ask` is the one place where calls are repeated. It gives the answer as received; `decode` and `datasets` make records
-and tables of it, then or years later.
+`ask` is the only place that retries calls. It returns the response as received; `decode` and `datasets` convert it to
+records and tables, at once or years later.
 """
 
 import logging
@@ -51,12 +51,12 @@ _WSDL_BYTES = 16 << 20
 _KEY_LENGTH = 120
 _NO_CREDENTIALS = "no credentials: set ECGRID_API_KEY, or ECGRID_LOGIN_NAME together with ECGRID_PASSWORD"
 _FAULT_BYTES = 100_000
-#: So many answers that may be an earlier one sent twice are looked into; then, until one was, no more.
+#: Number of possibly duplicated responses that are probed; once all of them proved right, no further one is.
 _DOUBTS = 20
 
 
-class Governor(Protocol):
-    """Says when a call may go out, and hears how it went. `slot` may raise `Stopped` or `CircuitOpen`."""
+class Limiter(Protocol):
+    """Admits calls, and receives the outcome of each attempt. `slot` may raise `Stopped` or `CircuitOpen`."""
 
     def slot(self) -> AbstractContextManager[object]: ...
 
@@ -65,7 +65,7 @@ class Governor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a call is made, and how long it waits between: exponential with jitter, or as Retry-After says.
+    """Number of attempts, and the delays between them: exponential with jitter, or as Retry-After states.
 
     A Retry-After beyond `longest_retry_after_s` ends the call at once; the error carries it.
     """
@@ -81,10 +81,10 @@ class RetryPolicy:
 
 
 class ECGridClient:
-    """Asks the three versions of ECGridOS. Threads may share one; `close` logs every session out.
+    """Calls the three versions of ECGridOS. Thread-safe; `close` logs every session out.
 
-    `wsdl` names the versions whose own WSDL is taken (`{"v3.2": "live"}`) instead of ours. Without credentials only
-    operations that need no session can be asked (Version, NowUTC), and any with a SessionID given by hand.
+    `wsdl` names the versions whose live WSDL replaces ours (`{"v3.2": "live"}`). Without credentials only operations
+    that need no session can be called (Version, NowUTC), and any with an explicit SessionID.
     """
 
     def __init__(
@@ -97,13 +97,13 @@ class ECGridClient:
         call_timeout_s: float = 60,
         max_answer_bytes: int = 64 << 20,
         pool_size: int = 32,
-        governor: Governor | None = None,
+        limiter: Limiter | None = None,
         wsdl: Mapping[str, Source] | None = None,
     ) -> None:
         self.endpoints = endpoints
         self._credentials = credentials
         self._retry = retry or RetryPolicy()
-        self._governor = governor
+        self._governor = limiter
         self._wsdl = dict(wsdl or {})
         for version, source in self._wsdl.items():
             if version not in VERSIONS or source not in ("own", "live"):
@@ -115,7 +115,7 @@ class ECGridClient:
             connect_timeout_s=connect_timeout_s,
             call_timeout_s=call_timeout_s,
             max_answer_bytes=max_answer_bytes,
-            pool_size=pool_size + 2,  # a login and a logout beside the calls
+            pool_size=pool_size + 2,  # a login and a logout besides the calls
         )
         self._backoff = tenacity.wait_random_exponential(
             multiplier=self._retry.first_wait_s, max=self._retry.longest_wait_s
@@ -131,7 +131,7 @@ class ECGridClient:
         self._keepers = {
             version: SessionKeeper(version, self._log_in_of(version), self._log_out_of(version)) for version in VERSIONS
         }
-        # sessions are closed even where `close` is forgotten: at the latest when the process ends
+        # sessions are closed even if `close` is never called: at the latest when the process ends
         self._finalizer = weakref.finalize(self, _close_all, self._keepers, self._transport)
 
     def __repr__(self) -> str:
@@ -145,7 +145,7 @@ class ECGridClient:
     ) -> None:
         self.close()
 
-    # --- asking -------------------------------------------------------------------------------------------------------
+    # --- calls --------------------------------------------------------------------------------------------------------
 
     def ask(
         self,
@@ -155,20 +155,20 @@ class ECGridClient:
         *,
         binding: str = "soap11",
     ) -> Answer:
-        """The answer to one call, repeated as the errors and the retry policy allow.
+        """The response to one call, retried as the errors and the retry policy allow.
 
-        SessionID is filled in; one given by hand is taken as it is. Raises an `ECGridError`, its `attempts` and
-        `answer` (the raw fault, masked) set.
+        SessionID is filled in; an explicit one is used as it is. Raises an `ECGridError` with `attempts` and `answer`
+        (the raw fault, masked) set.
         """
         arguments = arguments or {}
         if binding not in BINDINGS:
-            raise InvalidArgument(f"{binding!r} is no binding: {', '.join(BINDINGS)}")
+            raise InvalidArgument(f"{binding!r} is not a binding: {', '.join(BINDINGS)}")
         envelopes = self._envelopes.get(api_version) or self._open(api_version)
         described = envelopes.service.operation(operation)
         texts = described.texts(arguments, binding)
         call = _Call(api_version, described, arguments, texts, binding, envelopes)
         try:
-            return self._attempt(call)  # most calls need no second attempt, and so none of what follows
+            return self._attempt(call)  # most calls need no second attempt, and so none of the code below
         except ECGridError as error:
             if not error.should_retry:
                 raise
@@ -176,7 +176,7 @@ class ECGridClient:
         return self._retrying(self._next_attempt, call)
 
     def _next_attempt(self, call: "_Call") -> Answer:
-        """The first attempt as it ended, for the schedule to wait after; then one attempt after another."""
+        """The outcome of the first attempt, after which the retry policy waits; then one attempt per call."""
         failure, call.failure = call.failure, None
         if failure is not None:
             raise failure
@@ -189,7 +189,7 @@ class ECGridClient:
             return False
         if failure.retry_after_s is not None and failure.retry_after_s > self._retry.longest_retry_after_s:
             return False
-        # a write whose answer was lost may have been done; asking again would do it twice
+        # a write whose response was lost may have been executed; a retry would execute it twice
         return not failure.may_have_run or call.operation.is_repeatable(call.arguments)
 
     def _pause(self, state: tenacity.RetryCallState) -> float:
@@ -199,11 +199,11 @@ class ECGridClient:
 
     def _sleep(self, seconds: float) -> None:
         if self._stopped.wait(seconds):
-            raise Stopped("the client was stopped while it waited to ask again")
+            raise Stopped("the client was stopped while waiting to retry")
 
     def _attempt(self, call: "_Call") -> Answer:
-        """One attempt. Within it an expired session is renewed and the call repeated at once; so is one whose answer
-        was another key's, over a new connection. A session fault on one call alone is retried with a pause."""
+        """One attempt. An expired session is renewed and the call repeated at once; so is a call that received the
+        response for another key, over a new connection. A session fault of a single call is retried after a pause."""
         while True:
             try:
                 return self._once(call)
@@ -244,14 +244,14 @@ class ECGridClient:
                 self._keepers[call.api_version].forget(session)
             return answer
         assert failure is not None
-        if isinstance(failure, SessionExpired) and texts is not call.texts:  # the session is ours, not given by hand
+        if isinstance(failure, SessionExpired) and texts is not call.texts:  # the session is ours, not explicit
             if self._is_open(call, texts["SessionID"]):
                 call.is_refused_alone = True
             elif session is not None:
                 call.expired = session
             else:
                 raise CredentialsRefused(
-                    f"{call.where}: the service does not know the API key; check ECGRID_API_KEY",
+                    f"{call.where}: the service rejects the API key; check ECGRID_API_KEY",
                     fault=failure.fault,
                     answer=failure.answer,
                     attempts=call.sent,
@@ -259,9 +259,9 @@ class ECGridClient:
         raise failure
 
     def _is_open(self, call: "_Call", session_id: str) -> bool:
-        """Whether the service may know a session (or API key) that it refused in one call: WhoAmI is not refused alike.
+        """Whether a session (or API key) may be valid although one call refused it: WhoAmI accepts it.
 
-        Then the fault is that call's alone: a renewal would leave the session open, and an API key is not refused.
+        Then the fault concerns that call alone: a renewal would leave the session open, and the API key is valid.
         """
         who = call.envelopes.service.operations.get("WhoAmI")
         if who is None or call.operation.name == who.name:
@@ -271,21 +271,21 @@ class ECGridClient:
         return answer is not None or not isinstance(failure, SessionExpired | CredentialsRefused)
 
     def _send(self, call: "_Call", texts: Mapping[str, str], binding: str) -> tuple[Answer | None, ECGridError | None]:
-        """One request: its answer, or the error that the reply is."""
+        """One request: its response, or the error that the reply means."""
         request = call.envelopes.request(call.operation, texts, binding)
         call.sent += 1
-        governor = self._governor
-        if governor is None:
+        limiter = self._governor
+        if limiter is None:
             return self._caller.call(call, request, binding)
-        with governor.slot():
+        with limiter.slot():
             self._refuse_when_stopped(call)
             answer, failure = self._caller.call(call, request, binding)
-            governor.observe(failure, call.latency_ms, call.operation.name)
+            limiter.observe(failure, call.latency_ms, call.operation.name)
             return answer, failure
 
     def _refuse_when_stopped(self, call: "_Call") -> None:
         if self._stopped.is_set():
-            raise Stopped(f"{call.where}: the client was told to stop")
+            raise Stopped(f"{call.where}: the client was stopped")
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 
@@ -295,26 +295,26 @@ class ECGridClient:
         return tuple(version for version, keeper in self._keepers.items() if keeper.is_open)
 
     def log_in(self, api_version: str) -> str:
-        """Opens one more session by hand and gives its id; the caller has to close it (`log_out`)."""
+        """Opens one more session by hand and returns its id; the caller has to close it (`log_out`)."""
         return self._session_id(api_version)
 
     def _session_id(self, api_version: str) -> str:
         credentials = self._credentials
         if credentials is None or not credentials.login_name or not credentials.password:
-            raise SettingsError("a session is opened with ECGRID_LOGIN_NAME and ECGRID_PASSWORD: set them")
+            raise SettingsError("opening a session needs ECGRID_LOGIN_NAME and ECGRID_PASSWORD: set them")
         arguments = {"LoginName": credentials.login_name, "Password": credentials.password}
         try:
             answer = self.ask(api_version, "Login", arguments)
         except ECGridError as error:
-            error.should_retry = False  # it was repeated already: the call that wants the session is not to start over
+            error.should_retry = False  # the login was retried already: the call that needs it must not start over
             raise
         session_id = (decode.scalar(answer.body) or "").strip()
         if not session_id:
             raise CredentialsRefused(
-                f"{api_version} Login: no session came back; check ECGRID_LOGIN_NAME and ECGRID_PASSWORD"
+                f"{api_version} Login: the response has no session; check ECGRID_LOGIN_NAME and ECGRID_PASSWORD"
             )
         MASKER.learn(session_id, passing=True)
-        # cut now what closing will need: at the end of the process nothing may be left to load
+        # build now what the logout will need: at the end of the process nothing can be imported
         envelopes = self._envelopes[api_version]
         envelopes.request(envelopes.service.operation("Logout"), {"SessionID": ""}, "soap11")
         return session_id
@@ -337,7 +337,7 @@ class ECGridClient:
         return (self._envelopes.get(api_version) or self._open(api_version)).service
 
     def learn(self, api_version: str, operation: str) -> Service:
-        """The table of operations in use; where it lacks `operation`, from now on the service's own, if that has it.
+        """The table of operations in use. If it lacks `operation`, the service's own replaces it, if that has it.
 
         Raises `InvalidArgument` for an operation that neither has.
         """
@@ -354,7 +354,7 @@ class ECGridClient:
         return ours
 
     def live_service(self, api_version: str) -> Service:
-        """The service's own WSDL as a table, fetched from its address and from nowhere else."""
+        """The service's own WSDL as a table, fetched from its address only."""
         url = self.endpoints.url(api_version)
         reply = self._transport.send(url, {}, query="WSDL", max_bytes=_WSDL_BYTES)
         reply.release()
@@ -377,13 +377,13 @@ class ECGridClient:
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def stop(self, grace_s: float | None = None) -> None:
-        """No new attempts: waiting calls raise `Stopped`. Calls under way may finish, within `grace_s` if given."""
+        """No new attempts: waiting calls raise `Stopped`. Calls in flight may finish, within `grace_s` if given."""
         self._stopped.set()
         if grace_s is not None:
             self._transport.hurry(grace_s)
 
     def close(self) -> None:
-        """Logs every open session out and closes the connections. Never raises; safe from any thread, and twice."""
+        """Logs every open session out and closes the connections. Never raises; thread-safe and idempotent."""
         self._stopped.set()
         self._finalizer()
 
@@ -395,7 +395,7 @@ def _close_all(keepers: Mapping[str, SessionKeeper], transport: Transport) -> No
 
 
 class _Call:
-    """One call as `ask` sees it through its attempts."""
+    """The state of one call over its attempts."""
 
     def __init__(
         self,
@@ -417,24 +417,24 @@ class _Call:
         self.latency_ms = 0
         self.was_lost = False
         self.was_misdirected = False
-        #: The service knows the session (or API key), and answers this call alone with a session fault.
+        #: The service knows the session (or API key), and only this call returns a session fault.
         self.is_refused_alone = False
-        #: What the last answer that was another key's was for.
+        #: The key of the last response that was for another key.
         self.other: str | None = None
         self.expired: Session | None = None
         self.failure: ECGridError | None = None
 
     @property
     def wants_new_connection(self) -> bool:
-        """A kept connection may be dead or out of step: a write and a logout have one try, a login whose answer went
-        astray leaves a session open, and a lost call would be lost again."""
+        """A kept connection may be dead or out of step: a write and a logout have one attempt, a login whose response
+        is lost leaves a session open, and a lost call would be lost again."""
         name = self.operation.name
         is_doubted = self.was_lost or self.was_misdirected
         return is_doubted or name in ("Login", "Logout") or not self.operation.is_repeatable(self.arguments)
 
     @property
     def key(self) -> str:
-        """The arguments in short, for logs and messages: no secret, no line break."""
+        """The arguments, shortened for logs and messages: no secret, no line break."""
         shown = "/".join(value for name, value in self.texts.items() if name not in SECRET_NAMES)
         clean = "".join(char if char.isprintable() and char != " " else "_" for char in shown)
         return clean[:_KEY_LENGTH]
@@ -457,7 +457,7 @@ class _Call:
 
 
 class _Caller:
-    """Sends one request and reads what comes back. Knows no session, so that sessions can be closed through it."""
+    """Sends one request and judges the reply. Has no session of its own, so it can also close sessions."""
 
     def __init__(self, endpoints: Endpoints, transport: Transport) -> None:
         self._endpoints = endpoints
@@ -467,7 +467,7 @@ class _Caller:
     def call(
         self, call: _Call, request: Request, binding: str, timeout_s: float | None = None
     ) -> tuple[Answer | None, ECGridError | None]:
-        """One attempt: an answer of the operation, or the error that it is. Logs one line, sets `call.latency_ms`."""
+        """One attempt: a response of the operation, or its error. Logs one line, sets `call.latency_ms`."""
         reply: Reply | None = None
         started = time.perf_counter()
         try:
@@ -502,14 +502,14 @@ class _Caller:
         return None, failure
 
     def _judged(self, call: _Call, reply: Reply, binding: str) -> ECGridError | None:
-        """The error that a reply is; None for an answer to the key that was requested.
+        """The error that a reply means; None for a response to the requested key.
 
-        A kept connection may be out of step: a proxy or server sent an answer twice, and each call reads the answer to
-        the one before. So an answer that is for another key is refused, and the key requested again over a new
-        connection; what a new connection answers alike is the service's own word, and a check's to name.
+        A kept connection may be out of step: a proxy or server sent a response twice, and each call receives the
+        response to the previous one. So a response for another key is refused, and the key is requested again over a
+        new connection; if the new connection returns the same, it is the service's own response, and a check names it.
 
-        An answer that does not name its key (nothing is billed, a fault) is looked into where its connection gave the
-        same before. That is mostly right, so after some that were right no further one is, until one was wrong.
+        A response that does not name its key (nothing is billed, a fault) is probed where its connection returned the
+        same before. Most are right, so after some right ones no further one is probed, until one was wrong.
         """
         failure: ECGridError | None = None
         stated = Stated()
@@ -521,15 +521,15 @@ class _Caller:
             failure = error
         if stated.other is not None and (reply.is_kept or stated.other != call.other):
             call.other, self._doubts = stated.other, _DOUBTS
-            return MisdirectedAnswer(f"{call.where}: the answer is for {stated.other}, which was not requested")
+            return MisdirectedAnswer(f"{call.where}: the response is for {stated.other}, which was not requested")
         is_doubtful = reply.is_repeat and not stated.is_named and self._doubts > 0
         if is_doubtful and not self._is_in_step(call, reply):
             self._doubts = _DOUBTS
-            return MisdirectedAnswer(f"{call.where}: the connection gave an answer to an earlier call once more")
+            return MisdirectedAnswer(f"{call.where}: the connection repeated the response to an earlier call")
         return failure
 
     def _is_in_step(self, call: _Call, reply: Reply) -> bool:
-        """Whether the next call over the connection of a reply gets its own answer: Version, which costs little."""
+        """Whether the next call over the reply's connection receives its own response, probed by Version (cheap)."""
         version = call.envelopes.service.operations.get("Version")
         if version is None:
             return False
@@ -553,7 +553,7 @@ class _Caller:
 
 
 class _LogIn:
-    """Logs in to one version; knows its client weakly, so that a forgotten client can end."""
+    """Logs in to one version; holds its client by a weak reference, so that an unused client can be collected."""
 
     def __init__(self, client: "weakref.ref[ECGridClient]", api_version: str) -> None:
         self._client = client
@@ -562,12 +562,12 @@ class _LogIn:
     def __call__(self) -> str:
         client = self._client()
         if client is None:
-            raise Stopped(f"{self._api_version}: the client is gone")
+            raise Stopped(f"{self._api_version}: the client no longer exists")
         return client._session_id(self._api_version)
 
 
 class _LogOut:
-    """Logs a session out of one version, with little patience and no retries."""
+    """Logs a session out of one version, with a short time-out and no retries."""
 
     def __init__(self, caller: _Caller, envelopes: Mapping[str, Envelopes], api_version: str) -> None:
         self._caller = caller

@@ -1,6 +1,6 @@
-"""ADO.NET DataSets to Arrow tables: the columns and types are those of the answer's own inline schema (facts 2).
+"""ADO.NET DataSets to Arrow tables; columns and types are those of the response's inline schema (facts 2).
 
-Read as a stream, so that an answer of the largest size allowed costs little more than its tables. Rows are those of the
+Parsed as a stream, so a response of the largest allowed size costs little more than its tables. Rows are those of the
 diffgram's current data; `diffgr:before` (old rows) and `diffgr:errors` are no rows of the result. A null cell is an
 absent element, an empty element an empty string. Column names lose their `_x0020_` escapes; elements that the schema
 does not declare become text columns after the declared ones.
@@ -9,14 +9,14 @@ does not declare become text columns after the declared ones.
 |---|---|
 | int, long, short, byte, unsigned… | int32, int64, int16, int8, uint… |
 | decimal                     | decimal128(28,10) |
-| dateTime                    | timestamp[ns, UTC] where the values carry a zone, timestamp[ns] where they carry none |
+| dateTime                    | timestamp[ns, UTC] where the values have a zone, timestamp[ns] where they have none |
 | boolean, base64Binary, date | bool, binary, date32 |
 | double, float               | double, float: statistics, never money |
 | everything else (Guid too)  | text |
 
 A value that its column's type cannot hold exactly is null there and kept as text in a further column `<name> (text)`;
-where it is none of its type at all, `odd` notes it too. Among dateTimes that is one that nanoseconds cannot hold
-(0001-01-01 and 9999-12-31 stand for none and never), or one without a zone where others of its column have one.
+a value that is not of the type at all is also added to `odd`. Among dateTimes that is one beyond nanosecond range
+(0001-01-01 and 9999-12-31 mean none and never), or one without a zone where others of its column have one.
 """
 
 import base64
@@ -62,9 +62,9 @@ _CHUNK_CELLS = 30_000
 _MOST_COLUMNS = 2_000
 _MOST_TABLES = 1_000
 _LONGEST_NUMBER = 100
-#: Stands before what a row states twice. No XML holds this character, so no value begins with it.
+#: Prefix of a value that a row states twice. XML cannot hold this character, so no value begins with it.
 _TWICE = "\0"
-#: Values noted of one column; what more there is is counted.
+#: Odd values listed per column; the rest is counted.
 _MOST_NOTED = 100
 
 _INTEGERS = {
@@ -87,7 +87,7 @@ _NS_RANGE = range(-(2**63) + 1, 2**63)
 
 
 def decoded_name(name: str) -> str:
-    """A column or table name without the escapes that .NET writes for what XML names cannot hold."""
+    """A column or table name with .NET's escapes for characters that XML names cannot hold decoded."""
 
     def letter(found: re.Match[str]) -> str:
         code = int(found[1], 16)
@@ -105,7 +105,7 @@ class _Column:
     chunks: list[pa.Array] = field(default_factory=list)
 
     def texts(self) -> Iterator[list[str | None]]:
-        """The cells, a chunk at a time, as text."""
+        """The cells as text, a chunk at a time."""
         for chunk in self.chunks:
             yield chunk.to_pylist()
 
@@ -127,13 +127,13 @@ class _Table:
             if any(known.name == name for known in self.columns.values()):
                 name = wire_name
             found = self.columns[wire_name] = _Column(name, kind, naive)
-            if self.rows > self.pending:  # rows already set down know nothing of this column
+            if self.rows > self.pending:  # rows already converted lack this column
                 found.chunks.append(pa.nulls(self.rows - self.pending, pa.string()))
             found.pending.extend([None] * self.pending)
         return found
 
     def add(self, cells: dict[str, str | None], order: str | None) -> None:
-        """One more row; `order` is its msdata:rowOrder."""
+        """Add one row; `order` is its msdata:rowOrder."""
         for wire_name in cells:
             if wire_name not in self.columns:
                 self.column(wire_name)
@@ -145,12 +145,12 @@ class _Table:
             if order is not None and _WHOLE.fullmatch(order) and len(order) < 19:
                 self.orders.append(int(order))
             else:
-                self.orders = None  # without it rows stay as they came
+                self.orders = None  # without it rows keep the order of the response
         if self.pending * len(self.columns) >= _CHUNK_CELLS:
             self.set_down()
 
     def set_down(self) -> None:
-        """Turns the rows at hand into Arrow text, which is a tenth of the size of Python's."""
+        """Converts the pending rows to Arrow text, a tenth of the size of Python's."""
         if not self.pending:
             return
         for column in self.columns.values():
@@ -159,7 +159,7 @@ class _Table:
         self.pending = 0
 
     def permutation(self) -> pa.Array | None:
-        """Where the rows belong by their rowOrder, when they came otherwise."""
+        """The row positions by rowOrder; None when the rows are in that order already."""
         if self.orders is None or all(a <= b for a, b in zip(self.orders, self.orders[1:], strict=False)):
             return None
         return pa.array(sorted(range(self.rows), key=self.orders.__getitem__), pa.int64())
@@ -169,7 +169,7 @@ class _Table:
 
 
 class _Reader:
-    """What the parser tells as it goes: keeps tables, no elements but the schema's and what is nested in a cell."""
+    """Parser target that builds tables; it keeps no elements but the schema's and those nested in a cell."""
 
     def __init__(self) -> None:
         self.tables: dict[str, _Table] = {}
@@ -180,7 +180,7 @@ class _Reader:
         self._diffgram = 0
         self._data = 0  # depth of the element that holds the current rows
         self._skipped = 0  # depth of `before` or `errors`
-        self._tree: Branch | None = None  # what has to be seen as a whole
+        self._tree: Branch | None = None  # an element that is needed as a whole
         self._row = 0  # depth of the row that is being read
         self._row_name = ""
         self._row_attributes: Mapping[str, str] = {}
@@ -231,7 +231,7 @@ class _Reader:
             if tag == f"{{{_XS}}}schema":
                 self._tree = Branch(tag, attributes)
             elif self._diffgram or self._data:
-                raise MalformedAnswer("the answer holds more than one diffgram")
+                raise MalformedAnswer("the response holds more than one diffgram")
             elif local_name(tag) == "diffgram":
                 self._diffgram = self._depth
             else:
@@ -275,11 +275,11 @@ class _Reader:
         known = self.tables.get(self._row_name)
         if element.get(_ROW_ID) is not None or (name in self.tables and (known is None or name not in known.columns)):
             self._inner.append(element)
-        else:  # no value of any type but text, as `_typed` finds out
+        else:  # a value of no type but text, which `_typed` detects
             self._set_cell(name, json.dumps(plain_value(element), ensure_ascii=False))
 
     def _set_cell(self, name: str, value: str | None) -> None:
-        # of two values neither is taken
+        # of two values neither is used
         if name in self._cells:
             earlier = (self._cells[name] or "").removeprefix(_TWICE)
             value = _TWICE + json.dumps([earlier, value], ensure_ascii=False)
@@ -306,7 +306,7 @@ class _Reader:
     def _add_inner(self, element: Element, depth: int = 0) -> None:
         """A row nested in another, with its own nested ones."""
         if depth > DEEPEST:
-            raise MalformedAnswer("the answer nests rows without end")
+            raise MalformedAnswer("rows of the response are nested too deep")
         cells: dict[str, str | None] = {}
         inner: list[Element] = []
         for child in children(element):
@@ -327,11 +327,11 @@ class _Reader:
         return self.tables
 
     def _is_container(self) -> bool:
-        """Whether the path has come to the DataSet's element."""
+        """Whether the current path is the DataSet's element."""
         path = self._path
         if path[0] != "Envelope":
             if path[0] not in ("DataSet", "anyType"):
-                raise MalformedAnswer(f"<{path[0][:60]}> instead of <DataSet>: a page, or another operation's answer")
+                raise MalformedAnswer(f"<{path[0][:60]}> instead of <DataSet>: a page, or another operation's response")
             return True
         if len(path) == 3 and path[1] == "Body" and not path[2].endswith("Response"):
             raise MalformedAnswer(f"<{path[2][:60]}> instead of a response")
@@ -345,7 +345,7 @@ class _Reader:
         found = self.tables.get(wire_name)
         if found is None:
             if len(self.tables) >= _MOST_TABLES:
-                raise MalformedAnswer(f"the answer holds more than {_MOST_TABLES} tables")
+                raise MalformedAnswer(f"the response holds more than {_MOST_TABLES} tables")
             found = self.tables[wire_name] = _Table(decoded_name(wire_name))
         return found
 
@@ -374,8 +374,8 @@ class _Reader:
                 continue
             if local(part) == "element" and any(local(inner) == "complexType" for inner in children(part)):
                 if depth > DEEPEST:
-                    raise MalformedAnswer("the schema nests tables without end")
-                self._declare_table(part, schema, depth + 1)  # a nested relation: its rows stand inside their parent's
+                    raise MalformedAnswer("tables of the schema are nested too deep")
+                self._declare_table(part, schema, depth + 1)  # a nested relation: its rows are inside their parent's
                 continue
             if column in table.columns:
                 raise MalformedAnswer(f"the schema declares the column {name}.{column} twice")
@@ -418,7 +418,7 @@ def _read(body: bytes) -> list[_Table]:
 
 
 class _Notes:
-    """The values of one column that are none of its type."""
+    """The values of one column that are not of its type."""
 
     def __init__(self, table: _Table, column: _Column, odd: list[OddValue]) -> None:
         self._record = f"table {table.name}"
@@ -432,13 +432,14 @@ class _Notes:
             self._more += 1
             return
         self._noted += 1
-        why = "is stated twice" if value.startswith(_TWICE) else f"is no xs:{self._column.kind}"
+        why = "is stated twice" if value.startswith(_TWICE) else f"is not an xs:{self._column.kind}"
         shown = value.removeprefix(_TWICE)[:200]
         self._odd.append(OddValue(f"{self._record}, row {row + 1}", self._column.name, shown, why))
 
     def close(self) -> None:
         if self._more:
-            why = f"is no {f'xs:{self._column.kind}' if self._column.kind else 'value'} in {self._more} more rows"
+            kind = f"an xs:{self._column.kind}" if self._column.kind else "a value"
+            why = f"is not {kind} in {self._more} more rows"
             self._odd.append(OddValue(self._record, self._column.name, None, why))
 
 
@@ -474,7 +475,7 @@ def _day(value: str) -> date:
 def instant(value: str) -> tuple[int, bool] | None:
     """An xs:dateTime as nanoseconds since 1970 (UTC where it has a zone) and whether it has one; None: out of range.
 
-    Raises `ValueError` for what is no dateTime. Exact to the nanosecond: seven decimals lose nothing.
+    Raises `ValueError` for text that is not a dateTime. Exact to the nanosecond: seven decimals lose nothing.
     """
     found = DATE_TIME.fullmatch(value.strip())
     if found is None:
@@ -502,7 +503,7 @@ def instant(value: str) -> tuple[int, bool] | None:
 
 
 def _typed(table: _Table, column: _Column, odd: list[OddValue]) -> list[tuple[str, pa.ChunkedArray]]:
-    """The column in its Arrow type; values that do not fit add a column of text."""
+    """The column in its Arrow type; values that do not fit add a text column."""
     kind = column.kind
     notes = _Notes(table, column, odd)
     if kind == "dateTime":
@@ -610,11 +611,11 @@ def _instant_or_none(value: str | None) -> tuple[int, bool] | None:
 
 
 def tables(body: bytes, odd: list[OddValue] | None = None) -> dict[str, pa.Table]:
-    """The tables of a DataSet answer by name, tables without rows included; an absent result has none.
+    """The tables of a DataSet response by name, tables without rows included; an absent result has none.
 
-    Values that are none of their column's type are null, in the column of text, and noted in `odd`.
+    Values that are not of their column's type are null, kept in the text column, and added to `odd`.
 
-    Raises `MalformedAnswer`, `ForbiddenXML`, or the error that a fault in the body is.
+    Raises `MalformedAnswer`, `ForbiddenXML`, or the error of a fault in the body.
     """
     _refuse_faults(body)
     made: dict[str, pa.Table] = {}
@@ -630,7 +631,7 @@ def tables(body: bytes, odd: list[OddValue] | None = None) -> dict[str, pa.Table
 
 
 def to_json(body: bytes) -> dict[str, Any]:
-    """The tables as JSON carries them: integers and booleans as such, decimals and times as the text received."""
+    """The tables as JSON: integers and booleans as such, decimals and times as the text received."""
     _refuse_faults(body)
     made: dict[str, object] = {}
     for table in _read(body):
@@ -656,8 +657,8 @@ def _json(value: str | None, kind: str) -> object:
 
 
 def _refuse_faults(body: bytes) -> None:
-    """A fault is small, or none; what is large is read as a stream alone."""
+    """Raises the error of a fault. A fault is small, so a large body is parsed as a stream alone."""
     if len(body) < 200_000 and b"ault" in body:
         fault = soap_fault(parse(body))
         if fault is not None:
-            raise error_of_fault(fault, "the answer is a fault")
+            raise error_of_fault(fault, "the response is a fault")

@@ -1,20 +1,20 @@
-"""Answers to records: bytes in, frozen records out, no network. The same bytes decode the same years later.
+"""Responses to records: bytes in, frozen records out, no network. The same bytes decode the same years later.
 
 Every decoder takes SOAP 1.1 and 1.2 envelopes and the bare roots of GET and POST. Fields are found by local name, so
-that an element inserted mid-sequence blanks nothing (facts 1.5, 1.7). Elements that the published types do not have go
-into `extra`.
+that an element inserted mid-sequence blanks nothing (facts 1.5, 1.7). Elements that the published types do not have are
+kept in `extra`.
 
-A value that does not fit its type (an int past 32 bits, more digits than DECIMAL(28,10) holds, an empty element, one
-that is needed and absent, one that occurs twice) concerns its own record alone:
+A value that does not fit its type (an int past 32 bits, more digits than DECIMAL(28,10) holds, an empty element, a
+required one that is absent, one that occurs twice) concerns its own record alone:
 
 - `line_item` raises `ValueOutOfRange` or `MissingElement`, and the key has a fault;
 - every other decoder reads the value as None, keeps its text in the record's `extra`, and appends an `OddValue` to
-  `odd` where the caller gives that list. A record whose own number cannot be read is left out, and noted as `LeftOut`.
-  The answer to a call that names one record takes that number from the call (`number`).
+  `odd` where the caller passes that list. A record whose own number cannot be read is omitted, and added as `LeftOut`.
+  The response to a call that names one record takes that number from the call (`number`).
 
-A date is never needed: one that is no xs:dateTime stays text, which no timestamp will take.
+A date is never required: text that is not an xs:dateTime stays text, which no timestamp will accept.
 
-Raises `MalformedAnswer` (no whole document, another answer), `ForbiddenXML`, or the error that a fault in the body is.
+Raises `MalformedAnswer` (no whole document, another response), `ForbiddenXML`, or the error of a fault in the body.
 """
 
 import re
@@ -64,7 +64,7 @@ from ecgrid_transforms.money import Decimal, NotADecimal, fits, to_decimal
 T = TypeVar("T")
 Parts = dict[str, Element]
 
-#: Longest text of a value that a message or a note repeats.
+#: Longest text of a value in a message or an OddValue.
 LONGEST_SHOWN = 200
 _LONGEST_NUMBER = 64
 _WHOLE = re.compile(r"[+-]?[0-9]{1,10}")
@@ -75,25 +75,25 @@ def _names(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-# --- the way in ------------------------------------------------------------------------------------------------------
+# --- the result element ----------------------------------------------------------------------------------------------
 
 
 def result(body: bytes, operation: str | None = None, roots: tuple[str, ...] = ()) -> Element | None:
     """The element that holds the result: None where it is absent or nil.
 
-    `operation` is whose response a SOAP body must hold, `roots` are the names a GET or POST document may have; where
-    one is not given it is not checked.
+    `operation` is the one whose response a SOAP body must hold, `roots` are the allowed root names of a GET or POST
+    document; either is not checked where it is not given.
     """
     return result_in(parse(body), operation, roots)
 
 
 def result_in(root: Element, operation: str | None = None, roots: tuple[str, ...] = ()) -> Element | None:
-    """`result`, of a document that is parsed already."""
+    """`result`, of a parsed document."""
     name = local(root)
     if name != "Envelope":
         if roots and name not in roots:
             _raise_fault(root)
-            raise MalformedAnswer(f"<{name[:60]}> instead of <{roots[0]}>: a page, or the answer of another operation")
+            raise MalformedAnswer(f"<{name[:60]}> instead of <{roots[0]}>: a page, or another operation's response")
         return None if is_nil(root) else root
     body = _only(root, "Body", "the envelope")
     answers = list(children(body))
@@ -104,7 +104,7 @@ def result_in(root: Element, operation: str | None = None, roots: tuple[str, ...
     if name == "Fault":
         _raise_fault(root)
     if not name.endswith("Response") or (operation is not None and name != f"{operation}Response"):
-        raise MalformedAnswer(f"<{name[:60]}> instead of <{operation or '…'}Response>: another operation's answer")
+        raise MalformedAnswer(f"<{name[:60]}> instead of <{operation or '…'}Response>: another operation's response")
     found = [child for child in children(answer) if local(child) == f"{name.removesuffix('Response')}Result"]
     if len(found) > 1:
         raise MalformedAnswer(f"{name} holds {len(found)} results")
@@ -118,13 +118,13 @@ def result_in(root: Element, operation: str | None = None, roots: tuple[str, ...
 def _raise_fault(root: Element) -> None:
     fault = soap_fault(root)
     if fault is not None:
-        raise error_of_fault(fault, "the answer is a fault")
+        raise error_of_fault(fault, "the response is a fault")
 
 
 def _only(parent: Element, name: str, where: str) -> Element:
     found = [child for child in children(parent) if local(child) == name]
     if len(found) != 1:
-        raise MalformedAnswer(f"{where} holds {len(found)} times {name} instead of once")
+        raise MalformedAnswer(f"{where} holds {name} {len(found)} times instead of once")
     return found[0]
 
 
@@ -134,7 +134,7 @@ def _only(parent: Element, name: str, where: str) -> Element:
 class _Record:
     """The child elements of one record by name, each read as its type.
 
-    Without `odd` a value that does not fit raises; with it the value is None, its text is in `extra`, and `odd` has it.
+    Without `odd` a value that does not fit raises; with it the value is None, its text in `extra`, and `odd` lists it.
     """
 
     __slots__ = ("_extra", "_odd", "_where", "parts")
@@ -146,7 +146,7 @@ class _Record:
         self._extra: dict[str, object] | None = None
         for child in element.iterchildren("*"):
             tag = child.tag
-            name = LOCAL_NAMES.get(tag) or local_name(tag)  # the hot path: most tags were seen before
+            name = LOCAL_NAMES.get(tag) or local_name(tag)  # the hot path: most tags are in the cache
             if name not in known:
                 self._add_extra(name, _plain(child))
             elif name not in self.parts:
@@ -155,12 +155,12 @@ class _Record:
                 raise ValueOutOfRange(f"{where} holds {name} twice")
             else:
                 self._note(name, _plain(child), "occurs twice")
-                self.parts[name] = etree.Element(name)  # which of them holds cannot be known
+                self.parts[name] = etree.Element(name)  # which of them is right cannot be known
                 self.parts[name].set(NIL, "true")
 
     @property
     def extra(self) -> Extra:
-        """What is not known of the record, and the text of what could not be read."""
+        """The unknown elements of the record, and the text of values that could not be read."""
         return NO_EXTRA if self._extra is None else MappingProxyType(self._extra)
 
     def integer(self, name: str) -> int | None:
@@ -190,7 +190,7 @@ class _Record:
         if found is None:
             return None
         if self._odd is not None and not DATE_TIME.fullmatch(found.strip(XML_SPACE)):
-            self._odd.append(OddValue(self._where, name, _shown(found), "is no xs:dateTime"))
+            self._odd.append(OddValue(self._where, name, _shown(found), "is not an xs:dateTime"))
         return found.strip(XML_SPACE)
 
     def _read(self, read: Callable[[Parts, str, str], T], name: str) -> T | None:
@@ -225,7 +225,7 @@ def _shown(found: str) -> str:
 
 
 def _plain(element: Element) -> object:
-    """`plain_value`; what mixes text with elements, or nests without end, as its text."""
+    """`plain_value`; an element that mixes text with elements, or nests too deep, as its text."""
     try:
         return plain_value(element)
     except MalformedAnswer:
@@ -237,7 +237,7 @@ def _missing(name: str, where: str) -> MissingElement:
 
 
 def _whose(element: Element, name: str, where: str) -> None:
-    """Refuse an element without the number of such a record: it is something else."""
+    """Refuse an element without the number of such a record: it is another element."""
     if all(local(child) != name for child in children(element)):
         raise _missing(name, where)
 
@@ -281,7 +281,7 @@ def whole(found: str, name: str, where: str) -> int:
         number = int(digits)
         if -(2**31) <= number < 2**31:
             return number
-    raise ValueOutOfRange(f"{where}: {name} is no xs:int: {found[:40]!r}")
+    raise ValueOutOfRange(f"{where}: {name} is not an xs:int: {found[:40]!r}")
 
 
 def _int(parts: Parts, name: str, where: str) -> int:
@@ -304,7 +304,7 @@ def decimal(found: str, name: str, where: str) -> Decimal:
             if fits(number):
                 return number
             raise ValueOutOfRange(f"{where}: {name} has more digits than DECIMAL(28,10) holds: {found[:40]!r}")
-    raise ValueOutOfRange(f"{where}: {name} is no xs:decimal: {found[:40]!r}")
+    raise ValueOutOfRange(f"{where}: {name} is not an xs:decimal: {found[:40]!r}")
 
 
 def _decimal(parts: Parts, name: str, where: str) -> Decimal:
@@ -315,7 +315,7 @@ def boolean(found: str, name: str, where: str) -> bool:
     """An xs:boolean; raises `ValueOutOfRange`."""
     value = _BOOLEANS.get(found.strip(XML_SPACE))
     if value is None:
-        raise ValueOutOfRange(f"{where}: {name} is no xs:boolean: {found[:40]!r}")
+        raise ValueOutOfRange(f"{where}: {name} is not an xs:boolean: {found[:40]!r}")
     return value
 
 
@@ -329,9 +329,9 @@ def _maybe_bool(parts: Parts, name: str, where: str) -> bool | None:
 
 
 def _items(parent: Element | None, name: str, make: Callable[[Element, str], T | None], where: str) -> tuple[T, ...]:
-    """The items of an ArrayOf…, each made of its element and its place; nil ones are legal and left out (facts 1.3).
+    """The items of an ArrayOf…, each made from its element and its place; nil ones are legal and skipped (facts 1.3).
 
-    So are those of which `make` makes None: it has noted why.
+    Items for which `make` returns None are skipped too: it has recorded why.
     """
     if parent is None:
         return ()
@@ -402,11 +402,11 @@ def _line_item(element: Element, where: str, odd: list[OddValue] | None) -> Line
 
 
 def line_item(body: bytes) -> LineItem | None:
-    """The line of an InvoiceCalculateLineItem answer, with every value that it needs.
+    """The line of an InvoiceCalculateLineItem response, with every required value.
 
-    None where the service says in one of its ways that nothing is billed: no result, xsi:nil, or a line without a
-    Schedule whose Actual, QuantityBilled and Amount are all 0 (`wire/README.md`). Raises `ValueOutOfRange` or
-    `MissingElement` for a line with a value that does not fit its type.
+    None where the response means that nothing is billed: no result, xsi:nil, or a line without a Schedule whose Actual,
+    QuantityBilled and Amount are all 0 (`wire/README.md`). Raises `ValueOutOfRange` or `MissingElement` for a line with
+    a value that does not fit its type.
     """
     element = result(body, "InvoiceCalculateLineItem", ("LineItem",))
     if element is None:
@@ -418,7 +418,7 @@ def line_item(body: bytes) -> LineItem | None:
 
 
 def odd_values(body: bytes) -> list[OddValue]:
-    """Every value of an InvoiceCalculateLineItem answer that does not fit its type: why `line_item` raised."""
+    """Every value of an InvoiceCalculateLineItem response that does not fit its type: why `line_item` raised."""
     odd: list[OddValue] = []
     element = result(body, "InvoiceCalculateLineItem", ("LineItem",))
     if element is not None:
@@ -439,7 +439,7 @@ def _level(element: Element, where: str, odd: list[OddValue]) -> Level:
 
 
 def pricelist(body: bytes, odd: list[OddValue] | None = None, number: int | None = None) -> Pricelist | None:
-    """The price list of a PricelistInfo answer, its levels and schedules in their order; None where there is none."""
+    """The price list of a PricelistInfo response, levels and schedules in order; None where there is none."""
     element = result(body, "PricelistInfo", ("Pricelist",))
     if element is None:
         return None
@@ -471,16 +471,16 @@ _OWNER = _names("PricelistID ContractID")
 
 
 class _KnownParts(_Record):
-    """The wanted children alone: the *IDInfo types have dozens of fields that no bill needs."""
+    """The requested children only: the *IDInfo types have dozens of fields that no bill needs."""
 
     __slots__ = ()
 
     def _add_extra(self, name: str, value: object) -> None:
-        """Nothing else is kept."""
+        """No other element is kept."""
 
 
 def _own_number(found: _Record, name: str, number: int | None) -> int | None:
-    """The number of a record; where it cannot be read that of the call, noted either way."""
+    """The number of a record; the call's where it cannot be read; recorded as odd in both cases."""
     own = found.integer(name)
     return number if own is None else own
 
@@ -488,16 +488,16 @@ def _own_number(found: _Record, name: str, number: int | None) -> int | None:
 def _account_info(
     element: Element, where: str, known: frozenset[str], odd: list[OddValue], number: int | None = None
 ) -> AccountInfo | None:
-    """An account as a list names it; None where its numbers cannot be read, or are none that a key can have."""
+    """An account as a list names it; None where its numbers cannot be read, or are invalid in a key."""
     found = _KnownParts(element, where, known, odd)
     is_mailbox = "MailboxID" in known
     network_id = _own_number(found, "NetworkID", None if is_mailbox else number)
     mailbox_id = _own_number(found, "MailboxID", number) if is_mailbox else 0
     if network_id is not None and network_id < 1:  # a negative number means all of them (facts 5)
-        odd.append(OddValue(where, "NetworkID", str(network_id), "is no number that an account has"))
+        odd.append(OddValue(where, "NetworkID", str(network_id), "is not a valid account number"))
         network_id = None
     elif mailbox_id is not None and mailbox_id < 0:
-        odd.append(OddValue(where, "MailboxID", str(mailbox_id), "is no number that an account has"))
+        odd.append(OddValue(where, "MailboxID", str(mailbox_id), "is not a valid account number"))
         mailbox_id = None
     if network_id is None or mailbox_id is None:
         noted = odd.pop()
@@ -509,7 +509,7 @@ def _account_info(
         account=Account(network_id, mailbox_id),
         name=found.words("Name"),
         status=found.words("Status"),
-        # other users than the owner are shown no OwnerInfo
+        # OwnerInfo is shown to the owner only
         price_list_id=None if owned is None else owned.maybe_integer("PricelistID"),
         contract_id=None if owned is None else owned.maybe_integer("ContractID"),
     )
@@ -523,7 +523,7 @@ def _one_or_many(
     odd: list[OddValue] | None,
     number: int | None = None,
 ) -> list[T]:
-    """The items of a list answer, or the one of an Info answer, which `number` asked for."""
+    """The items of a list response, or the one of an Info response, which `number` requested."""
     noted: list[OddValue] = [] if odd is None else odd
     if len(body) > LARGE:
         streamed = items(body, item, lambda element: make(element, item, noted, None))
@@ -539,7 +539,7 @@ def _one_or_many(
 
 
 def networks(body: bytes, odd: list[OddValue] | None = None, number: int | None = None) -> list[AccountInfo]:
-    """The networks of a NetworkList (or NetworkInfo) answer, each as its Root account (MailboxID 0)."""
+    """The networks of a NetworkList (or NetworkInfo) response, each as its Root account (MailboxID 0)."""
     return _one_or_many(
         body,
         "NetworkIDInfo",
@@ -551,7 +551,7 @@ def networks(body: bytes, odd: list[OddValue] | None = None, number: int | None 
 
 
 def mailboxes(body: bytes, odd: list[OddValue] | None = None, number: int | None = None) -> list[AccountInfo]:
-    """The mailboxes of a MailboxList, MailboxListEx (or MailboxInfo) answer."""
+    """The mailboxes of a MailboxList, MailboxListEx (or MailboxInfo) response."""
     return _one_or_many(
         body,
         "MailboxIDInfo",
@@ -605,12 +605,12 @@ def _contract(element: Element, where: str, odd: list[OddValue], number: int | N
 
 
 def contracts(body: bytes, odd: list[OddValue] | None = None) -> list[Contract]:
-    """The contracts of a ContractList answer, which may leave out the accounts that ContractInfo has (facts 8)."""
+    """The contracts of a ContractList response, which may leave out the accounts that ContractInfo has (facts 8)."""
     return _one_or_many(body, "Contract", "ContractID", _contract, odd)
 
 
 def contract(body: bytes, odd: list[OddValue] | None = None, number: int | None = None) -> Contract | None:
-    """The contract of a ContractInfo answer, or None."""
+    """The contract of a ContractInfo response, or None."""
     element = result(body, "ContractInfo", ("Contract",))
     if element is not None:
         _whose(element, "ContractID", "Contract")
@@ -656,32 +656,32 @@ def _invoice(element: Element, where: str, odd: list[OddValue], number: int | No
 
 
 def invoices(body: bytes, odd: list[OddValue] | None = None) -> list[Invoice]:
-    """The invoices of an InvoiceList answer, most likely without the lines that InvoiceInfo has (facts 8)."""
+    """The invoices of an InvoiceList response, most likely without the lines that InvoiceInfo has (facts 8)."""
     return _one_or_many(body, "Invoice", "InvoiceID", _invoice, odd)
 
 
 def invoice(body: bytes, odd: list[OddValue] | None = None, number: int | None = None) -> Invoice | None:
-    """The invoice of an InvoiceInfo or InvoiceCalculate answer, or None."""
+    """The invoice of an InvoiceInfo or InvoiceCalculate response, or None."""
     element = result(body, None, ("Invoice",))
     if element is not None:
         _whose(element, "InvoiceID", "Invoice")
     return None if element is None else _invoice(element, "Invoice", [] if odd is None else odd, number)
 
 
-# --- anything ---------------------------------------------------------------------------------------------------------
+# --- any response -----------------------------------------------------------------------------------------------------
 
 
 def scalar(body: bytes) -> str | None:
-    """The one value of an answer as its text: a SessionID, a version, a time, a number; None where there is none."""
+    """The one value of a response as text: a SessionID, a version, a time, a number; None where there is none."""
     element = result(body)
     return None if element is None else text(element)
 
 
 def to_json(body: bytes, operation: str, version: str, service: Service | None = None) -> object:
-    """Any answer as JSON carries it, typed by the WSDL (`service`, by default ours of that version).
+    """Any response as JSON, typed by the WSDL (`service`, by default ours of that version).
 
     Integers and booleans become JSON's own, decimals and times stay text as received, arrays become lists, a DataSet
-    becomes its tables; elements that no type has come as text. A SessionID in an answer is masked.
+    becomes its tables; elements without a type become text. A SessionID in a response is masked.
     """
     known = service or own_service(version)
     described = known.operation(operation)
@@ -699,7 +699,7 @@ _NUMBERS = frozenset({"byte", "short", "int", "long", "unsignedByte", "unsignedS
 
 def _typed(element: Element, kind: str, service: Service, depth: int = 0) -> object:
     if depth > DEEPEST:
-        raise MalformedAnswer("the answer nests elements without end")
+        raise MalformedAnswer("elements of the response are nested too deep")
     if is_nil(element):
         return None
     fields = service.types.get(kind)
@@ -744,6 +744,6 @@ def _value(found: str | None, kind: str) -> object:
 
 
 def raised_by(body: bytes) -> ECGridError | None:
-    """The error that a kept body is when it is a fault; None when it is an answer."""
+    """The error of a kept body that is a fault; None for any other response."""
     fault = soap_fault(parse(body))
-    return None if fault is None else error_of_fault(fault, "the answer is a fault")
+    return None if fault is None else error_of_fault(fault, "the response is a fault")

@@ -1,6 +1,6 @@
-"""How the service's own WSDL differs from ours: normal, and good to know (facts 1.5).
+"""Differences between the service's own WSDL and ours: normal, but worth knowing (facts 1.5).
 
-Answers are read by name, so most drift does no harm; what does is marked. `doctor` reports it.
+Responses are read by name, so most drift is harmless; harmful differences are marked. `doctor` reports them.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ class Drift:
 
 
 def compare(ours: Service, theirs: Service) -> list[Drift]:
-    """Every difference in what ours describes; what only theirs has is one line, for it is far more than we use."""
+    """Every difference in what ours describes; operations that only theirs has are counted in one line."""
     found = [*_namespace(ours, theirs), *_operations(ours, theirs)]
     for name in sorted(set(ours.types) & set(theirs.types)):
         found.extend(_fields(f"type {name}", ours.types[name], theirs.types[name]))
@@ -30,7 +30,7 @@ def compare(ours: Service, theirs: Service) -> list[Drift]:
         found.extend(_values(name, ours.enumerations[name], theirs.enumerations[name]))
     more = len(set(theirs.operations) - set(ours.operations))
     if more:
-        found.append(Drift("operations", f"{more} more than ours; ECGRID_WSDL_V{ours.api_version[1]}=live offers them"))
+        found.append(Drift("operations", f"{more} more than ours; ECGRID_WSDL_V{ours.api_version[1]}=live uses them"))
     return found
 
 
@@ -46,7 +46,7 @@ def _operations(ours: Service, theirs: Service) -> Iterator[Drift]:
             yield Drift(name, "the service does not have it", is_harmful=True)
             continue
         if other.result_type != operation.result_type:
-            yield Drift(name, f"gives {other.result_type} instead of {operation.result_type}", is_harmful=True)
+            yield Drift(name, f"returns {other.result_type} instead of {operation.result_type}", is_harmful=True)
         mine = {field.name: field for field in operation.parameters}
         for field in other.parameters:
             if field.name not in mine:
@@ -73,7 +73,7 @@ def _fields(where: str, ours: tuple[Field, ...], theirs: tuple[Field, ...]) -> I
         yield Drift(where, "has its fields in another order")
 
 
-#: Fields that came later than the published WSDLs: the decoder does without them (facts 1.5).
+#: Fields newer than the published WSDLs: the decoder works without them (facts 1.5).
 _LATER = frozenset({"LineDate", "Minimum"})
 
 
@@ -81,6 +81,6 @@ def _values(name: str, ours: tuple[str, ...], theirs: tuple[str, ...]) -> Iterat
     more = [value for value in theirs if value not in ours]
     fewer = [value for value in ours if value not in theirs]
     if more:
-        yield Drift(f"enumeration {name}", f"has also {', '.join(more)}")
+        yield Drift(f"enumeration {name}", f"also has {', '.join(more)}")
     if fewer:
         yield Drift(f"enumeration {name}", f"lacks {', '.join(fewer)}")

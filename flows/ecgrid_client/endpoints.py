@@ -1,4 +1,4 @@
-"""Where the three versions live and who asks: checked once, masked always."""
+"""Addresses of the three versions, and credentials: validated once, masked always."""
 
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -18,11 +18,11 @@ def _checked(url: str, setting: str) -> str:
     except ValueError:
         parts, host = urlsplit(""), None
     if parts.username or parts.password:
-        raise SettingsError(f"{setting} holds a user name or password: leave the address bare")
+        raise SettingsError(f"{setting} contains a user name or password: remove them from the address")
     if parts.scheme not in ("https", "http") or not host:
         raise SettingsError(f"{setting} is not a full https address of an .asmx service: {url[:200]!r}")
     if parts.scheme == "http" and not is_loopback(host):
-        raise SettingsError(f"{setting} is plain http: credentials would travel open. Use https://{host}{parts.path}")
+        raise SettingsError(f"{setting} is plain http: credentials would be readable. Use https://{host}{parts.path}")
     if parts.query or parts.fragment:
         raise SettingsError(f"{setting} must end in the .asmx file, without ? or #: {url[:200]!r}")
     return url.strip().rstrip("/")
@@ -48,14 +48,14 @@ class Endpoints:
         try:
             return {"v2.3": self.v2_url, "v3.2": self.v3_url, "v4.1": self.v4_url}[api_version]
         except KeyError:
-            raise SettingsError(f"{api_version!r} is no version: {', '.join(VERSIONS)}") from None
+            raise SettingsError(f"{api_version!r} is not a version: {', '.join(VERSIONS)}") from None
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A login name with its password, or an API key, which stands in for a SessionID and needs no session at all.
+    """A login name with its password, or an API key, which replaces a SessionID and needs no session.
 
-    Given both, the API key is used: it takes none of the few sessions that a user may have (facts 4.3).
+    If both are given, the API key is used: it takes none of the few sessions that a user may have (facts 4.3).
     """
 
     login_name: str | None = None

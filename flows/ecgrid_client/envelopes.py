@@ -1,8 +1,8 @@
-"""Requests as bytes. zeep builds and checks one envelope per operation from the WSDL; calls then only fill it.
+"""Requests as bytes. zeep builds and validates one envelope per operation from the WSDL; calls only fill in the values.
 
-zeep takes about a millisecond to build an envelope, as much as everything else together may take; its envelope, cut
-where the values go, takes a few microseconds. A test holds both against each other. No operation of the published
-WSDLs takes a list or an object; one that did would be refused, not sent half.
+zeep takes about a millisecond to build an envelope, as much as the whole rest of a call; filling its envelope, cut at
+the values, takes a few microseconds. A test compares both. No operation of the published WSDLs takes a list or an
+object; one that did would be refused, not sent incomplete.
 """
 
 import logging
@@ -37,7 +37,7 @@ _SOAP_BINDINGS = {"Soap11Binding": "soap11", "Soap12Binding": "soap12"}  # zeep'
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, ready to send; its repr holds no value."""
+    """One request, ready to send; its repr shows no value."""
 
     method: str
     path: str
@@ -50,9 +50,9 @@ class Request:
 
 
 class _OfflineTransport:
-    """What zeep asks for documents: our WSDL, and the SOAP-encoding schema that ASMX's WSDLs import without a location.
+    """Serves the documents that zeep loads: our WSDL, and the SOAP-encoding schema that ASMX's WSDLs import.
 
-    Anything else would be another host, and is refused.
+    Any other document would be another host's, and is refused.
     """
 
     def __init__(self, wsdl: bytes) -> None:
@@ -63,11 +63,11 @@ class _OfflineTransport:
             return self._wsdl
         if url.rstrip("/") == "http://schemas.xmlsoap.org/soap/encoding":
             return _SOAP_ENCODING
-        raise SettingsError(f"the WSDL wants {url[:200]!r}, and nothing is fetched from any other host")
+        raise SettingsError(f"the WSDL refers to {url[:200]!r}, and nothing is fetched from any other host")
 
 
 _WSDL_NAME = "http://wsdl.invalid/service.wsdl"  # a name, never fetched
-#: As much of the SOAP 1.1 encoding schema as a WSDL's `restriction base="soapenc:Array"` needs.
+#: The part of the SOAP 1.1 encoding schema that a WSDL's `restriction base="soapenc:Array"` needs.
 _SOAP_ENCODING = b"""<?xml version="1.0"?>
 <xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:tns="http://schemas.xmlsoap.org/soap/encoding/"
            targetNamespace="http://schemas.xmlsoap.org/soap/encoding/">
@@ -97,7 +97,7 @@ class Envelopes:
         self._zeep: Any = None
 
     def request(self, operation: Operation, texts: Mapping[str, str], binding: str) -> Request:
-        """The request of a call. `texts` are the checked values, SessionID among them where the operation has one."""
+        """The request of a call. `texts` are the checked values, including SessionID where the operation has one."""
         namespace = self.service.namespace
         if binding == "soap11":
             headers = {
@@ -106,7 +106,7 @@ class Envelopes:
             }
             return Request("POST", "", "", headers, self._envelope(operation, texts, binding))
         if binding == "soap12":
-            # no SOAPAction and no action parameter, as the service's pages show it
+            # without SOAPAction and action parameter, as the service's pages show it
             headers = {"Content-Type": "application/soap+xml; charset=utf-8"}
             return Request("POST", "", "", headers, self._envelope(operation, texts, binding))
         if not operation.is_plain:
@@ -120,7 +120,7 @@ class Envelopes:
         if binding == "post":
             headers = {"Content-Type": "application/x-www-form-urlencoded"}
             return Request("POST", path, "", headers, pairs.encode())
-        raise InvalidArgument(f"{binding!r} is no binding: soap11, soap12, get or post")
+        raise InvalidArgument(f"{binding!r} is not a binding: soap11, soap12, get or post")
 
     def _envelope(self, operation: Operation, texts: Mapping[str, str], binding: str) -> bytes:
         template = self._templates.get((operation.name, binding))
@@ -134,10 +134,10 @@ class Envelopes:
         return b"".join(filled)
 
     def _template(self, operation: Operation, binding: str) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
-        """An envelope of zeep's, cut where the values go."""
+        """zeep's envelope, cut at the values."""
         if not operation.is_plain:
             raise InvalidArgument(
-                f"{operation.name} takes lists or objects, which this client does not build; it is no billing operation"
+                f"{operation.name} takes lists or objects, which this client does not build; no billing operation does"
             )
         samples = {field.name: self._sample(field.type) for field in operation.parameters}
         envelope = self.zeep_envelope(operation.name, samples, binding)
@@ -179,7 +179,7 @@ class Envelopes:
             import zeep
             import zeep.exceptions
 
-            # at DEBUG zeep tells of every type that it reads, and nothing of a call: it sends none here
+            # at DEBUG zeep logs every type that it reads, and nothing of a call: it sends none here
             logging.getLogger("zeep").setLevel(logging.INFO)
             try:
                 client: Any = zeep.Client(  # type: ignore[no-untyped-call]
@@ -204,7 +204,7 @@ class Envelopes:
 
 @lru_cache(maxsize=len(VERSIONS))
 def own_envelopes(api_version: str) -> Envelopes:
-    """The requests of our WSDL of that version; shared by all clients of the process, since zeep reads it slowly."""
+    """The requests of our WSDL of that version; shared by all clients of the process, since zeep loads it slowly."""
     return Envelopes(own_service(api_version))
 
 

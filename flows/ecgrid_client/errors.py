@@ -1,11 +1,11 @@
-"""Everything that can go wrong in a call, as one tree. No exception of pycurl, zeep or lxml leaves this package.
+"""The errors of a call, as one tree. No exception of pycurl, zeep or lxml leaves this package.
 
     ECGridError                     retry?
     ├── ServiceUnreachable            yes   no connection, TLS, time-out, connection lost, a gateway's refusal
     │                                       (not: a bad certificate)
-    ├── ServiceBusy                   yes   429 or 503; `retry_after_s` when the service said so
+    ├── ServiceBusy                   yes   429 or 503; `retry_after_s` when the service sent it
     ├── ServiceError                  yes   5xx, InternalError, SQLError, a fault without a code
-    ├── SessionExpired                yes   the session is gone; the client renews it by itself
+    ├── SessionExpired                yes   the session is unknown; the client renews it
     ├── CredentialsRefused            no    wrong login name, password or API key
     ├── TooManySessions               no    as many sessions are open as the user may have
     ├── AccessDenied                  no    the user lacks the right
@@ -16,16 +16,16 @@
     ├── AnswerTooLarge                no    over the size limit, also after decompression
     ├── ForbiddenXML                  yes   a DTD or entities
     ├── MalformedAnswer               yes   cut off, not XML, another page
-    │   ├── MisdirectedAnswer         yes   the answer to another key than was requested
-    │   └── ValueOutOfRange           no    a whole answer with a value that does not fit its type
-    ├── MissingElement                no    a field that this project needs is not in the answer
-    ├── UnknownFault                  no    a fault that says nothing known
+    │   ├── MisdirectedAnswer         yes   the response for another key than was requested
+    │   └── ValueOutOfRange           no    a whole response with a value that does not fit its type
+    ├── MissingElement                no    a field that this project needs is not in the response
+    ├── UnknownFault                  no    a fault with an unknown code and message
     ├── SettingsError                 no    an address, credential or WSDL setting is wrong
-    ├── Stopped                       no    the client was told to stop
-    └── CircuitOpen                   no    everything failed lately; raised by a governor
+    ├── Stopped                       no    the client was stopped
+    └── CircuitOpen                   no    every recent call failed; raised by a limiter
 
-`should_retry` is asked of the error, not of its class: a write that may have run is not repeated, whatever the class.
-`is_answer` is set on what the service itself has to say to the call: a retry would give the same.
+`should_retry` is an attribute of the error, not of its class: a write that may have run is not retried, whatever the
+class. `is_answer` is set on the service's own response to the call: a retry would return the same.
 """
 
 from collections.abc import Callable
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a fault says of itself, read by local name from every form that is known (facts 4.1, 8).
+    """The content of a fault, read by local name from every known form (facts 4.1, 8).
 
-    `code` is the service's own word or number (None for the framework's faults), `message` its words.
+    `code` is the service's own name or number (None for the framework's faults), `message` its text.
     """
 
     message: str
@@ -50,11 +50,11 @@ class Fault:
 
 
 class ECGridError(Exception):
-    """A call failed. The message says which call, why, and what to do next; it never holds a secret."""
+    """A call failed. The message states which call, why, and what to do next; it never holds a secret."""
 
     code: str = "ecgrid_error"
     should_retry: bool = False
-    #: Whether this is the service's own answer to the call (see `ANSWERS`).
+    #: Whether this is the service's own response to the call (see `ANSWERS`).
     is_answer: bool = False
 
     def __init__(
@@ -74,23 +74,23 @@ class ECGridError(Exception):
         self.answer = answer
         self.attempts = attempts
         self.retry_after_s = retry_after_s
-        #: Whether the service may have executed the call although no answer came back.
+        #: Whether the service may have executed the call although no response was received.
         self.may_have_run = may_have_run
-        #: Whether it is a text over GET or POST that may be the service's: SOAP would tell.
+        #: Whether it is a text over GET or POST that may be the service's fault: a SOAP call would show it.
         self.is_unconfirmed = False
         if should_retry is not None:
             self.should_retry = should_retry
 
     @property
     def fault_message(self) -> str:
-        """The service's own words where there are any, else this error's."""
+        """The service's own message where there is one, else this error's."""
         return self.fault.message if self.fault else self.message
 
     def __str__(self) -> str:
         return self.message
 
     def again(self) -> "ECGridError":
-        """A fresh copy, for another caller that shares this outcome (an exception is raised in one thread only)."""
+        """A copy, for another caller that shares this outcome (an exception is raised in one thread only)."""
         return _rebuild(type(self), self.message, self._state())
 
     def _state(self) -> dict[str, Any]:
@@ -114,14 +114,14 @@ class ServiceUnreachable(ECGridError):
 
 
 class ServiceBusy(ECGridError):
-    """429 or 503: come back later."""
+    """429 or 503: retry later."""
 
     code = "service_busy"
     should_retry = True
 
 
 class ServiceError(ECGridError):
-    """The service failed by itself: 5xx, InternalError, SQLError; or a fault without a code, which may be anybody's."""
+    """The service failed: 5xx, InternalError, SQLError; or a fault without a code, whose origin is unknown."""
 
     code = "service_error"
     should_retry = True
@@ -153,7 +153,7 @@ class AccessDenied(ECGridError):
 
 
 class NotFound(ECGridError):
-    """What was asked for does not exist, or not for this user."""
+    """The requested item does not exist, or not for this user."""
 
     code = "not_found"
 
@@ -171,39 +171,39 @@ class NotOnPriceList(ECGridError):
 
 
 class NotImplementedByService(ECGridError):
-    """The service has the operation only on paper (PENDING), or not at all."""
+    """The operation is described but not implemented (PENDING), or does not exist."""
 
     code = "not_implemented_by_service"
 
 
 class AnswerTooLarge(ECGridError):
-    """The answer is over the size limit, as sent or once decompressed."""
+    """The response is over the size limit, as sent or once decompressed."""
 
     code = "answer_too_large"
 
 
 class ForbiddenXML(ECGridError):
-    """The answer holds a DTD or entity declarations."""
+    """The response holds a DTD or entity declarations."""
 
     code = "forbidden_xml"
     should_retry = True
 
 
 class MalformedAnswer(ECGridError):
-    """Not an answer of this operation: cut off, not XML, another page."""
+    """Not a response of this operation: cut off, not XML, another page."""
 
     code = "malformed_answer"
     should_retry = True
 
 
 class MisdirectedAnswer(MalformedAnswer):
-    """The answer to another key than was requested: the connection is out of step, and is used no more."""
+    """The response for another key than was requested: the connection is out of step, and is not used again."""
 
     code = "misdirected_answer"
 
 
 class ValueOutOfRange(MalformedAnswer):
-    """The service's own answer, whole, with a value that does not fit its type; asking again gives the same."""
+    """The service's own response, whole, with a value that does not fit its type; a retry would return the same."""
 
     code = "value_out_of_range"
     should_retry = False
@@ -211,14 +211,14 @@ class ValueOutOfRange(MalformedAnswer):
 
 
 class MissingElement(ECGridError):
-    """A field that this project needs is absent (or nil) in the answer."""
+    """A field that this project needs is absent (or nil) in the response."""
 
     code = "missing_element"
     is_answer = True
 
 
 class UnknownFault(ECGridError):
-    """A fault whose code and words are none of those known."""
+    """A fault whose code and message are unknown."""
 
     code = "unknown_fault"
 
@@ -230,18 +230,18 @@ class SettingsError(ECGridError):
 
 
 class Stopped(ECGridError):
-    """The client was told to stop; the call was not made."""
+    """The client was stopped; the call was not made."""
 
     code = "stopped"
 
 
 class CircuitOpen(ECGridError):
-    """Everything failed lately, so the call was not made."""
+    """Every recent call failed, so the call was not made."""
 
     code = "circuit_open"
 
 
-#: What is the answer to a call although it gives no record: a retry gives the same.
+#: Errors that are the response to a call although they give no record: a retry would return the same.
 ANSWERS: tuple[type[ECGridError], ...] = (
     AccessDenied,
     NotFound,

@@ -1,14 +1,14 @@
-"""Fault bodies to errors: SOAP 1.1 and 1.2, matched by local name; and what any other body is.
+"""Fault bodies to errors: SOAP 1.1 and 1.2, matched by local name; and the errors of all other bodies.
 
 A code decides. The numbers are those of facts 4.2, of which only 8 is documented; the rest follow the enumeration's
 order [inferred].
 
-A fault without a code is the framework's, or that of a gateway's own stack, and may pass: it is retried. Final are only
-words that nobody but this service and its framework writes about a request: that the operation is PENDING, not
-implemented or unknown; that the pair is not on the price list; and that an enumeration lacks the value (facts 8: such a
-fault has an empty detail). The last is what a service with the interface of 2016 or 2017 says of every report and
-measure that came later (facts 1.5). It knows no such pair and so bills none: were it retried, no run against that
-service could ever be complete.
+A fault without a code comes from the framework or a gateway, and may be transient: it is retried. Only phrases that
+just this service and its framework write about a request are final: that the operation is PENDING, not implemented or
+unknown; that the pair is not on the price list; and that an enumeration lacks the value (facts 8: such a fault has an
+empty detail). A service with the interface of 2016 or 2017 returns the last for every report and measure that came
+later (facts 1.5). It has no such pair and so bills none: if it were retried, no run against that service could ever be
+complete.
 """
 
 import html
@@ -73,7 +73,7 @@ _NUMBERS: dict[str, str] = {
     "10": "sqlerror",
     "11": "internalerror",
 }
-#: Words that say more than a code does: they win over it.
+#: Phrases that are more specific than a code and override it.
 _TELLING: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
     (re.compile(pattern, flags), kind)
     for pattern, flags, kind in (
@@ -127,7 +127,7 @@ _WORDS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
         ),
     )
 )
-#: The framework on a value that the operation's enumeration lacks.
+#: The framework's message for a value that the operation's enumeration lacks.
 _NO_SUCH_VALUE = re.compile(r"'[^']{1,80}' is not a valid value for \w+")
 #: Namespaces of a detail's own elements: none, an envelope's, the service's two (facts 1.1, 4.1, 8).
 _OUR_NAMESPACES = (
@@ -142,7 +142,7 @@ _HTML = re.compile(r"\s*(<!doctype\s+html|<html\b)", re.IGNORECASE)
 
 
 def soap_fault(root: Element) -> Fault | None:
-    """The SOAP fault that an envelope holds; None when it is no envelope, or holds none."""
+    """The SOAP fault in an envelope; None when it is no envelope, or has no fault."""
     if local(root) != "Envelope":
         return None
     body = next((part for part in children(root) if local(part) == "Body"), None)
@@ -155,14 +155,14 @@ def _read_fault(fault: Element) -> Fault:
     detail = next((part for part in children(fault) if local(part).lower() in ("detail", "details")), None)
     code = item = None
     if detail is not None:
-        # ErrorInfo or details as wrapper, ECGridOSSOAPErrorCode bare: all by local name (facts 4.1)
+        # ErrorInfo or details as wrapper, ECGridOSSOAPErrorCode bare: all matched by local name (facts 4.1)
         code = next((_text(part) for part in detail.iter() if _is_our_code(part)), None)
         item = _text(find(detail, "ErrorItem"))
         more = [_text(find(detail, "ErrorString")), _text(find(detail, "ErrorMessage"))]
         words = "; ".join(dict.fromkeys(part for part in (words, *more) if part))
     subcode = find(fault, "Subcode")
     if code is None and subcode is not None:
-        # every stack has subcodes of its own: only one that we know is the service's
+        # every SOAP stack has subcodes of its own: only a known one is the service's
         named = (_text(find(subcode, "Value")) or "").rpartition(":")[2]
         code = named if _normal(named) in _CODES else None
     fault_code = _text(find(fault, "faultcode")) or _text(find(fault, "Value"))
@@ -170,14 +170,14 @@ def _read_fault(fault: Element) -> Fault:
 
 
 def _is_our_code(element: Element) -> bool:
-    """Whether an element of a detail is a code of the service's: other stacks write an ErrorCode of theirs too."""
+    """Whether an element of a detail is the service's error code: other SOAP stacks write an ErrorCode too."""
     if not isinstance(element.tag, str) or local(element) not in ("ErrorCode", "ECGridOSSOAPErrorCode"):
         return False
     return element.tag.rpartition("}")[0].lstrip("{") in _OUR_NAMESPACES
 
 
 def _normal(code: str | None) -> str:
-    """A code by its word, without case and punctuation; a known number becomes its word."""
+    """A code by its name, without case and punctuation; a known number is mapped to its name."""
     bare = re.sub(r"[^a-z0-9-]", "", (code or "").lower())
     return _NUMBERS.get(bare, bare)
 
@@ -200,18 +200,18 @@ def _text(element: Element | None) -> str | None:
 
 
 def _clean(words: str | None) -> str:
-    """Words for people, in one line, without secrets and not endless."""
+    """Text for people: one line, without secrets, cut to a length."""
     return MASKER.text(" ".join((words or "").split()))[:600]
 
 
 def page_words(body: bytes) -> str:
-    """What a text or HTML body says, without its tags, scripts and styles."""
+    """The text of a plain-text or HTML body, without tags, scripts and styles."""
     start = body[:20_000].decode("utf-8", "replace")
     return html.unescape(_TAGS.sub(" ", start)) if "<" in start else start
 
 
 def kind_of(fault: Fault, *, is_login: bool = False) -> Kind:
-    """The class of error that a fault is."""
+    """The error class of a fault."""
     telling = next((told for pattern, told in _TELLING if pattern.search(fault.message)), None)
     if telling is not None:
         return telling
@@ -235,12 +235,12 @@ def _by_words(words: str) -> Kind | None:
 
 _ADVICE: dict[Kind, str] = {
     TooManySessions: (
-        "a killed run or another program left them open, and a session is closed by its id alone, which nobody has any "
-        "more: wait until they time out, or ask ECGrid's NetOps to reset this user; with ECGRID_API_KEY no session is "
-        "opened at all"
+        "a killed run or another program left them open, and a session can be closed by its id only, which is lost: "
+        "wait until they time out, or ask ECGrid's NetOps to reset this user; with ECGRID_API_KEY no session is "
+        "opened"
     ),
     CredentialsRefused: "check ECGRID_LOGIN_NAME and ECGRID_PASSWORD, or ECGRID_API_KEY",
-    NotImplementedByService: "this service does not offer it now",
+    NotImplementedByService: "the service does not offer it at present",
     AccessDenied: "this user lacks the right",
 }
 
@@ -248,15 +248,15 @@ _ADVICE: dict[Kind, str] = {
 def error_of_fault(
     fault: Fault, where: str, *, is_login: bool = False, status: int = 200, retry_after: str | None = None
 ) -> ECGridError:
-    """The error that a fault is, saying where, the service's words and code, and what to do.
+    """The error of a fault; its message has the place, the service's message and code, and what to do.
 
-    A fault without a code that came with 429 or 503 is a gateway's way to say that it is busy.
+    A fault without a code that came with 429 or 503 is a gateway's, and means that it is busy.
     """
     kind = kind_of(fault, is_login=is_login)
     if kind is ServiceError and fault.code is None and status in _BUSY:
         return _busy(status, where, retry_after, fault)
     code = f" [{fault.code}]" if fault.code else ""
-    words = fault.message or "a fault without words"
+    words = fault.message or "a fault without a message"
     advice = f"; {_ADVICE[kind]}" if kind in _ADVICE else ""
     error = kind(MASKER.text(f"{where}: {words}{code}{advice}"), fault=fault)
     error.is_answer = kind in ANSWERS and not is_login
@@ -264,7 +264,7 @@ def error_of_fault(
 
 
 def form_words(status: int, content_type: str, body: bytes) -> str:
-    """What a GET or POST reply says that may be a fault of the service's: a plain text with status 500 (facts 8), or a
+    """The text of a GET or POST reply that may be a fault of the service: a plain text with status 500 (facts 8), or a
     document with a faultstring (facts 4.1); empty for any other."""
     if status != 500:
         return ""
@@ -278,20 +278,20 @@ def form_words(status: int, content_type: str, body: bytes) -> str:
 
 
 def unconfirmed(words: str, where: str) -> ECGridError:
-    """What may be a fault of the service's, until the same call over SOAP gives one."""
+    """The error of a reply that may be a fault of the service, until the same call over SOAP returns one."""
     error = ServiceError(f"{where}: {words}")
     error.is_unconfirmed = True
     return error
 
 
 _BUSY = (429, 503)
-#: Refused on the way, with what to do about it; none of these is a word of the service's.
+#: Statuses of refusals on the way, with what to do; none of these comes from the service.
 _ON_THE_WAY = {
-    401: "a gateway before the service wants credentials of its own",
+    401: "a gateway before the service requires credentials of its own",
     403: "a gateway before the service refuses the call",
     404: "there is no service at this address; check the ECGRID_V…_URL setting",
-    407: "the proxy wants credentials; put them into HTTPS_PROXY",
-    408: "the service waited too long for the request",
+    407: "the proxy requires credentials; put them into HTTPS_PROXY",
+    408: "the service timed out waiting for the request",
     410: "there is no service at this address; check the ECGRID_V…_URL setting",
 }
 #: Statuses of a call that was not executed: even a write may be repeated.
@@ -307,9 +307,9 @@ def error_of_status(
     *,
     retry_after: str | None = None,
 ) -> ECGridError:
-    """The error that a reply is whose body is no answer: a page, a text, half a document, nothing. All are retried.
+    """The error of a reply whose body is no valid response: a page, a text, half a document, nothing. All are retried.
 
-    `reason` is why the body is none. The status only chooses the words, and whether the call may have been executed.
+    `reason` is why the body is invalid. The status only selects the message, and whether the call may have run.
     """
     may_have_run = status not in _NOT_EXECUTED
     if status in _BUSY:
@@ -318,14 +318,14 @@ def error_of_status(
         return ServiceUnreachable(f"{where}: {_ON_THE_WAY[status]} (HTTP {status})", may_have_run=may_have_run)
     if 300 <= status < 400:
         return ServiceUnreachable(
-            f"{where}: the service redirects elsewhere (HTTP {status}), which is not followed; "
+            f"{where}: the service redirects to another address (HTTP {status}), which is not followed; "
             "check the ECGRID_V…_URL setting"
         )
     words = _page_start(content_type, body)
     if status >= 500:
-        return ServiceError(f"{where}: HTTP {status} without an answer of the service{words}")
+        return ServiceError(f"{where}: HTTP {status} without a response of the service{words}")
     if reason is None:
-        reason = MalformedAnswer("no answer of the service")
+        reason = MalformedAnswer("no response of the service")
     if status == 200:
         reason.message = f"{where}: {reason.message}{words}"
         return reason
@@ -334,14 +334,14 @@ def error_of_status(
 
 def _busy(status: int, where: str, retry_after: str | None, fault: Fault | None = None) -> ServiceBusy:
     seconds = retry_after_s(retry_after)
-    wait = f"; it asks to wait {seconds:g} s" if seconds is not None else ""
+    wait = f"; Retry-After is {seconds:g} s" if seconds is not None else ""
     return ServiceBusy(
         f"{where}: the service is busy (HTTP {status}){wait}", fault=fault, retry_after_s=seconds, may_have_run=False
     )
 
 
 def retry_after_s(header: str | None) -> float | None:
-    """Retry-After in seconds, from its number or its date; None where there is none to speak of."""
+    """Retry-After in seconds, from its number or its date; None where it is absent or invalid."""
     if header is None:
         return None
     text = header.strip()
@@ -356,7 +356,7 @@ def retry_after_s(header: str | None) -> float | None:
 
 
 def _page_start(content_type: str, body: bytes) -> str:
-    """The first words of a page or text, behind a colon; nothing where the body is a document."""
+    """The first words of a page or text, after a colon; empty where the body is a document."""
     is_page = body[:1] != b"<" or _HTML.match(body[:200].decode("latin-1")) is not None
     if not body.strip() or not (is_page or "html" in content_type.lower()):
         return ""

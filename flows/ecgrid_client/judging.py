@@ -1,11 +1,11 @@
-"""What counts as an answer, decided here alone: by the body, never by the status.
+"""What counts as a response. Decided here alone: by the body, never by the status.
 
-An answer is a SOAP fault that parses, or the operation's result, for the key that was requested. A page, an empty body,
-a proxy's text are none, whatever their status: they are retried. A proxy may turn the service's 500 into a 502, or a
-200, and leave the fault in the body; it may serve a login page with status 200.
+A response is a SOAP fault that parses, or the operation's result, for the requested key. A page, an empty body or a
+proxy's text is none, whatever its status: the call is retried. A proxy may change the service's 500 into a 502 or a
+200 and leave the fault in the body; it may serve a login page with status 200.
 
 Over GET and POST a fault of the service is a plain text with status 500, which anything on the way may write too: it
-counts only once the same call over SOAP gives a fault (`Unconfirmed`).
+counts only once the same call over SOAP returns a fault (`Unconfirmed`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -34,17 +34,17 @@ _LINE = "InvoiceCalculateLineItem"
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What an answer states of its key: what it is for, where that is not what was requested (`other`); and whether it
-    names the key so far that it cannot be the answer to another request (`is_named`)."""
+    """What a response states of its key: `other` is the key it is for, where that is not the requested one; `is_named`
+    whether it names its key precisely enough to exclude a response to another request."""
 
     is_named: bool = False
     other: str | None = None
 
 
 def judge(reply: Reply, operation: Operation, texts: Mapping[str, str], binding: str, where: str) -> Stated:
-    """What an answer of the operation states of its key; raises the error that any other reply is.
+    """What a response of the operation states of its key; raises the error of any other reply.
 
-    An error with `is_answer` is the service's own fault. The others are to be retried, or never reached the service.
+    An error with `is_answer` is the service's own fault. The others are retried, or never reached the service.
     """
     roots = (operation.result_type,) if operation.result_type else ()
     is_login, is_form = operation.name == "Login", binding in ("get", "post")
@@ -68,7 +68,7 @@ def judge(reply: Reply, operation: Operation, texts: Mapping[str, str], binding:
 
 
 def stated(result: Element | None, operation: str, texts: Mapping[str, str]) -> Stated:
-    """What the result of an operation states of the key that `texts` are the arguments of."""
+    """What the result of an operation states of the key with arguments `texts`."""
     if result is None:
         return Stated()
     if operation == _LINE:
@@ -82,7 +82,7 @@ def stated(result: Element | None, operation: str, texts: Mapping[str, str]) -> 
 
 
 def _wanted(operation: str) -> tuple[str, int] | None:
-    """The element that names the key, and how deep below the result it stands."""
+    """The element that names the key, and its depth below the result."""
     if operation in _RECORD_ID:
         return _RECORD_ID[operation], 1
     return (_LISTED_ID[operation], 2) if operation in _LISTED_ID else None
@@ -102,8 +102,8 @@ def _of_ids(operation: str, texts: Mapping[str, str], found: Iterable[str]) -> S
 
 def _of_line(line: Element, texts: Mapping[str, str]) -> Stated:
     """A line names its account by SystemObject and SystemID (a network is its Root mailbox, 0), report and measure in
-    its Schedule. Other objects (an AS2 id, a carbon copy) name no account. LineDate is no evidence: a line may rightly
-    bear a day outside the month."""
+    its Schedule. Other objects (an AS2 id, a carbon copy) name no account. LineDate is no evidence: a line may
+    correctly have a day outside the month."""
     kind, number = _child(line, "SystemObject"), _child(line, "SystemID")
     schedule = next((part for part in children(line) if local(part) == "Schedule"), None)
     pair = (_child(schedule, "AccountReport"), _child(schedule, "Measure")) if schedule is not None else ("", "")

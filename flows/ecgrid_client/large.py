@@ -1,4 +1,4 @@
-"""Answers too large for a tree: looked at, and read item by item, in the room of their text."""
+"""Streaming parser for responses too large for a DOM; memory stays proportional to the body."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
@@ -10,22 +10,22 @@ T = TypeVar("T")
 
 
 def check(body: bytes, operation: str, roots: tuple[str, ...], wanted: tuple[str, int] | None = None) -> list[str]:
-    """What `decode.result` checks: a whole document that holds one answer of the operation.
+    """Runs the checks of `decode.result`: a whole document that holds one response of the operation.
 
-    Gives the texts of the element that is `wanted`, by its name and how deep it stands below the result.
+    Returns the texts of the element `wanted`, given by its name and its depth below the result.
     """
     found: list[str] = read_stream(body, lambda: _Outline(operation, roots, wanted))
     return found
 
 
 def items(body: bytes, item: str, make: Callable[[Element], T]) -> list[T] | None:
-    """The records of an `ArrayOf…` answer, each made of its own small tree; None where the result is no array."""
+    """The records of an `ArrayOf…` response, each made from its own small tree; None where the result is no array."""
     found: list[T] | None = read_stream(body, lambda: _Items(item, make))
     return found
 
 
 class _Outline:
-    """Knows how a document has to begin, down to the result; the parser finds out whether it ends."""
+    """Checks how a document begins, down to the result; the parser checks that it ends."""
 
     def __init__(self, operation: str | None, roots: tuple[str, ...], wanted: tuple[str, int] | None = None) -> None:
         self._operation = operation
@@ -57,7 +57,7 @@ class _Outline:
         elif path[1] == "Header":
             return
         elif not self._fits(path[-1]) or tuple(path) in self._seen:
-            raise MalformedAnswer(f"<{path[-1][:60]}> where the answer of {self._operation or 'a list'} belongs")
+            raise MalformedAnswer(f"<{path[-1][:60]}> instead of a response of {self._operation or 'a list operation'}")
         else:
             self._seen.add(tuple(path))
             self.result_depth = 4 if self.depth == 4 else 0
@@ -82,7 +82,7 @@ class _Outline:
 
 
 class _Items(_Outline, Generic[T]):
-    """Makes a record of each item and lets go of it."""
+    """Makes a record of each item and frees the item."""
 
     def __init__(self, item: str, make: Callable[[Element], T]) -> None:
         super().__init__(None, (f"ArrayOf{item}", item))

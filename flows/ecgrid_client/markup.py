@@ -1,8 +1,8 @@
-"""XML in, elements out, and nothing dangerous in between. Everything is found by local name (facts 1.5, 4.1).
+"""Safe XML parsing. Elements are found by local name (facts 1.5, 4.1).
 
-Only what ASMX writes is read: UTF-8, or UTF-16 with its mark. Another declared encoding is refused rather than turned
-into wrong letters; a DTD is refused before the parser sees it; control characters that .NET writes and XML forbids are
-read as U+FFFD (facts 8), for one odd name must not cost the line that carries it.
+Only what ASMX writes is read: UTF-8, or UTF-16 with a byte order mark. Another declared encoding is refused rather than
+decoded wrongly; a DTD is refused before parsing; control characters that .NET writes and XML forbids are read as U+FFFD
+(facts 8), because one odd name must not cost the line that carries it.
 """
 
 import re
@@ -14,7 +14,7 @@ from lxml import etree
 
 from ecgrid_client.errors import AnswerTooLarge, ForbiddenXML, MalformedAnswer
 
-#: lxml ships no types; an element is named so that signatures still say what they take.
+#: lxml ships no types; this alias keeps signatures readable.
 Element = Any
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
@@ -23,7 +23,7 @@ NIL = f"{{{XSI}}}nil"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _DECLARATION = re.compile(rb"\A<\?xml\s[^>]*?\?>")
 _ENCODING = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9._:-]*)["']""")
-#: utf-16 too: it is looked up where the declaration is in no UTF-16, so it is only what .NET says of its strings.
+#: utf-16 too: the name is searched in the decoded text, where it is only .NET's declaration of its strings.
 _READABLE = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii", b"utf-16"})
 _PROLOG = re.compile(rb"(?:\s+|<!--.*?-->|<\?.*?\?>)*", re.DOTALL)
 _FORBIDDEN_REFERENCE = re.compile(
@@ -32,23 +32,23 @@ _FORBIDDEN_REFERENCE = re.compile(
 )
 _FORBIDDEN_BYTE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _REPLACEMENT = "�".encode()
-#: What XML Schema trims from a number, a boolean or a date; a no-break or thin space is none of it.
+#: White space that XML Schema trims from a number, a boolean or a date; a no-break or thin space is not included.
 XML_SPACE = " \t\r\n"
 _SMALL = 1 << 16
 _PIECE = 1 << 18
-#: A tree takes some ten times the room of its text. Lists and DataSets are read as a stream where they are large.
+#: A tree takes some ten times the memory of its text. Large lists and DataSets are parsed as a stream.
 LARGE = 4 << 20
 LARGEST_TREE = 16 << 20
 MOST_NODES = 1_000_000
 DEEPEST = 100
 
 _parsers = threading.local()
-#: Tags seen so far, without their namespace.
+#: Cache of tags without their namespace.
 LOCAL_NAMES: dict[str, str] = {}
 
 
 def _parser() -> Any:
-    """This thread's parser: lxml would let threads wait for one another on a shared one."""
+    """This thread's parser: a parser shared by threads would serialise them."""
     parser = getattr(_parsers, "parser", None)
     if parser is None:
         parser = _parsers.parser = etree.XMLParser(
@@ -63,7 +63,7 @@ def _parser() -> Any:
 
 
 def utf8(body: bytes) -> bytes:
-    """`body` as UTF-8 without mark or declaration, past the checks that every reading of an answer makes.
+    """`body` as UTF-8 without byte order mark or declaration, after the checks common to all responses.
 
     Raises `MalformedAnswer` (empty, not XML, an HTML page, another encoding) and `ForbiddenXML` (a DTD).
     """
@@ -71,23 +71,23 @@ def utf8(body: bytes) -> bytes:
         try:
             body = body.decode("utf-16").encode()
         except UnicodeError:
-            raise MalformedAnswer("the answer says UTF-16 and is none; it was damaged on the way") from None
+            raise MalformedAnswer("the response declares UTF-16 but is not; it was damaged on the way") from None
         body = _DECLARATION.sub(b"", body, count=1)
     body = body.removeprefix(b"\xef\xbb\xbf")
     if body[:1].isspace():
         body = body.lstrip()
     if not body:
-        raise MalformedAnswer("the answer is empty")
+        raise MalformedAnswer("the response is empty")
     if body[:1] != b"<":
-        raise MalformedAnswer("the answer is no XML")
+        raise MalformedAnswer("the response is not XML")
     if body[:5] == b"<?xml":
         declaration = _DECLARATION.match(body)
         if declaration is None:
-            raise MalformedAnswer("the answer is cut off in its first line")
+            raise MalformedAnswer("the response is cut off in its first line")
         named = _ENCODING.search(declaration[0])
         if named and named[1].lower() not in _READABLE:
             raise MalformedAnswer(
-                f"the answer declares the encoding {named[1][:30].decode('ascii', 'replace')}; the service writes UTF-8"
+                f"the response has the encoding {named[1][:30].decode('ascii', 'replace')}; the service writes UTF-8"
             )
         body = body[declaration.end() :]
     start = _PROLOG.match(body)
@@ -95,20 +95,20 @@ def utf8(body: bytes) -> bytes:
     if body[at : at + 9].upper() == b"<!DOCTYPE":
         head = body[at + 9 : at + 2000].lstrip()
         if head[:4].lower() == b"html" and b"[" not in head.partition(b">")[0]:
-            raise MalformedAnswer("the answer is an HTML page, not one of the service")
-        raise ForbiddenXML("the answer holds a DTD: it is not read, since a DTD can swell or fetch")
+            raise MalformedAnswer("the response is an HTML page, not one of the service")
+        raise ForbiddenXML("the response holds a DTD: it is not parsed, since a DTD can expand or fetch")
     return body
 
 
 def parse(body: bytes) -> Element:
     """The root element of `body`, not to be changed; raises `MalformedAnswer` or `ForbiddenXML`.
 
-    An answer is looked at when it arrives and decoded right after by the same thread: the last small tree is kept.
+    A response is judged when it arrives and decoded right after by the same thread: the last small tree is cached.
     """
     if getattr(_parsers, "body", None) is body:
         return _parsers.root
     if len(body) > LARGEST_TREE or (len(body) > _SMALL and body.count(b"<") + body.count(b"=") > MOST_NODES):
-        raise AnswerTooLarge(f"the answer has {len(body):,} bytes, too many to be one record or a list of some")
+        raise AnswerTooLarge(f"the response has {len(body):,} bytes, too many for a record or a short list")
     text = utf8(body)
     try:
         root = etree.fromstring(text, _parser())
@@ -123,17 +123,17 @@ def parse(body: bytes) -> Element:
             return etree.fromstring(mended, _parser())
         except etree.XMLSyntaxError as error:
             reason = str(error)
-    raise MalformedAnswer(f"the answer is no whole XML document ({_shown(reason)})")
+    raise MalformedAnswer(f"the response is not a whole XML document ({_shown(reason)})")
 
 
 def repaired(document: bytes) -> bytes:
-    """`document` with U+FFFD for what XML cannot carry; empty when there was nothing of the kind."""
+    """`document` with U+FFFD for characters that XML cannot hold; empty when there were none."""
     mended = _FORBIDDEN_BYTE.sub(_REPLACEMENT, _FORBIDDEN_REFERENCE.sub(_REPLACEMENT, document))
     return mended if mended != document else b""
 
 
 def _shown(reason: str) -> str:
-    """A parser's reason, short and without line breaks; it may quote the document."""
+    """A parser's reason, shortened and without line breaks; it may quote the document."""
     return " ".join(reason.split())[:200]
 
 
@@ -147,21 +147,22 @@ def local_name(tag: str) -> str:
     name = LOCAL_NAMES.get(tag)
     if name is None:
         name = tag.rpartition("}")[2]
-        if len(LOCAL_NAMES) < 4096:  # a hostile answer cannot make this grow
+        if len(LOCAL_NAMES) < 4096:  # a hostile response cannot make this grow
             LOCAL_NAMES[tag] = name
     return name
 
 
 def children(element: Element) -> Iterator[Element]:
-    """Child elements, without comments and the like."""
+    """Child elements, without comments and processing instructions."""
     found: Iterator[Element] = element.iterchildren("*")
     return found
 
 
 def read_stream(body: bytes, make_target: Callable[[], Any]) -> Any:
-    """What a target's `close()` gives after it was told of every start, text and end in `body`; no tree is made.
+    """The result of a target's `close()` after every start, text and end event in `body`; no tree is built.
 
-    For answers whose tree would take some ten times the room of their text. Raises `MalformedAnswer` or `ForbiddenXML`,
+    For responses whose tree would take some ten times the memory of their text. Raises `MalformedAnswer` or
+    `ForbiddenXML`, and what the target raises.
     and what the target raises.
     """
     document = utf8(body)
@@ -175,7 +176,7 @@ def read_stream(body: bytes, make_target: Callable[[], Any]) -> Any:
             return _streamed(mended, make_target())
         except etree.XMLSyntaxError as error:
             reason = str(error)
-    raise MalformedAnswer(f"the answer is no whole XML document ({_shown(reason)})")
+    raise MalformedAnswer(f"the response is not a whole XML document ({_shown(reason)})")
 
 
 def _streamed(document: bytes, target: Any) -> Any:
@@ -194,7 +195,7 @@ def _streamed(document: bytes, target: Any) -> Any:
 
 
 class Branch:
-    """A tree of one item out of a stream, within bounds."""
+    """The tree of one item of a stream, limited in size."""
 
     def __init__(self, tag: str, attributes: Mapping[str, str]) -> None:
         self._builder = etree.TreeBuilder()
@@ -205,11 +206,11 @@ class Branch:
         self._depth += 1
         self._nodes += 1 + len(attributes)
         if self._nodes > MOST_NODES // 10:
-            raise AnswerTooLarge("one item of the answer has too many elements to be a record")
+            raise AnswerTooLarge("one item of the response has too many elements to be a record")
         try:
             self._builder.start(tag, attributes)
-        except ValueError:  # a prefix that stands for nothing, for example
-            raise MalformedAnswer(f"{tag[:60]!r} is no name of an element") from None
+        except ValueError:  # an undeclared prefix, for example
+            raise MalformedAnswer(f"{tag[:60]!r} is not a valid element name") from None
 
     def data(self, text: str) -> None:
         self._builder.data(text)
@@ -225,9 +226,9 @@ class Branch:
 
 
 def plain_value(element: Element, depth: int = 0) -> object:
-    """An element nobody knows, as JSON carries it: text, None for nil, or its elements by name."""
+    """An unknown element as JSON: text, None for nil, or its elements by name."""
     if depth > DEEPEST:
-        raise MalformedAnswer("the answer nests elements without end")
+        raise MalformedAnswer("elements of the response are nested too deep")
     if not len(element):
         return text(element)
     found: dict[str, list[object]] = {}
@@ -239,14 +240,14 @@ def plain_value(element: Element, depth: int = 0) -> object:
 
 
 def is_nil(element: Element) -> bool:
-    """Whether the element says `xsi:nil`."""
+    """Whether the element has `xsi:nil`."""
     return bool(element.attrib) and element.get(NIL, "").strip() in ("true", "1")
 
 
 def text(element: Element) -> str | None:
     """The element's text: None for xsi:nil, `` for an empty element. Elements inside it make it malformed."""
     if len(element):
-        raise MalformedAnswer(f"{local(element)} holds elements where a plain value belongs")
+        raise MalformedAnswer(f"{local(element)} holds elements instead of a plain value")
     found: str | None = element.text
     if found is None:
         return None if is_nil(element) else ""

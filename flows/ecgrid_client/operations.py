@@ -1,8 +1,8 @@
 """The table of operations: parameters, types and enumerations of each version, read from a WSDL.
 
-Ours (`wsdl/`) or the service's own: both are document/literal wrapped, as ASMX writes them. Arguments are checked here,
-before anything is sent: zeep checks no enumeration in either direction (facts 1.7), and the framework's own refusal
-costs a call and names no code.
+From our WSDLs (`wsdl/`) or the service's own: both are document/literal wrapped, as ASMX writes them. Arguments are
+checked here before anything is sent: zeep checks no enumeration in either direction (facts 1.7), and the framework's
+own refusal costs a call and has no code.
 """
 
 import base64
@@ -22,7 +22,7 @@ from ecgrid_transforms.money import Decimal, NotADecimal, exact, plain
 BINDINGS = ("soap11", "soap12", "get", "post")
 _FILES = {"v2.3": "v2_3.wsdl", "v3.2": "v3_2.wsdl", "v4.1": "v4_1.wsdl"}
 
-#: Sent without a zone: with an offset, also +00:00, the server turns the 1st into the month before (facts 8).
+#: Sent without a zone: the server converts an offset, also +00:00, which makes the 1st the month before (facts 8).
 BARE_MONTHS = frozenset({"ReportingMonth", "Month"})
 _INTEGERS = {
     "byte": (-(2**7), 2**7 - 1),
@@ -40,13 +40,13 @@ DATE_TIME = re.compile(
     r"-?([0-9]{4,})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?"
 )
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff￾￿]")
-#: What ASP.NET's request validation refuses in GET and POST values (facts 8: it echoes the value, even a password).
+#: Values that ASP.NET's request validation refuses in GET and POST (facts 8: it echoes the value, even a password).
 _DANGEROUS = re.compile(r"<[a-zA-Z!/?]|&#")
 
 _READS = re.compile(
     r"(List(Ex|LockedOut|LockedOutEx|By\w+)?|Info(Ex|by\w+)?|Count(Ex)?|Find(Ex)?|Log)$|^Report|^Version$|^NowUTC$|^WhoAmI$"
 )
-#: Login too: an answer lost leaves a session that ends by itself, a run given up leaves no bill.
+#: Login too: a lost response leaves a session that times out, an aborted run leaves no bill.
 _READ_NAMES = frozenset({"InvoiceCalculateLineItem", "UserGetAPIKey", "NetworkStatusSummary", "Login", "Logout"})
 
 
@@ -78,11 +78,11 @@ class Operation:
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether every parameter is one value, as GET and POST need it."""
+        """Whether every parameter is a single value, as GET and POST require."""
         return all(field.built_in or field.type in self.enumerations for field in self.parameters)
 
     def is_repeatable(self, arguments: Mapping[str, object]) -> bool:
-        """Whether asking twice does no harm: reads, and a calculation that is not saved."""
+        """Whether a retry does no harm: reads, and a calculation that is not saved."""
         if self.name == "InvoiceCalculate":
             return str(arguments.get("Save")).lower() in ("false", "0")
         return self.name in _READ_NAMES or bool(_READS.search(self.name))
@@ -90,8 +90,8 @@ class Operation:
     def texts(self, arguments: Mapping[str, object], binding: str) -> dict[str, str]:
         """Every parameter but SessionID as text, checked; raises `InvalidArgument`, naming operation and parameter.
 
-        "All parameters are required" (facts 1.1), so a string left out goes as an empty one; anything else is missed.
-        A SessionID given by hand is taken as it is.
+        "All parameters are required" (facts 1.1), so an omitted string is sent empty; any other omission raises.
+        An explicit SessionID is used as it is.
         """
         texts: dict[str, str] = {}
         used = 0
@@ -104,7 +104,7 @@ class Operation:
             elif field.type == "string" and not field.repeated:
                 texts[field.name] = ""
             else:
-                raise InvalidArgument(f"{self.name} wants {field.name} ({self._kind(field)}), which was not given")
+                raise InvalidArgument(f"{self.name} needs {field.name} ({self._kind(field)}), which is missing")
         if used != len(arguments):
             unknown = ", ".join(sorted(set(arguments) - {field.name for field in self.parameters}))
             known = ", ".join(field.name for field in self.parameters if field.name != "SessionID") or "none"
@@ -114,7 +114,7 @@ class Operation:
                 if _DANGEROUS.search(value):
                     raise InvalidArgument(
                         f"{self.name}: {name} holds `<` before a letter (or `&#`), which ASP.NET refuses over "
-                        f"HTTP {binding.upper()}; ask over soap11 or soap12"
+                        f"HTTP {binding.upper()}; call it over soap11 or soap12"
                     )
         return texts
 
@@ -129,11 +129,11 @@ class Operation:
                 return value
             near = [known for known in values if isinstance(value, str) and known.lower() == value.lower()]
             hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(values)}"
-            raise InvalidArgument(f"{self.name}: {_shown(field, value)} is no {field.type}; {hint}")
+            raise InvalidArgument(f"{self.name}: {_shown(field, value)} is not a {field.type}; {hint}")
         try:
             return _text_of(field.type, value, field.name)
         except ValueError as error:
-            raise InvalidArgument(f"{self.name}: {_shown(field, value)} is no {field.type}; {error}") from None
+            raise InvalidArgument(f"{self.name}: {_shown(field, value)} is not a valid {field.type}; {error}") from None
 
 
 def _shown(field: Field, value: object) -> str:
@@ -143,7 +143,7 @@ def _shown(field: Field, value: object) -> str:
 
 
 def _text_of(kind: str, value: object, name: str) -> str:
-    """`value` as the text of an XML Schema type; raises `ValueError` saying what would be right."""
+    """`value` as the text of an XML Schema type; raises `ValueError` with what to give instead."""
     if kind in _INTEGERS:
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise ValueError("give a whole number")
@@ -152,13 +152,13 @@ def _text_of(kind: str, value: object, name: str) -> str:
             raise ValueError("give a whole number")
         low, high = _INTEGERS[kind]
         if not low <= int(digits) <= high:
-            raise ValueError(f"it goes from {low} to {high}")
+            raise ValueError(f"the range is {low} to {high}")
         return str(int(digits))
     if kind == "string":
         if not isinstance(value, str):
             value = _plain_text(value)
         if _NOT_XML.search(value):
-            raise ValueError("it holds a character that XML cannot carry")
+            raise ValueError("it holds a character that XML cannot represent")
         return value
     if kind == "dateTime":
         return _date_time(value, name)
@@ -178,7 +178,7 @@ def _text_of(kind: str, value: object, name: str) -> str:
         return _base64(value)
     text = _plain_text(value)
     if _NOT_XML.search(text):
-        raise ValueError("it holds a character that XML cannot carry")
+        raise ValueError("it holds a character that XML cannot represent")
     return text
 
 
@@ -199,11 +199,11 @@ def _plain_text(value: object) -> str:
 
 
 def _date_time(value: object, name: str) -> str:
-    """A dateTime. An aware datetime goes out as UTC without a zone, for all times of the API are UTC (facts 1.1)."""
+    """A dateTime. An aware datetime is sent as UTC without a zone, because all times of the API are UTC (facts 1.1)."""
     if isinstance(value, datetime):
         if value.tzinfo is not None:
             if name in BARE_MONTHS:
-                raise ValueError("give it without a zone: the server would turn it into the month before")
+                raise ValueError("give it without a zone: the server would convert it to the month before")
             value = value.astimezone(UTC).replace(tzinfo=None)
         return value.isoformat()
     if isinstance(value, date):
@@ -212,7 +212,7 @@ def _date_time(value: object, name: str) -> str:
     if found is None or not isinstance(value, str):
         raise ValueError("write it as 2026-10-01T00:00:00")
     if found[8] and name in BARE_MONTHS:
-        raise ValueError("give it without a zone: the server would turn it into the month before")
+        raise ValueError("give it without a zone: the server would convert it to the month before")
     try:
         datetime.fromisoformat(value.strip()[:19])
     except ValueError:
@@ -222,7 +222,7 @@ def _date_time(value: object, name: str) -> str:
 
 @dataclass(frozen=True)
 class Service:
-    """What a WSDL says: namespace, operations, types (fields in order) and enumerations (values in order)."""
+    """The content of a WSDL: namespace, operations, types (fields in order) and enumerations (values in order)."""
 
     api_version: str
     source: str
@@ -233,7 +233,7 @@ class Service:
     wsdl: bytes
 
     def operation(self, name: str) -> Operation:
-        """The operation of that name; raises `InvalidArgument` saying which come near."""
+        """The operation of that name; raises `InvalidArgument` with similar names."""
         found = self.operations.get(name)
         if found is not None:
             return found
@@ -241,7 +241,7 @@ class Service:
         near = near or [known for known in self.operations if name.lower() in known.lower()] or sorted(self.operations)
         raise InvalidArgument(
             f"{self.api_version} has no operation {name[:80]!r} in {self.source}; it has {', '.join(near)}. "
-            f"ECGRID_WSDL_V{self.api_version[1]}=live takes the service's own WSDL, with everything it offers"
+            f"ECGRID_WSDL_V{self.api_version[1]}=live uses the service's own WSDL, with all its operations"
         )
 
 
@@ -255,7 +255,7 @@ def _sequence(element: Element) -> list[Element]:
 
 def _field(element: Element, namespaces: Mapping[str | None, str]) -> Field:
     prefix, _, name = (element.get("type") or "").rpartition(":")
-    if not name:  # an inline type: of what ASMX writes, only a DataSet
+    if not name:  # an inline type: ASMX writes one for a DataSet only
         inner = _sequence(element)
         name = "DataSet" if any(local(part) == "any" or part.get("ref") for part in inner) else "anyType"
     return Field(
@@ -268,10 +268,10 @@ def _field(element: Element, namespaces: Mapping[str | None, str]) -> Field:
 
 
 def read_wsdl(body: bytes, api_version: str, source: str) -> Service:
-    """The table of a WSDL; raises `SettingsError` when it is none, or none of this kind."""
+    """The table of a WSDL; raises `SettingsError` when it is not a WSDL, or of another style."""
     root = parse(body)
     if local(root) != "definitions":
-        raise SettingsError(f"{source} is no WSDL: it begins with <{local(root)}>")
+        raise SettingsError(f"{source} is not a WSDL: it begins with <{local(root)}>")
     namespace = root.get("targetNamespace", "")
     messages: dict[str, Element] = {}
     types: dict[str, tuple[Field, ...]] = {}
@@ -306,7 +306,7 @@ def read_wsdl(body: bytes, api_version: str, source: str) -> Service:
             enumerations=enumerations,
         )
     if not operations or not namespace:
-        raise SettingsError(f"{source} describes no operation of the kind ASMX writes (document/literal, wrapped)")
+        raise SettingsError(f"{source} describes no operation in ASMX's style (document/literal, wrapped)")
     return Service(api_version, source, namespace, operations, types, enumerations, body)
 
 
@@ -314,6 +314,6 @@ def read_wsdl(body: bytes, api_version: str, source: str) -> Service:
 def own_service(api_version: str) -> Service:
     """The table of our WSDL of that version; raises `SettingsError` for another version."""
     if api_version not in _FILES:
-        raise SettingsError(f"{api_version!r} is no version of the API: {', '.join(VERSIONS)}")
+        raise SettingsError(f"{api_version!r} is not a version of the API: {', '.join(VERSIONS)}")
     body = resources.files("ecgrid_client").joinpath("wsdl", _FILES[api_version]).read_bytes()
     return read_wsdl(body, api_version, "our WSDL")

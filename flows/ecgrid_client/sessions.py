@@ -1,7 +1,7 @@
-"""One session per version at most: opened when first needed, renewed once for all callers at once, closed always.
+"""At most one session per version: opened when first needed, renewed once for all concurrent callers, always closed.
 
-A login that fails is not repeated by every waiting thread in turn: all who waited share its outcome, and refused
-credentials are final, for a service locks users out (facts 4.3).
+A failed login is not repeated by every waiting thread in turn: all waiting threads share its outcome. Refused
+credentials are final, because a service locks users out (facts 4.3).
 """
 
 import logging
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An open session; `number` tells a renewed one from the one before. The repr holds no id."""
+    """An open session; `number` distinguishes a renewed one from its predecessor. The repr shows no id."""
 
     number: int
     session_id: str
@@ -33,7 +33,7 @@ class SessionKeeper:
         self._api_version = api_version
         self._log_in = log_in
         self._log_out = log_out
-        self._lock = threading.RLock()  # a signal handler may close while its own thread is logging in
+        self._lock = threading.RLock()  # a signal handler may close while its thread is logging in
         self._session: Session | None = None
         self._logins = 0
         self._failure: ECGridError | None = None
@@ -44,16 +44,16 @@ class SessionKeeper:
         return self._session is not None
 
     def current(self) -> Session:
-        """The open session, opened now if need be."""
+        """The open session, opened first if need be."""
         session = self._session
         return session if session is not None else self._open(None)
 
     def renew(self, expired: Session) -> Session:
-        """A session other than `expired`: the one that another thread has opened since, or a new one."""
+        """A session other than `expired`: one that another thread has opened since, or a new one."""
         return self._open(expired)
 
     def forget(self, session: Session) -> None:
-        """The session was closed by hand."""
+        """Drop a session that was closed by hand."""
         with self._lock:
             if self._session == session:
                 self._session = None
@@ -62,7 +62,7 @@ class SessionKeeper:
         logins_before = self._logins
         with self._lock:
             if self._closed:
-                raise Stopped(f"{self._api_version}: the client is closed; no session is opened any more")
+                raise Stopped(f"{self._api_version}: the client is closed; no session can be opened")
             session = self._session
             if session is not None and session != expired:
                 return session
@@ -80,7 +80,7 @@ class SessionKeeper:
             self._failure = None
             self._logins += 1
             MASKER.learn(session_id, passing=True)
-            if self._closed:  # closed by a signal handler in the middle of the login
+            if self._closed:  # closed by a signal handler during the login
                 self._log_out(session_id)
                 raise Stopped(f"{self._api_version}: the client was closed during the login")
             self._session = Session(self._logins, session_id)
@@ -88,7 +88,7 @@ class SessionKeeper:
             return self._session
 
     def close(self) -> None:
-        """Logs the session out, if one is open, and opens none any more. Never raises; safe to call again."""
+        """Logs the open session out, if any; no further one can be opened. Never raises; idempotent."""
         self._closed = True
         locked = self._lock.acquire(timeout=10)
         try:

@@ -1,8 +1,8 @@
-"""HTTP: one request out, one answer in, bounded in time and size. Knows nothing of SOAP.
+"""HTTP: one request, one response, bounded in time and size. Independent of SOAP.
 
 libcurl does the work, outside of Python's lock: a call costs a tenth of what http.client takes, and its total deadline
-holds against a server that sends one byte now and then. TLS is verified (certifi's authorities, and those of
-SSL_CERT_FILE where a company has its own); proxies come from the environment, never for loopback; no redirect is
+also holds against a server that sends single bytes slowly. TLS is verified (certifi's authorities, and those of
+SSL_CERT_FILE for company authorities); proxies come from the environment, never for loopback; redirects are not
 followed.
 """
 
@@ -36,13 +36,13 @@ from ecgrid_client.errors import (
 from ecgrid_client.masking import MASKER
 from ecgrid_transforms.loopback import is_loopback
 
-#: Replies of a connection that are remembered, by their hash, to know one that comes again.
+#: Number of replies per connection whose hash is remembered, to detect a repeated one.
 _REMEMBERED = 500
 _READABLE_CODINGS = ("gzip", "x-gzip", "deflate")
 
 
 def user_agent() -> str:
-    """`ecgrid-billing/<version>`, so that the service's people can see who asks."""
+    """`ecgrid-billing/<version>`, which identifies this client to the service's operators."""
     try:
         return f"ecgrid-billing/{version('ecgrid-billing')}"
     except PackageNotFoundError:
@@ -51,10 +51,10 @@ def user_agent() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back, whatever its status. Its connection serves nobody until it is released (`release`).
+    """One reply, whatever its status. Its connection is reserved until it is released (`release`).
 
-    `is_kept`: the connection had carried other replies before. `is_repeat`: this is byte for byte one of those, which
-    was to another request, so that it may be that one sent twice.
+    `is_kept`: the connection had carried other replies before. `is_repeat`: this equals, byte for byte, an earlier
+    reply on it to another request, so it may be that reply sent twice.
     """
 
     status: int
@@ -66,13 +66,13 @@ class Reply:
     loan: "_Loan | None" = None
 
     def release(self, *, is_sound: bool = True) -> None:
-        """Hand the connection back for the next request; or close it, where it may be out of step."""
+        """Return the connection to the pool; or close it, where it may be out of step."""
         if self.loan is not None:
             self.loan.release(is_sound=is_sound)
 
 
 class _Flight:
-    """One request under way: what came of it so far, and until when it may go on."""
+    """One request in flight: the data received so far, and its deadline."""
 
     __slots__ = ("head", "limit", "pieces", "received", "until")
 
@@ -85,7 +85,7 @@ class _Flight:
 
     def take_head(self, line: bytes) -> None:
         if line.startswith(b"HTTP/"):
-            self.head.clear()  # those before were a proxy's, or announced more to come
+            self.head.clear()  # earlier heads were a proxy's, or interim responses
         self.head.append(line)
 
     def take(self, piece: bytes) -> int:
@@ -97,7 +97,7 @@ class _Flight:
         return len(piece)
 
     def is_over(self, *_sizes: int) -> int:
-        """libcurl asks now and then, once a second at least; 1 ends the transfer."""
+        """Called by libcurl at least once a second; 1 ends the transfer."""
         return 1 if self.until is not None and time.monotonic() >= self.until else 0
 
     def headers(self) -> dict[str, str]:
@@ -110,7 +110,7 @@ class _Flight:
 
 
 class _Failed(Exception):
-    """libcurl's number for what went wrong, and how far it had come."""
+    """libcurl's error number, and how far the transfer had come."""
 
     def __init__(self, code: int, connection: Any) -> None:
         super().__init__(code)
@@ -162,7 +162,7 @@ class _Origin:
             (pycurl.HTTP_CONTENT_DECODING, 0),  # inflated here, within bounds
             (pycurl.USERAGENT, user_agent()),
             (pycurl.CONNECTTIMEOUT_MS, max(int(connect_timeout_s * 1000), 1)),
-            (pycurl.PROXY, ""),  # curl would look into the environment itself
+            (pycurl.PROXY, ""),  # otherwise curl would read the environment itself
             (pycurl.NOPROXY, ""),
         ]
         if scheme == "https":
@@ -180,9 +180,9 @@ class _Origin:
         self._is_closed = False
 
     def borrow(self, *, is_new: bool = False) -> Any:
-        """A connection: the one used last, which is the likeliest to stand; or a new one in its place.
+        """A connection: the last used one, which is most likely still alive; or a new one in its place.
 
-        FRESH_CONNECT would not do: libcurl may keep the old one as well, and go on with it later.
+        FRESH_CONNECT is not enough: libcurl may also keep the old connection and use it again later.
         """
         with suppress(IndexError):
             connection = self._idle.pop()
@@ -209,7 +209,7 @@ class _Origin:
 
 
 class _Loan:
-    """A connection until its reply is judged. A loan that nobody releases ends with its connection closed."""
+    """A connection until its reply is judged. A loan that is never released closes its connection."""
 
     __slots__ = ("_origin", "connection")
 
@@ -233,7 +233,7 @@ class _Loan:
 def _proxy_options(proxy: str) -> list[tuple[int, Any]]:
     parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError("the proxy of HTTPS_PROXY is no http or https address; SOCKS is not supported")
+        raise SettingsError("the proxy of HTTPS_PROXY is not an http or https address; SOCKS is not supported")
     port = f":{parts.port}" if parts.port else ""
     options: list[tuple[int, Any]] = [
         (pycurl.PROXY, f"{parts.scheme}://{parts.hostname}{port}"),
@@ -249,7 +249,7 @@ def _proxy_options(proxy: str) -> list[tuple[int, Any]]:
 
 
 class Transport:
-    """Keeps connections to the services and sends requests over them. Threads may share it."""
+    """A pool of connections to the services. Thread-safe."""
 
     def __init__(
         self, *, connect_timeout_s: float, call_timeout_s: float, max_answer_bytes: int, pool_size: int
@@ -278,11 +278,11 @@ class Transport:
         is_new_connection: bool = False,
         over: Reply | None = None,
     ) -> Reply:
-        """Sends one request: a GET, or a POST of `body`. `query` goes behind `url`, and into no message.
+        """Sends one request: a GET, or a POST of `body`. `query` is appended to `url`, and appears in no message.
 
-        The server may have closed a kept connection meanwhile, and the request is lost with it: what must not be lost,
-        or was lost before, asks for `is_new_connection`. (A GET goes out again by itself.) `over` sends it over the
-        connection of a reply that was not released yet. The reply is to be released. Raises `ServiceUnreachable`,
+        The server may have closed a kept connection meanwhile, and then the request is lost: a request that must not
+        be lost, or was lost before, sets `is_new_connection`. (libcurl itself resends a GET.) `over` sends it over the
+        connection of an unreleased reply. The caller releases the reply. Raises `ServiceUnreachable`,
         `MalformedAnswer` (cut off), `AnswerTooLarge` or `SettingsError`.
         """
         origin = self._of_url.get(url) or self._origin(url)
@@ -303,7 +303,7 @@ class Transport:
         else:
             connection.setopt(pycurl.POST, 1)
             connection.setopt(pycurl.POSTFIELDSIZE, len(body))
-            # a body that is read once: over a kept connection that was lost, libcurl would send another on its own
+            # a body that can be read once only: otherwise libcurl would resend it after losing a kept connection
             connection.setopt(pycurl.READFUNCTION, io.BytesIO(body).read)
         self._flights[id(flight)] = flight
         try:
@@ -314,16 +314,16 @@ class Transport:
             return _reply(status, flight, loan, hash((url, query, body)))
         finally:
             self._flights.pop(id(flight), None)
-        raise failure  # outside the handler, so that no library's words come along
+        raise failure  # outside the handler, so that no library exception is chained
 
     def hurry(self, grace_s: float) -> None:
-        """Requests under way get `grace_s` more seconds at most; a second more may pass until libcurl asks."""
+        """Requests in flight get at most `grace_s` more seconds, plus one until libcurl checks."""
         until = time.monotonic() + grace_s
         for flight in list(self._flights.values()):
             flight.until = until if flight.until is None else min(flight.until, until)
 
     def close(self) -> None:
-        """Closes every idle connection, and those in use when they are given back; a later request opens new ones."""
+        """Closes every idle connection, and those in use when they are returned; a later request opens new ones."""
         with self._lock:
             origins, self._origins, self._of_url = list(self._origins.values()), {}, {}
         for origin in origins:
@@ -344,15 +344,15 @@ class Transport:
 
 
 def _performed(connection: Any, flight: _Flight, origin: _Origin | _Loan) -> int:
-    """The status of the answer; raises `_Failed`. The connection is given back, whatever comes of it.
+    """The status of the response; raises `_Failed`. The connection is always returned.
 
-    libcurl does not come back for a signal, and an exception of a signal's handler would be lost in one of its
-    callbacks. So the main thread has another one do the work, and waits where signals are heard.
+    libcurl does not return for a signal, and an exception of a signal handler would be lost in one of its callbacks. So
+    the main thread has another thread do the work, and waits where signals are delivered.
     """
     if threading.current_thread() is not threading.main_thread():
         return _perform(connection, origin)
     outcome: list[Any] = []
-    # A bare lock, and a thread that nobody waits for to begin: an exception of a signal's handler within Event.wait or
+    # A bare lock, and a thread started without waiting for it: a signal handler's exception within Event.wait or
     # Thread.start may end in a RuntimeError of a lock that is not held.
     until_done = threading.Lock()
     until_done.acquire()
@@ -371,7 +371,7 @@ def _performed(connection: Any, flight: _Flight, origin: _Origin | _Loan) -> int
         is_begun = True
         until_done.acquire()
     except BaseException as error:
-        if isinstance(error, RuntimeError) and not is_begun:  # the interpreter is ending, and starts no thread any more
+        if isinstance(error, RuntimeError) and not is_begun:  # the interpreter is ending, and starts no more threads
             return _perform(connection, origin)
         flight.until = 0.0
         raise
@@ -395,14 +395,14 @@ def _perform(connection: Any, origin: _Origin | _Loan) -> int:
 
 
 def _reply(status: int, flight: _Flight, loan: _Loan, request: int) -> Reply:
-    """The reply to a request, which is known by its hash."""
+    """The reply to a request, which is identified by its hash."""
     headers = flight.headers()
     content = flight.pieces[0] if len(flight.pieces) == 1 else b"".join(flight.pieces)
     coding = headers.get("content-encoding", "").lower()
     if coding not in ("", "identity"):
         try:
             if coding not in _READABLE_CODINGS:
-                raise MalformedAnswer(f"the answer is compressed as {coding[:30]!r}, which was not asked for")
+                raise MalformedAnswer(f"the response is compressed as {coding[:30]!r}, which was not requested")
             content = _inflated(content, flight.limit)
         except ECGridError:
             loan.release(is_sound=False)
@@ -424,26 +424,26 @@ def _inflated(content: bytes, limit: int) -> bytes:
     try:
         made = inflate.decompress(content, limit + 1)
     except zlib.error:
-        raise MalformedAnswer("the compressed answer is damaged") from None
+        raise MalformedAnswer("the compressed response is damaged") from None
     if len(made) > limit:
-        raise AnswerTooLarge(f"the answer swells to over the limit of {limit:,} bytes once decompressed")
+        raise AnswerTooLarge(f"the response is over the limit of {limit:,} bytes once decompressed")
     if not inflate.eof:
-        raise MalformedAnswer("the compressed answer is cut off")
+        raise MalformedAnswer("the compressed response is cut off")
     return made
 
 
 def _over_time(total: float) -> ServiceUnreachable:
-    return ServiceUnreachable(f"no whole answer within {total:g} s")
+    return ServiceUnreachable(f"no whole response within {total:g} s")
 
 
 def _failure(failed: _Failed, flight: _Flight, origin: _Origin, total: float) -> ECGridError:
-    """What libcurl's number means. Its text is not passed on: it may hold the address with its SessionID."""
+    """The error of libcurl's number. Its text is not passed on: it may hold the address with its SessionID."""
     host, cause = origin.shown, os.strerror(failed.errno) if failed.errno else f"curl error {failed.code}"
     if flight.received > flight.limit or failed.code == pycurl.E_FILESIZE_EXCEEDED:
-        return AnswerTooLarge(f"the answer is over the limit of {flight.limit:,} bytes")
+        return AnswerTooLarge(f"the response is over the limit of {flight.limit:,} bytes")
     if origin.proxy and (failed.code in _PROXY or failed.proxy_error or failed.proxy_status not in (0, 200)):
-        refused = f"it answers with {failed.proxy_status}" if failed.proxy_status not in (0, 200) else cause
-        return ServiceUnreachable(f"the proxy gives no way to {host} ({refused})", may_have_run=False)
+        refused = f"status {failed.proxy_status}" if failed.proxy_status not in (0, 200) else cause
+        return ServiceUnreachable(f"the proxy refuses the connection to {host} ({refused})", may_have_run=False)
     if failed.code in (pycurl.E_OPERATION_TIMEDOUT, pycurl.E_ABORTED_BY_CALLBACK):
         if failed.was_connected or failed.code == pycurl.E_ABORTED_BY_CALLBACK:
             return _over_time(total)
@@ -451,15 +451,15 @@ def _failure(failed: _Failed, flight: _Flight, origin: _Origin, total: float) ->
     make = _FAILURES.get(failed.code)
     if make is not None:
         return make(host, cause)
-    return ServiceUnreachable(f"no answer from {host} ({cause})", may_have_run=failed.was_connected)
+    return ServiceUnreachable(f"no response from {host} ({cause})", may_have_run=failed.was_connected)
 
 
 def _cut_off(_host: str, _cause: str) -> ECGridError:
-    return MalformedAnswer("the answer is cut off")
+    return MalformedAnswer("the response is cut off")
 
 
 def _no_address(host: str, _cause: str) -> ECGridError:
-    return ServiceUnreachable(f"there is no address for {host}", may_have_run=False)
+    return ServiceUnreachable(f"no address found for {host}", may_have_run=False)
 
 
 def _no_connection(host: str, cause: str) -> ECGridError:

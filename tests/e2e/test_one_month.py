@@ -267,14 +267,16 @@ def test_a_summary_of_months_adds_up_and_leads_to_a_month_with_findings(
         MonthDone(
             october,
             faults={"access_denied": 1, "not_found": 1},
-            value_faults=Unread(5, ("InvoiceInfo InvoiceID=7: Invoice 7: TotalAmount is no xs:decimal: 'x'", *"abcd")),
+            value_faults=Unread(
+                5, ("InvoiceInfo InvoiceID=7: Invoice 7: TotalAmount is not an xs:decimal: 'x'", *"abcd")
+            ),
         ),
     ]
     _print_summary(done, Settings(data_dir="of mine"), False, [])
     said = capsys.readouterr().out
     assert "Faults: 3 access_denied, 1 not_found" in said
     assert "2026-10: 5 values of the service's answers cannot be read (feed value_faults)" in said
-    assert "Invoice 7: TotalAmount is no xs:decimal: 'x'; a; b; …" in said
+    assert "Invoice 7: TotalAmount is not an xs:decimal: 'x'; a; b; …" in said
     assert said.endswith(f"Next: {command} findings --month 2026-09 --data-dir 'of mine'\n")
     monkeypatch.setenv("PATH", str(tmp_path))
     _print_summary(done, Settings(data_dir="of mine"), False, [])

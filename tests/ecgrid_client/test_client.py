@@ -142,10 +142,10 @@ def test_the_answer_says_what_was_asked_and_when(server: Server) -> None:
         ("v3.2", OPERATION, {**KEY, "ReportingMonth": "2023-02-30T00:00:00"}, "no such day"),
         ("v3.2", OPERATION, {**KEY, "ReportingMonth": "2023-08-01T00:00:00+00:00"}, "without a zone"),
         ("v3.2", OPERATION, {**KEY, "ReportingMonth": "2023-08-01T00:00:00Z"}, "without a zone"),
-        ("v3.2", OPERATION, {name: KEY[name] for name in KEY if name != "MailboxID"}, "wants MailboxID"),
+        ("v3.2", OPERATION, {name: KEY[name] for name in KEY if name != "MailboxID"}, "needs MailboxID"),
         ("v3.2", OPERATION, {**KEY, "Mailbox": 1}, "no parameter Mailbox"),
         ("v4.1", "InterconnectCount", {"MaxDays": 40_000}, "32767"),
-        ("v3.2", "NetworkList", {"Name": "a\x01b"}, "XML cannot carry"),
+        ("v3.2", "NetworkList", {"Name": "a\x01b"}, "XML cannot represent"),
         ("v3.2", "ContractList", {"ActiveDate": "2023-08-01T00:00:00", "ShowInactive": "yes"}, "true or false"),
     ],
 )
@@ -674,8 +674,8 @@ def test_a_forgotten_client_is_closed_when_the_process_ends(server: Server) -> N
     assert len(server.sessions_closed) == 1
 
 
-class Governor:
-    """Keeps what it was told."""
+class Limiter:
+    """Records the outcome of each attempt."""
 
     def __init__(self) -> None:
         self.slots = 0
@@ -694,24 +694,24 @@ class Governor:
         self.heard.append((error.code if error else None, latency_ms))
 
 
-def test_every_attempt_goes_through_the_governor(server: Server) -> None:
-    governor = Governor()
+def test_every_attempt_goes_through_the_limiter(server: Server) -> None:
+    limiter = Limiter()
     server.script = [Told(b"", 500, {}), told(LINE)]
-    with server.client(governor=governor) as client:
+    with server.client(limiter=limiter) as client:
         client.ask("v3.2", OPERATION, KEY)
-    assert governor.slots == 3  # the login, and two attempts
-    assert [code for code, _ in governor.heard] == [None, "service_error", None]
+    assert limiter.slots == 3  # the login, and two attempts
+    assert [code for code, _ in limiter.heard] == [None, "service_error", None]
 
 
-def test_a_governor_may_refuse(server: Server) -> None:
-    class Shut(Governor):
+def test_a_limiter_may_refuse(server: Server) -> None:
+    class Shut(Limiter):
         @contextmanager
         def slot(self) -> Iterator[None]:
-            raise errors.CircuitOpen("everything failed lately")
+            raise errors.CircuitOpen("every recent call failed")
             yield
 
     with (
-        server.client(governor=Shut(), credentials=Credentials(api_key=API_KEY)) as client,
+        server.client(limiter=Shut(), credentials=Credentials(api_key=API_KEY)) as client,
         pytest.raises(errors.CircuitOpen),
     ):
         client.ask("v3.2", OPERATION, KEY)
@@ -778,7 +778,10 @@ def test_a_small_answer_that_swells_is_not_read(server: Server) -> None:
             packed.write(b"\0" * (1 << 20))
     assert len(bomb.getvalue()) < 100_000
     server.script = [Told(bomb.getvalue(), 200, {"Content-Type": "text/xml", "Content-Encoding": "gzip"})]
-    with server.client(max_answer_bytes=1 << 20) as client, pytest.raises(errors.AnswerTooLarge, match="swells"):
+    with (
+        server.client(max_answer_bytes=1 << 20) as client,
+        pytest.raises(errors.AnswerTooLarge, match="once decompressed"),
+    ):
         client.ask("v3.2", "Version")
 
 

@@ -262,14 +262,14 @@ def test_a_value_that_is_none_of_its_type_is_null_with_its_text_beside_it(kind: 
     table = datasets.tables(cells_of(kind, cell, None), odd)["Table"]
     assert table["C"].to_pylist() == [None, None]
     assert table["C (text)"].to_pylist() == [cell, None]
-    assert odd == [OddValue("table Table, row 1", "C", cell, f"is no xs:{kind}")]
+    assert odd == [OddValue("table Table, row 1", "C", cell, f"is not an xs:{kind}")]
 
 
 def test_of_a_column_that_is_none_of_its_type_a_hundred_values_are_named_and_the_rest_counted() -> None:
     odd: list[OddValue] = []
     assert datasets.tables(cells_of("int", *["x"] * 150), odd)["Table"].num_rows == 150
     assert len(odd) == 101
-    assert str(odd[-1]) == "table Table: C is no xs:int in 50 more rows"
+    assert str(odd[-1]) == "table Table: C is not an xs:int in 50 more rows"
 
 
 def test_undeclared_elements_become_text_columns() -> None:

@@ -56,7 +56,7 @@ PAGES: dict[str, bytes] = {
     "a bare fault": b"<Fault><faultstring>Access Denied</faultstring></Fault>",
     "half an answer": LINE[:900],
     "half a fault": NOT_LISTED[:350],
-    "another operation's answer": soap("InvoiceInfo").body,
+    "another operation's response": soap("InvoiceInfo").body,
     "an envelope of nothing": b"<soap:Envelope xmlns:soap='http://schemas.xmlsoap.org/soap/envelope/'><soap:Body/>"
     b"</soap:Envelope>",
 }

@@ -288,7 +288,7 @@ def test_drift_names_every_kind() -> None:
         "InvoiceCalculate: Save is string instead of boolean": True,
         "type LineItem: has one more field, Sum (decimal); it is kept in `extra`": False,
         "type LineItem: lacks Amount": True,
-        "enumeration PricelistModel: has also Piled": False,
+        "enumeration PricelistModel: also has Piled": False,
         "enumeration PricelistModel: lacks Stacked": False,
     }
     assert drift.compare(ours, ours) == []

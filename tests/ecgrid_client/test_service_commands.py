@@ -166,7 +166,7 @@ def test_call_needs_no_credentials_where_the_operation_needs_none(bare: Commands
     ("words", "status", "said"),
     [
         (("call", "Nonsense"), 2, "no operation"),
-        (("call", "NetworkInfo"), 2, "wants NetworkID"),
+        (("call", "NetworkInfo"), 2, "needs NetworkID"),
         (("call", "NetworkInfo", "NetworkID=abc"), 2, "whole number"),
         (("call", "NetworkInfo", "NetworkID"), 2, "no NAME=VALUE"),
         (("call", "NetworkInfo", "NetworkID=1", "NetworkID=2"), 2, "twice"),

@@ -262,5 +262,5 @@ def test_a_contract_whose_number_cannot_be_read_leaves_the_month_incomplete() ->
 
 def test_a_list_that_names_no_account_by_a_number_is_no_empty_list() -> None:
     service = Service({"NetworkList": lambda _: named("Network", "x", "A")})
-    with pytest.raises(Incomplete, match="NetworkList has a network, 'A', whose NetworkID is no xs:int"):
+    with pytest.raises(Incomplete, match="NetworkList has a network, 'A', whose NetworkID is not an xs:int"):
         scope_of(service)

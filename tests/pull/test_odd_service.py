@@ -139,7 +139,7 @@ def test_an_account_whose_number_cannot_be_read_leaves_the_month_incomplete_unti
             tally = pull_and_land(run)
             done = run.done(LAST_MONTH, tally)
         assert done.missing_calls
-        assert any("whose NetworkID is no xs:int ('four')" in words for words in done.missing)
+        assert any("whose NetworkID is not an xs:int ('four')" in words for words in done.missing)
         assert "NetworkList" in {row["operation"] for row in rows(tmp_path, "value_faults")}
         with running(odd, tmp_path) as run:
             assert run.done(LAST_MONTH, pull_and_land(run)).missing_calls, "a list that stays odd stays incomplete"

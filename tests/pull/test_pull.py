@@ -13,7 +13,7 @@ import pytest
 
 from ecgrid_client import RetryPolicy
 from ecgrid_flows.errors import ExitStatus, Incomplete, SettingsError, Unreachable
-from ecgrid_flows.extract.admission import Governor
+from ecgrid_flows.extract.admission import Limiter
 from ecgrid_flows.extract.batches import LINE_OPERATION, Batch
 from ecgrid_flows.extract.discovery import read_accounts_file
 from ecgrid_flows.extract.plan import Asked, ladder_pairs
@@ -491,7 +491,7 @@ def test_a_circuit_that_opens_ends_the_run_and_names_what_is_missing(
         Sandbox(world, Trouble(fault_rate=1.0, mishaps=("empty_500",))) as dead,
         running(dead, tmp_path, accounts_file=few_file) as run,
     ):
-        run.puller.governor = Governor(4, circuit_failures=10, circuit_seconds=0.05)
+        run.puller.limiter = Limiter(4, circuit_failures=10, circuit_seconds=0.05)
         with pytest.raises(Unreachable, match=rf"nothing but failures.* {size} keys of {MONTH} have no answer yet"):
             pull_and_land(run)
 
@@ -505,7 +505,7 @@ def test_a_circuit_that_opens_half_way_leaves_the_run_incomplete(
         Sandbox(world, Trouble(session_calls=10)) as dying,
         running(dying, tmp_path, accounts_file=few_file) as run,
     ):
-        run.puller.governor = Governor(2, circuit_failures=6, circuit_seconds=0.05)
+        run.puller.limiter = Limiter(2, circuit_failures=6, circuit_seconds=0.05)
         plan = run.plan(LAST_MONTH)
         some = run.puller.pull_batch(LAST_MONTH, list(plan.asked())[:3]).calls
         dying.stop()

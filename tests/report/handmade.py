@@ -282,7 +282,9 @@ def build(target: Path, accounts: int = 12, months: int = 3, wrong_every: int = 
             False,
         ),
     ]
-    values = [(MONTH, "invoices", "InvoiceInfo", "InvoiceID=7", "Invoice 7", "TotalAmount", NASTY, "is no xs:decimal")]
+    values = [
+        (MONTH, "invoices", "InvoiceInfo", "InvoiceID=7", "Invoice 7", "TotalAmount", NASTY, "is not an xs:decimal")
+    ]
     severities = ("error", "warning", "info")
     findings.sort(key=lambda row: (severities.index(str(row[1])), -abs(Decimal(str(row[11] or 0)))))
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import pytest
 
 from ecgrid_client.errors import Stopped
 from ecgrid_flows.extract import cluster_admission
-from ecgrid_flows.extract.cluster_admission import ClusterGovernor, LeasedSlots
+from ecgrid_flows.extract.cluster_admission import ClusterLimiter, LeasedSlots
 from tests.support.waiting import until
 
 
@@ -101,12 +101,12 @@ def test_an_idle_lease_goes_back_by_itself(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_stop_ends_the_wait_for_a_lease() -> None:
     scheduler = Scheduler(0)
     mine = LeasedSlots(scheduler)
-    governor = ClusterGovernor(4, mine)
+    limiter = ClusterLimiter(4, mine)
     ended: list[str] = []
 
     def call() -> None:
         try:
-            with governor.slot():
+            with limiter.slot():
                 ended.append("called")
         except Stopped:
             ended.append("stopped")
@@ -114,8 +114,8 @@ def test_a_stop_ends_the_wait_for_a_lease() -> None:
     waiting = [threading.Thread(target=call) for _ in range(3)]
     for thread in waiting:
         thread.start()
-    until(lambda: governor.in_flight == 3 and scheduler.asked)
-    governor.stop()
+    until(lambda: limiter.in_flight == 3 and scheduler.asked)
+    limiter.stop()
     for thread in waiting:
         thread.join()
     assert ended == ["stopped"] * 3

@@ -52,7 +52,7 @@ class _Latency:
     usual: float
 
 
-class Governor:
+class Limiter:
     """Admits calls. Safe for many threads; one per process."""
 
     def __init__(

@@ -4,7 +4,7 @@ A process keeps a lease for many calls, up to `KEEP_S`, so the scheduler is aske
 call; then it gives it back and asks again, so that processes with work share what there is. An idle lease goes back
 within `IDLE_S`. The leases of a process that died run out by themselves (distributed's lock lease time).
 
-Each process adapts as one alone does (`governor`), from what it holds: when the service is in trouble, all fall.
+Each process adapts as one alone does (`limiter`), from what it holds: when the service is in trouble, all fall.
 """
 
 import threading
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from ecgrid_flows.extract.admission import Governor
+from ecgrid_flows.extract.admission import Limiter
 
 KEEP_S = 1.0
 IDLE_S = 0.5
@@ -114,8 +114,8 @@ class LeasedSlots:
                 self._semaphore.release()
 
 
-class ClusterGovernor(Governor):
-    """A governor whose calls also hold a lease: the bound is the cluster's, the adapting this process's own."""
+class ClusterLimiter(Limiter):
+    """A limiter whose calls also hold a lease: the bound is the cluster's, the adapting this process's own."""
 
     def __init__(self, concurrency: int, slots: LeasedSlots) -> None:
         super().__init__(concurrency)

@@ -1,6 +1,6 @@
 """Asking the service, and keeping every answer.
 
-One `Puller` serves a process: one client, one governor, one journal, and `concurrency` threads that make the calls of
+One `Puller` serves a process: one client, one limiter, one journal, and `concurrency` threads that make the calls of
 whatever batches are being pulled. So the bound holds over the whole run, however many batches (tasks) there are.
 
 - `ask` is for the few calls around the lines (lists, price lists, invoices, reports): an answer that is kept already
@@ -24,7 +24,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from ecgrid_client import Answer, Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors
 from ecgrid_flows.errors import BillingError, Incomplete, SettingsError, Unreachable
-from ecgrid_flows.extract.admission import Governor
+from ecgrid_flows.extract.admission import Limiter
 from ecgrid_flows.extract.batches import (
     _FATAL,
     LINE_OPERATION,
@@ -85,7 +85,7 @@ class Puller:
         *,
         refresh: bool = False,
         retry: RetryPolicy | None = None,
-        governor: Governor | None = None,
+        limiter: Limiter | None = None,
         reads_raw: bool = True,
     ) -> None:
         self.settings = settings
@@ -94,7 +94,7 @@ class Puller:
         self.retry = retry or RetryPolicy(max_attempts=settings.max_attempts)
         self.counters = Counters()
         self.quarantined: list[Quarantined] = []
-        self.governor = governor or Governor(settings.concurrency)
+        self.limiter = limiter or Limiter(settings.concurrency)
         self._reads_raw = reads_raw
         self._client: ECGridClient | None = None
         self._journal: Journal | None = None
@@ -331,7 +331,7 @@ class Puller:
                     retry=self.retry,
                     call_timeout_s=settings.call_timeout_s,
                     pool_size=settings.concurrency,
-                    governor=self.governor,
+                    limiter=self.limiter,
                     wsdl={"v2.3": settings.wsdl_v2, "v3.2": settings.wsdl_v3, "v4.1": settings.wsdl_v4},
                 )
             return self._client
@@ -345,7 +345,7 @@ class Puller:
 
     def flight(self) -> Flight:
         """For the display."""
-        return Flight(self.governor.in_flight, self.governor.limit, self.governor.retries)
+        return Flight(self.limiter.in_flight, self.limiter.limit, self.limiter.retries)
 
     def check_going_on(self) -> None:
         """Raise what ended the run, if something did."""
@@ -356,7 +356,7 @@ class Puller:
         """No new calls; those in flight may end within `GRACE_S`. Safe from a signal handler's thread."""
         self._stopping = why
         self._fail(Incomplete(f"{why}; every answer so far is kept: run again to go on from here"))
-        self.governor.stop()
+        self.limiter.stop()
         if self._client is not None:
             self._client.stop(grace_s=GRACE_S)
 

@@ -15,7 +15,7 @@ from typing import Any
 from distributed import Semaphore, Worker, WorkerPlugin
 
 from ecgrid_flows.errors import SettingsError
-from ecgrid_flows.extract.cluster_admission import ClusterGovernor, LeasedSlots
+from ecgrid_flows.extract.cluster_admission import ClusterLimiter, LeasedSlots
 from ecgrid_flows.extract.pull import Puller
 from ecgrid_flows.orchestration import run_context, worker_steps
 from ecgrid_flows.orchestration.run_context import Context
@@ -73,8 +73,8 @@ class WorkerContext(Context):
                 f"or a folder that every machine of the cluster mounts at that place"
             )
         self.slots = LeasedSlots(semaphore)
-        governor = ClusterGovernor(settings.concurrency, self.slots)
-        super().__init__(settings, store, Puller(settings, store, governor=governor, reads_raw=False))
+        limiter = ClusterLimiter(settings.concurrency, self.slots)
+        super().__init__(settings, store, Puller(settings, store, limiter=limiter, reads_raw=False))
 
     def close(self) -> None:
         """Log out and close the segments."""

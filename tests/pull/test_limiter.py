@@ -1,4 +1,4 @@
-"""The governor: a hard bound, down when the service says so, back up, and a circuit that opens for good."""
+"""The limiter: a hard bound, down when the service says so, back up, and a circuit that opens for good."""
 
 import threading
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from ecgrid_client.errors import (
     ServiceUnreachable,
     Stopped,
 )
-from ecgrid_flows.extract.admission import Governor
+from ecgrid_flows.extract.admission import Limiter
 from tests.support.waiting import until
 
 
@@ -30,15 +30,15 @@ class Clock:
         return self.now
 
 
-def rounds(governor: Governor, count: int, error: ECGridError | None = None, latency_ms: int = 100) -> None:
+def rounds(limiter: Limiter, count: int, error: ECGridError | None = None, latency_ms: int = 100) -> None:
     """`count` rounds of as many attempts as the limit admits, all alike."""
     for _ in range(count):
-        for _ in range(governor.limit):
-            governor.observe(error, latency_ms)
+        for _ in range(limiter.limit):
+            limiter.observe(error, latency_ms)
 
 
 def test_never_more_in_flight_than_the_bound() -> None:
-    governor, changed = Governor(5), threading.Condition()
+    limiter, changed = Limiter(5), threading.Condition()
     came, flying, most = 0, 0, 0
 
     def are_all_here() -> bool:
@@ -50,14 +50,14 @@ def test_never_more_in_flight_than_the_bound() -> None:
             came += 1
             changed.notify_all()
         for _ in range(20):
-            with governor.slot(), changed:
+            with limiter.slot(), changed:
                 flying += 1
                 most = max(most, flying)
                 changed.notify_all()
                 changed.wait_for(are_all_here)
                 changed.wait(0.001)  # the others may come in, if they can
                 flying -= 1
-            governor.observe(None, 1)
+            limiter.observe(None, 1)
 
     threads = [threading.Thread(target=call, daemon=True) for _ in range(25)]
     for thread in threads:
@@ -65,83 +65,83 @@ def test_never_more_in_flight_than_the_bound() -> None:
     for thread in threads:
         thread.join()
     assert most == 5
-    assert governor.in_flight == 0
+    assert limiter.in_flight == 0
 
 
 @pytest.mark.parametrize("error", [ServiceBusy("429"), ServiceUnreachable("timed out")])
 def test_one_failure_takes_one_away_and_a_round_of_them_half(error: ECGridError) -> None:
-    governor = Governor(32)
-    governor.observe(error, 100)
-    assert governor.limit == 31
-    governor = Governor(32)
-    rounds(governor, 1, error)
-    assert governor.limit == 16
-    rounds(governor, 10, error)
-    assert governor.limit == 1
+    limiter = Limiter(32)
+    limiter.observe(error, 100)
+    assert limiter.limit == 31
+    limiter = Limiter(32)
+    rounds(limiter, 1, error)
+    assert limiter.limit == 16
+    rounds(limiter, 10, error)
+    assert limiter.limit == 1
 
 
 def test_it_climbs_back_by_one_a_round_and_no_higher_than_the_bound() -> None:
-    governor = Governor(32)
-    rounds(governor, 20, ServiceBusy("503"))
-    rounds(governor, 3)
-    assert governor.limit == 3
-    rounds(governor, 60)
-    assert governor.limit == 32
+    limiter = Limiter(32)
+    rounds(limiter, 20, ServiceBusy("503"))
+    rounds(limiter, 3)
+    assert limiter.limit == 3
+    rounds(limiter, 60)
+    assert limiter.limit == 32
 
 
 @pytest.mark.parametrize("error", [ServiceError("500"), AccessDenied("no"), None])
 def test_what_says_nothing_of_load_leaves_the_limit_alone(error: ECGridError | None) -> None:
-    governor = Governor(32)
-    rounds(governor, 5, error)
-    assert governor.limit == 32
+    limiter = Limiter(32)
+    rounds(limiter, 5, error)
+    assert limiter.limit == 32
 
 
 def test_one_busy_answer_in_ten_settles_near_ten() -> None:
-    governor = Governor(64)
+    limiter = Limiter(64)
     for number in range(5000):
-        governor.observe(ServiceBusy("503") if number % 10 == 0 else None, 100)
-    assert 6 <= governor.limit <= 14
+        limiter.observe(ServiceBusy("503") if number % 10 == 0 else None, 100)
+    assert 6 <= limiter.limit <= 14
 
 
 def test_rising_latency_lowers_the_limit_until_it_is_used_to_it() -> None:
-    governor = Governor(32)
-    rounds(governor, 20, latency_ms=100)
-    assert governor.limit == 32
-    rounds(governor, 3, latency_ms=400)
-    assert governor.limit < 20
-    rounds(governor, 400, latency_ms=400)
-    assert governor.limit == 32, "a service that is slow for good is not a queue"
+    limiter = Limiter(32)
+    rounds(limiter, 20, latency_ms=100)
+    assert limiter.limit == 32
+    rounds(limiter, 3, latency_ms=400)
+    assert limiter.limit < 20
+    rounds(limiter, 400, latency_ms=400)
+    assert limiter.limit == 32, "a service that is slow for good is not a queue"
 
 
 def test_an_operation_that_is_slower_than_another_is_no_rise() -> None:
-    governor = Governor(8)
+    limiter = Limiter(8)
     for _ in range(30):
-        governor.observe(None, 3, "ContractInfo")
+        limiter.observe(None, 3, "ContractInfo")
     for _ in range(30):
-        governor.observe(None, 300, "InvoiceCalculateLineItem")
-    assert governor.limit == 8
+        limiter.observe(None, 300, "InvoiceCalculateLineItem")
+    assert limiter.limit == 8
 
 
 def test_a_jump_of_a_few_milliseconds_is_no_rise() -> None:
-    governor = Governor(8)
-    rounds(governor, 20, latency_ms=2)
-    rounds(governor, 5, latency_ms=15)
-    assert governor.limit == 8
+    limiter = Limiter(8)
+    rounds(limiter, 20, latency_ms=2)
+    rounds(limiter, 5, latency_ms=15)
+    assert limiter.limit == 8
 
 
 def test_told_to_wait_three_times_in_a_row_everyone_waits() -> None:
     clock = Clock()
-    governor = Governor(4, clock=clock)
+    limiter = Limiter(4, clock=clock)
     told = ServiceBusy("503", retry_after_s=0.2)
-    governor.observe(told, 10)
-    governor.observe(told, 10)
-    with governor.slot():
+    limiter.observe(told, 10)
+    limiter.observe(told, 10)
+    with limiter.slot():
         pass
-    governor.observe(told, 10)
+    limiter.observe(told, 10)
     admitted = threading.Event()
 
     def call() -> None:
-        with governor.slot():
+        with limiter.slot():
             admitted.set()
 
     thread, looks = threading.Thread(target=call, daemon=True), clock.looks
@@ -153,24 +153,24 @@ def test_told_to_wait_three_times_in_a_row_everyone_waits() -> None:
     assert admitted.is_set()
 
 
-@pytest.mark.parametrize("end", [Governor.stop, lambda governor: rounds(governor, 30, ServiceError("500"))])
-def test_whoever_waits_is_told_that_it_is_over(end: Callable[[Governor], None]) -> None:
-    governor = Governor(1, circuit_failures=10, circuit_seconds=0.0)
+@pytest.mark.parametrize("end", [Limiter.stop, lambda limiter: rounds(limiter, 30, ServiceError("500"))])
+def test_whoever_waits_is_told_that_it_is_over(end: Callable[[Limiter], None]) -> None:
+    limiter = Limiter(1, circuit_failures=10, circuit_seconds=0.0)
     ended: list[type[BaseException]] = []
 
     def call() -> None:
         try:
-            with governor.slot():
+            with limiter.slot():
                 pass
         except ECGridError as error:
             ended.append(type(error))
 
-    with governor.slot():
+    with limiter.slot():
         threads = [threading.Thread(target=call, daemon=True) for _ in range(3)]
         for thread in threads:
             thread.start()
-        until(lambda: len(governor._free._waiters) == 3)  # type: ignore[attr-defined]
-        end(governor)
+        until(lambda: len(limiter._free._waiters) == 3)  # type: ignore[attr-defined]
+        end(limiter)
         for thread in threads:
             thread.join()
     assert ended in ([Stopped] * 3, [CircuitOpen] * 3)
@@ -178,20 +178,20 @@ def test_whoever_waits_is_told_that_it_is_over(end: Callable[[Governor], None]) 
 
 def test_the_circuit_wants_failures_alone_many_and_for_a_while() -> None:
     clock = Clock()
-    governor = Governor(4, circuit_failures=20, circuit_seconds=15, clock=clock)
+    limiter = Limiter(4, circuit_failures=20, circuit_seconds=15, clock=clock)
     for _ in range(100):
-        governor.observe(ServiceUnreachable("refused"), 1)
-    assert not governor.is_open, "many, but within a moment"
+        limiter.observe(ServiceUnreachable("refused"), 1)
+    assert not limiter.is_open, "many, but within a moment"
     clock.now += 20
-    governor.observe(AccessDenied("an answer, so the service lives"), 1)
+    limiter.observe(AccessDenied("an answer, so the service lives"), 1)
     for _ in range(19):
-        governor.observe(ServiceUnreachable("refused"), 1)
+        limiter.observe(ServiceUnreachable("refused"), 1)
         clock.now += 1
-    assert not governor.is_open, "for a while, but not many"
-    governor.observe(ServiceUnreachable("refused"), 1)
-    assert governor.is_open
+    assert not limiter.is_open, "for a while, but not many"
+    limiter.observe(ServiceUnreachable("refused"), 1)
+    assert limiter.is_open
     with (
         pytest.raises(CircuitOpen, match=r"the last 20 attempts failed, over 19 s, the latest so: refused"),
-        governor.slot(),
+        limiter.slot(),
     ):
         pass
