@@ -225,3 +225,95 @@ def test_refusals_say_what_to_write(settings: Settings, store: Store) -> None:
     with pytest.raises(SettingsError, match="--note"):
         set_state(store, row, "accepted", "  ")
     assert audit_log.read(store).entries == ()
+
+
+def test_an_id_that_is_given_twice_is_decided_once(settings: Settings) -> None:
+    build(settings, out_line_items=[line()], out_findings=[finding()])
+    name = found(settings)[0]["finding_id"]
+    with opened(settings) as connection:
+        assert len(find(connection, [name, name[:6]])) == 1
+
+
+def decide_many(settings: Settings, *arguments: str) -> dict[str, Any]:
+    """What `findings set … --json` prints of its decision."""
+    given = ["findings", "set", *arguments, "--note", "rounding", "--json", "--data-dir", str(settings.data_dir)]
+    done = CliRunner().invoke(app, given, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    printed: dict[str, Any] = json.loads(done.stdout)
+    return printed
+
+
+def five_of_usage(settings: Settings) -> None:
+    """Differences of 0.40, -0.99, 1.00 and 7.04, one that is not known, and one of another check."""
+    amounts = ["0.40", "-0.99", "1.00", "7.04", None]
+    findings = [
+        finding(check_name="usage_mismatch", mailbox_id=number, difference=amount, place=number)
+        for number, amount in enumerate(amounts)
+    ]
+    build(
+        settings,
+        out_line_items=[line(mailbox_id=number) for number in range(6)],
+        out_findings=[*findings, finding(mailbox_id=5, difference="0.10", place=9)],
+    )
+
+
+def test_all_below_an_amount_are_decided_by_one_entry(settings: Settings, store: Store) -> None:
+    five_of_usage(settings)
+    below = ["--check", "usage_mismatch", "--below", "1.00", "--month", "2026-10", "accepted"]
+    printed = decide_many(settings, *below)
+    assert [row["mailbox_id"] for row in printed["findings"]] == [0, 1]
+    assert (printed["count"], printed["too_much"], printed["too_little"]) == (2, "0.4000000000", "0.9900000000")
+    (entry,) = audit_log.read(store).entries
+    assert [row["mailbox_id"] for row in entry.data["findings"]] == [0, 1]
+    assert {row["mailbox_id"]: row["state"] for row in found(settings)} == {
+        **dict.fromkeys((0, 1), "accepted"),
+        **dict.fromkeys((2, 3, 4, 5), "open"),
+    }
+    with opened(settings) as connection:  # the warehouse has them without a build
+        kept = connection.table("raw_finding_states").project("state").fetchall()
+    assert kept == [("accepted",), ("accepted",)]
+    assert decide_many(settings, *below)["count"] == 0
+    assert len(audit_log.read(store).entries) == 1
+
+
+def test_a_check_as_a_whole_leaves_what_a_person_accepted(settings: Settings, store: Store) -> None:
+    five_of_usage(settings)
+    ids = {row["mailbox_id"]: row["finding_id"] for row in found(settings)}
+    decide(settings, store, ids[0], "accepted")
+    decide(settings, store, ids[1], "disputed")
+    whole = ["--check", "usage_mismatch", "--month", "2026-10"]
+    counts = [decide_many(settings, *whole, state)["count"] for state in ("disputed", "resolved", "accepted", "open")]
+    assert counts == [3, 4, 0, 5]
+    assert {row["state"] for row in found(settings)} == {"open"}
+
+
+def test_the_count_and_the_sum_are_printed(settings: Settings) -> None:
+    five_of_usage(settings)
+    whole = ["findings", "set", "--check", "usage_mismatch", "--month", "2026-10", "disputed", "--note", "x"]
+    done = CliRunner().invoke(app, [*whole, "--data-dir", str(settings.data_dir)])
+    last = "5 findings disputed: 8.44 too much, 0.99 too little, 1 without a difference"
+    assert done.stdout.splitlines()[-1] == last
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["accepted"], "one of the two"),
+        (["f0000", "--check", "usage_mismatch", "accepted"], "one of the two"),
+        (["f0000", "--below", "1", "accepted"], "goes with --check"),
+        (["--check", "usage_mismatch", "--below", "1,00", "accepted"], "'1,00' is no amount"),
+        (["--check", "usage_mismatch", "--below", "0", "accepted"], "above 0"),
+        (["--check", "usage", "--month", "2026-10", "accepted"], "usage_mismatch"),
+        (["--check", "usage_mismatch", "--month", "2026-10", "ignored"], "accepted, disputed, resolved"),
+        (["--check", "usage_mismatch", "--month", "2026-09", "accepted"], "nothing of 2026-09"),
+    ],
+)
+def test_a_decision_about_many_is_refused_in_words(
+    settings: Settings, store: Store, arguments: list[str], words: str
+) -> None:
+    five_of_usage(settings)
+    given = ["findings", "set", *arguments, "--note", "x", "--data-dir", str(settings.data_dir)]
+    done = CliRunner().invoke(app, given)
+    assert isinstance(done.exception, SettingsError)
+    assert words in str(done.exception)
+    assert audit_log.read(store).entries == ()

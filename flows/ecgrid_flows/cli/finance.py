@@ -15,10 +15,21 @@ from ecgrid_flows.cli.findings import findings_app
 from ecgrid_flows.cli.run import chosen_months
 from ecgrid_flows.errors import ExitStatus, SettingsError
 from ecgrid_flows.settings import Settings
-from ecgrid_transforms.money import money_text, plain_number, total
-from ecgrid_transforms.period import month_text
+from ecgrid_transforms.money import ZERO, Decimal, NotADecimal, money_text, plain_number, to_decimal, total
+from ecgrid_transforms.period import last_full_month, month_text
 
 Closed = Annotated[date, typer.Argument(metavar="MONTH", parser=context.month_of, help="YYYY-MM")]
+
+
+def _amount(text: str) -> Decimal:
+    """An amount of the command line, above 0; raises `SettingsError`."""
+    try:
+        amount = to_decimal(text)
+    except NotADecimal as error:
+        raise SettingsError(f"{text!r} is no amount: write it like 1.00") from error
+    if amount <= ZERO:
+        raise SettingsError(f"{text} is no amount above 0: nothing is below it")
+    return amount
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +38,7 @@ def register(app: typer.Typer) -> None:
     app.command()(close)
     app.command()(reopen)
     app.command()(corrections)
-    findings_app.command("set")(set_finding)
+    findings_app.command("set")(set_findings)
 
 
 def export(
@@ -231,31 +242,73 @@ def _cell(name: str, value: Any) -> Any:
     return money_text(value) if name.endswith("_amount") else plain_number(value)
 
 
-def set_finding(
-    findings: Annotated[list[str], typer.Argument(metavar="FINDING...", help="Ids as `findings` shows them.")],
+def set_findings(
+    findings: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Ids as `findings` shows them.")] = None,
+    *,
     state: Annotated[
         str, typer.Argument(metavar="STATE", help="accepted, disputed, resolved, or open to take it back.")
     ],
-    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="Why: for the one who asks a year from now.")],
+    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="The reason, for the log.")],
+    check: Annotated[
+        str | None,
+        typer.Option(
+            "--check",
+            metavar="NAME",
+            help="In place of ids: all findings of this check in the month. Accepted and disputed change open ones, "
+            "resolved also disputed ones, open all that are decided.",
+        ),
+    ] = None,
+    below: Annotated[
+        Decimal | None,
+        typer.Option(
+            "--below",
+            metavar="AMOUNT",
+            parser=_amount,
+            help="With --check: only where the difference, in either direction, is below this amount.",
+        ),
+    ] = None,
+    month: Month = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Accept, dispute or resolve findings. A decision holds until the amounts that it was about change."""
+    """Accept, dispute or resolve findings, by id or all of one check, as one entry of the log.
+
+    A decision holds until the amounts that it was about change.
+    """
+    if bool(findings) == (check is not None):
+        raise SettingsError("name the findings by their ids or by --check NAME, then the state: one of the two")
+    if below is not None and check is None:
+        raise SettingsError("--below AMOUNT goes with --check NAME")
     settings = Settings.load(data_dir)
     from ecgrid_flows.finance import audit_log
     from ecgrid_flows.finance.export_files import opened
-    from ecgrid_flows.finance.finding_states import find, keep, set_state
+    from ecgrid_flows.finance.finding_states import find, find_of_check, keep, set_state
 
     with _held(settings, "findings set") as store:
+        log = audit_log.read(store)
         with opened(settings) as connection:
-            rows = find(connection, findings)
-        set_state(store, rows, state, note)
-        keep(settings.warehouse_path, audit_log.read(store))
+            if check is None:
+                rows = find(connection, findings or [], month)
+            else:
+                rows = find_of_check(connection, log, check, month or last_full_month(), state, below)
+        if rows:
+            set_state(store, rows, state, note)
+            keep(settings.warehouse_path, audit_log.read(store))
+    differences = [row["difference"] for row in rows if row["difference"] is not None]
+    sums = {
+        "too_much": total([one for one in differences if one > ZERO]),
+        "too_little": -total([one for one in differences if one < ZERO]),
+    }
     if as_json:
-        context.emit_json({"state": state, "note": note, "findings": rows})
-    else:
-        for row in rows:
-            context.stdout.print(Text(f"{row['finding_id']}  {row['check_name']}  {state}"))
+        context.emit_json({"state": state, "note": note, "count": len(rows), **sums, "findings": rows})
+        return
+    for row in rows:
+        context.stdout.print(Text(f"{row['finding_id']}  {row['check_name']}  {state}"))
+    said = [f"{money_text(value)} {name.replace('_', ' ')}" for name, value in sums.items() if value]
+    if unknown := len(rows) - len(differences):
+        said.append(f"{unknown} without a difference")
+    counted = f"{len(rows):,} finding{'' if len(rows) == 1 else 's'} {state}"
+    context.stdout.print(Text(f"{counted}: {', '.join(said) or 'differences of 0.00'}" if rows else counted))
 
 
 @contextmanager

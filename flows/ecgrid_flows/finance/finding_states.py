@@ -20,17 +20,36 @@ from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.finance import audit_log
 from ecgrid_flows.finance.audit_log import Log
 from ecgrid_flows.storage.base import Store
-from ecgrid_flows.warehouse import books, database
+from ecgrid_flows.warehouse import books, database, sql_files, sql_headers
 from ecgrid_transforms.columns import decimal_words, decimals, texts
-from ecgrid_transforms.money import fitted, plain, to_decimal
+from ecgrid_transforms.money import Decimal, fitted, plain, to_decimal
 from ecgrid_transforms.period import month_text
 from ecgrid_transforms.schemas import MONEY_TYPE
 
-__all__ = ["OPEN", "STATES", "error_counts", "find", "keep", "open_errors", "set_state", "states", "with_states"]
+__all__ = [
+    "OPEN",
+    "STATES",
+    "error_counts",
+    "find",
+    "find_of_check",
+    "keep",
+    "open_errors",
+    "set_state",
+    "states",
+    "with_states",
+]
 
 OPEN = "open"
 #: What can be decided; `open` takes a decision back.
 STATES = ("accepted", "disputed", "resolved", OPEN)
+#: States that a decision about all findings of a check changes, by the state that it sets. What a person accepted or
+#: resolved stays, unless the decision is taken back.
+_CHANGED_BY = {
+    "accepted": (OPEN,),
+    "disputed": (OPEN,),
+    "resolved": (OPEN, "disputed"),
+    OPEN: ("accepted", "disputed", "resolved"),
+}
 #: The relation of the warehouse that has the decisions.
 RELATION = "raw_finding_states"
 _AMOUNTS = ("billed_amount", "expected_amount", "difference")
@@ -120,7 +139,7 @@ def find(connection: database.Connection, wanted: Iterable[str], month: date | N
     """The findings that these ids (or their first characters) name; raises `NoSuchData` or `SettingsError`."""
     of_month: dict[str, Any] = {} if month is None else {"reporting_month": month}
     known = {row["finding_id"]: row for row in database.rows(connection, "out_finding_ids", **of_month).to_pylist()}
-    found = []
+    found = dict[str, dict[str, Any]]()
     where = "" if month is None else f" of {month_text(month)}"
     for name in wanted:
         fitting = sorted(one for one in known if one.startswith(name.strip().lower()))
@@ -130,16 +149,46 @@ def find(connection: database.Connection, wanted: Iterable[str], month: date | N
             )
         if len(fitting) > 1 or len(name.strip()) < _SHORTEST:
             raise SettingsError(f"{name!r} could be {', '.join(fitting[:3])}: write more of the id")
-        found.append(known[fitting[0]])
-    return found
+        found[fitting[0]] = known[fitting[0]]
+    return list(found.values())
+
+
+def find_of_check(
+    connection: database.Connection, log: Log, check: str, month: date, state: str, below: Decimal | None = None
+) -> list[dict[str, Any]]:
+    """The findings of `check` in `month` that a decision for `state` changes, worst first.
+
+    With `below`, only those whose difference is nearer to 0 than that, in either direction; a finding without a
+    difference is not among them, as its amount is not known. Raises `SettingsError` for an unknown check or state.
+    """
+    require_state(state)
+    known = sql_headers.check_titles(sql_files.sql_folder())
+    if check not in known:
+        raise SettingsError(f"{check!r} is no check: write one of {', '.join(sorted(known))}")
+    database.require_month(connection, month)
+    with_states(connection, log)
+    rows = database.rows(
+        connection, "out_finding_states", order=["place", "finding_id"], check_name=check, reporting_month=month
+    ).to_pylist()
+    return [
+        row
+        for row in rows
+        if row["state"] in _CHANGED_BY[state]
+        and (below is None or (row["difference"] is not None and abs(row["difference"]) < below))
+    ]
+
+
+def require_state(state: str) -> None:
+    """Raise `SettingsError` unless `state` can be decided."""
+    if state not in STATES:
+        raise SettingsError(f"{state!r} is no state of a finding: write {', '.join(STATES)}")
 
 
 def set_state(store: Store, findings: Sequence[Mapping[str, Any]], state: str, note: str) -> audit_log.Decision:
     """Record one decision about these rows of out_finding_ids; the caller holds the lock. Raises `SettingsError`."""
-    if state not in STATES:
-        raise SettingsError(f"{state!r} is no state of a finding: write {', '.join(STATES)}")
+    require_state(state)
     if not note.strip():
-        raise SettingsError("a decision wants a note: say why, for the one who asks a year from now (--note TEXT)")
+        raise SettingsError("a decision needs a note: state the reason (--note TEXT)")
     return audit_log.append(store, "finding", {"state": state, "note": note.strip(), "findings": _kept(findings)})
 
 
