@@ -16,9 +16,9 @@ from ecgrid_flows.errors import Refused
 
 __all__ = ["FORMATS", "require_readable", "require_readable_folders", "stamp", "stamp_folder"]
 
-#: The formats that this release writes. Raw 2: segments have a manifest. Lake 2: `month=`, manifests outside the feeds'
-#: folders.
-FORMATS: Mapping[str, int] = {"raw": 2, "lake": 2, "closings": 1, "export": 1}
+#: The formats that this release writes. Raw 2: segments have a manifest; 3: imported invoices. Lake 2: `month=`,
+#: manifests outside the feeds' folders.
+FORMATS: Mapping[str, int] = {"raw": 3, "lake": 2, "closings": 1, "export": 1}
 #: The folders that have a format file.
 FOLDERS = ("raw", "lake")
 

@@ -17,7 +17,8 @@ SELECT
     concat(
         CASE WHEN matches.source = 'InvoiceCalculate' THEN 'InvoiceCalculate' ELSE 'Invoice ' END,
         coalesce(matches.invoice_number, CASE WHEN matches.source = 'InvoiceCalculate' THEN '' ELSE matches.invoice_id::VARCHAR END),
-        ' bills ', coalesce(money_text(matches.invoice_amount), 'an amount that cannot be read'), ' without a price list: check it against your order or the vendor''s notice.'
+        ' bills ', coalesce(money_text(matches.invoice_amount), 'an amount that cannot be read'),
+        coalesce(' for ' || matches.line_description, ''), ' without a price list: check it against your order or the vendor''s notice.'
     ) AS explanation
 FROM core_invoice_matches AS matches
 WHERE matches.status = 'invoice_only'

@@ -1,43 +1,34 @@
--- One row per line that was answered otherwise before: another amount, quantity or tax flag. The last answer before counts.
--- per: cell
--- parts: rows
+-- One row per line that was answered otherwise before, and per invoice of which a changed file was imported.
 -- title: Amount changed after the fact
--- An answer given while the month still ran was not of the whole month: what came after restates nothing.
-WITH earlier AS (
-    SELECT *
-    FROM raw_line_item_history
-    WHERE pulled_at >= reporting_month + INTERVAL 1 MONTH
-    QUALIFY row_number() OVER (
-        PARTITION BY network_id, mailbox_id, reporting_month, account_report, measure_field
-        ORDER BY superseded_at DESC, response_sha256
-    ) = 1
-)
+-- The answer or file before the last counts. An invoice that was canceled asks nothing.
+-- billed_amount: amount of the line now, null where it is gone; of an invoice its total
+-- expected_amount: amount, or total, before
+SELECT *
+FROM core_restated_lines
+UNION ALL
 SELECT
-    network_id,
-    mailbox_id,
-    reporting_month,
-    account_report,
-    measure_field,
-    earlier.price_list_id,
-    NULL::VARCHAR AS invoice_number,
-    lines.amount AS billed_amount,
-    earlier.amount AS expected_amount,
-    coalesce(lines.amount, 0) - earlier.amount AS difference,
-    CASE
-        WHEN lines.amount IS NULL THEN concat(
-            'The line over ', money_text(earlier.amount), ' that was answered on ', strftime(earlier.pulled_at, '%Y-%m-%d'),
-            ' is gone: correct what was booked for it.'
-        )
-        ELSE concat(
-            'Answered on ', strftime(earlier.pulled_at, '%Y-%m-%d'), ' with ', plain_text(earlier.actual), ' measured and ',
-            money_text(earlier.amount), ', now with ', plain_text(lines.actual), ' and ', money_text(lines.amount),
-            CASE
-                WHEN lines.amount <> earlier.amount THEN concat(': correct what was booked by ', money_text(lines.amount - earlier.amount), '.')
-                ELSE ': the amount is the same.'
-            END
-        )
-    END AS explanation
-FROM earlier
-LEFT JOIN core_lines AS lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
-WHERE (lines.amount, lines.actual, lines.quantity_billed, lines.is_taxable)
-    IS DISTINCT FROM (earlier.amount, earlier.actual, earlier.quantity_billed, earlier.is_taxable)
+    NULL::INTEGER AS network_id,
+    NULL::INTEGER AS mailbox_id,
+    invoices.reporting_month,
+    NULL::VARCHAR AS account_report,
+    NULL::VARCHAR AS measure_field,
+    NULL::INTEGER AS price_list_id,
+    invoices.invoice_number,
+    CASE WHEN invoices.status = 'Canceled' THEN 0 ELSE invoices.total_amount END AS billed_amount,
+    invoices.previous_total_amount AS expected_amount,
+    CASE WHEN invoices.status = 'Canceled' THEN 0 ELSE invoices.total_amount END - invoices.previous_total_amount AS difference,
+    concat(
+        'Invoice ', invoices.invoice_number, ' of contract ', invoices.contract_id, ' was imported again on ',
+        strftime(invoices.pulled_at, '%Y-%m-%d'), ': ',
+        CASE
+            WHEN invoices.status = 'Canceled' THEN concat('it is canceled, and asked ', money_text(invoices.previous_total_amount), ' before.')
+            WHEN invoices.total_amount = invoices.previous_total_amount
+                THEN concat('the total of ', money_text(invoices.total_amount), ' is the same, its lines or terms are not.')
+            ELSE concat(
+                'it asked ', money_text(invoices.previous_total_amount), ', and asks ', money_text(invoices.total_amount),
+                ': correct what was booked by ', money_text(invoices.total_amount - invoices.previous_total_amount), '.'
+            )
+        END
+    ) AS explanation
+FROM raw_invoices AS invoices
+WHERE invoices.previous_response_sha256 IS NOT NULL

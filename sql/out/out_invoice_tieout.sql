@@ -4,7 +4,7 @@
 -- `lines_amount` of the newest is their sum less the other totals, and nothing is judged while a key of the contract is a fault.
 -- Where an amount could not be read, or a limited run asked only some of the accounts, a sum is null and nothing is judged.
 -- contract_id: ContractID that the invoice bills
--- source: operation that gave the invoice: InvoiceInfo, InvoiceList or InvoiceCalculate
+-- source: imported, or the operation that gave the invoice: InvoiceInfo, InvoiceList or InvoiceCalculate
 -- status: InvoiceStatus as sent
 -- lines: number of lines that the invoice states
 -- lines_amount: sum of the invoice's own lines; without lines, of those requested one by one; null where not known
@@ -24,7 +24,8 @@ WITH matched AS (
         count(*) FILTER (WHERE status = 'differs') AS lines_that_differ,
         count(*) FILTER (WHERE status = 'copy') AS copies,
         count(*) FILTER (WHERE status = 'other_contract') AS lines_of_other_contracts,
-        count(*) FILTER (WHERE status = 'unread') AS lines_unread
+        count(*) FILTER (WHERE status = 'unread') AS lines_unread,
+        count(*) FILTER (WHERE status = 'unassigned') AS lines_unassigned
     FROM core_invoice_matches
     GROUP BY contract_id, reporting_month
 ),
@@ -83,6 +84,7 @@ tied AS (
             CASE WHEN matched.lines_of_other_contracts > 0 THEN matched.lines_of_other_contracts || ' of another contract' END,
             CASE WHEN matched.lines_that_differ > 0 THEN matched.lines_that_differ || ' with another amount' END,
             CASE WHEN matched.lines_not_answered > 0 THEN matched.lines_not_answered || ' without an answer of their own' END,
+            CASE WHEN matched.lines_unassigned > 0 THEN matched.lines_unassigned || ' without an account or measure' END,
             CASE WHEN matched.lines_on_invoice_only > 0 THEN matched.lines_on_invoice_only || ' without a price list' END,
             CASE WHEN matched.lines_not_on_invoice > 0 THEN matched.lines_not_on_invoice || ' not on the invoice' END
         ) AS cause
@@ -98,12 +100,17 @@ tied AS (
         ON matched.contract_id = invoices.contract_id AND matched.reporting_month = invoices.reporting_month
     LEFT JOIN core_recalculated_totals AS recalculated
         ON recalculated.contract_id = invoices.contract_id AND recalculated.reporting_month = invoices.reporting_month
+    LEFT JOIN core_issued_invoices AS issued
+        ON issued.source = invoices.source
+        AND issued.invoice_id = invoices.invoice_id
+        AND issued.reporting_month = invoices.reporting_month
+        AND issued.contract_id = invoices.contract_id
     LEFT JOIN core_limited_runs AS limited ON limited.reporting_month = invoices.reporting_month
     -- an invoice that was issued counts without a line too: nothing then shows what its total is made of. In a limited month one
     -- without a line bills nobody that was asked.
     WHERE
         sums.lines IS NOT NULL
-        OR (invoices.source = 'InvoiceInfo' AND coalesce(invoices.status, '') NOT IN ('Canceled', 'Pending') AND limited.reporting_month IS NULL)
+        OR (invoices.source IN ('imported', 'InvoiceInfo') AND issued.source IS NOT NULL AND limited.reporting_month IS NULL)
     WINDOW of_contract AS (PARTITION BY invoices.contract_id, invoices.reporting_month)
 )
 SELECT

@@ -32,6 +32,11 @@ SELECT
     is_taxable,
     amount,
     extra,
+    line_kind,
+    line_description,
+    product_codes,
+    unit_price,
+    tax_amount,
     api_version,
     pulled_at,
     response_sha256

@@ -1,4 +1,4 @@
--- One row per invoice and operation that gave it (InvoiceInfo, or InvoiceCalculate for one not yet sent).
+-- One row per invoice and source: a file that was imported, or the operation that gave it (InvoiceCalculate for one not yet sent).
 SELECT
     reporting_month,
     source,
@@ -14,6 +14,10 @@ SELECT
     price_list_description,
     terms,
     bill_to,
+    currency,
+    tax_amount,
+    previous_total_amount,
+    previous_response_sha256,
     extra,
     api_version,
     pulled_at,

@@ -70,7 +70,7 @@ _LINE = [
 _INVOICE_LINE = [_field(part.name, part.type, part.metadata[b"description"].decode()) for part in _LINE]
 
 _PROVENANCE = [
-    _field("api_version", _TEXT, "API version that answered", required=True),
+    _field("api_version", _TEXT, "API version that answered; import: a file", required=True),
     _field("pulled_at", _UTC, "when this response was first received", required=True),
     _field("response_sha256", _TEXT, "SHA-256 of the response's body as received", required=True),
 ]
@@ -158,10 +158,16 @@ INVOICES = pa.schema(
         _field(
             "source",
             _TEXT,
-            "operation that returned it: InvoiceInfo, InvoiceList where that is refused, or InvoiceCalculate",
+            "imported (a file), or the operation that returned it: InvoiceInfo, InvoiceList where that is refused, "
+            "InvoiceCalculate",
             required=True,
         ),
-        _field("invoice_id", _INT, "InvoiceID", required=True),
+        _field(
+            "invoice_id",
+            _INT,
+            "InvoiceID; of an imported invoice its place among those of its contract and month, by date and number",
+            required=True,
+        ),
         _field("invoice_number", _TEXT, "InvoiceNumber"),
         _field("invoice_date", _WALL_TIME, "Date"),
         _field("contract_id", _INT, "ContractID", required=True),
@@ -173,6 +179,10 @@ INVOICES = pa.schema(
         _field("price_list_description", _TEXT, "PricelistDescription"),
         _field("terms", _TEXT, "Terms"),
         _field("bill_to", _TEXT, "BillTo"),
+        _field("currency", _TEXT, "ISO 4217 code on an imported invoice; the API states none"),
+        _field("tax_amount", MONEY_TYPE, "of total_amount, the tax, where an imported invoice states it"),
+        _field("previous_total_amount", MONEY_TYPE, "total_amount by the file that the imported one replaced"),
+        _field("previous_response_sha256", _TEXT, "SHA-256 of the file that the imported one replaced"),
         _field("extra", _TEXT, "JSON: unknown elements, and dates out of range"),
         *_PROVENANCE,
     ]
@@ -183,13 +193,24 @@ INVOICE_LINES = pa.schema(
         _field(
             "source",
             _TEXT,
-            "operation that returned it: InvoiceInfo, InvoiceList where that is refused, or InvoiceCalculate",
+            "imported (a file), or the operation that returned it: InvoiceInfo, InvoiceList where that is refused, "
+            "InvoiceCalculate",
             required=True,
         ),
-        _field("invoice_id", _INT, "InvoiceID", required=True),
+        _field(
+            "invoice_id",
+            _INT,
+            "InvoiceID; of an imported invoice its place among those of its contract and month, by date and number",
+            required=True,
+        ),
         _field("invoice_number", _TEXT, "InvoiceNumber"),
         _field("contract_id", _INT, "ContractID", required=True),
         *_INVOICE_LINE,
+        _field("line_kind", _TEXT, "item, allowance, charge, tax or rounding on an imported invoice"),
+        _field("line_description", _TEXT, "description on an imported invoice"),
+        _field("product_codes", _TEXT, "JSON list of the codes of an 810's IT1, IT107 first"),
+        _field("unit_price", MONEY_TYPE, "price of one unit on an imported invoice"),
+        _field("tax_amount", MONEY_TYPE, "tax of the line; its amount is in a line of kind tax"),
         *_PROVENANCE,
     ]
 )

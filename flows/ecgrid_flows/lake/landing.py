@@ -38,10 +38,19 @@ from ecgrid_flows.lake.raw_log import Arguments, Bodies, NotAsKept, Place, RawAn
 from ecgrid_flows.lake.raw_manifest import Sealed
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.storage.base import Quarantined, Store
+from ecgrid_transforms import invoice_files
 from ecgrid_transforms.accounts import account_row
 from ecgrid_transforms.calls import FAULT, LINE, NO_LINE, call_row
 from ecgrid_transforms.contracts import contract_account_rows, contract_row
-from ecgrid_transforms.invoices import invoice_line_rows, invoice_row
+from ecgrid_transforms.filed_invoices import FiledInvoice, InvoiceFileRefused
+from ecgrid_transforms.invoices import (
+    IMPORTED,
+    Imported,
+    imported_line_rows,
+    imported_row,
+    invoice_line_rows,
+    invoice_row,
+)
 from ecgrid_transforms.keys import PAIR_NUMBER, PAIRS, REFUSED
 from ecgrid_transforms.line_items import line_item_row
 from ecgrid_transforms.model import Account, Invoice, Key, LineItem, OddValue
@@ -55,7 +64,7 @@ from ecgrid_transforms.wall_time import wall_time_ns
 log = logging.getLogger(__name__)
 
 #: Changes whenever landing gives other rows from the same answers, so that every month is landed anew.
-LANDING = 7
+LANDING = 8
 ROWS_AT_ONCE = 4_096
 #: Values that do not fit their types named on the terminal; the feed value_faults has all.
 NAMED_ODD = 5
@@ -392,6 +401,8 @@ def latest(store: Store, feed: str, month: date) -> dict[str, Place]:
     for place, answer in repeats.resolved(raw_log.scan(store, feed, month), repeats.rounds(store, month)):
         name = raw_log.name(answer.operation, answer.arguments)
         rank = (answer.fault_code is None, place.order, answer.received_at)
+        if answer.operation == IMPORTED:
+            continue  # no call: see `imported_invoices`
         if answer.is_usable and (name not in found or found[name][0] <= rank):
             found[name] = rank, place
     return {name: found[name][1] for name in sorted(found)}
@@ -457,7 +468,7 @@ def _earlier_price_lists(store: Store, landed: Landed) -> Iterator[Row]:
 
 
 def _land_invoices(store: Store, lake: Lake, landed: Landed) -> None:
-    """The feeds invoices and invoice_lines: the issued invoices that bill this month, and the trial calculations.
+    """The feeds invoices and invoice_lines: the issued invoices that bill this month, those imported, and the trials.
 
     An invoice that the lists no longer name was taken back, whatever InvoiceInfo once told of it.
     """
@@ -488,8 +499,52 @@ def _land_invoices(store: Store, lake: Lake, landed: Landed) -> None:
         for source, _, _, answer, invoice in found
         for row in invoice_line_rows(month, source, invoice, answer.api_version, answer.received_at, answer.sha256)
     ]
+    filed = imported_invoices(store, month, landed.unread)
+    heads += [imported_row(one) for one in filed]
+    lines += [row for one in filed for row in imported_line_rows(one)]
     landed.rows["invoices"] = lake.write_partition("invoices", month, _batches("invoices", heads))
     landed.rows["invoice_lines"] = lake.write_partition("invoice_lines", month, _batches("invoice_lines", lines))
+
+
+def imported_invoices(store: Store, month: date, unread: list[str]) -> list[Imported]:
+    """The invoices of the month that came as files, by contract, date and number: the last file of each counts.
+
+    What was taken back is not here. A file that cannot be read is named in `unread`.
+    """
+    files: dict[tuple[int, str], list[tuple[tuple[str, datetime, int], Place]]] = {}
+    for place, answer in raw_log.scan(store, raw_log.FEED_OF[IMPORTED], month):
+        if answer.operation == IMPORTED:
+            of = int(answer.arguments["ContractID"]), str(answer.arguments["InvoiceNumber"])
+            files.setdefault(of, []).append(((place.order, answer.received_at, place.offset), place))
+    found: list[Imported] = []
+    with Bodies(store) as bodies:
+        for (contract_id, number), several in files.items():
+            answers = [bodies.read(place) for _, place in sorted(several, key=lambda one: one[0])]
+            if answers[-1].outcome == raw_log.WITHDRAWN:
+                continue
+            taken_back = max((at for at, one in enumerate(answers) if one.outcome == raw_log.WITHDRAWN), default=-1)
+            try:
+                invoices = [_filed(answer, number) for answer in answers[taken_back + 1 :][-2:]]
+            except InvoiceFileRefused as error:
+                unread.append(f"imported invoice {number} of {month_text(month)} cannot be read: {error}")
+                continue
+            previous = (invoices[0].total_amount, answers[-2].sha256) if len(invoices) > 1 else None
+            last = answers[-1]
+            found.append(Imported(month, contract_id, 0, invoices[-1], last.received_at, last.sha256, previous))
+    found.sort(key=lambda one: (one.contract_id, one.invoice.invoice_date, one.invoice.invoice_number))
+    return [
+        replace(one, place=place)
+        for _, of_contract in groupby(found, key=lambda one: one.contract_id)
+        for place, one in enumerate(of_contract, start=1)
+    ]
+
+
+def _filed(answer: RawAnswer, number: str) -> FiledInvoice:
+    """The invoice of that number in a kept file."""
+    for invoice in invoice_files.read(answer.body):
+        if invoice.invoice_number == number:
+            return invoice
+    raise InvoiceFileRefused("the file holds no invoice of that number")
 
 
 def _with_contract(

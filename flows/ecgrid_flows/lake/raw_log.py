@@ -37,6 +37,7 @@ from ecgrid_client.errors import ECGridError
 from ecgrid_client.masking import MASKER
 from ecgrid_flows.errors import BillingError, StorageFailed
 from ecgrid_flows.storage.base import Appender, Store, disk_errors
+from ecgrid_transforms.invoices import IMPORTED
 from ecgrid_transforms.period import NotAMonth, month_text, parse_month
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ _STAMPED = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 GATHER_S = 0.02
 
 #: Which feed keeps the answers of which operation. What is not here (Login, WhoAmI, keys) is never recorded.
+#: `imported` is no operation: a file that `finance.invoice_import` keeps under ContractID and InvoiceNumber.
 FEED_OF: Mapping[str, str] = {
     "InvoiceCalculateLineItem": "line_items",
     "PricelistInfo": "price_schedules",
@@ -69,6 +71,7 @@ FEED_OF: Mapping[str, str] = {
     "InvoiceList": "invoices",
     "InvoiceInfo": "invoices",
     "InvoiceCalculate": "invoices",
+    IMPORTED: "invoices",
     "ReportMonthly": "monthly_reports",
     "ReportMonthlyEx": "monthly_reports",
     "InterconnectCount": "interconnect_counts",
@@ -77,6 +80,8 @@ FEED_OF: Mapping[str, str] = {
     "ReportInstantStatsEx": "instant_stats",
 }
 
+#: The outcome of an imported invoice that was taken back: there is no file any more.
+WITHDRAWN = "withdrawn"
 #: The outcome of a list of which a record had to be left out: it is asked again by the next run (see `discovery.read`).
 PARTIAL = "partial"
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 
@@ -28,6 +29,7 @@ from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.base import Store
 from ecgrid_flows.storage.opening import store_of
 from ecgrid_flows.warehouse import database
+from ecgrid_transforms.invoices import IMPORTED, number_key
 from ecgrid_transforms.money import ZERO, Decimal
 from ecgrid_transforms.period import NotAMonth, month_end, month_text, parse_month
 
@@ -119,6 +121,12 @@ def status(settings: Settings, now: datetime | None = None) -> Status:
     return Status(tuple(found), tuple(reading.unread))
 
 
+def _numbered(row: Mapping[str, Any]) -> tuple[int, str] | tuple[None, None]:
+    """What tells one invoice from another; a file goes before what the API answers of the same."""
+    key = number_key(row["invoice_number"])
+    return (None, None) if key is None else (row["contract_id"], key)
+
+
 def _state(month: date, now: datetime, is_whole: bool | None, *, is_exported: bool, is_closed: bool) -> str:
     if is_closed or is_exported:
         return "closed" if is_closed else "exported"
@@ -203,10 +211,13 @@ class _Reading:
         """What the invoices of the month ask in sum; None where none is known, or where they cannot be read."""
         total: Decimal | None = None
         try:
-            for batch in self._lake.batches("invoices", month, ["source", "status", "total_amount"]):
-                for row in batch.to_pylist():  # an invoice per contract: few
-                    if row["source"] != _TRIAL and row["status"] not in _NOT_ASKED:
-                        total = row["total_amount"] + (ZERO if total is None else total)
+            columns = ["source", "status", "total_amount", "contract_id", "invoice_number"]
+            rows = [row for one in self._lake.batches("invoices", month, columns) for row in one.to_pylist()]  # few
+            filed = {_numbered(row) for row in rows if row["source"] == IMPORTED} - {(None, None)}
+            for row in rows:
+                is_replaced = row["source"] != IMPORTED and _numbered(row) in filed
+                if row["source"] != _TRIAL and row["status"] not in _NOT_ASKED and not is_replaced:
+                    total = row["total_amount"] + (ZERO if total is None else total)
         except (BillingError, pa.ArrowException, OSError) as error:
             self.unread.append(f"the invoices of {month_text(month)} cannot be read: {error}")
             self.unread_invoices.add(month)

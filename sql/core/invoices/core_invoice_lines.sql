@@ -1,7 +1,9 @@
 -- One row per line of an invoice that counts: the account and the key that it bills.
 -- A contract and month counts by its issued invoices (one that InvoiceList alone has, if it has lines); while there is none, by
 -- its Pending invoices, else by InvoiceCalculate. Canceled invoices do not count.
--- A mailbox is found by its id; a network's own line is its Root's.
+-- A mailbox is found by its id; a network's own line is its Root's. The codes of an 810's line give its measure by invoice_lines.csv.
+-- `is_unassigned`: an imported line that names no account or no measure, so that it may bill any line of the contract. A line that
+-- names neither, on an invoice whose other lines name both, is a charge of its own.
 -- `copy` numbers lines of one contract and month that say the same of the same account, on one invoice or on several.
 -- A value that could not be read is null: `is_unread` where that is what the line bills, `is_key_unread` where it is for whom or
 -- what. In a limited month only lines of accounts that were asked are here.
@@ -22,6 +24,24 @@ counted AS (
         ORDER BY CASE WHEN source = 'InvoiceCalculate' THEN 1 ELSE 0 END
     ) = 1
 ),
+codes AS (
+    SELECT
+        source, invoice_id, contract_id, reporting_month, line_item_number,
+        generate_subscripts(from_json(product_codes, '["VARCHAR"]'), 1) AS place,
+        unnest(from_json(product_codes, '["VARCHAR"]')) AS product_code
+    FROM raw_invoice_lines
+    WHERE product_codes IS NOT NULL
+),
+-- the first code of a line that the table has
+coded AS (
+    SELECT
+        codes.source, codes.invoice_id, codes.contract_id, codes.reporting_month, codes.line_item_number,
+        arg_min(measures.account_report, codes.place) AS account_report,
+        arg_min(measures.measure_field, codes.place) AS measure_field
+    FROM codes
+    INNER JOIN reference_invoice_lines AS measures ON measures.product_code = codes.product_code
+    GROUP BY ALL
+),
 mailboxes AS (
     SELECT mailbox_id, min(network_id) AS network_id
     FROM core_accounts
@@ -38,8 +58,8 @@ named AS (
         lines.line_item_number,
         CASE WHEN lines.system_object = 'Network' THEN lines.system_id ELSE mailboxes.network_id END AS network_id,
         CASE WHEN lines.system_object = 'Network' THEN 0 ELSE lines.system_id END AS mailbox_id,
-        lines.schedule_account_report AS account_report,
-        lines.schedule_measure AS measure_field,
+        coalesce(lines.schedule_account_report, coded.account_report) AS account_report,
+        coalesce(lines.schedule_measure, coded.measure_field) AS measure_field,
         lines.price_list_id,
         lines.schedule_id,
         lines.actual,
@@ -49,26 +69,49 @@ named AS (
             PARTITION BY
                 lines.contract_id, lines.reporting_month, lines.source, lines.system_object, lines.system_id,
                 lines.schedule_account_report, lines.schedule_measure, lines.schedule_id, lines.actual, lines.amount,
+                lines.product_codes, lines.line_kind, lines.line_description,
                 CASE
                     WHEN lines.actual IS NULL OR lines.amount IS NULL OR lines.system_id IS NULL
                         THEN row(lines.invoice_id, lines.line_item_number)
                 END
             ORDER BY lines.invoice_id, lines.line_item_number, lines.quantity_billed
         ) AS copy,
-        lines.amount IS NULL OR lines.quantity_billed IS NULL OR lines.actual IS NULL AS is_unread,
-        lines.system_id IS NULL OR lines.system_object IS NULL OR (
-            (lines.schedule_id IS NOT NULL OR lines.schedule_rate IS NOT NULL)
-            AND (lines.schedule_account_report IS NULL OR lines.schedule_measure IS NULL)
-        ) AS is_key_unread
+        -- a file need not state a quantity
+        lines.amount IS NULL OR (lines.source <> 'imported' AND (lines.quantity_billed IS NULL OR lines.actual IS NULL)) AS is_unread,
+        lines.source <> 'imported' AND (
+            lines.system_id IS NULL OR lines.system_object IS NULL OR (
+                (lines.schedule_id IS NOT NULL OR lines.schedule_rate IS NOT NULL)
+                AND (lines.schedule_account_report IS NULL OR lines.schedule_measure IS NULL)
+            )
+        ) AS is_key_unread,
+        lines.line_description,
+        lines.product_codes,
+        lines.source = 'imported' AND (lines.line_kind = 'item' OR lines.product_codes IS NOT NULL) AS may_be_unassigned
     FROM raw_invoice_lines AS lines
     SEMI JOIN counted
         ON counted.invoice_id = lines.invoice_id
         AND counted.reporting_month = lines.reporting_month
         AND counted.source = lines.source
         AND counted.contract_id = lines.contract_id
+    LEFT JOIN coded
+        ON coded.invoice_id = lines.invoice_id
+        AND coded.reporting_month = lines.reporting_month
+        AND coded.source = lines.source
+        AND coded.contract_id = lines.contract_id
+        AND coded.line_item_number = lines.line_item_number
     LEFT JOIN mailboxes ON mailboxes.mailbox_id = lines.system_id AND lines.system_object <> 'Network'
 )
-SELECT named.*
+SELECT
+    named.* EXCLUDE (product_codes, may_be_unassigned),
+    named.may_be_unassigned
+    AND (named.network_id IS NULL OR named.measure_field IS NULL)
+    AND (
+        named.product_codes IS NOT NULL
+        OR named.measure_field IS NOT NULL
+        OR NOT bool_or(named.network_id IS NOT NULL AND named.measure_field IS NOT NULL) OVER (
+            PARTITION BY named.source, named.invoice_id, named.contract_id, named.reporting_month
+        )
+    ) AS is_unassigned
 FROM named
 WHERE
     NOT EXISTS (FROM core_limited_runs AS limited WHERE limited.reporting_month = named.reporting_month)

@@ -4,6 +4,8 @@
 --     invoice_only    a line without a Schedule, which no key is asked for (a set-up fee, a courtesy credit)
 --     copy            the same line once more               other_contract  a line of an account that another contract bills, and did
 --     unread          a value on the invoice that could not be read keeps the two from being compared
+--     unassigned      an imported line that names no account or measure; in_group  our line, which such a line may bill
+-- Of an imported line the amount is compared alone: a file may count in blocks, in thousands or not at all.
 -- A key may have several lines there, one a tier or on several invoices: together they bill it, under the first one's number. Lines that
 -- are alike are no copies where together they are what our line bills (two fees of 15.00, and 2 for 30.00); nor where they bill nothing,
 -- or name no key, so that nothing tells a second fee from a copy.
@@ -17,6 +19,10 @@ months AS (
 -- a line of an account or measure that could not be read may be any of ours
 unknown AS (
     SELECT DISTINCT reporting_month, contract_id FROM core_invoice_lines WHERE is_key_unread
+),
+-- what a line without an account may bill; without a measure, any line of the contract
+unassigned AS (
+    SELECT DISTINCT reporting_month, contract_id, account_report, measure_field FROM core_invoice_lines WHERE is_unassigned
 ),
 ours AS (
     SELECT
@@ -105,7 +111,9 @@ paired AS (
         ) AS amount,
         try_cast(CASE WHEN NOT bool_or(theirs.is_unread) THEN sum(quantity_billed) END AS DECIMAL(28, 10)) AS quantity_billed,
         bool_or(theirs.is_unread) AS is_unread,
-        bool_and(theirs.account_report IS NULL AND theirs.measure_field IS NULL AND NOT theirs.is_key_unread) AS is_invoice_only
+        bool_and(theirs.account_report IS NULL AND theirs.measure_field IS NULL AND NOT theirs.is_key_unread) AS is_invoice_only,
+        bool_or(theirs.is_unassigned) AS is_unassigned,
+        arg_min(theirs.line_description, (invoice_id, line_item_number)) AS line_description
     FROM theirs
     WHERE copy = 1 AND NOT is_stranger
     GROUP BY
@@ -132,13 +140,23 @@ SELECT
     paired.amount AS invoice_amount,
     paired.quantity_billed AS invoice_quantity_billed,
     NULL::INTEGER AS billing_contract_id,
+    paired.line_description,
     CASE
+        WHEN ours.network_id IS NULL AND paired.is_unassigned THEN 'unassigned'
         WHEN paired.invoice_id IS NULL AND unknown.contract_id IS NOT NULL THEN 'unread'
+        WHEN paired.invoice_id IS NULL AND EXISTS (
+            FROM unassigned
+            WHERE unassigned.contract_id = ours.contract_id
+                AND unassigned.reporting_month = ours.reporting_month
+                AND coalesce(unassigned.account_report = ours.account_report, true)
+                AND coalesce(unassigned.measure_field = ours.measure_field, true)
+        ) THEN 'in_group'
         WHEN paired.invoice_id IS NULL THEN 'not_on_invoice'
         WHEN ours.network_id IS NULL AND paired.is_invoice_only THEN 'invoice_only'
         WHEN ours.network_id IS NULL THEN 'not_asked'
         WHEN paired.is_unread THEN 'unread'
-        WHEN paired.amount IS NOT DISTINCT FROM ours.amount AND paired.quantity_billed IS NOT DISTINCT FROM ours.quantity_billed
+        WHEN paired.amount IS NOT DISTINCT FROM ours.amount
+            AND (paired.source = 'imported' OR paired.quantity_billed IS NOT DISTINCT FROM ours.quantity_billed)
             THEN 'matches'
         ELSE 'differs'
     END AS status
@@ -168,6 +186,7 @@ SELECT
     amount,
     quantity_billed,
     billing_contract_id,
+    line_description,
     CASE WHEN is_stranger THEN 'other_contract' ELSE 'copy' END
 FROM theirs
 WHERE (copy > 1 AND amount IS DISTINCT FROM 0) OR is_stranger

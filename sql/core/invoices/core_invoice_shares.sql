@@ -84,7 +84,7 @@ shares AS (
             ELSE coalesce(matches.amount, 0)
         END AS recalculated_amount,
         CASE
-            WHEN matches.status = 'not_on_invoice' THEN 0
+            WHEN matches.status IN ('not_on_invoice', 'in_group') THEN 0
             WHEN matches.status IN ('matches', 'differs', 'not_asked') THEN matches.invoice_amount - coalesce(others.invoice_amount, 0)
             ELSE matches.invoice_amount
         END AS invoice_amount
@@ -127,6 +127,16 @@ SELECT
     shares.recalculated_amount::DECIMAL(38, 10) AS recalculated_amount,
     shares.invoice_amount::DECIMAL(38, 10) AS invoice_amount,
     (shares.invoice_amount - shares.recalculated_amount)::DECIMAL(38, 10) AS difference,
-    shares.status IN ('invoice_only', 'copy', 'other_contract', 'not_on_invoice') OR named.network_id IS NOT NULL AS is_explained
+    shares.status IN ('invoice_only', 'copy', 'other_contract', 'not_on_invoice')
+    -- a finding names what a group differs by, unless a line of it may be unknown
+    OR (shares.status IN ('unassigned', 'in_group') AND coalesce(recalculated.keys_faulted, 0) = 0)
+    OR named.network_id IS NOT NULL AS is_explained
 FROM shares
-LEFT JOIN named USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+LEFT JOIN core_recalculated_totals AS recalculated
+    ON recalculated.contract_id = shares.contract_id AND recalculated.reporting_month = shares.reporting_month
+LEFT JOIN named
+    ON named.network_id = shares.network_id
+    AND named.mailbox_id = shares.mailbox_id
+    AND named.reporting_month = shares.reporting_month
+    AND named.account_report = shares.account_report
+    AND named.measure_field = shares.measure_field

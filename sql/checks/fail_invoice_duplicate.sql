@@ -1,0 +1,51 @@
+-- One row per invoice whose number an earlier invoice has, of another contract or month or once more of the same.
+-- title: Invoice number came twice
+-- Numbers are compared as in core_issued_invoices. A file and what the API answers of its number are one invoice, unless the API has it
+-- for another contract. Which of the two is meant cannot be known from them, so nothing is expected.
+-- billed_amount: total of the invoice
+-- expected_amount: always null: only the vendor can state which invoice is valid
+-- difference: always null
+WITH numbered AS (
+    SELECT
+        *,
+        nullif(ltrim(upper(regexp_replace(invoice_number, '[^A-Za-z0-9]', '', 'g')), '0'), '') AS number_key,
+        CASE source WHEN 'imported' THEN 1 WHEN 'InvoiceInfo' THEN 2 ELSE 3 END AS source_rank
+    FROM raw_invoices
+    WHERE source <> 'InvoiceCalculate' AND coalesce(status, '') NOT IN ('Canceled', 'Pending')
+),
+of_contract AS (
+    SELECT *
+    FROM numbered
+    WHERE number_key IS NOT NULL
+    QUALIFY source_rank = min(source_rank) OVER (PARTITION BY number_key, contract_id)
+),
+placed AS (
+    SELECT
+        *,
+        row_number() OVER of_number AS place,
+        first_value(contract_id) OVER of_number AS first_contract_id,
+        first_value(reporting_month) OVER of_number AS first_month,
+        first_value(total_amount) OVER of_number AS first_amount
+    FROM of_contract
+    WINDOW of_number AS (PARTITION BY number_key ORDER BY invoice_date NULLS FIRST, reporting_month, contract_id, source, invoice_id)
+)
+SELECT
+    NULL::INTEGER AS network_id,
+    NULL::INTEGER AS mailbox_id,
+    invoices.reporting_month,
+    NULL::VARCHAR AS account_report,
+    NULL::VARCHAR AS measure_field,
+    NULL::INTEGER AS price_list_id,
+    invoices.invoice_number,
+    invoices.total_amount AS billed_amount,
+    NULL::DECIMAL(28, 10) AS expected_amount,
+    NULL::DECIMAL(28, 10) AS difference,
+    concat(
+        'Invoice ', invoices.invoice_number, ' of contract ', invoices.contract_id, ' over ',
+        coalesce(money_text(invoices.total_amount), 'an amount that cannot be read'),
+        ' has the number of the invoice of contract ', invoices.first_contract_id, ' for ', strftime(invoices.first_month, '%Y-%m'), ' over ',
+        coalesce(money_text(invoices.first_amount), 'an amount that cannot be read'),
+        ': ask the vendor which one is valid before paying both.'
+    ) AS explanation
+FROM placed AS invoices
+WHERE invoices.place > 1

@@ -1,0 +1,42 @@
+-- One row per line that was answered otherwise before, as a finding: another amount, quantity or tax flag.
+-- per: cell
+-- parts: rows
+-- The last answer before counts. An answer given while the month still ran was not of the whole month: what came after restates nothing.
+WITH earlier AS (
+    SELECT *
+    FROM raw_line_item_history
+    WHERE pulled_at >= reporting_month + INTERVAL 1 MONTH
+    QUALIFY row_number() OVER (
+        PARTITION BY network_id, mailbox_id, reporting_month, account_report, measure_field
+        ORDER BY superseded_at DESC, response_sha256
+    ) = 1
+)
+SELECT
+    network_id,
+    mailbox_id,
+    reporting_month,
+    account_report,
+    measure_field,
+    earlier.price_list_id,
+    NULL::VARCHAR AS invoice_number,
+    lines.amount AS billed_amount,
+    earlier.amount AS expected_amount,
+    coalesce(lines.amount, 0) - earlier.amount AS difference,
+    CASE
+        WHEN lines.amount IS NULL THEN concat(
+            'The line over ', money_text(earlier.amount), ' that was answered on ', strftime(earlier.pulled_at, '%Y-%m-%d'),
+            ' is gone: correct what was booked for it.'
+        )
+        ELSE concat(
+            'Answered on ', strftime(earlier.pulled_at, '%Y-%m-%d'), ' with ', plain_text(earlier.actual), ' measured and ',
+            money_text(earlier.amount), ', now with ', plain_text(lines.actual), ' and ', money_text(lines.amount),
+            CASE
+                WHEN lines.amount <> earlier.amount THEN concat(': correct what was booked by ', money_text(lines.amount - earlier.amount), '.')
+                ELSE ': the amount is the same.'
+            END
+        )
+    END AS explanation
+FROM earlier
+LEFT JOIN core_lines AS lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+WHERE (lines.amount, lines.actual, lines.quantity_billed, lines.is_taxable)
+    IS DISTINCT FROM (earlier.amount, earlier.actual, earlier.quantity_billed, earlier.is_taxable)

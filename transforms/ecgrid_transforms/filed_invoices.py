@@ -1,0 +1,87 @@
+"""Invoices that came as files: the records that `invoice_csv` and `x12_810` make.
+
+A file holds one invoice or several. What adds to the total is a line: items, allowances, charges, taxes and, where an
+810 rounds only its total, the rounding. So `total_amount` less the sum of the lines is 0, or the file is wrong.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from ecgrid_transforms.model import Account
+from ecgrid_transforms.money import Decimal, total
+from ecgrid_transforms.period import next_month
+
+__all__ = ["ALLOWANCE", "CHARGE", "ITEM", "ROUNDING", "TAX", "FiledInvoice", "FiledLine", "InvoiceFileRefused"]
+
+#: Kinds of lines.
+ITEM, ALLOWANCE, CHARGE, TAX, ROUNDING = "item", "allowance", "charge", "tax", "rounding"
+
+
+class InvoiceFileRefused(ValueError):
+    """The file is no invoice that can be read; the message states where, why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class FiledLine:
+    """One line. `quantity` is in the unit of the invoice, `amount` and `tax` in its currency, the sign as it counts.
+
+    `kind` is item, allowance, charge, tax or rounding. `tax` is what the line's own tax is; its amount is in a line of
+    kind tax. `product_codes` are those of an 810's IT1, IT107 first.
+    """
+
+    kind: str
+    amount: Decimal
+    description: str | None = None
+    quantity: Decimal | None = None
+    unit_price: Decimal | None = None
+    tax: Decimal | None = None
+    account: Account | None = None
+    account_report: str | None = None
+    measure_field: str | None = None
+    product_codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FiledInvoice:
+    """One invoice; a credit note has a negative `total_amount`. `tax_amount` is part of the total; None: none stated.
+
+    `period_begin` and `period_end` are the days that it bills, both included, where it states them.
+    """
+
+    invoice_number: str
+    invoice_date: date
+    total_amount: Decimal
+    currency: str | None = None
+    due_date: date | None = None
+    po_number: str | None = None
+    payment_terms: str | None = None
+    bill_to: str | None = None
+    contract_number: str | None = None
+    period_begin: date | None = None
+    period_end: date | None = None
+    is_canceled: bool = False
+    tax_amount: Decimal | None = None
+    lines: tuple[FiledLine, ...] = ()
+
+    @property
+    def lines_amount(self) -> Decimal:
+        return total([line.amount for line in self.lines])
+
+    def accounts(self) -> Iterator[Account]:
+        """The accounts that its lines name."""
+        return (line.account for line in self.lines if line.account is not None)
+
+    def billed_month(self) -> date | None:
+        """The month of its period; without one, the month before its date. None: the period is of several months.
+
+        The latter is inferred, as for InvoiceList: vendors date invoices on the last day of the month or after it.
+        """
+        days = [day for day in (self.period_begin, self.period_end) if day is not None]
+        if not days:
+            return next_month(self.invoice_date.replace(day=1), -1)
+        months = {day.replace(day=1) for day in days}
+        if len(months) == 2 and self.period_end is not None and self.period_end.day == 1:
+            # an end that is the first day after the period, as some write it
+            months = {day.replace(day=1) for day in (days[0], self.period_end - timedelta(days=1))}
+        return months.pop() if len(months) == 1 else None

@@ -1,0 +1,27 @@
+"""Invoice files of either form: CSV or X12 810."""
+
+from collections.abc import Sequence
+
+from ecgrid_transforms import invoice_csv, x12_810
+from ecgrid_transforms.filed_invoices import FiledInvoice, InvoiceFileRefused
+
+__all__ = ["CSV", "X12", "media_type", "read"]
+
+#: Media types of the two forms (RFC 4180, RFC 1767), as raw keeps them.
+CSV, X12 = "text/csv", "application/EDI-X12"
+
+
+def media_type(data: bytes) -> str:
+    """`X12` where the file begins with an interchange header, else `CSV`."""
+    return X12 if data.removeprefix(b"\xef\xbb\xbf").lstrip()[:3] == b"ISA" else CSV
+
+
+def read(data: bytes) -> Sequence[FiledInvoice]:
+    """The invoices of a file, at least one, each number once; raises `InvoiceFileRefused`."""
+    found = x12_810.read(data) if media_type(data) == X12 else invoice_csv.read(data)
+    if not found:
+        raise InvoiceFileRefused("the file holds no invoice")
+    numbers = [invoice.invoice_number for invoice in found]
+    if twice := [number for number in numbers if numbers.count(number) > 1]:
+        raise InvoiceFileRefused(f"the file holds invoice {twice[0]} twice; leave one of them")
+    return found
