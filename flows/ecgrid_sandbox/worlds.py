@@ -1,4 +1,4 @@
-"""The worlds that the sandbox answers from: shipped, drawn by a seed, or small, each with the books that follow."""
+"""The worlds of the sandbox: shipped, drawn by a seed, or small, each with its books."""
 
 from dataclasses import dataclass, fields
 from datetime import date
@@ -6,13 +6,13 @@ from functools import cached_property
 
 from ecgrid_sandbox.billing.books import Books
 from ecgrid_sandbox.world import generated, shipped, small
-from ecgrid_sandbox.world.model import Facts, Meaning, Wrong
+from ecgrid_sandbox.world.model import Facts, Meaning, PlantedError
 from ecgrid_transforms.period import last_full_month
 
 
 @dataclass(frozen=True)
 class World(Facts):
-    """Everything the sandbox answers from: the facts, and the bills that follow from them."""
+    """Everything the sandbox serves: the facts, and the bills that follow from them."""
 
     @classmethod
     def of(cls, facts: Facts) -> "World":
@@ -21,7 +21,7 @@ class World(Facts):
 
     @classmethod
     def shipped(cls, last_month: date | None = None, *, seed: int = 1) -> "World":
-        """The world that comes with the project, with the wrongs of catalogue.toml."""
+        """The world that comes with the project, with the errors of catalogue.toml."""
         return cls.of(shipped.facts(seed, last_month or last_full_month()))
 
     @classmethod
@@ -33,12 +33,12 @@ class World(Facts):
         months: int = 4,
         mailboxes: int | None = None,
         meanings: tuple[Meaning, ...] | None = None,
-        wrongs: tuple[str, ...] | None = None,
+        planted_errors: tuple[str, ...] | None = None,
     ) -> "World":
-        """A world drawn by `seed`: other meanings, ladders and wrongs than the shipped one.
+        """A world drawn by `seed`: other meanings, ladders and planted errors than the shipped one.
 
-        `meanings` are given to the counted groups in turn instead of drawn ones, `wrongs` are the check names to plant
-        (all that fit when None, none when empty), `mailboxes` how many there are about.
+        `meanings` are used for the counted groups in turn instead of drawn ones, `planted_errors` are the check names
+        to plant (all that fit when None, none when empty), `mailboxes` the approximate number of mailboxes.
         """
         return cls.of(
             generated.facts(
@@ -47,13 +47,13 @@ class World(Facts):
                 months=months,
                 mailboxes=mailboxes,
                 meanings=meanings,
-                wrongs=wrongs,
+                planted_errors=planted_errors,
             )
         )
 
     @classmethod
     def small(cls, seed: int, last_month: date | None = None) -> "World":
-        """A world of one price list and a few lines, drawn by `seed`, with one of the kinds of `small.KINDS` in it."""
+        """A world of one price list and a few lines, drawn by `seed`, of one of `small.KINDS`."""
         return cls.of(small.facts(seed, last_month or last_full_month()))
 
     @cached_property
@@ -62,10 +62,10 @@ class World(Facts):
         return Books(self)
 
     @property
-    def wrongs(self) -> tuple[Wrong, ...]:
-        """The planted wrongs, as the world stands now (after `restate` there are more)."""
-        return self.books.wrongs
+    def planted_errors(self) -> tuple[PlantedError, ...]:
+        """The planted errors in the present state of the world (more after `restate`)."""
+        return self.books.planted_errors
 
     def restate(self) -> None:
-        """From now on the lines of the `restated` plants answer differently, as after a correction at the vendor."""
+        """Change the responses for the lines of the `restated` errors from now on, as after a vendor's correction."""
         self.books.restate()

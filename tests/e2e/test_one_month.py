@@ -94,7 +94,7 @@ def test_the_manifest_ties(first_run, data_dir: Path, month: date) -> None:
 def test_exactly_what_was_planted_is_found(first_run, billing, data_dir: Path, month: date) -> None:
     planted = Counter(
         (wrong.check_name, wrong.network_id, wrong.mailbox_id, wrong.account_report, wrong.measure_field)
-        for wrong in World.shipped(month).wrongs
+        for wrong in World.shipped(month).planted_errors
         if wrong.reporting_month == month
     )
     found = Counter(

@@ -101,7 +101,7 @@ def test_invoices_are_listed_without_lines_and_given_with_them(wire: Any, world:
     assert not listed.all("Invoice/LineItems")
     wrong = {
         invoice_number
-        for plant in world.wrongs
+        for plant in world.planted_errors
         if plant.check_name == "invoice_total_mismatch" and (invoice_number := plant.invoice_number)
     }
     for invoice_id in listed.texts("Invoice/InvoiceID"):
@@ -154,7 +154,9 @@ def test_an_invoice_is_calculated_but_never_saved(wire: Any, world: World) -> No
 def test_every_line_that_single_calls_give_is_on_a_calculated_invoice(wire: Any, world: World) -> None:
     """And one more where a single call leaves a line out on purpose."""
     missing = [
-        wrong.key for wrong in world.wrongs if wrong.check_name == "missing_line" and wrong.reporting_month.month == 10
+        wrong.key
+        for wrong in world.planted_errors
+        if wrong.check_name == "missing_line" and wrong.reporting_month.month == 10
     ]
     assert missing
     for network_id, mailbox_id, _, report, measure in missing:

@@ -23,7 +23,7 @@ def _gone(pid: int) -> bool:
 
 def test_a_child_serves_counts_and_restates(wire: Any, world: World) -> None:
     pair = ("TrafficAll", "ToTrans")
-    (plant,) = [plant for plant in world.plants if plant.check_name == "restated"]
+    (plant,) = [plant for plant in world.planned_errors if plant.check_name == "restated"]
     account = (plant.target.network_id, plant.target.mailbox_id)
     month = f"{world.months[plant.target.month]}T00:00:00"
     with spawn(world, Trouble(), latency_ms=1) as child:
@@ -92,7 +92,7 @@ def test_serve_prints_settings_and_ends_on_a_signal() -> None:
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [(["--last-month", "October"], "write YYYY-MM"), (["--auth-level", "Boss"], "no authorisation level")],
+    [(["--last-month", "October"], "write YYYY-MM"), (["--auth-level", "Boss"], "not an authorisation level")],
 )
 def test_serve_refuses_what_it_cannot_serve(options: list[str], words: str) -> None:
     done = CliRunner().invoke(commands, ["serve", "--port", "0", *options])

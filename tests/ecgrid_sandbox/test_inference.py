@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from ecgrid_sandbox import World
-from ecgrid_sandbox.world.inference import every_meaning, near_meanings, outcome, rivals
+from ecgrid_sandbox.world.inference import every_meaning, near_meanings, outcome, tied_candidates
 from ecgrid_sandbox.world.model import Group, PriceList
 from ecgrid_transforms.money import Decimal
 
@@ -44,14 +44,14 @@ def _named(pairs: list[tuple[PriceList, Group]]) -> list[str]:
 def test_a_months_lines_of_the_shipped_world_leave_one_meaning(price_list: PriceList, group: Group) -> None:
     """Of all that a group could mean, in the last month; but for the group that is undecidable on purpose."""
     seen = _seen(WORLD, price_list, group, WORLD.months[-1])
-    found = rivals(group, seen, every_meaning(group), Random(1), tries=16)
+    found = tied_candidates(group, seen, every_meaning(group), Random(1), tries=16)
     assert bool(found) != group.decidable, found[:3]
 
 
 @pytest.mark.parametrize(("price_list", "group"), GROUPS, ids=_named(GROUPS))
 def test_so_does_another_month_among_near_meanings(price_list: PriceList, group: Group) -> None:
     month = WORLD.months[group.schedules[0].schedule_id % 3]
-    found = rivals(group, _seen(WORLD, price_list, group, month), near_meanings(group), Random(2), tries=16)
+    found = tied_candidates(group, _seen(WORLD, price_list, group, month), near_meanings(group), Random(2), tries=16)
     assert bool(found) != group.decidable, found[:3]
 
 
@@ -69,7 +69,7 @@ def test_generated_worlds_plant_what_can_be_told(seed: int) -> None:
     month = rng.choice(world.months)
     undecided = {
         (wrong.price_list_id, wrong.account_report, wrong.measure_field)
-        for wrong in world.wrongs
+        for wrong in world.planted_errors
         if wrong.check_name == "reading_undecided"
     }
     pairs = [
@@ -79,12 +79,12 @@ def test_generated_worlds_plant_what_can_be_told(seed: int) -> None:
         if not group.is_money and group.report != "FixedRate" and not is_malformed(group)
     ]
     for price_list, group in rng.sample(pairs, 1):
-        found = rivals(group, _seen(world, price_list, group, month), near_meanings(group), rng, tries=12)
+        found = tied_candidates(group, _seen(world, price_list, group, month), near_meanings(group), rng, tries=12)
         planted = (price_list.price_list_id, *group.pair) in undecided
         assert bool(found) == planted, (group.pair, found[:2])
         assert group.decidable != planted
     world.restate()
-    for wrong in world.wrongs:
+    for wrong in world.planted_errors:
         network_id, mailbox_id, when, report, measure = wrong.key
         if (
             mailbox_id is None
@@ -105,9 +105,9 @@ def test_generated_worlds_differ_and_repeat() -> None:
     assert {network.void for network in one.networks} == {"fault", "absent", "zero"}
 
 
-def test_worlds_of_given_meanings_and_wrongs() -> None:
+def test_worlds_of_given_meanings_and_errors() -> None:
     meaning = WORLD.price_list_by_id[432].groups[1].meaning
-    world = World.generate(3, date(2026, 10, 1), months=2, meanings=(meaning,), wrongs=("amount_mismatch",))
+    world = World.generate(3, date(2026, 10, 1), months=2, meanings=(meaning,), planted_errors=("amount_mismatch",))
     counted = [
         group
         for price_list in world.price_lists
@@ -115,22 +115,22 @@ def test_worlds_of_given_meanings_and_wrongs() -> None:
         if not group.is_money and group.report != "FixedRate" and not group.meaning.floor_and_cap
     ]
     assert meaning in {group.meaning for group in counted}
-    assert {wrong.check_name for wrong in world.wrongs} == {"amount_mismatch"}
-    assert len(world.wrongs) == 2  # one a month
-    with pytest.raises(ValueError, match="no wrong can be planted as nonsense"):
-        World.generate(3, date(2026, 10, 1), wrongs=("nonsense",))
+    assert {wrong.check_name for wrong in world.planted_errors} == {"amount_mismatch"}
+    assert len(world.planted_errors) == 2  # one a month
+    with pytest.raises(ValueError, match="no error can be planted as nonsense"):
+        World.generate(3, date(2026, 10, 1), planted_errors=("nonsense",))
     with pytest.raises(ValueError, match="at least two months"):
         World.generate(3, date(2026, 10, 1), months=1)
 
 
 def test_a_large_world_has_the_mailboxes_asked_for() -> None:
-    world = World.generate(4, date(2026, 10, 1), months=2, mailboxes=600, wrongs=())
+    world = World.generate(4, date(2026, 10, 1), months=2, mailboxes=600, planted_errors=())
     assert 590 <= len(world.mailboxes) <= 610
     line = world.books.line(
         world.accounts[-1], world.last_month, world.price_list_of(*world.accounts[-1]).groups[0].pair
     )
     assert line is not None
-    assert world.wrongs == ()
+    assert world.planted_errors == ()
 
 
 def test_the_brute_force_would_see_a_blind_spot() -> None:
@@ -140,7 +140,7 @@ def test_the_brute_force_would_see_a_blind_spot() -> None:
     seen = _seen(WORLD, price_list, group, WORLD.last_month)
     bounds = [schedule.maximum + int(group.schedules[0].allowance) for schedule in group.schedules]
     blind = [(quantity, billed) for quantity, billed in seen if quantity not in bounds]
-    found = rivals(group, blind, near_meanings(group), Random(1), tries=60)
+    found = tied_candidates(group, blind, near_meanings(group), Random(1), tries=60)
     assert any(meaning.reading.upper_bound == "exclusive" for meaning in found)
 
 

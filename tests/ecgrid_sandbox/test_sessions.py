@@ -140,7 +140,7 @@ def test_rights_follow_the_level(start: Start, level: str, networks: int, list_e
 
 
 def test_unknown_levels_are_refused_by_name(world: World) -> None:
-    with pytest.raises(ValueError, match="'Boss' is no authorisation level"):
+    with pytest.raises(ValueError, match="'Boss' is not an authorisation level"):
         Sandbox(world, auth_level="Boss")
 
 

@@ -148,7 +148,7 @@ def test_all_may_be_refused(start: Start, code: str) -> None:
     ids = {"NetworkID": 4443, "MailboxID": 0, "ECGridID": 0}
     for name in ids:
         got = wire.ask("v4.1", "InterconnectCountEx", **(ids | {name: -1}), MaxDays=7)
-        assert got.fault == (f"{name} -1 is none that this service knows", code)
+        assert got.fault == (f"{name} -1 is unknown to this service", code)
     assert wire.ask("v4.1", "InterconnectCountEx", **ids, MaxDays=7).status == 200
 
 
@@ -311,18 +311,18 @@ def test_the_newer_shape_inserts_elements_and_values(start: Start) -> None:
 def test_restating_changes_the_planted_line_alone(world: World) -> None:
     """A world of its own: restating is for good."""
     fresh = World.shipped(world.last_month)
-    (plant,) = [plant for plant in fresh.plants if plant.check_name == "restated"]
+    (plant,) = [plant for plant in fresh.planned_errors if plant.check_name == "restated"]
     account = (plant.target.network_id, plant.target.mailbox_id)
     before = {account: dict(fresh.books.bill(account, month)) for account in fresh.accounts for month in fresh.months}
     month = fresh.months[plant.target.month]
     old = fresh.books.bill(account, month)[plant.target.pair]
-    assert not [wrong for wrong in fresh.wrongs if wrong.check_name == "restated"]
+    assert not [wrong for wrong in fresh.planted_errors if wrong.check_name == "restated"]
     with Sandbox(fresh) as sandbox:
         sandbox.restate()
     new = fresh.books.bill(account, month)[plant.target.pair]
     assert new.actual == old.actual + 60
     assert new.amount > old.amount
-    (wrong,) = [wrong for wrong in fresh.wrongs if wrong.check_name == "restated"]
+    (wrong,) = [wrong for wrong in fresh.planted_errors if wrong.check_name == "restated"]
     assert (wrong.billed_amount, wrong.true_amount) == (old.amount, new.amount)
     last = fresh.months[-1]
     assert all(dict(fresh.books.bill(account, last)) == before[account] for account in fresh.accounts)

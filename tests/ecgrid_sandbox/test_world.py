@@ -93,7 +93,7 @@ def test_it_is_reproducible(seed: int) -> None:
     one, same, other = World.shipped(month, seed=seed), World.shipped(month, seed=seed), World.shipped(month, seed=99)
     assert one == same
     assert one.use != other.use
-    assert one.wrongs == same.wrongs
+    assert one.planted_errors == same.planted_errors
     # another last month moves the months and leaves the figures
     later = World.shipped(date(2027, 2, 1), seed=seed)
     assert later.months == (date(2026, 11, 1), date(2026, 12, 1), date(2027, 1, 1), date(2027, 2, 1))
@@ -107,13 +107,13 @@ def test_it_ends_with_the_last_full_month() -> None:
 def test_the_catalogue_plants_every_name_that_a_service_can_cause() -> None:
     world = World.shipped(date(2026, 10, 1))
     world.restate()
-    counts = Counter(wrong.check_name for wrong in world.wrongs)
+    counts = Counter(wrong.check_name for wrong in world.planted_errors)
     assert set(counts) == CAUSABLE
     assert sum(counts.values()) >= 15
     for month in world.months:
-        assert {wrong.check_name for wrong in world.wrongs if wrong.reporting_month == month} >= FIRST_FIVE
-    assert all(wrong.reason and wrong.evidence for wrong in world.wrongs)
-    keys = [(wrong.check_name, wrong.key, wrong.invoice_number) for wrong in world.wrongs]
+        assert {wrong.check_name for wrong in world.planted_errors if wrong.reporting_month == month} >= FIRST_FIVE
+    assert all(wrong.reason and wrong.evidence for wrong in world.planted_errors)
+    keys = [(wrong.check_name, wrong.key, wrong.invoice_number) for wrong in world.planted_errors]
     assert len(set(keys)) == len(keys)
 
 
@@ -131,7 +131,7 @@ def test_lines_are_wrong_where_the_catalogue_says_and_nowhere_else(world: World)
     assert set(billed) == set(right)
     differing = {key for key in billed if billed[key] != right[key]}
     expected = set()
-    for wrong in world.wrongs:
+    for wrong in world.planted_errors:
         if wrong.check_name not in OF_LINES:
             continue
         network_id, mailbox_id, month, report, measure = wrong.key
@@ -172,7 +172,7 @@ def _gap_or_overlap(group: Group) -> str | None:
 def test_malformed_ladders_are_those_planted_and_no_use_lies_in_doubt(world: World) -> None:
     planted = {
         (wrong.price_list_id, (wrong.account_report, wrong.measure_field)): wrong.check_name
-        for wrong in world.wrongs
+        for wrong in world.planted_errors
         if wrong.check_name in ("tier_gap", "tier_overlap")
     }
     found = {
@@ -195,7 +195,7 @@ def test_malformed_ladders_are_those_planted_and_no_use_lies_in_doubt(world: Wor
 
 def test_invoices_carry_the_planted_wrongs_and_no_other(world: World) -> None:
     books = world.books
-    planted = {wrong.invoice_number: wrong for wrong in world.wrongs if wrong.invoice_number}
+    planted = {wrong.invoice_number: wrong for wrong in world.planted_errors if wrong.invoice_number}
     assert len(planted) == 5
     for invoice in books.invoices():
         clean = books.calculated(invoice.contract_id, invoice.month)
@@ -210,7 +210,7 @@ def test_invoices_carry_the_planted_wrongs_and_no_other(world: World) -> None:
 
 
 def test_missing_lines_are_demanded_by_list_and_use(world: World) -> None:
-    missing = [wrong for wrong in world.wrongs if wrong.check_name == "missing_line"]
+    missing = [wrong for wrong in world.planted_errors if wrong.check_name == "missing_line"]
     assert {world.network_by_id[wrong.network_id].void for wrong in missing} == {"fault", "absent", "zero"}
     for wrong in missing:
         account, pair = (wrong.network_id, wrong.mailbox_id), (wrong.account_report, wrong.measure_field)
@@ -232,7 +232,7 @@ def test_at_most_one_wrong_a_month_stands_on_one_group_of_readings(world: World)
     counts = Counter(
         (world.price_list_of(wrong.network_id, wrong.mailbox_id).price_list_id, wrong.account_report,
          wrong.measure_field, wrong.reporting_month)
-        for wrong in world.wrongs
+        for wrong in world.planted_errors
         if wrong.check_name in OF_LINES and wrong.check_name not in ("identity_mismatch", "date_outside_month")
     )  # fmt: skip
     assert max(counts.values()) == 1

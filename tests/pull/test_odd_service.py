@@ -191,7 +191,9 @@ def test_a_fault_of_the_services_own_on_a_key_that_is_invoiced_is_a_missing_line
         named = {
             row[:4]: row[4:] for row in findings.project(f"{', '.join(KEY)}, billed_amount, explanation").fetchall()
         }
-    planted = {tuple(getattr(wrong, name) for name in KEY) for wrong in WORLD.wrongs if "invoice" in wrong.check_name}
+    planted = {
+        tuple(getattr(wrong, name) for name in KEY) for wrong in WORLD.planted_errors if "invoice" in wrong.check_name
+    }
     billed = {one: named[one][0] for one in gone.keys() - planted}
     assert billed == {one: gone[one]["amount"] for one in billed}
     assert all("DataError in InvoiceCalculateLineItem" in named[one][1] for one in gone)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ecgrid_flows.warehouse import database
 from ecgrid_sandbox.world import inference
-from ecgrid_sandbox.world.model import Wrong
+from ecgrid_sandbox.world.model import PlantedError
 from ecgrid_sandbox.worlds import World
 from ecgrid_transforms.money import Decimal
 from tests.support import lake_of
@@ -79,7 +79,7 @@ def by_world(found: Iterable[Found], places: Iterable[int]) -> dict[int, list[Fo
     return made
 
 
-def names(world: World, wrong: Wrong) -> set[str]:
+def names(world: World, wrong: PlantedError) -> set[str]:
     """The check names that tell the truth about a wrong: its own, and another where the figures are the same.
 
     One block too many may be just what billing the allowance too would come to; nobody can tell which it was.
@@ -101,7 +101,7 @@ def names(world: World, wrong: Wrong) -> set[str]:
     return fair
 
 
-def fits(world: World, wrong: Wrong, found: Found) -> bool:
+def fits(world: World, wrong: PlantedError, found: Found) -> bool:
     """Whether a finding names the wrong: a name, every part of the key that the wrong has, list or invoice."""
     return (
         found.check_name in names(world, wrong)
@@ -111,11 +111,11 @@ def fits(world: World, wrong: Wrong, found: Found) -> bool:
     )
 
 
-def differences(world: World, found: Iterable[Found]) -> tuple[list[Wrong], list[Found]]:
+def differences(world: World, found: Iterable[Found]) -> tuple[list[PlantedError], list[Found]]:
     """Wrongs that no finding names, and findings that name no wrong; each finding counts once."""
     left = list(found)
     missed = []
-    for wrong in world.wrongs:
+    for wrong in world.planted_errors:
         match = next((one for one in left if fits(world, wrong, one)), None)
         if match is None:
             missed.append(wrong)

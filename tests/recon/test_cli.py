@@ -15,7 +15,7 @@ from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.rating.explain import explanation
 from ecgrid_flows.warehouse import builder, sql_files
 from ecgrid_flows.warehouse.database import Connection
-from ecgrid_sandbox.world.model import Wrong
+from ecgrid_sandbox.world.model import PlantedError
 from ecgrid_sandbox.worlds import World
 from ecgrid_transforms.model import Key
 from ecgrid_transforms.money import Decimal, money_text, plain_number
@@ -34,7 +34,7 @@ def test_findings_end_with_status_1_while_there_are_errors(shipped: World, data_
     done = CliRunner().invoke(app, ["findings", "--month", MONTH, "--json", "--data-dir", data_dir])
     assert done.exit_code == 1
     found = json.loads(done.stdout)
-    planted = [wrong for wrong in shipped.wrongs if wrong.reporting_month == date(2026, 10, 1)]
+    planted = [wrong for wrong in shipped.planted_errors if wrong.reporting_month == date(2026, 10, 1)]
     assert sorted(row["check_name"] for row in found["findings"]) == sorted(wrong.check_name for wrong in planted)
     severities = [row["severity"] for row in found["findings"]]
     assert severities == sorted(severities, key=["error", "warning", "info"].index)
@@ -53,10 +53,12 @@ def test_findings_are_told_in_words(shipped: World, data_dir: str) -> None:
     assert said[-1].startswith("2026-10: ")
 
 
-def planted_in_october(world: World, check_name: str) -> Wrong:
+def planted_in_october(world: World, check_name: str) -> PlantedError:
     """The first wrong of a kind in the world's last month."""
     return next(
-        wrong for wrong in world.wrongs if wrong.check_name == check_name and wrong.reporting_month == date(2026, 10, 1)
+        wrong
+        for wrong in world.planted_errors
+        if wrong.check_name == check_name and wrong.reporting_month == date(2026, 10, 1)
     )
 
 
@@ -91,7 +93,7 @@ def test_explain_as_json_has_plain_decimals(shipped: World, data_dir: str) -> No
 
 
 def test_explain_of_a_missing_line_says_what_was_answered(reconciled: Connection, shipped: World) -> None:
-    missing = next(wrong for wrong in shipped.wrongs if wrong.check_name == "missing_line")
+    missing = next(wrong for wrong in shipped.planted_errors if wrong.check_name == "missing_line")
     network_id, mailbox_id, month, report, measure = missing.key
     key = Key(network_id or 0, mailbox_id or 0, month or date(2026, 10, 1), report or "", measure or "")
     text = explanation(reconciled, key).text()
@@ -108,7 +110,7 @@ def test_every_kind_of_wrong_can_be_explained_in_text(reconciled: Connection, sh
     """Names that carry what names carry stay on their line. The views are worked out once here, not for each wrong."""
     for view in ("out_model_comparison", "out_line_proofs"):
         reconciled.execute(f"CREATE TEMP TABLE {view} AS FROM {view}").fetchall()
-    kinds = {wrong.check_name: wrong for wrong in shipped.wrongs if None not in wrong.key[:2]}
+    kinds = {wrong.check_name: wrong for wrong in shipped.planted_errors if None not in wrong.key[:2]}
     del kinds["missing_line"]
     for wrong in kinds.values():
         network_id, mailbox_id, month, report, measure = wrong.key

@@ -1,4 +1,4 @@
-"""Worlds of other seeds, meanings and wrongs: every planted wrong found, none invented.
+"""Worlds of other seeds, meanings and planted_errors: every planted wrong found, none invented.
 
 The worlds of a test are landed in one lake, each moved to identifiers of its own, so that they are reconciled by one
 build, and beside the few the shipped one, after lines of it were corrected.
@@ -109,7 +109,7 @@ def test_every_planted_wrong_of_more_worlds_is_found_and_nothing_else(many: dict
 
 @pytest.mark.parametrize("seed", FEW)
 def test_a_world_plants_every_kind_of_wrong(seed: int) -> None:
-    kinds = {wrong.check_name for wrong in World.generate(seed, LAST_MONTH, months=3).wrongs}
+    kinds = {wrong.check_name for wrong in World.generate(seed, LAST_MONTH, months=3).planted_errors}
     assert len(kinds) >= 22
 
 

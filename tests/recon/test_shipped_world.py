@@ -57,7 +57,7 @@ def test_findings_state_the_true_amounts(shipped: World, reconciled: Connection)
     """Where the true amount is the point of a finding, it is the books' own, worked out by the naive pricer."""
     by_key = {(one.check_name, one.key): one for one in planted.found_in(reconciled)}
     compared = Counter[str]()
-    for wrong in shipped.wrongs:
+    for wrong in shipped.planted_errors:
         if wrong.check_name in {
             *("amount_mismatch", "wrong_tier", "rate_mismatch", "quantity_mismatch", "bound_ignored"),
             *("allowance_not_applied", "sign_mismatch", "minimum_mismatch", "missing_line", "invoice_line_differs"),
@@ -72,7 +72,7 @@ def test_findings_state_the_true_amounts(shipped: World, reconciled: Connection)
 def test_every_line_that_is_not_planted_fits(shipped: World, reconciled: Connection) -> None:
     """Every line is proved: it fits, or a finding of its own says why it does not."""
     rows = database.table(reconciled, "FROM out_line_items WHERE verdict <> 'fits'").to_pylist()
-    wrong = {one.key for one in shipped.wrongs}
+    wrong = {one.key for one in shipped.planted_errors}
     assert {row["verdict"] for row in rows} == {"differs"}
     keys = [tuple(row[name] for name in warehouse_key()) for row in rows]
     assert [key for key in keys if key not in wrong] == []

@@ -16,7 +16,7 @@ import pytest
 from ecgrid_flows.warehouse import builder, database
 from ecgrid_sandbox.billing.documents import Line
 from ecgrid_sandbox.world import small
-from ecgrid_sandbox.world.model import Group, PriceList, Wrong
+from ecgrid_sandbox.world.model import Group, PlantedError, PriceList
 from ecgrid_sandbox.worlds import World
 from ecgrid_transforms.money import Decimal, plain_number
 from tests.support import lake_of
@@ -129,7 +129,7 @@ class Audit:
     # -- faults ------------------------------------------------------------------------------------------
 
     def _missed(self) -> Iterator[str]:
-        for wrong in self.world.wrongs:
+        for wrong in self.world.planted_errors:
             its = [one for one in self.found if planted.fits(self.world, wrong, one)]
             if not its:
                 if not self._is_open(wrong) and self._tie(wrong) is None:
@@ -144,7 +144,7 @@ class Audit:
                 if not self._agrees(one, wrong) and not self._is_undecided(wrong):
                     yield f"expected {one.expected_amount}: {_words(wrong)}"
 
-    def _tie(self, wrong: Wrong) -> planted.Found | None:
+    def _tie(self, wrong: PlantedError) -> planted.Found | None:
         """The warning that the rate shown on a wrong line and the true one are tied, with the money at stake in all."""
         line = self._line(wrong)
         if line is None or small.kind_of(self.world.seed) != "refused_tie":
@@ -166,7 +166,7 @@ class Audit:
         ]
         return its[0] if len(its) == 1 else None
 
-    def _agrees(self, one: planted.Found, wrong: Wrong) -> bool:
+    def _agrees(self, one: planted.Found, wrong: PlantedError) -> bool:
         """Whether the amount expected is the true one; but for the last decimal of a line where no line shows how to
         round. Of a list that differs from the contract it is the sum of several lines."""
         assert wrong.true_amount is not None
@@ -177,10 +177,10 @@ class Audit:
         lines = len(self.world.accounts) if wrong.check_name == "list_differs_from_contract" else 1
         return abs(one.expected_amount - wrong.true_amount) <= unit * lines
 
-    def _is_undecided(self, wrong: Wrong) -> bool:
+    def _is_undecided(self, wrong: PlantedError) -> bool:
         return bool(self._candidates(wrong))
 
-    def _candidates(self, wrong: Wrong) -> list[tuple[PriceList, Group, dict[str, Any]]]:
+    def _candidates(self, wrong: PlantedError) -> list[tuple[PriceList, Group, dict[str, Any]]]:
         return [
             (price_list, group, row)
             for price_list, group in self._groups()
@@ -191,7 +191,7 @@ class Audit:
             if row["is_chosen"] or row["is_rival"]
         ]
 
-    def _is_open(self, wrong: Wrong) -> bool:
+    def _is_open(self, wrong: PlantedError) -> bool:
         """Whether a candidate of an undecided reading bills the line as it is billed, so that none may accuse it."""
         line = self._line(wrong)
         if line is None:
@@ -208,7 +208,7 @@ class Audit:
                 return True
         return False
 
-    def _line(self, wrong: Wrong) -> Line | None:
+    def _line(self, wrong: PlantedError) -> Line | None:
         if wrong.network_id is None or wrong.mailbox_id is None or wrong.reporting_month is None:
             return None
         bill = self.world.books.bill((wrong.network_id, wrong.mailbox_id), wrong.reporting_month)
@@ -217,9 +217,9 @@ class Audit:
     # -- findings ----------------------------------------------------------------------------------------
 
     def _invented(self) -> Iterator[str]:
-        wrongs = self.world.wrongs
-        named = {one.cause_id for one in self.found for wrong in wrongs if planted.fits(self.world, wrong, one)}
-        named |= {tie.cause_id for wrong in wrongs if (tie := self._tie(wrong)) is not None}
+        planted_errors = self.world.planted_errors
+        named = {one.cause_id for one in self.found for wrong in planted_errors if planted.fits(self.world, wrong, one)}
+        named |= {tie.cause_id for wrong in planted_errors if (tie := self._tie(wrong)) is not None}
         for one in self.found:
             if one.cause_id in named or one.check_name == "kc_rounding":
                 continue
@@ -229,7 +229,7 @@ class Audit:
                 continue  # the list was read after the month alone, and edited since: a question with both amounts
             if (one.severity, one.check_name) == ("warning", "allowance_not_applied") and self._is_free_tier(one):
                 continue  # a free tier that no line shows: the allowance may be left out of all as well
-            if any(self._is_undecided(wrong) and one.key == wrong.key for wrong in wrongs):
+            if any(self._is_undecided(wrong) and one.key == wrong.key for wrong in planted_errors):
                 continue  # a planted fault under another name, where the reading is open
             yield f"invented: {one.severity} {one.check_name} {one.key} {one.explanation}"
 
@@ -243,7 +243,9 @@ class Audit:
         )
 
     def _is_read_late(self, one: planted.Found) -> bool:
-        is_edited = any(wrong.check_name == "terms_differ" and wrong.network_id is None for wrong in self.world.wrongs)
+        is_edited = any(
+            wrong.check_name == "terms_differ" and wrong.network_id is None for wrong in self.world.planted_errors
+        )
         assert one.price_list_id is not None
         assert one.key[2] is not None
         return is_edited and self.world.list_read(one.price_list_id, one.key[2]) is None
@@ -254,7 +256,7 @@ def _at_rate(group: Group, rate: Decimal) -> Group:
     return replace(group, schedules=(replace(group.schedules[0], rate=rate),))
 
 
-def _words(wrong: Wrong) -> str:
+def _words(wrong: PlantedError) -> str:
     return f"{wrong.check_name} {wrong.key} billed {wrong.billed_amount} for {wrong.true_amount}, {wrong.reason}"
 
 

@@ -24,7 +24,7 @@ WAREHOUSE = "warehouse/billing.duckdb"
 MONTHS = (date(2026, 9, 1), date(2026, 10, 1))
 WORLD = World.shipped(MONTHS[-1])
 #: Some thirty accounts of four networks, those with which something is wrong: every relation has rows, none has many.
-ACCOUNTS = sorted({(one.network_id, one.mailbox_id) for one in WORLD.wrongs if one.mailbox_id is not None})
+ACCOUNTS = sorted({(one.network_id, one.mailbox_id) for one in WORLD.planted_errors if one.mailbox_id is not None})
 #: What differs between two pulls of the same answers.
 OF_THE_PULL = {"pulled_at", "response_sha256"}
 

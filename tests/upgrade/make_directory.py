@@ -33,7 +33,7 @@ def small_world() -> World:
         networks=(own,),
         mailboxes=boxes,
         contracts=tuple(contract for contract in whole.contracts if contract.contract_id in contracts),
-        plants=tuple(plant for plant in whole.plants if plant.target.network_id == NETWORK),
+        planned_errors=tuple(plant for plant in whole.planned_errors if plant.target.network_id == NETWORK),
         use={account: use for account, use in whole.use.items() if account[0] == NETWORK},
     )
 

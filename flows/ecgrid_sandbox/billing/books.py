@@ -1,6 +1,6 @@
-"""What follows from a world: each account's bill, the invoices, and which of it is wrong on purpose.
+"""What follows from a world: each account's bill, the invoices, and the planted errors in them.
 
-Bills are worked out when first asked for and kept; nothing here is drawn at random.
+Bills are computed on first use and cached; nothing here is drawn at random.
 """
 
 from collections.abc import Mapping
@@ -9,14 +9,24 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
-from ecgrid_sandbox.billing import faults as wrong_kinds
+from ecgrid_sandbox.billing import faults as fault_kinds
 from ecgrid_sandbox.billing.documents import Account, Invoice, Line
 from ecgrid_sandbox.billing.pricing import Priced, Reading, priced, rounded
-from ecgrid_sandbox.world.model import MONEY_ORDER, Facts, Group, Pair, Part, Plant, PriceList, Schedule, Wrong
+from ecgrid_sandbox.world.model import (
+    MONEY_ORDER,
+    Facts,
+    Group,
+    Pair,
+    Part,
+    PlannedError,
+    PlantedError,
+    PriceList,
+    Schedule,
+)
 from ecgrid_transforms.money import ONE, ZERO, Decimal, total
 from ecgrid_transforms.period import next_month
 
-#: Account-months kept worked out; more are worked out again when asked for.
+#: Number of account-months in the cache of bills.
 _BILLS_KEPT = 50_000
 
 
@@ -27,25 +37,25 @@ class Books:
         self.world = world
         self.is_restated = False
         self._bills: dict[tuple[Account, date, bool], dict[Pair, Line]] = {}
-        self._wrongs: tuple[Wrong, ...] | None = None
+        self._planted_errors: tuple[PlantedError, ...] | None = None
         self._invoices: list[Invoice] | None = None
-        self._by_line: dict[tuple[Account, Pair], list[Plant]] = {}
-        self._by_invoice: dict[tuple[int, date], list[Plant]] = {}
+        self._by_line: dict[tuple[Account, Pair], list[PlannedError]] = {}
+        self._by_invoice: dict[tuple[int, date], list[PlannedError]] = {}
         self._month_index = {month: index for index, month in enumerate(world.months)}
-        for plant in world.plants:
+        for plant in world.planned_errors:
             target = plant.target
             if target.contract_id is not None and target.month is not None:
                 self._by_invoice.setdefault((target.contract_id, world.months[target.month]), []).append(plant)
-            elif plant.check_name in wrong_kinds.OF_PRICE_LIST:
-                continue  # the price list itself is made so
+            elif plant.check_name in fault_kinds.OF_PRICE_LIST:
+                continue  # the error is in the price list itself
             elif target.network_id is not None and target.mailbox_id is not None and target.pair is not None:
                 self._by_line.setdefault(((target.network_id, target.mailbox_id), target.pair), []).append(plant)
 
     def restate(self) -> None:
-        """Apply the `restated` plants from now on."""
+        """Apply the planned errors of kind `restated` from now on."""
         self.is_restated = True
         self._bills.clear()
-        self._wrongs = self._invoices = None
+        self._planted_errors = self._invoices = None
 
     # -- use ---------------------------------------------------------------------------------------
 
@@ -57,25 +67,27 @@ class Books:
             return ZERO
         value = series[index]
         if self.is_restated:
-            for plant in self._plants(account, pair, month, "restated"):
+            for plant in self._planned_errors(account, pair, month, "restated"):
                 value += Decimal(plant.figures["add"])
         return value
 
-    def _plants(self, account: Account, pair: Pair, month: date, check_name: str | None = None) -> list[Plant]:
+    def _planned_errors(
+        self, account: Account, pair: Pair, month: date, check_name: str | None = None
+    ) -> list[PlannedError]:
         index = self._month_index.get(month)
         return [
             plant
             for plant in self._by_line.get((account, pair), ())
             if (
                 plant.target.month == index
-                or (plant.check_name in wrong_kinds.LASTING and index is not None and plant.target.month <= index)  # type: ignore[operator]
+                or (plant.check_name in fault_kinds.LASTING and index is not None and plant.target.month <= index)  # type: ignore[operator]
             )
             and check_name in (None, plant.check_name)
         ]
 
     def is_planted(self, account: Account, month: date, pair: Pair) -> bool:
-        """Whether a wrong is on the line."""
-        return bool(self._plants(account, pair, month))
+        """Whether an error is planted on the line."""
+        return bool(self._planned_errors(account, pair, month))
 
     # -- bills -------------------------------------------------------------------------------------
 
@@ -89,8 +101,8 @@ class Books:
         return self._bills[key]
 
     def line(self, account: Account, month: date, pair: Pair) -> Line | None:
-        """The answer of InvoiceCalculateLineItem; None for a pair that is not on the list, or not given on purpose."""
-        if any(plant.check_name == "missing_line" for plant in self._plants(account, pair, month)):
+        """The line of InvoiceCalculateLineItem; None for a pair off the list, or withheld on purpose."""
+        if any(plant.check_name == "missing_line" for plant in self._planned_errors(account, pair, month)):
             return None
         return self.bill(account, month).get(pair)
 
@@ -108,8 +120,8 @@ class Books:
             )
             line = replace(line, number=len(lines) + 1)
             if not right:
-                for plant in self._plants(account, group.pair, month):
-                    line = wrong_kinds.applied(self, account, month, plant, line)
+                for plant in self._planned_errors(account, group.pair, month):
+                    line = fault_kinds.applied(self, account, month, plant, line)
             lines[group.pair] = line
         return lines
 
@@ -124,9 +136,9 @@ class Books:
         meaning_without: str | None = None,
         shown: Mapping[str, Decimal] | None = None,
     ) -> Line:
-        """The line of a counted group. `actual` bills another quantity than the measured one, `meaning_without`
-        leaves one rule out (`allowance`, `bounds`), `shown` are other numbers (`rate`, `block`, `allowance`) of the
-        schedule reached, which the line shows and is billed by: all are for wrongs."""
+        """The line of a counted group. Parameters for planted errors: `actual` bills another quantity than the measured
+        one, `meaning_without` leaves one rule out (`allowance`, `bounds`), `shown` replaces numbers (`rate`, `block`,
+        `allowance`) of the schedule reached, which the line shows and is billed by."""
         quantity = self.quantity(account, month, group.pair) if actual is None else actual
         first = group.schedules[0]
         allowance = ZERO if meaning_without == "allowance" else first.allowance
@@ -226,12 +238,12 @@ class Books:
     # -- invoices ----------------------------------------------------------------------------------
 
     def calculated(self, contract_id: int, month: date, accounts: list[Account] | None = None) -> Invoice:
-        """What InvoiceCalculate gives: every line as billed, those that single calls leave out among them."""
+        """The result of InvoiceCalculate: every line as billed, including those that single calls leave out."""
         chosen = self.world.accounts_of_contract(contract_id) if accounts is None else accounts
         lines: list[Line] = []
         for account in chosen:
             for line in self.bill(account, month).values():
-                # the invoice names the account that it bills, also where a single answer names another
+                # the invoice names the account that it bills, also where a single response names another
                 network_id, mailbox_id = account
                 lines.append(
                     replace(
@@ -252,11 +264,11 @@ class Books:
         )
 
     def invoice(self, contract_id: int, month: date) -> Invoice:
-        """The invoice that was issued, with the wrongs planted on it."""
+        """The issued invoice, with the errors planted on it."""
         place = sorted(self.world.contract_by_id).index(contract_id)
         made = replace(self.calculated(contract_id, month), invoice_id=(month.year * 12 + month.month) * 100 + place)
         for plant in self._by_invoice.get((contract_id, month), ()):
-            made = wrong_kinds.applied_to_invoice(self, plant, made)
+            made = fault_kinds.applied_to_invoice(self, plant, made)
         return made
 
     def invoices(self) -> list[Invoice]:
@@ -270,23 +282,23 @@ class Books:
             ]
         return self._invoices
 
-    # -- wrongs ------------------------------------------------------------------------------------
+    # -- planted errors ----------------------------------------------------------------------------
 
     @property
-    def wrongs(self) -> tuple[Wrong, ...]:
-        """Every wrong that a reader of today's answers can find; `restated` ones only after `restate`."""
-        if self._wrongs is None:
-            self._wrongs = tuple(
-                wrong
-                for plant in self.world.plants
+    def planted_errors(self) -> tuple[PlantedError, ...]:
+        """Every planted error that a reader of the current responses can find; `restated` ones only after `restate`."""
+        if self._planted_errors is None:
+            self._planted_errors = tuple(
+                error
+                for plant in self.world.planned_errors
                 if plant.check_name != "restated" or self.is_restated
-                for wrong in wrong_kinds.described(self, plant)
+                for error in fault_kinds.described(self, plant)
             )
-        return self._wrongs
+        return self._planted_errors
 
 
 def part_of(group: Group) -> Part | None:
-    """Which part of an account's charges a group is; a Subtotal or a minimum is none."""
+    """The part of an account's charges that a group is; None for a Subtotal or a minimum."""
     if not group.is_money:
         if group.report != "FixedRate":
             return "usage"
@@ -300,13 +312,13 @@ def part_of(group: Group) -> Part | None:
 
 
 def billed_quantity(result: Priced, group: Group) -> Decimal:
-    """QuantityBilled in what the group counts it in."""
+    """QuantityBilled in the unit that the group counts it in."""
     amount = result.blocks if group.meaning.billed_in == "blocks" else result.units
     return as_decimal(amount)
 
 
 def as_decimal(value: Fraction) -> Decimal:
-    """A fraction that a decimal spells, as that decimal; the worlds have no other."""
+    """A fraction as the decimal that equals it; the worlds have no other fractions."""
     scale = 0
     while (value * 10**scale).denominator != 1:
         scale += 1

@@ -12,7 +12,7 @@ Account = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One LineItem, and beside it what the sandbox needs to go wrong with it: the group it comes from."""
+    """One LineItem, and the group that it comes from, which planted errors need."""
 
     number: int
     line_date: date

@@ -1,7 +1,7 @@
-"""How each kind of wrong comes about: a right line in, a wrong one out. One kind per check name of CONTRACT.
+"""Planted errors, one kind per check name of CONTRACT: each takes a correct line and returns a wrong one.
 
-Each kind is made so that one check name fits it best; what sets it apart stands at its function. Figures are texts, as
-catalogue.toml gives them.
+Each kind fits one check name best; the distinguishing feature is stated at its function. Figures are strings, as in
+catalogue.toml.
 """
 
 from collections.abc import Mapping
@@ -12,24 +12,24 @@ from typing import Protocol
 
 from ecgrid_sandbox.billing.documents import Account, Invoice, Line
 from ecgrid_sandbox.billing.pricing import rounded
-from ecgrid_sandbox.world.model import Facts, Group, Pair, Plant, PriceList, Wrong
+from ecgrid_sandbox.world.model import Facts, Group, Pair, PlannedError, PlantedError, PriceList
 from ecgrid_transforms.money import Decimal, total
 from ecgrid_transforms.period import next_month
 
-#: Kinds that hold from their month on, not for one month alone.
+#: Kinds that persist from their month on.
 LASTING = frozenset({"taxable_changed"})
 
-#: Kinds that live in a price list's schedules, seen in every month; the list itself is made so.
+#: Kinds that are in a price list's schedules, visible in every month; the list itself is built with the error.
 OF_PRICE_LIST = frozenset({"tier_gap", "tier_overlap", "price_changed", "reading_undecided"})
 
-#: Kinds that live on an issued invoice.
+#: Kinds that are on an issued invoice.
 OF_INVOICE = frozenset(
     {"duplicate_line", "double_billed", "invoice_total_mismatch", "invoice_line_missing", "invoice_line_differs"}
 )
 
 
 class Bills(Protocol):
-    """What is needed of `books.Books`."""
+    """The part of `books.Books` that is needed here."""
 
     world: Facts
 
@@ -54,14 +54,14 @@ class Bills(Protocol):
     def invoice(self, contract_id: int, month: date) -> Invoice: ...
 
 
-def applied(books: Bills, account: Account, month: date, plant: Plant, line: Line) -> Line:
-    """The line as the wrong leaves it. A `missing_line` leaves it: it is missing in single answers only."""
+def applied(books: Bills, account: Account, month: date, plant: PlannedError, line: Line) -> Line:
+    """The line with the error. A `missing_line` returns it unchanged: it is missing in single responses only."""
     figures = plant.figures
     price_list, group = line.price_list, line.group
     reading = group.meaning.reading
     match plant.check_name:
         case "amount_mismatch" | "percentage_mismatch" | "minimum_mismatch":
-            # everything on the line is right but its amount, which no other rule gives either
+            # everything on the line is right but its amount, which no other rule gives
             return replace(line, amount=line.amount + Decimal(figures["add"]))
         case "wrong_tier":
             # shown and priced by a tier that the quantity does not reach (volume ladders)
@@ -69,18 +69,18 @@ def applied(books: Bills, account: Account, month: date, plant: Plant, line: Lin
             shown = group.schedules[(reached + int(figures["steps"])) % len(group.schedules)]
             return replace(line, schedule=shown, amount=priced_at(line, shown.rate))
         case "rate_mismatch" | "quantity_mismatch" | "terms_differ" if "shown" in figures:
-            # a number of the schedule shown is not the price list's, and the line is billed by it
+            # a number of the shown schedule differs from the price list's, and the line is billed by it
             number = {figures["shown"]: Decimal(figures["number"])}
             return replace(books.counted_line(account, month, price_list, group, shown=number), number=line.number)
         case _ if "by" in figures:
-            # billed by the list as PricelistInfo gives it, in the place of the terms of the contract
+            # billed by the list as in PricelistInfo instead of by the terms of the contract
             listed = books.world.list_read(price_list.price_list_id, month)
             assert listed is not None
             own = listed.group(group.pair)
             assert own is not None
             return replace(books.counted_line(account, month, price_list, own), number=line.number)
         case "correction":
-            # takes back the line of the month before, at what it was billed
+            # reverses the line of the month before, at its billed amount
             before = books.bill(account, next_month(month, -1))[group.pair]
             return replace(
                 line,
@@ -90,11 +90,11 @@ def applied(books: Bills, account: Account, month: date, plant: Plant, line: Lin
                 amount=-before.amount,
             )
         case "rate_mismatch":
-            # the schedule shown has another rate than the price list gives it, and the line is priced by that
+            # the shown schedule has another rate than the price list, and the line is priced by it
             shown = replace(line.schedule, rate=Decimal(figures["rate"]))
             return replace(line, schedule=shown, amount=priced_at(line, shown.rate))
         case "quantity_mismatch":
-            # one block more than the use comes to, priced by its right rate
+            # one block more than the use, priced at its right rate
             block = line.schedule.block if group.meaning.billed_in == "units" else Decimal(1)
             more = replace(line, billed=line.billed + block * int(figures["blocks"]))
             return replace(more, amount=priced_at(more, line.schedule.rate))
@@ -119,12 +119,12 @@ def applied(books: Bills, account: Account, month: date, plant: Plant, line: Lin
         case "taxable_changed":
             return replace(line, is_taxable=not line.is_taxable)
         case "usage_mismatch":
-            # another quantity than the reports have, billed right for what it is
+            # another quantity than in the reports, billed correctly for that quantity
             actual = line.actual + Decimal(figures["add"])
             return replace(books.counted_line(account, month, price_list, group, actual=actual), number=line.number)
         case "missing_line" | "restated":
             return line
-    raise ValueError(f"{plant.check_name} is no wrong of a line ({reading.model})")
+    raise ValueError(f"{plant.check_name} is not a planted error of a line ({reading.model})")
 
 
 def priced_at(line: Line, rate: Decimal) -> Decimal:
@@ -139,14 +139,14 @@ def priced_at(line: Line, rate: Decimal) -> Decimal:
     return rounded(quantity * Fraction(rate), meaning.reading)
 
 
-def applied_to_invoice(books: Bills, plant: Plant, invoice: Invoice) -> Invoice:
-    """The invoice as the wrong leaves it; but for `invoice_total_mismatch` it still adds up to its total."""
+def applied_to_invoice(books: Bills, plant: PlannedError, invoice: Invoice) -> Invoice:
+    """The invoice with the error; except for `invoice_total_mismatch` its lines still add up to its total."""
     figures = plant.figures
     lines = list(invoice.lines)
     if plant.check_name == "invoice_total_mismatch":
         return replace(invoice, total_amount=invoice.total_amount + Decimal(figures["add"]))
     if plant.check_name == "double_billed":
-        # a line of an account that another contract bills, and did bill
+        # a line of an account that another contract bills, and has billed
         lines.append(_right_line(books, plant, invoice.month))
     else:
         place = next(i for i, line in enumerate(lines) if _is_target(plant, line))
@@ -157,17 +157,17 @@ def applied_to_invoice(books: Bills, plant: Plant, invoice: Invoice) -> Invoice:
         elif plant.check_name == "invoice_line_differs":
             lines[place] = replace(lines[place], amount=lines[place].amount + Decimal(figures["add"]))
         else:
-            raise ValueError(f"{plant.check_name} is no wrong of an invoice")
+            raise ValueError(f"{plant.check_name} is not a planted error of an invoice")
     numbered = tuple(replace(line, number=number) for number, line in enumerate(lines, start=1))
     return replace(invoice, lines=numbered, total_amount=total([line.amount for line in numbered]))
 
 
-def _is_target(plant: Plant, line: Line) -> bool:
+def _is_target(plant: PlannedError, line: Line) -> bool:
     target = plant.target
     return line.pair == target.pair and line.system_id == (target.mailbox_id or target.network_id)
 
 
-def _right_line(books: Bills, plant: Plant, month: date) -> Line:
+def _right_line(books: Bills, plant: PlannedError, month: date) -> Line:
     target = plant.target
     assert target.network_id is not None
     assert target.mailbox_id is not None
@@ -175,8 +175,8 @@ def _right_line(books: Bills, plant: Plant, month: date) -> Line:
     return books.bill((target.network_id, target.mailbox_id), month)[target.pair]
 
 
-def _before_restating(books: Bills, account: Account, month: date, plant: Plant) -> Decimal:
-    """The amount that was answered before: that of the quantity as it was measured first."""
+def _before_restating(books: Bills, account: Account, month: date, plant: PlannedError) -> Decimal:
+    """The amount before the restatement: that of the quantity as first measured."""
     assert plant.target.pair is not None
     now = books.bill(account, month)[plant.target.pair]
     before = now.actual - Decimal(plant.figures["add"])
@@ -186,17 +186,17 @@ def _before_restating(books: Bills, account: Account, month: date, plant: Plant)
 def _by_other_terms(
     books: Bills, price_list_id: int, pair: tuple[str, str], month: date
 ) -> tuple[Decimal, Decimal] | tuple[None, None]:
-    """What the lines of a list that a wrong is on should cost, and what they are billed; nothing where none is."""
-    wrong = [
+    """Correct and billed sums of a list's lines that have the error; nothing where none has it."""
+    sums = [
         (books.bill(account, month, right=True)[pair].amount, books.bill(account, month)[pair].amount)
         for account in books.world.accounts_of_list(price_list_id)
         if books.is_planted(account, month, pair)
     ]
-    return (total([right for right, _ in wrong]), total([billed for _, billed in wrong])) if wrong else (None, None)
+    return (total([right for right, _ in sums]), total([billed for _, billed in sums])) if sums else (None, None)
 
 
-def described(books: Bills, plant: Plant) -> list[Wrong]:
-    """The wrong as a finding should name it; a price list's wrong is in every month, an open reading in the last."""
+def described(books: Bills, plant: PlannedError) -> list[PlantedError]:
+    """The error as a finding should name it; a price list's error is in every month, an open reading in the last."""
     world, target = books.world, plant.target
     months = [None] if target.month is None else [world.months[target.month]]
     if plant.check_name in OF_PRICE_LIST and target.month is None:
@@ -204,7 +204,7 @@ def described(books: Bills, plant: Plant) -> list[Wrong]:
     return [_described(books, plant, month) for month in months]
 
 
-def _described(books: Bills, plant: Plant, month: date | None) -> Wrong:
+def _described(books: Bills, plant: PlannedError, month: date | None) -> PlantedError:
     world, target = books.world, plant.target
     true_amount = billed_amount = None
     invoice_number = None
@@ -225,14 +225,14 @@ def _described(books: Bills, plant: Plant, month: date | None) -> Wrong:
             case "invoice_line_missing":
                 billed_amount = None
             case "missing_line":
-                true_amount = None  # the invoice bills it, and nothing confirms it
+                true_amount = None  # the invoice bills it, and no response confirms it
             case "duplicate_line" | "double_billed":
                 billed_amount = line.amount * 2
             case "invoice_line_differs":
                 billed_amount = line.amount + Decimal(plant.figures["add"])
             case "restated":
                 billed_amount = _before_restating(books, account, month, plant)
-    return Wrong(
+    return PlantedError(
         plant.check_name,
         target.network_id,
         target.mailbox_id,

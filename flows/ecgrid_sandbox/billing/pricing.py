@@ -1,10 +1,10 @@
-"""A naive pricer: what a quantity costs on a ladder of tiers under one reading, in plain fractions.
+"""A naive pricer: what a quantity costs on a ladder of tiers under one reading, in exact fractions.
 
-Written from CONTRACT's words about `quote` and from nothing else; it shares no code with the SQL that rates billed
-lines, so that agreement between the two proves something. It is simple on purpose: quantities are whole numbers of the
-smallest decimal that occurs, amounts are `Fraction`s, so nothing is rounded but what the reading says.
+Written only from CONTRACT's description of `quote`; it shares no code with the SQL that rates billed lines, so that
+agreement between the two is evidence. It is simple on purpose: quantities are whole numbers of the smallest decimal
+that occurs, amounts are `Fraction`s, so rounding happens only where the reading requires it.
 
-Order of work: the allowance and the rounding to blocks (in the order the reading names), the choice of the tier, the
+Order: the allowance and the rounding to blocks (in the order that the reading names), the choice of the tier, the
 price of each slice, the flat fees, the rounding of the line.
 """
 
@@ -26,7 +26,7 @@ Rounding = Literal["half_up", "half_up_slices", "half_even", "up", "down", "none
 
 
 class Unpriceable(ValueError):
-    """There is no price: malformed tiers, a quantity past a bounded last tier, or a negative quantity."""
+    """No price exists: malformed tiers, a quantity past a bounded last tier, or a negative quantity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a ladder is meant. The defaults are CONTRACT's. `half_up_slices` rounds slices before they are added."""
+    """The interpretation of a ladder. The defaults are CONTRACT's. `half_up_slices` rounds each slice before adding."""
 
     model: Model = "unit"
     upper_bound: Bound = "inclusive"
@@ -57,8 +57,8 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What one tier bills: tier 0 is the allowance as a free tier. `parts` counts parts of a unit, of which a unit has
-    `one` and a block `block`."""
+    """What one tier bills; tier 0 is the allowance as a free tier. `parts` counts the smallest parts, of which a unit
+    has `one` and a block `block`."""
 
     tier: int
     parts: int
@@ -78,8 +78,7 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A price with the slices it was made of. `tier` is the one that holds the quantity, 0 the free one; for quantity
-    0 the first."""
+    """A price with its slices. `tier` is the one that holds the quantity, 0 the free one; for quantity 0 the first."""
 
     amount: Decimal
     tier: int
@@ -87,7 +86,7 @@ class Priced:
 
     @property
     def units(self) -> Fraction:
-        """Units billed; what lies in a free tier is not billed."""
+        """Units billed; those in a free tier are not billed."""
         billed = [part.quantity for part in self.slices if part.tier]
         return billed[0] if len(billed) == 1 else sum(billed, Fraction(0))
 
@@ -99,7 +98,7 @@ class Priced:
 
 
 def price(quantity: Decimal, allowance: Decimal, tiers: Sequence[Tier], reading: Reading) -> Decimal:
-    """What `quantity` costs; raises `Unpriceable`, never a guess."""
+    """The price of `quantity`; raises `Unpriceable`."""
     return priced(quantity, allowance, tiers, reading).amount
 
 
@@ -123,20 +122,20 @@ def priced(quantity: Decimal, allowance: Decimal, tiers: Sequence[Tier], reading
 
 @lru_cache(maxsize=256)
 def _ladder_digits(tiers: tuple[Tier, ...]) -> int:
-    """Decimals of the bounds and blocks of well-formed tiers; a ladder is asked for many quantities in a row."""
+    """Decimals of the bounds and blocks of well-formed tiers; cached, as a ladder prices many quantities in a row."""
     well_formed(tiers)
     maxima = [tier.maximum for tier in tiers if tier.maximum is not None]
     return max(_decimals(value) for value in (*maxima, *(tier.block for tier in tiers)))
 
 
 def _rated(asked: int, free: int, one: int, tiers: Sequence[Tier], reading: Reading) -> Priced:
-    """The price of a quantity whose allowance is dealt with, but for the two rules that need the tiers for it.
+    """The price of a quantity after its allowance, except for the two allowance rules that need the tiers.
 
-    `one` is how many parts a unit has.
+    `one` is the number of parts in a unit.
     """
     shift = free if reading.allowance == "free_tier" else 0
     if asked == 0:
-        # with a free tier in front, that is the first tier, and its flat is nought
+        # with a free tier in front, that is the first tier, and its flat is 0
         pays_flat = reading.zero_pays_flat and not shift
         return Priced(rounded(Fraction(tiers[0].flat) if pays_flat else Fraction(0), reading), 1, ())
     bounds = [None if tier.maximum is None else _parts(tier.maximum, one) + shift for tier in tiers]
@@ -151,7 +150,7 @@ def _rated(asked: int, free: int, one: int, tiers: Sequence[Tier], reading: Read
     if reached is None:
         raise Unpriceable(f"the quantity is past the last tier, which ends at {tiers[-1].maximum}")
 
-    # (tier, quantity in it): whole, by slices, or under the flat models for show
+    # (tier, quantity in it): whole, by slices, or for display only under the flat models
     if reading.model == "unit":
         parts = [(0, asked - shift)]
     elif reading.model in ("volume", "stairstep"):
@@ -201,13 +200,13 @@ def _decimals(value: Decimal) -> int:
 
 
 def _parts(value: Decimal, one: int) -> int:
-    """A quantity in parts of a unit, of which a unit has `one`."""
+    """A quantity in parts, of which a unit has `one`."""
     top, bottom = value.as_integer_ratio()
     return top * one // bottom
 
 
 def _to_blocks(quantity: int, block: int, rule: Blocks) -> int:
-    """A quantity rounded to whole blocks as the rule says (`nearest`: a half up). A block of 0 rounds nothing."""
+    """A quantity rounded to whole blocks by the rule (`nearest`: a half up). A block of 0 rounds nothing."""
     if block == 0 or rule == "none":
         return quantity
     if rule == "down":
@@ -218,7 +217,7 @@ def _to_blocks(quantity: int, block: int, rule: Blocks) -> int:
 
 
 def well_formed(tiers: Sequence[Tier]) -> None:
-    """Raises `Unpriceable` unless the tiers follow each other without gap or overlap, in order.
+    """Raises `Unpriceable` unless the tiers are in order, without gap or overlap.
 
     A tier begins where the one before ends, or, where both bounds are whole numbers, at the next whole number: 0–1200
     is followed by 1200 or by 1201. The first begins at 0 (or 1, in whole numbers). Only the last may be open.
@@ -244,9 +243,9 @@ def well_formed(tiers: Sequence[Tier]) -> None:
 
 
 def rounded(amount: Fraction, reading: Reading) -> Decimal:
-    """The line's amount, rounded as the reading says. `up` is away from zero, `down` toward it.
+    """The line's amount, rounded by the reading. `up` is away from zero, `down` toward it.
 
-    `none` keeps the amount exact; one that no decimal spells (a third of a block) is given to 20 decimals.
+    `none` keeps the amount exact; one that no decimal equals (a third of a block) has 20 decimals.
     """
     exact = reading.rounding == "none"
     scale = 20 if exact else reading.scale
@@ -258,7 +257,7 @@ def rounded(amount: Fraction, reading: Reading) -> Decimal:
         or (reading.rounding == "half_even" and (2 * rest > bottom or (2 * rest == bottom and whole % 2 == 1)))
     ):
         whole += 1
-    while exact and scale and whole % 10 == 0:  # zeros that are no digits of the amount
+    while exact and scale and whole % 10 == 0:  # trailing zeros are not digits of the amount
         whole, scale = whole // 10, scale - 1
     if whole < 10**28:
         return Decimal(-whole if amount < 0 else whole).scaleb(-scale)

@@ -1,7 +1,7 @@
-"""The traffic behind the bills: what each account sent and received, such that every billed quantity is part of it.
+"""The traffic behind the bills: what each account sent and received, consistent with every billed quantity.
 
 A price list bills some measures of some reports; those quantities are given (`World.use`), the rest is drawn by the
-world's seed around them: TrafficAll is the sum of intra-network, inter-ECGrid and off-network traffic, Total is To plus
+world's seed to fit: TrafficAll is the sum of intra-network, inter-ECGrid and off-network traffic, Total is To plus
 From, and the days of a month add up to the month. KCs are bytes / 1000.
 """
 
@@ -50,7 +50,7 @@ class Flow:
         )
 
     def cut(self, weights: list[int]) -> "list[Flow]":
-        """The flow in parts by weight, in whole transactions and bytes."""
+        """The flow divided in proportion to the weights, in whole transactions and bytes."""
         numbers = [
             pieces(value, weights)
             for value in (self.to_trans, self.from_trans, int(self.to_kcs * 1000), int(self.from_kcs * 1000))
@@ -63,7 +63,7 @@ def month_flows(books: Books, account: Account, month: date) -> Mapping[str, Flo
     world = books.world
     if month not in world.months:
         return dict.fromkeys(REPORTS, Flow())
-    rng = Random(f"traffic {world.seed} {account} {world.months.index(month)}")  # noqa: S311 - figures for a show
+    rng = Random(f"traffic {world.seed} {account} {world.months.index(month)}")  # noqa: S311 - demonstration data
     given = {pair: books.quantity(account, month, pair) for pair in world.use.get(account, {}) if pair[0] in REPORTS}
     if given and not any(given.values()):
         return dict.fromkeys(REPORTS, Flow())
@@ -125,7 +125,7 @@ def day_flows(books: Books, account: Account, month: date) -> Iterator[tuple[dat
     if whole.is_none:
         return
     days = (next_month(month) - month).days
-    rng = Random(f"days {books.world.seed} {account} {month.month}")  # noqa: S311 - figures for a show
+    rng = Random(f"days {books.world.seed} {account} {month.month}")  # noqa: S311 - demonstration data
     weights = [
         rng.randint(2, 9) if (month + timedelta(days=day)).weekday() < 5 else rng.randint(0, 2) for day in range(days)
     ]
@@ -134,7 +134,7 @@ def day_flows(books: Books, account: Account, month: date) -> Iterator[tuple[dat
 
 
 def pieces(whole: int, weights: list[int]) -> list[int]:
-    """`whole` cut in proportion to the weights, in whole numbers that add up to it."""
+    """`whole` divided in proportion to the weights, in whole numbers that add up to it."""
     total = sum(weights)
     made, before, passed = [], 0, 0
     for weight in weights:

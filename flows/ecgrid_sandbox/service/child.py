@@ -1,7 +1,7 @@
-"""A sandbox in a child process of its own: no interpreter lock is shared with whoever calls it.
+"""A sandbox in a child process, so that it shares no interpreter lock with its caller.
 
-The parent sends world and trouble through the child's stdin and then holds it open. The child ends when that pipe
-closes or its parent is gone, so also when the parent is killed without a chance to say so.
+The parent sends world and trouble through the child's stdin and then keeps the pipe open. The child ends when the pipe
+closes or its parent has ended, so also when the parent was killed.
 """
 
 import json
@@ -24,7 +24,7 @@ _LENGTH = struct.Struct(">Q")
 
 
 class SpawnedSandbox(Addresses):
-    """A running child. It has the addresses and credentials of `Sandbox`, and asks the child for what it counts."""
+    """A running child. Same interface as `Sandbox`; counters are requested from the child."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self._process = process
@@ -40,12 +40,12 @@ class SpawnedSandbox(Addresses):
 
     @property
     def api_key(self) -> str:
-        """The key of the same user, as it is now."""
+        """The current API key of the same user."""
         return str(self._asked("state")["api_key"])
 
     @property
     def open_sessions(self) -> int:
-        """Sessions that were opened and neither closed nor ended."""
+        """Sessions that are open: neither logged out nor timed out."""
         return int(self._asked("state")["open_sessions"])
 
     @property
@@ -54,7 +54,7 @@ class SpawnedSandbox(Addresses):
         return Counter({(version, name): count for version, name, count in self._asked("state")["calls"]})
 
     def restate(self) -> None:
-        """Have some lines answer differently from now on (`World.restate`)."""
+        """Change the responses for some lines from now on (`World.restate`)."""
         self._asked("restate")
 
     def stop(self) -> None:
@@ -102,7 +102,7 @@ def spawn(
     port: int = 0,
     auth_level: str = "NetOps",
 ) -> SpawnedSandbox:
-    """A sandbox in a child process, serving when this returns; the shipped world when none is given."""
+    """A sandbox in a child process, listening when this returns; the shipped world if none is given."""
     options = (world or World.shipped(), trouble, latency_ms, port, auth_level)
     load = pickle.dumps(options)
     process = subprocess.Popen(
@@ -117,14 +117,14 @@ def spawn(
 
 
 def _end_with_parent(parent: int) -> None:
-    """Ends this process once its parent is another: a forked sibling may hold the pipe open beyond the parent's end."""
+    """Ends this process once its parent has changed: a forked sibling may keep the pipe open after the parent's end."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(0)
 
 
 def _obey(sandbox: Sandbox) -> None:
-    """Answers commands, one a line, until stdin closes; then the process ends."""
+    """Executes commands, one per line, until stdin closes; then the process ends."""
     for line in sys.stdin.buffer:
         command = line.decode().strip()
         if command == "restate":
@@ -145,10 +145,10 @@ def _say(answer: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """The child: world from stdin, addresses to stdout, then serve."""
+    """The child's entry point: reads the world from stdin, writes addresses to stdout, then serves."""
     parent = os.getppid()
     (size,) = _LENGTH.unpack(sys.stdin.buffer.read(_LENGTH.size))
-    # the pipe is our own parent's; nobody else can write to it
+    # the pipe is our own parent's; no other process can write to it
     world, trouble, latency_ms, port, auth_level = pickle.loads(sys.stdin.buffer.read(size))  # noqa: S301
     sandbox = Sandbox(world, trouble, latency_ms=latency_ms, port=port, auth_level=auth_level)
 

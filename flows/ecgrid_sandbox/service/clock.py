@@ -1,6 +1,6 @@
-"""Times as the service writes and reads them. The server stands in Los Angeles, as the one behind the wire samples.
+"""Times as the service writes and reads them. The server is in Los Angeles, as in the wire samples.
 
-dateTimes of objects carry no zone, those of DataSets the server's offset, some are UTC with Z (facts 8).
+dateTimes of objects have no zone, those of DataSets the server's offset, some are UTC with Z (facts 8).
 """
 
 import re
@@ -17,7 +17,7 @@ def plain_day(day: date) -> str:
 
 
 def utc_text(moment: datetime) -> str:
-    """A moment in UTC with Z, its fraction without closing zeros."""
+    """A moment in UTC with Z, its fraction without trailing zeros."""
     text = moment.astimezone(UTC).isoformat().removesuffix("+00:00")
     return (text.rstrip("0") if "." in text else text) + "Z"
 
@@ -40,14 +40,14 @@ def pacific_text(moment: datetime) -> str:
 
 
 def as_server_reads(text: str, *, over_soap: bool) -> datetime:
-    """The wall time that the server takes a dateTime argument for.
+    """The wall time as which the server reads a dateTime argument.
 
-    An offset, also +00:00, is turned into the server's local time, so that the first of a month becomes the last of
-    the month before; Z survives over SOAP, not over GET and POST (facts 8).
+    A value with an offset, also +00:00, is converted to the server's local time, so that the first of a month becomes
+    the last of the month before; Z survives over SOAP, not over GET and POST (facts 8).
     """
     match = _MOMENT.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is no dateTime")
+        raise ValueError(f"{text!r} is not a dateTime")
     year, month, day, hour, minute, second = (int(match[i] or 0) for i in range(1, 7))
     wall = datetime(max(year, 1), month, day, hour, minute, second)  # noqa: DTZ001 - the server's wall time
     zone = match[7]

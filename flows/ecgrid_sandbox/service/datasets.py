@@ -1,6 +1,6 @@
 """DataSets as .NET writes them: an inline schema, then a diffgram with the rows.
 
-A null cell is an absent element, an empty text an empty element, a table without rows stands in the schema alone
+A null cell is an absent element, an empty text an empty element; a table without rows is in the schema alone
 (facts 2.3 and 8).
 """
 
@@ -13,7 +13,7 @@ _XS = "http://www.w3.org/2001/XMLSchema"
 _MSDATA = "urn:schemas-microsoft-com:xml-msdata"
 _DIFFGR = "urn:schemas-microsoft-com:xml-diffgram-v1"
 
-#: How .NET marks a Guid column, which XML Schema has no type for.
+#: .NET's mark of a Guid column, for which XML Schema has no type.
 GUID = ' msdata:DataType="System.Guid, mscorlib, Version=4.0.0.0, Culture=neutral, PublicKeyToken=b77a5c561934e089"'
 
 Cell = str | None
@@ -21,7 +21,7 @@ Cell = str | None
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column by its escaped name (`Last_x0020_Note`), its XML Schema type and what .NET adds to it."""
+    """A column: its escaped name (`Last_x0020_Note`), its XML Schema type and .NET's further attributes."""
 
     name: str
     type: str
@@ -30,7 +30,7 @@ class Column:
 
 @dataclass(slots=True)
 class Table:
-    """A table: rows hold one cell a column. `changes` is what its rows are marked as, for instance `inserted`."""
+    """A table: rows hold one cell per column. `changes` is the mark of its rows, for instance `inserted`."""
 
     name: str
     columns: tuple[Column, ...]

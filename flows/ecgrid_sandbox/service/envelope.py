@@ -1,7 +1,7 @@
-"""Requests in, answers out: SOAP 1.1, SOAP 1.2, HTTP GET and HTTP POST as an ASMX service reads and writes them.
+"""Parsing of requests and writing of responses: SOAP 1.1, SOAP 1.2, HTTP GET and HTTP POST as in an ASMX service.
 
-An answer is a tree of `Node`s, written on one line inside an envelope and indented where it is the root of a
-GET/POST answer, as the wire samples show. Nothing here knows what an operation means.
+A response is a tree of `Node`s, written on one line inside an envelope and indented where it is the root of a GET/POST
+response, as in the wire samples. The meaning of operations is not known here.
 """
 
 import re
@@ -27,7 +27,7 @@ PLAIN_TYPE = "text/plain; charset=utf-8"
 
 
 class Fault(Exception):
-    """An error that the service answers with: its words, its code (none for the framework's own), HTTP status 500."""
+    """An error that the service returns: its message, its code (none for the framework's own), HTTP status 500."""
 
     def __init__(self, message: str, code: str | None = None, *, cache_control: str = "private, max-age=0") -> None:
         super().__init__(message)
@@ -47,14 +47,14 @@ class Node:
 
 
 def escaped(text: str) -> str:
-    """Text as .NET writes it into an element: quotes and line breaks stay as they are."""
+    """Text escaped as .NET escapes element content: quotes and line breaks are unchanged."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def node(shape: Shape, tag: str, type_name: str, value: object) -> Node:
     """The element `tag` of a type for a value: text, a list for an array, or a mapping by element name.
 
-    Elements stand in the order of the type. One that the mapping lacks (or holds as None) is left out when it may be;
+    Elements are in the order of the type. One that the mapping lacks (or holds as None) is omitted if it is optional;
     a missing value type is a bug of the sandbox and raises `KeyError`.
     """
     item = shape.item_of(type_name)
@@ -97,7 +97,7 @@ def compact(tree: Node) -> str:
 
 
 def indented(tree: Node, depth: int = 0) -> str:
-    """The element over several lines, two blanks a level, without a line break at the end."""
+    """The element over several lines, indented by two blanks per level, without a final line break."""
     pad = "  " * depth
     if tree.children:
         inner = "\n".join(indented(child, depth + 1) for child in tree.children)
@@ -114,12 +114,12 @@ def _envelope(binding: Binding, body: str) -> bytes:
 
 
 def content_type(binding: Binding) -> str:
-    """The media type of an answer over `binding`."""
+    """The media type of a response over `binding`."""
     return SOAP12_TYPE if binding == "soap12" else XML_TYPE
 
 
 def answer(shape: Shape, operation: Operation, binding: Binding, result: Node | None) -> bytes:
-    """The body of a good answer. `result` None is an absent result: no element in SOAP, xsi:nil over GET and POST."""
+    """The body of a successful response. `result` None is an absent result: no element in SOAP, else xsi:nil."""
     if binding in ("soap11", "soap12"):
         response = Node(f"{operation.name}Response", attributes=f' xmlns="{shape.namespace}"')
         if result is not None:
@@ -135,7 +135,7 @@ def answer(shape: Shape, operation: Operation, binding: Binding, result: Node | 
 
 
 def fault(binding: Binding, error: Fault, detail_form: str = "code") -> bytes:
-    """The body of an error: a SOAP fault (`soap:Client`, detail in no namespace), or over GET and POST the words alone.
+    """The body of an error: a SOAP fault (`soap:Client`, detail in no namespace), or over GET and POST its message.
 
     `detail_form` is `code` (as in the wire samples), `ErrorInfo` or `details` (the vendor's client and guide).
     """
@@ -172,14 +172,14 @@ def fault(binding: Binding, error: Fault, detail_form: str = "code") -> bytes:
 
 # -- requests -------------------------------------------------------------------------------------------------------
 
-# one for all requests: the server reads them in one thread, and making a parser costs more than using it
+# one parser for all requests: the server parses in one thread, and making a parser costs more than using it
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
 
 
 def read_soap(body: bytes, namespace: str) -> tuple[str, dict[str, str]]:
-    """Operation and arguments of a SOAP request; raises `Fault` for what is no envelope of ours.
+    """Operation and arguments of a SOAP request; raises `Fault` for any other document.
 
-    As in .NET an element of another namespace is not seen, so its argument is missing.
+    As in .NET an element of another namespace is ignored, so its argument is missing.
     """
     try:
         root = etree.fromstring(body, _PARSER)
@@ -223,7 +223,7 @@ _RANGES = {"short": 2**15, "int": 2**31}
 def checked(shape: Shape, operation: Operation, arguments: Mapping[str, str], binding: Binding) -> dict[str, str]:
     """The arguments, each of its parameter's type; raises the framework's own `Fault` (no code) where one is not.
 
-    Over SOAP a missing value type reads as its default, as .NET does; over GET and POST every parameter must be there.
+    Over SOAP a missing value type is read as its default, as in .NET; over GET and POST every parameter is required.
     """
     taken: dict[str, str] = {}
     for parameter in operation.parameters:

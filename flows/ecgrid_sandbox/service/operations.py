@@ -1,7 +1,7 @@
-"""What each operation answers, over a world: rights are checked, arguments understood, records looked up.
+"""The operations over a world: check rights, interpret arguments, look up records.
 
-Every handler takes the call and gives the result's value for `envelope.node`, or None for an absent result; errors
-are `Fault`s. Nothing here knows about HTTP.
+Every handler takes the call and returns the result's value for `envelope.node`, or None for an absent result; errors
+are `Fault`s. HTTP is not handled here.
 """
 
 import time
@@ -25,7 +25,7 @@ _IDS = ("NetworkID", "MailboxID", "ECGridID")
 
 @dataclass(slots=True)
 class Call:
-    """One call whose arguments are of the right types."""
+    """One call, its arguments already of the right types."""
 
     shape: Shape
     binding: Binding
@@ -48,7 +48,7 @@ class Call:
             raise Fault(f"Server was unable to read request. ---> {error}", cache_control="private") from None
 
     def month(self, name: str) -> date:
-        """The month that an argument lies in for the server: only year and month count."""
+        """The month of an argument, by the server's clock: only year and month count."""
         return self.moment(name).date().replace(day=1)
 
     @property
@@ -66,7 +66,7 @@ def _not_found(what: str) -> Fault:
 
 
 class Operations:
-    """The operations of one sandbox: a world, its users and sessions, and the trouble that concerns answers."""
+    """The operations of one sandbox: a world, its users and sessions, and the trouble that affects results."""
 
     def __init__(self, world: World, sessions: Sessions, trouble: Trouble) -> None:
         self.world = world
@@ -104,7 +104,7 @@ class Operations:
         }
 
     def admit(self, call: Call) -> None:
-        """Find out who calls, and whether the operation is to be had at all; raises `Fault`."""
+        """Authenticate the caller, and check that the operation is available; raises `Fault`."""
         name = call.operation
         if name in self.trouble.pending:
             raise Fault(f"PENDING: {name} is not implemented.", "NotImplemented")
@@ -122,7 +122,7 @@ class Operations:
         if self.trouble.all_refused is not None and call.operation.endswith("Ex"):
             of_all = [name for name in _IDS if call.arguments.get(name) == str(_ALL)]
             if of_all:
-                raise Fault(f"{of_all[0]} {_ALL} is none that this service knows", self.trouble.all_refused)
+                raise Fault(f"{of_all[0]} {_ALL} is unknown to this service", self.trouble.all_refused)
         return self._handlers[call.operation](call)
 
     def _now(self) -> datetime:
@@ -165,7 +165,7 @@ class Operations:
         }
 
     def _user(self, call: Call) -> User:
-        """The user that a key operation is about: oneself, or one below."""
+        """The user of a key operation: the caller, or a user below it."""
         wanted = call.number("UserID")
         user = next((user for user in self.sessions.users if user.user_id == wanted), None)
         if user is None:
@@ -344,9 +344,9 @@ class Operations:
     # -- reports -----------------------------------------------------------------------------------
 
     def _accounts(self, call: Call) -> list[tuple[int, int]]:
-        """The accounts that a report is about: those of the session, or those that an Ex operation names.
+        """The accounts of a report: the session's, or those that an Ex operation names.
 
-        -1 is all networks, or all mailboxes of the network; MailboxID 0 is the Root alone (facts 5). A session of a
+        -1 means all networks, or all mailboxes of the network; MailboxID 0 is the Root alone (facts 5). A session of a
         whole network means all of its mailboxes.
         """
         caller = call.caller

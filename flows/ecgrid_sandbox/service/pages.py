@@ -1,4 +1,4 @@
-"""The pages that an ASMX service shows to a browser: the list of its operations, and one page for each."""
+"""The HTML pages of an ASMX service: the list of its operations, and one page per operation."""
 
 import re
 from html import escape
@@ -16,7 +16,7 @@ _PAGE = """<!DOCTYPE html>
 
 
 def page(interface: Shape, host: str, operation: str | None) -> bytes | None:
-    """The list of operations, or the page of one (its name in any case); None where there is none of that name."""
+    """The list of operations, or the page of one (its name in any case); None for an unknown name."""
     title = f"ECGridOS API {interface.version[:2]}"
     if operation is None:
         content = _list(interface)

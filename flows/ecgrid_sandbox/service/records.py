@@ -1,6 +1,6 @@
-"""The world's things as the service's types show them: mappings by element name, for `envelope.node`.
+"""Records of the world as the service's types: mappings by element name, for `envelope.node`.
 
-Elements that only a newer interface has (`shapes`) are given too; the type's table decides what is written.
+They include elements that only a newer interface has (`shapes`); the type's table selects what is written.
 """
 
 from collections.abc import Mapping
@@ -70,7 +70,7 @@ BILLING = _person(5003, "billing@localhost", "", None, "", "NetworkUser")
 
 
 def network(world: World, it: Network, *, deep: bool) -> Record:
-    """NetworkIDInfo; `deep` adds what NetworkInfo has and NetworkList has not: LastLog and NetOpsInfo."""
+    """NetworkIDInfo; `deep` adds LastLog and NetOpsInfo, which NetworkInfo has and NetworkList has not."""
     number = world.networks.index(it)
     record: dict[str, object] = {
         "NetworkID": str(it.network_id),
@@ -180,7 +180,7 @@ def mailbox(it: Mailbox) -> Record:
 
 
 def contract(world: World, it: Contract, *, deep: bool) -> Record:
-    """Contract; ContractList gives it without the accounts that ContractInfo has (facts 8)."""
+    """Contract; ContractList returns it without the accounts that ContractInfo has (facts 8)."""
     accounts = world.accounts_of_contract(it.contract_id)
     last = world.last_month
     record: dict[str, object] = {
@@ -241,7 +241,7 @@ def schedule(it: Schedule) -> Record:
 
 
 def is_known(interface: Shape, it: Schedule) -> bool:
-    """Whether an interface has words for a schedule; the one of 2016 lacks some measures and a level."""
+    """Whether an interface has the values of a schedule; that of 2016 lacks some measures and a level."""
     enums = interface.enums
     return (
         it.report in enums["PricelistAccountReports"]
@@ -251,8 +251,8 @@ def is_known(interface: Shape, it: Schedule) -> bool:
 
 
 def price_list(interface: Shape, it: PriceList, *, archived: bool = False) -> Record:
-    """Pricelist: its schedules by level, in the order in which levels are first met, tiers before adjustments."""
-    # named apart from the function: CPython 3.12.1 takes the one for the other in the comprehension below
+    """Pricelist: its schedules by level, in the order of each level's first schedule, tiers before adjustments."""
+    # another name than the function's: CPython 3.12.1 confuses the two in the comprehension below
     schedules = [one for group in it.groups for one in group.schedules if is_known(interface, one)]
     order = interface.enums["PricelistItemLevel"]
     places = {"General": -1, "Additional": len(order), "Minimum": len(order) + 1}
@@ -283,7 +283,7 @@ def price_list(interface: Shape, it: PriceList, *, archived: bool = False) -> Re
 
 
 def line_item(it: Line, *, odd_object: bool = False) -> Record:
-    """LineItem. `odd_object` calls the billed thing by a word that no interface has."""
+    """LineItem. `odd_object` names a SystemObject that no interface has."""
     return {
         "LineItemNumber": str(it.number),
         "LineDate": plain_day(it.line_date),
@@ -306,7 +306,7 @@ def line_item(it: Line, *, odd_object: bool = False) -> Record:
 
 
 def void_line(world: World, network_id: int, mailbox_id: int, month: date) -> Record:
-    """A line of zero without a Schedule: one way to answer for a pair that is not on the price list."""
+    """A line of zero without a Schedule: one possible response for a pair that is not on the price list."""
     its_list = world.price_list_of(network_id, mailbox_id)
     return {
         "LineItemNumber": "0",
@@ -333,7 +333,7 @@ def invoice_status(world: World, it: Invoice) -> str:
 
 
 def invoice(world: World, interface: Shape, it: Invoice, *, with_lines: bool, notes: Record | None = None) -> Record:
-    """Invoice; InvoiceList gives it without the lines that InvoiceInfo has (facts 8)."""
+    """Invoice; InvoiceList returns it without the lines that InvoiceInfo has (facts 8)."""
     its_contract = world.contract_by_id[it.contract_id]
     status = invoice_status(world, it)
     shown = [line for line in it.lines if is_known(interface, line.schedule)]

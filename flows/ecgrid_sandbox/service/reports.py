@@ -1,7 +1,7 @@
 """The reports of the service, as tables: ReportMonthly, ReportTrafficStats, ReportInstantStats and InterconnectCount.
 
-All are worked out from the same traffic as the bills. The sandbox's present is the first moment after its last month,
-so that "the last N days" and "the last N minutes" give the same answer on every day.
+All are computed from the same traffic as the bills. The sandbox's present is the first moment after its last month, so
+that "the last N days" and "the last N minutes" return the same on every day.
 """
 
 from collections.abc import Iterable, Iterator
@@ -126,7 +126,7 @@ def _monthly_rows(books: Books, account: Account, month: date) -> list[tuple[str
 
 
 def _parcels(trans: int) -> int:
-    """A parcel holds three interchanges or so."""
+    """Parcels of a number of interchanges: about three interchanges each."""
     return -(-trans // 3)
 
 
@@ -134,7 +134,7 @@ def _parcels(trans: int) -> int:
 
 
 def traffic_stats(books: Books, accounts: list[Account], target: datetime, periods: int, period: str) -> list[Table]:
-    """ReportTrafficStats: periods from the target's own on, or (negative) up to it; none without activity has a row."""
+    """ReportTrafficStats: periods from the target's own on, or (negative) up to it; only those with activity."""
     if periods == 0:
         return []
     spans = _spans(target, periods, period)
@@ -193,7 +193,7 @@ _OFFICE_HOURS = [0] * 6 + [1, 2, 4, 5, 6, 6, 4, 5, 6, 5, 4, 2, 1, 1] + [0] * 4
 def _flows(
     books: Books, accounts: list[Account], start: datetime, end: datetime, *, by_hour: bool
 ) -> Iterator[tuple[datetime, Flow]]:
-    """Traffic by day, or by hour of the day: a day's is cut over the hours in whole numbers."""
+    """Traffic by day, or by hour of the day: a day's is divided over the hours in whole numbers."""
     for month in books.world.months:
         if _midnight(next_month(month)) <= start or _midnight(month) >= end:
             continue
@@ -227,7 +227,7 @@ def instant_stats(books: Books, accounts: list[Account], minutes: tuple[int, int
         interchanges = [max(length, 0) * count // in_month for count in (to_trans, from_trans)]
         windows += [str(_parcels(count)) for count in interchanges] + [str(count) for count in interchanges]
     average = rounded(kcs / (to_trans + from_trans), 4) if to_trans + from_trans else exact("0.0000")
-    rng = Random(f"batch {books.world.seed} {accounts[:1]} {minutes}")  # noqa: S311 - an identifier for a show
+    rng = Random(f"batch {books.world.seed} {accounts[:1]} {minutes}")  # noqa: S311 - an identifier for display
     row = (
         *windows,
         pacific_text(present(books) - timedelta(milliseconds=211)),
@@ -245,7 +245,7 @@ def instant_stats(books: Books, accounts: list[Account], minutes: tuple[int, int
 def interconnect_count(books: Books, accounts: list[Account], max_days: int) -> list[Table]:
     """InterconnectCount: requests of the last `max_days` days by status.
 
-    The completed ones of a month are the account's NewInterconnects of it; some more are still on their way.
+    The completed ones of a month are the account's NewInterconnects of it; some more are still pending.
     """
     today = present(books)
     ages: dict[int, list[Decimal]] = {status: [] for status in range(len(_STATUSES))}
@@ -271,7 +271,7 @@ def _requests(books: Books, account: Account) -> list[tuple[int, datetime]]:
     """(status, moment) of every interconnect request of an account."""
     found: list[tuple[int, datetime]] = []
     for month in books.world.months:
-        rng = Random(f"interconnects {books.world.seed} {account} {month.month}")  # noqa: S311 - figures for a show
+        rng = Random(f"interconnects {books.world.seed} {account} {month.month}")  # noqa: S311 - demonstration data
         hours = (next_month(month) - month).days * 24
         completed = int(books.quantity(account, month, NEW_INTERCONNECTS))
         others = rng.randint(0, 2)

@@ -1,9 +1,9 @@
-"""The sandbox on a port: an ASMX-like web service in a thread of this process, or in a child process of its own.
+"""The sandbox on a port: an ASMX-like web service in a thread of this process, or in a child process.
 
     with Sandbox(World.shipped()) as sandbox:
         client = ECGridClient(Endpoints(sandbox.v2_url, sandbox.v3_url, sandbox.v4_url), ...)
 
-It listens on loopback only, its credentials are made up anew each time, and nothing it says is true.
+It listens on loopback only, its credentials are made up anew each time, and all its data are invented.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from ecgrid_sandbox.service.trouble import Fate, Fates, Mishap, OddAnswers, Trou
 from ecgrid_sandbox.service.wsdl import wsdl
 from ecgrid_sandbox.worlds import World
 
-#: Rendered answers of InvoiceCalculateLineItem kept; the cache starts anew when it is full.
+#: Cached responses of InvoiceCalculateLineItem; the cache is cleared when it is full.
 _ANSWERS_KEPT = 20_000
 _HOT = "InvoiceCalculateLineItem"
 _MAX_REQUEST = 4 << 20
@@ -47,14 +47,14 @@ _UNAVAILABLE = (
     b"<BODY><h2>Service Unavailable</h2>\r\n<hr><p>HTTP Error 503. The service is unavailable.</p>\r\n"
     b"</BODY></HTML>\r\n"
 )
-#: Statuses that HTTP gives no body.
+#: Statuses to which HTTP allows no body.
 _BODILESS = (204, 304)
 _PAGE = b"<html><head><title>Proxy</title></head><body><p>%s</p></body></html>"
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer."""
+    """An HTTP response."""
 
     status: int
     content_type: str
@@ -65,7 +65,7 @@ class Reply:
 
 
 class Service:
-    """The ASGI application: finds the version, binding and operation of a request and answers it."""
+    """The ASGI application: finds the version, binding and operation of a request and responds."""
 
     def __init__(self, world: World, operations: Operations, trouble: Trouble) -> None:
         self.world = world
@@ -77,7 +77,7 @@ class Service:
         self._versions = {path.lower(): version for version, path in PATHS.items()}
         self._shapes = {version: shape(version, trouble.drift) for version in VERSIONS}
         self._answers: dict[tuple[str, ...], Reply] = {}
-        #: The last answer over each connection, by the caller's address.
+        #: The last response over each connection, by the caller's address.
         self._last: dict[object, Reply] = {}
 
     def forget_answers(self) -> None:
@@ -122,7 +122,7 @@ class Service:
             await self._say(send, receive, scope, reply)
 
     async def _say(self, send: Send, receive: Receive, scope: Scope, reply: Reply) -> None:
-        """Send a reply; late or twice, where that is the trouble."""
+        """Send a reply; late or twice, if that is the simulated trouble."""
         trouble = self.trouble
         reply = replace(reply, clock_off_s=trouble.clock_off_s)
         if trouble.is_late:
@@ -132,7 +132,7 @@ class Service:
             asyncio.get_running_loop().call_later(trouble.doubled_after_ms / 1000, _send_again, receive, reply)
 
     def _place(self, path: str) -> tuple[str | None, str | None]:
-        """Version and operation that a path names, in any case; no operation on the service's own address."""
+        """Version and operation of a path, in any case; no operation at the service's own address."""
         lowered = path.lower().rstrip("/")
         version = self._versions.get(lowered)
         if version is not None:
@@ -222,7 +222,7 @@ class Service:
         return Reply(200, envelope.content_type(call.binding), body)
 
     def _hot(self, call: Call) -> Reply:
-        """InvoiceCalculateLineItem: its answers to NetOps depend on world and arguments alone, so they are kept."""
+        """InvoiceCalculateLineItem: its responses to NetOps depend on world and arguments alone, so they are cached."""
         if not call.caller.at_least("NetOps"):
             return self._rendered(call)
         key = (call.binding, *(value for name, value in call.arguments.items() if name != "SessionID"))
@@ -257,7 +257,7 @@ def _refuse_markup(given: Mapping[str, str]) -> None:
 
 
 def _soap_operation(scope: Scope, body: bytes) -> str:
-    """The operation that a SOAP request names, without reading it as XML; empty where it names none."""
+    """The operation that a SOAP request names, found without parsing the XML; empty where it names none."""
     action = _header(scope, b"soapaction").strip('"').rpartition("/")[2]
     if action:
         return action
@@ -297,7 +297,7 @@ def _date(off_s: int) -> str:
 
 
 def _headers(reply: Reply, length: int) -> list[tuple[bytes, bytes]]:
-    """Headers as the wire samples have them, in their order; a 503 comes from before ASP.NET."""
+    """Headers as in the wire samples, in their order; a 503 comes from before ASP.NET."""
     made: list[tuple[str, str]] = []
     if reply.cache_control is not None:
         made += [("X-AspNet-Version", "4.0.30319"), ("Cache-Control", reply.cache_control)]
@@ -314,7 +314,7 @@ async def _send(send: Send, reply: Reply) -> None:
 
 
 def _send_again(receive: Receive, reply: Reply) -> None:
-    """The same reply once more over its connection, if that is still open: no request asked for it."""
+    """The same reply again over its connection, if that is still open, without a request."""
     transport = _transport(receive)
     if not transport.is_closing():
         head = b"".join(b"%b: %b\r\n" % header for header in _headers(reply, len(reply.body)))
@@ -322,7 +322,7 @@ def _send_again(receive: Receive, reply: Reply) -> None:
 
 
 async def _send_cut(send: Send, receive: Receive, reply: Reply) -> None:
-    """Half of an answer whose whole length was announced, and the end of the connection."""
+    """Half of a response whose whole length was announced, then the end of the connection."""
     await send({"type": "http.response.start", "status": reply.status, "headers": _headers(reply, len(reply.body))})
     await send({"type": "http.response.body", "body": reply.body[: len(reply.body) // 2], "more_body": True})
     await _drop(receive)
@@ -332,12 +332,12 @@ def _transport(receive: Receive) -> Any:
     """The connection of a request: uvicorn keeps it on the object that `receive` belongs to."""
     transport = getattr(getattr(receive, "__self__", None), "transport", None)
     if transport is None:
-        raise ConnectionAbortedError("the server gives no hold on the connection")
+        raise ConnectionAbortedError("the server gives no access to the connection")
     return transport
 
 
 async def _drop(receive: Receive) -> None:
-    """End the connection without another byte."""
+    """Close the connection without sending another byte."""
     _transport(receive).close()
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(receive(), timeout=1)
@@ -361,7 +361,7 @@ def _mishap(kind: Mishap) -> Reply:
 
 
 class Addresses:
-    """What a running sandbox tells about itself."""
+    """Addresses and credentials of a running sandbox."""
 
     host = "127.0.0.1"
     port: int
@@ -384,7 +384,7 @@ class Addresses:
         return self.url("v4.1")
 
     def settings(self) -> dict[str, str]:
-        """The settings that point a run at this sandbox."""
+        """The settings that direct a run to this sandbox."""
         return {
             "ECGRID_V2_URL": self.v2_url,
             "ECGRID_V3_URL": self.v3_url,
@@ -395,7 +395,7 @@ class Addresses:
 
 
 class Sandbox(Addresses):
-    """A sandbox in a thread of this process. `users` are the one that `settings` logs in and some of lesser rights."""
+    """A sandbox in a thread of this process. `users` are the one that `settings` logs in and some with fewer rights."""
 
     def __init__(
         self,
@@ -407,7 +407,7 @@ class Sandbox(Addresses):
         auth_level: str = "NetOps",
     ) -> None:
         if auth_level not in LEVELS:
-            raise ValueError(f"{auth_level!r} is no authorisation level: it is one of {', '.join(LEVELS)}")
+            raise ValueError(f"{auth_level!r} is not an authorisation level: choose one of {', '.join(LEVELS)}")
         self.world = world
         self.trouble = trouble or Trouble()
         if latency_ms is not None:
@@ -426,7 +426,7 @@ class Sandbox(Addresses):
             idle_s=self.trouble.session_idle_s,
         )
         self.service = Service(world, Operations(world, self.sessions, self.trouble), self.trouble)
-        # asyncio turns Nagle's algorithm off only where the protocol is named; else each answer waits 40 ms for an ACK
+        # asyncio disables Nagle's algorithm only where the protocol is named; else each response waits 40 ms for an ACK
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((self.host, port))
@@ -453,12 +453,12 @@ class Sandbox(Addresses):
 
     @property
     def api_key(self) -> str:
-        """The key of the same user, as it is now."""
+        """The current API key of the same user."""
         return self.users[0].api_key
 
     @property
     def open_sessions(self) -> int:
-        """Sessions that were opened and neither closed nor ended."""
+        """Sessions that are open: neither logged out nor timed out."""
         return self.sessions.open_count
 
     @property
@@ -467,7 +467,7 @@ class Sandbox(Addresses):
         return self.service.calls
 
     def restate(self) -> None:
-        """Have some lines answer differently from now on (`World.restate`)."""
+        """Change the responses for some lines from now on (`World.restate`)."""
         self.world.restate()
         self.service.forget_answers()
 
@@ -489,7 +489,7 @@ class Sandbox(Addresses):
                 signal.signal(signal.SIGTERM, previous)
 
     def start(self) -> Self:
-        """Serve in a thread of its own; returns once connections are taken."""
+        """Serve in a new thread; returns once connections are accepted."""
         started = threading.Event()
         self._thread = threading.Thread(target=self.serve, args=(started.set,), name="ecgrid-sandbox", daemon=True)
         self._thread.start()
@@ -515,7 +515,7 @@ class Sandbox(Addresses):
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server that says when it listens and leaves this process's signal handlers alone."""
+    """uvicorn's server that signals when it listens and leaves this process's signal handlers unchanged."""
 
     ready: Callable[[], None] | None = None
 

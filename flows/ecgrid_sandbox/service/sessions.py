@@ -1,7 +1,7 @@
-"""Who may do what: users, sessions and API keys.
+"""Users, sessions, API keys and their rights.
 
-A session belongs to the endpoint that opened it; whether one holds across versions is unknown (facts 7), so the
-sandbox takes the stricter answer. A user may have five open at once, over all endpoints (facts 4.3).
+A session belongs to the endpoint that opened it; whether one is valid across versions is unknown (facts 7), so the
+sandbox is stricter. A user may have five open at once, over all endpoints (facts 4.3).
 """
 
 import secrets
@@ -12,7 +12,7 @@ from uuid import UUID
 from ecgrid_sandbox.service.envelope import Fault
 
 MAX_SESSIONS = 5
-#: Levels from most to least; each may do what those after it may.
+#: Levels from most to least rights; each includes the rights of those after it.
 LEVELS = (
     "Root",
     "TechOps",
@@ -27,7 +27,7 @@ LEVELS = (
 
 
 def new_guid() -> str:
-    """A fresh identifier as the service writes them."""
+    """A new identifier in the service's format."""
     return str(UUID(bytes=secrets.token_bytes(16))).upper()
 
 
@@ -106,7 +106,7 @@ class Sessions:
         session = self._open.get(session_id.strip().upper())
         if session is None or session.version != version:
             if self.user_of_key(session_id) is not None:
-                return  # a key opens nothing, so there is nothing to close
+                return  # a key opens no session, so there is none to close
             raise Fault("Invalid Session ID", "Authentication")
         del self._open[session.session_id]
 
@@ -115,7 +115,7 @@ class Sessions:
         return next((user for user in self.users if user.api_key == wanted), None)
 
     def user_of(self, version: str, session_id: str, now: float) -> tuple[User, Session | None]:
-        """Who calls: by an open session of this endpoint, or by an API key in its place."""
+        """The caller, by an open session of this endpoint, or by an API key in its place."""
         session = self._open.get(session_id.strip().upper())
         if session is None or session.version != version:
             user = self.user_of_key(session_id)

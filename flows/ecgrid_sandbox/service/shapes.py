@@ -1,6 +1,6 @@
-"""What the service's operations take and give, per version and per age of its WSDL, as one table.
+"""Parameters and results of the service's operations, per version and age of its WSDL, as one table.
 
-The WSDL, the help pages, the reading of requests and the writing of answers are all made from this table, so they
+The WSDL, the help pages, the parsing of requests and the writing of responses are all derived from this table, so they
 cannot disagree. Sources: the published WSDLs of v3.2 (2016) and v4.1 (2024), and for the newer elements of v3.2 the
 API page of InvoiceCalculateLineItem (facts 1.2 to 1.5).
 
@@ -27,7 +27,7 @@ BUILDS = {"v2.3": "v2.3 (Build 98)", "v3.2": "v3.2 (Build 201)", "v4.1": "v4.1 (
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One element of a type: its name, its type's name, and whether it may be left out."""
+    """One element of a type: its name, its type's name, and whether it is optional."""
 
     name: str
     type: str
@@ -51,7 +51,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The whole interface of one version: what a WSDL says."""
+    """The whole interface of one version: the content of its WSDL."""
 
     version: str
     namespace: str
@@ -61,7 +61,7 @@ class Shape:
     operations: Mapping[str, Operation]
 
     def item_of(self, type_name: str) -> tuple[str, str] | None:
-        """Element name and type of an array's items; None for what is no array."""
+        """Element name and type of an array's items; None for a type that is not an array."""
         if type_name == "ArrayOfString":
             return "string", "string"
         if type_name.startswith("ArrayOf"):
@@ -70,7 +70,7 @@ class Shape:
         return None
 
 
-#: Types that XML Schema has itself; values of these are written as text.
+#: Types of XML Schema itself; their values are written as text.
 VALUE_TYPES = frozenset({"boolean", "dateTime", "decimal", "float", "int", "short", "unsignedByte"})
 
 _TYPES = {
@@ -302,7 +302,7 @@ _BILLING_OPERATIONS = {
     ),
 }
 
-# What the WSDL of 2016 lacks against the API page of today (facts 1.5).
+# What the WSDL of 2016 lacks compared with today's API page (facts 1.5).
 _OLDER_WITHOUT_FIELDS = {"LineItem": {"LineDate"}, "Schedule": {"Minimum"}}
 _OLDER_WITHOUT_VALUES = {
     "PricelistAccountReports": {"TrafficKCInterchangeTiered"},
@@ -312,7 +312,7 @@ _OLDER_WITHOUT_VALUES = {
     "PricelistItemLevel": {"Minimum"},
     "Objects": {"System"},
 }
-# What a service newer than ours might insert: elements in mid-sequence, values beside the known ones [invented].
+# Possible additions of a newer service: elements in mid-sequence, values beside the known ones [invented].
 _NEWER_FIELDS = {
     "LineItem": (("PriceListID", "CurrencyCode:string?"), ("Taxable", "TaxRate:decimal!")),
     "Schedule": (("Maximum", "Tolerance:decimal!"), ("CatalogID", "Tag:string?")),

@@ -1,7 +1,7 @@
-"""Trouble on request: what a service does to its callers, by code or by command line.
+"""Simulated failures of a service, set by code or by command line.
 
-Which call meets which trouble is drawn from `seed`, in the order in which calls arrive; pages, faults of one operation
-and odd values come by count.
+`seed` draws which call meets which failure, in the order in which calls arrive; pages, faults of one operation and odd
+values come by count.
 """
 
 import re
@@ -15,15 +15,15 @@ from ecgrid_sandbox.service.envelope import Node, escaped
 from ecgrid_sandbox.service.shapes import Drift
 
 Mishap = Literal[
-    "unavailable",  # 503 in HTML that is no XML, with Retry-After
+    "unavailable",  # 503 in HTML that is not XML, with Retry-After
     "busy",  # 429 with Retry-After
     "bad_gateway",  # 502 whose page happens to be well-formed XML
     "sql_error",  # a fault of the service itself
-    "cut",  # a good answer cut off half way, its length announced in full
-    "html_200",  # a page of some proxy, status 200
+    "cut",  # a good response cut off half way, its whole length announced
+    "html_200",  # a proxy's page, status 200
     "empty_500",  # status 500, no body
 ]
-#: Statuses under which gateways and proxies are known to send pages of their own.
+#: Statuses with which gateways and proxies are known to send pages of their own.
 PAGE_STATUSES = (400, 201, 202, 204, 206, 302, 401, 402, 403, 404, 405, 406, 413, 414, 415, 422, 451, 500, 502, 503)
 MISHAPS: tuple[Mishap, ...] = (
     "unavailable",
@@ -38,9 +38,9 @@ MISHAPS: tuple[Mishap, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class OddValue:
-    """Another text for the first element `field` of every `every`-th answer that has one; None leaves it out.
+    """A replaced text for the first element `field` of every `every`-th response that has one; None omits it.
 
-    A field `PARENT.FIELD` is the first FIELD that stands in a PARENT.
+    A field `PARENT.FIELD` is the first FIELD within a PARENT.
     """
 
     operation: str
@@ -50,7 +50,7 @@ class OddValue:
 
     @classmethod
     def parsed(cls, words: str) -> Self:
-        """From OPERATION.FIELD/N=TEXT, without =TEXT for an element that is left out; raises `ValueError`."""
+        """Parses OPERATION.FIELD/N=TEXT, without =TEXT for an element that is omitted; raises `ValueError`."""
         named = re.fullmatch(r"(\w+)\.((?:\w+\.)?\w+)(?:/([1-9]\d{0,8}))?(?:=(.*))?", words, re.DOTALL)
         if named is None:
             raise ValueError(f"{words!r} is not OPERATION.FIELD/N=TEXT, as InvoiceCalculateLineItem.Amount/9=1e400")
@@ -59,7 +59,7 @@ class OddValue:
 
 @dataclass(frozen=True, slots=True)
 class OwnFault:
-    """A fault of the service itself, with its code, in place of every `every`-th result of an operation."""
+    """A fault of the service itself, with its code, instead of every `every`-th result of an operation."""
 
     operation: str
     code: str
@@ -67,7 +67,7 @@ class OwnFault:
 
     @classmethod
     def parsed(cls, words: str) -> Self:
-        """From OPERATION/N=CODE; raises `ValueError`."""
+        """Parses OPERATION/N=CODE; raises `ValueError`."""
         named = re.fullmatch(r"(\w+)(?:/([1-9]\d{0,8}))?=(\w+)", words)
         if named is None:
             raise ValueError(f"{words!r} is not OPERATION/N=CODE, as InvoiceCalculateLineItem/9=DataError")
@@ -76,20 +76,20 @@ class OwnFault:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What goes wrong. Rates are shares of calls between 0 and 1.
+    """The failures to simulate. Rates are shares of calls between 0 and 1.
 
-    `drop_rate` cuts connections without an answer, one half before the call is executed and one half after.
-    `session_calls` ends a session after so many calls; `session_idle_s` one that was idle so long. `pending` and `nil`
-    name operations that answer PENDING faults or absent results. `refused` names operations that answer AccessDenied.
-    `drift` gives the interface of 2016 (`older`) or an invented later one (`newer`). `extra_values` lets a newer
-    service use enumeration values that are not even in its own WSDL. `latency_ms` delays every answer, and
+    `drop_rate` cuts connections without a response, one half before the call is executed and one half after.
+    `session_calls` ends a session after that many calls; `session_idle_s` one that was idle that long. `pending` and
+    `nil` name operations that return PENDING faults or absent results. `refused` names operations that return
+    AccessDenied. `drift` gives the interface of 2016 (`older`) or an invented later one (`newer`). `extra_values` lets
+    a newer service use enumeration values that are not even in its own WSDL. `latency_ms` delays every response, and
     `jitter_ms` adds up to that much more.
 
-    Every `page_every`-th call (of the operations `page_of`, where any are named) gets a page with one of
-    `page_statuses` in turn, or with `page_is_empty` no body. `doubled_after_ms` sends each answer twice over its
-    connection, the second time so much later; `is_late` answers each call over a kept connection with the answer to the
-    one before. `odd_values` and `own_faults` exchange values and results. `all_refused` is the code with which Ex
-    operations refuse an id of -1. `clock_off_s` sets the service's clock ahead (NowUTC, LastLogin, the Date header).
+    Every `page_every`-th call (of the operations `page_of`, if any are named) gets a page with one of `page_statuses`
+    in turn, or with `page_is_empty` no body. `doubled_after_ms` sends each response twice over its connection, the
+    second after that delay; `is_late` answers each call over a kept connection with the response to the one before.
+    `odd_values` and `own_faults` replace values and results. `all_refused` is the code with which Ex operations refuse
+    an id of -1. `clock_off_s` sets the service's clock ahead (NowUTC, LastLogin, the Date header).
     """
 
     latency_ms: int = 0
@@ -136,13 +136,13 @@ class Fates:
 
     def __init__(self, trouble: Trouble) -> None:
         self._trouble = trouble
-        self._rng = Random(f"trouble {trouble.seed}")  # noqa: S311 - which call fails is no secret
+        self._rng = Random(f"trouble {trouble.seed}")  # noqa: S311 - which call fails is not a secret
         self._steady = Fate(delay_s=trouble.latency_ms / 1000)
         self._is_steady = not (trouble.fault_rate or trouble.drop_rate or trouble.jitter_ms)
         self._paged_calls = 0
 
     def draw(self, operation: str = "") -> Fate:
-        """The fate of the next call, which is of that operation."""
+        """The fate of the next call, a call of that operation."""
         status = self._page_status(operation) if self._trouble.page_every else None
         if status is not None:
             return Fate(page_status=status)
@@ -166,28 +166,28 @@ class Fates:
 
 
 class OddAnswers:
-    """Counts the results of each operation, and makes those odd or faults whose turn it is."""
+    """Counts the results of each operation, and replaces those whose turn it is by odd values or faults."""
 
     def __init__(self, trouble: Trouble) -> None:
         self._trouble = trouble
         self._seen: Counter[OddValue | OwnFault] = Counter()
 
     def concern(self, operation: str) -> bool:
-        """Whether any answer of the operation may be odd."""
+        """Whether any response of the operation may be odd."""
         named = {odd.operation for odd in self._trouble.odd_values} | {
             one.operation for one in self._trouble.own_faults
         }
         return operation in named
 
     def fault(self, operation: str) -> str | None:
-        """The code of the fault that takes the place of this result, None for a result that stays."""
+        """The code of the fault that replaces this result, None for a result that stays."""
         for fault in self._trouble.own_faults:
             if fault.operation == operation and self._is_turn(fault):
                 return fault.code
         return None
 
     def alter(self, operation: str, result: Node) -> None:
-        """Put odd values in the places of right ones."""
+        """Replace right values by odd ones."""
         for odd in self._trouble.odd_values:
             of, _, tag = odd.field.rpartition(".")
             place = _first(result, tag, of) if odd.operation == operation else None
@@ -204,7 +204,7 @@ class OddAnswers:
 
 
 def _first(parent: Node, tag: str, of: str = "") -> tuple[Node, Node] | None:
-    """The first element of that tag below `parent` (in an element `of`), in document order, with what holds it."""
+    """The first element of that tag below `parent` (in an element `of`), in document order, with its parent."""
     for child in parent.children:
         if child.tag == tag and of in ("", parent.tag):
             return parent, child

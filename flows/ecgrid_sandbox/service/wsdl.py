@@ -1,7 +1,7 @@
 """The WSDL of a version, as ASP.NET writes it: all four bindings, and DataSets as a reference to s:schema and an any.
 
-It imports nothing: the published ones pull in the SOAP encoding schema for an array type that none of the operations
-here uses (facts 8), and a client that may not leave the machine could not load them.
+It has no imports: the published ones import the SOAP encoding schema for an array type that none of the operations here
+uses (facts 8), and a client without network access could not load them.
 """
 
 from functools import cache
@@ -81,7 +81,7 @@ def _types(interface: Shape) -> str:
         lines.append(
             f'      <s:simpleType name="{name}"><s:restriction base="s:string">{inner}</s:restriction></s:simpleType>'
         )
-    # the roots of GET and POST answers
+    # the root elements of GET and POST responses
     for root in dict.fromkeys(operation.result for operation in interface.operations.values()):
         if root == "DataSet":
             lines.append(f'      <s:element name="DataSet" nillable="true">{_DATA_SET}</s:element>')

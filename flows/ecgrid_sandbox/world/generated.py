@@ -1,15 +1,15 @@
-"""Worlds drawn by a seed: other meanings, ladders, accounts and wrongs than the shipped one.
+"""Worlds drawn by a seed: other meanings, ladders, accounts and planted errors than the shipped one.
 
-Each price list is of one kind, so that every planted wrong has one name:
+Each price list is of one kind, so that every planted error has one check name:
 
-- `plain` lists bill counted measures, perhaps with a Credit; wrongs of lines are planted on their growing accounts.
-- `percent` and `minimum` lists have lines that depend on the account's other lines (Subtotal and a percentage, a
-  MonthlyMinimum); only those lines go wrong there.
-- `malformed` has a tier gap and a tier overlap, and a group whose use decides nothing, on purpose.
+- `plain` lists bill counted measures, perhaps with a Credit; errors of lines are planted on their growing accounts.
+- `percent` and `minimum` lists have lines computed from the account's other lines (Subtotal and a percentage, a
+  MonthlyMinimum); only those lines have errors there.
+- `malformed` has a tier gap and a tier overlap, and a group whose use cannot decide its meaning, on purpose.
 - `changed` raised its one fee in the course of the months; one account has it.
 
-Whether each group's meaning can be told from its use, in every single month, is seen to by `inference.completed`; the
-one group that cannot be told says so (`Group.decidable`).
+`inference.completed` makes sure that each group's meaning can be inferred from its use in every single month; the one
+group for which it cannot is marked (`Group.decidable`).
 """
 
 from collections.abc import Callable, Sequence
@@ -34,12 +34,12 @@ from ecgrid_sandbox.world.model import (
     VoidAnswer,
     months_back,
 )
-from ecgrid_sandbox.world.planting import check_names, plants
+from ecgrid_sandbox.world.planting import check_names, planned_errors
 from ecgrid_transforms.money import Decimal
 
 _VOIDS: tuple[VoidAnswer, ...] = ("fault", "absent", "zero")
 _TRAFFIC_REPORTS = ("TrafficAll", "TrafficIntraNetwork", "TrafficInterECGrid", "TrafficOffNetwork")
-#: What a word tends to mean; now and then a list means the other word's.
+#: The usual meaning of a model name; sometimes a list uses the other's meaning.
 _MODELS: dict[str, tuple[Model, ...]] = {
     "Tiered": ("volume", "volume", "graduated", "stairstep"),
     "Stacked": ("graduated", "graduated", "stacked_flat"),
@@ -47,12 +47,12 @@ _MODELS: dict[str, tuple[Model, ...]] = {
 _COUNTS = ("ActiveQIDs", "ActiveTPs", "RegisteredQIDs", "RegisteredTPs", "CurrentMailboxes")
 _NETWORK_NAMES = ("Øresund EDI ApS", 'Quote "Net" Ltd.', "=Formula Networks", "日本ネット", "Comma, Semicolon; & Sons")
 _DESCRIPTIONS = ("Größe L", "R&D", 'a "special"', "wholesale")
-_GROWING = 6  # accounts of a list that grow and may go wrong, beside the telling ones
+_GROWING = 6  # accounts of a list that grow and may have errors, besides the telling ones
 
 
 @dataclass(slots=True)
 class _Drawn:
-    """A price list as drawn: its kind, and for each counted group the telling use and the range of growing use."""
+    """A price list as drawn: its kind, and for each counted group its telling use and the range of growing use."""
 
     kind: str
     price_list: PriceList
@@ -68,7 +68,7 @@ class _Drawn:
 
 
 class _Draw:
-    """Draws a world's price lists from one generator, handing out identifiers."""
+    """Draws a world's price lists from one generator, and assigns identifiers."""
 
     def __init__(self, rng: Random, months: int, meanings: Sequence[Meaning] | None) -> None:
         self.rng = rng
@@ -80,7 +80,7 @@ class _Draw:
         self._has_volume = False
 
     def price_list(self, kind: str, word: str, valid_from: date) -> _Drawn:
-        """A price list of a kind under one of ECGrid's words."""
+        """A price list of a kind, under one of ECGrid's model names."""
         self._list_id += self.rng.randint(1, 4)
         self._schedule = 0
         drawn = _Drawn(kind, PriceList(self._list_id, "", word, valid_from, ()), {}, {}, {})
@@ -115,7 +115,7 @@ class _Draw:
         else:
             pool = _MODELS[word if rng.random() < 0.7 else {"Tiered": "Stacked", "Stacked": "Tiered"}[word]]
             for pair, most in ((trans, 4), (kcs, 3)):
-                # one ladder by volume in every world, whatever its word: only there can a tier be wrong
+                # one ladder by volume in every world, whatever its model name: only there can a tier be wrong
                 model = rng.choice(pool) if self._has_volume else "volume"
                 self._has_volume = True
                 steps = rng.randint(2, most)
@@ -222,7 +222,7 @@ class _Draw:
         )
 
     def _rate(self, low: int, high: int) -> str:
-        """A rate of `low` to `high` hundredths, with four decimals that are seldom zeros."""
+        """A rate of `low` to `high` hundredths, with four decimals that are rarely zero."""
         return f"{Decimal(self.rng.randint(low * 100 + 1, high * 100 - 1)).scaleb(-4):.4f}"
 
     def _model(self, word: str) -> Model:
@@ -230,7 +230,7 @@ class _Draw:
         return words[word]
 
     def _meaning(self, model: Model, rounding: Rounding, block: str, allowance: str, steps: int) -> Meaning:
-        """The next of the meanings that were asked for, or one drawn."""
+        """The next of the requested meanings, or a drawn one."""
         if not self._meanings:
             return meaning_of(self.rng, model, rounding, block, allowance, steps)
         chosen = self._meanings[self._meanings_used % len(self._meanings)]
@@ -240,7 +240,7 @@ class _Draw:
     def _counted(
         self, drawn: _Drawn, pair: Pair, *, steps: int, rounding: Rounding, model: Model, in_blocks: bool = False
     ) -> Group:
-        """A lone schedule or a ladder, with use that tells its meaning; `in_blocks` has an allowance and blocks."""
+        """A lone schedule or a ladder, with use that decides its meaning; `in_blocks` has an allowance and blocks."""
         rng = self.rng
         is_flat = model in ("stairstep", "stacked_flat")
         few = pair[0] == "Statistics"
@@ -259,7 +259,7 @@ class _Draw:
         for number in range(steps):
             top = (top or rng.randint(3, 9) * (10 if few else 100)) * (rng.randint(2, 4) if number else 1)
             if rng.random() < 0.2:
-                top += rng.randint(1, 9)  # a bound that is no whole number of blocks
+                top += rng.randint(1, 9)  # a bound that is not a whole number of blocks
             shown = f"{rng.randint(4, 40) * 5 * (number + 1)}.0000" if is_flat else f"{rate:.4f}"
             ladder.append((0 if number == steps - 1 else top, shown))
             rate = (rate * rng.randint(60, 90) / 100).quantize(Decimal("0.0001"))
@@ -285,7 +285,7 @@ class _Draw:
 
 
 def meaning_of(rng: Random, model: Model, rounding: Rounding, block: str, allowance: str, steps: int) -> Meaning:
-    """A meaning drawn for a ladder of so many steps: any that rates can have, flats simpler."""
+    """A meaning drawn for a ladder of that many steps: any that rates can have, simpler ones for flat fees."""
     bound: Bound = "inclusive"
     if model not in ("unit", "graduated"):
         bound = rng.choice(("inclusive", "inclusive", "exclusive"))
@@ -313,7 +313,7 @@ def meaning_of(rng: Random, model: Model, rounding: Rounding, block: str, allowa
     blocks: Blocks = rng.choice(("up", "up", "nearest", "down", "none"))
     billed_in: BilledIn = rng.choice(("units", "blocks")) if has_blocks else "units"
     if has_blocks and blocks == "none" and billed_in == "units":
-        per = "block"  # a block that neither quantity nor price is counted in would be stated for nothing
+        per = "block"  # otherwise neither quantity nor price would use the block
     return Meaning(Reading(model, bound, blocks, scope, per, rule, rounding=rounding), billed_in=billed_in)
 
 
@@ -324,13 +324,13 @@ def facts(
     months: int = 4,
     mailboxes: int | None = None,
     meanings: Sequence[Meaning] | None = None,
-    wrongs: tuple[str, ...] | None = None,
+    planted_errors: tuple[str, ...] | None = None,
 ) -> Facts:
     """The world that `seed` draws; see `World.generate`."""
     if months < 2:
-        raise ValueError("a world has at least two months: some wrongs show only from one month to the next")
-    check_names(wrongs or ())
-    rng = Random(f"generated world {seed}")  # noqa: S311 - figures for a show, no secrets
+        raise ValueError("a world needs at least two months: some errors are visible only from one month to the next")
+    check_names(planted_errors or ())
+    rng = Random(f"generated world {seed}")  # noqa: S311 - demonstration data, no secrets
     when = months_back(last_month, months)
     draw = _Draw(rng, months, meanings)
     words = ["Tiered", "Stacked", "Simple", rng.choice(("Tiered", "Stacked"))]
@@ -343,7 +343,7 @@ def facts(
     drawn.append(draw.price_list("changed", "Simple", when[rng.randint(1, months - 1)]))
     bare, accounts = _peopled(seed, last_month, when, rng, drawn, mailboxes)
     bare = replace(bare, use=_use(rng, months, drawn, accounts))
-    return replace(bare, plants=plants(bare, _candidates(drawn, accounts), rng, wrongs))
+    return replace(bare, planned_errors=planned_errors(bare, _candidates(drawn, accounts), rng, planted_errors))
 
 
 def _peopled(
@@ -450,7 +450,7 @@ def _use(
 def _candidates(
     drawn: Sequence[_Drawn], accounts: dict[int, list[tuple[int, int]]]
 ) -> Callable[[Group, str], list[tuple[int, int]]]:
-    """Accounts of a group on which a wrong of a kind of list may be planted: the growing ones, which tell nothing."""
+    """Accounts of a group that may have a planted error of a kind of list: the growing ones, which decide nothing."""
     kinds = {id(group): it for it in drawn for group in it.price_list.groups}
 
     def candidates(group: Group, kind: str) -> list[tuple[int, int]]:

@@ -1,6 +1,6 @@
-"""Whether a group's use tells its meaning: which other meanings would have billed the same on all of it.
+"""Whether a group's use decides its meaning: which other meanings would have billed all of it the same.
 
-Used when a world is made, to add the quantities that are still missing, and by tests, to see that none are.
+Used when a world is made, to add the missing quantities, and by tests, to check that none are missing.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,12 +14,12 @@ from ecgrid_sandbox.world.ladders import Series, step_of
 from ecgrid_sandbox.world.model import BilledIn, Group, Meaning
 from ecgrid_transforms.money import ZERO, Decimal
 
-#: What a reading makes of a quantity: amount and QuantityBilled, or nothing where it has no price.
+#: The result of a reading for a quantity: amount and QuantityBilled, or None where it has no price.
 Outcome = tuple[Decimal, object] | None
 
 
 def outcome(group: Group, meaning: Meaning, quantity: Decimal) -> Outcome:
-    """What the group's schedules bill for a quantity if they mean `meaning`."""
+    """The bill of a quantity under the group's schedules if they mean `meaning`."""
     first = group.schedules[0]
     if meaning.floor_and_cap:
         quantity = max(quantity, Decimal(first.minimum))
@@ -33,12 +33,12 @@ def outcome(group: Group, meaning: Meaning, quantity: Decimal) -> Outcome:
 
 
 def every_meaning(group: Group) -> Iterator[Meaning]:
-    """All combinations of what a group could mean: the search space of an inference that assumes nothing."""
+    """All combinations of what a group could mean: the search space of an inference without assumptions."""
     yield from _combined(group, _choices(group))
 
 
 def near_meanings(group: Group) -> list[Meaning]:
-    """Meanings that differ from the group's in one part, or in two or three that work together."""
+    """Meanings that differ from the group's in one part, or in two or three interacting parts."""
     own = _own(group)
     choices = _choices(group)
     together = (
@@ -71,9 +71,9 @@ def _own(group: Group) -> Choices:
 
 
 def _choices(group: Group) -> Choices:
-    """What each part of a group's meaning may be. A part that cannot matter on its schedules has one choice: bounds
-    where there is one tier, the allowance's rule where there is no allowance, blocks where all quantities are whole
-    ones."""
+    """The possible values of each part of a group's meaning. A part that is irrelevant to its schedules has one choice:
+    bounds where there is one tier, the allowance's rule where there is no allowance, blocks where all quantities are
+    whole ones."""
     first, own = group.schedules[0], _own(group)
     choices: Choices = {
         "model": get_args(Model),
@@ -103,11 +103,11 @@ def _combined(group: Group, choices: Choices) -> Iterator[Meaning]:
             yield replace(group.meaning, reading=replace(group.meaning.reading, **changes), **changed)
 
 
-def rivals(
+def tied_candidates(
     group: Group, seen: Sequence[tuple[Decimal, Outcome]], meanings: Iterable[Meaning], rng: Random, *, tries: int = 60
 ) -> list[Meaning]:
-    """Meanings that explain at least as many of the lines seen (quantity and what was billed) as the group's own, and
-    would bill some other quantity differently: those that leave the group undecided."""
+    """Meanings that explain at least as many of the billed lines as the group's own, and would bill some other quantity
+    differently: those that leave the group undecided."""
     lines = list(dict.fromkeys(seen))
     allowed = sum(outcome(group, group.meaning, quantity) != billed for quantity, billed in lines)
     tried = _quantities(group, rng, tries)
@@ -125,9 +125,9 @@ def rivals(
 
 
 def completed(group: Group, telling: Sequence[Series], months: int, rng: Random, *, tries: int = 30) -> list[Series]:
-    """`telling` with a series more for each near meaning that it does not tell apart but some quantity would.
+    """`telling` plus a series for each near meaning that it does not exclude but some quantity would.
 
-    A meaning that no tried quantity tells apart bills the same as the right one, so there is nothing to decide.
+    A meaning that no tried quantity excludes bills the same as the right one, so there is nothing to decide.
     """
     series = list(telling)
     tried: list[Decimal] | None = None
@@ -150,7 +150,7 @@ def completed(group: Group, telling: Sequence[Series], months: int, rng: Random,
 
 
 def _quantities(group: Group, rng: Random, count: int) -> list[Decimal]:
-    """Quantities over the whole ladder and a good way past its last bound, half of them near a bound or the start."""
+    """Quantities over the whole ladder and well past its last bound, half of them near a bound or the start."""
     first = group.schedules[0]
     step = step_of(group.measure)
     block = first.block or Decimal(1)

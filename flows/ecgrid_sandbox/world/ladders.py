@@ -1,9 +1,9 @@
-"""Groups of schedules, and use that tells their meaning.
+"""Groups of schedules, and use that decides their meaning.
 
-A meaning can be inferred from a month's lines only where other meanings would have billed them differently. So each
-group's accounts get, in every month, quantities that lie where readings part: none at all, below the allowance,
-exactly on each bound and one step past it, at fractions of a block, in the middle of each tier, and where the amount
-is a tie between two cents. The rest of the accounts grow from month to month; wrongs are planted on those.
+A meaning can be inferred from a month's lines only where other meanings would have billed them differently. So in every
+month the accounts of a group have quantities at which readings differ: zero, below the allowance, exactly on each bound
+and one step past it, at fractions of a block, in the middle of each tier, and where the amount is a tie between two
+cents. The other accounts grow from month to month; errors are planted on those.
 """
 
 from collections.abc import Sequence
@@ -38,9 +38,9 @@ def group(
     former_rate: str | None = None,
     why_undecidable: str = "",
 ) -> Group:
-    """A group from its steps (Maximum, Rate); Maximum 0 is open. One step alone is no ladder but a schedule.
+    """A group from its steps (Maximum, Rate); Maximum 0 is open. A single step is a lone schedule, not a ladder.
 
-    Levels are Tier1, Tier2, … on a ladder and General for a lone schedule, unless `level` says otherwise.
+    Levels are Tier1, Tier2, … on a ladder and General for a lone schedule, unless `level` is given.
     """
     schedules: list[Schedule] = []
     lower = minimum
@@ -90,7 +90,7 @@ def step_of(measure: str) -> Decimal:
 
 
 def fixed(count: int, months: int) -> list[Series]:
-    """One of it in every month, for each account."""
+    """A quantity of 1 in every month, for each account."""
     return [(Decimal(1),) * months] * count
 
 
@@ -105,14 +105,14 @@ def use(
     high: int,
     avoid: tuple[int, int] | None = None,
 ) -> list[Series]:
-    """The quantities of `accounts` accounts over the months: the telling ones first, growing ones after them.
+    """The quantities of `accounts` accounts over the months: the telling ones first, then growing ones.
 
-    Growing ones begin between `low` and `high`. `avoid` are two bounds between which no account's quantity may lie.
-    Raises `ValueError` when there are fewer accounts than telling quantities and two more.
+    Growing ones start between `low` and `high`. `avoid` is a pair of bounds between which no quantity may be.
+    Raises `ValueError` when there are fewer accounts than telling series plus two.
     """
     series = [values for values in telling if not any(_between(value, avoid) for value in values)]
     if accounts < len(series) + 2:
-        raise ValueError(f"{measure} wants {len(series) + 2} accounts, not {accounts}")
+        raise ValueError(f"{measure} needs {len(series) + 2} accounts, not {accounts}")
     step = step_of(measure)
     while len(series) < accounts:
         start, growth = rng.randint(low, high), 100 + rng.randint(2, 9)
@@ -131,7 +131,7 @@ def _between(value: Decimal, avoid: tuple[int, int] | None) -> bool:
 
 
 def telling_series(group: Group, months: int) -> list[Series]:
-    """Quantities at which readings part, one series an account; each is telling in every month."""
+    """Quantities at which readings differ, one series per account; each decides something in every month."""
     first = group.schedules[0]
     step = step_of(group.measure)
     allowance = first.allowance
@@ -196,10 +196,10 @@ def telling_series(group: Group, months: int) -> list[Series]:
 
 
 def _tie(group: Group, month: int) -> Decimal | None:
-    """A quantity whose exact amount lies half way between an even cent and the next; None when none is near.
+    """A quantity whose exact amount is half way between an even cent and the next; None when none is near.
 
-    Looks in each tier along the straight line that its first two prices give, and asks the pricer only about what it
-    finds there.
+    In each tier it follows the straight line through the first two prices, and calls the pricer only for the candidates
+    on it.
     """
     first = group.schedules[0]
     by = first.block or Decimal(1)
@@ -225,5 +225,5 @@ def _tie(group: Group, month: int) -> Decimal | None:
 
 
 def _stepped(value: Decimal, step: Decimal) -> Decimal:
-    """`value` cut to the measure's step; whole quantities carry no decimals."""
+    """`value` truncated to the measure's step; whole quantities have no decimals."""
     return Decimal(int(value)) if step == 1 else value.quantize(step)

@@ -1,14 +1,14 @@
 """The invented world behind the sandbox: who is billed, by which price lists, for how much use.
 
-`Facts` are a value: plain frozen data, made from a seed by `shipped`, `generated` or `small`. The bills that follow
-from them are in `ecgrid_sandbox.billing.books`; `ecgrid_sandbox.worlds.World` is both together. All names, figures and
-identifiers are made up.
+`Facts` are plain frozen data, made from a seed by `shipped`, `generated` or `small`. The bills that follow from them
+are in `ecgrid_sandbox.billing.books`; `ecgrid_sandbox.worlds.World` has both. All names, figures and identifiers are
+made up.
 
-How this world means its price lists (nothing outside the sandbox and its tests may know it):
+The meaning of price lists in this world (to be used by the sandbox and its tests only):
 
 - A group is one (account report, measure) of a price list; its schedules are the tiers of its ladder, in order. Each
-  tier ends at its Maximum, a running upper bound; Maximum 0 is open. Minimum is the Maximum before plus 1, or 0.
-- `Meaning` says what the ladder and the words Allowance, Block, Rate and QuantityBilled mean, group by group.
+  tier ends at its Maximum, a running upper bound; Maximum 0 is open. Minimum is the previous Maximum plus 1, or 0.
+- `Meaning` defines the ladder and the terms Allowance, Block, Rate and QuantityBilled, group by group.
 - Under stairstep and stacked_flat the schedule's Rate is the flat fee of its step.
 - A lone schedule whose group has `floor_and_cap` bills at least Minimum and at most Maximum units (0: no cap).
 - A line shows the schedule of the tier reached, also where several tiers were billed.
@@ -36,20 +36,20 @@ Minimum = Literal["true_up", "whole", "always"]
 Part = Literal["usage", "fixed", "one_time", "percentages", "credits"]
 VoidAnswer = Literal["fault", "absent", "zero"]
 
-#: Measures that are money, in the order in which they are worked out.
+#: Measures that are money, in the order in which they are computed.
 MONEY_ORDER = ("Subtotal", "CreditPercentage", "DebitPercentage", "Credit", "MonthlyMinimum")
 
-#: What vendors write as the Maximum of a tier without an end.
+#: Values that vendors write as the Maximum of an open tier.
 OPEN_ENDS = (0, -1, 999_999_999, 2_147_483_647)
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a group's schedules mean: the reading, and what QuantityBilled counts.
+    """The meaning of a group's schedules: the reading, and what QuantityBilled counts.
 
-    Of a percentage or a minimum: `of` are the charges that it is computed from (none: as the module's docstring has
-    it), those of the whole network where `per_network`; `states_sum` shows their sum as Actual. A `minimum` is what is
-    missing to Rate, or Rate itself below it, or Rate in any case.
+    For a percentage or a minimum: `of` are the charges that it is computed from (empty: as in the module's docstring),
+    those of the whole network if `per_network`; `states_sum` shows their sum as Actual. A `minimum` bills the true-up
+    to Rate, or Rate itself if the sum is below it, or Rate in any case.
     """
 
     reading: Reading
@@ -85,10 +85,10 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The schedules of one (report, measure): a ladder of tiers, or one schedule alone, and what it means.
+    """The schedules of one (report, measure): a ladder of tiers, or a lone schedule, and their meaning.
 
-    `former_rate` is what a lone schedule's rate was before `former_until`, or else before `PriceList.date`.
-    `decidable` False says that the group's use cannot tell its meaning from another, on purpose; `why` then says why.
+    `former_rate` is a lone schedule's rate before `former_until`, or else before `PriceList.date`.
+    `decidable` False marks a group whose use cannot decide its meaning, on purpose; `why` is the reason.
     """
 
     report: str
@@ -110,7 +110,7 @@ class Group:
         return self.measure in MONEY_ORDER
 
     def tiers(self, meaning: Meaning | None = None) -> tuple[Tier, ...]:
-        """The ladder as the pricer takes it, under a meaning (its own): cut at Maximum, whatever Minimum says."""
+        """The ladder for the pricer, under a meaning (default: its own): cut at Maximum, whatever Minimum is."""
         model = (meaning or self.meaning).reading.model
         return _tiers(self.schedules, model in ("stairstep", "stacked_flat"))
 
@@ -129,7 +129,7 @@ def _tiers(schedules: tuple[Schedule, ...], is_flat: bool) -> tuple[Tier, ...]:
 
 @dataclass(frozen=True, slots=True)
 class PriceList:
-    """A price list. `date` is from when its rates hold."""
+    """A price list. `date` is the day from which its rates are valid."""
 
     price_list_id: int
     description: str
@@ -144,7 +144,7 @@ class PriceList:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network; `void` is how it answers for a pair that is not on the price list."""
+    """A network; `void` is its kind of response for a pair that is not on the price list."""
 
     network_id: int
     name: str
@@ -172,7 +172,7 @@ class Mailbox:
 class Contract:
     """A contract; it bills the accounts that name it. One that is never invoiced has no accounts.
 
-    `aggregates` is its AggregateNetworkTraffic. Nothing says what ECGrid prices otherwise then: here it is nothing.
+    `aggregates` is its AggregateNetworkTraffic. No source states how ECGrid prices it; here it changes nothing.
     """
 
     contract_id: int
@@ -186,9 +186,9 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """Terms that the user's own contract gives, a ladder of contract_terms.csv; they are what is due.
+    """Terms of the user's own contract, a ladder of contract_terms.csv; these are the terms that apply.
 
-    Of a contract where `contract_id`, else of a price list. Both days are included; None is open.
+    Of a contract if `contract_id` is set, else of a price list. Both days are included; None is open.
     """
 
     schedules: tuple[Schedule, ...]
@@ -199,7 +199,7 @@ class Paper:
     document: str = ""
 
     def rows(self) -> Iterator[dict[str, object]]:
-        """The rows of contract_terms.csv: all that a tier states, but for a lone schedule's bounds."""
+        """The rows of contract_terms.csv: every number of a tier, except a lone schedule's bounds."""
         for number, schedule in enumerate(self.schedules, start=1):
             is_ladder = len(self.schedules) > 1
             yield {
@@ -221,7 +221,7 @@ class Paper:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a wrong is planted: an account's line in a month, a price list's group, or an invoice."""
+    """The place of a planted error: an account's line in a month, a price list's group, or an invoice."""
 
     network_id: int | None = None
     mailbox_id: int | None = None
@@ -232,8 +232,8 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Plant:
-    """A wrong to plant: what kind, where, with what figures, and why a reader can tell."""
+class PlannedError:
+    """An error to plant: its kind, place and figures, and the evidence for a reader."""
 
     check_name: str
     target: Target
@@ -243,8 +243,8 @@ class Plant:
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
-    """A wrong as planted: exactly one finding of `check_name` should name it."""
+class PlantedError:
+    """A planted error: exactly one finding of `check_name` should name it."""
 
     check_name: str
     network_id: int | None
@@ -261,7 +261,7 @@ class Wrong:
 
     @property
     def key(self) -> tuple[int | None, int | None, date | None, str | None, str | None]:
-        """The call's key; parts that the wrong has not are None (a gap in a price list has no account)."""
+        """The call's key; parts that the error lacks are None (a gap in a price list has no account)."""
         return (
             self.network_id,
             self.mailbox_id,
@@ -273,12 +273,12 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is true in a world: everything that its bills follow from.
+    """The ground truth of a world: everything that its bills follow from.
 
-    `use` holds, per account and pair, the measured quantity of each month; pairs that are not in it have none.
-    `stated` holds, per price list and month, what PricelistInfo answered a pull of that month where that is not the
-    list itself; None where it refused. `papers` are the user's own terms: where they differ from what PricelistInfo
-    answered, the list itself holds the terms of the paper.
+    `use` holds, per account and pair, the measured quantity of each month; absent pairs have none. `stated` holds, per
+    price list and month, the PricelistInfo response of that month where it differs from the list itself; None where it
+    was refused. `papers` are the user's own terms: where they differ from PricelistInfo, the list itself holds the
+    terms of the paper.
     """
 
     seed: int
@@ -289,7 +289,7 @@ class Facts:
     price_lists: tuple[PriceList, ...]
     contracts: tuple[Contract, ...]
     use: Mapping[tuple[int, int], Mapping[Pair, tuple[Decimal, ...]]]
-    plants: tuple[Plant, ...] = ()
+    planned_errors: tuple[PlannedError, ...] = ()
     stated: Mapping[tuple[int, date], PriceList | None] = field(default_factory=dict)
     papers: tuple[Paper, ...] = ()
 
@@ -330,7 +330,7 @@ class Facts:
         return self.price_list_by_id[own or self.network_by_id[network_id].price_list_id]
 
     def list_read(self, price_list_id: int, month: date) -> PriceList | None:
-        """What PricelistInfo answered a pull of the month; None where it refused."""
+        """The list in the PricelistInfo response of the month; None where it was refused."""
         return self.stated.get((price_list_id, month), self.price_list_by_id[price_list_id])
 
     def contract_of(self, network_id: int, mailbox_id: int) -> int:
@@ -360,7 +360,7 @@ class Facts:
         return found
 
     def __getstate__(self) -> dict[str, object]:
-        """What `spawn` sends to a child: the fields, not what was worked out from them."""
+        """The state that `spawn` sends to a child: the fields, without what was derived from them."""
         names = {part.name for part in fields(self)}
         return {name: value for name, value in self.__dict__.items() if name in names}
 

@@ -1,4 +1,4 @@
-"""Names of accounts that spreadsheets, XML and file systems trip over, and plain ones between them. All invented."""
+"""Account names, all invented: difficult ones for spreadsheets, XML and file systems, with plain ones between them."""
 
 from random import Random
 
@@ -36,7 +36,7 @@ _SECOND = (
 
 
 def mailbox_names(count: int, rng: Random) -> list[str]:
-    """`count` different names; every other one is tricky as long as there are any."""
+    """`count` different names; every other one is a difficult one as long as there are any."""
     names: list[str] = []
     tricky = iter(TRICKY)
     while len(names) < count:

@@ -1,8 +1,7 @@
-"""Chooses where the wrongs of a generated world go, so that each has one name and is the only one in reach.
+"""Chooses the places of a generated world's planted errors, so that each has one check name and no other interferes.
 
-At most one wrong stands on an account's line in all months, and at most one a month on a group. A wrong whose billed
-amount some other explanation would give as well (another tier, another model, no allowance, a block more) is not
-planted there.
+At most one error is on an account's line over all months, and at most one per month on a group. No error is planted
+where some other explanation would give its amount as well (another tier, another model, no allowance, a block more).
 """
 
 from collections.abc import Callable, Sequence
@@ -14,13 +13,13 @@ from ecgrid_sandbox.billing.documents import Line
 from ecgrid_sandbox.billing.faults import priced_at
 from ecgrid_sandbox.billing.pricing import rounded
 from ecgrid_sandbox.billing.traffic import REPORTS
-from ecgrid_sandbox.world.model import Facts, Group, Plant, PriceList, Target
+from ecgrid_sandbox.world.model import Facts, Group, PlannedError, PriceList, Target
 from ecgrid_transforms.money import Decimal
 
 Account = tuple[int, int]
 Candidates = Callable[[Group, str], list[Account]]
 
-#: Check names that a service can cause, and so a world can plant.
+#: Check names of errors that a service can cause, and a world can plant.
 PLANTABLE = (
     *("amount_mismatch", "wrong_tier", "tier_gap", "tier_overlap", "missing_line"),
     *("rate_mismatch", "quantity_mismatch", "bound_ignored", "allowance_not_applied", "sign_mismatch"),
@@ -31,19 +30,21 @@ PLANTABLE = (
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raises `ValueError` for a name that no wrong can be planted as."""
+    """Raises `ValueError` for a check name whose error cannot be planted."""
     if unknown := set(names) - set(PLANTABLE):
-        raise ValueError(f"no wrong can be planted as {', '.join(sorted(unknown))}")
+        raise ValueError(f"no error can be planted as {', '.join(sorted(unknown))}")
 
 
-def plants(bare: Facts, candidates: Candidates, rng: Random, wrongs: tuple[str, ...] | None) -> tuple[Plant, ...]:
-    """The plants of a world: of each check name asked for as many as its lists have room for, up to a few."""
-    names = PLANTABLE if wrongs is None else wrongs
-    planting = _Planting(bare, candidates, rng)
-    # those with fewest places first
+def planned_errors(
+    bare: Facts, candidates: Candidates, rng: Random, planted_errors: tuple[str, ...] | None
+) -> tuple[PlannedError, ...]:
+    """The planned errors of a world: of each requested check name as many as its lists have room for, up to a few."""
+    names = PLANTABLE if planted_errors is None else planted_errors
+    planner = _Planner(bare, candidates, rng)
+    # names with the fewest places first
     for name in sorted(names, key=_SCARCITY.index):
-        planting.plant(name)
-    return tuple(planting.made)
+        planner.plant(name)
+    return tuple(planner.made)
 
 
 _SCARCITY = (
@@ -55,19 +56,19 @@ _SCARCITY = (
 )
 
 
-class _Planting:
+class _Planner:
     def __init__(self, bare: Facts, candidates: Candidates, rng: Random) -> None:
         self.world = bare
         self.books = Books(bare)
         self.candidates = candidates
         self.rng = rng
-        self.made: list[Plant] = []
+        self.made: list[PlannedError] = []
         self._lines: set[tuple[Account, tuple[str, str]]] = set()
         self._groups: set[tuple[int, tuple[str, str], int]] = set()
         self._invoices: set[tuple[int, int]] = set()
 
     def plant(self, name: str) -> None:
-        """As many wrongs of a name as are wanted and fit."""
+        """Plan as many errors of a check name as are wanted and fit."""
         match name:
             case "tier_gap" | "tier_overlap" | "reading_undecided" | "price_changed":
                 self._of_list(name)
@@ -110,7 +111,7 @@ class _Planting:
     # -- lines -----------------------------------------------------------------------------------------
 
     def _of_line(self, name: str, month: int | None) -> None:
-        """One wrong on some line, in the given month or in any, where one fits."""
+        """Plan one error on some line, in the given month or in any, where one fits."""
         places = [
             (price_list, group, account)
             for price_list in self.world.price_lists
@@ -138,11 +139,11 @@ class _Planting:
                 return
 
     def _accounts(self, name: str, price_list: PriceList, group: Group) -> list[Account]:
-        """Where a wrong may go: on growing accounts; bounds are ignored where they bound, on telling ones."""
+        """The accounts that may have the error: growing ones; for `bound_ignored`, telling ones, where bounds apply."""
         if name == "bound_ignored":
             return self.world.accounts_of_list(price_list.price_list_id) if group.meaning.floor_and_cap else []
         growing = self.candidates(group, _KIND_OF_LIST.get(name, "plain"))
-        # money lines tell nothing about a reading, whatever the account
+        # money lines decide nothing about a reading, whatever the account
         return self.world.accounts_of_list(price_list.price_list_id) if growing and group.is_money else growing
 
     def _target(self, name: str, account: Account, month: int, group: Group) -> Target:
@@ -156,7 +157,7 @@ class _Planting:
     def _figures(
         self, name: str, price_list: PriceList, group: Group, account: Account, month: int, line: Line
     ) -> dict[str, str] | None:
-        """The figures of a wrong on a line; None where it would not be one, or not only one."""
+        """The figures of an error on a line; None where it would be no error, or have several explanations."""
         rng, first = self.rng, line.schedule
         reading = group.meaning.reading
         lone = len(group.schedules) == 1
@@ -225,14 +226,14 @@ class _Planting:
         return None
 
     def _differs(self, group: Group, line: Line, account: Account, month: int, rule: str) -> bool:
-        """Whether leaving a rule out bills another amount and quantity."""
+        """Whether omitting a rule bills another amount and quantity."""
         without = self.books.counted_line(
             account, self.world.months[month], line.price_list, group, meaning_without=rule
         )
         return (without.amount, without.billed) != (line.amount, line.billed) and without.amount != line.amount
 
     def _bounded_with_others(self, group: Group, price_list: PriceList, line: Line, month: int) -> bool:
-        """Whether a bound changes what a line bills, and that of another account too, which shows that it holds."""
+        """Whether a bound changes what a line bills, and that of another account too, which shows that it applies."""
         first = group.schedules[0]
 
         def side(actual: Decimal) -> int:
@@ -253,8 +254,8 @@ class _Planting:
         return None
 
     def _explained(self, group: Group, line: Line, but: Decimal | None = None) -> set[Decimal]:
-        """Amounts that another explanation than a mere mistake gives: each tier's rate on billed, measured and
-        neighbouring quantities, and the right amount itself."""
+        """Amounts that have another explanation than a mistake: each tier's rate on billed, measured and neighbouring
+        quantities, and the right amount itself."""
         block = line.schedule.block or Decimal(1)
         quantities = {line.billed, line.actual, *(line.billed + block * count for count in (-2, -1, 1, 2))}
         found = {
@@ -284,7 +285,7 @@ class _Planting:
         )
 
     def _add(self, name: str, target: Target, reason: str, figures: dict[str, str] | None = None) -> None:
-        self.made.append(Plant(name, target, reason, _EVIDENCE.get(name, "the line itself"), figures or {}))
+        self.made.append(PlannedError(name, target, reason, _EVIDENCE.get(name, "the line itself"), figures or {}))
 
 
 def _malformed(group: Group) -> str | None:
@@ -297,24 +298,24 @@ def _malformed(group: Group) -> str | None:
     return None
 
 
-#: The kind of price list that hosts a wrong; `plain` where none is named.
+#: The kind of price list that hosts an error; `plain` where none is named.
 _KIND_OF_LIST = {"percentage_mismatch": "percent", "minimum_mismatch": "minimum"}
 
 _REASONS = {
     "amount_mismatch": "the Amount is off by {add}",
-    "wrong_tier": "billed and shown by a tier that the quantity does not reach",
-    "missing_line": "a pair of the price list, with use, answers as if it were not on the list",
+    "wrong_tier": "shown and billed by a tier that the quantity does not reach",
+    "missing_line": "a pair of the price list, with use, returns a response as if it were not on the list",
     "rate_mismatch": "billed at {rate}, which is not the price list's",
-    "quantity_mismatch": "a block more than the use comes to",
-    "bound_ignored": "billed below the Minimum or above the Maximum that bound all other lines",
+    "quantity_mismatch": "a block more than the use",
+    "bound_ignored": "billed below the Minimum or above the Maximum that apply to all other lines",
     "allowance_not_applied": "the allowance was not taken off",
     "sign_mismatch": "a credit was charged",
     "percentage_mismatch": "the percentage is off by {add}",
     "minimum_mismatch": "the true-up is off by {add}",
     "duplicate_line": "the invoice has the line twice",
-    "double_billed": "the line stands on the invoices of two contracts",
+    "double_billed": "the line is on the invoices of two contracts",
     "identity_mismatch": "the line names mailbox {mailbox_id}",
-    "date_outside_month": "LineDate lies {months} month(s) off",
+    "date_outside_month": "LineDate is {months} month(s) off",
     "taxable_changed": "Taxable changed",
     "restated": "{add} units were added after the first pull",
     "usage_mismatch": "{add} transactions more than the monthly report has",
@@ -324,8 +325,8 @@ _REASONS = {
 
 _EVIDENCE = {
     "missing_line": "PricelistInfo has the pair, invoice and InvoiceCalculate the line",
-    "tier_gap": "PricelistInfo; no use lies in the gap",
-    "tier_overlap": "PricelistInfo; no use but the first tier's end lies in the overlap",
+    "tier_gap": "PricelistInfo; no use is in the gap",
+    "tier_overlap": "PricelistInfo; no use but the first tier's end is in the overlap",
     "price_changed": "the lines before and after the list's Date",
     "reading_undecided": "several readings explain every line",
     "duplicate_line": "InvoiceInfo alone",

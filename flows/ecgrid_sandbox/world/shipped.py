@@ -1,8 +1,7 @@
 """The world that comes with the project: four networks, 134 mailboxes, eight price lists, four months.
 
-The same word means different things on different lists: 432 is Tiered and priced by volume, 434 is Tiered and
-graduated; 433 is Stacked and graduated, 435 is Stacked and adds up flat fees. What is wrong with it stands in
-catalogue.toml.
+The same model name means different things on different lists: 432 is Tiered and priced by volume, 434 is Tiered and
+graduated; 433 is Stacked and graduated, 435 is Stacked and adds up flat fees. Its planted errors are in catalogue.toml.
 """
 
 import tomllib
@@ -24,7 +23,7 @@ from ecgrid_sandbox.world.model import (
     Meaning,
     Network,
     Pair,
-    Plant,
+    PlannedError,
     PriceList,
     Target,
     months_back,
@@ -272,7 +271,7 @@ def _with_minimum(group: Group, minimum: int) -> Group:
     return replace(group, schedules=(first, replace(second, minimum=minimum), *rest))
 
 
-#: Where growing use begins, and bounds between which no account's use lies, by price list and pair.
+#: Initial range of growing use, and a pair of bounds between which no use is, by price list and pair.
 _RANGES: dict[tuple[int, Pair], tuple[int, int]] = {
     (431, ("TrafficAll", "ToTrans")): (400, 4000),
     (431, ("Statistics", "ActiveQIDs")): (30, 150),
@@ -311,7 +310,7 @@ _BLOCKS = (
 
 def facts(seed: int, last_month: date) -> Facts:
     """The shipped world, its use drawn by `seed`."""
-    rng = Random(f"shipped world {seed}")  # noqa: S311 - figures for a show, no secrets
+    rng = Random(f"shipped world {seed}")  # noqa: S311 - demonstration data, no secrets
     months = months_back(last_month, MONTHS)
     networks = (
         Network(4440, 'Müller & Töchter, "Logistik" GmbH', "Los Angeles, CA", 431, 8751, "fault"),
@@ -342,7 +341,7 @@ def facts(seed: int, last_month: date) -> Facts:
         Contract(8759, "Never invoiced", "C-8759", "2020-12-31T00:00:00", status="Terminated"),
     )
     bare = Facts(seed, last_month, months, networks, tuple(boxes), _price_lists(months), contracts, use={})
-    return replace(bare, use=_use(bare, rng), plants=_plants(bare))
+    return replace(bare, use=_use(bare, rng), planned_errors=_planned_errors(bare))
 
 
 def _use(bare: Facts, rng: Random) -> dict[tuple[int, int], dict[Pair, Series]]:
@@ -380,20 +379,20 @@ def _use(bare: Facts, rng: Random) -> dict[tuple[int, int], dict[Pair, Series]]:
 
 @lru_cache(maxsize=64)
 def _telling(group: Group) -> tuple[Series, ...]:
-    """Use that tells a group's meaning, whatever the seed; worked out once in a process."""
+    """Use that decides a group's meaning, independent of the seed; computed once per process."""
     rng = Random(f"telling {group.pair}")  # noqa: S311 - quantities to try
     return tuple(inference.completed(group, ladders.telling_series(group, MONTHS), MONTHS, rng))
 
 
-def _plants(bare: Facts) -> tuple[Plant, ...]:
-    """The wrongs of catalogue.toml; `months` there counts from 0, the oldest."""
+def _planned_errors(bare: Facts) -> tuple[PlannedError, ...]:
+    """The planned errors of catalogue.toml; `months` there counts from 0, the oldest."""
     text = resources.files("ecgrid_sandbox.world").joinpath("catalogue.toml").read_text(encoding="utf-8")
-    plants: list[Plant] = []
-    for entry in tomllib.loads(text)["wrong"]:
+    planned_errors: list[PlannedError] = []
+    for entry in tomllib.loads(text)["error"]:
         pair = (entry["account_report"], entry["measure_field"]) if "account_report" in entry else None
         for month in entry.get("months", [None]):
-            plants.append(
-                Plant(
+            planned_errors.append(
+                PlannedError(
                     entry["check_name"],
                     Target(
                         network_id=entry.get("network_id"),
@@ -408,4 +407,4 @@ def _plants(bare: Facts) -> tuple[Plant, ...]:
                     entry.get("figures", {}),
                 )
             )
-    return tuple(plants)
+    return tuple(planned_errors)

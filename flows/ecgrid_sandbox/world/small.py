@@ -1,8 +1,8 @@
 """Small worlds drawn by a seed: one price list, three to five accounts, one to three months, and one kind of trouble.
 
-Where `generated` has lists whose lines tell their meaning beyond doubt, here are lists of few lines, of which now and
-then only a reading that is left undecided is true, and faults that repeat on 25, 50, 75 or 100 % of a list's lines.
-The seed goes round `KINDS` and those shares in turn. Every amount is priced by `pricing`, every wrong made by `wrongs`.
+`generated` has lists whose lines decide their meaning beyond doubt. The lists here have few lines, for which sometimes
+only an undecided reading is correct, and errors that repeat on 25, 50, 75 or 100 % of a list's lines. The seed cycles
+through `KINDS` and those shares. Every amount is priced by `pricing`, every planted error made by `faults`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from ecgrid_sandbox.world.model import (
     Paper,
     Part,
     Percent,
-    Plant,
+    PlannedError,
     PriceList,
     Target,
     months_back,
@@ -38,7 +38,7 @@ from ecgrid_transforms.period import next_month
 
 Account = tuple[int, int]
 
-#: Faults that repeat, then what becomes of the list, then what else a vendor may do.
+#: Errors that repeat, then changes of the list, then other behaviour of a vendor.
 KINDS = (
     *("rate", "rate_of_fee", "block", "allowance", "other_allowance", "bound"),
     *("dated_inside", "dated_after", "edited", "refused", "raised", "raised_unlisted"),
@@ -46,7 +46,7 @@ KINDS = (
     "refused_tie",
 )
 SHARES = (25, 50, 75, 100)
-#: What the user's own contract may give beside the list; drawn by the seeds from `FIRST_OF_PAPERS` on.
+#: Terms of the user's own contract that may differ from the list; drawn by the seeds from `FIRST_OF_PAPERS` on.
 PAPER_KINDS = (
     *("paper_rate", "paper_allowance", "paper_block", "paper_tier"),
     *("paper_from", "paper_until", "paper_inside", "paper_refused"),
@@ -64,15 +64,15 @@ def kind_of(seed: int) -> str:
 
 
 def share_of(seed: int) -> int:
-    """Per hundred of a list's lines that a repeated fault is on."""
+    """Percentage of a list's lines that have a repeated error."""
     kinds = len(PAPER_KINDS if seed >= FIRST_OF_PAPERS else KINDS)
     return SHARES[(seed + seed // kinds) % len(SHARES)]
 
 
 @dataclass(slots=True)
 class _Plan:
-    """What a kind draws: the list, the series of each counted group (one a place among the accounts), the answers of
-    PricelistInfo, and which faults to plant on which share of a group's lines."""
+    """The draw of a kind: the list, the series of each counted group (one per account), the PricelistInfo responses,
+    and which errors to plant on which share of a group's lines."""
 
     groups: list[Group] = field(default_factory=list)
     series: dict[Pair, list[tuple[Decimal, ...]]] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class _Plan:
     refused: bool = False
     fault: tuple[str, Pair, Mapping[str, str]] | None = None
     share: int = 0
-    plants: list[Plant] = field(default_factory=list)
+    planned_errors: list[PlannedError] = field(default_factory=list)
     papers: list[Paper] = field(default_factory=list)
 
 
@@ -119,7 +119,7 @@ class _Draw:
         if plan.refused:
             stated = {(self.list_id, month): None for month in self.months}
         bare = replace(bare, stated=stated, papers=tuple(plan.papers))
-        return replace(bare, plants=(*plan.plants, *self._faults(bare)))
+        return replace(bare, planned_errors=(*plan.planned_errors, *self._faults(bare)))
 
     def _world(
         self,
@@ -137,7 +137,7 @@ class _Draw:
             for place, account in enumerate(accounts)
         }
 
-    # -- faults that repeat ----------------------------------------------------------------------------
+    # -- errors that repeat ----------------------------------------------------------------------------
 
     def _rate(self) -> None:
         group = self._counted(steps=self.rng.choice((1, 2, 3)))
@@ -175,37 +175,37 @@ class _Draw:
         self.plan.share = share_of(self.seed)
         self.plan.fault = (name, group.pair, {"shown": shown, "times": times} if shown else {})
 
-    def _faults(self, bare: Facts) -> list[Plant]:
-        """The fault on its share of the group's lines that it changes, at least one."""
+    def _faults(self, bare: Facts) -> list[PlannedError]:
+        """The error on its share of the group's lines that it changes, at least one."""
         if self.plan.fault is None:
             return []
         name, pair, how = self.plan.fault
         books = Books(bare)
-        made: list[Plant] = []
+        made: list[PlannedError] = []
         for at, month in enumerate(bare.months):
             for account in bare.accounts:
                 right = books.bill(account, month).get(pair)
                 if right is None:
                     continue
                 figures = _figures(right, how)
-                plant = Plant(
+                plant = PlannedError(
                     name, Target(*account, at, pair), f"{self.kind}, {self.plan.share} %", "the list", figures
                 )
-                billed = Books(replace(bare, plants=(plant,))).bill(account, month)[pair]
+                billed = Books(replace(bare, planned_errors=(plant,))).bill(account, month)[pair]
                 if billed.amount != right.amount:
                     made.append(plant)
         self.rng.shuffle(made)
         return made[: max(len(made) * self.plan.share // 100, 1)]
 
     def _ladder(self) -> None:
-        """No fault, and any meaning of a ladder: few lines can tell, and the rest is to stay undecided."""
+        """No error, and any meaning of a ladder: few lines decide it, and the rest must stay undecided."""
         self.is_plain = False
         self._counted(steps=self.rng.choice((2, 3)))
 
-    # -- what becomes of the list ------------------------------------------------------------------------
+    # -- changes of the list -----------------------------------------------------------------------------
 
     def _raise(self) -> tuple[Group, Group]:
-        """A fee and a lone schedule, one of which was cheaper; gives it as it is and as it was."""
+        """A fee and a lone schedule, one of which was cheaper; returns it as it is and as it was."""
         self._counted(steps=1)
         place = self.rng.randrange(2)
         now = self.plan.groups[place]
@@ -224,8 +224,8 @@ class _Draw:
         ]
 
     def _changed(self, group: Group, at: int) -> None:
-        self.plan.plants.append(
-            Plant(
+        self.plan.planned_errors.append(
+            PlannedError(
                 "price_changed",
                 Target(month=at, pair=group.pair, price_list_id=self.list_id),
                 f"the rate went from {group.former_rate} to {group.schedules[0].rate}",
@@ -234,9 +234,9 @@ class _Draw:
         )
 
     def _raised(self) -> None:
-        """Dated the first of the second or third month; what was read before that day has the former rate.
+        """Dated the first of the second or third month; responses before that day have the former rate.
 
-        The month before is read on the 3rd, when the list is the new one already.
+        The month before is read on the 3rd, when the list is already the new one.
         """
         group, former = self._raise()
         at = self.rng.choice((1, 2))
@@ -259,7 +259,7 @@ class _Draw:
         self._changed(group, 2)
 
     def _dated_after(self) -> None:
-        """Dated after the last month: it states nothing about the lines, which a fault is on now and then."""
+        """Dated after the last month: it states nothing about the lines, some of which have an error."""
         group, _ = self._raise()
         self.plan.dated = next_month(self.months[-1]) + timedelta(days=self.rng.choice((0, 1)))
         if self.accounts > 3 and self.rng.random() < 0.5:
@@ -267,12 +267,12 @@ class _Draw:
             self.plan.share = 25
 
     def _edited(self) -> None:
-        """Edited after the last month with its Date kept; the answers before have the former rate, or none is kept."""
+        """Edited after the last month with its Date kept; earlier responses have the former rate, or none is kept."""
         group, former = self._raise()
         self._until(group, next_month(self.months[2]))
         self.plan.stated = dict.fromkeys(range(2), self._former(former) if self.rng.random() < 0.5 else None)
-        self.plan.plants.append(
-            Plant(
+        self.plan.planned_errors.append(
+            PlannedError(
                 "terms_differ",
                 Target(month=2, pair=group.pair, price_list_id=self.list_id),
                 "the list was edited after the month, its Date kept",
@@ -289,17 +289,17 @@ class _Draw:
             self.plan.share = 25
 
     def _refused_tie(self) -> None:
-        """The terms are merely shown, and two of four lines show a lower rate than the other two: nothing tells."""
+        """The terms are merely shown, and two of four lines show a lower rate than the other two: undecidable."""
         self.accounts, self.months, self.is_plain = 4, self.months[-1:], True
         group = self._counted(steps=1)
         self.plan.refused = True
         self._fault("rate_mismatch", group, shown="rate", times="0.8")
         self.plan.share = 50
 
-    # -- what the contract gives beside the list ---------------------------------------------------------
+    # -- contract terms besides the list -----------------------------------------------------------------
 
     def _paper(self, group: Group, listed: Group | None, **valid: date) -> None:
-        """The group's terms are those of the contract; PricelistInfo answers `listed` in their place, or is refused."""
+        """The group's terms are those of the contract; PricelistInfo returns `listed` instead, or is refused."""
         contract_id = self.rng.choice((0, 901))
         list_id = 0 if contract_id else self.list_id
         self.plan.papers.append(Paper(group.schedules, contract_id, list_id, **valid, document="MSA 7"))
@@ -307,14 +307,14 @@ class _Draw:
             self.plan.stated = dict.fromkeys(range(len(self.months)), self._former(listed))
 
     def _agreed(self, group: Group, at: int) -> None:
-        """A paper of the price list changes its price; one of the contract is no change of the list."""
+        """A paper for the price list changes its price; one for the contract is no change of the list."""
         if not self.plan.papers[-1].contract_id:
             self._changed(group, at)
 
     def _differs(self, group: Group, months: Sequence[int]) -> None:
         for at in months:
-            self.plan.plants.append(
-                Plant(
+            self.plan.planned_errors.append(
+                PlannedError(
                     "list_differs_from_contract",
                     Target(month=at, pair=group.pair, price_list_id=self.list_id),
                     "PricelistInfo gives other terms than the contract",
@@ -346,7 +346,7 @@ class _Draw:
         self._paper_of("quantity_mismatch", group, block=group.schedules[0].block * self.rng.choice((2, 10)))
 
     def _paper_tier(self) -> None:
-        """The list lacks the last tier of the contract: whoever reaches it is billed by the tier below."""
+        """The list lacks the last tier of the contract: use that reaches it is billed by the tier below."""
         self.is_plain, self.word = True, "Tiered"
         self._counted(steps=3)
         group = self.plan.groups[-1]
@@ -359,7 +359,7 @@ class _Draw:
         self.plan.share = 100
 
     def _paper_from(self) -> None:
-        """The contract gives a lower rate from the second month on; before it the list holds."""
+        """The contract gives a lower rate from the second month on; before it the list applies."""
         group, former = self._raise()
         listed = replace(former, former_rate=None)
         self._until(group, self.months[1])
@@ -369,7 +369,7 @@ class _Draw:
         self._by_list("rate_mismatch", group)
 
     def _paper_until(self) -> None:
-        """The contract ends with the second month; then the list's rate holds."""
+        """The contract ends with the second month; then the list's rate applies."""
         group, former = self._raise()
         listed = replace(self._now(group), former_rate=None)
         self._until(group, self.months[2])
@@ -395,13 +395,13 @@ class _Draw:
         self._fault("rate_mismatch", group, shown="rate", times=self.rng.choice(("1.2", "10")))
 
     def _now(self, group: Group) -> Group:
-        """The group as the plan has it now."""
+        """The group's present state in the plan."""
         return next(each for each in self.plan.groups if each.pair == group.pair)
 
     # -- charges computed from others ----------------------------------------------------------------------
 
     def _minimum(self) -> None:
-        """A minimum beside any choice of charges; accounts below and above it, one of them perhaps billed wrongly."""
+        """A minimum over any choice of charges; accounts below and above it, one of them perhaps billed wrongly."""
         rng = self.rng
         self.accounts, self.months = 5, self.months[-1:] if rng.random() < 0.5 else months_back(self.months[-1], 2)
         parts: list[Part] = [part for part in ("fixed", "one_time", "percentages", "credits") if rng.random() < 0.5]
@@ -421,7 +421,7 @@ class _Draw:
         self.plan.groups[-1] = replace(group, schedules=(first,))
 
     def _usual(self, *, has_percentage: bool = False, has_credit: bool = False) -> None:
-        """A fee, now and then one for once, and use, of which a minimum or a percentage may be computed; perhaps a
+        """A fee, sometimes a one-time fee, and use, of which a minimum or a percentage may be computed; perhaps a
         percentage and a credit."""
         rng = self.rng
         self._fee()
@@ -461,7 +461,7 @@ class _Draw:
             self.plan.fault = (name, pair, {"add": f"{Decimal(self.rng.randint(111, 1999)) / 100}"})
 
     def _network_minimum(self) -> None:
-        """The Root of each network is billed what its network as a whole leaves to the minimum; see `_of_networks`."""
+        """The Root of each network is billed the true-up of its whole network to the minimum; see `_of_networks`."""
         self._fee()
         self._least(Meaning(Reading(rounding="half_up"), of=frozenset(("usage", "fixed")), per_network=True))
 
@@ -486,7 +486,7 @@ class _Draw:
             use[_of(box)] = {group.pair: tuple(Decimal(rng.randint(20, 200)) for _ in self.months)}
         return self._world(networks, boxes, (of_roots, of_boxes), use)
 
-    # -- what else a vendor may do ---------------------------------------------------------------------------
+    # -- other behaviour of a vendor -------------------------------------------------------------------------
 
     def _open_end(self) -> None:
         group = self._counted(steps=self.rng.choice((2, 3)))
@@ -495,7 +495,7 @@ class _Draw:
         self.plan.groups[-1] = replace(group, schedules=schedules)
 
     def _rounding(self) -> None:
-        """Whole units of money, tenths of a cent, or slices rounded one by one; on ten lines, so that two can tell."""
+        """Whole units of money, tenths of a cent, or slices rounded singly; on ten lines, so that two can decide."""
         self.accounts, self.months = 5, months_back(self.months[-1], 2)
         rounding: Rounding = self.rng.choice(("half_up", "down", "up"))
         scale, by_slice = self.rng.choice(((0, False), (3, False), (2, True)))
@@ -506,7 +506,7 @@ class _Draw:
         self._counted(steps=3 if by_slice else self.rng.choice((1, 2)))
 
     def _correction(self) -> None:
-        """A month of an account is taken back in the month after, by a line of negative quantity."""
+        """A month of an account is reversed in the month after, by a line of negative quantity."""
         self._counted(steps=self.rng.choice((1, 2)))
         pair = self.plan.groups[-1].pair
         allowance = self.plan.groups[-1].schedules[0].allowance
@@ -514,8 +514,8 @@ class _Draw:
         if place is None:
             return
         account = (4100, 0) if place == 0 else (4100, 4200 + place)
-        self.plan.plants.append(
-            Plant("correction", Target(*account, 2, pair), "takes back the month before", "the line")
+        self.plan.planned_errors.append(
+            PlannedError("correction", Target(*account, 2, pair), "takes back the month before", "the line")
         )
 
     # -- groups -----------------------------------------------------------------------------------------------
@@ -587,10 +587,10 @@ class _Draw:
         return group
 
     def _series(self, group: Group, spans: Sequence[tuple[int, int]]) -> None:
-        """Use of each account, above the one and up to the other end of its span in every month."""
+        """Use of each account, above the lower and up to the upper end of its span in every month."""
 
         def within(low: int, high: int) -> Decimal:
-            # now and then on the end itself, which tells whether it belongs to the tier
+            # sometimes on the upper end itself, which decides whether it belongs to the tier
             value = Decimal(high if self.rng.random() < 0.15 else self.rng.randint(low + 1, high))
             has_decimals = group.measure.endswith("KCs") and value < high
             return value + Decimal(self.rng.randint(0, 999)).scaleb(-3) if has_decimals else value
@@ -603,7 +603,7 @@ def _of(box: Mailbox) -> Account:
 
 
 def _figures(line: Line, how: Mapping[str, str]) -> dict[str, str]:
-    """The figures of a plant on a line: the number shown is so many times the list's."""
+    """The figures of a planned error on a line: the number shown is a multiple of the list's."""
     if "shown" not in how:
         return dict(how)
     number = getattr(line.schedule, how["shown"]) * Decimal(how["times"])
