@@ -1,4 +1,4 @@
--- One row per line that bills the allowance of its schedule too.
+-- One row per line that is billed without its schedule's allowance taken off.
 -- per: cell
 -- parts: rows
 -- title: Allowance not applied
@@ -15,15 +15,15 @@ SELECT
     faults.difference,
     concat(
         plain_text(faults.quantity_billed), ' billed for ', plain_text(faults.actual), ' ', faults.unit,
-        's measured: the allowance of ', plain_text(faults.allowance), ' was not taken off. ',
+        's measured: the allowance of ', plain_text(faults.allowance), ' was not applied. ',
         CASE
-            WHEN faults.difference IS NULL THEN 'What the line should cost cannot be proved.'
+            WHEN faults.difference IS NULL THEN 'The correct amount is undetermined.'
             WHEN faults.doubt = 'number_unshown' THEN concat(
-                'Taken off, the line costs ', money_text(faults.expected_amount), ', not ', money_text(faults.billed_amount), ': ',
+                'With the allowance applied, the line costs ', money_text(faults.expected_amount), ', not ', money_text(faults.billed_amount), ': ',
                 too_much_text(faults.difference), '.'
             )
             ELSE concat(
-                'With it ', plain_text(faults.expected_quantity_billed), ' are billed, which cost ',
+                'With the allowance applied, ', plain_text(faults.expected_quantity_billed), ' are billed at ',
                 money_text(faults.expected_amount), ', not ', money_text(faults.billed_amount), ': ',
                 too_much_text(faults.difference), '.'
             )

@@ -1,4 +1,4 @@
--- One row per line whose quantity is right and whose amount no rule of its reading gives.
+-- One row per line whose quantity is correct and whose amount no rule of its interpretation gives.
 -- per: cell
 -- parts: rows
 -- title: Amount does not follow from the price list
@@ -16,20 +16,20 @@ SELECT
     concat(
         'Billed ', money_text(faults.billed_amount),
         CASE
-            -- a subtotal measures money: its Actual is the sum that it states
+            -- the Actual of a subtotal is an amount of money
             WHEN faults.kind = 'subtotal' THEN concat(' as a subtotal of ', money_text(faults.actual), ': ', regexp_replace(rules.rule, '^.*the sum of', 'the sum of'), ' is ', money_text(money.base_amount))
             ELSE concat(' for ', plain_text(faults.actual), ' ', faults.unit, 's measured: price list ', faults.price_list_id, ' gives ', coalesce(money_text(faults.expected_amount), 'another amount'))
         END,
         CASE WHEN coalesce(faults.difference, 0) = 0 THEN '' ELSE concat(', so ', too_much_text(faults.difference)) END,
         CASE
             WHEN faults.billed_model = 'graduated'
-                THEN '. That is each slice at the rate of its own tier, where the list''s other lines are billed whole by the tier reached'
+                THEN '. The billed amount prices each slice at the rate of its own tier; the list''s other lines are priced whole at the rate of the tier reached'
             WHEN faults.billed_model = 'volume'
-                THEN '. That is all of it at the rate of the tier reached, where the list''s other lines are billed slice by slice'
+                THEN '. The billed amount prices the whole quantity at the rate of the tier reached; the list''s other lines are priced slice by slice'
             WHEN faults.kind = 'subtotal' THEN ''
             ELSE '. No rate or rule of the list gives the billed amount'
         END,
-        ': ask for a correction.'
+        '. Request a correction.'
     ) || range_text(faults.expected_least, faults.expected_most) || witness_text(faults.witness) || doubt_text(faults.doubt) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful
 FROM core_line_faults AS faults

@@ -1,4 +1,4 @@
--- One row per line billed without the Minimum or Maximum that its schedule sets on the quantity.
+-- One row per line billed without the Minimum or Maximum quantity of its schedule.
 -- per: cell
 -- parts: rows
 -- title: Minimum or maximum quantity ignored
@@ -21,9 +21,9 @@ SELECT
             ELSE concat('at most ', sets.first_maximum)
         END,
         CASE
-            WHEN faults.difference IS NULL THEN '. What the line should cost cannot be proved.'
+            WHEN faults.difference IS NULL THEN '. The correct amount is undetermined.'
             ELSE concat(
-                ': ', money_text(faults.expected_amount), ', not ', money_text(faults.billed_amount), ': ',
+                ', which costs ', money_text(faults.expected_amount), ', not ', money_text(faults.billed_amount), ': ',
                 too_much_text(faults.difference), '.'
             )
         END

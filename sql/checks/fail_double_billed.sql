@@ -1,8 +1,8 @@
--- One row per charge that is billed in two ways: on another contract's invoice too, or by its account and again by its network.
+-- One row per charge that is billed twice: on the invoices of two contracts, or for its account and again for the account's network.
 -- title: Same usage billed on two lines
--- The second shows in the quantities. Either the contract aggregates its networks, and the Root's Actual is no less than the sum of two or
--- more of its mailboxes that are billed as well. Or the Root's Actual equals that sum, which small counts do by chance: it is proof
--- with five significant digits, or with three where another measure or month of the network shows the same.
+-- The quantities show the second case. Either the contract aggregates its networks, and the Root's Actual is at least the sum of two or
+-- more billed mailboxes of the network. Or the Root's Actual equals that sum. Small counts can be equal by chance, so equality is
+-- evidence only with five significant digits, or with three if another measure or month of the network is equal too.
 WITH network_totals AS (
     SELECT
         lines.network_id,
@@ -49,7 +49,7 @@ SELECT
     concat(
         'Invoice ', coalesce(matches.invoice_number, matches.invoice_id::VARCHAR), ' of contract ', matches.contract_id, ' bills ',
         money_text(matches.invoice_amount), ' for an account of contract ', matches.billing_contract_id,
-        ', whose own invoice bills it too: ask for a credit on the former.'
+        ', whose invoice also bills it: request a credit on invoice ', coalesce(matches.invoice_number, matches.invoice_id::VARCHAR), '.'
     ) AS explanation
 FROM core_invoice_matches AS matches
 WHERE matches.status = 'other_contract'
@@ -66,9 +66,9 @@ SELECT
     root.amount,
     try_cast(totals.amount AS DECIMAL(28, 10)),
     concat(
-        'The network''s ', plain_text(root.actual), ' for ', money_text(root.amount), ' take in the ', plain_text(totals.actual),
-        ' of ', totals.mailboxes, ' of its mailboxes, which are billed ', money_text(totals.amount),
-        ' for them as well: ask which of the two is meant.'
+        'The network is billed ', money_text(root.amount), ' for ', plain_text(root.actual), '; ', totals.mailboxes,
+        ' of its mailboxes are billed ', money_text(totals.amount), ' for ', plain_text(totals.actual),
+        ' of the same usage: ask the vendor which of the two to bill.'
     )
 FROM core_lines AS root
 INNER JOIN network_totals AS totals USING (network_id, reporting_month, account_report, measure_field)

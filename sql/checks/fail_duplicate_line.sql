@@ -12,8 +12,8 @@ SELECT
     invoice_amount AS expected_amount,
     try_cast(invoice_amount * count(*) AS DECIMAL(28, 10)) AS difference,
     concat(
-        'Invoice ', coalesce(invoice_number, invoice_id::VARCHAR), ' bills ', count(*) + 1,
-        ' times the line over ', money_text(invoice_amount), ': ', money_text(try_cast(invoice_amount * count(*) AS DECIMAL(28, 10))), ' too much; ask for a credit.'
+        'Invoice ', coalesce(invoice_number, invoice_id::VARCHAR), ' bills the line of ', money_text(invoice_amount), ' ', count(*) + 1,
+        ' times: ', money_text(try_cast(invoice_amount * count(*) AS DECIMAL(28, 10))), ' too much. Request a credit.'
     ) AS explanation
 FROM core_invoice_matches
 WHERE status = 'copy'

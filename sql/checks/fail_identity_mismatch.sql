@@ -1,4 +1,4 @@
--- One row per line that was answered for another account, report or measure than was asked.
+-- One row per line whose response is for another account, report or measure than its request.
 -- per: cell
 -- parts: rows
 -- title: Line belongs to another account
@@ -14,8 +14,8 @@ SELECT
     NULL::DECIMAL(28, 10) AS expected_amount,
     NULL::DECIMAL(28, 10) AS difference,
     concat(
-        'Asked for account ', odd.network_id, '-', odd.mailbox_id, ', ', odd.account_report, ' ', odd.measure_field,
-        ', the answer is for ',
+        'The request was for account ', odd.network_id, '-', odd.mailbox_id, ', ', odd.account_report, ' ', odd.measure_field,
+        '; the response is for ',
         CASE
             WHEN odd.is_of_other_account THEN concat(
                 lower(odd.system_object), ' ', coalesce(odd.system_id::VARCHAR, 'without a number'),
@@ -23,7 +23,7 @@ SELECT
             )
             ELSE concat(odd.schedule_account_report, ' ', odd.schedule_measure)
         END,
-        ': do not book the ', money_text(odd.amount), ' until it is clear whose they are.'
+        ': do not post the ', money_text(odd.amount), ' until the vendor confirms the account.'
     ) AS explanation
 FROM core_line_oddities AS odd
 WHERE odd.is_of_other_account OR odd.is_of_other_measure

@@ -1,8 +1,7 @@
--- One row per line that the invoice bills otherwise than InvoiceCalculateLineItem answers; where it names no account, per measure.
+-- One row per line whose quantity or amount on the invoice differs from InvoiceCalculateLineItem; per measure where the invoice has no account.
 -- title: Invoice shows another amount
--- Not where the line itself is found wrong and the invoice has it right, or where the invoice has what was answered before the
--- line was restated: then that finding is the cause. Where the invoice has as much more as a line bills whose answer names this key,
--- both findings have one `cause`.
+-- No row where another finding is the cause: the line itself is wrong and the invoice is correct, or the invoice has the amount from
+-- before the line was restated. If a line's response names this key and its amount is the difference, both findings have one `cause`.
 -- billed_amount: amount of the line on the invoice
 -- expected_amount: amount of the line by InvoiceCalculateLineItem
 SELECT
@@ -18,11 +17,11 @@ SELECT
     matches.invoice_amount - matches.amount AS difference,
     concat(
         'Invoice ', coalesce(matches.invoice_number, matches.invoice_id::VARCHAR), ' bills ', plain_text(matches.invoice_quantity_billed),
-        ' at ', money_text(matches.invoice_amount), ', InvoiceCalculateLineItem answers ', plain_text(matches.quantity_billed), ' at ',
+        ' at ', money_text(matches.invoice_amount), '; InvoiceCalculateLineItem returns ', plain_text(matches.quantity_billed), ' at ',
         money_text(matches.amount),
         CASE
             WHEN matches.invoice_amount = matches.amount THEN '.'
-            ELSE concat(': the invoice has ', too_much_text(matches.invoice_amount - matches.amount), '.')
+            ELSE concat(': the invoice bills ', too_much_text(matches.invoice_amount - matches.amount), '.')
         END
     ) AS explanation,
     misnamed.cause

@@ -1,9 +1,9 @@
--- One row per line that the invoice of its contract leaves out. A line of nothing is not missed. A line whose answer names another key
+-- One row per line with an amount that the invoice of its contract does not have.
 -- title: Line is missing on the invoice
--- has one `cause` with that finding: the invoice may bill it under the key named.
+-- A line whose response names another key has the `cause` of that finding: the invoice may bill it under the key named.
 -- billed_amount: always null: the invoice does not bill the line
 -- expected_amount: amount of the line by InvoiceCalculateLineItem
--- difference: the amount, below 0: the invoice asks that much too little
+-- difference: the amount, negative: the invoice is too low by it
 WITH numbers AS (
     SELECT contract_id, reporting_month, min(invoice_number) AS invoice_number
     FROM core_invoice_lines
@@ -21,8 +21,8 @@ SELECT
     matches.amount AS expected_amount,
     -matches.amount AS difference,
     concat(
-        'Invoice ', coalesce(numbers.invoice_number, 'of contract ' || matches.contract_id), ' lacks the line over ',
-        money_text(matches.amount), ' that InvoiceCalculateLineItem answers: expect it on a later invoice.'
+        'Invoice ', coalesce(numbers.invoice_number, 'of contract ' || matches.contract_id), ' has no line for the ',
+        money_text(matches.amount), ' that InvoiceCalculateLineItem returns: expect it on a later invoice.'
     ) AS explanation,
     misnamed.cause
 FROM core_invoice_matches AS matches

@@ -1,6 +1,7 @@
--- One row per invoice whose total is not the sum of its own lines or, where it has none, of the lines answered for its contract.
+-- One row per invoice whose total is not the sum of its own lines or, if it has none, of the lines calculated for its contract.
 -- title: Invoice total is not the sum of its lines
--- Not where an amount could not be read or the run was limited (the difference is null), nor where the total is that of the lines asked for one by one: then lines of the invoice are wrong, and found as such.
+-- No row where an amount is unreadable or the run was limited (the difference is null), nor where the total equals the calculated lines:
+-- then lines of the invoice are wrong and have findings.
 -- billed_amount: total of the invoice
 -- expected_amount: sum of its lines
 SELECT
@@ -15,10 +16,10 @@ SELECT
     try_cast(lines_amount AS DECIMAL(28, 10)) AS expected_amount,
     try_cast(total_difference AS DECIMAL(28, 10)) AS difference,
     concat(
-        'Invoice ', coalesce(invoice_number, invoice_id::VARCHAR), ' of contract ', contract_id, ' says ', money_text(total_amount),
+        'Invoice ', coalesce(invoice_number, invoice_id::VARCHAR), ' of contract ', contract_id, ' totals ', money_text(total_amount),
         CASE
-            WHEN lines = 0 AND lines_amount <> 0 THEN ', and has no lines; those answered for the contract, less its other invoices,'
-            ELSE ', its ' || lines || ' lines'
+            WHEN lines = 0 AND lines_amount <> 0 THEN ' and has no lines; the lines calculated for the contract, less its other invoices,'
+            ELSE '; its ' || lines || ' lines'
         END,
         ' add up to ', money_text(lines_amount), ': ', too_much_text(total_difference), '.'
     ) AS explanation

@@ -1,10 +1,9 @@
 -- One row per price list, month, report and measure for which PricelistInfo states other terms than contract_terms.csv, or none.
 -- title: Price list differs from your contract
--- Both amounts are those of the lines that are billed by other terms; each of them is a finding of its own, with the difference,
--- so none is given here.
--- billed_amount: sum of the lines that are billed by the list's terms and not the contract's
--- expected_amount: what these lines should cost by the contract's terms
--- difference: always null: each line is a finding of its own, with its difference
+-- Both amounts are sums over the lines that are billed by other terms. The difference is null because each line has its own finding.
+-- billed_amount: sum of the lines that are billed by other terms than the contract's
+-- expected_amount: sum of these lines at the contract's terms
+-- difference: always null: each line has its own finding with its difference
 WITH answers AS (
     SELECT price_list_id, reporting_month, max(read_at) AS read_at
     FROM core_stated_readings
@@ -12,7 +11,7 @@ WITH answers AS (
     GROUP BY ALL
 ),
 papers AS (
-    -- a list that nobody could read differs from nothing
+    -- lists without any response are not compared
     SELECT price_list_id, reporting_month, account_report, measure_field, terms_contract_id, schedule_id, level, allowance, minimum,
         maximum, block, rate, flat, witness
     FROM core_tiers
@@ -87,19 +86,19 @@ SELECT
         'Price list ', differing.price_list_id, ', ', differing.account_report, ' ', differing.measure_field,
         CASE WHEN differing.terms_contract_id > 0 THEN concat(', contract ', differing.terms_contract_id) ELSE '' END,
         ': read on ', strftime(differing.read_at, '%Y-%m-%d'), ', the list has ', coalesce(differing.listed_words, 'no such tier'),
-        '; by ', differing.witness, ' it is ', coalesce(differing.words, 'no such tier'), '. ',
+        '; ', differing.witness, ' has ', coalesce(differing.words, 'no such tier'), '. ',
         CASE
             WHEN lines.lines IS NULL THEN 'No line of the month is billed by other terms than the contract''s'
             ELSE concat(
                 lines.lines, CASE WHEN lines.lines = 1 THEN ' line' ELSE ' lines' END,
-                ' of the month billed ', money_text(lines.billed_amount), ' for ', money_text(lines.expected_amount),
+                ' of the month billed ', money_text(lines.billed_amount), ', expected ', money_text(lines.expected_amount),
                 CASE
                     WHEN lines.billed_amount = lines.expected_amount THEN ''
-                    ELSE concat(': ', too_much_text(lines.billed_amount - lines.expected_amount), ', in findings of their own')
+                    ELSE concat(': ', too_much_text(lines.billed_amount - lines.expected_amount), ' (see the findings of these lines)')
                 END
             )
         END,
-        ': have the list corrected.'
+        '. Ask the vendor to correct the price list.'
     ) AS explanation,
     -- the same difference in several months is one cause
     concat_ws(

@@ -1,7 +1,7 @@
--- One row per MonthlyMinimum line that is not what its account's other lines leave to the minimum.
+-- One row per MonthlyMinimum line whose amount does not follow from the account's other charges and the minimum.
 -- per: cell
 -- parts: rows
--- title: Monthly minimum is off
+-- title: Monthly minimum is wrong
 SELECT
     faults.network_id,
     faults.mailbox_id,
@@ -20,8 +20,8 @@ SELECT
                 'the true-up from ', rules.base_words, ' of ', money_text(money.base_amount), ' to the minimum of ', money_text(money.rate), ' is '
             )
             WHEN 'whole_when_below' THEN concat(
-                'the whole minimum of ', money_text(money.rate), ' is due below it alone: of ', rules.base_words, ' of ',
-                money_text(money.base_amount), ' it is '
+                'the whole minimum of ', money_text(money.rate), ' is due only if charges are below it; for ', rules.base_words, ' of ',
+                money_text(money.base_amount), ' the amount is '
             )
             ELSE 'the fixed minimum is '
         END,

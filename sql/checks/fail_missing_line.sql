@@ -1,9 +1,8 @@
 -- One row per key that should have a line and has none.
 -- title: Expected line is missing
--- What it costs is not known: billed_amount is what the invoice bills for it, and nobody was charged too little. Where the answer to
--- another key names this one, both findings have one `cause`.
--- billed_amount: what the invoice bills for the key; null where no invoice states it
--- expected_amount: always null: without a line nothing is proved
+-- The expected amount is unknown. If the response to another key names this key, both findings have one `cause`.
+-- billed_amount: amount that the invoice bills for the key; null where no invoice has it
+-- expected_amount: always null: without a line no amount can be calculated
 -- difference: always null
 SELECT
     missing.network_id,
@@ -12,7 +11,7 @@ SELECT
     missing.account_report,
     missing.measure_field,
     missing.price_list_id,
-    -- the invoice is evidence, not what is wrong: the finding is about the line
+    -- the finding is about the line; the invoice is only evidence
     NULL::VARCHAR AS invoice_number,
     missing.invoice_amount AS billed_amount,
     NULL::DECIMAL(28, 10) AS expected_amount,

@@ -1,7 +1,7 @@
--- One row per CreditPercentage or DebitPercentage line that is not its rate of the sum it is taken of.
+-- One row per CreditPercentage or DebitPercentage line whose amount is not its rate times the base.
 -- per: cell
 -- parts: rows
--- title: Percentage of the subtotal is off
+-- title: Percentage charge is wrong
 SELECT
     faults.network_id,
     faults.mailbox_id,

@@ -1,4 +1,4 @@
--- One row per line whose quantity billed is not what allowance and blocks make of the quantity measured.
+-- One row per line whose quantity billed does not follow from the measured quantity, the allowance and the blocks.
 -- per: cell
 -- parts: rows
 -- title: Quantity billed does not follow from the usage
@@ -15,9 +15,9 @@ SELECT
     faults.difference,
     CASE WHEN faults.departs_in = 'block' THEN concat(
         plain_text(faults.quantity_billed), ' billed for ', plain_text(faults.actual), ' ', faults.unit, 's measured, in blocks of ',
-        plain_text(faults.shown_block), '; by ', faults.witness, ' they are of ', plain_text(faults.listed_block),
+        plain_text(faults.shown_block), '; by ', faults.witness, ' the block is ', plain_text(faults.listed_block),
         CASE
-            WHEN faults.difference IS NULL THEN '. What that gives cannot be proved.'
+            WHEN faults.difference IS NULL THEN '. The correct amount is undetermined.'
             ELSE concat(
                 ': ', plain_text(faults.expected_quantity_billed), ' for ', money_text(faults.expected_amount), ', not ',
                 money_text(faults.billed_amount),
@@ -30,11 +30,11 @@ SELECT
         CASE WHEN faults.listed_block > 0 THEN concat(', in blocks of ', plain_text(faults.listed_block)) ELSE '' END,
         CASE
             WHEN faults.difference IS NULL OR faults.expected_least < faults.expected_most THEN concat(
-                ', for ', money_text(faults.billed_amount), ': that is no quantity that allowance and blocks make of it',
+                ', for ', money_text(faults.billed_amount), ': allowance and blocks give no such quantity',
                 CASE WHEN faults.difference <> 0 THEN concat(', ', too_much_text(faults.difference), ' or more.') ELSE '.' END
             )
             ELSE concat(
-                ': it should be ', plain_text(faults.expected_quantity_billed), ', which costs ', money_text(faults.expected_amount),
+                ': the correct quantity is ', plain_text(faults.expected_quantity_billed), ', which costs ', money_text(faults.expected_amount),
                 ', not ', money_text(faults.billed_amount),
                 CASE WHEN faults.difference = 0 THEN '.' ELSE concat(': ', too_much_text(faults.difference), '.') END
             )

@@ -1,4 +1,4 @@
--- One row per line that shows another rate than its terms have, or a schedule that they do not have.
+-- One row per line that shows a rate or a schedule that its terms do not have.
 -- per: cell
 -- parts: rows
 -- title: Rate is not the price list's
@@ -17,8 +17,8 @@ SELECT
         WHEN faults.departs_in = 'schedule' THEN concat(
             'Billed ', money_text(faults.billed_amount), ' by schedule ', faults.schedule_id, ', which price list ',
             faults.price_list_id, ' does not have', coalesce(' by ' || faults.witness, ''), CASE
-                WHEN faults.expected_amount IS NULL THEN ': what it should cost cannot be proved.'
-                ELSE concat('; its own schedules give ', money_text(faults.expected_amount), '.')
+                WHEN faults.expected_amount IS NULL THEN ': the correct amount is undetermined.'
+                ELSE concat('; the list''s own schedules give ', money_text(faults.expected_amount), '.')
             END
         )
         ELSE concat(
@@ -36,8 +36,8 @@ SELECT
                 ELSE ''
             END,
             CASE
-                WHEN faults.difference IS NULL THEN '. What that gives cannot be proved.'
-                WHEN faults.difference = 0 THEN '; the amount is right all the same.'
+                WHEN faults.difference IS NULL THEN '. The correct amount is undetermined.'
+                WHEN faults.difference = 0 THEN '; the amount is correct.'
                 ELSE concat(', which gives ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.')
             END
         )

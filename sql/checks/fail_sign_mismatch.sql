@@ -1,6 +1,6 @@
--- One row per line of the right amount with the wrong sign, or of a quantity below 0, which no reading prices.
+-- One row per line of the correct amount with the wrong sign, or of a negative quantity, which no interpretation prices.
 -- title: Wrong sign
--- A correction of an earlier bill (core_corrections) is none.
+-- Corrections of an earlier bill (core_corrections) are excluded.
 SELECT
     faults.network_id,
     faults.mailbox_id,
@@ -15,11 +15,11 @@ SELECT
     CASE
         WHEN faults.expected_amount IS NULL THEN concat(
             'Billed ', money_text(faults.billed_amount), ' for ', plain_text(faults.actual), ' ', faults.unit,
-            's measured: a quantity below 0 has no price, so nothing proves the amount. If it corrects an earlier bill, ask which one.'
+            's measured: a negative quantity has no price, so the amount is unverified. If it corrects an earlier bill, ask the vendor which one.'
         )
         ELSE concat(
             CASE WHEN faults.expected_amount < 0 THEN 'A credit is charged' ELSE 'A charge is credited' END, ': billed ',
-            money_text(faults.billed_amount), ' where price list ', faults.price_list_id, ' gives ',
+            money_text(faults.billed_amount), '; price list ', faults.price_list_id, ' gives ',
             money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.'
         )
     END AS explanation

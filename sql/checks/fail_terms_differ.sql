@@ -1,13 +1,13 @@
--- One row per line that shows other terms than its witnesses give, per price list whose terms changed between two readings, and per
--- price list whose lines alone show its terms, and show several of which none is on most lines.
+-- One row per line that shows other terms than its sources give, per price list whose terms changed between two responses, and per
+-- price list whose terms are known only from lines that show several terms, none of them on most lines.
 -- title: Terms differ
--- A line has a number that no other check is named after, or one that changes nothing. A change is an answer of the following month
--- that gives other terms than the ones in force for the month (core_stated_readings, core_schedules), though the list's Date gives
--- no day between the two, or was moved back to before the former reading: doubtful, for nothing tells which terms were in force. Nor
--- does anything where terms are tied (core_shown_schedules): no line is accused, and the sentence has what its lines cost by the least
--- and by the most of the candidates.
+-- A line has a row for a number that no more specific check covers, or for one that does not change the amount. A change is a response
+-- of the following month with other terms than the ones in force for the month (core_stated_readings, core_schedules), although the
+-- list's Date gives no day between the two responses, or was moved back to before the previous one. It is doubtful because no evidence
+-- shows which terms were in force. The same holds for tied terms (core_shown_schedules): no line has a finding, and the explanation has
+-- the lowest and the highest cost of the lines over the candidate terms.
 WITH held AS (
-    -- schedules as they hold for the month, by the answer before it
+    -- schedules in force for the month, from the response before it
     SELECT
         stated.price_list_id,
         stated.reporting_month,
@@ -32,7 +32,7 @@ WITH held AS (
         AND second.read_at = stated.changed_at
     WHERE stated.version = 1 AND stated.changed_at IS NOT NULL
     UNION ALL
-    -- or by the lines of two earlier months
+    -- or from the lines of two earlier months
     SELECT
         price_list_id,
         reporting_month,
@@ -77,7 +77,7 @@ changed AS (
     WHERE held.terms IS DISTINCT FROM terms_text(later.allowance, later.minimum, later.maximum, later.block, later.rate)
     GROUP BY ALL
 ),
--- lines that are billed by one of tied terms
+-- lines billed by one of the tied terms
 tied_lines AS (
     SELECT
         price_list_id,
@@ -112,7 +112,7 @@ tied AS (
         ) AS words
     FROM core_shown_schedules
     SEMI JOIN (
-        -- terms of a contract leave no line to those of its list
+        -- contract terms replace the list's terms on every line
         FROM core_tiers
         SEMI JOIN core_line_headings USING (terms_contract_id, price_list_id, reporting_month, account_report, measure_field)
         WHERE is_tied
@@ -138,26 +138,26 @@ SELECT
             ', ',
             CASE
                 WHEN faults.shown_allowance IS DISTINCT FROM faults.listed_allowance
-                    THEN concat('allowance ', plain_text(faults.shown_allowance), ' in place of ', plain_text(faults.listed_allowance))
+                    THEN concat('allowance ', plain_text(faults.shown_allowance), ' instead of ', plain_text(faults.listed_allowance))
             END,
             CASE
                 WHEN faults.shown_block IS DISTINCT FROM faults.listed_block
-                    THEN concat('block ', plain_text(faults.shown_block), ' in place of ', plain_text(faults.listed_block))
+                    THEN concat('block ', plain_text(faults.shown_block), ' instead of ', plain_text(faults.listed_block))
             END,
             CASE
                 WHEN faults.shown_minimum <> faults.listed_minimum
-                    THEN concat('minimum ', faults.shown_minimum, ' in place of ', faults.listed_minimum)
+                    THEN concat('minimum ', faults.shown_minimum, ' instead of ', faults.listed_minimum)
             END,
             CASE
                 WHEN NOT is_same_bounds(NULL, faults.shown_maximum, NULL, faults.listed_maximum)
-                    THEN concat('maximum ', faults.shown_maximum, ' in place of ', faults.listed_maximum)
+                    THEN concat('maximum ', faults.shown_maximum, ' instead of ', faults.listed_maximum)
             END
         ),
         ', by ', faults.witness,
         CASE
-            WHEN faults.difference IS NULL THEN '. What its terms give cannot be proved.'
-            WHEN faults.difference = 0 THEN '; the amount is right all the same.'
-            ELSE concat('. Its terms give ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.')
+            WHEN faults.difference IS NULL THEN '. The correct amount is undetermined.'
+            WHEN faults.difference = 0 THEN '; the amount is correct.'
+            ELSE concat('. These terms give ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.')
         END,
         doubt_text(faults.doubt)
     ) AS explanation,
@@ -182,19 +182,19 @@ SELECT
     NULL,
     NULL,
     concat(
-        'Price list ', price_list_id, ', ', account_report, ' ', measure_field, ': by ', witness, ' the terms are ', words,
-        '; read on ', strftime(changed_at, '%Y-%m-%d'), ', the list has ', coalesce(later_words, 'no such schedule'),
+        'Price list ', price_list_id, ', ', account_report, ' ', measure_field, ': ', words, ' by ', witness,
+        '; ', coalesce(later_words, 'no such schedule'), ' by the price list read on ', strftime(changed_at, '%Y-%m-%d'),
         CASE
-            WHEN dated = former_date THEN concat(', its Date of ', strftime(dated, '%Y-%m-%d'), ' kept')
+            WHEN dated = former_date THEN concat(', with an unchanged Date of ', strftime(dated, '%Y-%m-%d'))
             WHEN dated <= read_at
-                THEN concat(', with a Date of ', strftime(dated, '%Y-%m-%d'), ' that is before the former reading')
+                THEN concat(', with a Date of ', strftime(dated, '%Y-%m-%d'), ' that is before the previous response')
             ELSE ''
         END,
         CASE
-            WHEN is_admitted THEN '. Lines of the month are right by either'
-            ELSE '. The former terms hold for the month'
+            WHEN is_admitted THEN '. Either terms are accepted on lines of the month'
+            ELSE '. The previous terms apply to the month'
         END,
-        ': ask the vendor from when the new terms are in force.'
+        '. Ask the vendor when the new terms take effect.'
     ),
     true,
     NULL
@@ -212,17 +212,17 @@ SELECT
     NULL,
     NULL,
     concat(
-        'Lines alone show the terms of price list ', tied.price_list_id, ', ', tied.account_report, ' ', tied.measure_field,
-        ', and no terms are on most of them: ', tied.words, '. ',
+        'The terms of price list ', tied.price_list_id, ', ', tied.account_report, ' ', tied.measure_field,
+        ', are known only from its lines, and none are on most of them: ', tied.words, '. ',
         CASE
             WHEN tied_lines.most > tied_lines.least THEN concat(
-                tied_lines.lines, ' lines are billed ', money_text(tied_lines.billed_amount), ' in all; by one or the other they cost ',
+                tied_lines.lines, ' lines are billed ', money_text(tied_lines.billed_amount), ' in total; the candidate terms give ',
                 money_text(tied_lines.least), ' to ', money_text(tied_lines.most), ': ', money_text(tied_lines.most - tied_lines.least),
                 ' at stake. '
             )
             ELSE ''
         END,
-        'Ask the vendor which terms were in force, or state yours in contract_terms.csv.'
+        'Ask the vendor which terms were in force, or enter yours in contract_terms.csv.'
     ),
     true,
     NULL

@@ -1,8 +1,8 @@
--- One row per line whose quantity is not what else is known of the account's use, beyond the tolerance.
+-- One row per line whose quantity differs from another source of the account's usage by more than the tolerance.
 -- per: cell
 -- parts: rows
 -- title: Usage differs from the service's own statistics
--- Where the report already speaks against a To or From line, that is why it does not add up to the Total.
+-- If the monthly report contradicts a To or From line, that line explains why To and From do not add up to the Total: no second row.
 WITH to_and_from AS (
     SELECT DISTINCT network_id, mailbox_id, reporting_month, account_report, right(measure_field, 3) AS unit
     FROM out_usage_tieout
@@ -23,16 +23,16 @@ SELECT
         plain_text(usage.actual), ' measured on the line, but ',
         CASE
             WHEN usage.source = 'lines' THEN concat('the account''s To and From lines add up to ', plain_text(usage.stated_quantity))
-            ELSE concat('the monthly report says ', plain_text(usage.stated_quantity))
+            ELSE concat('the monthly report has ', plain_text(usage.stated_quantity))
         END,
         ': ', plain_text(abs(usage.difference)), CASE WHEN usage.difference > 0 THEN ' more' ELSE ' less' END,
-        CASE WHEN usage.tolerance > 0 THEN concat(', where rounding explains at most ', plain_text(usage.tolerance)) ELSE '' END,
+        CASE WHEN usage.tolerance > 0 THEN concat(' (rounding explains at most ', plain_text(usage.tolerance), ')') ELSE '' END,
         '. The line bills ', money_text(results.amount),
-        CASE WHEN results.verdict = 'fits' THEN ', right for its own quantity' ELSE '' END, ': ask which count holds.'
+        CASE WHEN results.verdict = 'fits' THEN ', correct for its own quantity' ELSE '' END, '. Ask the vendor which count is correct.'
     ) AS explanation
 FROM out_usage_tieout AS usage
 INNER JOIN core_line_results AS results USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
--- a line of another account has that account's use
+-- a line of another account has that account's usage
 ANTI JOIN core_line_oddities AS odd
     ON odd.network_id = usage.network_id
     AND odd.mailbox_id = usage.mailbox_id

@@ -1,5 +1,5 @@
--- One row per line of the right quantity at the rate of a tier that it, or a slice of it, does not reach, or that shows such a tier though
--- its amount is right.
+-- One row per line of the correct quantity at the rate of a tier that it, or a slice of it, does not reach, and per line of the correct
+-- amount that shows such a tier.
 -- per: cell
 -- parts: rows
 -- title: Priced by the wrong tier
@@ -15,14 +15,14 @@ SELECT
     faults.expected_amount,
     faults.difference,
     CASE WHEN faults.verdict = 'fits' THEN concat(
-        'Billed ', money_text(faults.billed_amount), ' by ', billed.level, ' (', plain_text(billed.rate), '), which ',
-        plain_text(faults.quantity_billed), ' billed reach, but the line shows ', shown.level, ' (', plain_text(shown.rate),
-        '): the amount is right, the schedule shown is not. Ask the vendor to correct it.'
+        'Billed ', money_text(faults.billed_amount), ' at the rate of ', billed.level, ' (', plain_text(billed.rate), '), the tier of ',
+        plain_text(faults.quantity_billed), ' billed, but the line shows ', shown.level, ' (', plain_text(shown.rate),
+        '): the amount is correct, the schedule shown is not. Ask the vendor to correct it.'
     ) || witness_text(faults.witness) WHEN faults.verdict = 'undecided' THEN concat(
         'Billed ', money_text(faults.billed_amount), ' at the rate of ', billed.level, ' (', plain_text(billed.rate), '), but the line shows ',
         shown.level, ' (', plain_text(shown.rate), '), which gives ', money_text(faults.expected_amount), ': ',
         too_much_text(faults.difference), '. The lines of price list ', faults.price_list_id,
-        ' leave it open whether that tier is meant: ask the vendor.'
+        ' do not decide whether that tier applies: ask the vendor.'
     ) ELSE concat(
         'Billed ', money_text(faults.billed_amount),
         CASE
@@ -32,10 +32,10 @@ SELECT
         ', but ',
         CASE
             WHEN faults.model = 'graduated' THEN concat(
-                'only a slice of the ', plain_text(faults.quantity_billed), ' billed lies there: each slice by its own tier of price list '
+                'only a slice of the ', plain_text(faults.quantity_billed), ' billed is in that tier: price each slice at its own tier of price list '
             )
             WHEN faults.model = 'stacked_flat' THEN concat(
-                plain_text(faults.quantity_billed), ' billed reach ', reached.level, ': the fees of all tiers up to it, of price list '
+                plain_text(faults.quantity_billed), ' billed reach ', reached.level, ': add the fees of all tiers up to it of price list '
             )
             WHEN faults.model = 'unit' THEN concat('all ', plain_text(faults.quantity_billed), ' billed are at the first rate of price list ')
             ELSE concat(

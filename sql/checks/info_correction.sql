@@ -1,4 +1,4 @@
--- One row per line that reverses an earlier one, or takes back a quantity at a rate of its price list.
+-- One row per line that reverses an earlier one, or credits a quantity at a rate of its price list.
 -- title: Correction of an earlier bill
 SELECT
     network_id,
@@ -18,7 +18,7 @@ SELECT
         )
         ELSE concat(
             'Credited ', money_text(-billed_amount), ' for ', plain_text(-actual), ' ', unit,
-            's at the rate of price list ', price_list_id, ': a correction of an earlier bill; ask the vendor which.'
+            's at the rate of price list ', price_list_id, ': a correction of an earlier bill. Ask the vendor which one.'
         )
     END AS explanation
 FROM core_corrections

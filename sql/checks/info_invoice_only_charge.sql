@@ -1,7 +1,7 @@
--- One row per charge that an invoice states without a Schedule, so that no key can be requested for it: nothing is wrong with that.
--- title: Charge that only the invoice has
+-- One row per invoice charge without a Schedule: it has no key, so no line item can be requested for it. This is no error.
+-- title: Charge only on the invoice
 -- billed_amount: amount of the charge on the invoice
--- expected_amount: always null: no price list prices the charge
+-- expected_amount: always null: no price list has the charge
 -- difference: always null
 SELECT
     matches.network_id,

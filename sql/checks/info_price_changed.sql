@@ -1,7 +1,7 @@
--- One row per price list, month, report and measure whose terms are not those of the month before.
+-- One row per price list, month, report and measure whose terms differ from those of the month before.
 -- title: Price changed since last month
--- Where one account alone is billed by them, the finding names it. In a month that has the list's Date inside it, lines may still be
--- billed by the terms before.
+-- The finding names the account if only one is billed by the new terms. In a month that contains the list's Date, lines may still be
+-- billed by the previous terms.
 WITH billed AS (
     SELECT
         price_list_id,
@@ -34,11 +34,11 @@ SELECT
     NULL::DECIMAL(28, 10) AS expected_amount,
     NULL::DECIMAL(28, 10) AS difference,
     concat(
-        'Price list ', changes.price_list_id, ' prices ', changes.account_report, ' ', changes.measure_field,
-        ' anew: ', changes.words, '; before, in ', strftime(changes.reporting_month - INTERVAL 1 MONTH, '%Y-%m'), ', ',
+        'Price list ', changes.price_list_id, ' changed the terms of ', changes.account_report, ' ', changes.measure_field,
+        ' to ', changes.words, '; in ', strftime(changes.reporting_month - INTERVAL 1 MONTH, '%Y-%m'), ' they were ',
         changes.previous_words, '. ',
         coalesce(billed.lines, 0), CASE WHEN billed.lines = 1 THEN ' line' ELSE ' lines' END, ' of the month ',
-        CASE WHEN billed.lines = 1 THEN 'is' ELSE 'are' END, ' billed by it: check that the change was agreed.'
+        CASE WHEN billed.lines = 1 THEN 'is' ELSE 'are' END, ' billed by the new terms: check that the change was agreed.'
     ) AS explanation
 FROM core_price_changes AS changes
 LEFT JOIN billed USING (price_list_id, reporting_month, account_report, measure_field)

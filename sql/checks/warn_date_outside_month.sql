@@ -1,4 +1,4 @@
--- One row per line whose date lies outside the month that it bills.
+-- One row per line whose date is outside the month that it bills.
 -- per: cell
 -- parts: rows
 -- title: Line is dated outside the month
@@ -14,8 +14,8 @@ SELECT
     NULL::DECIMAL(28, 10) AS expected_amount,
     NULL::DECIMAL(28, 10) AS difference,
     concat(
-        'The line of ', strftime(odd.reporting_month, '%Y-%m'), ' over ', money_text(odd.amount), ' is dated ',
-        strftime(odd.line_date, '%Y-%m-%d'), ': check in which month it is to be booked, and that no other month bills it too.'
+        'The ', strftime(odd.reporting_month, '%Y-%m'), ' line of ', money_text(odd.amount), ' is dated ',
+        strftime(odd.line_date, '%Y-%m-%d'), ': check which month to post it in, and that no other month also bills it.'
     ) AS explanation
 FROM core_line_oddities AS odd
 WHERE odd.is_outside_month

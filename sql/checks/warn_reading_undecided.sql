@@ -1,6 +1,7 @@
--- One row per price list, report and measure whose lines leave it open how the schedules are meant, with the last month of such lines.
--- title: More than one reading of the price list fits
--- Where several of its schedule sets are open, the latest is named. Not where a gap or an overlap of the tiers is the reason: that finding states the money at stake.
+-- One row per price list, report and measure whose lines do not decide the interpretation, with the last month of such lines.
+-- title: More than one interpretation of the price list fits
+-- If several of its rate ladders are undecided, the latest is named. No row where a gap or an overlap of the tiers is the reason: that
+-- finding has the amount at stake.
 WITH months AS (
     SELECT price_list_id, account_report, measure_field, set_no, max(reporting_month) AS reporting_month
     FROM core_tiers
@@ -38,10 +39,10 @@ money_rivals AS (
     SELECT
         rivals.set_no,
         concat(
-            'of ', deciding_account_text(rivals.charges, rivals.parting_charge, rivals.parting_measure), ', ',
-            words.reading_id, ' makes ', money_text(rivals.amount_there), ' and ', best.reading_id, ' ',
-            money_text(rivals.leading_amount_there), '. Up to ', money_text(leader.amount_at_stake),
-            ' on such an account hang on it: '
+            'For ', deciding_account_text(rivals.charges, rivals.parting_charge, rivals.parting_measure), ', ',
+            words.reading_id, ' bills ', money_text(rivals.amount_there), ' and ', best.reading_id, ' ',
+            money_text(rivals.leading_amount_there), ': up to ', money_text(leader.amount_at_stake),
+            ' per such account at stake. '
         ) AS words
     FROM core_money_rivals AS leader
     INNER JOIN core_money_rivals AS rivals ON rivals.set_no = leader.set_no AND rivals.place > 1
@@ -63,23 +64,23 @@ SELECT
     NULL::DECIMAL(28, 10) AS difference,
     CASE
         WHEN chosen.verdict = 'undecided' THEN concat(
-            'The lines of price list ', months.price_list_id, ' do not tell how ', months.account_report, ' ',
-            months.measure_field, ' is meant: ', open_readings.words, ' are open. At a quantity of ', plain_text(chosen.deciding_quantity), ' ', rivals.words, '. ',
-            CASE WHEN chosen.amount_at_stake > 0 THEN concat('Up to ', money_text(chosen.amount_at_stake), ' a line hang on it: ') ELSE '' END,
-            'ask the vendor, or wait for such a line.'
+            'The lines of price list ', months.price_list_id, ' fit more than one interpretation of ', months.account_report, ' ',
+            months.measure_field, ': ', open_readings.words, '. At a quantity of ', plain_text(chosen.deciding_quantity), ' ', rivals.words,
+            CASE WHEN chosen.amount_at_stake > 0 THEN concat(': up to ', money_text(chosen.amount_at_stake), ' per line at stake') ELSE '' END,
+            '. Ask the vendor, or wait for a line of that quantity.'
         )
         WHEN money.verdict = 'undecided' THEN concat(
-            'The lines of price list ', months.price_list_id, ' do not tell how ', months.account_report, ' ',
-            months.measure_field, ' is meant: ',
+            'The lines of price list ', months.price_list_id, ' do not decide the interpretation of ', months.account_report, ' ',
+            months.measure_field, '. ',
             coalesce(
-                money_rivals.words || 'ask the vendor, or wait for such an account.',
-                concat(money.telling_lines_explained, ' of them tells, and one line proves nothing: ask the vendor, or wait for another.')
+                money_rivals.words || 'Ask the vendor, or wait for such an account.',
+                concat('Telling lines: ', money.telling_lines_explained, '; at least 2 are needed. Ask the vendor, or wait for another line.')
             )
         )
         ELSE concat(
-            'No reading explains half of the telling lines of price list ', months.price_list_id, ', ', months.account_report, ' ',
+            'No interpretation explains half of the telling lines of price list ', months.price_list_id, ', ', months.account_report, ' ',
             months.measure_field, ' (the best explains ', coalesce(chosen.telling_lines_explained, money.telling_lines_explained), ' of ',
-            coalesce(chosen.telling_lines, money.telling_lines), '): its amounts are not proved; ask the vendor how it is meant.'
+            coalesce(chosen.telling_lines, money.telling_lines), '): the amounts are unverified. Ask the vendor how the terms apply.'
         )
     END AS explanation
 FROM months
@@ -93,7 +94,7 @@ WHERE (chosen.verdict IN ('undecided', 'none_fits') OR money.set_no IS NOT NULL)
         coalesce(chosen.verdict, '') = 'undecided'
         AND EXISTS (FROM core_tier_faults AS faults WHERE faults.set_no = months.set_no)
         AND NOT EXISTS (
-            -- every rival is the chosen reading, but for where the tiers are cut
+            -- every tied candidate differs from the chosen interpretation only in the tier bounds
             FROM core_rivals AS rival
             INNER JOIN core_set_readings AS other ON other.set_no = rival.set_no AND other.reading_no = rival.reading_no
             INNER JOIN core_set_readings AS best ON best.set_no = rival.set_no AND best.reading_no = chosen.reading_no

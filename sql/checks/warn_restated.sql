@@ -1,8 +1,8 @@
--- One row per line that was answered otherwise before, and per invoice of which a changed file was imported.
--- title: Amount changed after the fact
--- The answer or file before the last counts. An invoice that was canceled asks nothing.
--- billed_amount: amount of the line now, null where it is gone; of an invoice its total
--- expected_amount: amount, or total, before
+-- One row per line whose amount, quantity or tax flag differs from the previous response, and per invoice imported again with changes.
+-- title: Line or invoice restated
+-- Compared with the previous response or file. A canceled invoice has a total of 0.
+-- billed_amount: current amount of the line (null: no longer returned), or total of the invoice
+-- expected_amount: previous amount or total
 SELECT *
 FROM core_restated_lines
 UNION ALL
@@ -21,12 +21,12 @@ SELECT
         'Invoice ', invoices.invoice_number, ' of contract ', invoices.contract_id, ' was imported again on ',
         strftime(invoices.pulled_at, '%Y-%m-%d'), ': ',
         CASE
-            WHEN invoices.status = 'Canceled' THEN concat('it is canceled, and asked ', money_text(invoices.previous_total_amount), ' before.')
+            WHEN invoices.status = 'Canceled' THEN concat('it is now canceled; the previous total was ', money_text(invoices.previous_total_amount), '.')
             WHEN invoices.total_amount = invoices.previous_total_amount
-                THEN concat('the total of ', money_text(invoices.total_amount), ' is the same, its lines or terms are not.')
+                THEN concat('lines or terms changed; the total of ', money_text(invoices.total_amount), ' did not.')
             ELSE concat(
-                'it asked ', money_text(invoices.previous_total_amount), ', and asks ', money_text(invoices.total_amount),
-                ': correct what was booked by ', money_text(invoices.total_amount - invoices.previous_total_amount), '.'
+                'the total changed from ', money_text(invoices.previous_total_amount), ' to ', money_text(invoices.total_amount),
+                ': correct the posting by ', money_text(invoices.total_amount - invoices.previous_total_amount), '.'
             )
         END
     ) AS explanation

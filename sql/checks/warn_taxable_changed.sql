@@ -1,9 +1,9 @@
--- One row per line whose tax flag is not that of the same key in the month before.
+-- One row per line whose tax flag differs from that of the same key in the month before.
 -- per: group
 -- parts: rows
 -- title: Tax flag changed
 WITH mixed AS (
-    -- where a price list taxes a measure always or never, no key of it can have changed, unless its account moved lists
+    -- lists that tax a measure always or never are left out: no key changed, unless its account moved to another list
     SELECT price_list_id, account_report, measure_field
     FROM core_lines
     GROUP BY ALL
@@ -32,9 +32,9 @@ SELECT
     NULL::DECIMAL(28, 10) AS expected_amount,
     NULL::DECIMAL(28, 10) AS difference,
     concat(
-        'The line over ', money_text(lines.amount), ' is ', CASE WHEN lines.is_taxable THEN '' ELSE 'not ' END, 'taxable; in ',
+        'The line of ', money_text(lines.amount), ' is ', CASE WHEN lines.is_taxable THEN '' ELSE 'not ' END, 'taxable; in ',
         strftime(earlier.reporting_month, '%Y-%m'), ' the same line was', CASE WHEN lines.is_taxable THEN ' not' ELSE '' END,
-        ': check the tax before booking.'
+        ': check the tax before posting.'
     ) AS explanation
 FROM lines
 INNER JOIN lines AS earlier

@@ -1,4 +1,4 @@
--- One row per price list, month, report and measure whose tiers leave quantities without a price, and per line that fell there.
+-- One row per price list, month, report and measure whose tiers leave quantities without a price, and per line of such a quantity.
 -- title: Price list has a gap between tiers
 WITH gaps AS (
     SELECT set_no, string_agg(words, '; ' ORDER BY from_quantity) AS words
@@ -36,15 +36,15 @@ SELECT
     concat(
         'Price list ', months.price_list_id, ', ', months.account_report, ' ', months.measure_field, ': ', gaps.words, '. ',
         CASE
-            WHEN fallen.lines IS NULL THEN 'No line of the month fell there'
-            ELSE concat(fallen.lines, ' of the month fell there and billed ', money_text(fallen.amount))
+            WHEN fallen.lines IS NULL THEN 'No line of the month is in the gap'
+            ELSE concat('Lines of the month in the gap: ', fallen.lines, ', billed ', money_text(fallen.amount))
         END,
         CASE
             WHEN chosen.amount_at_stake > 0 AND chosen.verdict = 'undecided'
-                THEN concat('; at ', plain_text(chosen.deciding_quantity), ' up to ', money_text(chosen.amount_at_stake), ' hang on it')
+                THEN concat('; at a quantity of ', plain_text(chosen.deciding_quantity), ', up to ', money_text(chosen.amount_at_stake), ' per line at stake')
             ELSE ''
         END,
-        ': have the list corrected.'
+        '. Ask the vendor to correct the price list.'
     ) AS explanation
 FROM gaps
 INNER JOIN months USING (set_no)
@@ -64,7 +64,7 @@ SELECT
     NULL,
     concat(
         'Billed ', money_text(lines.amount), ' for ', plain_text(lines.actual), ' ', sets.unit, 's: price list ',
-        lines.price_list_id, ' has no tier for that many (', regexp_replace(lines.error, '^[a-z_]+: ', ''), '), so nothing proves the amount.'
+        lines.price_list_id, ' has no tier for that quantity (', regexp_replace(lines.error, '^[a-z_]+: ', ''), '), so the amount is unverified.'
     )
 FROM core_suspects AS lines
 INNER JOIN core_sets AS sets USING (set_no)

@@ -35,10 +35,10 @@ SELECT
     concat(
         'Price list ', months.price_list_id, ', ', months.account_report, ' ', months.measure_field, ': ', shared.words, '. ',
         CASE
-            WHEN fallen.lines IS NULL THEN 'No line of the month fell there'
-            ELSE concat(fallen.lines, ' of the month fell there and billed ', money_text(fallen.amount))
+            WHEN fallen.lines IS NULL THEN 'No line of the month is in the overlap'
+            ELSE concat('Lines of the month in the overlap: ', fallen.lines, ', billed ', money_text(fallen.amount))
         END,
-        ': have the list corrected.'
+        '. Ask the vendor to correct the price list.'
     ) AS explanation
 FROM shared
 INNER JOIN months USING (set_no)

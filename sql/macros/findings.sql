@@ -1,7 +1,7 @@
--- Which finding is which, and which findings have one cause.
+-- Identity, cause and wording of findings.
 
--- The check and the key of a finding as one text. An undecided reading stays the same finding from month to month. A finding that names no whole key is identified by its price list and
--- invoice too.
+-- The check and the key of a finding as one text. reading_undecided is the same finding in every month. A finding without a whole key is
+-- identified by its price list and invoice too.
 CREATE OR REPLACE MACRO finding_identity(
     check_name, network_id, mailbox_id, reporting_month, account_report, measure_field, price_list_id, invoice_number
 ) AS concat_ws(
@@ -19,29 +19,28 @@ CREATE OR REPLACE MACRO finding_identity(
     END
 );
 
--- The cause of findings in which one number stands in the place of another: the check, the price list, report and measure, and
--- the two numbers (null: the number was left out). Findings of any account and month with the same five have one cause.
+-- The cause of findings in which one number replaces another: the check, the price list, report and measure, and the two numbers
+-- (null: the number was left out). Findings of any account and month with the same five values have one cause.
 CREATE OR REPLACE MACRO terms_cause(check_name, price_list_id, account_report, measure_field, billed_number, due_number) AS
     concat_ws(
         '|', check_name, price_list_id, account_report, measure_field, coalesce(plain_text(billed_number), '-'),
         coalesce(plain_text(due_number), '-')
     );
 
--- What follows the sentence of a finding that is in doubt (core_line_faults.doubt).
+-- Suffix of the explanation of a doubtful finding (core_line_faults.doubt).
 CREATE OR REPLACE MACRO doubt_text(doubt) AS
     CASE doubt
         WHEN 'terms_read_later' THEN ' That list was read after the month: ask the vendor which terms were in force.'
-        WHEN 'number_unshown' THEN ' No line of the list shows whether that number is taken off or is a free tier: ask the vendor.'
-        WHEN 'applied_nowhere' THEN ' No line of any list shows that number applied: ask the vendor whether it is meant.'
+        WHEN 'number_unshown' THEN ' No line of the list shows whether the allowance is taken off or is a free tier: ask the vendor.'
+        WHEN 'applied_nowhere' THEN ' No line of any list shows this number applied: ask the vendor whether it applies.'
         ELSE ''
     END;
 
--- What follows the sentence of a finding that does not name the witness of the terms itself.
+-- Suffix of an explanation that does not name the source of the terms.
 CREATE OR REPLACE MACRO witness_text(witness) AS
-    coalesce(' Terms by ' || witness || '.', '');
+    coalesce(' Terms from ' || witness || '.', '');
 
--- What a finding holds to be billed too much, at least 0: its difference; where nothing is expected of a charge that is in doubt as a
--- whole, the amount billed.
+-- The overcharge of a finding, at least 0: its difference; the amount billed where the whole charge is in doubt and has no expected amount.
 CREATE OR REPLACE MACRO overcharge(check_name, billed_amount, difference) AS
     CASE
         WHEN difference IS NOT NULL THEN greatest(difference, 0)

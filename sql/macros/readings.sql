@@ -1,14 +1,14 @@
--- What several relations say in the same words about readings.
+-- Macros that several relations use for interpretations.
 
--- `quantity` held between a floor and a cap; null or 0 is none.
+-- `quantity` limited to a floor and a cap; null or 0 is no limit.
 CREATE OR REPLACE MACRO bounded_quantity(quantity, lowest, highest) AS
     CASE
         WHEN coalesce(highest, 0) > 0 AND greatest(quantity, coalesce(lowest, 0)) > highest THEN highest
         ELSE greatest(quantity, coalesce(lowest, 0))
     END::DECIMAL(28, 10);
 
--- The quantity that enters the rating under a reading: floor and cap of a schedule that stands alone bound what was measured,
--- or what the allowance leaves of it; other readings take the quantity as it is. No floor makes a price of a negative quantity.
+-- The quantity to rate under an interpretation. The floor and cap of a schedule without other tiers limit the measured quantity, or the
+-- quantity less the allowance; other interpretations take the quantity unchanged. A floor never applies to a negative quantity.
 CREATE OR REPLACE MACRO case_quantity(actual, lone_bounds, allowance, lowest, highest) AS
     CASE WHEN actual < 0 THEN actual ELSE bounded_quantity(
         CASE WHEN lone_bounds = 'floor_and_cap_after_allowance' THEN greatest(actual - allowance, 0) ELSE actual END,
@@ -16,24 +16,24 @@ CREATE OR REPLACE MACRO case_quantity(actual, lone_bounds, allowance, lowest, hi
         CASE WHEN lone_bounds IN ('cap', 'floor_and_cap', 'floor_and_cap_after_allowance') THEN highest END
     ) END;
 
--- The allowance that the rating has yet to deal with.
+-- The allowance left for the rating to apply.
 CREATE OR REPLACE MACRO case_allowance(allowance_rule, lone_bounds, allowance) AS
     CASE
         WHEN allowance_rule = 'ignored' OR lone_bounds = 'floor_and_cap_after_allowance' THEN 0
         ELSE allowance
     END::DECIMAL(28, 10);
 
--- Whether what is billed of a quantity, by some rule of blocks with an allowance or without, can be from `least` to `most`, which are
--- wider by as much as blocks can round.
+-- Whether the quantity billed, by some rule of blocks and with or without the allowance, can be from `least` to `most`. The range
+-- includes the largest rounding to a block.
 CREATE OR REPLACE MACRO can_bill(quantity, allowance, least, most) AS quantity >= least AND quantity - allowance <= most;
 
--- The case of a quantity on trial and a rule, one number of both, and what it is made of.
+-- The id of a trial case: a quantity number and a rule number in one integer, and back.
 CREATE OR REPLACE MACRO trial_case(quantity_no, rule_no) AS (quantity_no << 16) + rule_no;
 CREATE OR REPLACE MACRO quantity_of_case(case_id) AS case_id >> 16;
 CREATE OR REPLACE MACRO rule_of_case(case_id) AS (case_id & 65535)::INTEGER;
 
--- An exact amount of DECIMAL(38,20) as a line shows it, away from nothing on both sides alike; 'none' leaves it as it is.
--- `unit` is one of the last decimal kept, `half` its half.
+-- An exact amount of DECIMAL(38,20) rounded as a line shows it, symmetric around 0; 'none' does not round.
+-- `unit` is one unit of the last decimal kept, `half` half of it.
 CREATE OR REPLACE MACRO line_amount(exact_amount, rounding, unit, half) AS
     CASE
         WHEN rounding = 'none' THEN exact_amount
@@ -41,15 +41,15 @@ CREATE OR REPLACE MACRO line_amount(exact_amount, rounding, unit, half) AS
         ELSE rounded_to_unit(exact_amount, false, unit, half, rounding)
     END::DECIMAL(38, 20);
 
--- What a rounding starts from: the exact amount, or the sum of slices that are rounded to cents each.
+-- The amount to round: the exact amount, or the sum of slices that are each rounded to cents.
 CREATE OR REPLACE MACRO rounded_from(exact_amount, amount_of_cents, rounding) AS
     CASE WHEN rounding = 'half_up_slices' THEN amount_of_cents ELSE exact_amount END;
 
--- part of whole in hundredths, half up, null of nothing: the only quotient that readings and findings show.
+-- part / whole in percent, half up; null for a whole of 0. The only quotient shown with interpretations and findings.
 CREATE OR REPLACE MACRO share_of(part, whole) AS
     CASE WHEN whole > 0 THEN ((part::HUGEINT * 2000000 + whole) // (whole * 2))::DECIMAL(18, 0) * 0.0001 END::DECIMAL(9, 4);
 
--- What QuantityBilled costs at one rate alone, exactly: to recognise the rate by which a line was billed. Null: too large.
+-- Exact cost of QuantityBilled at one rate, to recognise the rate that a line was billed at. Null: too large.
 CREATE OR REPLACE MACRO cost_at_rate(quantity_billed, billed_in, rate_per, block, rate) AS
     try(CASE
         WHEN coalesce(block, 0) = 0 OR billed_in = rate_per || 's' THEN quantity_billed * rate
@@ -57,33 +57,32 @@ CREATE OR REPLACE MACRO cost_at_rate(quantity_billed, billed_in, rate_per, block
         ELSE per_block_amount(quantity_billed, block, rate)
     END::DECIMAL(38, 20));
 
--- A number for people, thousands parted by commas: 1,000 or 1,500.5.
+-- A number as text with thousands separators: 1,000 or 1,500.5.
 CREATE OR REPLACE MACRO grouped_text(value) AS
     concat(
         format('{:,}', trunc(value)::BIGINT),
         CASE WHEN value % 1 <> 0 THEN '.' || split_part(plain_text(value), '.', 2) ELSE '' END
     );
 
--- An amount of money for people: at least two decimals, more only where it has them; never rounded.
+-- An amount of money as text: at least two decimals, more if it has them; never rounded.
 CREATE OR REPLACE MACRO money_text(value) AS
     CASE WHEN value % 0.01 = 0 THEN value::DECIMAL(38, 2)::VARCHAR ELSE plain_text(value) END;
 
--- What a line should cost, for people, where readings that are left open give different amounts.
+-- Suffix with the range of expected amounts where undecided interpretations give different amounts.
 CREATE OR REPLACE MACRO range_text(expected_least, expected_most) AS
     CASE
         WHEN expected_least < expected_most THEN concat(
-            ' The reading of the list is undecided: those left open give ', money_text(expected_least), ' to ',
+            ' The interpretation of the list is undecided: the candidates give ', money_text(expected_least), ' to ',
             money_text(expected_most), '.'
         )
         ELSE ''
     END;
 
--- A difference for people: `13.37 too much`.
+-- A difference as text: `13.37 too much`.
 CREATE OR REPLACE MACRO too_much_text(difference) AS
     money_text(abs(difference)) || CASE WHEN difference > 0 THEN ' too much' ELSE ' too little' END;
 
--- dividend / divisor with 10 decimals, cut; null where there is nothing to divide by. For figures that guide, never for an
--- amount that is billed.
+-- dividend / divisor truncated to 10 decimals; null for a divisor of 0. For indicators, never for a billed amount.
 CREATE OR REPLACE MACRO quotient(dividend, divisor) AS
     CASE
         WHEN divisor <> 0 THEN try(
@@ -93,7 +92,7 @@ CREATE OR REPLACE MACRO quotient(dividend, divisor) AS
     END::DECIMAL(28, 10);
 
 -- The part of a bill (reference_money_bases) that a charge belongs to; null for a subtotal, which repeats other charges.
--- `kind` is that of reference_measures; a measure that it does not list is counted.
+-- `kind` is from reference_measures; a measure without a row there counts as usage.
 CREATE OR REPLACE MACRO charge_part(kind, measure_field, level) AS
     CASE
         WHEN kind = 'subtotal' THEN NULL
@@ -105,7 +104,7 @@ CREATE OR REPLACE MACRO charge_part(kind, measure_field, level) AS
         ELSE 'usage'
     END;
 
--- What a rule for money of other lines (reference_money_readings) makes of Rate and of the sum that it is taken of; not rounded.
+-- Unrounded amount of a derived charge: a rule (reference_money_readings) applied to Rate and the base amount.
 CREATE OR REPLACE MACRO money_by_rule(rule, rate, base_amount) AS
     CASE rule
         WHEN 'per_hundred' THEN base_amount * rate * 0.01
@@ -119,32 +118,32 @@ CREATE OR REPLACE MACRO money_by_rule(rule, rate, base_amount) AS
         ELSE 0
     END::DECIMAL(38, 20);
 
--- What a line of money of other lines bills by such a rule, rounded.
+-- Rounded amount of a derived charge by such a rule.
 CREATE OR REPLACE MACRO money_line_amount(rule, rate, base_amount, rounding, unit, half) AS
     line_amount(money_by_rule(rule, rate, base_amount), rounding, unit, half)::DECIMAL(28, 10);
 
--- What a derived charge is expected to be of an exact amount; where no line shows how its list rounds, the amount billed if some rounding
--- to the same decimals gives it. Null: too large.
+-- Expected amount of a derived charge from its exact amount. If no line shows how its list rounds, the amount billed is expected where
+-- some rounding to the same decimals gives it. Null: too large.
 CREATE OR REPLACE MACRO trial_amount(amount, amount_exact, is_seen, rounding, unit, half) AS
     CASE
         WHEN NOT is_seen AND coalesce(try(abs(amount - amount_exact) < unit), false) AND try(part_of_block(abs(amount), unit)) = 0 THEN amount
         ELSE try_cast(try(line_amount(amount_exact, rounding, unit, half)) AS DECIMAL(28, 10))
     END;
 
--- Whether the lines cannot tell a reading of a derived charge from the leader: it explains just the same of them, or the leader wins
--- fewer than two of three on which they part (`gained` and `lost`), or a single one, whose Actual does not state the leader's sum
--- (`lost_stated`). A remote reading is no rival of an ordinary leader.
+-- Whether an interpretation of a derived charge is tied with the leader: it explains the same lines, or the leader wins fewer than two
+-- thirds of the lines on which the two differ (`gained` and `lost`), or wins a single line whose Actual is not the leader's base
+-- (`lost_stated`). A remote interpretation is never tied with an ordinary leader.
 CREATE OR REPLACE MACRO is_rival_of_leader(plausibility, leading_plausibility, lines_explained, gained, lost, lost_stated) AS
     lines_explained > 0
     AND (plausibility = 'ordinary' OR leading_plausibility = 'remote')
     AND ((gained = 0 AND lost = 0) OR lost < gained * 2 OR (lost = 1 AND lost_stated = 0));
 
--- The account on which readings of money of other lines part, in words.
+-- The account on which interpretations of a derived charge differ, as text.
 CREATE OR REPLACE MACRO deciding_account_text(charges, parting_charge, parting_measure) AS
     concat(
         'other charges of ', money_text(charges),
         CASE
             WHEN parting_measure IS NULL THEN ''
-            ELSE concat(' beside ', money_text(parting_charge), ' for ', parting_measure)
+            ELSE concat(' and ', money_text(parting_charge), ' for ', parting_measure)
         END
     );

@@ -181,7 +181,7 @@ def test_explain_states_why_a_reading_was_chosen(built: Connection) -> None:
     key = Key(NETWORK, own_mailbox(replace(MINIMUM, price_list_id=600), 1), MONTH, "FixedRate", "MonthlyMinimum")
     text = explanation(built, key).text()
     why = (
-        "Why: 22 of 25 accounts below the minimum fit the true-up; Actual is the sum that it takes on 54 lines; "
+        "Why: 22 of 25 accounts below the minimum fit the true-up; Actual is its base on 54 lines; "
         "the fixed minimum misses all 22"
     )
     assert why in text

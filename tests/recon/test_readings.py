@@ -364,9 +364,9 @@ def test_a_minimum_that_nobody_stays_below_is_undecided(built: Connection) -> No
     (found,) = findings(built, UNREACHED)
     assert found["check_name"] == "reading_undecided"
     assert found["explanation"] == (
-        "The lines of price list 540 do not tell how FixedRate MonthlyMinimum is meant: of other charges of 25.00, "
-        "whole_when_below.of_counted_lines makes 50.00 and true_up.of_counted_lines 25.00. Up to 25.00 on such an "
-        "account hang on it: ask the vendor, or wait for such an account."
+        "The lines of price list 540 do not decide the interpretation of FixedRate MonthlyMinimum. For other charges "
+        "of 25.00, whole_when_below.of_counted_lines bills 50.00 and true_up.of_counted_lines 25.00: up to 25.00 per "
+        "such account at stake. Ask the vendor, or wait for such an account."
     )
 
 
@@ -393,7 +393,7 @@ def test_lines_that_tell_two_ways_of_a_minimum_are_undecided(built: Connection) 
 
 def test_what_a_percentage_is_taken_of_is_undecided_until_two_lines_tell(built: Connection) -> None:
     """Of 100.00 for use and 100.00 for the fee, ten per hundred are 20.00, or 10.00 where the fee is left out."""
-    deciding = (Decimal(10), "other charges of 100.00 beside 100.00 for Each", "undecided")
+    deciding = (Decimal(10), "other charges of 100.00 and 100.00 for Each", "undecided")
     assert rivals(built, UNTOLD) == [
         ("per_hundred_negated.of_counted_lines", Decimal(-20), *deciding),
         ("per_hundred_negated.of_usage_lines", Decimal(-10), *deciding),
@@ -515,22 +515,22 @@ def test_a_quantity_below_zero_at_the_rate_is_a_correction(built: Connection) ->
         (
             OTHERWISE,
             "amount_mismatch",
-            "Billed 200.00 for 300 transactions measured: price list 533 gives 150.00, so 50.00 too much. That is each "
-            "slice at the rate of its own tier, where the list's other lines are billed whole by the tier reached: ask "
-            "for a correction. Terms by the price list read on 2026-11-02.",
+            "Billed 200.00 for 300 transactions measured: price list 533 gives 150.00, so 50.00 too much. The billed "
+            "amount prices each slice at the rate of its own tier; the list's other lines are priced whole at the rate "
+            "of the tier reached. Request a correction. Terms from the price list read on 2026-11-02.",
         ),
         (
             GRADUATED,
             "wrong_tier",
-            "Billed 150.00 at the rate of Tier2 (0.5), but only a slice of the 300 billed lies there: each slice by "
-            "its own tier of price list 500, which gives 200.00: 50.00 too little. Terms by the price list read on "
-            "2026-11-02.",
+            "Billed 150.00 at the rate of Tier2 (0.5), but only a slice of the 300 billed is in that tier: price "
+            "each slice at its own tier of price list 500, which gives 200.00: 50.00 too little. Terms from the price "
+            "list read on 2026-11-02.",
         ),
         (
             STACKED,
             "wrong_tier",
-            "Billed 25.00, the fee of Tier2 alone, but 200 billed reach Tier2: the fees of all tiers up to it, of "
-            "price list 534, which gives 35.00: 10.00 too little. Terms by the price list read on 2026-11-02.",
+            "Billed 25.00, the fee of Tier2 alone, but 200 billed reach Tier2: add the fees of all tiers up to it of "
+            "price list 534, which gives 35.00: 10.00 too little. Terms from the price list read on 2026-11-02.",
         ),
     ],
     ids=["graduated on a volume list", "volume on a graduated list", "one fee of two"],

@@ -214,9 +214,9 @@ def test_a_list_edited_in_place_does_not_accuse_the_month_before(built: Connecti
     (found,) = findings(built, EDITED)
     assert (found["check_name"], found["severity"], found["difference"]) == ("terms_differ", "warning", None)
     assert found["explanation"] == (
-        "Price list 704, TrafficAll ToTrans: by the price list read on 2026-10-03 the terms are General rate 0.05; "
-        "read on 2026-11-03, the list has General rate 0.06, its Date of 2020-01-01 kept. The former terms hold for "
-        "the month: ask the vendor from when the new terms are in force."
+        "Price list 704, TrafficAll ToTrans: General rate 0.05 by the price list read on 2026-10-03; General rate 0.06 "
+        "by the price list read on 2026-11-03, with an unchanged Date of 2020-01-01. The previous terms apply to the "
+        "month. Ask the vendor when the new terms take effect."
     )
 
 
@@ -255,9 +255,9 @@ def test_a_list_that_differs_from_the_contract_is_named_with_the_money(built: Co
     assert named(lines) == wrong("rate_mismatch", "error", ("6", "5"), ("12", "10"), ("18", "15"))
     assert named([of_list]) == [("list_differs_from_contract", "error", Decimal(36), Decimal(30), None)]
     assert of_list["explanation"] == (
-        "Price list 707, TrafficAll ToTrans: read on 2026-11-03, the list has General rate 0.06; by your "
-        "contract_terms.csv, document MSA 7 it is General rate 0.05. 3 lines of the month billed 36.00 for 30.00: 6.00 "
-        "too much, in findings of their own: have the list corrected."
+        "Price list 707, TrafficAll ToTrans: read on 2026-11-03, the list has General rate 0.06; your "
+        "contract_terms.csv, document MSA 7 has General rate 0.05. 3 lines of the month billed 36.00, expected 30.00: "
+        "6.00 too much (see the findings of these lines). Ask the vendor to correct the price list."
     )
     assert "; by your contract_terms.csv, document MSA 7 it is 0.05, which gives 5.00" in lines[0]["explanation"]
 
@@ -289,7 +289,7 @@ def test_a_contract_may_have_a_fee_beside_the_rate(built: Connection) -> None:
     line, of_list = findings(built, WITH_FEE)
     assert (line["billed_amount"], line["expected_amount"]) == (Decimal(25), Decimal(35))
     assert of_list["check_name"] == "list_differs_from_contract"
-    assert "by your contract_terms.csv it is General rate 0.05 and a fee of 10. " in of_list["explanation"]
+    assert "your contract_terms.csv has General rate 0.05 and a fee of 10. " in of_list["explanation"]
 
 
 def test_a_date_inside_the_month_admits_both_terms(built: Connection) -> None:
@@ -300,7 +300,7 @@ def test_another_allowance_than_the_lists_has_the_general_name(built: Connection
     (found,) = findings(built, FREE)
     assert named([found]) == wrong("terms_differ", "error", ("13", "10"))
     assert found["explanation"] == (
-        "Billed 13.00 with allowance 40 in place of 100, by the price list read on 2026-11-03. Its terms give 10.00: "
+        "Billed 13.00 with allowance 40 instead of 100, by the price list read on 2026-11-03. These terms give 10.00: "
         "3.00 too much."
     )
 

@@ -1,7 +1,7 @@
--- One row per rate ladder of a derived charge: in a sentence each, why its reading was chosen and what would change that.
--- `reason` counts the telling lines that the chosen reading explains, and how many of them the nearest other readings miss: by
--- another rule of the same sum, and by the same rule of another sum. `change_words`: how many lines billed otherwise would leave the
--- reading undecided, or what would decide it.
+-- One row per rate ladder of a derived charge: why its interpretation was chosen and what would change that, one sentence each.
+-- `reason` counts the telling lines that the chosen interpretation explains, and how many of them the nearest alternatives miss: another
+-- rule of the same base, and the same rule of another base. `change_words` counts the lines billed differently that would leave the
+-- interpretation undecided, or names what would decide it.
 WITH chosen AS (
     SELECT
         chosen.*,
@@ -28,7 +28,7 @@ own AS (
     SEMI JOIN chosen USING (set_no, reading_no)
 ),
 places AS (
-    -- accounts and lines that tell, and whether all of them are below the minimum
+    -- per ladder: whether all telling lines are below the minimum, and whether each account has one
     SELECT
         set_no,
         bool_and(base_amount < rate) AND any_value(kind) = 'minimum' AS is_below_minimum,
@@ -38,7 +38,7 @@ places AS (
     GROUP BY set_no
 ),
 other_rules AS (
-    -- what the same sums make by the other rules
+    -- the other rules applied to the same bases
     SELECT
         own.set_no,
         rules.rule_name AS name,
@@ -71,9 +71,9 @@ other_sums AS (
     INNER JOIN core_money_readings AS readings ON readings.reading_no = trials.reading_no
     INNER JOIN core_money_rules AS rules ON rules.reading_no = trials.reading_no
     WHERE readings.rule = chosen.rule AND readings.reading_no <> chosen.reading_no AND NOT scores.is_rival
-        -- a remote reading is no rival of an ordinary one
+        -- a remote interpretation is never tied with an ordinary one
         AND (readings.plausibility = 'ordinary' OR chosen.plausibility = 'remote')
-        -- the Actuals shown keep the others from being rivals, whatever the lines bill
+        -- the Actuals shown rule out the others, whatever the lines bill
         AND chosen.bases_stated - scores.bases_stated < 2
 ),
 counted AS (
@@ -90,7 +90,7 @@ counted AS (
 losers AS (
     SELECT
         *,
-        -- so many lines more that it alone explains, and it is a rival
+        -- number of further lines explained by it alone that would make it a tied candidate
         greatest((lost - lost % 2) * 0.5 - gained + 1, 1)::BIGINT AS lines_short
     FROM counted
     WHERE missed > 0
@@ -136,7 +136,7 @@ SELECT
     CASE
         WHEN chosen.is_pinned THEN 'set by hand in pinned_readings.csv'
         WHEN chosen.telling_lines = 0
-            THEN concat('no line tells: ', chosen.lines_explained, ' of ', chosen.lines_total, ' lines are billed nothing, as this reading has it')
+            THEN concat('no telling line: ', chosen.lines_explained, ' of ', chosen.lines_total, ' lines are billed 0, as this interpretation gives')
         ELSE concat(
             chosen.telling_lines_explained, ' of ', chosen.telling_lines,
             CASE
@@ -157,7 +157,7 @@ SELECT
             END,
             CASE
                 WHEN chosen.bases_stated > 0 THEN concat(
-                    '; Actual is the sum that it takes on ', chosen.bases_stated,
+                    '; Actual is its base on ', chosen.bases_stated,
                     CASE WHEN chosen.bases_stated = 1 THEN ' line' ELSE ' lines' END
                 )
                 ELSE ''
@@ -166,18 +166,18 @@ SELECT
         )
     END AS reason,
     CASE
-        WHEN chosen.is_pinned THEN 'drop its row there to let the lines decide'
+        WHEN chosen.is_pinned THEN 'delete the row to let the lines decide'
         WHEN chosen.verdict = 'none_fits' THEN 'ask the vendor how the charge is computed'
         WHEN open_readings.words IS NOT NULL THEN concat(
-            'open are ', open_readings.words, ': two accounts with ', open_readings.account, ' would tell some of them apart'
+            'tied: ', open_readings.words, '; two accounts with ', open_readings.account, ' would rule some of them out'
         )
         WHEN chosen.verdict = 'undecided' THEN concat(
-            2 - chosen.telling_lines_explained, CASE WHEN chosen.telling_lines_explained = 1 THEN ' line' ELSE ' lines' END, ' more, billed an amount as this reading has it, would decide it'
+            2 - chosen.telling_lines_explained, CASE WHEN chosen.telling_lines_explained = 1 THEN ' line' ELSE ' lines' END, ' more billed by this interpretation would decide it'
         )
-        WHEN nearest.lines_short IS NULL THEN 'nothing but other terms would change it'
+        WHEN nearest.lines_short IS NULL THEN 'only other terms would change it'
         ELSE concat(
-            nearest.lines_short, CASE WHEN nearest.lines_short = 1 THEN ' line' ELSE ' lines' END, ' more billed as ', nearest.name,
-            ' has it would leave it open'
+            nearest.lines_short, ' more', CASE WHEN nearest.lines_short = 1 THEN ' line' ELSE ' lines' END, ' billed by ', nearest.name,
+            ' would make it undecided'
         )
     END AS change_words
 FROM chosen

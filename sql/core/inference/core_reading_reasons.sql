@@ -1,7 +1,7 @@
--- One row per schedule set with lines: in a sentence each, why its reading was chosen and what would change that.
--- `reason` counts the telling lines that the chosen reading explains, and those that the nearest readings of other models miss (or, where
--- there are none, of the same model). `change_words`: how many lines billed otherwise would leave the reading open, or what would
--- decide it.
+-- One row per rate ladder with lines: why its interpretation was chosen and what would change that, one sentence each.
+-- `reason` counts the telling lines that the chosen interpretation explains, and those that the nearest interpretations of other models
+-- miss (or, if there are none, of the same model). `change_words` counts the lines billed differently that would make the interpretation
+-- undecided, or names what would decide it.
 WITH chosen AS (
     SELECT chosen.*, readings.model, readings.reading_id
     FROM core_chosen_readings AS chosen
@@ -15,7 +15,7 @@ losers AS (
         readings.reading_id,
         scores.telling_lines - scores.telling_lines_explained AS missed,
         scores.telling_lines,
-        -- so many lines more that it alone explains, and it is a rival again
+        -- number of further lines explained by it alone that would make it a tied candidate
         (scores.lost - scores.lost % 2) * 0.5 - scores.gained + 1 AS lines_short,
         readings.model = chosen.model AS is_of_same_model,
         bool_and(readings.model = chosen.model) OVER (PARTITION BY scores.set_no) AS are_of_same_model,
@@ -59,7 +59,7 @@ nearest AS (
     GROUP BY set_no
 ),
 places AS (
-    -- whether all that tells lies past the first tier
+    -- whether all telling lines are past the first tier
     SELECT
         evidence.set_no,
         bool_and(lines.actual > sets.first_maximum + sets.allowance) AND any_value(sets.tiers) > 1 AS is_past_first_tier,
@@ -80,9 +80,9 @@ SELECT
     chosen.set_no,
     CASE
         WHEN chosen.is_pinned THEN 'set by hand in pinned_readings.csv'
-        WHEN chosen.telling_lines = 0 AND open_readings.words IS NULL THEN 'the terms can be read in no other way'
+        WHEN chosen.telling_lines = 0 AND open_readings.words IS NULL THEN 'the terms have only one interpretation'
         WHEN chosen.telling_lines = 0
-            THEN concat('no line tells: on each of the ', chosen.lines_total, ' lines the readings bill alike')
+            THEN concat('no telling line: the interpretations bill each of the ', chosen.lines_total, ' lines alike')
         ELSE concat(
             chosen.telling_lines_explained, ' of ', chosen.telling_lines,
             CASE
@@ -99,16 +99,16 @@ SELECT
         )
     END AS reason,
     CASE
-        WHEN chosen.is_pinned THEN 'drop its row there to let the lines decide'
+        WHEN chosen.is_pinned THEN 'delete the row to let the lines decide'
         WHEN chosen.verdict = 'undecided' THEN concat(
-            'open are ', open_readings.words, ': two lines', coalesce(' with ' || plain_text(chosen.deciding_quantity), ''),
-            ', or one that shows its tier, would tell some of them apart'
+            'tied: ', open_readings.words, '; two lines', coalesce(' of ' || plain_text(chosen.deciding_quantity), ''),
+            ', or one that shows its tier, would rule some of them out'
         )
         WHEN chosen.verdict = 'none_fits' THEN 'ask the vendor how the terms are meant'
-        WHEN nearest.lines_short IS NULL THEN 'nothing but other terms would change it'
+        WHEN nearest.lines_short IS NULL THEN 'only other terms would change it'
         ELSE concat(
-            nearest.lines_short, CASE WHEN nearest.lines_short = 1 THEN ' line' ELSE ' lines' END, ' more billed as ', nearest.name,
-            ' has it would leave it open'
+            nearest.lines_short, ' more', CASE WHEN nearest.lines_short = 1 THEN ' line' ELSE ' lines' END, ' billed by ', nearest.name,
+            ' would make it undecided'
         )
     END AS change_words
 FROM chosen

@@ -1,7 +1,7 @@
--- One row per line that was answered otherwise before, as a finding: another amount, quantity or tax flag.
+-- One row per line whose amount, quantity or tax flag differs from the previous response, as a finding.
 -- per: cell
 -- parts: rows
--- The last answer before counts. An answer given while the month still ran was not of the whole month: what came after restates nothing.
+-- Responses received before the month's end are left out: they did not cover the whole month.
 WITH earlier AS (
     SELECT *
     FROM raw_line_item_history
@@ -24,14 +24,14 @@ SELECT
     coalesce(lines.amount, 0) - earlier.amount AS difference,
     CASE
         WHEN lines.amount IS NULL THEN concat(
-            'The line over ', money_text(earlier.amount), ' that was answered on ', strftime(earlier.pulled_at, '%Y-%m-%d'),
-            ' is gone: correct what was booked for it.'
+            'The line of ', money_text(earlier.amount), ' received on ', strftime(earlier.pulled_at, '%Y-%m-%d'),
+            ' is no longer returned: reverse its posting.'
         )
         ELSE concat(
-            'Answered on ', strftime(earlier.pulled_at, '%Y-%m-%d'), ' with ', plain_text(earlier.actual), ' measured and ',
-            money_text(earlier.amount), ', now with ', plain_text(lines.actual), ' and ', money_text(lines.amount),
+            'Received on ', strftime(earlier.pulled_at, '%Y-%m-%d'), ' with ', plain_text(earlier.actual), ' measured and ',
+            money_text(earlier.amount), ', now ', plain_text(lines.actual), ' and ', money_text(lines.amount),
             CASE
-                WHEN lines.amount <> earlier.amount THEN concat(': correct what was booked by ', money_text(lines.amount - earlier.amount), '.')
+                WHEN lines.amount <> earlier.amount THEN concat(': correct the posting by ', money_text(lines.amount - earlier.amount), '.')
                 ELSE ': the amount is the same.'
             END
         )

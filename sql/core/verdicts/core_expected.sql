@@ -1,8 +1,8 @@
--- One row per schedule set and quantity on its lines: what the chosen reading expects to be billed for it.
+-- One row per rate ladder and quantity on its lines: the quantity and amount that the chosen interpretation gives.
 -- per: cell, local
--- `error` says why it expects nothing; `is_contested` that rivals of an undecided reading expect something else. `open_outcomes` is then
--- what the readings left open expect, the chosen one among them, `expected_least` and `expected_most` their smallest and largest amounts.
--- `is_past_unknown`: the price may depend on a tier that no witness gives (core_unknown_tiers).
+-- `error` is the reason for a null amount. `is_contested`: tied candidates of an undecided interpretation give other amounts. Then
+-- `open_outcomes` has the outcomes of all tied candidates including the chosen one, and `expected_least` and `expected_most` their
+-- smallest and largest amounts. `is_past_unknown`: the price may depend on a tier that no source gives (core_unknown_tiers).
 WITH rivals AS (
     SELECT
         cases.set_no,

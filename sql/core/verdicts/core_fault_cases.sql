@@ -1,6 +1,6 @@
--- One row per doubtful quantity and number left out (allowance, block, bound), as a case to rate: what if it was not applied?
+-- One row per doubtful quantity and number left out (allowance, block, bound): a case to rate without that number.
 -- per: cell, local
--- Between volume and graduated pricing the other one is a rule too: what if the line was billed by that?
+-- For volume and graduated pricing, the other of the two models is a case too.
 WITH doubtful AS (
     SELECT DISTINCT core_suspects.set_no, core_suspects.actual
     FROM core_suspects

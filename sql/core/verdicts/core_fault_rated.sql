@@ -1,4 +1,4 @@
--- One row per case of core_fault_cases: the quantity and the amount that leaving the rule out, or the other model, would have billed.
+-- One row per case of core_fault_cases: quantity and amount without the rule, or by the other model.
 -- with: core_rating_cases = core_fault_cases
 -- per: cell, local
 SELECT

@@ -1,11 +1,11 @@
--- One row per line, with all that it has to itself: what was billed, what its reading expects, and the verdict.
+-- One row per line with its own attributes: the billed amounts, the expected amounts, and the verdict.
 -- kept as: view
 -- per: cell, local
---     fits          billed with its network (core_aggregated_lines), or as every reading that the lines leave open says, quantity and amount
---     differs       billed as none of them says
---     undecided     billed as some of the readings say that the lines leave open, and others not
---     not_provable  no schedule, no reading that explains half of its set's telling lines, no price for the quantity, or billed otherwise
---                   than expected where the price may depend on a tier that no witness gives
+--     fits          billed with its network (core_aggregated_lines), or quantity and amount equal those of every tied interpretation
+--     differs       quantity or amount differ from those of every tied interpretation
+--     undecided     quantity and amount equal those of some tied interpretations, not of others
+--     not_provable  no schedule, no interpretation that explains half of the ladder's telling lines, no price for the quantity, or another
+--                   amount than expected where the price may depend on a tier that no source gives
 SELECT
     lines.network_id,
     lines.mailbox_id,

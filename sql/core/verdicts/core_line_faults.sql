@@ -1,26 +1,29 @@
--- One row per line that is billed wrongly: the one name of its fault, and the figures that a finding gives.
+-- One row per line that is billed wrongly: the name of its fault, and the figures of the finding.
 -- per: cell
 -- parts: rows
--- `doubt`, which makes an error a warning: terms_read_later, from a price list read later and not those on most lines of the month;
--- reading_undecided; amount_is_right, where a line is billed by the tier reached and shows another; number_unshown, where a free tier
--- explains the lines as well as an allowance left out of them all (core_unshown_allowances), and the amount expected is that of the
--- readings that take it off; or applied_nowhere, where a number was left out that no line of any list shows applied (core_applied_numbers), so
--- that it may not be meant. `left_out` is a number (allowance, block or bound) without which the line is as billed. `witness` says where
--- the terms are from; `listed_` columns are the terms of the schedule shown, `shown_` ones what the line shows instead.
--- Nothing is expected of a line on which the readings that are left open part.
--- The names go from the most telling to the most general; the first that fits is the fault, so that a line is found once:
---     sign_mismatch          the right amount with the wrong sign, or a quantity below 0, which nothing prices
---     rate_mismatch          the rate shown is not that of the terms, or they do not have the schedule
+-- `doubt` makes an error a warning:
+--     terms_read_later   the terms are from a price list read later, and most lines of the month show other terms
+--     reading_undecided  the interpretation is undecided
+--     amount_is_right    the line is billed by the tier reached and shows another
+--     number_unshown     a free tier explains the lines as well as an allowance left out of all of them (core_unshown_allowances); the
+--                        amount expected is that of the interpretations that take the allowance off
+--     applied_nowhere    a number was left out that no line of any list shows applied (core_applied_numbers), so it may not apply
+-- `left_out`: the number (allowance, block or bound) without which the line is as billed. `witness`: the source of the terms. `listed_`
+-- columns are the terms of the schedule shown, `shown_` columns the values on the line.
+-- The expected amount is null on a line on which tied interpretations differ.
+-- The faults are ordered from the most specific to the most general; the first that fits is the fault, so a line has one finding:
+--     sign_mismatch          the correct amount with the wrong sign, or a negative quantity, which has no price
+--     rate_mismatch          the terms do not have the rate or the schedule shown
 --     quantity_mismatch, allowance_not_applied, bound_ignored      another block is shown, or no allowance or bound
---     terms_differ           another number of the terms is shown, or such a one on a line that is billed right
---     percentage_mismatch, minimum_mismatch      the amount of such a measure is not what its reading says
---     allowance_not_applied, bound_ignored       the quantity billed is what leaving that rule out gives
+--     terms_differ           another number of the terms is shown, or one of these on a line of the correct amount
+--     percentage_mismatch, minimum_mismatch      the amount of such a measure does not follow from its interpretation
+--     allowance_not_applied, bound_ignored       the quantity billed is the quantity without that rule
 --     quantity_mismatch      the quantity billed is another one
---     wrong_tier             the right quantity at the rate of a tier that it, or a slice of it, does not reach; or, where the reading
---                            is undecided or the amount right, at the rate of another tier than the line shows
---     amount_mismatch        the right quantity, and no rule of the reading gives the amount (`billed_model` is the one that does)
--- Where several readings are left open, none of which gives what was billed, `expected_least` and `expected_most` are the range of what
--- they give, and the amount expected is the end that is nearest to what was billed; null where that lies between.
+--     wrong_tier             the correct quantity at the rate of a tier that it, or a slice of it, does not reach; or, where the
+--                            interpretation is undecided or the amount correct, at the rate of another tier than the line shows
+--     amount_mismatch        the correct quantity; no rule of the interpretation gives the amount (`billed_model` is the model that does)
+-- If several interpretations are tied and none gives the billed amount, `expected_least` and `expected_most` are the range of their
+-- amounts. The amount expected is the end of the range nearest to the billed amount; null if that is inside the range.
 WITH other_tiers AS (
     SELECT
         suspects.network_id,
@@ -86,7 +89,7 @@ left_out AS (
     GROUP BY ALL
 ),
 shown_tiers AS (
-    -- what the tier shown would bill of the whole, where the reading is open and another tier's rate was billed
+    -- amount of the whole quantity at the tier shown, where the interpretation is undecided and another tier's rate was billed
     SELECT
         suspects.network_id,
         suspects.mailbox_id,

@@ -1,4 +1,4 @@
--- One row per line: what was billed, what its reading expects, and the verdict (core_judged_lines).
+-- One row per line: the billed amounts, the expected amounts, and the verdict (core_judged_lines).
 -- kept as: view
 -- per: cell
 -- parts: rows

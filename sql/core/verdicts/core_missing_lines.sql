@@ -1,10 +1,10 @@
--- One row per key that was asked, should have a line and has none, with the evidence.
---     invoice  an invoice or its trial bills the key, and the answer was no line or a fault
---     answer   the answer is a line with a value that does not fit its type, and no invoice bills the key
---     peers    the price list prices the key, it was asked and answered without a line, while nine in ten of at least four
---              accounts on the list have one in that month (a quiet account has a line of nothing; one that is Terminated has none)
--- Any other fault is no evidence: the run itself names it. `invoice_amount` is what the invoice bills for the key; null where none
--- does, or where its amount cannot be read.
+-- One row per requested key that should have a line and has none, with the evidence.
+--     invoice  an invoice or its trial bills the key, and the response was no line or a fault
+--     answer   the response is a line with a value that does not fit its type, and no invoice bills the key
+--     peers    the price list has the key, its response was no line, and nine in ten of at least four accounts on the list have a line
+--              in that month (an account without usage has a line of 0; a Terminated account has none)
+-- Any other fault is no evidence: the run reports it. `invoice_amount` is the amount that the invoice bills for the key; null where no
+-- invoice has it, or its amount is unreadable.
 WITH answered AS (
     SELECT network_id, mailbox_id, reporting_month, account_report, measure_field, outcome
     FROM core_asked_keys

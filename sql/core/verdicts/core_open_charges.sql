@@ -1,5 +1,5 @@
--- One row per key that has no line though its account may be charged for it: a missing line, or a call that ended in a fault.
--- `amount` is what the invoice bills for it, null where nobody says.
+-- One row per key without a line that its account may be charged for: a missing line, or a call that ended in a fault.
+-- `amount` is the amount that the invoice bills for it; null if unknown.
 SELECT
     network_id,
     mailbox_id,

@@ -1,8 +1,8 @@
--- One row per line that is not billed as its reading says, that shows another schedule than its price list has, or another tier than the
--- one that the whole of its quantity is priced by.
+-- One row per line that does not fit its interpretation, shows a schedule that its price list does not have, or shows another tier than
+-- the one that prices its whole quantity.
 -- per: cell
 -- parts: rows
--- Few lines among many: what follows looks at them alone.
+-- These are few lines; the relations that follow read only them.
 SELECT
     results.*,
     sets.tiers,
@@ -32,7 +32,7 @@ LEFT JOIN core_chosen_readings AS chosen ON chosen.set_no = results.set_no
 LEFT JOIN core_set_readings AS readings ON readings.set_no = results.set_no AND readings.reading_no = chosen.reading_no
 WHERE results.verdict <> 'fits'
     OR results.shows_other_schedule
-    -- a line priced slice by slice may show the first tier or the last
+    -- a line priced slice by slice may show its first or its last tier
     OR (
         results.shown_tier <> results.expected_tier
         AND results.amount <> 0

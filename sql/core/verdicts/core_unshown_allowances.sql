@@ -1,7 +1,7 @@
--- One row per schedule set by volume whose allowance no line shows: most lines are billed as behind a free tier, and as well without it.
--- Its reading is undecided: a free tier in front leads, for it departs from nothing, and one that takes the allowance off is left open,
--- from which at least half of the lines depart (core_reading_scores). So the allowance may be left out of every line. A use that is
--- billed nothing shows the allowance, one way or the other.
+-- One row per volume-priced rate ladder whose allowance no line shows: most lines fit a free tier, and also fit without the allowance.
+-- The interpretation is undecided: a free tier in front leads because it has no departures, and one that takes the allowance off is tied,
+-- with departures on at least half of the lines (core_reading_scores). So the allowance may be left out of every line. Usage that is
+-- billed 0 shows the allowance, in one way or the other.
 SELECT DISTINCT chosen.set_no
 FROM core_chosen_readings AS chosen
 INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
