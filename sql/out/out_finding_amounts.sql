@@ -9,10 +9,16 @@
 -- claimable_amount: difference of an open error, where it is above 0; else 0
 -- disputed_amount: what is held back of the payment; else 0
 -- accepted_amount: what was accepted although billed too much; else 0
+-- too_much_amount: difference of an open error or warning, where it is above 0; else 0
+-- too_little_amount: difference of an open error or warning, where it is below 0, without its sign; else 0
+-- unclear_amount: amount billed, where nothing is expected of a charge that an open error or warning doubts as a whole; else 0
 WITH held AS (
     SELECT network_id, mailbox_id, reporting_month, account_report, measure_field
     FROM out_finding_states
     WHERE check_name = 'identity_mismatch' AND state IN ('open', 'disputed')
+),
+open AS (
+    SELECT finding_id FROM out_finding_states WHERE state = 'open' AND severity IN ('error', 'warning')
 )
 SELECT
     states.finding_id,
@@ -45,9 +51,19 @@ SELECT
                 THEN overcharge(states.check_name, states.billed_amount, states.difference)
             ELSE 0
         END
-    )::DECIMAL(28, 10) AS accepted_amount
+    )::DECIMAL(28, 10) AS accepted_amount,
+    (CASE WHEN open.finding_id IS NOT NULL THEN greatest(coalesce(states.difference, 0), 0) ELSE 0 END)::DECIMAL(28, 10) AS too_much_amount,
+    (CASE WHEN open.finding_id IS NOT NULL THEN greatest(-coalesce(states.difference, 0), 0) ELSE 0 END)::DECIMAL(28, 10) AS too_little_amount,
+    (
+        CASE
+            WHEN open.finding_id IS NOT NULL AND states.difference IS NULL
+                THEN overcharge(states.check_name, states.billed_amount, states.difference)
+            ELSE 0
+        END
+    )::DECIMAL(28, 10) AS unclear_amount
 FROM out_finding_states AS states
 INNER JOIN out_finding_invoices AS invoices USING (finding_id)
+LEFT JOIN open ON open.finding_id = states.finding_id
 LEFT JOIN held
     ON held.network_id = states.network_id
     AND held.mailbox_id = states.mailbox_id

@@ -20,7 +20,8 @@ from ecgrid_flows.cli.context import month_of
 from ecgrid_flows.cli.run import _print_summary
 from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.lake.value_faults import Unread
-from ecgrid_flows.orchestration.run_context import MonthDone
+from ecgrid_flows.orchestration.run_context import Checked, MonthDone
+from ecgrid_flows.rating.month_totals import AtStake
 from ecgrid_flows.settings import Settings
 from ecgrid_sandbox import World
 from ecgrid_transforms.money import Decimal
@@ -75,7 +76,18 @@ def test_the_run_finds_what_is_wrong_and_says_that_the_data_are_invented(first_r
     assert first_run.returncode == 0, "findings are its result, not its failure"
     assert "invented" in first_run.stderr.lower()
     shown = first_run.stdout + first_run.stderr
-    for word in ("accounts", "calls", "lines", "billed", "findings", "at stake", "finance_lines.csv", ".html"):
+    for word in (
+        "accounts",
+        "calls",
+        "lines",
+        "invoiced",
+        "to pay",
+        "recalculated",
+        "findings",
+        "at stake",
+        "finance_lines.csv",
+        ".html",
+    ):
         assert word in shown.lower(), f"the summary says nothing of {word!r}"
     assert "Traceback" not in shown
     assert "Warning" not in shown
@@ -263,7 +275,11 @@ def test_a_summary_of_months_adds_up_and_leads_to_a_month_with_findings(
     monkeypatch.setenv("PATH", "/nowhere")
     september, october = date(2026, 9, 1), date(2026, 10, 1)
     done = [
-        MonthDone(september, faults={"access_denied": 2}, findings={"wrong_tier": 1}, at_stake=Decimal("9.99")),
+        MonthDone(
+            september,
+            faults={"access_denied": 2},
+            checked=Checked({"wrong_tier": 1}, 1, AtStake(too_little=Decimal("9.99"))),
+        ),
         MonthDone(
             october,
             faults={"access_denied": 1, "not_found": 1},
@@ -274,6 +290,8 @@ def test_a_summary_of_months_adds_up_and_leads_to_a_month_with_findings(
     ]
     _print_summary(done, Settings(data_dir="of mine"), False, [])
     said = capsys.readouterr().out
+    assert "2026-09: No invoice is known; recalculated 0.00; claimable 0.00; disputed 0.00." in said
+    assert "At stake in open errors and warnings: 9.99 too little." in said
     assert "Faults: 3 access_denied, 1 not_found" in said
     assert "2026-10: 5 values of the service's answers cannot be read (feed value_faults)" in said
     assert "Invoice 7: TotalAmount is not an xs:decimal: 'x'; a; b; …" in said

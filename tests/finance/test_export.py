@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ecgrid_flows.errors import BillingError, NoSuchData, StorageFailed
+from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError, StorageFailed
 from ecgrid_flows.finance.csv_writer import CsvForm
 from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.finance.export_cache import gather
@@ -173,9 +173,21 @@ def test_a_file_changed_by_hand_is_written_again(settings: Settings) -> None:
 
 def test_a_month_that_nobody_pulled_is_refused(settings: Settings) -> None:
     build(settings, out_line_items=[line()])
-    with pytest.raises(NoSuchData, match=r"2026-11.*run --month 2026-11"):
-        export_month(settings, date(2026, 11, 1))
-    assert not settings.exports_dir(date(2026, 11, 1)).exists()
+    with pytest.raises(NoSuchData, match=r"2026-05.*run --month 2026-05"):
+        export_month(settings, date(2026, 5, 1))
+    assert not settings.exports_dir(date(2026, 5, 1)).exists()
+
+
+def test_a_provisional_month_is_exported_only_into_a_folder_of_its_own(settings: Settings) -> None:
+    build(settings, out_line_items=[line()], core_provisional_months=[{"reporting_month": MONTH}])
+    with pytest.raises(SettingsError, match=r"2026-10 was pulled only while it still ran.*--provisional"):
+        export_month(settings, MONTH)
+    assert not settings.exports_dir(MONTH).exists()
+    written = export_month(settings, MONTH, is_provisional=True)
+    assert {path.parent for path in written} == {settings.local_dir / "exports/2026-10-provisional"}
+    build(settings, out_line_items=[line()])
+    with pytest.raises(SettingsError, match="final: export it without --provisional"):
+        export_month(settings, MONTH, is_provisional=True)
 
 
 def test_a_quiet_month_that_was_pulled_is_exported_empty(settings: Settings) -> None:

@@ -111,6 +111,37 @@ RELATIONS: dict[str, pa.Schema] = {
     "reference_measures": pa.schema(
         [("measure_field", pa.string()), ("kind", pa.string()), ("unit", pa.string()), ("is_whole", pa.string())]
     ),
+    "core_invoice_sums": pa.schema(
+        [
+            ("contract_id", pa.int32()),
+            ("reporting_month", pa.date32()),
+            ("source", pa.string()),
+            ("invoice_id", pa.int32()),
+            ("recalculated_amount", MONEY_TYPE),
+            ("lines_difference", MONEY_TYPE),
+            ("total_difference", MONEY_TYPE),
+            ("is_total_named", pa.bool_()),
+        ]
+    ),
+    "core_recalculated_totals": pa.schema(
+        [
+            ("contract_id", pa.int32()),
+            ("reporting_month", pa.date32()),
+            ("amount", MONEY_TYPE),
+            ("keys_faulted", pa.int64()),
+        ]
+    ),
+    "core_limited_runs": pa.schema([("reporting_month", pa.date32())]),
+    "core_provisional_months": pa.schema([("reporting_month", pa.date32())]),
+    "out_finding_invoices": pa.schema(
+        [
+            ("finding_id", pa.string()),
+            ("contract_id", pa.int32()),
+            ("reporting_month", pa.date32()),
+            ("invoice_source", pa.string()),
+            ("invoice_id", pa.int32()),
+        ]
+    ),
     "raw_accounts": ACCOUNTS,
     "raw_calls": CALLS,
     "raw_invoices": INVOICES,
@@ -122,6 +153,8 @@ BUILT = (
     "core_issued_invoices",
     "raw_finding_states",
     "out_finding_states",
+    "out_finding_amounts",
+    "out_invoice_reconciliation",
     "out_finance_lines",
     "out_finding_ids",
     "out_contract_invoices",

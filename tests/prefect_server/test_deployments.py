@@ -12,7 +12,8 @@ import pytest
 
 from ecgrid_flows.errors import Incomplete, SettingsError
 from ecgrid_flows.orchestration import run_context, schedule
-from ecgrid_flows.orchestration.run_context import MonthDone
+from ecgrid_flows.orchestration.run_context import Checked, MonthDone
+from ecgrid_flows.rating.month_totals import AtStake, InvoiceTotals
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_transforms.money import Decimal
@@ -141,20 +142,23 @@ def test_what_is_no_address_of_a_prefect_api_is_refused_at_once(text: str, monke
 
 
 def test_the_summary_is_text_from_decimals_and_owns_up_to_invented_data(artifacts: Any) -> None:
-    done = MonthDone(date(2026, 10, 1), accounts=2, lines=3, amount=Decimal("1234.5"), findings={"wrong_tier": 1},
-                     errors_found=1, at_stake=Decimal("0.1"))  # fmt: skip
-    text = artifacts.summary(done, Decimal("0.1"), "USD", invented=True)
-    assert "| Amount billed | 1,234.50 USD |" in text
-    assert "| Money at stake | 0.10 USD |" in text
-    assert "| Disputed | 0.10 USD |" in text
+    invoices = InvoiceTotals(
+        invoiced=Decimal(1300), claimable=Decimal("0.1"), disputed=Decimal(12), to_pay=Decimal(1288),
+        once_disputed=Decimal("1287.9")
+    )  # fmt: skip
+    checked = Checked({"wrong_tier": 1}, 1, AtStake(Decimal("0.1")), invoices)
+    done = MonthDone(date(2026, 10, 1), accounts=2, lines=3, amount=Decimal("1234.5"), checked=checked)
+    text = artifacts.summary(done, "USD", invented=True)
+    assert (
+        "Invoiced 1,300.00 USD; claimable 0.10 USD; disputed 12.00 USD; to pay 1,288.00 USD, or 1,287.90 USD once"
+        in text
+    )
+    assert "| Invoiced | 1,300.00 USD |" in text
+    assert "| Recalculated | 1,234.50 USD |" in text
+    assert "| Money at stake | 0.10 USD too much |" in text
+    assert "| Disputed | 12.00 USD |" in text
     assert "- Priced by the wrong tier: 1" in text
     assert "Invented data" in text
-    without = artifacts.summary(done, Decimal("0"), None, invented=False)
-    assert "| Amount billed | 1,234.50 |" in without
+    without = artifacts.summary(done, None, invented=False)
+    assert "| Recalculated | 1,234.50 |" in without
     assert "Invented data" not in without
-
-
-def test_what_is_disputed_never_nets_against_what_was_billed_too_little(artifacts: Any) -> None:
-    found = [("disputed", Decimal("10.05")), ("disputed", Decimal("-4")), ("open", Decimal("100")), ("disputed", None),
-             ("accepted", Decimal("7")), ("disputed", Decimal("0.95"))]  # fmt: skip
-    assert artifacts.positive_disputed(found) == Decimal("11")

@@ -17,8 +17,9 @@ import pytest
 
 from ecgrid_flows.errors import DataDirectoryHeld, Incomplete, SettingsError, Unreachable
 from ecgrid_flows.orchestration import doctor, notices, session
-from ecgrid_flows.orchestration.run_context import MonthDone, Run
+from ecgrid_flows.orchestration.run_context import Checked, MonthDone, Run
 from ecgrid_flows.progress import Reporter
+from ecgrid_flows.rating.month_totals import AtStake, InvoiceTotals
 from ecgrid_flows.settings import Secret, Settings
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_sandbox import Sandbox, World
@@ -44,9 +45,17 @@ MADE = MonthDone(
     accounts=3,
     lines=1417,
     amount=Decimal("51783.125"),
-    findings={"wrong_tier": 2},
-    errors_found=1,
-    at_stake=Decimal("9.99"),
+    checked=Checked(
+        {"wrong_tier": 2},
+        1,
+        AtStake(Decimal("9.99"), unclear=Decimal(155)),
+        InvoiceTotals(
+            invoiced=Decimal("51938.125"),
+            claimable=Decimal("9.99"),
+            to_pay=Decimal("51938.125"),
+            once_disputed=Decimal("51928.135"),
+        ),
+    ),
     exports=[Path("finance_lines.csv")],
     report=Path("reports/2026-10/reconcile_month.html"),
 )
@@ -74,7 +83,9 @@ def test_a_month_is_told_once_and_again_when_its_figures_change(tmp_path: Path, 
         ended(settings, MADE)
     assert ear.titles == ["ECGrid bill 2026-10 is ready"]
     assert ear.heard[0]["message"].startswith(
-        "Billed: 51,783.13 USD, 1,417 lines of 3 accounts\nFindings: 2, 1 of them errors\nMoney at stake: 9.99 USD\n"
+        "Invoiced 51,938.13 USD; claimable 9.99 USD; disputed 0.00 USD; to pay 51,938.13 USD, or 51,928.14 USD once "
+        "all is disputed.\nRecalculated: 51,783.13 USD, 1,417 lines of 3 accounts\nFindings: 2, 1 of them open errors\n"
+        "Money at stake: 9.99 USD too much, 155.00 USD unclear\n"
         "Report: https://files.example.com/reports/2026-10/reconcile_month.html\nData directory "
     )
     ended(settings, replace(MADE, amount=Decimal("51783.13") + 1))

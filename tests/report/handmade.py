@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from ecgrid_flows.warehouse import builder, database, sql_files
 from ecgrid_transforms.money import ZERO, Decimal, rounded, total
 from ecgrid_transforms.period import next_month
 
@@ -94,6 +95,24 @@ FINDINGS = pa.schema(
         ("explanation", pa.string()),
         ("cause_id", pa.string()),
         ("place", pa.int32()),
+    ]
+)
+RECONCILIATION = pa.schema(
+    [
+        ("contract_id", pa.int32()),
+        ("reporting_month", pa.date32()),
+        ("invoice_number", pa.string()),
+        ("invoice_source", pa.string()),
+        ("invoice_date", pa.date32()),
+        ("invoiced_amount", MONEY),
+        ("expected_invoice_amount", MONEY),
+        ("recalculated_amount", MONEY),
+        ("explained_difference", MONEY),
+        ("unexplained_difference", MONEY),
+        ("claimable_amount", MONEY),
+        ("disputed_amount", MONEY),
+        ("accepted_amount", MONEY),
+        ("to_pay_amount", MONEY),
     ]
 )
 READINGS = pa.schema(
@@ -266,6 +285,12 @@ def build(target: Path, accounts: int = 12, months: int = 3, wrong_every: int = 
     invoices = [
         (MONTH, 7, "INV-7", billed_amount + 5, billed_amount, billed_amount, ZERO, "total is not its lines", False),
     ]
+    claimable = total([row[11] for row in findings if row[1] == "error" and isinstance(row[11], Decimal)])
+    asked = billed_amount + 5
+    reconciliation = [
+        (7, MONTH, "INV-7", "InvoiceInfo", next_month(MONTH), asked, None, billed_amount, ZERO, Decimal(5), claimable,
+         ZERO, ZERO, asked),
+    ]  # fmt: skip
     usage = [
         (100, 0, MONTH, "TrafficAll", "TotalKCs", 11, "ReportMonthly", Decimal(540), Decimal(540), ZERO, True),
         (
@@ -304,10 +329,22 @@ def build(target: Path, accounts: int = 12, months: int = 3, wrong_every: int = 
             ("out_usage_tieout", USAGE, usage),
             ("out_value_faults", VALUE_FAULTS, values),
             ("raw_calls", CALLS, [(MONTH,), (QUIET_MONTH,)]),
+            ("core_provisional_months", CALLS, []),
+            ("core_months", CALLS, [(month,) for month in sorted({line[2] for line in lines})]),
+            ("out_invoice_reconciliation", RECONCILIATION, reconciliation),
         ):
             connection.register("rows", arrow(schema, rows))
             connection.execute(f'CREATE TABLE "{relation}" AS FROM rows').fetchall()
             connection.unregister("rows")
+        database.load_macros(connection, sql_files.load_sql())
+        builder.materialise(connection, sql_files.load_sql(), ["out_finding_ids"], ["out_findings"])
+        connection.execute(
+            "CREATE TABLE out_finding_invoices AS "
+            "SELECT finding_id, 7 AS contract_id, reporting_month, 'InvoiceInfo' AS invoice_source, 7 AS invoice_id "
+            "FROM out_finding_ids"
+        ).fetchall()
+        given = ["out_findings", "out_finding_invoices"]
+        builder.materialise(connection, sql_files.load_sql(), ["out_finding_amounts"], given)
     return target
 
 

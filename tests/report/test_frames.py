@@ -103,7 +103,13 @@ def test_the_data_folder_is_found_further_up(
 @pytest.mark.parametrize("by", ["check_name", "account"])
 def test_a_month_where_nothing_hangs_on_the_findings_has_no_stakes(by: str) -> None:
     money = pd.ArrowDtype(pa.decimal128(28, 10))
-    undecided = {"check_name": "reading_undecided", "severity": "warning", "network_id": 1, "mailbox_id": 0}
+    undecided = {
+        "check_name": "reading_undecided",
+        "severity": "warning",
+        "state": "open",
+        "network_id": 1,
+        "mailbox_id": 0,
+    }
     findings = pd.DataFrame([{**undecided, "account_name": None, "difference": None}]).astype({"difference": money})
     for found in (findings, findings.iloc[:0], findings.assign(difference=pd.array([Decimal(0)], money))):
         at_stake = sections.stakes(found, by)
@@ -129,7 +135,7 @@ def test_an_open_reading_tells_how_many_others_there_are_and_what_would_decide(h
 def test_findings_that_tie_are_in_the_order_of_their_place(handmade_dir: Path) -> None:
     """Three of 5.00: neither their causes, names nor rows decide, but the place that the warehouse gave them."""
     with frames.open_book(handmade_dir) as book:
-        findings, proofs = book.out("out_findings"), book.out("out_line_proofs")
+        findings, proofs = book.out("out_finding_states"), book.out("out_line_proofs")
     template = findings[findings["place"] == 1]
     rows = pd.concat(
         [
@@ -147,7 +153,7 @@ def test_findings_that_tie_are_in_the_order_of_their_place(handmade_dir: Path) -
 def test_findings_of_one_cause_are_one_entry_with_count_and_sum(handmade_dir: Path) -> None:
     """Two of 5.00 outweigh one of 8.00, and the entry shows the larger of them."""
     with frames.open_book(handmade_dir) as book:
-        findings, proofs = book.out("out_findings"), book.out("out_line_proofs")
+        findings, proofs = book.out("out_finding_states"), book.out("out_line_proofs")
     template = sections.worst_first(findings).iloc[:1]
     rows = pd.concat(
         [

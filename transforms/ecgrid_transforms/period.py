@@ -28,6 +28,13 @@ def month_text(month: date) -> str:
     return f"{month.year:04d}-{month.month:02d}"
 
 
+def require_begun(month: date, now: datetime | None = None) -> date:
+    """`month`; raises `NotAMonth` where it has not begun, UTC."""
+    if month > (now or datetime.now(UTC)).astimezone(UTC).date():
+        raise NotAMonth(f"{month_text(month)} has not begun: give a month up to the running one")
+    return month
+
+
 def next_month(month: date, count: int = 1) -> date:
     """The first day of the month `count` months later (earlier when negative)."""
     index = month.year * 12 + month.month - 1 + count

@@ -21,7 +21,7 @@ from ecgrid_flows import logs
 from ecgrid_flows.errors import ExitStatus, NoSuchData, SettingsError
 from ecgrid_flows.settings import Settings
 from ecgrid_transforms.money import Decimal, plain
-from ecgrid_transforms.period import NotAMonth, parse_month
+from ecgrid_transforms.period import NotAMonth, parse_month, require_begun
 
 DataDir = Annotated[
     str | None,
@@ -37,7 +37,7 @@ DataDir = Annotated[
 def month_of(text: str) -> date:
     """The month of an option or an argument, `YYYY-MM`; the one place where the command line's text becomes a date."""
     try:
-        return parse_month(text)
+        return require_begun(parse_month(text))
     except NotAMonth as error:
         raise SettingsError(str(error)) from error
 

@@ -52,6 +52,10 @@ def export(
     bom: Annotated[
         bool, typer.Option("--bom", help="Open each CSV with a byte-order mark, as Excel wants it.")
     ] = False,
+    provisional: Annotated[
+        bool,
+        typer.Option("--provisional", help="Export a month that is not final, into exports/YYYY-MM-provisional."),
+    ] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -66,7 +70,7 @@ def export(
 
     form = CsvForm(semicolons=semicolons, bom=bom)
     with _held(settings, "export"):
-        written = {one: export_month(settings, one, form=form) for one in months}
+        written = {one: export_month(settings, one, form=form, is_provisional=provisional) for one in months}
     if as_json:
         left_out = [] if settings.currency else list(NEED_CURRENCY)
         done = [{"month": month_text(one), "files": paths, "left_out": left_out} for one, paths in written.items()]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,14 +42,15 @@ def findings(ctx: typer.Context, month: Month = None, data_dir: DataDir = None, 
     """The findings of a month, worst first: what does not fit, by how much, and what to do.
 
     Each ends in its id, for `findings set` and `close --accept`, and in what was decided about it. The exit status is 1
-    while the month has one of severity error, whatever was decided: accepting it does not make the bill fit.
+    while the month has an open one of severity error: one that is accepted, disputed or resolved does not count.
     """
     if ctx.invoked_subcommand is not None:
         return
     wanted = month or last_full_month()
     settings = Settings.load(data_dir)
     from ecgrid_flows.finance import audit_log
-    from ecgrid_flows.finance.finding_states import with_states
+    from ecgrid_flows.finance.finding_states import OPEN, with_states
+    from ecgrid_flows.rating import month_totals
     from ecgrid_flows.storage.opening import store_of
     from ecgrid_flows.warehouse import database
 
@@ -59,11 +61,25 @@ def findings(ctx: typer.Context, month: Month = None, data_dir: DataDir = None, 
         rows = found.to_arrow_table().to_pylist()
         if not rows:
             database.require_month(connection, wanted)  # nothing found is not the same as nothing looked at
+        at_stake = month_totals.at_stake(connection, wanted)
+        invoices = month_totals.invoice_totals(connection, wanted)
+        is_provisional = month_totals.is_provisional(connection, wanted)
     if as_json:
-        context.emit_json({"month": month_text(wanted), "findings": rows})
+        context.emit_json(
+            {
+                "month": month_text(wanted),
+                "is_provisional": is_provisional,
+                "invoices": asdict(invoices),
+                "at_stake": asdict(at_stake),
+                "findings": rows,
+            }
+        )
     else:
         _print_findings(wanted, rows)
-    if any(row["severity"] == "error" for row in rows):
+        provisional = "provisional. " if is_provisional else ""
+        context.stdout.print(Text(f"{month_text(wanted)}: {provisional}{invoices.words(settings.currency)}"))
+        context.stdout.print(Text(f"Money at stake in open errors and warnings: {at_stake.words(settings.currency)}"))
+    if any(row["severity"] == "error" and row["state"] == OPEN for row in rows):
         raise typer.Exit(int(ExitStatus.FINDINGS))
 
 
@@ -94,9 +110,8 @@ def _print_findings(month: date, rows: Sequence[Mapping[str, Any]]) -> None:
     counts = {
         severity: sum(1 for row in rows if row["severity"] == severity) for severity in ("error", "warning", "info")
     }
-    stake = sum((abs(row["difference"]) for row in rows if row["difference"] is not None), ZERO)
     said = ", ".join(f"{count} {severity}{'' if count == 1 else 's'}" for severity, count in counts.items() if count)
-    context.stdout.print(Text(f"\n{month_text(month)}: {said}; differences of {grouped(stake)} in all"))
+    context.stdout.print(Text(f"\n{month_text(month)}: {said}"))
 
 
 def _where(row: Mapping[str, Any]) -> str:

@@ -19,9 +19,13 @@ def report(month: Month = None, data_dir: DataDir = None, as_json: AsJson = Fals
     """Set the month's reconciliation as a page that opens offline; no network is used."""
     wanted = month or last_full_month()
     settings = Settings.load(data_dir)
+    from ecgrid_flows.finance import audit_log
+    from ecgrid_flows.finance.finding_states import keep
     from ecgrid_flows.reporting.report import report_month
 
-    with existing_store(settings).lock("report"):
+    store = existing_store(settings)
+    with store.lock("report"):
+        keep(settings.warehouse_path, audit_log.read(store))  # the notebook reads decisions as the file has them
         path = report_month(settings, wanted)
     if as_json:
         context.emit_json({"month": month_text(wanted), "report": path})

@@ -5,7 +5,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -79,7 +79,7 @@ def run(
     if incomplete is not None:
         raise incomplete
     opened.require_nothing_lost()
-    if any(one.errors_found for one in done):
+    if any(one.checked.open_errors for one in done):
         raise typer.Exit(int(ExitStatus.FINDINGS))
 
 
@@ -260,9 +260,11 @@ def _summary(done: Any) -> dict[str, Any]:
         "missing": done.missing,
         "value_faults": done.value_faults.count,
         "value_faults_named": done.value_faults.named,
-        "findings": done.findings,
-        "errors": done.errors_found,
-        "at_stake": done.at_stake,
+        "is_provisional": done.checked.is_provisional,
+        "findings": done.checked.findings,
+        "open_errors": done.checked.open_errors,
+        "at_stake": asdict(done.checked.at_stake),
+        "invoices": asdict(done.checked.invoices),
         "exports": done.exports,
         "report": done.report,
     }
@@ -283,7 +285,7 @@ def _print_value_faults(done: Any) -> None:
 
 
 def _print_summary(done: Sequence[Any], settings: Settings, is_invented: bool, warnings: Sequence[str]) -> None:
-    columns = ("month", "accounts", "calls", "kept", "lines", "amount billed", "findings", "money at stake")
+    columns = ("month", "accounts", "calls", "kept", "lines", "recalculated", "findings", "open errors")
     rows = [
         (
             month_text(one.month),
@@ -292,16 +294,25 @@ def _print_summary(done: Sequence[Any], settings: Settings, is_invented: bool, w
             one.calls_kept,
             one.lines,
             grouped(one.amount),
-            sum(one.findings.values()),
-            grouped(one.at_stake),
+            one.checked.count,
+            one.checked.open_errors,
         )
         for one in done
     ]
     out = context.stdout
     out.print(context.table("INVENTED DATA (built-in sandbox)" if is_invented else None, columns, rows))
+    for one in done:
+        mark = "provisional, not exported. " if one.checked.is_provisional else ""
+        invoices, at_stake = (
+            one.checked.invoices.words(settings.currency),
+            one.checked.at_stake.words(settings.currency),
+        )
+        out.print(
+            Text(f"\n{month_text(one.month)}: {mark}{invoices}\nAt stake in open errors and warnings: {at_stake}.")
+        )
     counted, faults = Counter[str](), Counter[str]()
     for one in done:
-        counted.update(one.findings)
+        counted.update(one.checked.findings)
         faults.update(one.faults)
     if counted:
         worst = sorted(counted, key=lambda name: (-counted[name], name))
@@ -315,6 +326,6 @@ def _print_summary(done: Sequence[Any], settings: Settings, is_invented: bool, w
     paths = [path for one in done for path in (*one.exports, one.report) if path]
     if paths:
         out.print(Text("\n" + "\n".join(str(path) for path in paths)))
-    if at_stake := [month_text(one.month) for one in done if one.at_stake]:
-        where = f"--month {at_stake[-1]} --data-dir {shlex.quote(settings.data_dir)}"
+    if staked := [month_text(one.month) for one in done if one.checked.at_stake.parts()]:
+        where = f"--month {staked[-1]} --data-dir {shlex.quote(settings.data_dir)}"
         out.print(Text(f"\nNext: {context.called_as()} findings {where}"))

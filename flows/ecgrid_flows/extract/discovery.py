@@ -84,7 +84,7 @@ def _account_of(row: Mapping[str, str | None], where: str) -> Account:
 
 def ask_beside(asker: Asker, scope: Scope, reporter: Reporter) -> None:
     """Ask what is stored beside the lines: invoices, their trial calculation, and the reports, where rights allow."""
-    _ask_invoices(asker, scope, reporter)
+    ask_invoices(asker, scope, reporter)
     _ask_trials(asker, scope, reporter)
     _ask_or_own(
         asker, scope, STATISTICS_API, "InterconnectCount", {"MaxDays": INTERCONNECT_DAYS}, reporter, ECGridID=ALL
@@ -139,7 +139,8 @@ def invoice_list_arguments(contract_id: int, month: date) -> dict[str, str | int
     }
 
 
-def _ask_invoices(asker: Asker, scope: Scope, reporter: Reporter) -> None:
+def ask_invoices(asker: Asker, scope: Scope, reporter: Reporter) -> None:
+    """Ask which invoices the month's contracts have, and each of them."""
     month = scope.month
     many = [invoice_list_arguments(contract_id, month) for contract_id in scope.contract_ids]
     lists = _ask_each(asker, month, BILLING_API, "InvoiceList", many, reporter)

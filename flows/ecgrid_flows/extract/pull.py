@@ -114,6 +114,8 @@ class Puller:
         self._index: dict[tuple[str, date], dict[str, Place]] = {}
         self._new: set[tuple[str, date, str]] = set()
         self._asked: set[tuple[str, date, str]] = set()
+        #: Operations whose kept answers of a month do not count; what this process asked of them does.
+        self._anew: set[tuple[date, str]] = set()
         self._counting: dict[date, _Counting] = {}
         #: What the latest usable answers were that are requested again: lines by key, other calls by name.
         self._latest_lines: defaultdict[date, dict[tuple[int, int, int], int]] = defaultdict(dict)
@@ -140,7 +142,7 @@ class Puller:
         """
         feed, name = raw.FEED_OF[operation], raw.name(operation, arguments)
         place = self._place(feed, month, name)
-        if place is not None:
+        if place is not None and ((month, operation) not in self._anew or (feed, month, name) in self._asked):
             return self._bodies.read(place)
         try:
             found = self.client.ask(version, operation, dict(arguments))
@@ -205,6 +207,10 @@ class Puller:
             behind = raw.newest(self.store, month)
             self.store.write(mark, behind.encode())
         self._counting[month] = _Counting(behind, over if now >= over else None, now + CLOCK_SKEW)
+
+    def ask_anew(self, month: date, *operations: str) -> None:
+        """Have `ask` request these operations of the month once more, though raw has an answer."""
+        self._anew.update((month, operation) for operation in operations)
 
     def finish(self, month: date) -> None:
         """Everything of the month was asked: a refresh of it is over, and nothing that raw lost is missing."""

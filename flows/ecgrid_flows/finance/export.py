@@ -2,6 +2,7 @@
 
     finance_lines.csv            every billed line, with what it should have cost
     invoice_summary.csv          what the lines add up to, per contract and account
+    invoice_reconciliation.csv   what each invoice asks, what explains it, and what is to be paid
     findings.csv                 what does not fit, and what was decided about it
     dispute_<contract>.csv       what to contest, with the proof in words and the amount claimed
     journal.csv                  double entry for the ledger            only with ECGRID_CURRENCY
@@ -12,17 +13,20 @@ Nothing in a CSV tells when or by which run it was written. The manifest names t
 the files: an export that would change nothing leaves the old one in place, its run id included. `read_export` takes a
 file back in.
 
+A month that is not over, or of which nothing was received since, is provisional: it is exported when asked for alone,
+into `exports/YYYY-MM-provisional/`.
+
 A closed month is never written again: what changed since goes into `exports/YYYY-MM/corrections/` (see `corrections`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from ecgrid_flows import formats
-from ecgrid_flows.errors import BillingError
+from ecgrid_flows.errors import BillingError, SettingsError
 from ecgrid_flows.finance import audit_log, corrections, journal_entries
 from ecgrid_flows.finance.audit_log import Log
 from ecgrid_flows.finance.csv_writer import CsvForm
@@ -47,13 +51,14 @@ from ecgrid_flows.finance.export_files import (
 from ecgrid_flows.finance.finding_states import with_states
 from ecgrid_flows.finance.journal_entries import Charge
 from ecgrid_flows.logs import staged
+from ecgrid_flows.rating import month_totals
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.atomic_folder import publish, staging
 from ecgrid_flows.storage.opening import open_store
 from ecgrid_flows.warehouse import database
 from ecgrid_flows.warehouse.database import of_month, require_month
 from ecgrid_flows.warehouse.provenance import run_of
-from ecgrid_transforms.period import month_text
+from ecgrid_transforms.period import month_end, month_text
 
 __all__ = ["NEED_CURRENCY", "NO_CURRENCY", "export_month", "read_export"]
 
@@ -75,14 +80,21 @@ class DoesNotTie(BillingError):
 
 @staged("export")
 def export_month(
-    settings: Settings, month: date, *, run_id: str | None = None, form: CsvForm | None = None
+    settings: Settings,
+    month: date,
+    *,
+    run_id: str | None = None,
+    form: CsvForm | None = None,
+    is_provisional: bool = False,
 ) -> list[Path]:
     """Write the export of `month` from the warehouse as it stands; gives the paths of its files, manifest last.
 
     The manifest names `run_id`, or else the run that built the warehouse. Of a closed month the frozen files stay, and
     the corrections are written beside them. Without a currency in the settings the journal and the FOCUS files are left
-    out, and the manifest says so. Raises `NoSuchData` when the warehouse or the month is not there, `Refused` when a
-    frozen file was changed, `StorageFailed` when the disk fails.
+    out, and the manifest says so. `is_provisional` exports a month that is not final, which is refused without it, and
+    the other way round. Raises `NoSuchData` when the warehouse or the month is not there, `SettingsError` for a month
+    that is final or not against `is_provisional`, `Refused` when a frozen file was changed, `StorageFailed` when the
+    disk fails.
     """
     run_id = run_id or run_of(settings.warehouse_path)
     store = open_store(settings)
@@ -91,21 +103,43 @@ def export_month(
     if closing is not None:
         frozen = corrections.frozen_export(settings, store, closing)
         return [*frozen, *corrections.export_corrections(settings, store, log, closing, run_id=run_id, form=form)]
+    target = settings.exports_dir(month)
+    if is_provisional:
+        target = target.with_name(f"{target.name}-provisional")
     with opened(settings) as connection:
-        written = write_month(connection, settings, log, month, run_id=run_id, form=form or CsvForm())
-    publish(store, settings.exports_dir(month), f"exports/{month_text(month)}", MANIFEST)
+        _require_final(connection, month, is_provisional)
+        written = write_month(connection, settings, log, month, run_id=run_id, form=form or CsvForm(), target=target)
+    publish(store, target, f"exports/{target.name}", MANIFEST)
     return written
 
 
+def _require_final(connection: database.Connection, month: date, is_provisional: bool) -> None:
+    """Refuse a provisional month that was not asked for as such, and a final one that was."""
+    is_over = datetime.now(UTC) >= month_end(month)
+    is_final = is_over and not month_totals.is_provisional(connection, month)
+    if is_final and is_provisional:
+        raise SettingsError(f"{month_text(month)} is over and final: export it without --provisional")
+    if not is_final and not is_provisional:
+        why = "was pulled only while it still ran: `run` it again" if is_over else "is not over"
+        raise SettingsError(f"{month_text(month)} {why}. To export what there is, use --provisional")
+
+
 def write_month(
-    connection: database.Connection, settings: Settings, log: Log, month: date, *, run_id: str | None, form: CsvForm
+    connection: database.Connection,
+    settings: Settings,
+    log: Log,
+    month: date,
+    *,
+    run_id: str | None,
+    form: CsvForm,
+    target: Path | None = None,
 ) -> list[Path]:
-    """Write the export of an open month."""
+    """Write the export of an open month, into its folder unless `target` is given."""
     gather_lines(connection, month)
     if settings.currency:
         gather_charges(connection, month)
     require_month(connection, month)
-    target = settings.exports_dir(month)
+    target = target or settings.exports_dir(month)
     with staging(target) as staged:
         # one thread for what is small, beside those of the two large files
         with another(connection) as beside, ThreadPoolExecutor(1) as thread:
@@ -173,6 +207,21 @@ def _small_sheets(connection: database.Connection, settings: Settings, log: Log,
         order=("contract_id", "network_id", "mailbox_id"),
         amounts=summed,
         totals=("lines", *summed),
+    )
+    with_states(connection, log)  # what the reconciliation reads
+    currency = f"currency, '{settings.currency}'" if settings.currency else "currency"
+    sums = (
+        *("invoiced_amount", "expected_invoice_amount", "recalculated_amount", "explained_difference"),
+        *("unexplained_difference", "claimable_amount", "disputed_amount", "accepted_amount", "to_pay_amount"),
+    )
+    yield Sheet(
+        "invoice_reconciliation.csv",
+        of_month(connection.table("out_invoice_reconciliation"), month).project(
+            f"* REPLACE (coalesce({currency}) AS currency)"
+        ),
+        order=("contract_id", "reporting_month", "invoice_date", "invoice_number"),
+        amounts=sums,
+        totals=sums,
     )
     findings = of_month(with_states(connection, log), month).project("* EXCLUDE (place)")
     yield Sheet(

@@ -4,21 +4,14 @@ Amounts are text made from decimals, with the currency where ECGRID_CURRENCY sta
 ECGRID_REPORT_URL states an address that others can open.
 """
 
-from collections.abc import Iterable
-from contextlib import closing
-
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
-from ecgrid_flows.finance import audit_log
-from ecgrid_flows.finance.finding_states import with_states
 from ecgrid_flows.orchestration.run_context import MonthDone
 from ecgrid_flows.reporting.frames import Book, money, signed, worst_first
 from ecgrid_flows.reporting.wording import SEVERITIES, check_titles, records
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.data_owner import is_invented
-from ecgrid_flows.storage.opening import open_store
-from ecgrid_flows.warehouse import database
-from ecgrid_transforms.money import ZERO, Decimal, total
+from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import month_text
 
 #: Findings in the table artifact; the report has more.
@@ -28,10 +21,10 @@ MOST_FINDINGS = 200
 def leave_artifacts(settings: Settings, done: MonthDone) -> None:
     """The artifacts of one month, from the warehouse and the decisions as they are now."""
     month = month_text(done.month)
-    text = summary(done, disputed(settings, done), settings.currency, is_invented(settings))
+    text = summary(done, settings.currency, is_invented(settings))
     create_markdown_artifact(text, key=f"summary-{month}", description=f"Bill {month}")
     with Book(settings.warehouse_path) as book:
-        found = worst_first(book.out("out_findings", reporting_month=done.month))
+        found = worst_first(book.out("out_finding_states", reporting_month=done.month))
     cut = f" (of {len(found):,})" if len(found) > MOST_FINDINGS else ""
     create_table_artifact(
         [
@@ -43,6 +36,7 @@ def leave_artifacts(settings: Settings, done: MonthDone) -> None:
                 "billed": money(row["billed_amount"]),
                 "expected": money(row["expected_amount"]),
                 "difference": signed(row["difference"]),
+                "state": row["state"],
                 "explanation": row["explanation"],
             }
             for row in records(found.head(MOST_FINDINGS))
@@ -55,39 +49,32 @@ def leave_artifacts(settings: Settings, done: MonthDone) -> None:
         create_link_artifact(address, f"Report {month}", key=f"report-{month}")
 
 
-def disputed(settings: Settings, done: MonthDone) -> Decimal:
-    """The month's disputed amount: what was billed too much. What was billed too little never nets against it."""
-    log = audit_log.read(open_store(settings))
-    with closing(database.connect(settings.warehouse_path)) as connection:
-        found = database.of_month(with_states(connection, log), done.month).to_arrow_table()
-    return positive_disputed(
-        zip(found.column("state").to_pylist(), found.column("difference").to_pylist(), strict=True)
-    )
-
-
-def positive_disputed(findings: Iterable[tuple[str, Decimal | None]]) -> Decimal:
-    """The sum of the positive differences of findings, given as (state, difference), that are disputed."""
-    return total([amount for state, amount in findings if state == "disputed" and amount is not None and amount > ZERO])
-
-
-def summary(done: MonthDone, disputed: Decimal, currency: str | None, invented: bool) -> str:
+def summary(done: MonthDone, currency: str | None, invented: bool) -> str:
     """One month in a few lines of markdown."""
 
-    def amount(value: Decimal) -> str:
-        return f"{money(value)} {currency}" if currency else money(value)
+    invoices = done.checked.invoices
+
+    def amount(value: Decimal | None) -> str:
+        return f"{money(value)} {currency}" if currency and value is not None else money(value)
 
     rows = [
         ("Accounts", f"{done.accounts:,}"),
         ("Calls", f"{done.calls:,} (answered before: {done.calls_kept:,})"),
         ("Lines", f"{done.lines:,}"),
-        ("Amount billed", amount(done.amount)),
-        ("Findings", f"{sum(done.findings.values()):,}, {done.errors_found:,} of them errors"),
-        ("Money at stake", amount(done.at_stake or ZERO)),
-        ("Disputed", amount(disputed)),
+        ("Invoiced", amount(invoices.invoiced)),
+        ("Recalculated", amount(done.amount)),
+        ("Claimable", amount(invoices.claimable)),
+        ("Disputed", amount(invoices.disputed)),
+        ("To pay", amount(invoices.to_pay)),
+        ("Findings", f"{done.checked.count:,}, {done.checked.open_errors:,} of them open errors"),
+        ("Money at stake", done.checked.at_stake.words(currency)),
     ]
     lines = [f"# Bill {month_text(done.month)}", ""]
+    lines += [invoices.words(currency), ""]
+    if done.checked.is_provisional:
+        lines += ["**Provisional: the month is not over, or was not pulled since.**", ""]
     if invented:
         lines += ["**Invented data of the built-in sandbox.**", ""]
     lines += ["| | |", "|---|---:|", *(f"| {label} | {value} |" for label, value in rows), ""]
-    lines += [f"- {check_titles().get(check, check)}: {count}" for check, count in done.findings.items()]
+    lines += [f"- {check_titles().get(check, check)}: {count}" for check, count in done.checked.findings.items()]
     return "\n".join(lines) + "\n"

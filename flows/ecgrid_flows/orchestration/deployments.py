@@ -1,8 +1,8 @@
 """The flows of the schedule, and their deployments from one definition.
 
     monthly     every month that is due (`due`), or the last full month when none is
-    open-month  every night: months that are still owed, then the running month, which is pulled again, rebuilt,
-                checked and reported, never exported
+    open-month  every night: months that are still owed, then ended months whose invoice came since, then the running
+                month, which is pulled again, rebuilt, checked and reported, never exported
     range       a backfill from one month to another, started by hand
 
 `ecgrid-billing serve` runs them in its process (`serving`); `prefect.yaml` gives the same to a work pool. It is written
@@ -39,7 +39,15 @@ from ecgrid_flows.orchestration.pipeline import MonthIncomplete
 from ecgrid_flows.orchestration.prefect_process import end_with_serve, hang_up_as_terminate
 from ecgrid_flows.orchestration.run_context import MonthDone, Run
 from ecgrid_flows.settings import Settings, log_options
-from ecgrid_transforms.period import NotAMonth, last_full_month, month_text, months_between, next_month, parse_month
+from ecgrid_transforms.period import (
+    NotAMonth,
+    last_full_month,
+    month_text,
+    months_between,
+    next_month,
+    parse_month,
+    require_begun,
+)
 
 __all__ = [
     "Deployment",
@@ -85,7 +93,7 @@ def billing_month(month: str | None = None, data_dir: str | None = None) -> Stat
 
     def work(settings: Settings) -> Iterator[MonthDone]:
         if month:
-            return _billed(settings, lambda _: [parse_month(month)])
+            return _billed(settings, lambda _: [require_begun(parse_month(month))])
         return _billed(settings, lambda run: _owed(run) or [last_full_month(_scheduled_at())])
 
     return _settled(work, data_dir)
@@ -93,17 +101,17 @@ def billing_month(month: str | None = None, data_dir: str | None = None) -> Stat
 
 @flow(name="billing-open-month", flow_run_name=_open_name, persist_result=False)
 def billing_open_month(data_dir: str | None = None) -> State[Any]:
-    """Bill what is still owed; then pull the running month again, rebuild, check and report it.
+    """Bill what is still owed, and months whose invoice came; then pull the running month again, rebuild and report it.
 
     The running month is not exported: it is not whole.
     """
 
     def work(settings: Settings) -> Iterator[MonthDone]:
         failures = []
-        for months in (_billed(settings, _owed), _looked_at(settings)):
+        for months in (_billed(settings, _owed), _billed(settings, _newly_invoiced), _looked_at(settings)):
             try:
                 yield from months
-            except BillingError as error:  # the other step is independent of this one
+            except BillingError as error:  # the other steps are independent of this one
                 failures.append(error)
         if failures:
             raise failures[0] if len(failures) == 1 else type(failures[0])("; ".join(dict.fromkeys(map(str, failures))))
@@ -116,7 +124,7 @@ def billing_range(first: str, last: str, data_dir: str | None = None) -> State[A
     """Bill and reconcile every month from `first` to `last`, in order; existing responses are not requested again."""
 
     def work(settings: Settings) -> Iterator[MonthDone]:
-        months = list(months_between(parse_month(first), parse_month(last)))
+        months = list(months_between(parse_month(first), require_begun(parse_month(last))))
         if not months:
             raise SettingsError(f"first, {first}, is after last, {last}: swap them")
         return _billed(settings, lambda _: months)
@@ -143,6 +151,11 @@ def _owed(run: Run) -> list[date]:
     """
     schedule.begin(run.store, _scheduled_at() - timedelta(minutes=1))
     return [one.month for one in schedule.owed(run.settings, run.store, datetime.now(UTC))]
+
+
+def _newly_invoiced(run: Run) -> list[date]:
+    """The ended months that awaited an invoice which is there now."""
+    return [month for month in run.awaiting_invoices() if run.follow_invoices(month)]
 
 
 def _billed(settings: Settings, months_of: Callable[[Run], Sequence[date]]) -> Iterator[MonthDone]:
@@ -179,7 +192,7 @@ def _looked_at(settings: Settings) -> Iterator[MonthDone]:
         tasks.land(run, month)
         tasks.build(run)
         done = run.done(month, pulled)
-        done.findings, done.errors_found, done.at_stake = tasks.check(run, month)
+        done.checked = tasks.check(run, month)
         if done.missing_calls:
             raise MonthIncomplete([done])
         if done.lines:
@@ -211,9 +224,9 @@ def _settled(work: Callable[[Settings], Iterator[MonthDone]], data_dir: str | No
         leave_artifacts(settings, month)
     if failure is not None:
         return Failed(name=STATE_NAMES.get(failure.status, "Failed"), message=str(failure))
-    errors = sum(month.errors_found for month in done)
-    found = ", ".join(f"{month_text(month.month)}: {sum(month.findings.values())} findings" for month in done)
-    return Completed(name="Findings" if errors else "Completed", message=f"{found}; {errors} of them errors")
+    errors = sum(month.checked.open_errors for month in done)
+    found = ", ".join(f"{month_text(month.month)}: {month.checked.count} findings" for month in done)
+    return Completed(name="Findings" if errors else "Completed", message=f"{found}; {errors} open errors")
 
 
 def _keep_log_short() -> None:
@@ -291,7 +304,10 @@ def deployments(monthly: str = due.MONTHLY, nightly: str = due.NIGHTLY) -> tuple
             "monthly", billing_month, "Every month that is due, or the last full month when none is", cron=monthly
         ),
         Deployment(
-            "open-month", billing_open_month, "Months still owed, then the running month pulled again", cron=nightly
+            "open-month",
+            billing_open_month,
+            "Months still owed or newly invoiced, then the running month pulled again",
+            cron=nightly,
         ),
         Deployment("range", billing_range, "Every month from `first` to `last`; start it by hand"),
     )

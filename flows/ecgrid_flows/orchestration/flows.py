@@ -8,7 +8,7 @@ from prefect import flow
 from ecgrid_flows.orchestration import session
 from ecgrid_flows.orchestration.pipeline import bill_months
 from ecgrid_flows.orchestration.run_context import MonthDone
-from ecgrid_transforms.period import months_between, parse_month
+from ecgrid_transforms.period import months_between, parse_month, require_begun
 
 
 @flow(name="monthly-billing", flow_run_name="billing {month}", persist_result=False, log_prints=False)
@@ -19,7 +19,7 @@ def monthly_billing(month: str, data_dir: str | None = None, refresh: bool = Fal
     (`session.opened`); without `data_dir` the current run is, if there is one. Raises as `bill_months` does.
     """
     with session.opened(data_dir, refresh=refresh) as run:
-        (done,) = bill_months(run, [parse_month(month)])
+        (done,) = bill_months(run, [require_begun(parse_month(month))])
     return done
 
 
@@ -27,4 +27,4 @@ def monthly_billing(month: str, data_dir: str | None = None, refresh: bool = Fal
 def backfill(first: str, last: str, data_dir: str | None = None, refresh: bool = False) -> list[MonthDone]:
     """Bill and reconcile every month from `first` to `last`, both included; raises as `monthly_billing` does."""
     with session.opened(data_dir, refresh=refresh) as run:
-        return bill_months(run, list(months_between(parse_month(first), parse_month(last))))
+        return bill_months(run, list(months_between(parse_month(first), require_begun(parse_month(last)))))

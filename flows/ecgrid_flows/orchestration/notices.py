@@ -113,9 +113,10 @@ def ready_text(settings: Settings, done: MonthDone) -> tuple[str, str]:
 
     month = month_text(done.month)
     lines = [
-        f"Billed: {amount(done.amount)}, {done.lines:,} lines of {done.accounts:,} accounts",
-        f"Findings: {sum(done.findings.values()):,}, {done.errors_found:,} of them errors",
-        f"Money at stake: {amount(done.at_stake)}",
+        done.checked.invoices.words(settings.currency),
+        f"Recalculated: {amount(done.amount)}, {done.lines:,} lines of {done.accounts:,} accounts",
+        f"Findings: {done.checked.count:,}, {done.checked.open_errors:,} of them open errors",
+        f"Money at stake: {done.checked.at_stake.words(settings.currency)}",
     ]
     if done.report and settings.report_url:
         lines.append(f"Report: {settings.report_url}/{month}/{done.report.name}")

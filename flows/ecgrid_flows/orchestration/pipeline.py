@@ -48,10 +48,11 @@ def bill_months(run: Run, months: Sequence[date]) -> list[MonthDone]:
 
 
 def settle(run: Run, month: date, pulled: Tally | None) -> MonthDone:
-    """What follows the build, for one month: check → export → report."""
+    """What follows the build, for one month: check → export → report. A provisional month is not exported."""
     done = run.done(month, pulled)
-    done.findings, done.errors_found, done.at_stake = tasks.check(run, month)
+    done.checked = tasks.check(run, month)
     if not done.missing_calls:
-        done.exports = tasks.export(run, month)
+        if not done.checked.is_provisional:
+            done.exports = tasks.export(run, month)
         done.report = tasks.report(run, month)
     return done

@@ -9,7 +9,7 @@ threads. A new thread has no run, unless it works in a copy of the context, as t
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -29,13 +29,17 @@ from ecgrid_flows.extract import discovery
 from ecgrid_flows.extract.batches import ANSWERED_FAULTS, Tally
 from ecgrid_flows.extract.plan import Asked, Plan, remember
 from ecgrid_flows.extract.pull import Puller
+from ecgrid_flows.finance import audit_log
 from ecgrid_flows.lake import billing_scope, raw_manifest
 from ecgrid_flows.lake.billing_scope import Scope
 from ecgrid_flows.lake.landing import land_month, limit_run
 from ecgrid_flows.lake.partitions import Lake
 from ecgrid_flows.lake.value_faults import Unread, unread
 from ecgrid_flows.orchestration import status
+from ecgrid_flows.orchestration.status import is_issued
 from ecgrid_flows.progress import Reporter
+from ecgrid_flows.rating import month_totals
+from ecgrid_flows.rating.month_totals import AtStake, InvoiceTotals
 from ecgrid_flows.settings import Settings, reference_folders
 from ecgrid_flows.storage import data_owner
 from ecgrid_flows.storage.base import Store
@@ -46,17 +50,38 @@ from ecgrid_transforms.calls import FAULT
 from ecgrid_transforms.keys import PAIRS, numbers, pair_bit
 from ecgrid_transforms.model import Account
 from ecgrid_transforms.money import ZERO, Decimal
-from ecgrid_transforms.period import month_text
+from ecgrid_transforms.period import month_end, month_text
 
 log = logging.getLogger(__name__)
 
+#: What tells whether a month is invoiced.
+_INVOICE_OPERATIONS = ("InvoiceList", "InvoiceInfo")
 #: More tasks than this a month only cost time: each then takes several accounts.
 TASKS_A_MONTH = 256
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the checks of a built month found, by the decisions of that moment.
+
+    `findings` counts all by check, the most frequent first; `open_errors` those of severity error that nobody decided.
+    """
+
+    findings: Mapping[str, int] = field(default_factory=dict)
+    open_errors: int = 0
+    at_stake: AtStake = field(default_factory=AtStake)
+    invoices: InvoiceTotals = field(default_factory=InvoiceTotals)
+    is_provisional: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many findings there are."""
+        return sum(self.findings.values())
+
+
 @dataclass(slots=True)
 class MonthDone:
-    """What a run made of one month. Amounts are as billed."""
+    """What a run made of one month. `amount` is the sum of the lines."""
 
     month: date
     accounts: int = 0
@@ -68,9 +93,7 @@ class MonthDone:
     missing_calls: int = 0
     missing: list[str] = field(default_factory=list)
     value_faults: Unread = field(default_factory=Unread)
-    findings: dict[str, int] = field(default_factory=dict)
-    errors_found: int = 0
-    at_stake: Decimal = ZERO
+    checked: Checked = field(default_factory=Checked)
     exports: list[Path] = field(default_factory=list)
     report: Path | None = None
 
@@ -167,11 +190,34 @@ class Run(Context):
             self._pack()
             scope = self.scope(month)
             limit_run(self.store, month, self.only)
+            if month in self.awaiting_invoices():
+                self.puller.ask_anew(month, *_INVOICE_OPERATIONS)
             discovery.ask_beside(self.puller, scope, self.reporter)
             memory = remember(self.lake, month, scope.accounts, scope.price_lists)
             plan = Plan(month, scope.accounts, scope.price_lists, memory, self.settings.plan)
             self._plans[month] = scope, plan
         return self._plans[month][1]
+
+    def awaiting_invoices(self) -> list[date]:
+        """The months that are over and not closed and in which a contract has lines and no invoice, oldest first."""
+        decided, now = audit_log.read(self.store), datetime.now(UTC)
+        waiting = month_totals.awaiting_invoices(self.settings.warehouse_path)
+        return sorted(month for month in waiting if month_end(month) <= now and decided.closing(month) is None)
+
+    def follow_invoices(self, month: date) -> bool:
+        """Ask for the invoices of the month once more, and land them; whether one came. Few calls: no line is asked."""
+        before = self._invoices(month)
+        scope = self.scope(month)
+        self.puller.ask_anew(month, *_INVOICE_OPERATIONS)
+        discovery.ask_invoices(self.puller, scope, self.reporter)
+        self.land(month)
+        return bool(self._invoices(month) - before)
+
+    def _invoices(self, month: date) -> set[tuple[int, int]]:
+        """ContractID and InvoiceID of each invoice in the lake that asks to be paid."""
+        columns = ["source", "status", "contract_id", "invoice_id"]
+        rows = (row for batch in self.lake.batches("invoices", month, columns) for row in batch.to_pylist())
+        return {(row["contract_id"], row["invoice_id"]) for row in rows if is_issued(row["source"], row["status"])}
 
     def batches(self, month: date) -> Iterator[list[Asked]]:
         """The plan cut into tasks: one account each, or several where there are very many."""

@@ -76,6 +76,11 @@ class Status:
         return tuple(one for one in self.months if one.overdue)
 
 
+def is_issued(source: str, status: str | None) -> bool:
+    """Whether an invoice of the feed asks to be paid."""
+    return source != _TRIAL and status not in _NOT_ASKED
+
+
 def note(store: Store, month: date, asked: int, missing: int, *, is_whole: bool) -> None:
     """Record how many keys of the month are planned and have no answer, and whether that is all; under the lock."""
     document = {"asked": asked, "missing": missing, "is_whole": is_whole}
@@ -216,8 +221,12 @@ class _Reading:
             filed = {_numbered(row) for row in rows if row["source"] == IMPORTED} - {(None, None)}
             for row in rows:
                 is_replaced = row["source"] != IMPORTED and _numbered(row) in filed
-                if row["source"] != _TRIAL and row["status"] not in _NOT_ASKED and not is_replaced:
-                    total = row["total_amount"] + (ZERO if total is None else total)
+                if is_replaced or not is_issued(row["source"], row["status"]):
+                    continue
+                if row["total_amount"] is None:
+                    self.unread_invoices.add(month)  # there is an invoice; what it asks is unknown
+                    return None
+                total = row["total_amount"] + (ZERO if total is None else total)
         except (BillingError, pa.ArrowException, OSError) as error:
             self.unread.append(f"the invoices of {month_text(month)} cannot be read: {error}")
             self.unread_invoices.add(month)

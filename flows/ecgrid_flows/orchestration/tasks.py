@@ -26,12 +26,12 @@ from ecgrid_flows.extract.plan import Asked
 from ecgrid_flows.finance import audit_log, finding_states
 from ecgrid_flows.logs import staged
 from ecgrid_flows.orchestration import prefect_api, run_context, signals, worker_steps
-from ecgrid_flows.orchestration.run_context import Run
+from ecgrid_flows.orchestration.run_context import Checked, Run
+from ecgrid_flows.rating import month_totals
 from ecgrid_flows.settings import reference_folders
 from ecgrid_flows.threads import map_threads
 from ecgrid_flows.warehouse import builder, database, partitioned_build
 from ecgrid_flows.warehouse.provenance import building
-from ecgrid_transforms.money import ZERO, Decimal, total
 from ecgrid_transforms.period import month_text
 from ecgrid_transforms.schemas import FEEDS
 
@@ -301,15 +301,21 @@ build_partition = step("build-partition", is_heavy=True)(worker_steps.build_part
 
 @step("check")
 @staged("check")
-def check(run: Run, month: date) -> tuple[dict[str, int], int, Decimal]:
-    """The month's findings by name, how many are errors, and the money at stake in errors and warnings."""
-    columns = ("check_name", "severity", "difference")
+def check(run: Run, month: date) -> Checked:
+    """What the checks found in the month, and what its invoices ask."""
     with closing(database.connect(run.settings.warehouse_path)) as connection:
-        found = database.rows(connection, "out_findings", columns=columns, reporting_month=month).to_pylist()
-    names = Counter(row["check_name"] for row in found)
-    errors = sum(row["severity"] == "error" for row in found)
-    differences = [abs(row["difference"] or ZERO) for row in found if row["severity"] in ("error", "warning")]
-    return dict(sorted(names.items(), key=lambda item: (-item[1], item[0]))), errors, total(differences)
+        finding_states.with_states(connection, audit_log.read(run.store))
+        columns = ("check_name", "severity", "state")
+        rows = database.rows(connection, "out_finding_states", columns=columns, reporting_month=month)
+        found = rows.to_pylist()
+        names = Counter(row["check_name"] for row in found)
+        return Checked(
+            findings=dict(sorted(names.items(), key=lambda item: (-item[1], item[0]))),
+            open_errors=sum(row["severity"] == "error" and row["state"] == finding_states.OPEN for row in found),
+            at_stake=month_totals.at_stake(connection, month),
+            invoices=month_totals.invoice_totals(connection, month),
+            is_provisional=month_totals.is_provisional(connection, month),
+        )
 
 
 @step("export")
@@ -326,4 +332,5 @@ def report(run: Run, month: date) -> Path:
     from ecgrid_flows.reporting.report import report_month
 
     run.reporter.say(f"{month_text(month)}: writing the report")
+    finding_states.keep(run.settings.warehouse_path, audit_log.read(run.store))
     return report_month(run.settings, month)

@@ -126,7 +126,7 @@ def _hashes(folder: Path) -> Mapping[str, str | None]:
 
 def _is_whole_month(folder: Path) -> bool:
     """Whether `export` writes this folder by itself, without an option."""
-    return folder.parent.name == "exports" and _month_of(folder.name) is not None
+    return folder.parent.name == "exports" and len(folder.name) == len("YYYY-MM") and _month_of(folder.name) is not None
 
 
 def _month_of(name: str) -> date | None:

@@ -60,6 +60,12 @@ class Book:
             raise ValueError(f"{wrong[0]!r} is no column name")
         return database.as_frame(database.rows(self._connection, relation, **equals))
 
+    def findings(self, month: date) -> pd.DataFrame:
+        """The findings of a month with what was decided (`state`, `note`) and their parts of the money at stake."""
+        amounts = self.out("out_finding_amounts", reporting_month=month)
+        parts = ["finding_id", "claimable_amount", "too_much_amount", "too_little_amount", "unclear_amount"]
+        return self.out("out_finding_states", reporting_month=month).merge(amounts[parts], on="finding_id", how="left")
+
     def months(self) -> list[date]:
         """The months that have billed lines, oldest first."""
         return sorted(database.rows(self._connection, "core_months").column("reporting_month").to_pylist())

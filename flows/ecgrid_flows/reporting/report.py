@@ -29,6 +29,7 @@ from markdown_it import MarkdownIt
 
 from ecgrid_flows.errors import BillingError, NoSuchData
 from ecgrid_flows.logs import staged
+from ecgrid_flows.rating import month_totals
 from ecgrid_flows.reporting.render_svg import UNDRAWN, drawing
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.atomic_folder import put_file
@@ -46,6 +47,7 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 #: What a kernel must not inherit: a notebook reads a file and needs no credentials.
 SECRETS = ("ECGRID_PASSWORD", "ECGRID_API_KEY", "ECGRID_LOGIN_NAME", "ECGRID_SESSION_ID")
 INVENTED = "Invented data: every network, name, price and amount on this page comes from the built-in sandbox."
+PROVISIONAL = "Provisional: nothing of this month was received after its end. No finding is an error yet."
 CELL_TIMEOUT_S = 600
 #: The longest folder whose sockets' names are sure to fit (104 bytes on the narrowest system, unix(7) and BSD).
 SOCKET_FOLDER_BYTES = 80
@@ -67,14 +69,19 @@ def report_month(settings: Settings, month: date) -> Path:
     """
     with closing(database.connect(settings.warehouse_path)) as connection:
         database.require_month(connection, month)
+        is_provisional = month_totals.is_provisional(connection, month)
+    notices = [
+        *([PROVISIONAL] if is_provisional else []),
+        *([INVENTED] if is_invented(settings) else []),
+    ]
     parameters = {
         "month": month_text(month),
         "data_dir": str(settings.local_dir.resolve()),
         "currency": settings.currency or "",
-        "notice": INVENTED if is_invented(settings) else "",
+        "notice": " ".join(notices),
     }
     executed = execute(notebook_path("reconcile_month"), parameters, are_charts_drawn=False)
-    page = render(executed, title=f"Reconciliation {month_text(month)}")
+    page = render(executed, title=f"Reconciliation {month_text(month)}{' (provisional)' if is_provisional else ''}")
     target = settings.reports_dir(month) / "reconcile_month.html"
     with disk_errors(str(target)):
         target.parent.mkdir(parents=True, exist_ok=True)

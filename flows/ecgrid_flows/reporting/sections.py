@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from ecgrid_flows.rating.month_totals import InvoiceTotals
 from ecgrid_flows.reporting.frames import money, number, sums, total, worst_first
 from ecgrid_flows.reporting.html import _CONTROL, Column, Html, fold, name, safe, table, tiles, words
 from ecgrid_flows.reporting.wording import (
@@ -29,6 +30,7 @@ from ecgrid_flows.reporting.wording import (
     plural,
     records,
     sentence,
+    undecided,
 )
 from ecgrid_transforms.model import MONEY_MEASURES
 from ecgrid_transforms.money import ZERO, Decimal
@@ -39,6 +41,7 @@ __all__ = [
     "invoices_table",
     "key_figures",
     "readings_summary",
+    "reconciliation_table",
     "ties",
     "usage_table",
     "verdict",
@@ -59,22 +62,27 @@ def verdict(
     month: date,
     lines: pd.DataFrame,
     findings: pd.DataFrame,
+    reconciliation: pd.DataFrame,
     notice: str | None = None,
     unread: pd.DataFrame | None = None,
+    currency: str = "",
 ) -> Html:
-    """What a manager reads first: does the bill fit, what is at stake, what to do next.
+    """What a manager reads first: what the invoices ask, does the bill fit, what is at stake, what to do next.
 
-    `unread` are the values of the service's answers that cannot be read.
+    `findings` are those of `Book.findings`, `reconciliation` the month's rows of out_invoice_reconciliation; `unread`
+    are the values of the service's answers that cannot be read.
     """
     values = 0 if unread is None else len(unread)
-    severities = findings["severity"].to_list()
-    errors, warnings = severities.count("error"), severities.count("warning")
-    over, under = at_stake(findings)
-    billed = total(lines["amount"])
-    undecided = lines[lines["verdict"] == "undecided"]
+    to_decide = undecided(findings)
+    errors, warnings = (int((to_decide["severity"] == name).sum()) for name in ("error", "warning"))
+    decided = findings[(findings["severity"] == "error") & (findings["state"] != "open")]
+    stake = at_stake(findings)
+    ambiguous = lines[lines["verdict"] == "undecided"]
     unproven = lines[lines["verdict"] == "not_provable"]
     if errors:
         tone, title = "bad", "Query this bill before paying it"
+    elif len(decided):
+        tone, title = "look", "Every error of this bill is decided"
     elif warnings or values:
         tone, title = "look", "This bill fits, but for points to look at"
     elif lines.empty:
@@ -82,30 +90,29 @@ def verdict(
     else:
         tone, title = "good", "This bill fits its price lists"
     found = listing([plural(number, word) for number, word in ((errors, "error"), (warnings, "warning")) if number])
-    stakes = listing(
-        [f"<b>{money(value)}</b> too {word}" for value, word in ((over, "much"), (under, "little")) if value]
-    )
+    say = f"<b>{safe(InvoiceTotals.of(records(reconciliation)).words(currency))}</b> "
     if found:
-        say = f"{found} in {plural(len(lines), 'line')}."
+        say += f"{found} {'open ' if len(decided) else ''}in {plural(len(lines), 'line')}."
     elif lines.empty:
-        say = "The service was asked, and answered without a line."
+        say += "The service was asked, and answered without a line."
     else:
-        say = f"All {plural(len(lines), 'line')} are accounted for."
-    if stakes:
-        say += f" {stakes} of {money(billed)} billed."
+        say += f"All {plural(len(lines), 'line')} are accounted for."
+    if len(decided):
+        states = [(state, int((decided["state"] == state).sum())) for state in ("accepted", "disputed", "resolved")]
+        counted = listing([f"{number:,} {state}" for state, number in states if number])
+        say += f" Of the errors, {counted}."
+    if parts := listing([f"<b>{money(value)}</b> {name}" for name, value in stake.parts()]):
+        say += f" At stake in what is open: {parts}."
     advice = []
-    if over:
-        advice.append(f"Ask Loren Data to credit {money(over)}; the proofs below say why, line by line.")
-    absent = findings[(findings["check_name"] == "missing_line") & findings["expected_amount"].notna()]
-    low = under - total(absent["expected_amount"])
-    if len(absent):
-        worth = money(total(absent["expected_amount"]))
-        advice.append(f"{plural(len(absent), 'expected line')} over {worth} got no answer: clear it before booking.")
-    if low > ZERO:
-        advice.append(f"Expect {money(low)} to be billed later: it was charged too low.")
-    if len(undecided):
+    if stake.too_much:
+        advice.append(f"Ask Loren Data to credit {money(stake.too_much)}; the proofs below say why, line by line.")
+    if stake.unclear:
+        advice.append(f"Ask Loren Data to confirm {money(stake.unclear)} before you pay it: the API does not show it.")
+    if stake.too_little:
+        advice.append(f"Expect {money(stake.too_little)} to be billed later: it was charged too low.")
+    if len(ambiguous):
         advice.append(
-            f"{plural(len(undecided), 'line')} over {money(total(undecided['amount']))} can be read in more than one "
+            f"{plural(len(ambiguous), 'line')} over {money(total(ambiguous['amount']))} can be read in more than one "
             'way; <a href="#how-sure-the-readings-are">what would decide it</a>.'
         )
     if len(unproven):
@@ -133,22 +140,48 @@ def _headline(month: date, title: str, say: str, tone: str, advice: Iterable[str
     )
 
 
-def key_figures(lines: pd.DataFrame, findings: pd.DataFrame, currency: str = "") -> Html:
-    """The figures under the verdict: what was billed, how much of it is proven, what is at stake."""
-    over, under = at_stake(findings)
+def key_figures(lines: pd.DataFrame, findings: pd.DataFrame, reconciliation: pd.DataFrame, currency: str = "") -> Html:
+    """The figures under the verdict: what is invoiced and recalculated, how much is proven, what is at stake."""
+    stake, totals = at_stake(findings), InvoiceTotals.of(records(reconciliation))
     fits = lines[lines["verdict"] == "fits"]
     accounts = len(lines[["network_id", "mailbox_id"]].drop_duplicates())
+    invoices = int(reconciliation["invoice_source"].notna().sum())
+    where = "open errors and warnings"
     return tiles(
         [
+            (f"Invoiced, {currency}" if currency else "Invoiced", money(totals.invoiced), plural(invoices, "invoice")),
             (
-                f"Billed, {currency}" if currency else "Billed",
-                money(total(lines["amount"])),
+                "Recalculated",
+                money(totals.recalculated),
                 f"{plural(len(lines), 'line')}, {plural(accounts, 'account')}",
             ),
             ("Proven to fit", money(total(fits["amount"])), f"{len(fits):,} of {plural(len(lines), 'line')}"),
-            ("Billed too much", money(over), "errors and warnings"),
-            ("Billed too little", money(under), "errors and warnings"),
+            ("Too much", money(stake.too_much), where),
+            ("Too little", money(stake.too_little), where),
+            ("Unclear", money(stake.unclear), "billed, and not confirmed"),
         ]
+    )
+
+
+def reconciliation_table(reconciliation: pd.DataFrame) -> Html:
+    """Each invoice: what it asks, what explains it, what is to be paid."""
+    return table(
+        reconciliation.sort_values(["contract_id", "invoice_date", "invoice_number"]),
+        "Invoices: what they ask, and what is to be paid",
+        {
+            "invoice_number": "Invoice",
+            "contract_id": Column("Contract", "id"),
+            "invoiced_amount": Column("Invoiced", "money"),
+            "recalculated_amount": Column("Recalculated", "money"),
+            "explained_difference": Column("Explained", "difference"),
+            "unexplained_difference": Column("Unexplained", "difference"),
+            "claimable_amount": Column("Claimable", "money"),
+            "disputed_amount": Column("Disputed", "money"),
+            "to_pay_amount": Column("To pay", "money"),
+        },
+        limit=200,
+        rest="The others are in invoice_reconciliation.csv.",
+        empty="No contract has an invoice or a line in the month.",
     )
 
 
@@ -166,7 +199,11 @@ def findings_list(findings: pd.DataFrame, proofs: pd.DataFrame, top: int = 10) -
     severities = list(dict.fromkeys(ordered["severity"]))
     worst = sorted(
         zip(causes.values(), entries, strict=True),
-        key=lambda entry: (severities.index(entry[1][0]["severity"]), -abs(_sum_of(entry[1]))),
+        key=lambda entry: (
+            all(row["state"] != "open" for row in entry[1]),
+            severities.index(entry[1][0]["severity"]),
+            -abs(_sum_of(entry[1])),
+        ),
     )[:top]
     firsts = ordered.iloc[[places[0] for places, _ in worst]]
     wanted = proofs.merge(firsts[KEY].dropna().drop_duplicates(), on=KEY)
@@ -211,9 +248,20 @@ def _finding(findings: Sequence[Mapping[str, Any]], proof: pd.DataFrame | None) 
         f'<li><article class="finding {safe(row["severity"])}"><div class="top"><div>'
         f"<h3>{safe(title)} {words(row['severity'], SEVERITIES)}</h3>"
         f'<p class="where">{where}</p></div>{stake}</div>'
-        f"{more}<p>{safe(row['explanation'])}</p>"
+        f"{more}<p>{safe(row['explanation'])}</p>{_decision(findings)}"
         f"{f'<dl class=amounts>{amounts}</dl>' if amounts else ''}{_proof(proof)}</article></li>"
     )
+
+
+def _decision(findings: Sequence[Mapping[str, Any]]) -> str:
+    """What was decided about the findings of a cause, with the note of the first that has one."""
+    states = [row["state"] for row in findings if row["state"] != "open"]
+    if not states:
+        return ""
+    named = listing([f"{states.count(state):,} {state}" for state in dict.fromkeys(states)])
+    shown = states[0].capitalize() if len(findings) == 1 else f"Decided: {named}"
+    note = next((row["note"] for row in findings if not missing(row["note"])), None)
+    return f'<p class="where">{safe(shown)}{f": {name(note)}" if note else ""}</p>'
 
 
 def _proof(proof: pd.DataFrame | None) -> str:
@@ -411,11 +459,12 @@ def with_names(frame: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
 def stakes(
     findings: pd.DataFrame, by: str, *, words: Mapping[str, str] | None = None, most: int | None = None
 ) -> pd.DataFrame:
-    """Errors and warnings summed: `name`, `difference`, `findings`, the largest differences first.
+    """Open errors and warnings summed: `name`, `difference`, `findings`, the largest differences first.
 
     `by` is a column, or `account` for the account's name and numbers.
     """
-    counted = findings[findings["severity"].isin(["error", "warning"]) & findings["difference"].notna()].copy()
+    to_decide = undecided(findings)
+    counted = to_decide[to_decide["difference"].notna()].copy()
     if by == "account":
         counted["account"] = [account_text(row) for row in records(counted)]
     added = (
@@ -525,6 +574,7 @@ def findings_table(findings: pd.DataFrame, limit: int) -> Html:
         {
             "what": Column("What", "markup"),
             "severity": Column("Severity", "pill"),
+            "state": "State",
             "where": Column("Account", "markup"),
             "measure": "Report / measure",
             "billed_amount": Column("Billed", "money"),
@@ -543,7 +593,8 @@ def accounts_table(lines: pd.DataFrame, findings: pd.DataFrame, limit: int) -> H
     key = ["network_id", "mailbox_id"]
     added = sums(lines, key, ["amount"]).rename(columns={"rows": "lines"})
     names = lines[[*key, "account_name"]].drop_duplicates(key)
-    counted = findings[findings["severity"].isin(["error", "warning"]) & findings["network_id"].notna()]
+    to_decide = undecided(findings)
+    counted = to_decide[to_decide["network_id"].notna()]
     if counted.empty:
         joined = added.merge(names, on=key, how="left").assign(difference=None, found=0)
     else:

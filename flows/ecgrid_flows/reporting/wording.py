@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from ecgrid_flows.reporting.frames import number, total
+from ecgrid_flows.rating.month_totals import AtStake
+from ecgrid_flows.reporting.frames import number
 from ecgrid_flows.reporting.palette import GREEN, GREY, ORANGE, VERMILION
 from ecgrid_flows.warehouse import sql_files, sql_headers
-from ecgrid_transforms.money import ZERO, Decimal
 from ecgrid_transforms.period import next_month
 
 SEVERITIES = {"error": "Error", "warning": "Warning", "info": "Note"}
@@ -76,13 +76,14 @@ def missing(value: object) -> bool:
     return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
 
 
-def at_stake(findings: pd.DataFrame) -> tuple[Decimal, Decimal]:
-    """What was billed too much and too little, by errors and warnings; both without a sign."""
-    counted = findings[findings["severity"].isin(["error", "warning"])]
-    differences = [value for value in counted["difference"] if isinstance(value, Decimal)]
-    over = total(pd.Series([value for value in differences if value > ZERO], dtype="object"))
-    under = total(pd.Series([value for value in differences if value < ZERO], dtype="object"))
-    return over, -under
+def at_stake(findings: pd.DataFrame) -> AtStake:
+    """The money at stake in a frame of `Book.findings`."""
+    return AtStake.of(records(findings))
+
+
+def undecided(findings: pd.DataFrame) -> pd.DataFrame:
+    """The errors and warnings that nobody decided about."""
+    return findings[findings["severity"].isin(["error", "warning"]) & (findings["state"] == "open")]
 
 
 def exactly(value: object) -> str:

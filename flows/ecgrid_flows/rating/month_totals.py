@@ -1,0 +1,160 @@
+"""What a month's invoices ask, what is claimed of them, and the money at stake: the one definition of these sums.
+
+Everything that states a total of a month (run, findings, report, artifact, notice) takes it from here, and so from
+out_invoice_reconciliation and out_finding_amounts. Amounts are exact decimals in the currency of the invoices.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Self
+
+from ecgrid_flows.warehouse import database
+from ecgrid_transforms.money import ZERO, Decimal, grouped, total
+
+__all__ = ["AtStake", "InvoiceTotals", "at_stake", "awaiting_invoices", "invoice_totals", "is_provisional"]
+
+log = logging.getLogger(__name__)
+
+_STAKES = ("too_much_amount", "too_little_amount", "unclear_amount")
+
+
+@dataclass(frozen=True, slots=True)
+class AtStake:
+    """The money in open errors and warnings, each part at least 0.
+
+    `too_much` and `too_little` are differences of billed less expected; `unclear` is what was billed where nothing is
+    expected of a charge that is in doubt as a whole.
+    """
+
+    too_much: Decimal = ZERO
+    too_little: Decimal = ZERO
+    unclear: Decimal = ZERO
+
+    @classmethod
+    def of(cls, rows: Iterable[Mapping[str, Any]]) -> Self:
+        """The sums of rows of out_finding_amounts."""
+        found = list(rows)
+        return cls(*(total([row[name] for row in found]) for name in _STAKES))
+
+    def parts(self) -> list[tuple[str, Decimal]]:
+        """Each part that is not 0, with its name."""
+        named = [("too much", self.too_much), ("too little", self.too_little), ("unclear", self.unclear)]
+        return [(name, value) for name, value in named if value]
+
+    def words(self, currency: str | None = None) -> str:
+        """`287.99 too much, 115.93 too little, 218.55 unclear`, or `nothing`."""
+        return ", ".join(f"{_amount(value, currency)} {name}" for name, value in self.parts()) or "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceTotals:
+    """The sums of a month's rows of out_invoice_reconciliation.
+
+    `invoiced`, `to_pay` and `once_disputed` (to pay, less what is claimable) sum the invoices whose total is known, and
+    are None where there is none. `not_invoiced` counts the contracts without an invoice, `unjudged` the invoices whose
+    amount is not known.
+    """
+
+    invoiced: Decimal | None = None
+    recalculated: Decimal = ZERO
+    explained: Decimal = ZERO
+    unexplained: Decimal = ZERO
+    claimable: Decimal = ZERO
+    disputed: Decimal = ZERO
+    accepted: Decimal = ZERO
+    to_pay: Decimal | None = None
+    once_disputed: Decimal | None = None
+    not_invoiced: int = 0
+    unjudged: int = 0
+
+    @classmethod
+    def of(cls, rows: Iterable[Mapping[str, Any]]) -> Self:
+        """The sums of rows of out_invoice_reconciliation."""
+        found = list(rows)
+        known = [row for row in found if isinstance(row["invoiced_amount"], Decimal)]
+
+        def summed(name: str) -> Decimal:
+            return total([row[name] for row in found if isinstance(row[name], Decimal)])
+
+        to_pay = total([row["to_pay_amount"] for row in known])
+        return cls(
+            invoiced=summed("invoiced_amount") if known else None,
+            recalculated=summed("recalculated_amount"),
+            explained=summed("explained_difference"),
+            unexplained=summed("unexplained_difference"),
+            claimable=summed("claimable_amount"),
+            disputed=summed("disputed_amount"),
+            accepted=summed("accepted_amount"),
+            to_pay=to_pay if known else None,
+            once_disputed=to_pay - total([row["claimable_amount"] for row in known]) if known else None,
+            not_invoiced=sum(not isinstance(row["invoice_source"], str) for row in found),
+            unjudged=len(found) - len(known) - sum(not isinstance(row["invoice_source"], str) for row in found),
+        )
+
+    def words(self, currency: str | None = None) -> str:
+        """The sentence that opens every account of the month.
+
+        `Invoiced 52,123.07; claimable 287.99; disputed 0.00; to pay 52,123.07, or 51,835.08 once all is disputed.`
+        """
+        parts = [f"claimable {_amount(self.claimable, currency)}", f"disputed {_amount(self.disputed, currency)}"]
+        if self.invoiced is None or self.to_pay is None or self.once_disputed is None:
+            known = "The invoices cannot be judged" if self.unjudged else "No invoice is known"
+            return f"{known}; recalculated {_amount(self.recalculated, currency)}; {'; '.join(parts)}."
+        pay = f"to pay {_amount(self.to_pay, currency)}"
+        if self.once_disputed != self.to_pay:
+            pay += f", or {_amount(self.once_disputed, currency)} once all is disputed"
+        said = f"Invoiced {_amount(self.invoiced, currency)}; {'; '.join(parts)}; {pay}."
+        if self.not_invoiced:
+            said += f" {_counted(self.not_invoiced, 'contract')} without an invoice yet."
+        if self.unjudged:
+            said += f" {_counted(self.unjudged, 'invoice')} without an amount that can be judged."
+        return said
+
+
+def invoice_totals(connection: database.Connection, month: date) -> InvoiceTotals:
+    """The totals of `month`, by the decisions that the connection sees."""
+    return InvoiceTotals.of(_rows(connection, "out_invoice_reconciliation", month))
+
+
+def at_stake(connection: database.Connection, month: date) -> AtStake:
+    """The money at stake in `month`, by the decisions that the connection sees."""
+    return AtStake.of(_rows(connection, "out_finding_amounts", month))
+
+
+def is_provisional(connection: database.Connection, month: date) -> bool:
+    """Whether nothing of `month` was received after its end, so that what is known of it is not final."""
+    return bool(database.rows(connection, "core_provisional_months", reporting_month=month).num_rows)
+
+
+def awaiting_invoices(warehouse: Path) -> set[date]:
+    """The months in which a contract has lines and no invoice; none where the warehouse, a cache, cannot tell."""
+    if not warehouse.is_file():
+        return set()
+    try:
+        with closing(database.connect(warehouse)) as connection:
+            rows = database.rows(connection, "out_invoice_reconciliation").to_pylist()
+    except Exception as error:  # whatever is wrong with the cache, the next build mends it
+        log.info("the warehouse does not show which months await an invoice: %s", type(error).__name__)
+        return set()
+    return {
+        row["reporting_month"]
+        for row in rows
+        if row["invoice_source"] is None and row["contract_id"] is not None and row["recalculated_amount"]
+    }
+
+
+def _rows(connection: database.Connection, relation: str, month: date) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = database.rows(connection, relation, reporting_month=month).to_pylist()
+    return rows
+
+
+def _amount(value: Decimal, currency: str | None) -> str:
+    return f"{grouped(value)} {currency}" if currency else grouped(value)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
