@@ -23,7 +23,20 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from ecgrid_flows import logs
-from ecgrid_flows.cli import context, finance, findings, quote, report, run, sandbox, serve, service, status, verify
+from ecgrid_flows.cli import (
+    context,
+    finance,
+    findings,
+    invoices,
+    quote,
+    report,
+    run,
+    sandbox,
+    serve,
+    service,
+    status,
+    verify,
+)
 from ecgrid_flows.errors import BillingError, ExitStatus, SettingsError, StorageFailed
 from ecgrid_flows.settings import log_options
 
@@ -119,7 +132,7 @@ def _options(
     """What goes before a command's name."""
 
 
-for commands in (run, service, findings, finance, quote, sandbox, report, serve, status, verify):
+for commands in (run, service, findings, finance, invoices, quote, sandbox, report, serve, status, verify):
     commands.register(app)
 
 

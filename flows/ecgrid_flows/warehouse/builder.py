@@ -37,7 +37,7 @@ import duckdb
 import pyarrow as pa
 
 from ecgrid_flows.errors import BillingError, StorageFailed
-from ecgrid_flows.warehouse import contract_terms, sql_headers
+from ecgrid_flows.warehouse import contract_terms, product_codes, sql_headers
 from ecgrid_flows.warehouse.connection import Connection, _first_line, _is_full, _open
 from ecgrid_flows.warehouse.database import load_macros
 from ecgrid_flows.warehouse.sql_files import _STEM, _ordered, _shown, load_sql
@@ -403,6 +403,8 @@ def _create_reference_tables(
             lacking = [column for column in contract_terms.COLUMNS if column not in connection.table(name).columns]
             for column in lacking:
                 connection.execute(f"ALTER TABLE {name} ADD COLUMN {column} VARCHAR").fetchall()
+        elif path.name == product_codes.FILE:
+            product_codes.read(path)
         elif path != shipped.get(stem, path):
             _check_columns(path, connection.table(name).columns, shipped[stem])
         names.append(name)

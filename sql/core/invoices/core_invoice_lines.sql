@@ -102,7 +102,7 @@ named AS (
     LEFT JOIN mailboxes ON mailboxes.mailbox_id = lines.system_id AND lines.system_object <> 'Network'
 )
 SELECT
-    named.* EXCLUDE (product_codes, may_be_unassigned),
+    named.* EXCLUDE (may_be_unassigned),
     named.may_be_unassigned
     AND (named.network_id IS NULL OR named.measure_field IS NULL)
     AND (

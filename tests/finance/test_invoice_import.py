@@ -1,0 +1,137 @@
+"""Keeping invoices that came as files: where each is filed, what changes nothing, what is refused."""
+
+import hashlib
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from ecgrid_flows.errors import NoSuchData, SettingsError
+from ecgrid_flows.finance.invoice_import import NEW, RESTATED, UNCHANGED, Filing, import_file, withdraw
+from ecgrid_flows.lake import raw_log, raw_manifest
+from ecgrid_flows.lake.landing import imported_invoices, land_month
+from ecgrid_flows.lake.partitions import Lake
+from ecgrid_flows.storage.local import LocalStore
+from ecgrid_transforms.money import to_decimal
+from ecgrid_transforms.rows import batch
+from ecgrid_transforms.schemas import ACCOUNTS
+
+OCTOBER = date(2026, 10, 1)
+NOW = datetime(2026, 11, 5, tzinfo=UTC)
+HEAD = "invoice_number,invoice_date,currency,total_amount,network_id,mailbox_id,amount\n"
+TOTAL = HEAD + "8753,2026-11-01,USD,8113.07,,,\n"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    """A directory whose lake knows accounts of two contracts in 2026-10."""
+    made = LocalStore(tmp_path)
+    rows = [
+        (OCTOBER, 1001, 0, "A", "Active", 431, 8751, "network"),
+        (OCTOBER, 1001, 5001, "B", "Active", 431, 8751, "network"),
+        (OCTOBER, 1002, 0, "C", "Active", 431, 8752, "network"),
+    ]
+    Lake(made).write_partition("accounts", OCTOBER, [batch(ACCOUNTS, rows)])
+    return made
+
+
+def keep(store: LocalStore, text: str, contract: int | None = 8751, month: date | None = None) -> list[Filing]:
+    return import_file(store, text.encode(), contract_id=contract, month=month, wanted_currency="USD", now=NOW)
+
+
+def kept(store: LocalStore, month: date = OCTOBER) -> list[tuple[str, str]]:
+    return [
+        (one.invoice.invoice_number, f"{one.invoice.total_amount:.2f}") for one in imported_invoices(store, month, [])
+    ]
+
+
+def test_the_file_is_kept_as_received_and_verified(store: LocalStore) -> None:
+    (filing,) = keep(store, TOTAL)
+    assert (filing.state, filing.month, filing.contract_id) == (NEW, OCTOBER, 8751)
+    ((place, _),) = raw_log.scan(store, "invoices", OCTOBER)
+    answer = raw_log.read(store, place)
+    assert answer.body == TOTAL.encode()
+    assert answer.sha256 == hashlib.sha256(TOTAL.encode()).hexdigest()
+    assert (answer.operation, answer.content_type) == ("imported", "text/csv")
+    sealed = raw_manifest.seal(store, OCTOBER, is_deep=True)
+    assert (sealed.answers, sealed.lost, sealed.quarantined) == (1, 0, [])
+
+
+def test_the_same_file_changes_nothing_and_a_changed_one_restates(store: LocalStore) -> None:
+    keep(store, TOTAL)
+    assert [one.state for one in keep(store, TOTAL)] == [UNCHANGED]
+    assert len(list(raw_log.scan(store, "invoices", OCTOBER))) == 1
+    assert [one.state for one in keep(store, TOTAL.replace("8113.07", "8000.00"))] == [RESTATED]
+    (found,) = imported_invoices(store, OCTOBER, [])
+    assert found.invoice.total_amount == to_decimal("8000")
+    assert found.previous == (to_decimal("8113.07"), hashlib.sha256(TOTAL.encode()).hexdigest())
+    assert [one.state for one in keep(store, TOTAL)] == [RESTATED], "back to the first file"
+    assert kept(store) == [("8753", "8113.07")]
+
+
+def test_landing_gives_the_same_rows_twice(store: LocalStore) -> None:
+    keep(store, TOTAL + "CN-1,2026-11-02,USD,-50.00,1001,5001,-50.00\n")
+    land_month(store, OCTOBER)
+    first = [row for part in Lake(store).batches("invoices", OCTOBER) for row in part.to_pylist()]
+    columns = ("source", "invoice_id", "invoice_number", "total_amount")
+    assert [tuple(row[name] for name in columns) for row in first] == [
+        ("imported", 1, "8753", to_decimal("8113.07")), ("imported", 2, "CN-1", to_decimal("-50"))
+    ]  # fmt: skip
+    assert {row["currency"] for row in first} == {"USD"}
+    lines = [row for part in Lake(store).batches("invoice_lines", OCTOBER) for row in part.to_pylist()]
+    assert [(row["system_object"], row["system_id"], row["line_kind"]) for row in lines] == [("Mailbox", 5001, "item")]
+    assert land_month(store, OCTOBER).rows == {}, "nothing has changed"
+
+
+def test_an_invoice_that_was_withdrawn_can_be_filed_elsewhere(store: LocalStore) -> None:
+    keep(store, TOTAL)
+    with pytest.raises(SettingsError, match=r"imported already, as 8753 of contract 8751 for 2026-10.*withdraw 8753"):
+        keep(store, TOTAL, contract=8752)
+    with pytest.raises(SettingsError, match="imported already"):
+        keep(store, TOTAL, month=date(2026, 9, 1))
+    with pytest.raises(SettingsError, match="imported already, as 8753"):
+        keep(store, TOTAL.replace("8753", "08753"))
+    withdraw(store, "08753", now=NOW)
+    assert kept(store) == []
+    with pytest.raises(NoSuchData, match="no invoice 8753 is imported"):
+        withdraw(store, "8753")
+    assert [one.state for one in keep(store, TOTAL, contract=8752)] == [NEW]
+    assert kept(store) == [("8753", "8113.07")]
+
+
+def test_a_withdrawn_file_may_come_again(store: LocalStore) -> None:
+    keep(store, TOTAL)
+    withdraw(store, "8753", now=NOW)
+    assert [one.state for one in keep(store, TOTAL)] == [NEW]
+    (found,) = imported_invoices(store, OCTOBER, [])
+    assert found.previous is None, "nothing was restated"
+
+
+def test_the_contract_is_that_of_the_accounts_named(store: LocalStore) -> None:
+    one = HEAD + "1,2026-11-01,USD,5,1001,5001,2\n1,2026-11-01,USD,5,1001,0,3\n"
+    assert [filing.contract_id for filing in keep(store, one, contract=None)] == [8751]
+    two = HEAD + "2,2026-11-01,USD,5,1001,5001,2\n2,2026-11-01,USD,5,1002,0,3\n"
+    with pytest.raises(SettingsError, match="may be of contracts 8751, 8752: give --contract"):
+        keep(store, two, contract=None)
+    with pytest.raises(
+        SettingsError, match="names no account of a known contract: give --contract; the contracts are 87"
+    ):
+        keep(store, TOTAL, contract=None)
+    with pytest.raises(SettingsError, match="no contract 9 is known in 2026-10"):
+        keep(store, TOTAL, contract=9)
+
+
+def test_all_invoices_of_a_file_are_checked_before_one_is_kept(store: LocalStore) -> None:
+    with pytest.raises(SettingsError, match="8754 is in EUR, and ECGRID_CURRENCY is USD"):
+        keep(store, TOTAL + "8754,2026-11-01,EUR,1,,,\n")
+    assert list(raw_log.scan(store, "invoices", OCTOBER)) == []
+
+
+def test_a_code_that_is_no_currency_is_refused(store: LocalStore) -> None:
+    with pytest.raises(SettingsError, match="UDS, which is no currency of ISO 4217; USD is near"):
+        keep(store, TOTAL.replace("USD", "UDS"))
+
+
+def test_a_month_that_has_not_begun_is_refused(store: LocalStore) -> None:
+    with pytest.raises(SettingsError, match="bills 2026-12, which has not begun"):
+        keep(store, TOTAL.replace("2026-11-01", "2027-01-01"))
