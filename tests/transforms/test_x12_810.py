@@ -134,6 +134,8 @@ def test_a_total_that_alone_is_rounded_has_a_line_for_the_rounding() -> None:
     assert amounts(only(interchange(body)))[-1] == ("rounding", "0.01")
     wrong = ("BIG*20261101*1", *(f"IT1*{n}*1*EA*0.334" for n in (1, 2, 3)), "TDS*101", "CTT*3")
     assert only(interchange(wrong)).lines_amount == to_decimal("0.99"), "off by more than rounding is left to the check"
+    even = ("BIG*20261101*1", "IT1*1*3*EA*0.335", "TDS*100", "CTT*1")  # 1.005, rounded half even
+    assert amounts(only(interchange(even))) == [("item", "1.01"), ("rounding", "-0.01")]
 
 
 @pytest.mark.parametrize(
@@ -189,6 +191,7 @@ WRONG = [
     (b"BIG*20261101*8753", b"REF*PO*1", "BIG is due after ST"),
     (b"IT1*1*10*EA*1.5", b"IT1*1*10*EA*1,5", "IT104 is '1,5', not a decimal"),
     (b"IT1*1*10*EA*1.5", b"IT1*1*10*EA*", "IT102 and IT104, or PAM05, are due"),
+    (b"IT1*1*10*EA*1.5", b"IT1*1*1000000000*EA*1000000000", "more than 18 whole digits"),
     (b"IT1*1*10*EA*1.5*", b"IT1*1*10*EA*1.5*PD", "IT105 is 'PD'"),
     (b"SE*6", b"SAC*A*C310~SE*7", "SAC05, its amount, is missing"),
     (b"ST*810", b"ST*850", "transaction set 850 is no invoice"),

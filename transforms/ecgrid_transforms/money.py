@@ -38,6 +38,7 @@ __all__ = [
     "money_text",
     "plain",
     "plain_number",
+    "product",
     "rounded",
     "to_decimal",
     "total",
@@ -129,6 +130,14 @@ def total(values: "list[Decimal] | tuple[Decimal, ...]") -> Decimal:
     result = ZERO
     for value in values:
         result = _WIDE.add(result, value)
+    return result
+
+
+def product(values: "list[Decimal] | tuple[Decimal, ...]") -> Decimal:
+    """The exact product (Python's default context would round past 28 digits)."""
+    result = ONE
+    for value in values:
+        result = _WIDE.multiply(result, value)
     return result
 
 

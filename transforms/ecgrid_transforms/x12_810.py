@@ -26,7 +26,7 @@ from ecgrid_transforms.filed_invoices import (
     FiledLine,
 )
 from ecgrid_transforms.model import Account
-from ecgrid_transforms.money import ZERO, Decimal, fitted, rounded, to_decimal, total
+from ecgrid_transforms.money import ZERO, Decimal, fits, fitted, plain, product, rounded, to_decimal, total
 from ecgrid_transforms.x12 import Segment, Transaction, transactions
 
 __all__ = ["read"]
@@ -161,6 +161,8 @@ def _lines(document: _Document, item: _Item) -> list[FiledLine]:
         if exact is None:
             raise head.wrong("the line has no amount: IT102 and IT104, or PAM05, are due")
         amount = rounded(exact)
+        if not fits(amount):
+            raise head.wrong(f"IT102 × IT104 is {plain(amount)}, which has more than 18 whole digits")
     codes = tuple(code for place in PRODUCT_CODES if (code := head.get(place)) is not None)
     account = item.account or document.account
     words = "; ".join(item.descriptions) or None
@@ -177,7 +179,7 @@ def _extended(item: _Item) -> Decimal | None:
     basis = item.head.get(5) or ""
     if basis in _NOT_BY_UNIT:
         raise item.head.wrong(f"IT105 is {basis!r}, of which no amount follows; PAM05 is due")
-    return quantity * price * to_decimal(_TENTH.get(basis, "1"))
+    return product([quantity, price, to_decimal(_TENTH.get(basis, "1"))])
 
 
 def _taxes(document: _Document, left: Decimal) -> list[Decimal]:
@@ -190,11 +192,11 @@ def _taxes(document: _Document, left: Decimal) -> list[Decimal]:
 
 
 def _rounding(document: _Document, asked: Decimal, lines: Sequence[FiledLine]) -> list[FiledLine]:
-    """What the lines' rounding to cents makes, where the vendor added first and rounded the total."""
+    """What the rounding of lines to cents makes, where the total is the exact sum, rounded to cents in any way."""
     off = asked - total([line.amount for line in lines])
     exact = [found for item in document.items if item.stated is None and (found := _extended(item)) is not None]
     unrounded = total([one - rounded(one) for one in exact])
-    if off and abs(off - unrounded) <= _HALF_CENT and abs(off) <= _HALF_CENT * len(exact):
+    if exact and off and abs(off - unrounded) <= _HALF_CENT:
         return [FiledLine(ROUNDING, off, "Rounding of the lines")]
     return []
 

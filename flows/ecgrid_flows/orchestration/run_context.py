@@ -32,7 +32,7 @@ from ecgrid_flows.extract.pull import Puller
 from ecgrid_flows.finance import audit_log
 from ecgrid_flows.lake import billing_scope, raw_manifest
 from ecgrid_flows.lake.billing_scope import Scope
-from ecgrid_flows.lake.landing import land_month, limit_run
+from ecgrid_flows.lake.landing import imported_invoices, land_month, limit_run
 from ecgrid_flows.lake.partitions import Lake
 from ecgrid_flows.lake.value_faults import Unread, unread
 from ecgrid_flows.orchestration import status
@@ -237,8 +237,9 @@ class Run(Context):
     def surprises(self, month: date) -> list[Asked]:
         """What the plan left out and should not have, now that it was pulled.
 
-        A void pair of the sample that is billed is asked of every account of its price list; a line of an invoice or
-        its trial calculation whose key was never asked is asked; and a line that an answer gave which counts no longer
+        A void pair of the sample that is billed is asked of every account of its price list; a line of an invoice, of
+        its trial calculation or of an imported file whose key was never asked is asked; and a line that an answer gave
+        which counts no longer
         (`begin`).
         """
         scope, plan = self._plans[month]
@@ -257,7 +258,9 @@ class Run(Context):
                     "all the same: it is asked of all accounts of the list"
                 )
         wider = {account: by_list.get(asked.price_list_id, 0) for account, asked in planned.items()}
-        for account, pairs in chain(self._invoiced_pairs(scope), self.puller.outdated(month).items()):
+        for account, pairs in chain(
+            self._invoiced_pairs(scope), self._filed_pairs(month), self.puller.outdated(month).items()
+        ):
             if account in planned:
                 wider[account] |= pairs
         found = []
@@ -281,6 +284,19 @@ class Run(Context):
                     account = Account(line.system_id, 0)
                 if account is not None and line.schedule is not None:
                     yield account, pair_bit(line.schedule.account_report, line.schedule.measure)
+
+    def _filed_pairs(self, month: date) -> Iterator[tuple[Account, int]]:
+        """What imported invoices bill, as pairs by account."""
+        codes: dict[str, tuple[str, str]] = {}
+        for folder in reference_folders(self.settings):  # a later one replaces an earlier one
+            if (path := folder / product_codes.FILE).exists():
+                codes = dict(product_codes.read(path))
+        for imported in imported_invoices(self.store, month, []):
+            for line in imported.invoice.lines:
+                pair = (line.account_report, line.measure_field)
+                named = [pair, *(codes[code] for code in line.product_codes if code in codes)]
+                if line.account is not None:
+                    yield line.account, next((bit for one in named if (bit := pair_bit(*one))), 0)
 
     def note(self, month: date, tally: Tally | None = None) -> None:
         """Record for `status` how far the planned month is answered; `tally` is that of a pull that came to its end."""
