@@ -103,7 +103,7 @@ class ECGridClient:
         self.endpoints = endpoints
         self._credentials = credentials
         self._retry = retry or RetryPolicy()
-        self._governor = limiter
+        self._limiter = limiter
         self._wsdl = dict(wsdl or {})
         for version, source in self._wsdl.items():
             if version not in VERSIONS or source not in ("own", "live"):
@@ -274,7 +274,7 @@ class ECGridClient:
         """One request: its response, or the error that the reply means."""
         request = call.envelopes.request(call.operation, texts, binding)
         call.sent += 1
-        limiter = self._governor
+        limiter = self._limiter
         if limiter is None:
             return self._caller.call(call, request, binding)
         with limiter.slot():
@@ -333,7 +333,7 @@ class ECGridClient:
     # --- the service --------------------------------------------------------------------------------------------------
 
     def service(self, api_version: str) -> Service:
-        """The table of operations in use for that version: ours, or the service's own where `wsdl` says `live`."""
+        """The table of operations in use for that version: ours, or the service's own where `wsdl` is `live`."""
         return (self._envelopes.get(api_version) or self._open(api_version)).service
 
     def learn(self, api_version: str, operation: str) -> Service:
@@ -417,7 +417,7 @@ class _Call:
         self.latency_ms = 0
         self.was_lost = False
         self.was_misdirected = False
-        #: The service knows the session (or API key), and only this call returns a session fault.
+        #: The session (or API key) is valid for other calls; only this call returns a session fault.
         self.is_refused_alone = False
         #: The key of the last response that was for another key.
         self.other: str | None = None

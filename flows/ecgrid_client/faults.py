@@ -74,7 +74,7 @@ _NUMBERS: dict[str, str] = {
     "11": "internalerror",
 }
 #: Phrases that are more specific than a code and override it.
-_TELLING: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
+_PHRASES: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
     (re.compile(pattern, flags), kind)
     for pattern, flags, kind in (
         (r"not on (the |this |a )?price ?list", re.IGNORECASE, NotOnPriceList),
@@ -212,9 +212,9 @@ def page_words(body: bytes) -> str:
 
 def kind_of(fault: Fault, *, is_login: bool = False) -> Kind:
     """The error class of a fault."""
-    telling = next((told for pattern, told in _TELLING if pattern.search(fault.message)), None)
-    if telling is not None:
-        return telling
+    specific = next((kind for pattern, kind in _PHRASES if pattern.search(fault.message)), None)
+    if specific is not None:
+        return specific
     by_words = _by_words(fault.message)
     if fault.code is None and not is_login:
         if _NO_SUCH_VALUE.search(fault.message):

@@ -192,7 +192,7 @@ class _Origin:
         connection = pycurl.Curl()
         for option, value in self._options:
             connection.setopt(option, value)
-        connection.said = {}
+        connection.replies = {}
         return connection
 
     def give_back(self, connection: Any, *, is_sound: bool) -> None:
@@ -410,12 +410,12 @@ def _reply(status: int, flight: _Flight, loan: _Loan, request: int) -> Reply:
     connection = loan.connection
     is_kept = connection.getinfo(pycurl.NUM_CONNECTS) == 0
     if not is_kept:
-        connection.said = {}
+        connection.replies = {}
     body = hash(content)
-    is_repeat = connection.said.get(body, request) != request
-    connection.said[body] = request
-    if len(connection.said) > _REMEMBERED:
-        del connection.said[next(iter(connection.said))]
+    is_repeat = connection.replies.get(body, request) != request
+    connection.replies[body] = request
+    if len(connection.replies) > _REMEMBERED:
+        del connection.replies[next(iter(connection.replies))]
     return Reply(status, headers.get("content-type", ""), headers.get("retry-after"), content, is_kept, is_repeat, loan)
 
 

@@ -114,7 +114,7 @@ def test_a_signal_ends_the_run_in_good_order(
     with spawn(world) as sandbox, fronting(sandbox.port) as proxy:
         status, said = signalled(*command(sandbox, proxy, tmp_path, few_file), proxy, signal.SIGTERM, call=5)
         assert status == 4, said
-        assert "stopped by SIGTERM; every answer so far is kept: run again" in said
+        assert "stopped by SIGTERM; every response so far is kept: run again" in said
         assert "have no answer yet" in said
         assert "Traceback" not in said
         assert sandbox.open_sessions == 0
@@ -185,7 +185,7 @@ def test_a_disk_that_fails_behind_the_last_answers_stops_the_run(
         assert size < 16
 
         def broken(handle: int) -> None:
-            if threading.current_thread().name == "journal":
+            if threading.current_thread().name == "raw-log":
                 until(lambda: answers_in(tmp_path / "data/raw/line_items") == size)
                 raise OSError(errno.EIO, "Input/output error")
             real(handle)
@@ -234,5 +234,5 @@ def test_torn_raw_is_named_and_asked_again(
     segment.write_bytes(segment.read_bytes()[:-700])
     with running(sandbox, tmp_path, accounts_file=few_file) as run:
         assert pull_and_land(run).calls == 1
-        assert any("torn or damaged; they are asked again" in warning for warning in run.reporter.warnings)
+        assert any("torn or damaged; they are requested again" in warning for warning in run.reporter.warnings)
     assert lake_lines(tmp_path) == true_lines(world, accounts=few)

@@ -86,7 +86,7 @@ def test_rights_may_differ_from_one_contract_and_network_to_the_next() -> None:
     )
     scope, reporter = scope_of(service)
     assert accounts(scope) == [(1, 0), (1, 11), (2, 0), (2, 21), (3, 0), (3, 31)], "each network's Root among them"
-    assert reporter.warnings == ["ContractInfo is left out for 1 of 2 (access_denied: access_denied); --refresh asks again"]  # fmt: skip # noqa: E501
+    assert reporter.warnings == ["ContractInfo is left out for 1 of 2 (access_denied: access_denied); --refresh requests it again"]  # fmt: skip # noqa: E501
     assert not scope.unanswered
 
 
@@ -122,7 +122,7 @@ def test_a_source_that_only_fails_leaves_what_the_others_give_and_the_month_inco
     scope, _ = scope_of(service)
     assert accounts(scope) == [(1, 0), (1, 11)]
     (words,) = scope.unanswered
-    assert words.startswith("ContractList never got a usable answer")
+    assert words.startswith("ContractList has no usable response")
 
 
 def test_where_contracts_are_not_listed_the_accounts_name_theirs() -> None:
@@ -201,8 +201,10 @@ def test_a_network_that_is_denied_whole_costs_two_calls_and_one_warning(monkeypa
     discovery.ask_beside(service, scope, reporter)
     asked = [(one["NetworkID"], one["MailboxID"]) for _, one in service.operations("ReportMonthlyEx")]
     assert asked == [(1, -1), (2, -1), (1, 0), (1, 11)]
-    told = [words for words in reporter.warnings if "ReportMonthly" in words]
-    assert told == ["ReportMonthlyEx is left out for 1 of 2 (access_denied: access_denied); --refresh asks again"]
+    warned = [words for words in reporter.warnings if "ReportMonthly" in words]
+    assert warned == [
+        "ReportMonthlyEx is left out for 1 of 2 (access_denied: access_denied); --refresh requests it again"
+    ]
 
 
 def named(kind: str, number: str, name: str, network_id: int | None = None) -> str:

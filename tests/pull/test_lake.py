@@ -156,10 +156,10 @@ def test_a_damaged_part_takes_its_partition_out_of_sight(lake: Lake, tmp_path: P
     assert (lake.months("calls"), lake.files("calls")) == ([], [])
 
 
-def test_a_manifest_that_is_none_is_set_aside(lake: Lake, tmp_path: Path) -> None:
+def test_a_manifest_that_is_none_is_quarantined(lake: Lake, tmp_path: Path) -> None:
     lake.write_partition("calls", MONTH, [table("1")])
     (tmp_path / MANIFEST).write_text('{"files": 5}')
-    assert "it is no manifest of this lake" in [quarantined.why for quarantined in lake.quarantine_damaged()]
+    assert "it is not a manifest of this lake" in [quarantined.why for quarantined in lake.quarantine_damaged()]
     assert lake.months("calls") == []
 
 
@@ -169,7 +169,7 @@ def test_a_manifest_cannot_name_a_file_elsewhere(lake: Lake, tmp_path: Path) -> 
     document = json.loads(path.read_text())
     document["files"][0]["name"] = "../../../secret.parquet"
     path.write_text(json.dumps(document))
-    with pytest.raises(StorageFailed, match="no manifest of this lake"):
+    with pytest.raises(StorageFailed, match="not a manifest of this lake"):
         lake.files("calls")
     assert lake.quarantine_damaged()[0].path == MANIFEST
 

@@ -8,7 +8,7 @@ import pytest
 
 from ecgrid_flows.lake import raw_log
 from ecgrid_flows.lake.landing import billed_month, land_month
-from ecgrid_flows.lake.raw_log import Journal, RawAnswer
+from ecgrid_flows.lake.raw_log import RawAnswer, RawLog
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_transforms.model import Invoice, LineItem
 from ecgrid_transforms.money import ONE, Decimal
@@ -51,7 +51,7 @@ def answer(
 def landed(tmp_path: Path, *answers: RawAnswer) -> tuple[list[tuple[Decimal, int]], list[tuple[Decimal, int, int]]]:
     """Current lines as (amount, minute pulled), and history as (amount, minute pulled, minute superseded)."""
     store = LocalStore(tmp_path)
-    with Journal(store) as opened:
+    with RawLog(store) as opened:
         for one in answers:
             opened.record(MONTH, one)
         opened.flush()
@@ -204,7 +204,7 @@ def test_an_answer_that_can_no_longer_be_read_is_told_and_stops_nothing(tmp_path
         sha256(b"<not-a-price-list/>").hexdigest(),
         body=b"<not-a-price-list/>",
     )
-    with Journal(LocalStore(tmp_path)) as opened:
+    with RawLog(LocalStore(tmp_path)) as opened:
         opened.record(MONTH, broken)
         opened.flush()
     (unread,) = land_month(LocalStore(tmp_path), MONTH).unread
@@ -262,7 +262,7 @@ def told(
 
 
 def landed_invoices(tmp_path: Path, *answers: RawAnswer) -> list[tuple[int, str, Decimal]]:
-    with Journal(LocalStore(tmp_path)) as opened:
+    with RawLog(LocalStore(tmp_path)) as opened:
         for one in answers:
             opened.record(MONTH, one)
         opened.flush()

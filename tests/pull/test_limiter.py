@@ -191,7 +191,7 @@ def test_the_circuit_wants_failures_alone_many_and_for_a_while() -> None:
     limiter.observe(ServiceUnreachable("refused"), 1)
     assert limiter.is_open
     with (
-        pytest.raises(CircuitOpen, match=r"the last 20 attempts failed, over 19 s, the latest so: refused"),
+        pytest.raises(CircuitOpen, match=r"the last 20 attempts failed, over 19 s, the latest with: refused"),
         limiter.slot(),
     ):
         pass

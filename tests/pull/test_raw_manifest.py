@@ -16,7 +16,7 @@ from ecgrid_flows.cli import app
 from ecgrid_flows.errors import Incomplete, StorageFailed
 from ecgrid_flows.lake import raw_log, raw_manifest
 from ecgrid_flows.lake.landing import land_month
-from ecgrid_flows.lake.raw_log import Bodies, Journal, RawAnswer
+from ecgrid_flows.lake.raw_log import Bodies, RawAnswer, RawLog
 from ecgrid_flows.lake.raw_manifest import pack, pulled_whole, seal
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_sandbox import SpawnedSandbox, World
@@ -49,7 +49,7 @@ def store(tmp_path: Path) -> LocalStore:
 def write(store: LocalStore, *answers: RawAnswer) -> Path:
     """The segment of these answers."""
     before = set(raw_log.segments(store, "line_items", MONTH))
-    with Journal(store) as opened:
+    with RawLog(store) as opened:
         for one in answers:
             opened.record(MONTH, one)
         opened.flush()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ecgrid_flows.lake import raw_log, raw_manifest, repeats
 from ecgrid_flows.lake.landing import land_month
-from ecgrid_flows.lake.raw_log import Journal, RawAnswer
+from ecgrid_flows.lake.raw_log import RawAnswer, RawLog
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_sandbox import Sandbox, SpawnedSandbox, World
 
@@ -101,7 +101,7 @@ def landed(folder: Path, nights: list[dict[int, str]], days: list[datetime], *, 
     folder.mkdir()
     store, latest = LocalStore(folder), dict[int, str]()
     for day, night in zip(days, nights, strict=True):
-        with Journal(store) as opened:
+        with RawLog(store) as opened:
             for mailbox, letter in night.items():
                 is_same = is_folded and latest.get(mailbox) == letter
                 opened.record(MONTH, replace(answer(mailbox, BODIES[letter], day), is_repeat=is_same))
@@ -127,7 +127,7 @@ def test_the_lake_is_as_if_every_body_had_been_kept(
     assert landed(top / "short", nights, days, is_folded=True) == landed(top / "long", nights, days, is_folded=False)
 
 
-def test_a_round_that_is_not_of_the_answers_it_repeats_is_set_aside(tmp_path: Path) -> None:
+def test_a_round_that_is_not_of_the_answers_it_repeats_is_quarantined(tmp_path: Path) -> None:
     """Its own checksum is made anew, as whoever edits the file could: its hash of the answers tells."""
     days = [datetime(2026, 11, night, tzinfo=UTC) for night in (1, 2, 3)]
     landed(tmp_path / "raw", [{1: "a", 2: "b"}, {1: "a", 2: "b"}, {1: "a"}], days, is_folded=True)
@@ -148,7 +148,7 @@ def test_a_round_that_is_not_of_the_answers_it_repeats_is_set_aside(tmp_path: Pa
 
 def test_a_repeat_that_is_not_folded_yet_is_checked(tmp_path: Path) -> None:
     store, moment = LocalStore(tmp_path), datetime(2026, 11, 1, tzinfo=UTC)
-    with Journal(store) as opened:
+    with RawLog(store) as opened:
         opened.record(MONTH, answer(1, LINE, moment))
         opened.record(MONTH, replace(answer(1, LINE, moment), is_repeat=True))
         opened.record(MONTH, replace(answer(2, LINE, moment), is_repeat=True))

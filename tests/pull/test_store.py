@@ -57,7 +57,7 @@ def test_names_of_the_stores_own_are_not_listed_and_dead_writers_are_cleared(sto
     assert files(Path(store.root)) == {"a/file": b"x"}
 
 
-def test_set_aside_keeps_every_version(store: LocalStore) -> None:
+def test_quarantine_keeps_every_version(store: LocalStore) -> None:
     for content in (b"one", b"two"):
         store.write("lake/x", content)
         store.quarantine("lake/x", "no reason")

@@ -64,7 +64,7 @@ def deadly(real):
             return result
     return one
 """
-IN_A_PULL = "from ecgrid_flows.lake.raw_log import Journal\nJournal.record = deadly(Journal.record)\n"
+IN_A_PULL = "from ecgrid_flows.lake.raw_log import RawLog\nRawLog.record = deadly(RawLog.record)\n"
 IN_A_BUILD = (
     "from ecgrid_flows.orchestration import worker_steps as steps\n"
     "steps.build_partition = deadly(steps.build_partition)\n"

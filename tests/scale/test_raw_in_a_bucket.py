@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ecgrid_flows.lake import raw_log, repeats
-from ecgrid_flows.lake.raw_log import Bodies, Journal, RawAnswer
+from ecgrid_flows.lake.raw_log import Bodies, RawAnswer, RawLog
 from ecgrid_flows.lake.raw_manifest import pack, seal
 from ecgrid_flows.storage.s3 import S3Store
 
@@ -41,7 +41,7 @@ def test_what_a_bucket_holds_is_sealed_packed_and_folded(
 ) -> None:
     monkeypatch.setattr("ecgrid_flows.storage.s3.CHUNK_BYTES", 1000)
     store = S3Store(address, tmp_path)
-    with Journal(store) as opened:
+    with RawLog(store) as opened:
         for number in range(12):
             opened.record(MONTH, answer(number))
         opened.flush()
@@ -53,7 +53,7 @@ def test_what_a_bucket_holds_is_sealed_packed_and_folded(
     pack(store, MONTH, LATER)
     assert {path.rpartition(".")[2] for path in raw_log.segments(store, "line_items", MONTH)} == {"zst"}
     assert bodies(store) == wanted
-    with Journal(store) as opened:
+    with RawLog(store) as opened:
         for number in range(12):
             opened.record(MONTH, answer(number, is_repeat=True))
         opened.flush()

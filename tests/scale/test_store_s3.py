@@ -81,7 +81,7 @@ def test_what_begins_with_a_dot_is_never_listed(store: Store) -> None:
     assert store.exists("raw/a/1.jsonl")
 
 
-def test_what_is_set_aside_is_kept_under_free_names(store: Store) -> None:
+def test_what_is_quarantined_is_kept_under_free_names(store: Store) -> None:
     for content in (b"one", b"two"):
         store.write("raw/a.jsonl", content)
         quarantined = store.quarantine("raw/a.jsonl", "it is torn")

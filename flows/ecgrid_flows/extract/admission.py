@@ -1,16 +1,15 @@
-"""How many calls may be in flight at once, over the whole run.
+"""Adaptive limit of concurrent calls (AIMD) with a circuit breaker, for the whole run.
 
-`slot()` admits a call; `observe()` tells how one attempt went. The limit moves between 1 and the user's bound, in
-rounds of as many attempts as the limit admits:
+`slot()` admits a call; `observe()` reports the outcome of one attempt. The limit moves between 1 and the user's bound,
+in rounds of as many attempts as the limit admits:
 
-- an attempt that met 429, 503, a lost connection or a time-out takes one away, at most half in a round;
-- an operation's latency at twice its usual (a queue builds up somewhere) takes three tenths away, once a round;
-- a round of attempts that went well adds one, so the limit finds its way back.
+- an attempt that met 429, 503, a lost connection or a time-out reduces it by one, at most by half per round;
+- a latency at twice an operation's usual one (a queue builds up) reduces it by three tenths, once per round;
+- a round of successful attempts raises it by one, so the limit recovers.
 
 So a service that refuses one call in ten settles near ten in flight, and one that refuses all is left with one.
-A Retry-After holds back only the call that was told (the client does that), until three in a row were told: then all
-new calls wait. When nothing but failures came for a while the circuit opens for good: the run is to end, not to hammer
-a dead service.
+A Retry-After delays only the call that received it (in the client), until three in a row received one: then all new
+calls wait. After a period of failures only, the circuit opens permanently: the run ends, to spare a dead service.
 """
 
 import threading
@@ -29,17 +28,17 @@ from ecgrid_client.errors import (
     Stopped,
 )
 
-#: Failures of the service as a whole; any other error is an answer, and shows that the service lives.
+#: Failures of the whole service; any other error is a response, and shows that the service works.
 TROUBLE = (ServiceBusy, ServiceError, ServiceUnreachable, MalformedAnswer)
 
-#: Those of them that say "less", and not only "broken".
+#: Those of them that mean overload, and not only an outage.
 OVERLOAD = (ServiceBusy, ServiceUnreachable)
 
 SLOWER = 0.7
-#: Latency this many times its long-run level, and by this many milliseconds, counts as rising.
+#: A latency is rising when it exceeds its long-run level by this factor and by this many milliseconds.
 RISE = 2.0
 RISE_MS = 20.0
-#: So many busy answers in a row hold back every call.
+#: This many consecutive busy responses delay every call.
 PAUSING_FAILURES = 3
 LONGEST_PAUSE_S = 120.0
 
@@ -53,7 +52,7 @@ class _Latency:
 
 
 class Limiter:
-    """Admits calls. Safe for many threads; one per process."""
+    """Admits calls. Thread-safe; one per process."""
 
     def __init__(
         self,
@@ -91,12 +90,12 @@ class Limiter:
 
     @property
     def is_open(self) -> bool:
-        """Whether the circuit has opened."""
+        """Whether the circuit is open."""
         return self._open_because is not None
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Wait for a place in flight and hold it; raises `Stopped` or `CircuitOpen` instead of waiting in vain."""
+        """Wait for a slot and hold it; raises `Stopped` or `CircuitOpen` when none will become free."""
         with self._free:
             while True:
                 self.check()
@@ -120,7 +119,7 @@ class Limiter:
             raise CircuitOpen(self._open_because)
 
     def observe(self, error: ECGridError | None, latency_ms: float, operation: str = "") -> None:
-        """One attempt of `operation` went so: `error` is None for an answer that could be used."""
+        """Record one attempt of `operation`: `error` is None for a usable response."""
         with self._free:
             if isinstance(error, TROUBLE):
                 self._failed(error)
@@ -132,16 +131,16 @@ class Limiter:
             self._free.notify()
 
     def stop(self) -> None:
-        """Admit no further call; those in flight may end."""
+        """Admit no further call; those in flight may finish."""
         with self._free:
             self._stopped = True
             self._free.notify_all()
 
     def _went_well(self, latency_ms: float, operation: str) -> None:
         self._failures_in_a_row = 0
-        # Each operation has a level of its own: a list may take 5 ms where a line takes 500.
+        # Each operation has its own level: a list may take 5 ms where a line takes 500.
         level = self._latencies.setdefault(operation, _Latency(latency_ms, latency_ms))
-        # The short mean forgets within a round, the long one within some hundred calls.
+        # The short mean adapts within a round, the long one within some hundred calls.
         level.now += (latency_ms - level.now) / max(self.limit, 4)
         level.usual += (latency_ms - level.usual) / max(20 * self.limit, 200)
         if self._is_calm and level.now > RISE * level.usual + RISE_MS:
@@ -164,7 +163,7 @@ class Limiter:
         is_dead = self._failures_in_a_row >= self._circuit_failures and failing_s >= self._circuit_seconds
         if is_dead and self._open_because is None:
             self._open_because = (
-                f"the last {self._failures_in_a_row} attempts failed, over {failing_s:.0f} s, the latest so: {error}"
+                f"the last {self._failures_in_a_row} attempts failed, over {failing_s:.0f} s, the latest with: {error}"
             )
             self._free.notify_all()
 

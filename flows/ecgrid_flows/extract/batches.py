@@ -1,4 +1,4 @@
-"""One task's keys: which are answered already, what is counted, and which answers end the pull."""
+"""One task's keys: which have a response already, what is counted, and which responses end the pull."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +14,9 @@ from ecgrid_transforms.model import Account, Key
 
 LINE_OPERATION = "InvoiceCalculateLineItem"
 LINES = raw.FEED_OF[LINE_OPERATION]
-#: The codes of faults that leave a key without a line: the answer is a refusal.
+#: Codes of faults that leave a key without a line: the response is a refusal.
 ANSWERED_FAULTS = frozenset(kind.code for kind in errors.ANSWERS) - {errors.NotOnPriceList.code}
-#: What ends the run, whatever else is going on.
+#: Errors that end the run at once.
 _FATAL = (
     errors.CredentialsRefused,
     errors.TooManySessions,
@@ -24,13 +24,13 @@ _FATAL = (
     errors.Stopped,
     errors.CircuitOpen,
 )
-#: How many missing keys are named; more are counted.
+#: Number of missing keys that are named; the rest is counted.
 NAMED_MISSING = 1000
 
 
 @dataclass(slots=True)
 class Tally:
-    """What came of some keys. `missing` names those without a usable answer, `missing_calls` counts them."""
+    """Counts of some keys. `missing` names those without a usable response, `missing_calls` counts them."""
 
     calls: int = 0
     lines: int = 0
@@ -38,7 +38,7 @@ class Tally:
     faults: dict[str, int] = field(default_factory=dict)
     missing_calls: int = 0
     missing: list[str] = field(default_factory=list)
-    #: What a worker of a cluster answered, for the process that leads the run.
+    #: The keys that a worker of a cluster got responses for, for the coordinator.
     kept: "Kept | None" = None
 
     def add(self, other: "Tally") -> None:
@@ -53,7 +53,7 @@ class Tally:
 
 @dataclass(slots=True)
 class Kept:
-    """Which keys of a month raw answers already, as bits of `plan.PAIRS` by account: with a line, and in all."""
+    """The keys of a month that raw has responses for, as bits of `plan.PAIRS` by account: with a line, and in all."""
 
     answered: dict[Account, int] = field(default_factory=dict)
     lines: dict[Account, int] = field(default_factory=dict)
@@ -64,13 +64,13 @@ class Kept:
             self.lines[account] = self.lines.get(account, 0) | bit
 
     def of(self, accounts: Sequence[Account]) -> "Kept":
-        """What of it is of these accounts."""
+        """The part of it that concerns these accounts."""
         return Kept(*({one: bits[one] for one in accounts if one in bits} for bits in (self.answered, self.lines)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Counting:
-    """Which kept answers of a month count (see `Puller.begin`): those written behind a segment, received in a span."""
+    """Which kept responses of a month count (see `Puller.begin`): those after a segment, received within a span."""
 
     behind: str | None
     since: datetime | None
@@ -82,10 +82,10 @@ class _Counting:
 
 
 class Batch:
-    """The calls of one task: handed out key by key, done when the last answer is durable.
+    """The calls of one task: handed out key by key, done when the last response is durable.
 
-    `samples` are the void pairs among them. Nothing says how the service answers one (facts 3.2): a fault of its own
-    that it repeats each time is an answer to them, and leaves no line missing.
+    `samples` are the void pairs among them. The service's response for one is undocumented (facts 3.2): a fault of its
+    own that it repeats each time is a response for them, and leaves no line missing.
     """
 
     def __init__(self, month: date, keys: Iterator[Key], samples: Mapping[Account, int]) -> None:
@@ -99,7 +99,7 @@ class Batch:
         self.done = threading.Event()
 
     def take(self) -> Key | None:
-        """The next key to ask; None when all are handed out."""
+        """The next key to request; None when all are handed out."""
         with self._lock:
             key = None if self._drained else next(self._keys, None)
             if key is not None:
@@ -111,7 +111,7 @@ class Batch:
             return None
 
     def returned(self, key: Key, answer: RawAnswer | None) -> None:
-        """The answer of one key is durable; or its call was never made (None)."""
+        """The response for one key is durable; or its call was never made (None)."""
         with self._lock:
             self._out -= 1
             if answer is not None:
@@ -145,7 +145,7 @@ def _is_fault_without_code(body: bytes) -> bool:
 
 
 def _tag(answer: RawAnswer) -> int:
-    """An answer's body by 64 bits of its hash: of one key they tell one from another."""
+    """64 bits of the hash of a response's body: enough to distinguish the responses of one key."""
     return int(answer.sha256[:16] or "0", 16)
 
 
@@ -155,7 +155,7 @@ def _account_and_bit(arguments: Arguments) -> tuple[Account, int]:
 
 
 def _fault_of(body: bytes) -> errors.Fault | None:
-    """The SOAP fault that a body is; None for a page, or nothing at all."""
+    """The SOAP fault in a body; None for a page, or an empty body."""
     try:
         error = decode.raised_by(body)
     except errors.ECGridError:

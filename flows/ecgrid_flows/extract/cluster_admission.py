@@ -1,10 +1,10 @@
 """`ECGRID_CONCURRENCY` over a whole cluster: a call in flight holds a lease of the scheduler's one semaphore.
 
-A process keeps a lease for many calls, up to `KEEP_S`, so the scheduler is asked some times a second and not once a
-call; then it gives it back and asks again, so that processes with work share what there is. An idle lease goes back
-within `IDLE_S`. The leases of a process that died run out by themselves (distributed's lock lease time).
+A process keeps a lease for many calls, up to `KEEP_S`, so the scheduler receives a few requests per second and not one
+per call; then it returns the lease and requests another, so that busy processes share the total. An idle lease is
+returned within `IDLE_S`. The leases of a dead process expire (distributed's lock lease time).
 
-Each process adapts as one alone does (`limiter`), from what it holds: when the service is in trouble, all fall.
+Each process adapts like a single one (`admission`), within its leases: when the service is overloaded, all reduce.
 """
 
 import threading
@@ -17,12 +17,12 @@ from ecgrid_flows.extract.admission import Limiter
 
 KEEP_S = 1.0
 IDLE_S = 0.5
-#: How long one request for a lease waits at the scheduler before it looks whether the run was stopped.
+#: Time-out of one lease request at the scheduler, after which it is checked whether the run was stopped.
 PATIENCE_S = 0.25
 
 
 class Semaphore(Protocol):
-    """What is used of `distributed.Semaphore`."""
+    """The part of `distributed.Semaphore` that is used."""
 
     def acquire(self, timeout: float | None = None) -> bool: ...
 
@@ -30,7 +30,7 @@ class Semaphore(Protocol):
 
 
 class LeasedSlots:
-    """This process's leases. Safe for many threads; one of them at a time asks the scheduler."""
+    """This process's leases. Thread-safe; one thread at a time requests from the scheduler."""
 
     def __init__(self, semaphore: Semaphore, clock: Callable[[], float] = time.monotonic) -> None:
         self._semaphore = semaphore
@@ -44,14 +44,14 @@ class LeasedSlots:
         self._janitor.start()
 
     def peak(self) -> int:
-        """The most leases in use at once since this was last asked."""
+        """The most leases in use at once since the last call of this."""
         with self._changed:
             peak, self._peak = self._peak, self._in_use
             return peak
 
     @contextmanager
     def one(self, check: Callable[[], None]) -> Iterator[None]:
-        """Hold a lease for the block; `check` is asked while waiting, and ends the wait by raising."""
+        """Hold a lease for the block; `check` is called while waiting, and ends the wait by raising."""
         leased_at = self._take(check)
         try:
             yield
@@ -59,7 +59,7 @@ class LeasedSlots:
             self._give(leased_at)
 
     def close(self) -> None:
-        """Give back what is idle; what is in use goes back when its call ends."""
+        """Return idle leases; those in use are returned when their calls end."""
         self._closed.set()
         self._janitor.join()
 
@@ -115,7 +115,7 @@ class LeasedSlots:
 
 
 class ClusterLimiter(Limiter):
-    """A limiter whose calls also hold a lease: the bound is the cluster's, the adapting this process's own."""
+    """A limiter whose calls also hold a lease: the bound is the cluster's, the adaptation is per process."""
 
     def __init__(self, concurrency: int, slots: LeasedSlots) -> None:
         super().__init__(concurrency)
@@ -128,5 +128,5 @@ class ClusterLimiter(Limiter):
 
     def _end_round(self) -> None:
         super()._end_round()
-        # The limit stays near this process's share, or a cut of it would change nothing.
+        # The limit stays near this process's share, otherwise a reduction would have no effect.
         self._limit = min(self._limit, self._slots.peak() + 1)

@@ -1,11 +1,11 @@
-"""What a month's run is about: its accounts, contracts and price lists, and what is stored beside the lines.
+"""The scope of a month's run: accounts, contracts and price lists, and what is stored besides the lines.
 
 Every list may be refused, PENDING or shallow (facts 4.5, 8), so each source only adds: contracts (ContractList, then
 ContractInfo of each), networks (NetworkList; each network's Root mailbox 0 is an account), mailboxes (MailboxListEx per
 network, MailboxList where that is refused), and the accounts file of the settings, which then limits the rest.
-What one source refuses the others still give; each refusal is one warning. A source that gave no usable answer at all
-is another matter: accounts might be missing, so the month ends incomplete, whatever the others gave. So does one whose
-lists name an account or contract by a number that cannot be read.
+The other sources still count where one is refused; each refusal is one warning. If a source has no usable response,
+accounts might be missing, so the month ends incomplete, whatever the others returned. So does a source whose lists have
+an account or contract with a number that cannot be read.
 """
 
 import csv
@@ -63,7 +63,7 @@ def read_accounts_file(path: Path) -> frozenset[Account]:
                 if any(part and part.strip() for part in row.values() if isinstance(part, str)):
                     found.add(_account_of(row, f"{path}, line {rows.line_num}"))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SettingsError(f"{path} cannot be read as CSV ({error}): make it a UTF-8 text") from error
+        raise SettingsError(f"{path} cannot be read as CSV ({error}): save it as UTF-8 text") from error
     if not found:
         raise SettingsError(f"{path} names no account: add a line with network_id,mailbox_id")
     return frozenset(found)
@@ -79,11 +79,11 @@ def _account_of(row: Mapping[str, str | None], where: str) -> Account:
     return Account(*numbers)
 
 
-# --- beside the lines -------------------------------------------------------------------------------------------------
+# --- besides the lines ------------------------------------------------------------------------------------------------
 
 
 def ask_beside(asker: Asker, scope: Scope, reporter: Reporter) -> None:
-    """Ask what is stored beside the lines: invoices, their trial calculation, and the reports, where rights allow."""
+    """Request what is stored besides the lines: invoices, their trial calculation, and the reports, if allowed."""
     ask_invoices(asker, scope, reporter)
     _ask_trials(asker, scope, reporter)
     _ask_or_own(
@@ -99,7 +99,7 @@ def ask_beside(asker: Asker, scope: Scope, reporter: Reporter) -> None:
 
 
 def invoices_of(asker: Asker, scope: Scope) -> Iterator[Invoice]:
-    """The invoices of the month's contracts and their trial calculations, from answers that `ask_beside` has had."""
+    """The invoices of the month's contracts and their trial calculations, from responses to `ask_beside`."""
     month = scope.month
     for contract_id in scope.contract_ids:
         trial = asker.ask(month, BILLING_API, "InvoiceCalculate", trial_arguments(contract_id, month))
@@ -113,7 +113,7 @@ def invoices_of(asker: Asker, scope: Scope) -> Iterator[Invoice]:
 
 
 def trial_arguments(contract_id: int, month: date) -> dict[str, str | int | bool]:
-    """InvoiceCalculate of a whole contract, never saved: that would be a write."""
+    """Arguments of InvoiceCalculate for a whole contract, never saved: that would be a write."""
     return {
         "ContractID": contract_id,
         "ReportingMonth": reporting_month_text(month),
@@ -130,7 +130,7 @@ def trial_arguments(contract_id: int, month: date) -> dict[str, str | int | bool
 
 
 def invoice_list_arguments(contract_id: int, month: date) -> dict[str, str | int | bool]:
-    """Invoices dated from the month's first day to the end of the next: some bill at the month's end, some after."""
+    """Arguments for invoices dated from the month's first day to the end of the next: vendors date them differently."""
     return {
         "BeginDate": reporting_month_text(month),
         "EndDate": f"{next_month(month, 2) - timedelta(days=1)}T23:59:59",
@@ -162,10 +162,10 @@ def _ask_or_own(
     reporter: Reporter,
     **all_of: int,
 ) -> list[RawAnswer]:
-    """The good answers of the operation's Ex form for every network of the run; where there are none, the plain form's.
+    """The good responses of the operation's Ex form for every network; where there are none, the plain form's.
 
-    A service may not know -1 for all mailboxes of a network, or not allow it: then each of its accounts is requested by
-    its own id. The plain form is about the session's own network and mailbox (facts 5), so it comes last.
+    A service may not support -1 for all mailboxes of a network, or not allow it: then each account is requested by its
+    own id. The plain form covers the session's own network and mailbox only (facts 5), so it comes last.
     """
     month, name = scope.month, f"{operation}Ex"
     many: list[Arguments] = [
@@ -199,9 +199,9 @@ def _ask_accounts(
     accounts: Sequence[Account],
     all_of: Sequence[str],
 ) -> list[RawAnswer]:
-    """The answers for single accounts of a network; none where the user may not see the first two.
+    """The responses for single accounts of a network; none where the user may not see the first two.
 
-    What else stands for all (an ECGridID) is -1 in newer interfaces and 0 in older ones (facts 1.5).
+    The value of an ECGridID that means all is -1 in newer interfaces and 0 in older ones (facts 1.5).
     """
     for word in (ALL, 0) if all_of else (ALL,):
         many: list[Arguments] = [

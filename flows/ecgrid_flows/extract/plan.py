@@ -1,18 +1,18 @@
-"""Which keys to ask in a month: every pair that can be billed, and as few others as safety allows.
+"""The keys to request in a month: every pair that can be billed, and as few others as safety allows.
 
-168 pairs of account report and measure exist; most are void for most accounts. Under the `price-list` plan an account
-is asked
+168 pairs of account report and measure exist; most are void for most accounts. Under the `price-list` plan an account's
+requests are
 
 - the pairs of its price list's ladder (PricelistInfo), money measures included where the list has them;
 - the pairs that earlier months billed: to the account itself, and off the ladder to any account of the list;
 - not the pairs that the service refused as "not on the price list", until the list's id or date changes;
-- a small sample of void pairs, chosen by a hash of month and account, so that a wrong ladder comes to light.
+- a small sample of void pairs, chosen by a hash of month and account, so that a wrong ladder is detected.
 
-Where the ladder cannot be read, all pairs are asked of the account once; later months ask what was billed on that list,
-and the sample. `all-pairs` asks everything but what was refused.
+If the ladder cannot be read, all pairs of the account are requested once; later months request the pairs billed on that
+list, and the sample. `all-pairs` requests everything except refused pairs.
 
-A plan is a pure function of the month, the accounts, the ladders and the lake's earlier months: always the same, and
-streamed. Pairs travel as bits of an integer, so an account costs some hundred bytes however many keys it has.
+A plan is a pure function of the month, the accounts, the ladders and the lake's earlier months: deterministic, and
+streamed. Pairs are bits of an integer, so an account costs some hundred bytes however many keys it has.
 """
 
 import hashlib
@@ -31,9 +31,9 @@ from ecgrid_transforms.model import ACCOUNT_REPORTS, MEASURE_FIELDS, Account, Ke
 from ecgrid_transforms.period import next_month
 from ecgrid_transforms.wall_time import wall_time_ns
 
-#: Void pairs asked for every hundred planned ones; at least one per price list and month.
+#: Void pairs requested per hundred planned ones; at least one per price list and month.
 SAMPLED_PER_CENT = 2
-#: How far back the lake is read; a pair that was not billed for longer comes back by the ladder or the sample.
+#: Months of the lake that are read; a pair not billed for longer is found again by the ladder or the sample.
 MONTHS_REMEMBERED = 13
 
 
@@ -42,10 +42,10 @@ ListId = int | None
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one account is asked: bits of `PAIRS`. `sample` are the void pairs among them.
+    """The requests of one account: bits of `PAIRS`. `sample` are the void pairs among them.
 
-    `known` tells a worker of a cluster what raw holds of pairs that are requested again: numbers of pairs, each with
-    the tag of its last answer (64 bits of its hash).
+    `known` is for a worker of a cluster: the pairs that are requested again, by number, each with the tag of its last
+    response (64 bits of its hash).
     """
 
     account: Account
@@ -61,9 +61,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the lake's earlier months teach, as bits of `PAIRS`.
+    """Pairs known from the lake's earlier months, as bits of `PAIRS`.
 
-    `refused` holds only what was refused under the price list, of the same date, that the account has now.
+    `refused` holds only pairs refused under the account's present price list, of the same date.
     """
 
     billed: Mapping[Account, int] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class Plan:
     kind: str = "price-list"
 
     def asked(self) -> Iterator[Asked]:
-        """What each account is asked, in the order of the accounts."""
+        """The requests of each account, in the order of the accounts."""
         on_ladder = {
             list_id: None if ladder is None else ladder_pairs(ladder) for list_id, ladder in self.ladders.items()
         }
@@ -107,7 +107,7 @@ class Plan:
         return sum(asked.pairs.bit_count() for asked in self.asked())
 
     def unread_lists(self) -> list[int]:
-        """Price lists whose ladder could not be read, so that all pairs are asked."""
+        """Price lists whose ladder could not be read, so that all pairs are requested."""
         return sorted(list_id for list_id, ladder in self.ladders.items() if ladder is None)
 
     def _planned(self, billed: Billed, on_ladder: Mapping[int, int | None]) -> int:
@@ -119,7 +119,7 @@ class Plan:
         once_billed = self.memory.billed.get(account, 0) | on_list
         ladder = on_ladder.get(list_id) if list_id is not None else None
         if ladder is None:
-            # One full month teaches which pairs are void; an account new to the list is asked in full again.
+            # One full month shows which pairs are void; an account new to the list is requested in full again.
             whole = self.memory.asked.get(account, 0) == ALL_PAIRS
             return (once_billed if whole else ALL_PAIRS) & ~refused
         refused_on_list = self.memory.refused_on_list.get(list_id, 0) if list_id is not None else 0
@@ -127,7 +127,7 @@ class Plan:
 
 
 def ladder_pairs(ladder: Pricelist) -> int:
-    """The pairs that a price list prices; those of unknown reports or measures cannot be asked."""
+    """The pairs that a price list prices; unknown reports or measures cannot be requested."""
     bits = 0
     for level in ladder.levels:
         for schedule in level.schedules:
@@ -136,7 +136,7 @@ def ladder_pairs(ladder: Pricelist) -> int:
 
 
 def remember(lake: Lake, month: date, accounts: Iterable[Billed], ladders: Mapping[int, Pricelist | None]) -> Memory:
-    """What the months before `month` teach about these accounts and lists."""
+    """The pairs known from the months before `month` for these accounts and lists."""
     now = {billed.account: billed.price_list_id for billed in accounts}
     dates_now = {list_id: wall_time_ns(ladder.date) if ladder else None for list_id, ladder in ladders.items()}
     first = next_month(month, -MONTHS_REMEMBERED)
@@ -168,7 +168,7 @@ def remember(lake: Lake, month: date, accounts: Iterable[Billed], ladders: Mappi
 
 
 def _pairs_by_account(lake: Lake, feed: str, month: date, by: str) -> Iterator[tuple[Account, Any, int]]:
-    """(account, value of `by`, pairs) of one partition; an account may come several times."""
+    """(account, value of `by`, pairs) of one partition; an account may occur several times."""
     names = ["network_id", "mailbox_id", "account_report", "measure_field", by]
     for batch in lake.batches(feed, month, names):
         reports = pc.index_in(batch.column("account_report"), pa.array(ACCOUNT_REPORTS)).to_pylist()
@@ -195,7 +195,7 @@ def _pairs_by_account(lake: Lake, feed: str, month: date, by: str) -> Iterator[t
 
 
 def _lists_of(lake: Lake, month: date) -> tuple[dict[Account, ListId], dict[int, int | None]]:
-    """The price list of each account, and the date of each list, as `month` saw them."""
+    """The price list of each account, and the date of each list, in `month`."""
     lists: dict[Account, ListId] = {}
     for batch in lake.batches("accounts", month, ["network_id", "mailbox_id", "price_list_id"]):
         for network, mailbox, list_id in zip(*(column.to_pylist() for column in batch.columns), strict=True):
@@ -208,7 +208,7 @@ def _lists_of(lake: Lake, month: date) -> tuple[dict[Account, ListId], dict[int,
 
 
 def _sample(month: date, account: Account, planned: int, at_least_one: bool) -> int:
-    """The void pair that this account is asked this month, as a bit; mostly none."""
+    """The void pair that is requested for this account this month, as a bit; mostly none."""
     void = ALL_PAIRS & ~planned
     if not void or not planned:
         return 0

@@ -1,17 +1,17 @@
-"""Asking the service, and keeping every answer.
+"""Requests to the service; every response goes to the raw log.
 
-One `Puller` serves a process: one client, one limiter, one journal, and `concurrency` threads that make the calls of
-whatever batches are being pulled. So the bound holds over the whole run, however many batches (tasks) there are.
+One `Puller` serves a process: one client, one limiter, one raw log, and `concurrency` threads that make the calls of
+all batches in progress. So the bound holds over the whole run, however many batches (tasks) there are.
 
-- `ask` is for the few calls around the lines (lists, price lists, invoices, reports): an answer that is kept already
-  is taken from raw and not asked again;
-- `pull_batch` asks the keys of some accounts, a key that has a kept answer left out.
+- `ask` makes the few calls besides the lines (lists, price lists, invoices, reports): a kept response is read from raw
+  and not requested again;
+- `pull_batch` requests the keys of some accounts, except keys with a kept response.
 
-What an error means: a fault of the service's own that a retry cannot mend is the key's answer (outcome `fault`, or
-`no_line` where the pair is not on the price list) and stops nothing; so is a line with a value that does not fit its
-type. The client decides what is an answer (`ecgrid_client.judging`). Where all attempts failed the key is `missing`:
-kept for disputes, requested again by the next run, and the run ends incomplete. Refused credentials and an open circuit
-end the run.
+Errors: a fault of the service's own that a retry cannot resolve is the key's response (outcome `fault`, or `no_line`
+where the pair is not on the price list) and stops nothing; so is a line with a value that does not fit its type. The
+client decides what is a response (`ecgrid_client.judging`). Where all attempts failed the key is `missing`: kept for
+disputes, requested again by the next run, and the run ends incomplete. Refused credentials and an open circuit end the
+run.
 """
 
 import logging
@@ -41,7 +41,7 @@ from ecgrid_flows.extract.plan import Asked
 from ecgrid_flows.lake import raw_log as raw
 from ecgrid_flows.lake import repeats
 from ecgrid_flows.lake.billing_scope import BILLING_API, read
-from ecgrid_flows.lake.raw_log import Arguments, Bodies, Journal, Place, RawAnswer
+from ecgrid_flows.lake.raw_log import Arguments, Bodies, Place, RawAnswer, RawLog
 from ecgrid_flows.lake.raw_manifest import pulled_whole, seal
 from ecgrid_flows.progress import Counters, Flight
 from ecgrid_flows.settings import Settings
@@ -56,14 +56,14 @@ from ecgrid_transforms.schemas import DATASET_FEEDS
 log = logging.getLogger(__name__)
 
 
-#: How far ahead the clock of another machine that wrote answers may be.
+#: Tolerated clock difference to another machine that wrote responses.
 CLOCK_SKEW = timedelta(minutes=5)
-#: How long calls in flight may take once the run is told to stop.
+#: How long calls in flight may take once the run is stopped.
 GRACE_S = 6.0
 
 
 def _refresh_mark(text: str) -> str:
-    """The segment behind which a refresh began; earlier releases noted the time instead."""
+    """The segment after which a refresh began; earlier releases stored the time instead."""
     try:
         return raw.stamp(datetime.fromisoformat(text))
     except ValueError:
@@ -73,9 +73,9 @@ def _refresh_mark(text: str) -> str:
 class Puller:
     """Makes the calls of one process. Use as a context manager: leaving it closes sessions and segments.
 
-    With `reads_raw` False it leaves raw as it is: another process leads the run, mends and indexes raw, and gives this
-    one only keys that are not answered yet, with the last answers of those that are requested again. Each tally then
-    names the keys that this process answered (`learn`).
+    With `reads_raw` False it does not read raw: the coordinator of the run repairs and indexes raw, and passes only
+    keys without a response, with the last responses of those that are requested again. Each tally then lists the keys
+    that this process got responses for (`learn`).
     """
 
     def __init__(
@@ -97,8 +97,8 @@ class Puller:
         self.limiter = limiter or Limiter(settings.concurrency)
         self._reads_raw = reads_raw
         self._client: ECGridClient | None = None
-        self._journal: Journal | None = None
-        self._making = threading.Lock()  # many threads may be the first to need one
+        self._raw_log: RawLog | None = None
+        self._making = threading.Lock()  # several threads may need one first
         self._making_first = threading.Lock()
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
@@ -117,13 +117,13 @@ class Puller:
         #: Operations whose kept answers of a month do not count; what this process asked of them does.
         self._anew: set[tuple[date, str]] = set()
         self._counting: dict[date, _Counting] = {}
-        #: What the latest usable answers were that are requested again: lines by key, other calls by name.
+        #: The latest usable responses to calls that are requested again: lines by key, other calls by name.
         self._latest_lines: defaultdict[date, dict[tuple[int, int, int], int]] = defaultdict(dict)
         self._latest: dict[tuple[str, date], dict[str, str]] = {}
         self._failed_at = 0.0
         self._heard = False
         self._has_line_answer = False
-        #: Called once, before the first usable answer is kept.
+        #: Called once, before the first usable response is kept.
         self.before_first_answer: Callable[[], None] | None = None
 
     def __enter__(self) -> "Puller":
@@ -135,10 +135,10 @@ class Puller:
     # --- calls around the lines ---------------------------------------------------------------------------------------
 
     def ask(self, month: date, version: str, operation: str, arguments: Arguments) -> RawAnswer:
-        """The answer of one call, kept under `month`; from raw where it is there and whole.
+        """The response to one call, kept under `month`; from raw where it is there and whole.
 
-        The answer may be a fault (`fault_code`), or unusable (`is_usable`), which the next run asks again. Raises
-        `Unreachable` or `Incomplete` when the run has to end; the first call of all decides whether there is a service.
+        It may be a fault (`fault_code`), or unusable (`is_usable`), which the next run requests again. Raises
+        `Unreachable` or `Incomplete` when the run has to end; the first call of all shows whether there is a service.
         """
         feed, name = raw.FEED_OF[operation], raw.name(operation, arguments)
         place = self._place(feed, month, name)
@@ -152,7 +152,7 @@ class Puller:
             raise self._ended(error) from error
         except errors.ECGridError as error:
             usable = error.is_answer
-            # the service's own words, though they say that it failed, come from a service
+            # a fault of the service itself, even one that reports its failure, shows that there is a service
             self._heard = self._heard or (isinstance(error, errors.ServiceError) and error.fault is not None)
             if not usable and not self._heard:
                 raise Unreachable(str(error)) from error
@@ -160,7 +160,7 @@ class Puller:
         self._heard = self._heard or answer.is_usable
         is_same = answer.is_usable and self._latest.get((feed, month), {}).get(name) == answer.sha256
         self._record(month, replace(answer, is_repeat=True) if is_same else answer)
-        self.journal.flush()
+        self.raw_log.flush()
         if answer.is_usable:
             with self._lock:
                 self._new.add((feed, month, name))
@@ -168,9 +168,9 @@ class Puller:
         return answer
 
     def _readable(self, answer: Answer, arguments: Arguments) -> RawAnswer:
-        """The record of an answer; one that cannot be read is kept, but is no answer. A partial one is asked again.
+        """The record of a response; an undecodable one is kept, but unusable. A partial one is requested again.
 
-        DataSets are large and decide nothing: they are read when they are landed.
+        DataSets are large and not needed here: they are decoded when they are landed.
         """
         odd: list[OddValue] = []
         try:
@@ -183,7 +183,7 @@ class Puller:
         return raw.answered(answer, arguments, raw.PARTIAL if is_partial else None)
 
     def ask_many(self, month: date, version: str, operation: str, many: Sequence[Arguments]) -> list[RawAnswer]:
-        """`ask` for each, several at once, in the order given."""
+        """`ask` for each, several at once, in the given order."""
         if not many:
             return []
         return map_threads(
@@ -194,11 +194,11 @@ class Puller:
         )
 
     def begin(self, month: date) -> None:
-        """Open a month. A refresh that was cut short goes on from where it stood, with `refresh` or without.
+        """Open a month. An interrupted refresh continues, with `refresh` or without.
 
-        A refresh begins behind the latest segment that is there, whatever times its answers bear: the clock may have
-        been wrong. What was answered while the month still ran is asked again once it is over: it was not of the whole
-        month. So is what bears a time that is yet to come, for nobody knows when it was answered.
+        A refresh begins after the latest existing segment, whatever the times of its responses: the clock may have been
+        wrong. A response from before the month's end is requested again once the month is over: it did not cover the
+        whole month. So is one with a time in the future, because its real time is unknown.
         """
         now, over = datetime.now(UTC), month_end(month)
         mark = f"{raw.RAW}/_refresh/{month_text(month)}"
@@ -213,21 +213,21 @@ class Puller:
         self._anew.update((month, operation) for operation in operations)
 
     def finish(self, month: date) -> None:
-        """Everything of the month was asked: a refresh of it is over, and nothing that raw lost is missing."""
+        """Everything of the month was requested: a refresh of it is over, and no response lost from raw is missing."""
         pulled_whole(self.store, month)
         self.end_repeats(month)
         repeats.fold(self.store, month)
         self.store.delete(f"{raw.RAW}/_refresh/{month_text(month)}")
 
     def end_repeats(self, month: date) -> None:
-        """Close this process's segments of repeats of the month, which are about to be folded."""
-        if self._journal is not None:
-            self._journal.end_repeats(month)
+        """Close this process's segments of repeats of the month, before they are folded."""
+        if self._raw_log is not None:
+            self._raw_log.end_repeats(month)
 
     # --- lines --------------------------------------------------------------------------------------------------------
 
     def kept(self, month: date) -> Kept:
-        """The keys of the month that raw answers already; in a refresh, those answered since it began (see `begin`)."""
+        """The month's keys with a response in raw; in a refresh, those with one since it began (see `begin`)."""
         with self._lock:
             if not self._reads_raw:
                 return self._kept.setdefault(month, Kept())
@@ -242,7 +242,7 @@ class Puller:
                     early += until is not None and answer.received_at >= until
                 if early:
                     log.warning(
-                        "%d answers of %s bear a time yet to come: this machine's clock was wrong, or is. "
+                        "%d responses of %s have a time in the future: this machine's clock was wrong, or is. "
                         "Their keys are requested again",
                         early,
                         month_text(month),
@@ -251,21 +251,21 @@ class Puller:
             return self._kept[month]
 
     def outdated(self, month: date) -> Mapping[Account, int]:
-        """The keys of the month that have a line in raw by an answer that counts no longer."""
+        """The keys of the month whose line in raw is from a response that no longer counts."""
         self.kept(month)
         return self._outdated[month]
 
     def log_out(self) -> None:
-        """Close the session until a call is made again; no call may be in flight."""
+        """Close the session until the next call; no call may be in flight."""
         with self._making:
             client, self._client = self._client, None
         if client is not None:
             client.close()
 
     def open_keys(self, month: date, batch: list[Asked], *, is_for_worker: bool) -> list[Asked]:
-        """The batch without the keys that are answered, which another process could not tell.
+        """The batch without keys that have a response, for a process that does not read raw.
 
-        A worker of a cluster is also told the last answers of keys that are requested again.
+        A worker of a cluster also receives the last responses of keys that are requested again.
         """
         answered, latest = self.kept(month).answered, self._latest_lines[month]
         found = []
@@ -280,7 +280,7 @@ class Puller:
         return found
 
     def learn(self, month: date, done: Tally) -> None:
-        """Take over what a worker of a cluster answered."""
+        """Add the keys that a worker of a cluster got responses for."""
         if done.kept is None:
             return
         kept = self.kept(month)
@@ -291,9 +291,9 @@ class Puller:
         self.counters.lines += done.lines
 
     def pull_batch(self, month: date, asked: Sequence[Asked]) -> Tally:
-        """Ask what is not kept of these accounts' keys, and wait until every answer is durable.
+        """Request what is not kept of these accounts' keys, and wait until every response is durable.
 
-        Raises what ends the run: `Unreachable`, `Incomplete` (stopped, circuit open), `StorageFailed`.
+        Raises errors that end the run: `Unreachable`, `Incomplete` (stopped, circuit open), `StorageFailed`.
         """
         kept = self.kept(month)
         if not self._reads_raw:
@@ -317,11 +317,11 @@ class Puller:
             batch.tally.kept = kept.of([one.account for one in asked])
         return batch.tally
 
-    # --- life ---------------------------------------------------------------------------------------------------------
+    # --- life cycle ---------------------------------------------------------------------------------------------------
 
     @property
     def client(self) -> ECGridClient:
-        """The one client of this process, made when first needed: a run that finds all in raw opens no session."""
+        """The one client of this process, created when first needed: a run that finds all in raw opens no session."""
         with self._making:
             if self._client is None:
                 settings = self.settings
@@ -343,31 +343,31 @@ class Puller:
             return self._client
 
     @property
-    def journal(self) -> Journal:
+    def raw_log(self) -> RawLog:
         with self._making:
-            if self._journal is None:
-                self._journal = Journal(self.store, self._fail)
-            return self._journal
+            if self._raw_log is None:
+                self._raw_log = RawLog(self.store, self._fail)
+            return self._raw_log
 
     def flight(self) -> Flight:
-        """For the display."""
+        """The state of the calls, for the progress display."""
         return Flight(self.limiter.in_flight, self.limiter.limit, self.limiter.retries)
 
     def check_going_on(self) -> None:
-        """Raise what ended the run, if something did."""
+        """Raise the error that ended the run, if there is one."""
         if self._failure is not None:
             raise type(self._failure)(str(self._failure)) from self._failure
 
     def stop(self, why: str) -> None:
-        """No new calls; those in flight may end within `GRACE_S`. Safe from a signal handler's thread."""
+        """No new calls; those in flight may finish within `GRACE_S`. Safe in a signal handler's thread."""
         self._stopping = why
-        self._fail(Incomplete(f"{why}; every answer so far is kept: run again to go on from here"))
+        self._fail(Incomplete(f"{why}; every response so far is kept: run again to continue"))
         self.limiter.stop()
         if self._client is not None:
             self._client.stop(grace_s=GRACE_S)
 
     def close(self) -> None:
-        """Wait for calls in flight (for a while, when stopping), then close sessions and segments."""
+        """Wait for calls in flight (for a limited time, when stopping), then close sessions and segments."""
         with self._work:
             if self._closed:
                 return
@@ -381,10 +381,10 @@ class Puller:
                 self._client.close()
         finally:
             self._bodies.close()
-            if self._journal is not None:
-                self._journal.close()
+            if self._raw_log is not None:
+                self._raw_log.close()
 
-    # --- inside -------------------------------------------------------------------------------------------------------
+    # --- internals ----------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
         with self._lock:
@@ -417,7 +417,7 @@ class Puller:
                 raise
 
     def _next(self) -> tuple[Batch, Key] | None:
-        """The next key of the first batch that has one; waits for batches, None at the end of the run."""
+        """The next key of the first batch that has one; waits for batches; None at the end of the run."""
         with self._work:
             while True:
                 if self._closed or self._failure is not None:
@@ -457,7 +457,7 @@ class Puller:
                 if self.before_first_answer is not None:
                     self.before_first_answer()
                     self.before_first_answer = None
-        self.journal.record(month, answer, done)
+        self.raw_log.record(month, answer, done)
 
     def _when_durable(self, batch: Batch, key: Key, answer: RawAnswer) -> Callable[[], None]:
         def durable() -> None:
@@ -480,30 +480,30 @@ class Puller:
             self._work.notify_all()
 
     def _gave_up(self) -> bool:
-        """Whether calls in flight have had their time after a failure or a stop."""
+        """Whether calls in flight have had their grace period after a failure or a stop."""
         return not self._any_busy() or time.monotonic() - self._failed_at > GRACE_S
 
     def _any_busy(self) -> bool:
         return any(thread.is_alive() for thread in self._threads)
 
     def _ended(self, error: errors.ECGridError) -> BillingError:
-        """What a fatal error of the client means for the run."""
+        """The error of the run for a fatal error of the client."""
         if isinstance(error, errors.Stopped):
-            return Incomplete(f"{self._stopping or 'the run was stopped'}; every answer so far is kept: run again")
+            return Incomplete(f"{self._stopping or 'the run was stopped'}; every response so far is kept: run again")
         if isinstance(error, errors.CircuitOpen):
             if not self._has_line_answer:
-                return Unreachable(f"the service gives nothing but failures: {error}")
-            return Incomplete(f"the service gives nothing but failures: {error}; run again to go on from here")
+                return Unreachable(f"the service returns nothing but failures: {error}")
+            return Incomplete(f"the service returns nothing but failures: {error}; run again to continue")
         return SettingsError(str(error)) if isinstance(error, errors.SettingsError) else Unreachable(str(error))
 
     def _scan(self, feed: str, month: date) -> Iterator[tuple[Place, RawAnswer, bool]]:
-        """The usable answers of a feed, and whether they count; what is torn or foreign is quarantined first, once."""
+        """The usable responses of a feed, and whether they count; torn and foreign ones are quarantined first, once."""
         if month not in self._sealed:
             self._sealed.add(month)
             self.quarantined.extend(seal(self.store, month).quarantined)
         counting, rounds = self._counting.get(month), repeats.rounds(self.store, month)
         found = raw.scan(self.store, feed, month)
-        if feed != LINES:  # of lines no place is needed, and they are many
+        if feed != LINES:  # positions of lines are not needed, and they are many
             found = repeats.resolved(found, rounds)
         for place, answer in found:
             if answer.is_usable and not self._is_page(place, answer):
@@ -516,14 +516,14 @@ class Puller:
                 )
 
     def _is_page(self, place: Place, answer: RawAnswer) -> bool:
-        """Whether what is kept as a fault is none: earlier releases took many a page for one, by its status."""
+        """Whether a kept fault is none: earlier releases took many pages for faults, by their status."""
         is_asmx = answer.http_status in (200, 500) and "xml" in (answer.content_type or "")
         if answer.fault_code is None or answer.http_status is None or is_asmx or answer.is_repeat:
             return False
         return _fault_of(self._bodies.read(place).body) is None
 
     def _place(self, feed: str, month: date, name: str) -> Place | None:
-        """Where the latest usable answer of a call stands; the feed is read through once, and once for new ones."""
+        """Position of the latest usable response to a call; the feed is scanned once, and once more for new ones."""
         with self._lock:
             if (feed, month) not in self._index or (feed, month, name) in self._new:
                 self._new = {new for new in self._new if new[:2] != (feed, month)}

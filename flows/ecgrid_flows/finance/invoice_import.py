@@ -18,7 +18,7 @@ from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.lake import raw_log
 from ecgrid_flows.lake.landing import imported_invoices
 from ecgrid_flows.lake.partitions import Lake
-from ecgrid_flows.lake.raw_log import Journal, RawAnswer
+from ecgrid_flows.lake.raw_log import RawAnswer, RawLog
 from ecgrid_flows.storage.base import Store
 from ecgrid_transforms import invoice_files
 from ecgrid_transforms.filed_invoices import FiledInvoice, InvoiceFileRefused
@@ -77,11 +77,11 @@ def import_file(
         of_contract = _contract_of(lake, invoice, of_month, contract_id)
         filings.append(_filing(kept, invoice, of_contract, of_month, sha256))
     formats.stamp_folder(store, "raw")
-    with Journal(store) as journal:
+    with RawLog(store) as opened:
         for filing in filings:
             if filing.state != UNCHANGED:
-                journal.record(filing.month, _answer(filing, body, moment))
-        journal.flush()
+                opened.record(filing.month, _answer(filing, body, moment))
+        opened.flush()
     return filings
 
 
@@ -100,9 +100,9 @@ def withdraw(store: Store, number: str, *, now: datetime | None = None) -> Impor
         "",
         outcome=raw_log.WITHDRAWN,
     )
-    with Journal(store) as journal:
-        journal.record(found.month, taken_back)
-        journal.flush()
+    with RawLog(store) as opened:
+        opened.record(found.month, taken_back)
+        opened.flush()
     return found
 
 

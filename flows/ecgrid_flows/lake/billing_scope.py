@@ -1,4 +1,4 @@
-"""Who is billed in a month, by which contracts and price lists: read from any source of answers, service or raw."""
+"""The accounts billed in a month, with their contracts and price lists; read from the service or from raw."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,11 +27,11 @@ from ecgrid_transforms.wall_time import wall_time_ns
 
 BILLING_API = "v3.2"
 ALL = -1  # "all" for NetworkID, MailboxID and ECGridID filters (facts 5)
-#: Feeds whose answers say what is to be billed.
+#: Feeds whose responses name what is billed.
 ESSENTIAL = ("accounts", "contracts", "price_schedules")
 _NOT_OFFERED = NotImplementedByService.code
-#: What reads the answers of each operation around the lines; an answer that cannot be read is no answer. Values that do
-#: not fit their types are None, and noted in the list.
+#: Decoder of each operation's response; a response that cannot be decoded counts as none. Values that do not fit their
+#: types are None, and added to the list.
 READERS: Mapping[str, Callable[..., Any]] = {
     "NetworkList": decode.networks,
     "NetworkInfo": decode.networks,
@@ -51,7 +51,7 @@ READERS: Mapping[str, Callable[..., Any]] = {
     "ReportInstantStats": datasets.tables,
     "ReportInstantStatsEx": datasets.tables,
 }
-#: The argument that says which record an operation answers about.
+#: The argument that identifies the record of an operation's response.
 _NUMBER_OF = {
     "NetworkInfo": "NetworkID",
     "MailboxInfo": "MailboxID",
@@ -62,10 +62,10 @@ _NUMBER_OF = {
 
 
 def read(operation: str, arguments: Arguments, body: bytes, odd: list[OddValue]) -> Any:
-    """What an answer says, by the reader of its operation. A number that cannot be read is that of the call."""
+    """The decoded response of an operation. A record number that cannot be read is taken from the call."""
     if operation in _NUMBER_OF:
         return READERS[operation](body, odd, int(arguments[_NUMBER_OF[operation]]))
-    if operation == "InvoiceCalculate":  # a trial has no number that means anything
+    if operation == "InvoiceCalculate":  # the number of a trial is meaningless
         trial = decode.invoice(body, odd, 0)
         return None if trial is None else _of_contract(trial, arguments)
     found = READERS[operation](body, odd)
@@ -80,9 +80,9 @@ def _of_contract(invoice: Invoice, arguments: Arguments) -> Invoice:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Who is billed in a month, and by which contracts and price lists (None: it could not be read).
+    """The accounts billed in a month, with their contracts and price lists (None: it could not be read).
 
-    `unanswered` are the calls that might have named more and never got a usable answer, each with why.
+    `unanswered` are the calls that might have named more and have no usable response, each with the reason.
     """
 
     month: date
@@ -97,13 +97,13 @@ class Scope:
 
     @property
     def contract_ids(self) -> list[int]:
-        """The contracts in force; where ContractList names none, those that the accounts name."""
+        """The contracts in force; where ContractList has none, those that the accounts name."""
         listed = [contract.contract_id for contract in self.contracts]
         return listed or sorted({billed.contract_id for billed in self.accounts if billed.contract_id})
 
 
 class Asker(Protocol):
-    """Who answers: the service (`pull.Puller`), or the raw answers alone (`land.KeptAnswers`)."""
+    """Source of responses: the service (`pull.Puller`), or the raw log alone (`landing.KeptAnswers`)."""
 
     def ask(self, month: date, version: str, operation: str, arguments: Arguments) -> RawAnswer: ...
 
@@ -111,7 +111,7 @@ class Asker(Protocol):
 
 
 def scope(asker: Asker, month: date, only: frozenset[Account] | None, reporter: Reporter) -> Scope:
-    """Who is billed (of `only`, where given); raises `Unreachable` when no source names any account."""
+    """The accounts billed (within `only`, if given); raises `Unreachable` when no source names any account."""
     unanswered: list[str] = []
     lists: list[_List] = []
     contracts = _contracts(asker, month, reporter, unanswered, lists)
@@ -147,9 +147,9 @@ def _ask_each(
     reporter: Reporter,
     unanswered: list[str] | None = None,
 ) -> list[RawAnswer]:
-    """The good answers. Rights may differ from one network or contract to the next, so each is asked.
+    """The usable responses. Rights may differ between networks or contracts, so each is requested.
 
-    Where the service has no such operation the rest is not asked. One warning tells of all that were refused alike.
+    If the service has no such operation, the rest is skipped. Equal refusals give one warning.
     """
     answers = _answers_of_each(asker, month, version, operation, many)
     _warn(answers, reporter, unanswered)
@@ -170,18 +170,18 @@ def _id(name: str, number: int) -> Arguments:
 
 
 def _warn(answers: Sequence[RawAnswer], reporter: Reporter, unanswered: list[str] | None = None) -> None:
-    """Warn of what was refused, once for each operation and code; note in `unanswered` what got no usable answer."""
+    """Warn of refusals, once per operation and code; add calls without a usable response to `unanswered`."""
     kinds: dict[tuple[str, str], list[RawAnswer]] = {}
     for answer in answers:
         if answer.fault_code is not None:
             kinds.setdefault((answer.operation, answer.fault_code), []).append(answer)
     for (operation, code), alike in kinds.items():
         of_all = f" for {len(alike)} of {len(answers)}" if len(answers) > 1 else ""
-        again = "--refresh asks again" if alike[0].is_usable else "the next run asks again"
+        again = "--refresh requests it again" if alike[0].is_usable else "the next run requests it again"
         reporter.warn(f"{operation} is left out{of_all} ({code}: {alike[0].fault_message}); {again}")
         if unanswered is not None:
             unanswered += [
-                f"{operation} never got a usable answer, so it is not known what to bill ({code}: {one.fault_message})"
+                f"{operation} has no usable response, so it is not known what to bill ({code}: {one.fault_message})"
                 for one in alike
                 if not one.is_usable
             ]
@@ -189,7 +189,7 @@ def _warn(answers: Sequence[RawAnswer], reporter: Reporter, unanswered: list[str
 
 @dataclass(frozen=True, slots=True)
 class _List:
-    """What an answer names: accounts, and records that had to be left out."""
+    """The content of one list response: accounts, and records that had to be omitted."""
 
     operation: str
     accounts: frozenset[Account]
@@ -201,7 +201,7 @@ def _read(answer: RawAnswer, odd: list[OddValue]) -> Any:
 
 
 def _listed(answer: RawAnswer, lists: list[_List]) -> Any:
-    """What an answer says; the accounts that it names, and what it had to leave out, go to `lists`."""
+    """The decoded response; its accounts and omitted records are added to `lists`."""
     odd: list[OddValue] = []
     found = _read(answer, odd)
     several = found if isinstance(found, list) else [] if found is None else [found]
@@ -212,11 +212,11 @@ def _listed(answer: RawAnswer, lists: list[_List]) -> Any:
 
 
 def _left_out(lists: Sequence[_List], found: Sequence[AccountInfo], *, is_limited: bool) -> Iterator[str]:
-    """What lists name by a number that cannot be read, so that nothing could be asked about it.
+    """Records of lists whose number cannot be read, so that no request can be made for them.
 
-    An account that another list names alike, by a number, was asked. A limited run asks for its own accounts anyway.
+    An account that another list names, with its number, was requested. A limited run requests its own accounts anyway.
     """
-    told = set()
+    unread = set()
     for one in lists:
         for record in one.left_out:
             is_contract = record.element == "ContractID"
@@ -233,12 +233,12 @@ def _left_out(lists: Sequence[_List], found: Sequence[AccountInfo], *, is_limite
                 continue
             what = "a contract" if is_contract else "a network" if "NetworkIDInfo" in record.record else "a mailbox"
             named = what if record.name is None else f"{what}, {record.name!r},"
-            told.add(
+            unread.add(
                 f"{one.operation} has {named} whose {record.element} {record.why}"
                 f"{'' if record.text is None else f' ({record.text!r})'}, so it is not known what to bill: ask the "
                 "vendor to correct it, the next run requests the list again"
             )
-    yield from sorted(told)
+    yield from sorted(unread)
 
 
 def _contracts(
@@ -258,7 +258,7 @@ def _contracts(
 
 
 def _is_in_force(contract: Contract, month: date) -> bool:
-    """Whether the contract overlaps the month; a date that fits no timestamp (0001, 9999) bounds nothing."""
+    """Whether the contract overlaps the month; a date that fits no timestamp (0001, 9999) is no bound."""
     begins, ends = wall_time_ns(contract.effective), wall_time_ns(contract.expires)
     first, after = wall_time_ns(month.isoformat()), wall_time_ns(next_month(month).isoformat())
     assert first is not None
@@ -298,7 +298,7 @@ def _mailboxes(
 
 
 def _roots(found: Sequence[tuple[str, AccountInfo]]) -> list[tuple[str, AccountInfo]]:
-    """The Root account of each network that is known only by its mailboxes, by the source that named it."""
+    """The Root account of each network known only by its mailboxes, with the source that named it."""
     known = {info.account for _, info in found}
     missing = {Account(info.account.network_id, 0): source for source, info in found}
     return [
@@ -307,7 +307,7 @@ def _roots(found: Sequence[tuple[str, AccountInfo]]) -> list[tuple[str, AccountI
 
 
 def _single(asker: Asker, month: date, accounts: Iterable[Account]) -> list[tuple[str, AccountInfo]]:
-    """What NetworkInfo and MailboxInfo tell of accounts that only the accounts file names."""
+    """NetworkInfo and MailboxInfo of the accounts that only the accounts file names."""
     networks = sorted({account.network_id for account in accounts})
     mailboxes = [account.mailbox_id for account in accounts if account.mailbox_id]
     answers = asker.ask_many(month, BILLING_API, "NetworkInfo", [_id("NetworkID", number) for number in networks])
@@ -330,12 +330,12 @@ def _price_lists(
             ladder = _read(answer, [])
         if ladder is not None and (unknown := _unknown_pairs(ladder)):
             reporter.warn(
-                f"price list {number} prices {', '.join(unknown)}, which cannot be asked for: "
+                f"price list {number} prices {', '.join(unknown)}, which cannot be requested: "
                 "look for it on the invoice"
             )
         found[number] = ladder
         if ladder is None:
-            reporter.warn(f"price list {number} cannot be read ({why}): all pairs are asked of its accounts once")
+            reporter.warn(f"price list {number} cannot be read ({why}): all pairs of its accounts are requested once")
     return found
 
 

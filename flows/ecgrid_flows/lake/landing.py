@@ -1,18 +1,17 @@
-"""Raw answers -> lake, one month at a time: a pure function of what raw holds, so landing twice gives the same files.
+"""Raw responses -> lake, one month at a time: a pure function of raw, so landing twice gives the same files.
 
-Raw also holds the limit of the month's last run (`limit_run`): the accounts that ECGRID_ACCOUNTS named. Of a limited
-month only their keys are landed; the answers of others stay in raw, and come back with a run that is not limited.
+Raw also holds the limit of the month's last run (`limit_run`): the accounts of ECGRID_ACCOUNTS. Of a limited month only
+their keys are landed; responses of other accounts stay in raw, and are landed after an unlimited run.
 
-Of several answers to one key the one written last is current: by the order of the segments, which holds also where the
-clock was wrong, and within a segment by the time received. An earlier one that says something else goes to
-line_item_history with the time at which it was replaced; one that says the same is taken for the first (its time and
-hash stay), but for the first answer after the month's end: those before were not of the whole month. A fault does not
-replace a line: nothing was said about it.
+The last response per key wins: last by the order of the segments, which is right even if the clock was wrong, and
+within a segment by the time received. A replaced one that differs moves to line_item_history with the time of its
+replacement. An identical one is ignored (time and hash of the first are kept), except the first response after the
+month's end: earlier ones did not cover the whole month. A fault never overwrites a line.
 
 A value that does not fit its type makes a fault of its own key (feed calls) or a null in its own row, with its text in
-`extra`; each is a row of the feed value_faults. Nothing else of the answer, and no other answer, is touched by it.
+`extra`; each is a row of the feed value_faults. The rest of the response, and other responses, are not affected.
 
-An index of the month's answers (some 40 bytes each) is sorted by key; bodies are then read one key at a time, so
+An index of the month's responses (some 40 bytes each) is sorted by key; bodies are then read one key at a time, so
 memory does not grow with them.
 """
 
@@ -63,25 +62,25 @@ from ecgrid_transforms.wall_time import wall_time_ns
 
 log = logging.getLogger(__name__)
 
-#: Changes whenever landing gives other rows from the same answers, so that every month is landed anew.
+#: Increased whenever landing gives other rows from the same responses, so that every month is landed again.
 LANDING = 8
 ROWS_AT_ONCE = 4_096
-#: Values that do not fit their types named on the terminal; the feed value_faults has all.
+#: Number of odd values named on the terminal; the feed value_faults has all.
 NAMED_ODD = 5
 #: Folder of the months' limits.
 LIMITS = f"{raw_log.RAW}/_limits"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
 
-#: Faults that this project finds in an answer by itself: the body decides, whatever was found when it came.
+#: Faults that this project detects in a response itself: the body decides, whatever was recorded when it was received.
 VALUE_FAULTS = (ValueOutOfRange.code, MissingElement.code)
 
 
 @dataclass(slots=True)
 class Landed:
-    """What landing a month made of it: rows by feed (none when nothing had changed), what was quarantined or not read.
+    """The result of landing a month: rows by feed (empty when nothing had changed), what was quarantined or not read.
 
-    `faults` are the rows of value_faults. `lost` counts answers that raw kept once and has no more.
+    `faults` are the rows of value_faults. `lost` counts responses that raw once kept and no longer has.
     """
 
     month: date
@@ -93,7 +92,7 @@ class Landed:
     lost: int = 0
 
     def note(self, answer: RawAnswer, odd: Sequence[OddValue]) -> None:
-        """Name values of an answer that do not fit their types."""
+        """Record the values of a response that do not fit their types."""
         named = " ".join(f"{value}" for name, value in answer.arguments.items() if name != "ReportingMonth")
         self.odd += [f"{answer.operation} {named}: {one}" for one in odd]
         self.faults += [
@@ -111,28 +110,28 @@ class Landed:
         ]
 
     def odd_words(self) -> list[str]:
-        """What to tell of values that do not fit their types: how many, and the first of them."""
+        """Message about values that do not fit their types: how many, and the first of them."""
         if not self.odd:
             return []
         count = f"{len(self.odd):,} value{'' if len(self.odd) == 1 else 's'}"
         more = "; …" if len(self.odd) > NAMED_ODD else ""
         return [
-            f"{self.month:%Y-%m}: {count} of the service's answers cannot be read, so what depends on them is not "
-            f"known: {'; '.join(self.odd[:NAMED_ODD])}{more}. Ask the vendor; --refresh requests the answers again"
+            f"{self.month:%Y-%m}: {count} of the service's responses cannot be read, so what depends on them is not "
+            f"known: {'; '.join(self.odd[:NAMED_ODD])}{more}. Ask the vendor; --refresh requests the responses again"
         ]
 
 
 def land_month(store: Store, month: date, only: frozenset[Account] | None = None) -> Landed:
-    """Write every feed's partition of `month` from its raw answers; does nothing when they are landed already.
+    """Write every feed's partition of `month` from its raw responses; does nothing when they are landed already.
 
-    `only` limits a month of which raw holds no limit: the run that pulled it was of an earlier release. Only for the
-    holder of the lock.
+    `only` limits a month for which raw holds no limit: the run that pulled it was of an earlier release. The caller
+    holds the run lock.
     """
     only = limit_of(store, month, only)
     sealed = raw_manifest.seal(store, month)
     try:
         return _landed(store, month, only, sealed)
-    except NotAsKept:  # a body that was exchanged together with its checksum: found where it is read
+    except NotAsKept:  # a body exchanged together with its checksum: detected when it is read
         again = raw_manifest.seal(store, month, is_deep=True)
         again.quarantined[:0] = sealed.quarantined
         return _landed(store, month, only, again)
@@ -148,7 +147,7 @@ def _landed(store: Store, month: date, only: frozenset[Account] | None, sealed: 
         return landed
     is_less = set(mark["segments"]).issubset(before.get("segments", ()))
     if sealed.lost and is_less and all(before.get(name) == mark[name] for name in ("landing", "accounts")):
-        return landed  # what the lake has was landed while raw was whole: it stays until the month is pulled again
+        return landed  # the lake's rows were landed while raw was whole: they stay until the month is pulled again
     landed.rows |= _land_lines(store, lake, landed, only)
     _land_scope(store, lake, landed, only)
     _land_invoices(store, lake, landed)
@@ -160,7 +159,7 @@ def _landed(store: Store, month: date, only: frozenset[Account] | None, sealed: 
 
 
 def limit_run(store: Store, month: date, only: frozenset[Account] | None) -> None:
-    """Keep the accounts that the run of `month` is limited to; None: it is not."""
+    """Store the accounts that the run of `month` is limited to; None: no limit."""
     named = None if only is None else sorted([account.network_id, account.mailbox_id] for account in only)
     path, data = f"{LIMITS}/{month:%Y-%m}.json", (json.dumps({"accounts": named}) + "\n").encode()
     if not store.exists(path) or store.read(path) != data:
@@ -168,7 +167,7 @@ def limit_run(store: Store, month: date, only: frozenset[Account] | None) -> Non
 
 
 def limit_of(store: Store, month: date, default: frozenset[Account] | None = None) -> frozenset[Account] | None:
-    """The accounts that the last run of `month` was limited to, None where it was not; `default` where none is kept."""
+    """The accounts that the last run of `month` was limited to, None for no limit; `default` where none is stored."""
     path = f"{LIMITS}/{month:%Y-%m}.json"
     if not store.exists(path):
         return default
@@ -177,12 +176,12 @@ def limit_of(store: Store, month: date, default: frozenset[Account] | None = Non
         return None if named is None else frozenset(Account(int(network), int(box)) for network, box in named)
     except (ValueError, KeyError, TypeError):
         raise StorageFailed(
-            f"{store.uri(path)} is damaged: run `ecgrid-billing run --month {month:%Y-%m}` to write it anew"
+            f"{store.uri(path)} is damaged: run `ecgrid-billing run --month {month:%Y-%m}` to write it again"
         ) from None
 
 
 def _noted(store: Store, path: str) -> dict[str, Any]:
-    """What the lake was landed from; a damaged note is as good as none."""
+    """The mark from which the lake was landed; a damaged file counts as absent."""
     try:
         found = json.loads(store.read(path)) if store.exists(path) else {}
     except ValueError:
@@ -191,7 +190,7 @@ def _noted(store: Store, path: str) -> dict[str, Any]:
 
 
 def _mark(sealed: Sealed, only: frozenset[Account] | None) -> dict[str, Any]:
-    """What the month's partitions were made from: which segments, and what they held."""
+    """The inputs of the month's partitions: segments and their content."""
     named = sorted((account.network_id, account.mailbox_id) for account in only or ())
     accounts = hashlib.sha256(json.dumps(named).encode()).hexdigest()
     names = sorted({raw_log.place_in_order(path) for path in sealed.segments})
@@ -202,7 +201,7 @@ def _mark(sealed: Sealed, only: frozenset[Account] | None) -> dict[str, Any]:
 
 
 class _Rows:
-    """Collects rows into batches of one feed and hands them to its partition."""
+    """Collects rows into batches of one feed and passes them to its partition."""
 
     def __init__(self, feed: str, partition: PartitionWriter) -> None:
         self._schema = FEEDS[feed]
@@ -237,8 +236,8 @@ def _land_lines(store: Store, lake: Lake, landed: Landed, only: frozenset[Accoun
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """What one answer says of its key: its line, that there is none (None), or nothing (`is_fault`)."""
+class _State:
+    """What one response states of its key: a line, no line (None), or nothing (`is_fault`)."""
 
     answer: RawAnswer
     line: LineItem | None
@@ -256,20 +255,20 @@ class _Said:
         return FAULT if self.is_fault else NO_LINE
 
 
-def _said(answer: RawAnswer) -> _Said:
+def _state_of(answer: RawAnswer) -> _State:
     if answer.fault_code is not None and answer.fault_code not in VALUE_FAULTS:
-        return _Said(answer, None, answer.fault_code, answer.fault_message)
+        return _State(answer, None, answer.fault_code, answer.fault_message)
     try:
-        return _Said(answer, decode.line_item(answer.body), None, None)
+        return _State(answer, decode.line_item(answer.body), None, None)
     except ECGridError as error:
-        return _Said(answer, None, error.code, error.fault_message)
+        return _State(answer, None, error.code, error.fault_message)
 
 
-def _settle(key: Key, answers: Sequence[RawAnswer], rows: Mapping[str, _Rows]) -> _Said:
-    """The rows of one key, from all its answers in the order of writing; gives the latest usable one."""
-    said = [_said(answer) for answer in answers]
-    usable = [one for one in said if one.answer.is_usable]
-    last = (usable or said)[-1]
+def _settle(key: Key, answers: Sequence[RawAnswer], rows: Mapping[str, _Rows]) -> _State:
+    """The rows of one key, from all its responses in the order of writing; returns the latest usable state."""
+    all_states = [_state_of(answer) for answer in answers]
+    usable = [one for one in all_states if one.answer.is_usable]
+    last = (usable or all_states)[-1]
     rows["calls"].add(
         call_row(
             key,
@@ -281,14 +280,14 @@ def _settle(key: Key, answers: Sequence[RawAnswer], rows: Mapping[str, _Rows]) -
             last.answer.received_at,
         )
     )
-    states: list[_Said] = []
+    states: list[_State] = []
     for one in usable:
         if one.is_fault:
             continue
         if not states or not _repeats(one, states[-1], key):
             states.append(one)
         elif one.answer.received_at < states[-1].answer.received_at:
-            states[-1] = one  # the clock was wrong when the earlier one was received: its time is none to keep
+            states[-1] = one  # the clock was wrong when the earlier one was received: its time is not kept
     for earlier, later in pairwise(states):
         if earlier.line is not None:
             rows["line_item_history"].add((*_line_row(key, earlier), later.answer.received_at))
@@ -297,23 +296,23 @@ def _settle(key: Key, answers: Sequence[RawAnswer], rows: Mapping[str, _Rows]) -
     return last
 
 
-def _repeats(later: _Said, earlier: _Said, key: Key) -> bool:
-    """Whether an answer says nothing that is not known already."""
+def _repeats(later: _State, earlier: _State, key: Key) -> bool:
+    """Whether a response adds nothing to the earlier one."""
     over = month_end(key.reporting_month)
     is_first_of_whole_month = earlier.answer.received_at < over <= later.answer.received_at
     return later.line == earlier.line and not is_first_of_whole_month
 
 
-def _line_row(key: Key, said: _Said) -> Row:
-    assert said.line is not None
-    answer = said.answer
-    return line_item_row(key, said.line, answer.api_version, answer.received_at, answer.sha256)
+def _line_row(key: Key, state: _State) -> Row:
+    assert state.line is not None
+    answer = state.answer
+    return line_item_row(key, state.line, answer.api_version, answer.received_at, answer.sha256)
 
 
 def _answers_by_key(
     store: Store, month: date, only: frozenset[Account] | None
 ) -> Iterator[tuple[Key, list[RawAnswer]]]:
-    """Every key of the month (of `only`, where given), in order, with its answers in the order of writing."""
+    """Every key of the month (of `only`, where given), in order, with its responses in the order of writing."""
     index, paths = _index(store, month)
     month_rounds = repeats.rounds(store, month)
     with Bodies(store) as bodies:
@@ -332,7 +331,7 @@ def _lists(part: pa.RecordBatch) -> list[list[Any]]:
 
 
 def _index(store: Store, month: date) -> tuple[pa.Table, list[str]]:
-    """Where each answer stands, sorted by key and order of writing; and the segments that `segment` counts."""
+    """Position of each response, sorted by key and order of writing; and the segments that `segment` indexes."""
     networks, mailboxes, pairs = array("i"), array("i"), array("B")
     times, segments, offsets, lengths = array("q"), array("i"), array("q"), array("i")
     paths: list[str] = []
@@ -372,7 +371,7 @@ def _column(values: "array[int]", kind: pa.DataType) -> pa.Array:
 
 
 class KeptAnswers:
-    """Answers from raw alone, for `discovery`: what was not asked, or never answered, counts as refused."""
+    """Responses from raw alone, for `discovery`: a call without a response counts as refused."""
 
     def __init__(self, store: Store, bodies: Bodies) -> None:
         self._store = store
@@ -393,9 +392,9 @@ class KeptAnswers:
 
 
 def latest(store: Store, feed: str, month: date) -> dict[str, Place]:
-    """Where the latest usable answer of each call of a feed stands, by `journal.name`, in the order of the names.
+    """Position of the latest usable response of each call of a feed, by `raw_log.name`, in the order of the names.
 
-    A refusal counts only where nothing else was ever said: rights that were taken away make no price list untrue.
+    A refusal counts only where there is no other response: revoked rights do not invalidate a price list.
     """
     found: dict[str, tuple[tuple[bool, str, datetime], Place]] = {}
     for place, answer in repeats.resolved(raw_log.scan(store, feed, month), repeats.rounds(store, month)):
@@ -420,7 +419,7 @@ def _land_scope(store: Store, lake: Lake, landed: Landed, only: frozenset[Accoun
     rows: dict[str, list[Row]] = {"contracts": [], "contract_accounts": [], "price_schedules": []}
     rows["accounts"] = [account_row(month, billed) for billed in accounts]
     for _ in _latest_read(store, "accounts", landed):
-        pass  # read for the values that do not fit
+        pass  # read only for the values that do not fit
     contracts: dict[int, tuple[RawAnswer, Any]] = {}
     for answer, found in _latest_read(store, "contracts", landed):
         if answer.operation == "ContractList":
@@ -444,7 +443,7 @@ def _land_scope(store: Store, lake: Lake, landed: Landed, only: frozenset[Accoun
 
 
 def _earlier_price_lists(store: Store, landed: Landed) -> Iterator[Row]:
-    """The tiers of price lists as every answer but the latest gave them: a list may be edited with its Date kept."""
+    """The tiers of price lists in every response but the latest: a list may be edited with its Date kept."""
     answers: dict[str, list[tuple[tuple[str, datetime], Place]]] = {}
     found = repeats.resolved(raw_log.scan(store, "price_schedules", landed.month), repeats.rounds(store, landed.month))
     for place, answer in found:
@@ -455,7 +454,7 @@ def _earlier_price_lists(store: Store, landed: Landed) -> Iterator[Row]:
         for _, ranked in sorted(answers.items()):
             ranked.sort(key=lambda one: one[0])
             for (_, place), ((_, superseded_at), _) in pairwise(ranked):
-                # values that do not fit are named for the latest answer alone
+                # odd values are recorded for the latest response alone
                 for answer, ladder in _read(bodies, [place], Landed(landed.month)):
                     if ladder is not None:
                         tiers = price_schedule_rows(
@@ -470,7 +469,7 @@ def _earlier_price_lists(store: Store, landed: Landed) -> Iterator[Row]:
 def _land_invoices(store: Store, lake: Lake, landed: Landed) -> None:
     """The feeds invoices and invoice_lines: the issued invoices that bill this month, those imported, and the trials.
 
-    An invoice that the lists no longer name was taken back, whatever InvoiceInfo once told of it.
+    An invoice that the lists no longer name was withdrawn, whatever InvoiceInfo once returned.
     """
     month = landed.month
     trials: list[tuple[str, int, int, RawAnswer, Invoice]] = []
@@ -486,7 +485,7 @@ def _land_invoices(store: Store, lake: Lake, landed: Landed) -> None:
             if answer.operation == "InvoiceCalculate":
                 trials.append(one)
             elif answer.operation == "InvoiceInfo" or invoice.invoice_id not in issued:
-                issued[invoice.invoice_id] = one  # what only the list has may lack its lines
+                issued[invoice.invoice_id] = one  # an invoice from a list alone may lack its lines
     standing = (_with_contract(issued[number], listed[number]) for number in issued.keys() & listed.keys())
     found = [*trials, *(one for one in standing if billed_month(one[4]) == month)]
     found.sort(key=lambda one: one[:3])
@@ -507,9 +506,9 @@ def _land_invoices(store: Store, lake: Lake, landed: Landed) -> None:
 
 
 def imported_invoices(store: Store, month: date, unread: list[str]) -> list[Imported]:
-    """The invoices of the month that came as files, by contract, date and number: the last file of each counts.
+    """The month's imported invoices, by contract, date and number: the last file of each counts.
 
-    What was taken back is not here. A file that cannot be read is named in `unread`.
+    Withdrawn ones are excluded. A file that cannot be read is named in `unread`.
     """
     files: dict[tuple[int, str], list[tuple[tuple[str, datetime, int], Place]]] = {}
     for place, answer in raw_log.scan(store, raw_log.FEED_OF[IMPORTED], month):
@@ -550,7 +549,7 @@ def _filed(answer: RawAnswer, number: str) -> FiledInvoice:
 def _with_contract(
     one: tuple[str, int, int, RawAnswer, Invoice], contract_id: int | None
 ) -> tuple[str, int, int, RawAnswer, Invoice]:
-    """An invoice whose ContractID cannot be read is of the contract whose list names it."""
+    """An invoice whose ContractID cannot be read belongs to the contract whose list names it."""
     source, _, number, answer, invoice = one
     if invoice.contract_id is None and contract_id is not None:
         return source, contract_id, number, answer, replace(invoice, contract_id=contract_id)
@@ -577,7 +576,7 @@ def _month_of(text: str | None) -> date | None:
 
 
 def _dataset_tables(store: Store, feed: str, landed: Landed) -> Iterator[pa.Table]:
-    """The tables of a DataSet feed, those of one shape together, all with the columns of all."""
+    """The tables of a DataSet feed, grouped by shape, all with the columns of all."""
     tables: list[tuple[str, pa.Table]] = []
     for answer, found in _latest_read(store, feed, landed):
         for name, own in found.items():
@@ -614,7 +613,7 @@ def _as_one_type(columns: list[pa.ChunkedArray]) -> list[pa.ChunkedArray]:
 
 
 def _with_origin(schema: pa.Schema, month: date, answer: RawAnswer, name: str, table: pa.Table) -> pa.Table:
-    """`table` behind the columns that say where it comes from; a column of its own that has such a name gets a `_`."""
+    """`table` after the columns of its origin; a column of its own with such a name gets a `_`."""
     arguments = dict(answer.arguments)
     network, mailbox = arguments.pop("NetworkID", None), arguments.pop("MailboxID", None)
     asked = " ".join(f"{key}={value}" for key, value in arguments.items())
@@ -633,13 +632,13 @@ def _with_origin(schema: pa.Schema, month: date, answer: RawAnswer, name: str, t
 
 
 def _latest_read(store: Store, feed: str, landed: Landed) -> Iterator[tuple[RawAnswer, Any]]:
-    """The latest usable answer of each call of a feed that was no fault, and what it says."""
+    """The latest usable response of each call of a feed that is not a fault, and its decoded content."""
     with Bodies(store) as bodies:
         yield from _read(bodies, latest(store, feed, landed.month).values(), landed)
 
 
 def _read(bodies: Bodies, places: Iterable[Place], landed: Landed) -> Iterator[tuple[RawAnswer, Any]]:
-    """The answers at these places that are no faults, and what they say."""
+    """The responses at these positions that are not faults, and their decoded content."""
     for place in places:
         answer = bodies.read(place)
         if answer.fault_code is None:

@@ -1,10 +1,10 @@
-"""What must be local files although the data directory is a bucket: reference tables of the user's, and exports.
+"""Local copies of a bucket's files that must be local: the user's reference tables, and exports.
 
-A command works on the files below `Settings.local_dir`. `fetch` brings them there from the bucket before it begins, so
-that any machine may go on from where another stood; what the command then writes, its own module publishes
-(`folders.publish`, manifest last). On a local data directory there is nothing to do.
+A command works on the files below `Settings.local_dir`. `fetch` first copies them there from the bucket, so that any
+machine may continue another's work; what the command then writes is published by its own module (`publish`, manifest
+last). On a local data directory there is nothing to do.
 
-The warehouse stays on the machine that built it. A command that takes figures out of it asks `require_current` first:
+The warehouse stays on the machine that built it. A command that takes figures from it calls `require_current` first:
 another machine may have landed a month since.
 """
 
@@ -31,7 +31,7 @@ MANIFEST = "manifest.json"
 
 
 def fetch(settings: Settings, store: Store) -> None:
-    """Make the local reference tables and exports those of the bucket. Only for the holder of the lock."""
+    """Copy the bucket's reference tables and exports to this machine. The caller holds the run lock."""
     if not settings.is_remote:
         return
     _replace(store, [entry.path for entry in store.entries("reference")], settings.local_dir / "reference")
@@ -43,14 +43,14 @@ def fetch(settings: Settings, store: Store) -> None:
         target = settings.local_dir / folder
         manifest = f"{folder}/{MANIFEST}"
         if manifest not in paths:
-            continue  # half published: its writer left the files without their manifest, and writes them again
+            continue  # half published: files without their manifest; the next export writes them again
         local, wanted = target / MANIFEST, store.read(manifest)
         if not local.is_file() or local.read_bytes() != wanted:
             _replace(store, paths, target, _hashes(wanted))
 
 
 def _hashes(manifest: bytes) -> Mapping[str, str]:
-    """The SHA-256 of each file of an export; none where the manifest is damaged, which the next export finds."""
+    """The SHA-256 of each file of an export; empty where the manifest is damaged, which the next export detects."""
     try:
         return {name: str(entry["sha256"]) for name, entry in json.loads(manifest)["files"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -60,9 +60,9 @@ def _hashes(manifest: bytes) -> Mapping[str, str]:
 def _replace(
     store: Store, paths: Sequence[str], target: Path, hashes: Mapping[str, str] = MappingProxyType({})
 ) -> None:
-    """Let `target` hold these objects, by their names, and nothing else.
+    """Replace the files of `target` with these objects, by name.
 
-    One that is not as its hash says is quarantined and left out: the next export writes it anew.
+    One that does not match its hash is quarantined and skipped: the next export writes it again.
     """
     if not paths:
         shutil.rmtree(target, ignore_errors=True)
@@ -79,7 +79,7 @@ def _replace(
 
 @contextmanager
 def noting_lake(settings: Settings, store: Store) -> Iterator[None]:
-    """Say beside the warehouse from which lake it was built, where the block built it and ended well.
+    """Record beside the warehouse from which lake it was built, if the block built it and ended without an error.
 
     Only a lake in a bucket can change from elsewhere.
     """
@@ -95,7 +95,7 @@ def _built_at(settings: Settings) -> int:
 
 
 def require_current(settings: Settings, store: Store) -> None:
-    """Refuse a warehouse of this machine that another one's pull has left behind; raises `NoSuchData`."""
+    """Refuse a warehouse of this machine that is older than another machine's pull; raises `NoSuchData`."""
     if not settings.is_remote or not settings.warehouse_path.is_file():
         return
     note = _note(settings)
@@ -107,7 +107,7 @@ def require_current(settings: Settings, store: Store) -> None:
 
 
 def _lake(store: Store) -> str:
-    """What tells one state of the lake from another: its parts' names hold the hash of their content."""
+    """Identifier of a state of the lake: its parts' names hold the hash of their content."""
     names = sorted(entry.path for entry in store.entries(LAKE) if entry.path.endswith(".parquet"))
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 

@@ -1,13 +1,12 @@
 """The lake: Parquet partitions, one per feed and month. This module is its only writer.
 
     lake/<feed>/month=YYYY-MM/part-<number>-<hash of its content>.parquet
-    lake/_manifests/<feed>/YYYY-MM.json      names the parts that count, with rows, size and SHA-256 of each
+    lake/_manifests/<feed>/YYYY-MM.json      lists the visible parts, with rows, size and SHA-256 of each
 
-A partition is replaced whole: its parts are written under new names, then one write of the manifest makes them visible
-and the old ones are dropped. Readers of this project follow manifests and nothing else; any Parquet engine opens the
-folder of a feed as it is, for it holds parts alone, at least one a month (of no rows where there are none), and the
-partition's column has no other column's name. Nothing of the time or the run goes into a file, so the same rows give
-the same bytes and the same names.
+A partition is replaced as a whole: its parts are written under new names, then one write of the manifest makes them
+visible and the old ones are deleted. Readers of this project use manifests only. Any Parquet engine can open the folder
+of a feed: it holds parts alone, at least one per month (with no rows where there are none), and the partition column
+has a name of its own. No time or run is stored in a file, so the same rows give the same bytes and the same names.
 
 A part's hash is checked before it is read: by `quarantine_damaged`, the first step of every command that reads the
 lake, or where a worker fetches it from a bucket (`fetched`).
@@ -46,7 +45,7 @@ _THREADS = 4
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One Parquet file of a partition, as its manifest describes it."""
+    """One Parquet file of a partition, as in its manifest."""
 
     name: str
     rows: int
@@ -56,7 +55,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """A partition that lost its manifest because a part was damaged or gone; `rows` are those that it had."""
+    """A partition that lost its manifest because a part was damaged or missing; `rows` is its former row count."""
 
     feed: str
     month: date
@@ -93,7 +92,7 @@ class Lake:
             return _read_manifest(self._store.read(path), self._store.uri(path))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise StorageFailed(
-                f"{self._store.uri(path)} is no manifest of this lake: `ecgrid-billing build` quarantines it and "
+                f"{self._store.uri(path)} is not a manifest of this lake: `ecgrid-billing build` quarantines it and "
                 "lands the month again"
             ) from None
 
@@ -104,7 +103,7 @@ class Lake:
     def batches(self, feed: str, month: date, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The rows of one partition, in stored order, a batch at a time.
 
-        Without Arrow's threads: now and then they abort the process as it ends, with status 134 (apache/arrow#34314).
+        Without Arrow's threads: they sometimes abort the process as it ends, with status 134 (apache/arrow#34314).
         """
         for part in self.parts(feed, month) or ():
             path = f"{_folder(feed, month)}/{part.name}"
@@ -112,22 +111,22 @@ class Lake:
                 yield from file.iter_batches(batch_size=16_384, columns=columns, use_threads=False)
 
     def write_partition(self, feed: str, month: date, tables: Iterable[pa.Table | pa.RecordBatch]) -> int:
-        """Replace the partition by these rows; gives how many there are."""
+        """Replace the partition by these rows; returns their number."""
         with self.partition(feed, month) as partition:
             for table in tables:
                 partition.add(table)
         return partition.rows
 
     def partition(self, feed: str, month: date) -> "PartitionWriter":
-        """A writer that replaces the partition by what is added, once its block ends without an exception."""
+        """A writer that replaces the partition by the added rows, once its block ends without an exception."""
         return PartitionWriter(self._store, feed, month)
 
     def quarantine_damaged(
         self, *, is_hashed: bool = True, advance: Callable[[], None] = lambda: None
     ) -> list[Quarantined]:
-        """Quarantine what is no part of a whole partition, and list what and why.
+        """Quarantine what is no part of a whole partition; lists what and why.
 
-        A partition whose own part is gone or damaged loses its manifest too: it is landed again from the raw answers.
+        A partition with a missing or damaged part loses its manifest too: it is landed again from the raw responses.
         Without `is_hashed`, sizes alone are compared: for a bucket whose parts other machines fetch and check.
         `advance` is called after each part.
         """
@@ -150,7 +149,7 @@ class Lake:
                     continue
             except (ValueError, KeyError, TypeError, AttributeError):
                 pass
-            quarantined.append(self._store.quarantine(path, "it is no manifest of this lake"))
+            quarantined.append(self._store.quarantine(path, "it is not a manifest of this lake"))
         whole = self._whole(found, named, is_hashed, advance)
         for folder, entries in found.items():
             quarantined.extend(self._examine(entries, named.get(folder, ()), whole))
@@ -160,7 +159,7 @@ class Lake:
                 feed, month = folder.split("/")[1], parse_month(folder.rpartition("=")[2])
                 self.damaged.append(Damaged(feed, month, sum(part.rows for part in parts)))
                 quarantined.append(
-                    self._store.quarantine(manifests[folder], f"it names {lost[0]}, which is not there whole")
+                    self._store.quarantine(manifests[folder], f"it names {lost[0]}, which is missing or damaged")
                 )
         return quarantined
 
@@ -188,7 +187,7 @@ class Lake:
         return {entry.path for (entry, _), is_whole in zip(sized, results, strict=True) if is_whole}
 
     def _examine(self, entries: dict[str, Entry], parts: tuple[Part, ...], whole: set[str]) -> Iterator[Quarantined]:
-        """Quarantine what one folder holds beside whole parts of its manifest."""
+        """Quarantine what one folder holds besides whole parts of its manifest."""
         names = {part.name for part in parts}
         for name, entry in entries.items():
             if entry.path in whole:
@@ -198,15 +197,15 @@ class Lake:
             elif entry.size == 0:
                 yield self._store.quarantine(entry.path, "it is empty")
             elif self._is_leftover(entry.path, name):
-                self._store.delete(entry.path)  # of a run that ended before its manifest: whole, but never visible
+                self._store.delete(entry.path)  # of a run that ended before its manifest: whole, never visible
             else:
                 yield self._store.quarantine(entry.path, "no manifest names it")
 
     def _move_from_format_1(self) -> None:
-        """Move the partitions of format 1 to where they are today, each whole or not at all.
+        """Move the partitions of format 1 to their present places, each atomically.
 
-        They are moved, not dropped, for the raw answers of some months may be kept elsewhere. A part that its manifest
-        does not describe stays where it is, and is quarantined with the rest of its folder.
+        They are moved, not deleted, because the raw responses of some months may be kept elsewhere. A part that its
+        manifest does not describe stays in place, and is quarantined with the rest of its folder.
         """
         for entry in list(self._store.entries(LAKE)):
             folder, name = entry.path.rsplit("/", 1)
@@ -315,7 +314,7 @@ class PartitionWriter:
         version = self._store.version(path)
         unchanged = version is not None and self._store.read(path) == manifest
         if not unchanged and not self._store.write_if(path, manifest, version):
-            raise StorageFailed(f"{self._store.uri(path)} was written by someone else meanwhile: run again")
+            raise StorageFailed(f"{self._store.uri(path)} was written by another process meanwhile: run again")
         kept = {part.name for part in self._parts}
         for entry in list(self._store.entries(self._folder)):
             name = entry.path.rsplit("/", 1)[1]

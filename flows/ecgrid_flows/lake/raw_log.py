@@ -1,17 +1,17 @@
-"""Raw answers, kept as received: the journal that a pull writes, and the only thing that landing reads.
+"""The raw log: an append-only, checksummed log of responses as received. Landing reads nothing else.
 
-    raw/<feed>/reporting_month=YYYY-MM/<segment>.jsonl      one answer a line
+    raw/<feed>/reporting_month=YYYY-MM/<segment>.jsonl      one response per line
 
-A line is JSON and checks itself: `{"check": <CRC-32 of what follows>, "answer": {…, "body": …}}`. A line is written by
-one system call, so a killed process loses none that it wrote; an answer counts as done only after the fsync behind it
-(one fsync serves all that came in meanwhile). Torn lines and foreign files are quarantined and reported, never read
+A line is JSON with its checksum: `{"check": <CRC-32 of what follows>, "answer": {…, "body": …}}`. A line is written by
+one system call, so a killed process loses no written line; a response counts as done only after the next fsync (one
+fsync serves all responses received meanwhile). Torn lines and foreign files are quarantined and reported, never read
 (`raw_manifest.seal`). Segments of a month that is over are packed: `<segment>.jsonl.zst`.
 
-Every writer opens segments of its own, so several processes may journal at once. Sessions and keys are never recorded.
+Every writer opens its own segments, so several processes may write at once. Sessions and keys are never recorded.
 
-The names of a month's segments give the order of writing. A name begins with the time at which its writer began, or
-with a later one where a name in the month is not before it: a clock that was wrong once, or went back, changes no
-order. Writers of one run ask different keys, so the order among them does not matter.
+The names of a month's segments give the order of writing. A name begins with the start time of its writer, or with a
+later time if a name in the month is not before it: a wrong clock, or one set back, changes no order. Writers of one run
+request different keys, so the order among them does not matter.
 """
 
 import base64
@@ -44,20 +44,20 @@ log = logging.getLogger(__name__)
 
 RAW = "raw"
 SEGMENT_BYTES = 64 << 20
-#: How the names of segments end: while they are written, and once their month is over (see `raw_manifest.pack`).
+#: Endings of segment names: while they are written, and once their month is over (see `raw_manifest.pack`).
 PLAIN, PACKED = ".jsonl", ".jsonl.zst"
 _REPEATS = ".repeats"
-#: Level 3 packs lines 27 times at 650 MB/s; level 9 gains a seventh and takes ten times as long.
+#: Level 3 compresses 27-fold at 650 MB/s; level 9 saves another seventh and takes ten times as long.
 ZSTD_LEVEL, FRAME_BYTES = 3, 1 << 20
 SEGMENTS_OPEN = 64
 _FRAME = re.compile(rb"\x28\xb5\x2f\xfd")
 _STAMP = "%Y%m%dT%H%M%SZ"
 _STAMPED = re.compile(r"[0-9]{8}T[0-9]{6}Z")
-#: How long answers gather before one fsync makes them durable; whoever waits for it (`flush`) is not kept waiting.
+#: How long responses accumulate before one fsync makes them durable; a waiting caller (`flush`) ends the wait.
 GATHER_S = 0.02
 
-#: Which feed keeps the answers of which operation. What is not here (Login, WhoAmI, keys) is never recorded.
-#: `imported` is no operation: a file that `finance.invoice_import` keeps under ContractID and InvoiceNumber.
+#: Feed that keeps an operation's responses. Operations not listed (Login, WhoAmI, keys) are never recorded.
+#: `imported` is not an operation: a file that `finance.invoice_import` keeps under ContractID and InvoiceNumber.
 FEED_OF: Mapping[str, str] = {
     "InvoiceCalculateLineItem": "line_items",
     "PricelistInfo": "price_schedules",
@@ -80,9 +80,9 @@ FEED_OF: Mapping[str, str] = {
     "ReportInstantStatsEx": "instant_stats",
 }
 
-#: The outcome of an imported invoice that was taken back: there is no file any more.
+#: Outcome of an imported invoice that was withdrawn: its file no longer exists.
 WITHDRAWN = "withdrawn"
-#: The outcome of a list of which a record had to be left out: it is asked again by the next run (see `discovery.read`).
+#: Outcome of a list with an omitted record: the next run requests it again (see `discovery.read`).
 PARTIAL = "partial"
 
 _HEAD, _MIDDLE, _TAIL = b'{"check":"', b'","answer":', b"}\n"
@@ -98,11 +98,11 @@ class NotAsKept(StorageFailed):
 
 @dataclass(frozen=True, slots=True)
 class RawAnswer:
-    """One answer, or the last of several failures.
+    """One response, or the last of several failures.
 
-    `is_repeat` marks one whose body raw holds already, by an earlier answer to the same call (see `repeats`).
-    `is_usable` is False where no attempt gave an answer that could be used: it is kept for disputes and asked again.
-    `outcome` is line, no_line or fault for a line item, as the pull saw it; `PARTIAL` or None for other operations.
+    `is_repeat` marks one whose body raw already holds, in an earlier response to the same call (see `repeats`).
+    `is_usable` is False where no attempt gave a usable response: it is kept for disputes and requested again.
+    `outcome` is line, no_line or fault for a line item, as seen by the pull; `PARTIAL` or None for other operations.
     """
 
     operation: str
@@ -128,7 +128,7 @@ class RawAnswer:
 
 
 def answered(answer: Answer, arguments: Arguments, outcome: str | None = None) -> RawAnswer:
-    """The record of a good answer, without secrets that it echoes."""
+    """The record of a good response, with echoed secrets masked."""
     answer = _without_secrets(answer)
     return RawAnswer(
         operation=answer.operation,
@@ -156,7 +156,7 @@ def failed(
     outcome: str | None = None,
     received_at: datetime | None = None,
 ) -> RawAnswer:
-    """The record of a fault, or of no answer at all; with the body where there was one."""
+    """The record of a fault, or of no response; with the body where there was one."""
     answer = _without_secrets(error.answer) if error.answer else None
     return RawAnswer(
         operation=operation,
@@ -184,9 +184,9 @@ def _without_secrets(answer: Answer) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one line stands: object, offset and length in bytes (of its lines, where the segment is packed).
+    """Position of one line: object, offset and length in bytes (of its lines, where the segment is packed).
 
-    Where a later answer only repeated it, `received_at` and `written` are the time and the order of that one.
+    If a later response repeated it, `received_at` and `written` are the time and the order of the later one.
     """
 
     path: str
@@ -197,12 +197,12 @@ class Place:
 
     @property
     def order(self) -> str:
-        """What orders it among the answers of its month (see `place_in_order`)."""
+        """Sort key among the responses of its month (see `place_in_order`)."""
         return self.written or place_in_order(self.path)
 
 
 def encode(answer: RawAnswer) -> bytes:
-    """One journal line. The body stands last, so that an index is read without it."""
+    """One line of the log. The body is last, so that an index can be read without it."""
     header: dict[str, object] = {
         "operation": answer.operation,
         "api_version": answer.api_version,
@@ -234,7 +234,7 @@ def encode(answer: RawAnswer) -> bytes:
 
 
 def framed(header: Mapping[str, object]) -> bytes:
-    """One line that checks itself."""
+    """One line with its checksum."""
     inner = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     return b"%b%08x%b%b%b" % (_HEAD, zlib.crc32(inner), _MIDDLE, inner, _TAIL)
 
@@ -247,19 +247,19 @@ def is_whole(line: bytes) -> bool:
 
 
 def has_its_body(answer: RawAnswer) -> bool:
-    """Whether the body is the one that the answer's SHA-256 names; a failure without an answer has neither."""
+    """Whether the body matches the response's SHA-256; a failure without a response has neither."""
     return answer.is_repeat or answer.sha256 == (
         hashlib.sha256(answer.body).hexdigest() if answer.sha256 or answer.body else ""
     )
 
 
 def is_sound(line: bytes) -> bool:
-    """Whether `line` is whole and its body is the one that its SHA-256 names."""
+    """Whether `line` is whole and its body matches its SHA-256."""
     return is_whole(line) and has_its_body(decode(line))
 
 
 def decode(line: bytes, *, with_body: bool = True) -> RawAnswer:
-    """The answer of a whole line; `with_body=False` leaves the body empty and is several times cheaper."""
+    """The response in a whole line; `with_body=False` leaves the body empty and is several times cheaper."""
     inner = line[_INNER_AT : -len(_TAIL)]
     if not with_body and (cut := inner.find(_BODY_AT)) >= 0:
         inner = inner[:cut] + b"}"
@@ -288,7 +288,7 @@ def decode(line: bytes, *, with_body: bool = True) -> RawAnswer:
 
 
 def name(operation: str, arguments: Arguments) -> str:
-    """What tells one call from another: the operation and its arguments, in a fixed order."""
+    """Identifier of a call: the operation and its arguments, in a fixed order."""
     return f"{operation} {json.dumps(dict(arguments), sort_keys=True)}"
 
 
@@ -297,7 +297,7 @@ def folder(feed: str, month: date) -> str:
 
 
 def months(store: Store, feed: str = "line_items") -> list[date]:
-    """The months of which raw answers of a feed are kept."""
+    """The months with raw responses of a feed."""
     top = f"{RAW}/{feed}/reporting_month="
     found = set()
     for entry in store.entries(f"{RAW}/{feed}"):
@@ -310,7 +310,7 @@ def months(store: Store, feed: str = "line_items") -> list[date]:
 
 
 def segments(store: Store, feed: str, month: date) -> list[str]:
-    """The segments of one feed and month, oldest name first. One that is there packed and plain is taken plain."""
+    """The segments of one feed and month, oldest name first. Of a packed and a plain copy, the plain one is listed."""
     found = {entry.path for entry in store.entries(folder(feed, month)) if is_segment(entry.path)}
     return sorted(path for path in found if path == plain_name(path) or plain_name(path) not in found)
 
@@ -330,12 +330,12 @@ def plain_name(path: str) -> str:
 
 
 def place_in_order(path: str) -> str:
-    """What orders a segment among those of its month: the name without folder and endings."""
+    """Sort key of a segment within its month: the name without folder and endings."""
     return path.rpartition("/")[2].partition(".")[0]
 
 
 def newest(store: Store, month: date) -> str:
-    """The place in order of the month's latest segment or round, over all feeds; empty when there is none."""
+    """The sort key of the month's latest segment or round, over all feeds; empty when there is none."""
     found = [place_in_order(path) for feed in set(FEED_OF.values()) for path in segments(store, feed, month)]
     found += [str(one["order"]) for one in rounds(store, month)]
     return max((place for place in found if _STAMPED.match(place)), default="")
@@ -346,7 +346,7 @@ def rounds_path(month: date) -> str:
 
 
 def rounds(store: Store, month: date) -> list[dict[str, Any]]:
-    """The month's rounds (see `repeats`); a damaged line is as good as none, for its calls are made again."""
+    """The month's rounds (see `repeats`); a damaged line counts as absent, because its calls are made again."""
     path = rounds_path(month)
     data = store.read(path) if store.exists(path) else b""
     found = [data[begin:end] for begin, end in lines(data)]
@@ -357,18 +357,18 @@ def rounds(store: Store, month: date) -> list[dict[str, Any]]:
 
 
 def stamp(moment: datetime) -> str:
-    """How the name of a segment begins whose writer began at `moment`."""
+    """First part of the segment names of a writer that began at `moment`."""
     return f"{moment:{_STAMP}}"
 
 
 def scan(store: Store, feed: str, month: date) -> Iterator[tuple[Place, RawAnswer]]:
-    """Every kept answer without its body, in the order of writing; lines that are not whole are skipped."""
+    """Every kept response without its body, in the order of writing; lines that are not whole are skipped."""
     for path in segments(store, feed, month):
         yield from scan_segment(store, path)
 
 
 def scan_segment(store: Store, path: str) -> Iterator[tuple[Place, RawAnswer]]:
-    """The answers of one segment, without their bodies."""
+    """The responses of one segment, without their bodies."""
     data = contents(store, path)
     for begin, end in lines(data):
         line = data[begin:end]
@@ -391,7 +391,7 @@ def contents(store: Store, path: str) -> bytes:
 
 
 def packed(data: bytes) -> bytes:
-    """Lines as zstd frames, each of whole lines and some `FRAME_BYTES`: damage costs one frame, not the segment."""
+    """Lines as zstd frames, each of whole lines and about `FRAME_BYTES`: damage costs one frame, not the segment."""
     codec = pa.Codec("zstd", compression_level=ZSTD_LEVEL)
     frames, begin = [], 0
     while begin < len(data):
@@ -402,7 +402,7 @@ def packed(data: bytes) -> bytes:
 
 
 def unpacked(data: bytes) -> bytes:
-    """The lines of a packed segment; those of its whole frames where some are damaged."""
+    """The lines of a packed segment; where frames are damaged, those of the whole ones."""
     try:
         return _unpacked(data)
     except OSError:
@@ -421,15 +421,15 @@ def _unpacked(data: bytes) -> bytes:
 
 
 def read(store: Store, place: Place) -> RawAnswer:
-    """The kept answer at `place`, with its body; see `Bodies` for many of them. Raises `NotAsKept`."""
+    """The kept response at `place`, with its body; see `Bodies` for many of them. Raises `NotAsKept`."""
     with Bodies(store) as bodies:
         return bodies.read(place)
 
 
 class Bodies:
-    """Reads answers by place, each checked once more, with some segments held open. Safe for many threads.
+    """Reads responses by position, each checked again, with some segments kept open. Thread-safe.
 
-    A packed segment is unpacked once, to a file: frames are small, but where each begins would have to be kept too.
+    A packed segment is unpacked once, to a temporary file: otherwise an index of its frames would be needed.
     """
 
     def __init__(self, store: Store) -> None:
@@ -458,7 +458,7 @@ class Bodies:
         answer = decode(line) if is_whole(line) else None
         if answer is None or not has_its_body(answer):
             raise NotAsKept(
-                f"an answer in {self._store.uri(place.path)} is not the one that was written: "
+                f"a response in {self._store.uri(place.path)} is not the one that was written: "
                 "`ecgrid-billing verify` quarantines it"
             )
         return answer if place.received_at is None else replace(answer, received_at=place.received_at)
@@ -489,10 +489,10 @@ class _Segment:
     size: int = 0
 
 
-class Journal:
-    """Writes raw answers; safe for many threads. One background thread makes them durable, many at a time.
+class RawLog:
+    """Appends raw responses; thread-safe. One background thread makes them durable, many at a time.
 
-    `on_failure` hears at once, on that thread, that it cannot: whoever waits for answers to be done waits in vain.
+    `on_failure` is called on that thread as soon as it cannot: responses then never become done.
     """
 
     def __init__(self, store: Store, on_failure: Callable[[BillingError], None] = lambda _: None) -> None:
@@ -510,17 +510,17 @@ class Journal:
         self._began, self._token = datetime.now(UTC), secrets.token_hex(3)
         self._names: dict[date, str] = {}
         self._segments = 0
-        self._syncer = threading.Thread(target=self._sync_forever, name="journal", daemon=True)
+        self._syncer = threading.Thread(target=self._sync_forever, name="raw-log", daemon=True)
         self._syncer.start()
 
-    def __enter__(self) -> "Journal":
+    def __enter__(self) -> "RawLog":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def record(self, month: date, answer: RawAnswer, done: Callable[[], None] | None = None) -> None:
-        """Append one answer; `done` is called once it is durable. Raises `StorageFailed`."""
+        """Append one response; `done` is called once it is durable. Raises `StorageFailed`."""
         line = encode(answer)
         with self._lock:
             self._raise_failure()
@@ -559,7 +559,7 @@ class Journal:
         self._open.clear()
 
     def end_repeats(self, month: date) -> None:
-        """Make the month's repeats durable and close their segments: they are about to be folded."""
+        """Make the month's repeats durable and close their segments, before they are folded."""
         self.flush()
         with self._lock:
             for of in [of for of in self._open if of[1:] == (month, True)]:
@@ -581,11 +581,11 @@ class Journal:
         return segment.appender
 
     def _name(self, month: date) -> str:
-        """How the names of this journal's segments of a month begin: after those of every earlier writer."""
+        """First part of the names of this log's segments of a month: after those of every earlier writer."""
         if month not in self._names:
             began, latest = self._began, newest(self._store, month)
             if latest and stamp(began) <= (last := latest[: len(stamp(began))]):
-                with suppress(OverflowError, ValueError):  # the year 9999: nothing comes after it
+                with suppress(OverflowError, ValueError):  # the year 9999: there is no later one
                     began = datetime.strptime(last, _STAMP).replace(tzinfo=UTC) + timedelta(seconds=1)
             self._names[month] = f"{stamp(began)}-{self._token}"
         return self._names[month]
@@ -595,7 +595,7 @@ class Journal:
             raise type(self._failure)(str(self._failure)) from self._failure
 
     def _gather(self) -> None:
-        """Let a few more answers come in, unless someone waits meanwhile."""
+        """Let a few more responses accumulate, unless a caller waits."""
         end = time.monotonic() + GATHER_S
         while not self._waiters and not self._closing and (left := end - time.monotonic()) > 0:
             self._dirty.wait(left)

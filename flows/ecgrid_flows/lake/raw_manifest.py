@@ -1,11 +1,11 @@
-"""What raw holds of a month, and whether it is still there: the manifest of its segments.
+"""The manifest of a month's raw segments, and whether they are still whole.
 
-    raw/_segments/YYYY-MM.json      name, size, SHA-256 and number of answers of each segment; answers that were lost
+    raw/_segments/YYYY-MM.json      name, size, SHA-256 and number of responses per segment; lost responses
 
-`seal` holds every segment of a month against the manifest and describes those that are new. A segment that is as
-described is whole. One that grew since is whole up to where it was described. Any other is read line by line: what is
-torn, damaged or not the body that its own SHA-256 names is quarantined, and the answers that the manifest counts beyond
-those left are lost. They stay named until the month is pulled whole again (`pulled_whole`).
+`seal` compares every segment of a month with the manifest and describes new ones. A segment that is as described is
+whole. One that grew since is whole up to its described size. Any other is read line by line: lines that are torn,
+damaged or do not match their body's SHA-256 are quarantined, and the responses that the manifest counts beyond the
+remaining ones are lost. They stay named until the month is pulled whole again (`pulled_whole`).
 
 Segments of a month that is over are packed (`pack`): zstd frames of whole lines, so `zstdcat … | jq` reads them and a
 damaged frame costs its own lines alone.
@@ -34,22 +34,22 @@ _THREADS = 4
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One segment as it is stored, and the size and hash of its lines, which packing does not change."""
+    """One segment as stored, and the size and hash of its lines, which packing does not change."""
 
     size: int
     sha256: str
     answers: int
     lines_size: int
     lines_sha256: str
-    #: `Entry.version`, where the storage checks what it keeps; else empty, and the content is hashed each time.
+    #: `Entry.version`, where the storage verifies checksums; else empty, and the content is hashed each time.
     version: str = ""
 
 
 @dataclass(slots=True)
 class Sealed:
-    """A month's segments by path. `lost` counts answers that were kept and are gone, until the month is pulled whole.
+    """A month's segments by path. `lost` counts kept responses that are missing, until the month is pulled whole.
 
-    `lost_now` are those of them that this sealing found gone.
+    `lost_now` are those of them that this sealing found missing.
     """
 
     month: date
@@ -64,7 +64,7 @@ class Sealed:
         return sum(segment.answers for segment in self.segments.values())
 
     def digest(self) -> str:
-        """What tells one state of the month's answers from another, packed or not."""
+        """Identifier of a state of the month's responses, packed or not."""
         described = [
             (raw_log.plain_name(path), one.lines_size, one.lines_sha256) for path, one in self.segments.items()
         ]
@@ -72,7 +72,7 @@ class Sealed:
 
 
 def months(store: Store) -> list[date]:
-    """Every month of which raw answers are kept, or were."""
+    """Every month that has, or had, raw responses."""
     found = {month for feed in set(FEED_OF.values()) for month in raw_log.months(store, feed)}
     for entry in store.entries(SEGMENTS):
         try:
@@ -83,7 +83,7 @@ def months(store: Store) -> list[date]:
 
 
 def seal(store: Store, month: date, *, is_deep: bool = False, advance: Callable[[], None] = lambda: None) -> Sealed:
-    """Check and describe every segment of the month. Only for the holder of the lock.
+    """Check and describe every segment of the month. The caller holds the run lock.
 
     `is_deep` reads every line, also of segments that are as described; `advance` is called after each segment.
     """
@@ -94,9 +94,9 @@ def seal(store: Store, month: date, *, is_deep: bool = False, advance: Callable[
         _drop_twins(store, entries, known)
         for path, entry in entries.items():
             if raw_log.is_of_repeats(path):
-                continue  # what it repeats is in other segments, and the calls of a torn line are made again
+                continue  # the repeated responses are in other segments, and the calls of a torn line are made again
             if not raw_log.is_segment(path):
-                sealed.quarantined.append(store.quarantine(path, "it is no segment of raw answers"))
+                sealed.quarantined.append(store.quarantine(path, "it is not a segment of raw responses"))
                 continue
             was = known.pop(path, None) or known.pop(_other_form(path), None)
             if was and not is_deep and entry.size == was.size and _is_as_described(store, entry, was):
@@ -111,7 +111,7 @@ def seal(store: Store, month: date, *, is_deep: bool = False, advance: Callable[
 
 
 def pulled_whole(store: Store, month: date) -> None:
-    """Note that every key of the month has an answer again: nothing that was lost is missing any more."""
+    """Record that every key of the month has a response again, so that nothing lost is missing."""
     sealed = Sealed(month)
     sealed.segments, lost, before = _read(store, month, sealed)
     if lost:
@@ -119,10 +119,10 @@ def pulled_whole(store: Store, month: date) -> None:
 
 
 def pack(store: Store, month: date, now: datetime) -> Sealed:
-    """Pack the segments of a month that is over; gives how they stand. Only for the holder of the lock.
+    """Pack the segments of a month that is over; returns their new state. The caller holds the run lock.
 
-    A packed segment is written beside the plain one, then the manifest names it, then the plain one goes: a process
-    killed in between leaves both, and `seal` drops the one that the manifest does not name.
+    A packed segment is written beside the plain one, then the manifest names it, then the plain one is deleted: a
+    process killed in between leaves both, and `seal` deletes the one that the manifest does not name.
     """
     if now < month_end(month):
         return Sealed(month)
@@ -134,7 +134,7 @@ def pack(store: Store, month: date, now: datetime) -> Sealed:
     def packed(path: str) -> tuple[str, Segment] | None:
         was, data = sealed.segments[path], store.read(path)
         if hashlib.sha256(data).hexdigest() != was.sha256:
-            return None  # the next sealing names it
+            return None  # the next sealing adds it to the manifest
         small = raw_log.packed(data)
         store.write(path + PACKED.removeprefix(raw_log.PLAIN), small)
         size, sha256 = len(small), hashlib.sha256(small).hexdigest()
@@ -154,7 +154,7 @@ def pack(store: Store, month: date, now: datetime) -> Sealed:
 
 
 def _drop_twins(store: Store, entries: dict[str, Entry], known: Mapping[str, Segment]) -> None:
-    """Where a segment is there packed and plain, keep the one that the manifest names; packing was cut short."""
+    """Where packing was interrupted, a segment exists packed and plain: keep the one that the manifest names."""
     for path in [path for path in entries if path.endswith(PACKED) and _other_form(path) in entries]:
         named = known.get(path)
         is_packed_whole = named is not None and store.holds(entries[path], named.sha256)
@@ -170,7 +170,7 @@ def _is_as_described(store: Store, entry: Entry, was: Segment) -> bool:
 
 
 def _examine(store: Store, entry: Entry, was: Segment | None, sealed: Sealed, is_deep: bool) -> None:
-    """Describe one segment by its lines, and quarantine those that are no whole answers."""
+    """Describe one segment by its lines, and quarantine those that are not whole responses."""
     path = entry.path
     read = stored = store.read(path)
     data = raw_log.unpacked(stored) if path.endswith(PACKED) else stored
@@ -185,10 +185,10 @@ def _examine(store: Store, entry: Entry, was: Segment | None, sealed: Sealed, is
     bad = [line for line in lines if not is_whole(line)] if len(good) < len(lines) else []
     if was is not None:
         sealed.lost_now += max(was.answers - answers, 0)
-    else:  # a last line without its end is of a process that was killed, and was never counted as done
+    else:  # a last line without its end was written by a killed process, and never counted as done
         sealed.lost_now += sum(line.endswith(b"\n") and _was_answer(line) for line in bad)
     if not answers:
-        sealed.quarantined.append(store.quarantine(path, "it holds no whole answer"))
+        sealed.quarantined.append(store.quarantine(path, "it holds no whole response"))
         return
     if bad or (path.endswith(PACKED) and was is not None and answers < was.answers):
         sealed.quarantined.append(_quarantine(store, path, stored, bad))
@@ -196,7 +196,7 @@ def _examine(store: Store, entry: Entry, was: Segment | None, sealed: Sealed, is
         now = f"{QUARANTINE}/{path}.torn-{zlib.crc32(stored):08x}"
         store.write(now, stored)
         sealed.quarantined.append(
-            Quarantined(path, now, "it is not as it was packed; every line of it is whole and packed anew")
+            Quarantined(path, now, "it is not as it was packed; all its lines are whole and were packed again")
         )
     kept = data[:begin] + b"".join(good)
     if path.endswith(PACKED) and (was is None or hashlib.sha256(stored).hexdigest() != was.sha256 or kept != data):
@@ -216,24 +216,24 @@ def _examine(store: Store, entry: Entry, was: Segment | None, sealed: Sealed, is
 
 
 def _quarantine(store: Store, path: str, stored: bytes, bad: list[bytes]) -> Quarantined:
-    """Keep what is damaged under a name of its own, before the segment is written without it.
+    """Keep what is damaged under a new name, before the segment is written without it.
 
-    A crash in between only repeats this. Of a packed segment that is the whole of it.
+    A crash in between only repeats this. Of a packed segment the whole file is kept.
     """
     kept = stored if path.endswith(PACKED) else b"".join(bad)
     now = f"{QUARANTINE}/{path}.torn-{zlib.crc32(kept):08x}"
     store.write(now, kept)
     count = f"{len(bad)} of its lines" if bad else "some of its lines"
-    return Quarantined(path, now, f"{count} are torn or damaged; they are asked again")
+    return Quarantined(path, now, f"{count} are torn or damaged; they are requested again")
 
 
 def _was_answer(line: bytes) -> bool:
-    """Whether a damaged line looks as if it had been an answer, and is nothing that never was one."""
+    """Whether a damaged line was probably a response."""
     return line.startswith(b'{"check"') and line.endswith(b"}\n")
 
 
 def _other_form(path: str) -> str:
-    """The name of a segment plain where it is packed, packed where it is plain."""
+    """The name of a segment in the other form: plain for a packed one, packed for a plain one."""
     plain = raw_log.plain_name(path)
     return plain if path != plain else plain.removesuffix(raw_log.PLAIN) + PACKED
 
@@ -243,7 +243,7 @@ def _path(month: date) -> str:
 
 
 def _read(store: Store, month: date, sealed: Sealed) -> tuple[dict[str, Segment], int, bytes]:
-    """What the manifest says: segments by path, answers lost, and its bytes. A damaged one is quarantined."""
+    """The manifest's content: segments by path, lost responses, and its bytes. A damaged one is quarantined."""
     path = _path(month)
     if not store.exists(path):
         return {}, 0, b""
@@ -254,7 +254,7 @@ def _read(store: Store, month: date, sealed: Sealed) -> tuple[dict[str, Segment]
         segments = {f"{RAW}/{one['path']}": _segment(one) for one in found["segments"]}
         return segments, int(found["lost"]), data
     except (ValueError, KeyError, TypeError, AttributeError):
-        sealed.quarantined.append(store.quarantine(path, "it is no manifest of raw answers; it is made anew"))
+        sealed.quarantined.append(store.quarantine(path, "it is not a manifest of raw responses; a new one is written"))
         return {}, 0, b""
 
 

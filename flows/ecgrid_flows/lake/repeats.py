@@ -1,12 +1,12 @@
-"""Answers that repeat what raw holds of their call: kept as hash and time, without the body.
+"""Repeated responses: a response equal to one in raw is stored as hash and time, without the body.
 
-    raw/<feed>/reporting_month=YYYY-MM/<segment>.repeats.jsonl    one repeat a line, while a pull of the month goes on
-    raw/_rounds/YYYY-MM.jsonl                                     one line a pull of the month that came to its end
+    raw/<feed>/reporting_month=YYYY-MM/<segment>.repeats.jsonl    one repeat per line, during a pull of the month
+    raw/_rounds/YYYY-MM.jsonl                                     one line per completed pull of the month
 
-Each repeat is durable by itself, so a pull that is killed goes on from there. Once every call of the month is answered
-the repeats of that pull become one line (`fold`): when it began, how many answers were the same, the hash of them all,
-and which calls they are, as those that it does not cover where these are fewer. So a nightly pull of a month that does
-not change adds some 300 bytes, whatever its size. Repeats bear the time at which their pull began.
+Each repeat is durable by itself, so a killed pull continues from there. Once every call of the month has a response the
+repeats of that pull become one line (`fold`): its start, the number of equal responses, the hash of them all, and the
+calls, as a list of exceptions where that is shorter. So a nightly pull of an unchanged month adds some 300 bytes,
+whatever its size. Repeats have the time at which their pull began.
 """
 
 import hashlib
@@ -26,9 +26,9 @@ __all__ = ["Round", "fold", "resolved", "rounds", "verify", "with_rounds"]
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A pull of a month that came to its end, and the calls whose answers it repeated, by `short` names.
+    """A completed pull of a month, and the calls whose responses it repeated, by `short` names.
 
-    `order` places it among the segments of the month; `only` is None where all calls are repeated `but` some.
+    `order` is its place among the segments of the month; `only` is None where all calls are repeated `but` some.
     """
 
     order: str
@@ -37,7 +37,7 @@ class Round:
     but: frozenset[str]
 
     def covers(self, place: Place, answer: RawAnswer) -> bool:
-        """Whether it repeated this answer, or a later one to the same call."""
+        """Whether it repeated this response, or a later one to the same call."""
         if place.order >= self.order or not answer.is_usable:
             return False
         if self.only is None and not self.but:
@@ -47,7 +47,7 @@ class Round:
 
 
 def short(name: str) -> str:
-    """A call by 16 characters: two of ten million share them once in 400,000 months."""
+    """A call as 16 characters: among ten million calls, two collide once in 400,000 months."""
     return hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
 
 
@@ -65,7 +65,7 @@ def rounds(store: Store, month: date) -> tuple[Round, ...]:
 
 
 def fold(store: Store, month: date) -> None:
-    """Make one line of the repeats of a pull that came to its end. A crash in between only repeats this."""
+    """Replace the repeats of a completed pull by one line. A crash in between only repeats this."""
     segments = [
         path
         for feed in sorted(set(FEED_OF.values()))
@@ -127,7 +127,7 @@ def verify(store: Store, month: date) -> tuple[list[Quarantined], int]:
 
 
 def _kept_sound(store: Store, path: str, is_sound: Callable[[bytes], bool]) -> list[Quarantined]:
-    """Take the lines that are not sound out of a file, and keep them under a name of their own."""
+    """Move the lines that are not sound out of a file, and keep them under a new name."""
     data = store.read(path)
     several = [data[begin:end] for begin, end in raw_log.lines(data)]
     bad = [line for line in several if not is_sound(line)]
@@ -143,7 +143,7 @@ def _kept_sound(store: Store, path: str, is_sound: Callable[[bytes], bool]) -> l
 
 
 def _latest_before(store: Store, month: date) -> Mapping[str, list[tuple[str, str]]]:
-    """The usable answers of each call, by `short` name, as (order, hash), oldest first."""
+    """The usable responses of each call, by `short` name, as (order, hash), oldest first."""
     found: dict[str, list[tuple[str, str]]] = {}
     for feed in sorted(set(FEED_OF.values())):
         for place, answer in raw_log.scan(store, feed, month):
@@ -154,7 +154,7 @@ def _latest_before(store: Store, month: date) -> Mapping[str, list[tuple[str, st
 
 
 def _is_as_folded(line: bytes, answers: Mapping[str, list[tuple[str, str]]]) -> bool:
-    """Whether the answers that a round repeats are still those that it was folded from."""
+    """Whether the responses that a round repeats are still those that it was folded from."""
     one = json.loads(line[line.index(b'"answer":') + 9 : -2])
     before = {
         name: hashes[-1]
@@ -166,12 +166,12 @@ def _is_as_folded(line: bytes, answers: Mapping[str, list[tuple[str, str]]]) -> 
 
 
 def _hash(hashes: Mapping[str, str]) -> str:
-    """One hash of the hashes of many calls' answers."""
+    """One hash over the hashes of many calls' responses."""
     return hashlib.sha256("".join(f"{name}{hashes[name]}" for name in sorted(hashes)).encode()).hexdigest()
 
 
 def state(store: Store, month: date) -> list[str]:
-    """What tells one state of a month's repeats from another."""
+    """Identifier of a state of a month's repeats."""
     path = raw_log.rounds_path(month)
     folded = hashlib.sha256(store.read(path)).hexdigest() if store.exists(path) else ""
     top = [entry for feed in sorted(set(FEED_OF.values())) for entry in store.entries(raw_log.folder(feed, month))]
@@ -181,7 +181,7 @@ def state(store: Store, month: date) -> list[str]:
 def resolved(
     found: Iterable[tuple[Place, RawAnswer]], month_rounds: Sequence[Round]
 ) -> Iterator[tuple[Place, RawAnswer]]:
-    """Answers of a small feed; each repeat as the place of the answer that it repeats, with its own time and order."""
+    """Responses of a small feed; each repeat as the position of the repeated response, with its own time and order."""
     latest: dict[str, tuple[Place, RawAnswer]] = {}
     for place, answer in found:
         name = raw_log.name(answer.operation, answer.arguments)
@@ -203,23 +203,23 @@ def resolved(
 def with_rounds(
     answers: Sequence[tuple[Place, RawAnswer]], month_rounds: Sequence[Round], month: date
 ) -> list[RawAnswer]:
-    """All answers to one key in the order of writing, those that were repeats with the body that they repeat.
+    """All responses to one key in the order of writing, repeats with the body that they repeat.
 
     Of the rounds that repeat it only two can change what is known of a key: the first after the month's end, and the
     last.
     """
-    told = list(answers)
+    merged = list(answers)
     over = month_end(month)
     late = (one for one in month_rounds if one.at >= over)
     for several in (late, reversed(month_rounds)):
         for one in several:
             before = [answer for place, answer in answers if one.covers(place, answer)]
             if before:
-                told.append((replace(answers[0][0], written=one.order), replace(before[-1], received_at=one.at)))
+                merged.append((replace(answers[0][0], written=one.order), replace(before[-1], received_at=one.at)))
                 break
-    told.sort(key=lambda pair: pair[0].order)
+    merged.sort(key=lambda pair: pair[0].order)
     whole: list[RawAnswer] = []
-    for _, answer in told:
+    for _, answer in merged:
         same = [earlier for earlier in whole if earlier.sha256 == answer.sha256] if answer.is_repeat else []
         if same:
             whole.append(replace(answer, body=same[-1].body, is_repeat=False))

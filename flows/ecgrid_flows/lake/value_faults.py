@@ -1,4 +1,4 @@
-"""What of a month's kept answers cannot be read, for a run's last lines and for `doctor` (feed value_faults)."""
+"""Unreadable values of a month's responses (feed value_faults), for a run's last lines and for `doctor`."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -7,14 +7,14 @@ from ecgrid_flows.lake.partitions import Lake
 
 __all__ = ["NAMED", "Unread", "unread"]
 
-#: How many values are named; more are counted.
+#: Number of values named; the rest is counted.
 NAMED = 100
 _COLUMNS = ["operation", "asked", "record", "element", "value_text", "reason"]
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """How many values of a month's answers do not fit their types, and the first of them in words."""
+    """The number of values of a month's responses that do not fit their types, and a description of the first."""
 
     count: int = 0
     named: tuple[str, ...] = ()

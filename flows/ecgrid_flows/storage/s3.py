@@ -341,11 +341,11 @@ class S3Store:
             if refused.code in _ABSENT:
                 return None
             raise
-        said = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
+        date = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
         age = None
-        if said and answer.get("LastModified"):
+        if date and answer.get("LastModified"):
             with suppress(ValueError):
-                age = (parsedate_to_datetime(said) - answer["LastModified"]).total_seconds()
+                age = (parsedate_to_datetime(date) - answer["LastModified"]).total_seconds()
         return Stored(answer["Body"], str(answer["ETag"]), age)
 
     def _get_range(self, path: str, offset: int, length: int) -> bytes:

@@ -42,14 +42,14 @@ class Books:
         self._by_line: dict[tuple[Account, Pair], list[PlannedError]] = {}
         self._by_invoice: dict[tuple[int, date], list[PlannedError]] = {}
         self._month_index = {month: index for index, month in enumerate(world.months)}
-        for plant in world.planned_errors:
-            target = plant.target
+        for planned in world.planned_errors:
+            target = planned.target
             if target.contract_id is not None and target.month is not None:
-                self._by_invoice.setdefault((target.contract_id, world.months[target.month]), []).append(plant)
-            elif plant.check_name in fault_kinds.OF_PRICE_LIST:
+                self._by_invoice.setdefault((target.contract_id, world.months[target.month]), []).append(planned)
+            elif planned.check_name in fault_kinds.OF_PRICE_LIST:
                 continue  # the error is in the price list itself
             elif target.network_id is not None and target.mailbox_id is not None and target.pair is not None:
-                self._by_line.setdefault(((target.network_id, target.mailbox_id), target.pair), []).append(plant)
+                self._by_line.setdefault(((target.network_id, target.mailbox_id), target.pair), []).append(planned)
 
     def restate(self) -> None:
         """Apply the planned errors of kind `restated` from now on."""
@@ -67,8 +67,8 @@ class Books:
             return ZERO
         value = series[index]
         if self.is_restated:
-            for plant in self._planned_errors(account, pair, month, "restated"):
-                value += Decimal(plant.figures["add"])
+            for planned in self._planned_errors(account, pair, month, "restated"):
+                value += Decimal(planned.figures["add"])
         return value
 
     def _planned_errors(
@@ -76,13 +76,13 @@ class Books:
     ) -> list[PlannedError]:
         index = self._month_index.get(month)
         return [
-            plant
-            for plant in self._by_line.get((account, pair), ())
+            planned
+            for planned in self._by_line.get((account, pair), ())
             if (
-                plant.target.month == index
-                or (plant.check_name in fault_kinds.LASTING and index is not None and plant.target.month <= index)  # type: ignore[operator]
+                planned.target.month == index
+                or (planned.check_name in fault_kinds.LASTING and index is not None and planned.target.month <= index)  # type: ignore[operator]
             )
-            and check_name in (None, plant.check_name)
+            and check_name in (None, planned.check_name)
         ]
 
     def is_planted(self, account: Account, month: date, pair: Pair) -> bool:
@@ -102,7 +102,7 @@ class Books:
 
     def line(self, account: Account, month: date, pair: Pair) -> Line | None:
         """The line of InvoiceCalculateLineItem; None for a pair off the list, or withheld on purpose."""
-        if any(plant.check_name == "missing_line" for plant in self._planned_errors(account, pair, month)):
+        if any(planned.check_name == "missing_line" for planned in self._planned_errors(account, pair, month)):
             return None
         return self.bill(account, month).get(pair)
 
@@ -120,8 +120,8 @@ class Books:
             )
             line = replace(line, number=len(lines) + 1)
             if not right:
-                for plant in self._planned_errors(account, group.pair, month):
-                    line = fault_kinds.applied(self, account, month, plant, line)
+                for planned in self._planned_errors(account, group.pair, month):
+                    line = fault_kinds.applied(self, account, month, planned, line)
             lines[group.pair] = line
         return lines
 
@@ -267,8 +267,8 @@ class Books:
         """The issued invoice, with the errors planted on it."""
         place = sorted(self.world.contract_by_id).index(contract_id)
         made = replace(self.calculated(contract_id, month), invoice_id=(month.year * 12 + month.month) * 100 + place)
-        for plant in self._by_invoice.get((contract_id, month), ()):
-            made = fault_kinds.applied_to_invoice(self, plant, made)
+        for planned in self._by_invoice.get((contract_id, month), ()):
+            made = fault_kinds.applied_to_invoice(self, planned, made)
         return made
 
     def invoices(self) -> list[Invoice]:
@@ -290,9 +290,9 @@ class Books:
         if self._planted_errors is None:
             self._planted_errors = tuple(
                 error
-                for plant in self.world.planned_errors
-                if plant.check_name != "restated" or self.is_restated
-                for error in fault_kinds.described(self, plant)
+                for planned in self.world.planned_errors
+                if planned.check_name != "restated" or self.is_restated
+                for error in fault_kinds.described(self, planned)
             )
         return self._planted_errors
 

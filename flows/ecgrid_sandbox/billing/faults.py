@@ -54,12 +54,12 @@ class Bills(Protocol):
     def invoice(self, contract_id: int, month: date) -> Invoice: ...
 
 
-def applied(books: Bills, account: Account, month: date, plant: PlannedError, line: Line) -> Line:
+def applied(books: Bills, account: Account, month: date, planned: PlannedError, line: Line) -> Line:
     """The line with the error. A `missing_line` returns it unchanged: it is missing in single responses only."""
-    figures = plant.figures
+    figures = planned.figures
     price_list, group = line.price_list, line.group
     reading = group.meaning.reading
-    match plant.check_name:
+    match planned.check_name:
         case "amount_mismatch" | "percentage_mismatch" | "minimum_mismatch":
             # everything on the line is right but its amount, which no other rule gives
             return replace(line, amount=line.amount + Decimal(figures["add"]))
@@ -124,7 +124,7 @@ def applied(books: Bills, account: Account, month: date, plant: PlannedError, li
             return replace(books.counted_line(account, month, price_list, group, actual=actual), number=line.number)
         case "missing_line" | "restated":
             return line
-    raise ValueError(f"{plant.check_name} is not a planted error of a line ({reading.model})")
+    raise ValueError(f"{planned.check_name} is not a planted error of a line ({reading.model})")
 
 
 def priced_at(line: Line, rate: Decimal) -> Decimal:
@@ -139,47 +139,47 @@ def priced_at(line: Line, rate: Decimal) -> Decimal:
     return rounded(quantity * Fraction(rate), meaning.reading)
 
 
-def applied_to_invoice(books: Bills, plant: PlannedError, invoice: Invoice) -> Invoice:
+def applied_to_invoice(books: Bills, planned: PlannedError, invoice: Invoice) -> Invoice:
     """The invoice with the error; except for `invoice_total_mismatch` its lines still add up to its total."""
-    figures = plant.figures
+    figures = planned.figures
     lines = list(invoice.lines)
-    if plant.check_name == "invoice_total_mismatch":
+    if planned.check_name == "invoice_total_mismatch":
         return replace(invoice, total_amount=invoice.total_amount + Decimal(figures["add"]))
-    if plant.check_name == "double_billed":
+    if planned.check_name == "double_billed":
         # a line of an account that another contract bills, and has billed
-        lines.append(_right_line(books, plant, invoice.month))
+        lines.append(_right_line(books, planned, invoice.month))
     else:
-        place = next(i for i, line in enumerate(lines) if _is_target(plant, line))
-        if plant.check_name == "duplicate_line":
+        place = next(i for i, line in enumerate(lines) if _is_target(planned, line))
+        if planned.check_name == "duplicate_line":
             lines.append(lines[place])
-        elif plant.check_name == "invoice_line_missing":
+        elif planned.check_name == "invoice_line_missing":
             del lines[place]
-        elif plant.check_name == "invoice_line_differs":
+        elif planned.check_name == "invoice_line_differs":
             lines[place] = replace(lines[place], amount=lines[place].amount + Decimal(figures["add"]))
         else:
-            raise ValueError(f"{plant.check_name} is not a planted error of an invoice")
+            raise ValueError(f"{planned.check_name} is not a planted error of an invoice")
     numbered = tuple(replace(line, number=number) for number, line in enumerate(lines, start=1))
     return replace(invoice, lines=numbered, total_amount=total([line.amount for line in numbered]))
 
 
-def _is_target(plant: PlannedError, line: Line) -> bool:
-    target = plant.target
+def _is_target(planned: PlannedError, line: Line) -> bool:
+    target = planned.target
     return line.pair == target.pair and line.system_id == (target.mailbox_id or target.network_id)
 
 
-def _right_line(books: Bills, plant: PlannedError, month: date) -> Line:
-    target = plant.target
+def _right_line(books: Bills, planned: PlannedError, month: date) -> Line:
+    target = planned.target
     assert target.network_id is not None
     assert target.mailbox_id is not None
     assert target.pair is not None
     return books.bill((target.network_id, target.mailbox_id), month)[target.pair]
 
 
-def _before_restating(books: Bills, account: Account, month: date, plant: PlannedError) -> Decimal:
+def _before_restating(books: Bills, account: Account, month: date, planned: PlannedError) -> Decimal:
     """The amount before the restatement: that of the quantity as first measured."""
-    assert plant.target.pair is not None
-    now = books.bill(account, month)[plant.target.pair]
-    before = now.actual - Decimal(plant.figures["add"])
+    assert planned.target.pair is not None
+    now = books.bill(account, month)[planned.target.pair]
+    before = now.actual - Decimal(planned.figures["add"])
     return books.counted_line(account, month, now.price_list, now.group, actual=before).amount
 
 
@@ -195,33 +195,33 @@ def _by_other_terms(
     return (total([right for right, _ in sums]), total([billed for _, billed in sums])) if sums else (None, None)
 
 
-def described(books: Bills, plant: PlannedError) -> list[PlantedError]:
+def described(books: Bills, planned: PlannedError) -> list[PlantedError]:
     """The error as a finding should name it; a price list's error is in every month, an open reading in the last."""
-    world, target = books.world, plant.target
+    world, target = books.world, planned.target
     months = [None] if target.month is None else [world.months[target.month]]
-    if plant.check_name in OF_PRICE_LIST and target.month is None:
-        months = list(world.months[-1:] if plant.check_name == "reading_undecided" else world.months)
-    return [_described(books, plant, month) for month in months]
+    if planned.check_name in OF_PRICE_LIST and target.month is None:
+        months = list(world.months[-1:] if planned.check_name == "reading_undecided" else world.months)
+    return [_described(books, planned, month) for month in months]
 
 
-def _described(books: Bills, plant: PlannedError, month: date | None) -> PlantedError:
-    world, target = books.world, plant.target
+def _described(books: Bills, planned: PlannedError, month: date | None) -> PlantedError:
+    world, target = books.world, planned.target
     true_amount = billed_amount = None
     invoice_number = None
     price_list_id = target.price_list_id
     if target.contract_id is not None and month is not None:
         invoice_number = f"INV-{month:%Y%m}-{target.contract_id}"
-        if plant.check_name == "invoice_total_mismatch":
+        if planned.check_name == "invoice_total_mismatch":
             true_amount = books.calculated(target.contract_id, month).total_amount
             billed_amount = books.invoice(target.contract_id, month).total_amount
-    if plant.check_name == "list_differs_from_contract" and target.pair and month is not None:
+    if planned.check_name == "list_differs_from_contract" and target.pair and month is not None:
         true_amount, billed_amount = _by_other_terms(books, target.price_list_id or 0, target.pair, month)
     if target.network_id is not None and target.mailbox_id is not None and target.pair and month is not None:
         account = (target.network_id, target.mailbox_id)
         price_list_id = world.price_list_of(*account).price_list_id
         line = books.bill(account, month)[target.pair]
         true_amount, billed_amount = books.bill(account, month, right=True)[target.pair].amount, line.amount
-        match plant.check_name:
+        match planned.check_name:
             case "invoice_line_missing":
                 billed_amount = None
             case "missing_line":
@@ -229,11 +229,11 @@ def _described(books: Bills, plant: PlannedError, month: date | None) -> Planted
             case "duplicate_line" | "double_billed":
                 billed_amount = line.amount * 2
             case "invoice_line_differs":
-                billed_amount = line.amount + Decimal(plant.figures["add"])
+                billed_amount = line.amount + Decimal(planned.figures["add"])
             case "restated":
-                billed_amount = _before_restating(books, account, month, plant)
+                billed_amount = _before_restating(books, account, month, planned)
     return PlantedError(
-        plant.check_name,
+        planned.check_name,
         target.network_id,
         target.mailbox_id,
         month,
@@ -243,6 +243,6 @@ def _described(books: Bills, plant: PlannedError, month: date | None) -> Planted
         invoice_number,
         true_amount,
         billed_amount,
-        plant.reason,
-        plant.evidence,
+        planned.reason,
+        planned.evidence,
     )

@@ -5,7 +5,7 @@ cannot disagree. Sources: the published WSDLs of v3.2 (2016) and v4.1 (2024), an
 API page of InvoiceCalculateLineItem (facts 1.2 to 1.5).
 
 Notation: `Name:type!` is a value type (minOccurs 1), `Name:type?` a reference type (minOccurs 0). `ArrayOfX` holds
-nillable elements `X`. `DataSet` stands for the pair of inline schema and diffgram.
+nillable elements `X`. `DataSet` is the pair of inline schema and diffgram.
 """
 
 from collections.abc import Mapping

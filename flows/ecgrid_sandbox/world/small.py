@@ -188,12 +188,12 @@ class _Draw:
                 if right is None:
                     continue
                 figures = _figures(right, how)
-                plant = PlannedError(
+                planned = PlannedError(
                     name, Target(*account, at, pair), f"{self.kind}, {self.plan.share} %", "the list", figures
                 )
-                billed = Books(replace(bare, planned_errors=(plant,))).bill(account, month)[pair]
+                billed = Books(replace(bare, planned_errors=(planned,))).bill(account, month)[pair]
                 if billed.amount != right.amount:
-                    made.append(plant)
+                    made.append(planned)
         self.rng.shuffle(made)
         return made[: max(len(made) * self.plan.share // 100, 1)]
 

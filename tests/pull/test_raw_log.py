@@ -18,7 +18,7 @@ from ecgrid_client.errors import MissingElement
 from ecgrid_client.masking import MASKER
 from ecgrid_flows.errors import StorageFailed
 from ecgrid_flows.lake import raw_log
-from ecgrid_flows.lake.raw_log import Journal, RawAnswer
+from ecgrid_flows.lake.raw_log import RawAnswer, RawLog
 from ecgrid_flows.lake.raw_manifest import seal
 from ecgrid_flows.storage.local import LocalStore
 
@@ -46,7 +46,7 @@ def store(tmp_path: Path) -> LocalStore:
 
 
 def write(store: LocalStore, *answers: RawAnswer) -> Path:
-    with Journal(store) as opened:
+    with RawLog(store) as opened:
         for answer in answers:
             opened.record(MONTH, answer)
         opened.flush()
@@ -83,7 +83,7 @@ def test_a_torn_line_is_no_line(length: int) -> None:
     assert not raw_log.is_whole(raw_log.encode(ANSWER)[:length])
 
 
-def test_a_torn_tail_is_set_aside_and_named_and_the_rest_kept(store: LocalStore, tmp_path: Path) -> None:
+def test_a_torn_tail_is_quarantined_and_named_and_the_rest_kept(store: LocalStore, tmp_path: Path) -> None:
     segment = write(store, ANSWER, replace(ANSWER, latency_ms=2))
     whole = segment.read_bytes()
     torn = raw_log.encode(ANSWER)[:100]
@@ -122,14 +122,14 @@ def test_an_answer_counts_as_done_only_after_the_fsync_behind_it(
     may_sync, synced, real = threading.Event(), [], os.fsync
 
     def waiting(handle: int) -> None:
-        if threading.current_thread().name == "journal":
+        if threading.current_thread().name == "raw-log":
             may_sync.wait()
         real(handle)
         synced.append(handle)
 
     monkeypatch.setattr(os, "fsync", waiting)
     done: list[int] = []
-    with Journal(store) as opened:
+    with RawLog(store) as opened:
         for number in range(5):
             opened.record(MONTH, ANSWER, lambda number=number: done.append(number))
         assert done == []
@@ -145,7 +145,7 @@ def test_a_failing_disk_stops_the_journal_and_no_answer_counts(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[int] = []
-    opened = Journal(store)
+    opened = RawLog(store)
     opened.record(MONTH, ANSWER, lambda: done.append(0))
     opened.flush()
 
@@ -164,7 +164,7 @@ def test_a_failing_disk_stops_the_journal_and_no_answer_counts(
 
 def test_segments_are_rolled(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(raw_log, "SEGMENT_BYTES", 3 * len(raw_log.encode(ANSWER)))
-    with Journal(store) as opened:
+    with RawLog(store) as opened:
         for number in range(10):
             opened.record(MONTH, replace(ANSWER, latency_ms=number))
         opened.flush()
@@ -174,7 +174,7 @@ def test_segments_are_rolled(store: LocalStore, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("operation", ["Login", "Logout", "WhoAmI", "GenerateAPIKey", "UserGetAPIKey"])
 def test_answers_that_hold_secrets_have_no_place_to_go(store: LocalStore, operation: str) -> None:
-    with Journal(store) as opened, pytest.raises(KeyError):
+    with RawLog(store) as opened, pytest.raises(KeyError):
         opened.record(MONTH, replace(ANSWER, operation=operation))
 
 
@@ -205,11 +205,11 @@ def test_the_names_of_segments_give_the_order_of_writing_whatever_the_clock_says
 
     monkeypatch.setattr("ecgrid_flows.lake.raw_log.datetime", Clock)
     for number in range(4):
-        with Journal(store) as opened:
+        with RawLog(store) as opened:
             opened.record(MONTH, replace(ANSWER, latency_ms=number))
             opened.flush()
     assert [answer.latency_ms for _, answer in raw_log.scan(store, "line_items", MONTH)] == [0, 1, 2, 3]
-    with Journal(store) as opened:
+    with RawLog(store) as opened:
         opened.record(MONTH, replace(ANSWER, operation="InvoiceInfo"))
         opened.flush()
     places = [
