@@ -1,4 +1,4 @@
-"""Invoices that came as files: the records that `invoice_csv` and `x12_810` make.
+"""Records of imported invoices, made by `invoice_csv` and `x12_810`.
 
 A file holds one invoice or several. What adds to the total is a line: items, allowances, charges, taxes and, where an
 810 rounds only its total, the rounding. So `total_amount` less the sum of the lines is 0, or the file is wrong.
@@ -19,15 +19,15 @@ ITEM, ALLOWANCE, CHARGE, TAX, ROUNDING = "item", "allowance", "charge", "tax", "
 
 
 class InvoiceFileRefused(ValueError):
-    """The file is no invoice that can be read; the message states where, why and what to do."""
+    """The file is not a readable invoice; the message states where, why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class FiledLine:
     """One line. `quantity` is in the unit of the invoice, `amount` and `tax` in its currency, the sign as it counts.
 
-    `kind` is item, allowance, charge, tax or rounding. `tax` is what the line's own tax is; its amount is in a line of
-    kind tax. `product_codes` are those of an 810's IT1, IT107 first.
+    `kind` is item, allowance, charge, tax or rounding. `tax` is the line's own tax; its amount is in a line of kind
+    tax. `product_codes` are those of an 810's IT1, IT107 first.
     """
 
     kind: str
@@ -73,7 +73,7 @@ class FiledInvoice:
         return (line.account for line in self.lines if line.account is not None)
 
     def billed_month(self) -> date | None:
-        """The month of its period; without one, the month before its date. None: the period is of several months.
+        """The month of its period; without one, the month before its date. None: the period spans several months.
 
         The latter is inferred, as for InvoiceList: vendors date invoices on the last day of the month or after it.
         """
@@ -82,6 +82,6 @@ class FiledInvoice:
             return next_month(self.invoice_date.replace(day=1), -1)
         months = {day.replace(day=1) for day in days}
         if len(months) == 2 and self.period_end is not None and self.period_end.day == 1:
-            # an end that is the first day after the period, as some write it
+            # some vendors write the first day after the period as its end
             months = {day.replace(day=1) for day in (days[0], self.period_end - timedelta(days=1))}
         return months.pop() if len(months) == 1 else None

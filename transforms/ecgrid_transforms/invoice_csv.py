@@ -1,8 +1,8 @@
 """The invoice CSV of `invoice import`: one row per line of an invoice, or one row with its total alone.
 
 Separated by commas, semicolons or tabs, in UTF-8 with or without a byte order mark; decimals have a point, dates are
-ISO 8601. The columns that describe the invoice stand on every row, or on its first. A row is a line where `amount` is
-filled; `tax` adds to the total beside the amounts.
+ISO 8601. The columns that describe the invoice are filled on every row, or on its first. A row is a line where `amount`
+is filled; `tax` adds to the total besides the amounts.
 """
 
 import csv
@@ -161,7 +161,7 @@ def _invoice(number: str, rows: Sequence[_Cells]) -> FiledInvoice:
 
 
 def _line(cells: _Cells) -> FiledLine | None:
-    """The line of a row; None where the row states the invoice alone."""
+    """The line of a row; None where the row has only the invoice's columns."""
     amount = cells.amount("amount")
     if amount is None:
         if filled := [column for column in LINE if column not in ("amount", "tax") and cells.text(column)]:

@@ -1,6 +1,6 @@
 """Invoice -> one row of the feed invoices, and one row per line of the feed invoice_lines.
 
-An imported invoice (`FiledInvoice`) has the columns of its own; what only the API states is null.
+An imported invoice (`FiledInvoice`) fills the columns that it has; those that only the API returns are null.
 """
 
 import json
@@ -15,7 +15,7 @@ from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.rows import Row, json_text, wall_time
 from ecgrid_transforms.wall_time import wall_time_ns
 
-#: The source, and the version, of what came as a file.
+#: Source and API version of an imported invoice.
 IMPORTED, BY_FILE = "imported", "import"
 
 
@@ -23,7 +23,7 @@ IMPORTED, BY_FILE = "imported", "import"
 class Imported:
     """One imported invoice: the contract and month that it was filed under, and the file.
 
-    `place` numbers the invoices of a contract and month. `previous` are total and hash by the file that it replaced.
+    `place` numbers the invoices of a contract and month. `previous` are total and hash of the replaced file.
     """
 
     month: date
@@ -36,7 +36,7 @@ class Imported:
 
 
 def number_key(number: str | None) -> str | None:
-    """An invoice's number as two are compared: letters and digits, without zeros in front (as in core_invoices.sql)."""
+    """An invoice number in comparable form: letters and digits, without leading zeros (as in core_invoices.sql)."""
     return re.sub("[^A-Za-z0-9]", "", number or "").upper().lstrip("0") or None
 
 
@@ -123,7 +123,7 @@ def imported_row(one: Imported) -> Row:
 def imported_line_rows(one: Imported) -> list[Row]:
     """The rows of the invoice's lines, in their order.
 
-    An account is a SystemObject as in a LineItem. What is for the whole invoice (a tax, say) is of the object Invoice.
+    An account is a SystemObject as in a LineItem. A line for the whole invoice (such as a tax) has the object Invoice.
     """
     return [
         (

@@ -15,7 +15,7 @@ from ecgrid_transforms.filed_invoices import InvoiceFileRefused
 
 __all__ = ["Segment", "Transaction", "transactions"]
 
-#: Where the element separator stands in ISA, from its first character; the terminator is at 105.
+#: Positions of the element separator in ISA, from its first character; the terminator is at 105.
 _ISA_SEPARATORS = (3, 6, 17, 20, 31, 34, 50, 53, 69, 76, 81, 83, 89, 99, 101, 103)
 _ISA_COMPONENT, _ISA_END = 104, 105
 _BETWEEN = "\r\n \t"

@@ -1,4 +1,4 @@
-"""X12 810 (invoice), release 004010, to `FiledInvoice`; what an invoice asks, and nothing that it only mentions.
+"""X12 810 (invoice), release 004010, to `FiledInvoice`: the amounts to pay, without those that are only information.
 
 TDS01 and SAC05 have two implied decimals (811307 is 8,113.07); all other decimals have a point or none. SAC01 A is
 taken off, C is added. BIG07 CR or CN is a credit: its amounts are negative, or are negated. BIG08 01 cancels.
@@ -53,7 +53,7 @@ _HALF_CENT = to_decimal("0.005")
 _IMPLIED = re.compile(r"-?[0-9]{1,15}")
 _DAY = re.compile(r"[0-9]{8}")
 _ACCOUNT = re.compile(r"([0-9]{1,9})[/-]([0-9]{1,9})")
-#: What belongs to a subline until the next of these: it details its line and adds nothing.
+#: Segments that end a subline; a subline details its line and adds nothing.
 _ENDS_SUBLINE = ("IT1", "TDS", "CAD", "CTT", "SE")
 
 
@@ -63,13 +63,13 @@ def read(data: bytes) -> Sequence[FiledInvoice]:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
-        text = body.decode("latin-1")  # X12 names no encoding; delimiters and numbers are ASCII in either
+        text = body.decode("latin-1")  # X12 states no encoding; delimiters and numbers are ASCII in either
     return [_invoice(transaction) for transaction in transactions(text)]
 
 
 @dataclass(slots=True)
 class _Item:
-    """An IT1 loop, as far as it is read."""
+    """An IT1 loop, as read so far."""
 
     head: Segment
     stated: Decimal | None = None
@@ -81,7 +81,7 @@ class _Item:
 
 @dataclass(slots=True)
 class _Document:
-    """A transaction set, as far as it is read."""
+    """A transaction set, as read so far."""
 
     head: Segment
     total: Decimal | None = None
@@ -183,7 +183,7 @@ def _extended(item: _Item) -> Decimal | None:
 
 
 def _taxes(document: _Document, left: Decimal) -> list[Decimal]:
-    """The taxes that add to the total; `left` is what lines, allowances and charges leave of it."""
+    """The taxes that add to the total; `left` is the total less lines, allowances and charges."""
     of_items = [tax for item in document.items for tax in item.taxes]
     both = [*of_items, *document.taxes]
     if not document.taxes or (of_items and total(both) == left):
