@@ -293,7 +293,7 @@ def test_a_summary_of_months_adds_up_and_leads_to_a_month_with_findings(
     assert "2026-09: No invoice is known; recalculated 0.00; claimable 0.00; disputed 0.00." in said
     assert "At stake in open errors and warnings: 9.99 too little." in said
     assert "Faults: 3 access_denied, 1 not_found" in said
-    assert "2026-10: 5 values of the service's answers cannot be read (feed value_faults)" in said
+    assert "2026-10: 5 values in the service's responses cannot be read (feed value_faults)" in said
     assert "Invoice 7: TotalAmount is not an xs:decimal: 'x'; a; b; …" in said
     assert said.endswith(f"Next: {command} findings --month 2026-09 --data-dir 'of mine'\n")
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -168,7 +168,7 @@ def test_call_needs_no_credentials_where_the_operation_needs_none(bare: Commands
         (("call", "Nonsense"), 2, "no operation"),
         (("call", "NetworkInfo"), 2, "needs NetworkID"),
         (("call", "NetworkInfo", "NetworkID=abc"), 2, "whole number"),
-        (("call", "NetworkInfo", "NetworkID"), 2, "no NAME=VALUE"),
+        (("call", "NetworkInfo", "NetworkID"), 2, "not NAME=VALUE"),
         (("call", "NetworkInfo", "NetworkID=1", "NetworkID=2"), 2, "twice"),
         (("call", "NetworkInfo", "NetworkID=999999"), 4, "not found"),
         (("call", "NetworkInfo", "--api", "v9"), 2, "v9"),
@@ -240,7 +240,7 @@ def test_an_api_key_is_made_only_on_consent(
         monkeypatch.setattr("sys.stdin", io.StringIO(answer))
         ran = commands.run("api-key", "generate", "--user-id", "5001")
         assert (ran.status, ran.out) == (2, "")
-        assert "no key was made" in ran.err
+        assert "no key was generated" in ran.err
     assert sandbox.api_key == before
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     made = commands.run("api-key", "generate", "--user-id", "5001").out.strip()

@@ -298,10 +298,10 @@ def test_the_count_and_the_sum_are_printed(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["accepted"], "one of the two"),
-        (["f0000", "--check", "usage_mismatch", "accepted"], "one of the two"),
-        (["f0000", "--below", "1", "accepted"], "goes with --check"),
-        (["--check", "usage_mismatch", "--below", "1,00", "accepted"], "'1,00' is no amount"),
+        (["accepted"], "give one of them"),
+        (["f0000", "--check", "usage_mismatch", "accepted"], "give one of them"),
+        (["f0000", "--below", "1", "accepted"], "needs --check"),
+        (["--check", "usage_mismatch", "--below", "1,00", "accepted"], "'1,00' is not an amount"),
         (["--check", "usage_mismatch", "--below", "0", "accepted"], "above 0"),
         (["--check", "usage", "--month", "2026-10", "accepted"], "usage_mismatch"),
         (["--check", "usage_mismatch", "--month", "2026-10", "ignored"], "accepted, disputed, resolved"),

@@ -194,7 +194,7 @@ def test_without_credentials_it_refuses_at_once(tmp_path: Path) -> None:
     assert process.popen.returncode == ExitStatus.USAGE
     assert process.stderr.splitlines() == [
         "ecgrid-billing: no credentials: set ECGRID_API_KEY, or ECGRID_LOGIN_NAME and ECGRID_PASSWORD; "
-        "--sandbox serves invented data"
+        "or use --sandbox for invented data"
     ]
     assert not (tmp_path / "prefect/prefect.db").exists()  # no server was started for it
 

@@ -218,11 +218,11 @@ def test_the_command_for_a_monitor_and_for_a_person(ask: Command, tmp_path: Path
     assert "2023-02: due since 2023-03-02 06:00 UTC and not exported" in shown.stdout
     (tmp_path / "none").mkdir()
     nothing = ask(data_dir=tmp_path / "none")
-    assert (nothing.returncode, "no month was pulled yet" in nothing.stdout) == (0, True)
+    assert (nothing.returncode, "no month is pulled" in nothing.stdout) == (0, True)
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("missing", "there is no data directory"), ("file", "is no directory"), ("file/sub", "no data")]
+    ("name", "words"), [("missing", "does not exist"), ("file", "is not a directory"), ("file/sub", "does not exist")]
 )
 def test_a_data_directory_that_is_not_there_never_passes_for_one_in_which_all_is_well(
     ask: Command, tmp_path: Path, name: str, words: str

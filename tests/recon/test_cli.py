@@ -178,7 +178,7 @@ def test_compare_gives_contracts_accounts_and_lines(data_dir: str) -> None:
 def test_compare_in_words_names_cliffs(data_dir: str) -> None:
     done = CliRunner().invoke(app, ["compare", "--month", MONTH, "--data-dir", data_dir])
     assert done.exit_code == 0
-    assert "Cliffs: a little more use would cost less" in done.stdout
+    assert "Cliffs: slightly more usage would cost less" in done.stdout
     assert "past 5000 it costs 177.75 less" in done.stdout
 
 

@@ -417,7 +417,7 @@ def test_the_largest_int_is_no_bound(built: Connection) -> None:
 
 
 def test_bounds_may_lie_far_out(built: Connection) -> None:
-    """At 2,000,000,001 unit bills as many, volume half of it: 1,000,000,000.50 hang on it."""
+    """At 2,000,000,001 unit bills as many, volume half of it: 1,000,000,000.50 are at stake."""
     row = chosen(built, FAR_BOUND)
     assert (row["verdict"], row["deciding_quantity"]) == ("undecided", 2 * 10**9)
     assert row["amount_at_stake"] == Decimal("1000000000.5")

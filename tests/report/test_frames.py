@@ -126,10 +126,11 @@ def test_an_open_reading_tells_how_many_others_there_are_and_what_would_decide(h
     with frames.open_book(handmade_dir) as book:
         readings = book.out("out_readings")
     shown = str(sections.readings_summary(readings))
-    assert "One other explains as much. A line with 200 would tell them apart. Up to 1.67 a line hang on it." in shown
+    assert "A line of 200 would decide it. Up to 1.67 per line at stake." in shown
+    assert "One other interpretation fits as well." in shown
     money = readings.assign(deciding_quantity=None, deciding_account="other charges of 25.00")
     shown = str(sections.readings_summary(money))
-    assert "An account with other charges of 25.00 would tell them apart." in shown
+    assert "An account with other charges of 25.00 would decide it." in shown
 
 
 def test_findings_that_tie_are_in_the_order_of_their_place(handmade_dir: Path) -> None:

@@ -1,9 +1,9 @@
-"""The command line, `ecgrid-billing`: a thin skin over the flows. One module per group of commands.
+"""The command line, `ecgrid-billing`, on top of the flows. One module per group of commands.
 
-A command imports what it works with when it runs: pyarrow, DuckDB or the client would be a second of every `--help`.
+A command imports its libraries when it runs: importing pyarrow, DuckDB or the client adds a second to every `--help`.
 
 Exit statuses are those of CONTRACT: 0 clean, 1 findings of severity error, 2 usage or settings, 3 unreachable or
-refused, 4 incomplete, 5 the data directory is held by another run.
+refused, 4 incomplete, 5 the data directory is locked by another run.
 """
 
 import errno
@@ -49,7 +49,7 @@ def _take_level(level: str | None) -> None:
     if level is not None:
         logs.set_up(level=level)
         os.environ["ECGRID_LOG_LEVEL"] = (
-            level  # the processes that a command starts (flow runs, workers) log as it does
+            level  # processes that a command starts (flow runs, workers) use the same level
         )
 
 
@@ -83,11 +83,11 @@ def _log_options(
         ),
     ] = None,
 ) -> None:
-    """What every command takes about logs."""
+    """The log options of every command."""
 
 
 class _Commands(TyperGroup):
-    """The tree of commands, each of which takes the options about logs."""
+    """The tree of commands; adds the log options to each."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -107,7 +107,8 @@ def _add_options(group: Any, options: Sequence[Any]) -> None:
 app = typer.Typer(
     name="ecgrid-billing",
     cls=_Commands,
-    help="The auditable EDI bill: pull ECGrid line items, infer how each price list is meant, prove every amount.",
+    help="The auditable EDI bill: pull ECGrid line items, infer the interpretation of each price list, prove every "
+    "amount.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -129,7 +130,7 @@ def _options(
         bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
-    """What goes before a command's name."""
+    """Options before the command's name."""
 
 
 for commands in (run, service, findings, finance, invoices, quote, sandbox, report, serve, status, verify):
@@ -137,9 +138,10 @@ for commands in (run, service, findings, finance, invoices, quote, sandbox, repo
 
 
 def main() -> None:
-    """Run the command line; a `BillingError`, an unreadable file or a full disk becomes one sentence and a status.
+    """Run the command line. A `BillingError`, an unreadable file or a full disk is reported in one line.
 
-    Anything else is a fault, shown with where it happened: Python would end with 1, which says that there are findings.
+    Each is mapped to an exit status. Any other exception is an internal error, reported with its traceback and status
+    4: Python's default status 1 means findings.
     """
     _write_any_name()
     try:
@@ -159,7 +161,7 @@ def main() -> None:
 
 
 def _known(error: Exception) -> BillingError | None:
-    """What the disk or DuckDB reported, as an error of ours; None for any other error."""
+    """An error of the disk or of DuckDB as a `BillingError`; None for any other error."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = error.filename or "standard output or a temporary file"
         return StorageFailed(f"{where} cannot be written; the disk is full: free space and run again")
@@ -180,7 +182,7 @@ def _end(sentence: str, status: ExitStatus) -> NoReturn:
 
 
 def _write_any_name() -> None:
-    r"""A name that the output's encoding lacks is written as \xf8 or \u682a: a log in ASCII ends no command."""
+    r"""Write characters that the output's encoding lacks as \xf8 or \u682a instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -188,10 +190,10 @@ def _write_any_name() -> None:
 
 @contextmanager
 def _ending_in_order() -> Iterator[None]:
-    """SIGTERM and SIGHUP unwind the command, so that it logs out; a second one no longer cuts that short.
+    """Unwind the command on SIGTERM and SIGHUP, so that it logs out; a second signal is ignored.
 
-    By themselves they end a process where it stands, and its sessions stay open. What ignores them (`nohup`) goes on.
-    What goes wrong on the way out is no fault: the unwinding may begin in the middle of anything, a lock's release too.
+    The default handlers end the process at once and leave its sessions open. A signal that is ignored (`nohup`) stays
+    ignored. Exceptions during the unwinding are not reported: it can start anywhere, also while a lock is released.
     """
     asked: list[int] = []
 

@@ -1,6 +1,6 @@
-"""What every command shares: where words go, where results go, and how an error becomes an exit status.
+"""Shared by all commands: common options, output to stdout and stderr, errors and exit statuses.
 
-Results go to stdout, everything else to stderr; with `--json` stdout carries one JSON document and nothing more.
+Results go to stdout, everything else to stderr; with `--json`, stdout has exactly one JSON document.
 """
 
 import json
@@ -28,14 +28,14 @@ DataDir = Annotated[
     typer.Option(
         "--data-dir",
         metavar="DIR",
-        help="Where raw, lake, warehouse, exports and reports live (ECGRID_DATA_DIR, else data; data/sandbox while no "
-        "credentials are set and no run has filled data).",
+        help="Directory of raw, lake, warehouse, exports and reports (ECGRID_DATA_DIR, else data; data/sandbox while "
+        "no credentials are set and no run has filled data).",
     ),
 ]
 
 
 def month_of(text: str) -> date:
-    """The month of an option or an argument, `YYYY-MM`; the one place where the command line's text becomes a date."""
+    """Parse an option or argument `YYYY-MM` to the first day of the month; raises `SettingsError`."""
     try:
         return require_begun(parse_month(text))
     except NotAMonth as error:
@@ -54,7 +54,7 @@ Last = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout instead of tables and text.")]
 
-#: Columns of a table that goes to a file or a pipe, where no terminal says how wide it is.
+#: Width of a table written to a file or a pipe, in characters.
 _PIPE_COLUMNS = 240
 
 stdout = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
@@ -62,7 +62,7 @@ stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def json_value(value: object) -> Any:
-    """`value` as JSON carries it: decimals as plain decimal strings, dates as ISO text, never a float for money."""
+    """`value` for JSON: decimals as plain decimal strings, dates as ISO text; money is never a float."""
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, datetime | date):
@@ -79,14 +79,14 @@ def json_value(value: object) -> Any:
 
 
 def emit_json(data: object) -> None:
-    """One JSON document on stdout; names are escaped where its encoding could not hold them."""
+    """Write one JSON document to stdout; escape characters if the encoding is not UTF."""
     is_ascii = "utf" not in (sys.stdout.encoding or "utf-8").lower()
     sys.stdout.write(json.dumps(json_value(data), ensure_ascii=is_ascii, indent=2, allow_nan=False) + "\n")
     sys.stdout.flush()
 
 
 def cell(value: object) -> Text:
-    """A table cell that shows a service's text as text: no markup, no control characters."""
+    """A table cell with plain text: no markup, no control characters."""
     if value is None:
         return Text("")
     shown = str(json_value(value))
@@ -94,7 +94,7 @@ def cell(value: object) -> Text:
 
 
 def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """A table for people; numbers and decimals stand right."""
+    """A text table; numbers are right-aligned."""
     made = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for index, column in enumerate(columns):
         numeric = any(isinstance(row[index], Decimal | int) for row in rows) and not any(
@@ -107,7 +107,7 @@ def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[obj
 
 
 def called_as() -> str:
-    """What a person types to call this program again: its name where the shell finds it by that, else its path."""
+    """The command that starts this program: its name if it is on the PATH, else its path."""
     name, called = "ecgrid-billing", sys.argv[0]
     found = shutil.which(name)
     is_found = found is not None and Path(called).exists() and Path(called).samefile(found)
@@ -115,17 +115,19 @@ def called_as() -> str:
 
 
 def fail(message: str, status: ExitStatus) -> NoReturn:
-    """One sentence on stderr that says what to do, and the exit status of CONTRACT."""
+    """Print one line to stderr and end with the exit status of CONTRACT."""
     logs.SHOWN.error("%s", message)
     stderr.print(Text(f"ecgrid-billing: {message}"))
     raise typer.Exit(int(status))
 
 
 def require_directory(settings: Settings) -> None:
-    """Raise `NoSuchData` where the data directory is not there: a typing error must not pass for an empty one."""
+    """Raise `NoSuchData` if the data directory does not exist: a mistyped path is not an empty directory."""
     folder = settings.local_dir
     if settings.is_remote or folder.is_dir():
         return
     if folder.exists():
-        raise NoSuchData(f"the data directory {folder} is no directory: correct --data-dir")
-    raise NoSuchData(f"there is no data directory {folder}: correct --data-dir, or run `ecgrid-billing run` first")
+        raise NoSuchData(f"the data directory {folder} is not a directory: correct --data-dir")
+    raise NoSuchData(
+        f"the data directory {folder} does not exist: correct --data-dir, or run `ecgrid-billing run` first"
+    )

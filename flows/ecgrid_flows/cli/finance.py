@@ -1,4 +1,4 @@
-"""`export`, `close`, `reopen`, `corrections` and `findings set`: what finance takes, and what it decides."""
+"""`export`, `close`, `reopen`, `corrections` and `findings set`: files for finance and decisions by finance."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,9 +26,9 @@ def _amount(text: str) -> Decimal:
     try:
         amount = to_decimal(text)
     except NotADecimal as error:
-        raise SettingsError(f"{text!r} is no amount: write it like 1.00") from error
+        raise SettingsError(f"{text!r} is not an amount: write it like 1.00") from error
     if amount <= ZERO:
-        raise SettingsError(f"{text} is no amount above 0: nothing is below it")
+        raise SettingsError(f"{text} is not above 0: give an amount above 0")
     return amount
 
 
@@ -47,11 +47,9 @@ def export(
     last: Last = None,
     semicolons: Annotated[
         bool,
-        typer.Option("--semicolons", help="Semicolons between cells instead of commas, as many spreadsheets want."),
+        typer.Option("--semicolons", help="Separate cells by semicolons instead of commas, for spreadsheets."),
     ] = False,
-    bom: Annotated[
-        bool, typer.Option("--bom", help="Open each CSV with a byte-order mark, as Excel wants it.")
-    ] = False,
+    bom: Annotated[bool, typer.Option("--bom", help="Begin each CSV with a byte-order mark, for Excel.")] = False,
     provisional: Annotated[
         bool,
         typer.Option("--provisional", help="Export a month that is not final, into exports/YYYY-MM-provisional."),
@@ -59,9 +57,9 @@ def export(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the month's files for finance from the warehouse; no network is used.
+    """Write the month's files for finance from the warehouse; uses no network.
 
-    Lines, invoice summary, findings and disputes always; the journal and FOCUS 1.2 when ECGRID_CURRENCY is set.
+    Always lines, invoice summary, findings and disputes; the journal and FOCUS 1.2 if ECGRID_CURRENCY is set.
     """
     months = chosen_months(month, first, last)
     settings = Settings.load(data_dir)
@@ -84,7 +82,7 @@ def export(
         for one, paths in written.items():
             if not {path.name for path in paths}.issuperset(NEED_CURRENCY):
                 context.stderr.print(
-                    Text(f"{month_text(one)} was closed without {', '.join(NEED_CURRENCY)}: `reopen` it to get them.")
+                    Text(f"{month_text(one)} is closed without {', '.join(NEED_CURRENCY)}: run `reopen` to write them.")
                 )
 
 
@@ -92,32 +90,33 @@ def close(
     month: Closed,
     accept: Annotated[
         list[str] | None,
-        typer.Option("--accept", metavar="FINDING", help="Accept this open finding; may be repeated, each with --why."),
+        typer.Option("--accept", metavar="FINDING", help="Accept this open finding (repeatable); needs --why."),
     ] = None,
     why: Annotated[
         list[str] | None,
-        typer.Option("--why", metavar="TEXT", help="Why; one for each --accept in turn, or one for them all."),
+        typer.Option("--why", metavar="TEXT", help="The reason: one for each --accept in order, or one for all."),
     ] = None,
     is_verify: Annotated[
-        bool, typer.Option("--verify", help="Close nothing: hold a closed month against its seals.")
+        bool, typer.Option("--verify", help="Verify a closed month against its recorded hashes; changes nothing.")
     ] = False,
     seal: Annotated[
-        str | None, typer.Option("--seal", metavar="HASH", help="With --verify: a seal that you kept elsewhere.")
+        str | None,
+        typer.Option("--seal", metavar="HASH", help="With --verify: the hash that `close` printed, kept elsewhere."),
     ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Seal a month: what finance has stays as it is, whatever is pulled or inferred later.
+    """Close a month: its files no longer change, whatever is pulled or inferred later.
 
-    Refused while findings of severity error are open, unless each is accepted with a reason. Prints the seal; kept
-    somewhere else, it proves later (--verify --seal) that nobody rewrote the closing.
+    Refused while findings of severity error are open, unless each is accepted with a reason. Prints the hash of the
+    closing. Keep it elsewhere: `--verify --seal HASH` proves later that the closing was not rewritten.
     """
     settings = Settings.load(data_dir)
     if is_verify:
         _verify(settings, month, seal, as_json)
         return
     if seal is not None:
-        raise SettingsError("--seal goes with --verify")
+        raise SettingsError("--seal needs --verify: add it")
     reasons = _reasons(accept or [], why or [])
     from ecgrid_flows.finance.export import NEED_CURRENCY
     from ecgrid_flows.finance.period_close import close_month
@@ -138,19 +137,21 @@ def close(
         context.stdout.print(
             Text(f"{month_text(month)} is closed, with {len(done.exports)} files.\n{done.entry.sha256}")
         )
-        context.stderr.print(Text("The second line is the seal: keep it somewhere else, for `close --verify --seal`."))
+        context.stderr.print(
+            Text("The second line is the closing's hash: keep it elsewhere, for `close --verify --seal`.")
+        )
     if settings.currency is None:
         context.stderr.print(Text(f"Closed without {', '.join(NEED_CURRENCY)}: ECGRID_CURRENCY is not set."))
 
 
 def _reasons(accept: Sequence[str], why: Sequence[str]) -> Mapping[str, str]:
-    """A reason for each finding to accept; raises `SettingsError` when they do not pair up."""
+    """Finding id -> reason; raises `SettingsError` if the counts do not match."""
     if why and not accept:
-        raise SettingsError("--why gives the reason for an --accept: name the finding")
+        raise SettingsError("--why needs --accept: add --accept FINDING")
     if accept and not why:
-        raise SettingsError("accepting a finding wants a reason: give one by --why for each --accept, or one for all")
+        raise SettingsError("--accept needs a reason: add --why TEXT, one for each --accept or one for all")
     if len(why) not in (1, len(accept)) and accept:
-        raise SettingsError(f"--accept is given {len(accept)} times and --why {len(why)} times: give one each, or one")
+        raise SettingsError(f"{len(accept)} --accept but {len(why)} --why: give one --why each, or one for all")
     return dict(zip(accept, [why[0]] * len(accept) if len(why) == 1 else why, strict=True))
 
 
@@ -164,20 +165,18 @@ def _verify(settings: Settings, month: date, seal: str | None, as_json: bool) ->
         for fault in found.faults:
             context.stdout.print(Text(fault))
     else:
-        context.stdout.print(
-            Text(f"{month_text(month)}: all {found.files} files are what they were when it was closed")
-        )
+        context.stdout.print(Text(f"{month_text(month)}: all {found.files} files are unchanged since the closing"))
     if found.faults:
         raise typer.Exit(int(ExitStatus.FINDINGS))
 
 
 def reopen(
     month: Closed,
-    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the log.")],
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the audit log.")],
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Open a closed month again; what was closed is kept, and the log says who, when and why."""
+    """Reopen a closed month. The closing is kept, and the audit log records who, when and why."""
     settings = Settings.load(data_dir)
     from ecgrid_flows.finance.period_close import reopen_month
 
@@ -192,13 +191,16 @@ def reopen(
 def corrections(
     month: Closed,
     is_book: Annotated[
-        bool, typer.Option("--book", help="Number what is new for good: later changes become a batch of their own.")
+        bool,
+        typer.Option(
+            "--book", help="Post the pending corrections as a numbered batch; later changes start the next one."
+        ),
     ] = False,
-    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="With --book: what the log is to say.")] = "",
+    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="With --book: a note for the audit log.")] = "",
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """List and export what changed in a month since it was closed, as reversal and re-entry rows."""
+    """List and export the changes of a month since its closing, as reversal and re-entry rows."""
     settings = Settings.load(data_dir)
     from ecgrid_flows.finance import audit_log
     from ecgrid_flows.finance import corrections as correcting
@@ -228,38 +230,38 @@ _SHOWN_AMOUNTS = ("quantity_billed", "billed_amount", "expected_amount")
 
 def _print_corrections(month: date, rows: Sequence[Mapping[str, Any]], paths: Sequence[Path]) -> None:
     if not rows:
-        context.stdout.print(Text(f"{month_text(month)}: nothing changed since it was closed"))
+        context.stdout.print(Text(f"{month_text(month)}: no changes since the closing"))
         return
     columns = (*_SHOWN, *_SHOWN_AMOUNTS)
     cells = [[_cell(name, row[name]) for name in columns] for row in rows]
-    context.stdout.print(context.table(f"{month_text(month)}, since it was closed", columns, cells))
+    context.stdout.print(context.table(f"{month_text(month)}, since the closing", columns, cells))
     billed, expected = (total([row[name] for row in rows if row[name] is not None]) for name in _SHOWN_AMOUNTS[1:])
-    context.stdout.print(Text(f"In all: billed {money_text(billed)}, expected {money_text(expected)}"))
+    context.stdout.print(Text(f"Total: billed {money_text(billed)}, expected {money_text(expected)}"))
     for path in paths:
         context.stderr.print(Text(str(path)))
 
 
 def _cell(name: str, value: Any) -> Any:
-    """Amounts of money as such, a quantity without superfluous zeros, the rest as it is."""
+    """Amounts with at least two decimals, quantities without trailing zeros, other values unchanged."""
     if value is None or name in _SHOWN:
         return value
     return money_text(value) if name.endswith("_amount") else plain_number(value)
 
 
 def set_findings(
-    findings: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Ids as `findings` shows them.")] = None,
+    findings: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Ids from `findings`.")] = None,
     *,
     state: Annotated[
-        str, typer.Argument(metavar="STATE", help="accepted, disputed, resolved, or open to take it back.")
+        str, typer.Argument(metavar="STATE", help="accepted, disputed, resolved, or open to revoke the decision.")
     ],
-    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="The reason, for the log.")],
+    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="The reason, for the audit log.")],
     check: Annotated[
         str | None,
         typer.Option(
             "--check",
             metavar="NAME",
-            help="In place of ids: all findings of this check in the month. Accepted and disputed change open ones, "
-            "resolved also disputed ones, open all that are decided.",
+            help="Instead of ids: all findings of this check in the month. Accepted and disputed change open ones, "
+            "resolved also disputed ones, open all decided ones.",
         ),
     ] = None,
     below: Annotated[
@@ -268,21 +270,21 @@ def set_findings(
             "--below",
             metavar="AMOUNT",
             parser=_amount,
-            help="With --check: only where the difference, in either direction, is below this amount.",
+            help="With --check: only findings whose absolute difference is below this amount.",
         ),
     ] = None,
     month: Month = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Accept, dispute or resolve findings, by id or all of one check, as one entry of the log.
+    """Accept, dispute or resolve findings, by id or all of one check, as one entry of the audit log.
 
-    A decision holds until the amounts that it was about change.
+    A decision is valid until the amounts of its finding change.
     """
     if bool(findings) == (check is not None):
-        raise SettingsError("name the findings by their ids or by --check NAME, then the state: one of the two")
+        raise SettingsError("findings need ids or --check NAME, not both: give one of them, then the state")
     if below is not None and check is None:
-        raise SettingsError("--below AMOUNT goes with --check NAME")
+        raise SettingsError("--below AMOUNT needs --check NAME: add it")
     settings = Settings.load(data_dir)
     from ecgrid_flows.finance import audit_log
     from ecgrid_flows.finance.export_files import opened
@@ -317,7 +319,7 @@ def set_findings(
 
 @contextmanager
 def _held(settings: Settings, purpose: str) -> Iterator[Any]:
-    """The data directory's store, held for the block, with what a bucket keeps brought to this machine."""
+    """The data directory's store, locked for the block; files of a bucket are copied to this machine first."""
     from ecgrid_flows.lake.local_mirror import fetch, require_current
 
     store = existing_store(settings)
@@ -328,7 +330,7 @@ def _held(settings: Settings, purpose: str) -> Iterator[Any]:
 
 
 def existing_store(settings: Settings) -> Any:
-    """The store of a data directory that is there; a typing error must not make a new one."""
+    """The store of an existing data directory; a mistyped path must not create a new one."""
     from ecgrid_flows.storage.opening import open_store
 
     context.require_directory(settings)

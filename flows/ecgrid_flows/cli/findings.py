@@ -1,4 +1,4 @@
-"""`findings`, `explain` and `compare`: what a reconciled month says, on the screen."""
+"""`findings`, `explain` and `compare`: the results of a reconciled month as text or JSON."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from ecgrid_flows.warehouse.database import Connection
 
 
-#: `findings` is a group, so that a finding's state can be set beside the list of them.
+#: `findings` is a group because `findings set` is a subcommand of it.
 findings_app = typer.Typer(
     name="findings", help="The findings of a month, worst first.", invoke_without_command=True, rich_markup_mode=None
 )
 
-#: How many lines of a long table the screen shows; `--json` has all.
+#: Rows of a long table printed as text; `--json` has all.
 _TOP = 15
 _NAME = 32
 
@@ -60,7 +60,7 @@ def findings(ctx: typer.Context, month: Month = None, data_dir: DataDir = None, 
         found = database.ordered(database.of_month(with_states(connection, log), wanted), "place")
         rows = found.to_arrow_table().to_pylist()
         if not rows:
-            database.require_month(connection, wanted)  # nothing found is not the same as nothing looked at
+            database.require_month(connection, wanted)  # a month that was not built is an error, not an empty list
         at_stake = month_totals.at_stake(connection, wanted)
         invoices = month_totals.invoice_totals(connection, wanted)
         is_provisional = month_totals.is_provisional(connection, wanted)
@@ -106,7 +106,7 @@ def _print_findings(month: date, rows: Sequence[Mapping[str, Any]]) -> None:
             context.stdout.print(Text(f"        {_printable(row['explanation'])}"))
         if number == 0 and len(of_cause) > 1:
             in_all = sum((one["difference"] for one in of_cause if one["difference"] is not None), ZERO)
-            context.stdout.print(Text(f"        {len(of_cause)} findings of this cause, {grouped(in_all)} in all:"))
+            context.stdout.print(Text(f"        {len(of_cause)} findings of this cause, {grouped(in_all)} in total:"))
     counts = {
         severity: sum(1 for row in rows if row["severity"] == severity) for severity in ("error", "warning", "info")
     }
@@ -131,7 +131,7 @@ def explain(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """The proof of one line: measured, free, blocks, tier, what the bill says and what it should say."""
+    """Show the rating breakdown of one line: measured, free, blocks, tiers, billed and expected amounts."""
     from ecgrid_flows.rating.explain import explanation
     from ecgrid_transforms.model import Key
 
@@ -145,7 +145,7 @@ def explain(
 
 
 def compare(month: Month = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """What every line would cost under unit, volume and graduated pricing; break-evens; cliffs."""
+    """Compare the cost of every line under unit, volume and graduated pricing; list break-evens and cliffs."""
     wanted = month or last_full_month()
     from ecgrid_flows.rating.model_comparison import comparison
     from ecgrid_flows.warehouse.database import require_month
@@ -163,13 +163,13 @@ def compare(month: Month = None, data_dir: DataDir = None, as_json: AsJson = Fal
             }
         )
         return
-    context.stdout.print(Text(f"{month_text(wanted)}: lines rated by unit prices, had they been priced otherwise"))
+    context.stdout.print(Text(f"{month_text(wanted)}: lines rated by unit prices, under each pricing model"))
     for row in found.contracts:
         _print_contract(row)
     cliffs = [
         (row, f"past {_number(row['next_bound'])} it costs {grouped(row['cliff_saving'])} less") for row in found.cliffs
     ]
-    _print_lines("Cliffs: a little more use would cost less", cliffs)
+    _print_lines("Cliffs: slightly more usage would cost less", cliffs)
     near = [
         (row, f"{_number(row['distance_to_next_bound'])} below the bound at {_number(row['next_bound'])}")
         for row in found.near_bounds
@@ -219,6 +219,6 @@ def _opened(data_dir: str | None) -> Iterator["Connection"]:
     from ecgrid_flows.warehouse import database
 
     settings = Settings.load(data_dir)
-    store_of(settings)  # refuses what a later release wrote
+    store_of(settings)  # refuses the format of a later release
     with closing(database.connect(settings.warehouse_path)) as connection:
         yield connection

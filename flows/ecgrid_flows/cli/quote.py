@@ -1,4 +1,4 @@
-"""`ecgrid-billing quote`: what quantities would cost on given tiers under a given reading."""
+"""`ecgrid-billing quote`: the cost of quantities on given tiers under a given interpretation."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from ecgrid_flows.errors import ExitStatus
 
 
 def _lines(name: str) -> Iterator[bytes]:
-    """The lines of the file, or of stdin; ends the command with status 2 where they cannot be read."""
+    """The lines of the file or of stdin; ends the command with status 2 if it cannot be read."""
     try:
         if name == "-":
             yield from sys.stdin.buffer
@@ -22,20 +22,20 @@ def _lines(name: str) -> Iterator[bytes]:
                 yield from file
     except OSError as error:
         context.fail(
-            f"{name} cannot be read ({error.strerror}); give a file of JSON lines, or - for stdin", ExitStatus.USAGE
+            f"{name} cannot be read ({error.strerror}): give a file of JSON lines, or - for stdin", ExitStatus.USAGE
         )
 
 
 def quote_command(
     batch: Annotated[
-        str, typer.Option("--batch", metavar="FILE.jsonl", help="Records, one JSON object a line; - is stdin.")
+        str, typer.Option("--batch", metavar="FILE.jsonl", help="File with one JSON object per line; - is stdin.")
     ],
     data_dir: context.DataDir = None,
     as_json: context.AsJson = False,
 ) -> None:
-    """Rate quantities against given tiers under a given reading, by the SQL that rates the billed lines.
+    """Rate quantities on given tiers under a given interpretation, by the SQL that rates billed lines.
 
-    One JSON object a line in, one out, same order; a record that cannot be rated gives {"id", "error"}.
+    One JSON object per line in and out, in the same order; a record that cannot be rated returns {"id", "error"}.
     """
     from ecgrid_flows.rating import quote
 
@@ -52,7 +52,7 @@ def quote_command(
             out.write(b"[]\n")
         out.flush()
     except BrokenPipeError:
-        # the reader has seen enough; nothing may be flushed to it at exit
+        # the reader closed the pipe: redirect stdout so that the flush at exit does not fail
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

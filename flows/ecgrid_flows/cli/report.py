@@ -1,4 +1,4 @@
-"""`report`: the month's page anew from the warehouse; no network is used."""
+"""`report`: renders a month's report from the warehouse; uses no network."""
 
 import typer
 from rich.text import Text
@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def report(month: Month = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Set the month's reconciliation as a page that opens offline; no network is used."""
+    """Render the month's reconciliation as a self-contained HTML report; uses no network."""
     wanted = month or last_full_month()
     settings = Settings.load(data_dir)
     from ecgrid_flows.finance import audit_log

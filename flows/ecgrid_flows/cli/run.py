@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from ecgrid_flows.progress import Reporter
 
 Refresh = Annotated[
-    bool, typer.Option("--refresh", help="Ask again what is answered already; the earlier answers are kept.")
+    bool, typer.Option("--refresh", help="Re-request keys that have a response; earlier responses are kept.")
 ]
 
-#: How many values that cannot be read are named at the end of a run.
+#: Number of unreadable values named at the end of a run.
 _NAMED = 3
 
 INVENTED = (
-    "No credentials are set, so this uses the built-in sandbox: every network, mailbox, price and amount is INVENTED. "
-    "For the real service set ECGRID_API_KEY, or ECGRID_LOGIN_NAME and ECGRID_PASSWORD."
+    "No credentials are set: using the built-in sandbox. Every network, mailbox, price and amount is INVENTED. "
+    "For the real service, set ECGRID_API_KEY, or ECGRID_LOGIN_NAME and ECGRID_PASSWORD."
 )
 
 
@@ -84,7 +84,7 @@ def run(
 
 
 def _billed(run: Any, months: Sequence[date], is_reported: bool) -> list[Any]:
-    """The months billed: as flow runs where Prefect is set up, by the same functions plainly where it is not."""
+    """The months billed: as flow runs if Prefect is set up, else by direct calls of the same functions."""
     if is_reported:
         from ecgrid_flows.orchestration.flows import backfill, monthly_billing
 
@@ -103,7 +103,7 @@ def pull(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Plan, pull and land, and no more: every answer is kept, nothing is reconciled."""
+    """Plan, pull and land only: every response is kept, nothing is reconciled."""
     months = chosen_months(month, first, last)
     settings = Settings.load(data_dir)
     _quiet_prefect()
@@ -131,7 +131,7 @@ def pull(
     else:
         for one in done:
             context.stdout.print(
-                f"{month_text(one.month)}: {one.calls} calls, {one.calls_kept} answered before, "
+                f"{month_text(one.month)}: {one.calls} calls, {one.calls_kept} kept from before, "
                 f"{one.lines} lines, {grouped(one.amount)} billed"
             )
             _print_value_faults(one)
@@ -141,7 +141,7 @@ def pull(
 
 
 def build(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Land what is kept and build the warehouse anew; no network is used."""
+    """Land the kept responses and rebuild the warehouse; uses no network."""
     settings = Settings.load(data_dir)
     _quiet_prefect()
     from ecgrid_flows.orchestration import session, tasks
@@ -154,7 +154,7 @@ def build(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     if as_json:
         context.emit_json({"warehouse": path, "months": [month_text(one) for one in months]})
     else:
-        hint = "" if months else "; nothing is pulled yet: run `ecgrid-billing run`"
+        hint = "" if months else "; no month is pulled: run `ecgrid-billing run`"
         context.stdout.print(Text(f"{path} from {len(months)} month{'' if len(months) == 1 else 's'}{hint}"))
     opened.require_nothing_lost()
 
@@ -207,21 +207,21 @@ def accounts(month: Month = None, data_dir: DataDir = None, as_json: AsJson = Fa
 
 
 def chosen_months(month: date | None, first: date | None, last: date | None) -> list[date]:
-    """The months that the options mean; raises `SettingsError` with what to write instead."""
+    """The months selected by the options; raises `SettingsError`."""
     if month is not None and (first is not None or last is not None):
-        raise SettingsError("give --month, or --from and --to, not both")
+        raise SettingsError("--month cannot be combined with --from and --to: give one of the two")
     if (first is None) != (last is None):
-        raise SettingsError("--from and --to belong together: give both, or --month alone")
+        raise SettingsError("--from needs --to and --to needs --from: give both, or --month")
     if first is None or last is None:
         return [month or last_full_month()]
     if first > last:
-        raise SettingsError(f"--from {month_text(first)} lies after --to {month_text(last)}: turn them round")
+        raise SettingsError(f"--from {month_text(first)} is after --to {month_text(last)}: swap them")
     return list(months_between(first, last))
 
 
 @contextmanager
 def serving(settings: Settings, reporter: "Reporter") -> Iterator[tuple[Settings, bool]]:
-    """The settings to work with, and whether the data are invented: without credentials the sandbox is started."""
+    """The settings of the run, and whether the data are invented: starts the sandbox if no credentials are set."""
     if settings.has_credentials:
         yield settings, False
         return
@@ -229,7 +229,7 @@ def serving(settings: Settings, reporter: "Reporter") -> Iterator[tuple[Settings
     from ecgrid_sandbox import World, spawn
 
     with open_store(settings).lock("start"):
-        pass  # a data directory that cannot be used is told at once, not after the sandbox has come up
+        pass  # report an unusable data directory before starting the sandbox
     reporter.say(f"{INVENTED} Data directory: {settings.data_dir}.")
     with spawn(World.shipped()) as sandbox:
         served = replace(settings, v2_url=sandbox.v2_url, v3_url=sandbox.v3_url, v4_url=sandbox.v4_url)
@@ -238,12 +238,12 @@ def serving(settings: Settings, reporter: "Reporter") -> Iterator[tuple[Settings
         else:
             served = replace(
                 served, api_key=Secret(sandbox.api_key)
-            )  # a cluster may need more sessions than a user has
+            )  # a cluster may need more sessions than a user is allowed
         yield served, True
 
 
 def _quiet_prefect() -> None:
-    """Prefect's own log lines would break up the display; whoever sets its logging level gets them."""
+    """Hide Prefect's own log lines, which break up the display, unless its logging level is set."""
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
 
 
@@ -271,15 +271,15 @@ def _summary(done: Any) -> dict[str, Any]:
 
 
 def _print_value_faults(done: Any) -> None:
-    """Name what could not be read of a month's answers."""
+    """Print the unreadable values of a month's responses."""
     faults = done.value_faults
     if faults.count:
         shown = "; ".join(faults.named[:_NAMED]) + ("; …" if faults.count > _NAMED else "")
         what = "1 value" if faults.count == 1 else f"{faults.count:,} values"
         context.stdout.print(
             Text(
-                f"\n{month_text(done.month)}: {what} of the service's answers cannot be read (feed value_faults), so "
-                f"what depends on them is not known: {shown}"
+                f"\n{month_text(done.month)}: {what} in the service's responses cannot be read (feed value_faults); "
+                f"figures that depend on them are unknown: {shown}"
             )
         )
 

@@ -1,4 +1,4 @@
-"""`sandbox serve`: the built-in imitation of the service by itself, in good health or in trouble."""
+"""`sandbox serve`: runs the built-in simulation of the service, with or without injected failures."""
 
 from typing import Annotated, Literal
 
@@ -8,34 +8,35 @@ from ecgrid_flows.cli import context
 from ecgrid_flows.errors import ExitStatus
 from ecgrid_transforms.period import NotAMonth, parse_month
 
-sandbox = typer.Typer(help="The built-in imitation of ECGridOS, with invented data.", no_args_is_help=True)
+sandbox = typer.Typer(help="The built-in simulation of ECGridOS, with invented data.", no_args_is_help=True)
 
 
 @sandbox.callback()
 def _group() -> None:
-    """Keep `serve` a word of its own: a group of one command would swallow it."""
+    """Keep `serve` a subcommand: typer would merge a group of one command."""
 
 
 @sandbox.command()
 def serve(
-    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.", min=0, max=65535)] = 8080,
+    port: Annotated[int, typer.Option(help="Port on loopback; 0: any free port.", min=0, max=65535)] = 8080,
     last_month: Annotated[
         str | None,
         typer.Option(metavar="YYYY-MM", help="Last month of the invented world (default: the last full month, UTC)."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Draws the use of the world's accounts and the order of the troubles.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the accounts' usage and of the order of injected failures.")] = 1,
     auth_level: Annotated[
         str, typer.Option(help="Level of the user whose credentials are printed: NetOps, NetworkAdmin, MailboxUser …")
     ] = "NetOps",
-    latency_ms: Annotated[int, typer.Option(help="Milliseconds before each answer.", min=0)] = 0,
-    jitter_ms: Annotated[int, typer.Option(help="Up to so many milliseconds more.", min=0)] = 0,
+    latency_ms: Annotated[int, typer.Option(help="Delay before each response, in milliseconds.", min=0)] = 0,
+    jitter_ms: Annotated[int, typer.Option(help="Random additional delay, up to this many milliseconds.", min=0)] = 0,
     fault_rate: Annotated[
-        float, typer.Option(help="Share of calls that fail: 503, 429, 502, SQL errors, cut answers …", min=0, max=1)
+        float,
+        typer.Option(help="Share of calls that fail: 503, 429, 502, SQL errors, truncated responses …", min=0, max=1),
     ] = 0.0,
     drop_rate: Annotated[
-        float, typer.Option(help="Share of calls whose connection is dropped without an answer.", min=0, max=1)
+        float, typer.Option(help="Share of calls whose connection is dropped without a response.", min=0, max=1)
     ] = 0.0,
-    session_calls: Annotated[int | None, typer.Option(help="End each session after so many calls.", min=1)] = None,
+    session_calls: Annotated[int | None, typer.Option(help="End each session after this many calls.", min=1)] = None,
     pending: Annotated[
         list[str] | None, typer.Option(metavar="OPERATION", help="Operations that fault as PENDING (repeatable).")
     ] = None,
@@ -46,47 +47,49 @@ def serve(
         list[str] | None, typer.Option(metavar="OPERATION", help="Operations that deny access (repeatable).")
     ] = None,
     page_every: Annotated[
-        int, typer.Option(metavar="N", help="Every N-th call gets a gateway's page instead of its answer.", min=0)
+        int, typer.Option(metavar="N", help="Every N-th call gets a gateway's page instead of its response.", min=0)
     ] = 0,
     page_status: Annotated[
         list[int] | None,
         typer.Option(
-            metavar="STATUS", help="Status of those pages (repeatable; else twenty in turn).", min=200, max=599
+            metavar="STATUS", help="Status of these pages (repeatable; default: twenty in turn).", min=200, max=599
         ),
     ] = None,
     page_of: Annotated[
-        list[str] | None, typer.Option(metavar="OPERATION", help="Pages for this operation alone (repeatable).")
+        list[str] | None, typer.Option(metavar="OPERATION", help="Pages only for this operation (repeatable).")
     ] = None,
-    page_is_empty: Annotated[bool, typer.Option("--page-is-empty", help="Those pages have no body.")] = False,
+    page_is_empty: Annotated[bool, typer.Option("--page-is-empty", help="These pages have no body.")] = False,
     doubled_after_ms: Annotated[
-        float | None, typer.Option(help="Send each answer twice, the second time so many ms later.", min=0)
+        float | None, typer.Option(help="Send each response twice, the second time this many ms later.", min=0)
     ] = None,
     late: Annotated[
-        bool, typer.Option("--late", help="Over a kept connection, answer each call with the answer to the one before.")
+        bool, typer.Option("--late", help="On a reused connection, return the response of the previous call.")
     ] = False,
     odd_value: Annotated[
         list[str] | None,
         typer.Option(
             metavar="OPERATION.FIELD/N=TEXT",
-            help="TEXT in the first FIELD (or PARENT.FIELD) of every N-th answer that has one; no =TEXT leaves it out "
-            "(repeatable).",
+            help="Put TEXT in the first FIELD (or PARENT.FIELD) of every N-th response that has it; without =TEXT, "
+            "remove the field (repeatable).",
         ),
     ] = None,
     own_fault: Annotated[
         list[str] | None,
-        typer.Option(metavar="OPERATION/N=CODE", help="Every N-th result is the service's own fault (repeatable)."),
+        typer.Option(
+            metavar="OPERATION/N=CODE", help="Return this fault of the service for every N-th result (repeatable)."
+        ),
     ] = None,
     all_refused: Annotated[
         Literal["NotFound", "AccessDenied"] | None,
-        typer.Option(help="Ex operations refuse an id of -1 (all) with this code."),
+        typer.Option(help="Ex operations refuse the id -1 (all) with this code."),
     ] = None,
-    clock_off_s: Annotated[int, typer.Option(help="The service's clock is so many seconds ahead.")] = 0,
+    clock_off_s: Annotated[int, typer.Option(help="The service's clock is this many seconds ahead.")] = 0,
     drift: Annotated[
         Literal["older", "newer"] | None,
-        typer.Option(help="The interface of 2016, or an invented later one with elements inserted."),
+        typer.Option(help="The interface of 2016, or an invented later one with additional elements."),
     ] = None,
 ) -> None:
-    """Serve the sandbox until Ctrl-C; prints addresses and invented credentials as ECGRID_* settings."""
+    """Run the sandbox until Ctrl-C; prints addresses and invented credentials as ECGRID_* settings."""
     from ecgrid_sandbox import Sandbox, Trouble, World
     from ecgrid_sandbox.service.trouble import PAGE_STATUSES, OddValue, OwnFault
 
@@ -125,9 +128,7 @@ def serve(
     try:
         served = Sandbox(world, trouble, port=port, auth_level=auth_level)
     except OSError as error:
-        context.fail(
-            f"port {port} cannot be listened on ({error.strerror}): take another with --port", ExitStatus.USAGE
-        )
+        context.fail(f"port {port} is not available ({error.strerror}): choose another with --port", ExitStatus.USAGE)
     except ValueError as error:
         context.fail(str(error), ExitStatus.USAGE)
     for name, value in served.settings().items():

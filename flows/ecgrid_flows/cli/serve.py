@@ -1,4 +1,4 @@
-"""`serve`: runs the schedule in this process, with a Prefect server of its own where none is set up."""
+"""`serve`: runs the schedule in this process, and starts a Prefect server if none is set up."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -21,16 +21,16 @@ Port = Annotated[
     int | None,
     typer.Option(
         "--port",
-        help="Port of the Prefect server, where one is started (0: a free one). 4200, or a free one where it is taken.",
+        help="Port of the Prefect server if one is started (0: any free port). Default: 4200, or a free port if taken.",
         min=0,
         max=65535,
     ),
 ]
 WithSandbox = Annotated[
-    bool, typer.Option("--sandbox", help="Start the built-in sandbox and bill its invented data, in data/sandbox.")
+    bool, typer.Option("--sandbox", help="Start the built-in sandbox and bill its invented data in data/sandbox.")
 ]
 NO_CREDENTIALS = (
-    "no credentials: set ECGRID_API_KEY, or ECGRID_LOGIN_NAME and ECGRID_PASSWORD; --sandbox serves invented data"
+    "no credentials: set ECGRID_API_KEY, or ECGRID_LOGIN_NAME and ECGRID_PASSWORD; or use --sandbox for invented data"
 )
 
 
@@ -40,15 +40,15 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(port: Port = None, sandbox: WithSandbox = False, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Run the schedule: each month once it is due, the running month every night, backfills by hand.
+    """Run the schedule: each month when it is due, the running month every night, backfills on request.
 
-    What came due while this was down runs at its start. Flow runs are reported to PREFECT_API_URL; without one a
-    Prefect server is started beside this and ends with it. Status 3 when the server or its scheduler stops.
+    Runs that were due while `serve` was down start first. Flow runs are reported to PREFECT_API_URL; without it, a
+    Prefect server is started and ends with this process. Status 3 if the server or its scheduler stops.
     """
     with _source(sandbox, data_dir) as settings:
         from ecgrid_flows.orchestration import prefect_api
 
-        set_up = prefect_api.address()  # before anything of Prefect is loaded
+        set_up = prefect_api.address()  # before Prefect is imported
         from ecgrid_flows import logs
         from ecgrid_flows.orchestration import schedule, serving
         from ecgrid_flows.orchestration.deployments import deployments
@@ -71,9 +71,9 @@ def serve(port: Port = None, sandbox: WithSandbox = False, data_dir: DataDir = N
             logs.hide(secret.reveal() if secret else None)
         store = open_store(settings)
         _refuse_other_source(settings, store)
-        of_directory = schedule.begin(store, datetime.now(UTC))  # what comes due while the server starts is owed
+        of_directory = schedule.begin(store, datetime.now(UTC))  # runs due while the server starts are not skipped
         with served(settings.local_dir), _prefect(set_up, port, settings) as (address, ended):
-            # for the processes that the runs are
+            # for the processes of the runs
             os.environ.update(
                 {"ECGRID_DATA_DIR": settings.data_dir, "PREFECT_API_URL": address, SERVED_BY: str(os.getpid())}
             )
@@ -99,7 +99,7 @@ def serve(port: Port = None, sandbox: WithSandbox = False, data_dir: DataDir = N
 
 @contextmanager
 def _source(sandbox: bool, data_dir: str | None) -> Iterator[Settings]:
-    """The settings; with `sandbox` those of one that runs while the block does, in the environment of the runs too."""
+    """The settings; with `sandbox`, of a sandbox that runs for the block, also in the environment of the runs."""
     settings = Settings.load(data_dir)
     if not sandbox:
         yield settings
@@ -123,7 +123,7 @@ def _source(sandbox: bool, data_dir: str | None) -> Iterator[Settings]:
 def _prefect(
     set_up: str | None, port: int | None, settings: Settings
 ) -> Iterator[tuple[str, Callable[[], str | None]]]:
-    """The address of the Prefect API, and why the server is gone, once one that was started here is."""
+    """The address of the Prefect API, and a function that returns why a server started here ended (None: it runs)."""
     if set_up is not None:
         yield set_up, lambda: None
         return
@@ -138,7 +138,7 @@ def _warn(line: str) -> None:
 
 
 def _refuse_other_source(settings: Settings, store: "Store") -> None:
-    """Every run would be refused: say so at once. Raises `SettingsError`."""
+    """Raise `SettingsError` if the data directory belongs to another service: every run would be refused."""
     from ecgrid_flows.storage import data_owner
 
     found, wanted = data_owner.read(store), data_owner.of_settings(settings, is_invented=settings.is_sandbox)

@@ -1,7 +1,6 @@
-"""`call`, `session`, `api-key`, `interconnects`, `stats` and `doctor`: the service by hand, without a run.
+"""`call`, `session`, `api-key`, `interconnects`, `stats` and `doctor`: single calls of the service, without a run.
 
-The answer goes to stdout. A session opened by hand and an API key are printed, for that is what was asked for; nothing
-else ever shows one.
+The response goes to stdout. `session login` prints the SessionID and `api-key` the key; no other command prints one.
 """
 
 import sys
@@ -88,7 +87,7 @@ def call(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Any operation of the service, its answer as JSON; one that we do not know is taken from the service's own WSDL.
+    """Call any operation of the service, and print the response as JSON; new operations come from the service's WSDL.
 
     Example: ecgrid-billing call NetworkInfo --api v3.2 NetworkID=4440
     """
@@ -98,9 +97,11 @@ def call(
     for argument in arguments or []:
         name, equals, value = argument.partition("=")
         if not equals or not name:
-            context.fail(f"{argument[:80]!r} is no NAME=VALUE", ExitStatus.USAGE)
+            context.fail(
+                f"{argument[:80]!r} is not NAME=VALUE: write the parameter's name, =, its value", ExitStatus.USAGE
+            )
         if name in given:
-            context.fail(f"{name} is given twice", ExitStatus.USAGE)
+            context.fail(f"{name} is given twice: give it once", ExitStatus.USAGE)
         given[name] = value
     with connected(data_dir) as client:
         service = client.learn(api, operation)
@@ -146,13 +147,13 @@ def session_whoami(
             metavar="ID",
             envvar="ECGRID_SESSION_ID",
             show_envvar=True,
-            help="This session; without it one is opened, asked and closed (or the API key is used).",
+            help="This session; without it, a session is opened, checked and closed (or the API key is used).",
         ),
     ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Who the service takes this user for: rights, open sessions, time-out."""
+    """Show the authenticated user, its rights, open sessions and session timeout."""
     from ecgrid_client import decode
 
     with connected(data_dir) as client:
@@ -176,17 +177,17 @@ def key_show(user_id: UserId, data_dir: DataDir = None, as_json: AsJson = False)
 @key_app.command("generate")
 def key_generate(
     user_id: UserId,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a new API key for a user (GenerateAPIKey); the old one ends at once."""
+    """Generate a new API key for a user (GenerateAPIKey); the old key becomes invalid at once."""
     if not yes:
-        # not typer.confirm: it writes a blank to stdout, which is for the result alone
-        question = f"A new key for user {user_id} replaces the old one, which ends at once. Go on? [y/N]: "
+        # not typer.confirm: it writes a blank to stdout, which is reserved for the result
+        question = f"A new key for user {user_id} invalidates the old one at once. Continue? [y/N]: "
         context.stderr.print(Text(question), end="")
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            context.fail("no key was made", ExitStatus.USAGE)
+            context.fail("no key was generated", ExitStatus.USAGE)
     with connected(data_dir) as client:
         answer = client.ask(Api.V4, "GenerateAPIKey", {"UserID": user_id})
     _print_key(user_id, answer, as_json)
@@ -197,7 +198,7 @@ def _print_key(user_id: int, answer: "Answer", as_json: bool) -> None:
 
     key = decode.scalar(answer.body)
     if not key:
-        context.fail(f"the service has no API key for user {user_id}; make one with `api-key generate`", _NO_ANSWER)
+        context.fail(f"the service has no API key for user {user_id}: run `api-key generate`", _NO_ANSWER)
     if as_json:
         context.emit_json({"user_id": user_id, "api_key": key})
     else:
@@ -224,7 +225,7 @@ _WIDE = 7
 
 
 def interconnects(
-    max_days: Annotated[int, typer.Option("--max-days", metavar="N", help="How many days back.", min=0, max=32767)],
+    max_days: Annotated[int, typer.Option("--max-days", metavar="N", help="Number of days back.", min=0, max=32767)],
     network_id: NetworkId = None,
     mailbox_id: MailboxId = -1,
     ecgrid_id: Annotated[int, typer.Option("--ecgrid-id", metavar="N", help="With --network-id: this ECGridID.")] = -1,
@@ -269,7 +270,7 @@ def stats(
 
 
 def _print_tables(answer: "Answer", as_json: bool) -> None:
-    """Every table of a DataSet, its values as received; a single row of many columns stands upright."""
+    """Print every table of a DataSet with its values as received; a single row of many columns is transposed."""
     from ecgrid_client import datasets
 
     found = datasets.to_json(answer.body)
@@ -284,7 +285,7 @@ def _print_tables(answer: "Answer", as_json: bool) -> None:
         else:
             context.stdout.print(context.table(name if rows else f"{name}: no rows", columns, rows))
     if not found["tables"]:
-        context.stderr.print("The answer has no table.")
+        context.stderr.print("The response has no table.")
 
 
 # --- doctor -----------------------------------------------------------------------------------------------------------
@@ -293,7 +294,7 @@ def _print_tables(answer: "Answer", as_json: bool) -> None:
 def doctor(
     api: Annotated[list[Api] | None, typer.Option("--api", help="Only these versions (repeatable).")] = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Every difference of the service's WSDL from ours.")
+        bool, typer.Option("--verbose", help="List every difference between the service's WSDL and the bundled one.")
     ] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -323,7 +324,7 @@ def doctor(
         )
     else:
         rows = [(check.api or "here", check.name, check.health.value, check.words) for check in found]
-        context.stdout.print(context.table(None, ("api", "check", "result", "what it says"), rows))
+        context.stdout.print(context.table(None, ("api", "check", "result", "details"), rows))
         for check in found if verbose else ():
             for detail in check.details:
                 context.stdout.print(Text(f"{check.api} {check.name}: {detail}"))
@@ -336,12 +337,12 @@ def doctor(
 
 # --- the client -------------------------------------------------------------------------------------------------------
 
-#: A call that the service answered with a refusal of its own is a call without its answer.
+#: A call that the service refused has no response.
 _NO_ANSWER = ExitStatus.INCOMPLETE
 
 
 def exit_status(error: "errors.ECGridError") -> ExitStatus:
-    """The exit status of CONTRACT that an error of the client means for a command of one call."""
+    """The exit status of CONTRACT for a client error in a command of one call."""
     from ecgrid_client import errors
 
     statuses: tuple[tuple[type[errors.ECGridError], ExitStatus], ...] = (
@@ -361,7 +362,7 @@ def exit_status(error: "errors.ECGridError") -> ExitStatus:
 
 @contextmanager
 def connected(data_dir: str | None) -> Iterator["ECGridClient"]:
-    """A client of the settings; its errors end the command with one sentence and their exit status."""
+    """A client for the settings; its errors end the command with one line and their exit status."""
     from ecgrid_client import errors
 
     try:
@@ -376,7 +377,7 @@ def _fail(error: "errors.ECGridError") -> NoReturn:
 
 
 def client_for(settings: Settings, *, hurried: bool = False) -> "ECGridClient":
-    """A client as the settings say; `hurried` gives up sooner, for checks."""
+    """A client for the settings; `hurried` makes one attempt of at most 20 s, for checks."""
     from ecgrid_client import Credentials, ECGridClient, Endpoints, RetryPolicy
 
     credentials = None

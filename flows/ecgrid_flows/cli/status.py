@@ -1,4 +1,4 @@
-"""`status`: what stands of each month, and what is overdue, for a person and for a monitor."""
+"""`status`: the state of each month and what is overdue, as a table or as JSON for a monitor."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,18 +28,18 @@ def register(app: typer.Typer) -> None:
 
 def status(
     notify: Annotated[
-        bool, typer.Option("--notify", help="Tell ECGRID_NOTIFY_URLS what is overdue; of each thing once.")
+        bool, typer.Option("--notify", help="Notify ECGRID_NOTIFY_URLS of what is overdue, once per item.")
     ] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show each month: asked, answered, lines, open errors, invoice, exported, closed; what is due and overdue.
+    """Show each month: requests, responses, lines, open errors, invoice, export, closing; what is due and overdue.
 
-    Reads the data directory alone, also beside a run. The exit status is 4 when something is overdue, for monitors.
+    Reads only the data directory, also during a run. The exit status is 4 if something is overdue, for monitors.
     """
     settings = Settings.load(data_dir)
     if settings.data_dir not in (DATA_DIR, SANDBOX_DIR) or settings.local_dir.exists():
-        context.require_directory(settings)  # a monitor of a disk that is not mounted must see it
+        context.require_directory(settings)  # a disk that is not mounted must be an error for a monitor
     from ecgrid_flows.orchestration.status import status as read_status
 
     found = read_status(settings)
@@ -48,7 +48,7 @@ def status(
     if as_json:
         context.emit_json({"months": [_row(one) for one in found.months]})
     elif not found.months:
-        context.stdout.print(Text(f"{settings.data_dir}: no month was pulled yet, and none is owed"))
+        context.stdout.print(Text(f"{settings.data_dir}: no month is pulled, and none is due"))
     else:
         context.stdout.print(context.table(None, _COLUMNS, [_cells(one) for one in found.months]))
         for one in found.overdue:

@@ -1,4 +1,4 @@
-"""`verify`: the hashes of everything at rest."""
+"""`verify`: checks the hashes of all stored files."""
 
 from typing import Any
 
@@ -20,9 +20,9 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(month: Month = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Check every hash at rest (raw, lake, exports, closings) and make anew what is damaged; all months by default.
+    """Check every stored hash (raw, lake, exports, closings) and restore damaged files; all months by default.
 
-    Ends with 4 where something is lost: an answer that raw no longer has, a file of a closing.
+    Ends with status 4 if a file cannot be restored: a response missing in raw, or a file of a closing.
     """
     settings = Settings.load(data_dir)
     from ecgrid_flows.orchestration import session, verification
@@ -38,7 +38,7 @@ def verify(month: Month = None, data_dir: DataDir = None, as_json: AsJson = Fals
         found = verification.verify(opened, month, lambda: bar.advance(task))
     _emit(found, None if month is None else month_text(month), as_json)
     if found.lost:
-        raise Incomplete(f"{len(found.lost)} of what was kept cannot be made anew: {found.lost[0]}")
+        raise Incomplete(f"{len(found.lost)} stored files cannot be restored: {found.lost[0]}")
 
 
 def _emit(found: Any, month: str | None, as_json: bool) -> None:

@@ -1,8 +1,8 @@
-"""Pieces of the monthly page as HTML: the verdict, tiles, findings with folded proofs, tables that can be sorted.
+"""Sections of the monthly report as HTML: verdict, tiles, findings with folded rating breakdowns, sortable tables.
 
-Each piece is a value with `_repr_html_`, so a notebook shows it and the report takes it over. All text that came from
-the service is escaped here, stripped of control characters and set apart (`<bdi>`) so that a name written from right
-to left cannot turn the words around it. Amounts are text made from decimals.
+Each section is a value with `_repr_html_`, for notebooks and for the report. Text from the service is escaped, stripped
+of control characters and isolated (`<bdi>`), so that a right-to-left name does not reorder the text around it. Amounts
+are formatted from decimals.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -84,7 +84,7 @@ def verdict(
     elif len(decided):
         tone, title = "look", "Every error of this bill is decided"
     elif warnings or values:
-        tone, title = "look", "This bill fits, but for points to look at"
+        tone, title = "look", "This bill fits, with points to review"
     elif lines.empty:
         tone, title = "look", "Nothing was billed"
     else:
@@ -116,13 +116,11 @@ def verdict(
             'way; <a href="#how-sure-the-readings-are">what would decide it</a>.'
         )
     if len(unproven):
-        advice.append(
-            f"{plural(len(unproven), 'line')} over {money(total(unproven['amount']))} could not be proven either way."
-        )
+        advice.append(f"{plural(len(unproven), 'line')} of {money(total(unproven['amount']))} could not be verified.")
     if values:
         advice.append(
-            f'<a href="#values-that-cannot-be-read">{plural(values, "value")}</a> of the answers cannot be read: ask '
-            "Loren Data to correct them, for what depends on them is not known."
+            f'<a href="#values-that-cannot-be-read">{plural(values, "value")}</a> of the responses cannot be read: '
+            "ask Loren Data to correct them. Figures that depend on them are unknown."
         )
     return _headline(month, title, say, tone, advice, notice)
 
@@ -186,16 +184,16 @@ def reconciliation_table(reconciliation: pd.DataFrame) -> Html:
 
 
 def findings_list(findings: pd.DataFrame, proofs: pd.DataFrame, top: int = 10) -> Html:
-    """The findings that matter most, one entry for each cause, with the proof of its worst line folded beneath."""
+    """The largest findings, one entry per cause, each with the folded rating breakdown of its worst line."""
     if findings.empty:
-        return Html('<p class="empty">Nothing was found that does not fit.</p>')
+        return Html('<p class="empty">No findings.</p>')
     ordered = worst_first(findings)
     rows = records(ordered)
     causes: dict[tuple[str, str], list[int]] = {}
     for place, row in enumerate(rows):
         causes.setdefault((row["severity"], row["cause_id"]), []).append(place)
     entries = [[rows[place] for place in places] for places in causes.values()]
-    # stable: of causes with the same money the one with the worst finding comes first
+    # stable sort: of causes with equal amounts, the one with the worst finding comes first
     severities = list(dict.fromkeys(ordered["severity"]))
     worst = sorted(
         zip(causes.values(), entries, strict=True),
@@ -217,7 +215,7 @@ def _sum_of(findings: Sequence[Mapping[str, Any]]) -> Decimal:
 
 
 def _finding(findings: Sequence[Mapping[str, Any]], proof: pd.DataFrame | None) -> str:
-    """The entry of one cause: its worst finding, and how many there are."""
+    """The entry of one cause: its worst finding and the number of findings."""
     row, difference = findings[0], _sum_of(findings)
     more = ""
     if len(findings) > 1:
@@ -278,7 +276,7 @@ def _proof(proof: pd.DataFrame | None) -> str:
     is_rounded = not missing(before) and before != first["expected_amount"]
     closing = f"{exactly(before)}, rounded to {expected}" if is_rounded else expected
     return (
-        f'<details class="proof"><summary>Proof: how {expected} comes about ({plural(len(slices), "slice")})</summary>'
+        f'<details class="proof"><summary>Proof of {expected} ({plural(len(slices), "slice")})</summary>'
         f"<p>{safe(sentence(first['rule']))}</p>"
         f'<div class="table" role="region" aria-label="Proof of {expected}" tabindex="0"><table class="slices">'
         f'<caption class="hidden">Slices of the expected amount</caption>'
@@ -304,10 +302,10 @@ def _slice(row: Mapping[str, Any], has_flat: bool) -> str:
 
 
 def readings_summary(readings: pd.DataFrame, limit: int = 300) -> Html:
-    """How sure the reading of each price list is: a sentence, what is open, and the others folded."""
+    """The certainty of each price list's interpretation: a sentence, the undecided ones, and the others folded."""
     if readings.empty:
         return Html('<p class="empty">No price list was read.</p>')
-    # a warehouse of an earlier release has no reasons
+    # a warehouse of an earlier release has no reason columns
     records = readings.reindex(columns=[*READ, *_TOLD_OF]).astype(object).to_dict("records")
     sets = readings.groupby(READ, sort=True, dropna=False).indices
     rows = [_reading([records[place] for place in places]) for places in sets.values()]
@@ -315,42 +313,47 @@ def readings_summary(readings: pd.DataFrame, limit: int = 300) -> Html:
     is_open = frame["verdict"] != "decided"
     many = plural(len(frame), "price list measure")
     if not is_open.any():
-        told = f"All {many} are read in the one way that their lines allow."
+        told = f"All {many} have one interpretation that fits their lines."
     else:
         told = (
-            f"{int((~is_open).sum()):,} of {many} are read in the one way that their lines allow; the others are open:"
+            f"{int((~is_open).sum()):,} of {many} have one interpretation that fits their lines; the others are "
+            "undecided:"
         )
     columns: dict[str, Column | str] = {
         "list": Column("Price list", "markup"),
         "what": Column("Report / measure", "markup"),
-        "word": "ECGrid says",
-        "reading": "Read as",
+        "word": "ECGrid's model",
+        "reading": "Interpretation",
         "lines": "Lines explained",
         "verdict": Column("Verdict", "pill"),
         "sure": Column("How sure", "markup"),
     }
     pieces = [f"<p>{told}</p>"]
     if is_open.any():
-        caption = "Price lists that can be read in more than one way, or in none"
+        caption = "Price lists with several interpretations, or none"
         pieces.append(table(frame[is_open], caption, columns, limit=limit, rest="The others: out_readings.").markup)
     if not is_open.all():
-        rest = table(frame[~is_open], "Price lists read with certainty", columns, limit=limit, rest="See out_readings.")
-        pieces.append(fold("Price lists read with certainty, and what speaks against other readings", rest).markup)
+        rest = table(
+            frame[~is_open], "Price lists with one interpretation", columns, limit=limit, rest="See out_readings."
+        )
+        pieces.append(fold("Price lists with one interpretation, and counter-examples of the others", rest).markup)
     return Html("".join(pieces))
 
 
 def _reading(candidates: Sequence[Mapping[Any, Any]]) -> dict[str, str]:
-    """One row of the readings table: the chosen reading, or the best where none is chosen."""
+    """One row of the table of interpretations: the chosen one, or the best if none is chosen."""
     best = max(candidates, key=lambda one: (one["is_chosen"] is True, one["lines_explained"]))
     verdict = str(best["verdict"])
     rivals = [one for one in candidates if one["is_rival"] is True and one["is_chosen"] is not True]
     others = [one for one in candidates if not missing(one["counter_example"]) and one["is_chosen"] is not True]
     folded = ""
     if bool(best["is_pinned"]):
-        sure = "Set by hand in data/reference."
+        sure = "Override in pinned_readings.csv."
     elif verdict == "decided":
         sure = (
-            f"{plural(len(others), 'other reading')} contradicted by a line." if len(others) else "No other is known."
+            f"{plural(len(others), 'other interpretation')} contradicted by a line."
+            if len(others)
+            else "No other is possible."
         )
         if not missing(best["reason"]):
             sure = f"{sentence(best['reason'])} {sentence(best['change_words'])}"
@@ -359,25 +362,25 @@ def _reading(candidates: Sequence[Mapping[Any, Any]]) -> dict[str, str]:
         folded = "".join(f"<li>{safe(text)}</li>" for text in list(examples)[:3])
     elif verdict == "undecided":
         sure = (
-            f"{plural(len(rivals), 'other reading')} explain as much."
+            f"{plural(len(rivals), 'other interpretation')} fit as well."
             if len(rivals) != 1
-            else "One other explains as much."
+            else "One other interpretation fits as well."
         )
         deciding = [one["deciding_quantity"] for one in rivals if not missing(one["deciding_quantity"])]
         accounts = [str(one["deciding_account"]) for one in rivals if not missing(one["deciding_account"])]
-        apart = "tell them apart" if len(rivals) == 1 else "tell some apart"
+        result = "decide it" if len(rivals) == 1 else "rule some out"
         if deciding:
-            sure += f" A line with {number(min(deciding))} would {apart}."
+            sure += f" A line of {number(min(deciding))} would {result}."
         if accounts:
-            sure += f" An account with {accounts[0]} would {apart}."
+            sure += f" An account with {accounts[0]} would {result}."
         stakes = [one["amount_at_stake"] for one in rivals if isinstance(one["amount_at_stake"], Decimal)]
         if stakes:
-            sure += f" Up to {money(max(stakes))} a line hang on it."
+            sure += f" Up to {money(max(stakes))} per line at stake."
         rules = [one["rule"] for one in rivals if not missing(one["rule"])]
         folded = "".join(f"<li>{safe(text)}</li>" for text in dict.fromkeys(rules[:5]))
     else:
-        sure = "No reading explains its lines; the best is shown."
-    summary = "Against the nearest others" if verdict == "decided" else "The other readings"
+        sure = "No interpretation explains the lines; the best is shown."
+    summary = "Counter-examples" if verdict == "decided" else "The other interpretations"
     shown = safe(sure) + (f"<details><summary>{summary}</summary><ul>{folded}</ul></details>" if folded else "")
     return {
         "list": f"{name(best['price_list_description'])} <span class=id>{safe(best['price_list_id'])}</span>",
@@ -391,7 +394,7 @@ def _reading(candidates: Sequence[Mapping[Any, Any]]) -> dict[str, str]:
 
 
 def invoices_table(tieout: pd.DataFrame) -> Html:
-    """Whether each invoice is the sum of the lines that the service calculates."""
+    """A table that compares each invoice with the sum of the lines that the service calculates."""
     return table(
         tieout.sort_values(["is_tied", "contract_id"]),
         "Invoices against the lines calculated for the month",
@@ -406,7 +409,7 @@ def invoices_table(tieout: pd.DataFrame) -> Html:
         },
         limit=200,
         rest="The others are in out_invoice_tieout.",
-        empty="No invoice was found for the month.",
+        empty="The month has no invoice.",
     )
 
 
@@ -418,16 +421,16 @@ def ties(invoices: pd.DataFrame, usage: pd.DataFrame) -> Html:
         tied = int(judged["is_tied"].sum())
         said.append(f"{tied:,} of {plural(len(judged), 'invoice')} {equal(tied)} the lines calculated for the month.")
     if left := len(invoices) - len(judged):
-        said.append(f"{plural(left, 'invoice')} could not be judged; the cause is in the table.")
+        said.append(f"{plural(left, 'invoice')} could not be compared; the table has the cause.")
     if not usage.empty:
         tied = int(usage["is_tied"].fillna(False).sum())
         counted = plural(len(usage), "usage quantity", "usage quantities")
         said.append(f"{tied:,} of {counted} {equal(tied)} the service's own statistics.")
-    return Html(f"<p>{' '.join(said) or 'Nothing was found to hold the lines of the month against.'}</p>")
+    return Html(f"<p>{' '.join(said) or 'There is no invoice or statistic to compare the lines with.'}</p>")
 
 
 def usage_table(tieout: pd.DataFrame, lines: pd.DataFrame) -> Html:
-    """Billed quantities that are not what the service's statistics say."""
+    """A table of billed quantities that differ from the service's statistics."""
     if tieout.empty or bool(tieout["is_tied"].fillna(False).all()):
         return Html("")
     off = with_names(tieout[~tieout["is_tied"].fillna(False)], lines)
@@ -450,7 +453,7 @@ def usage_table(tieout: pd.DataFrame, lines: pd.DataFrame) -> Html:
 
 
 def with_names(frame: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
-    """Rows with the name of their account, where the month's lines know it."""
+    """Rows with the name of their account, if the month's lines have it."""
     account_key = ["network_id", "mailbox_id"]
     names = lines[[*account_key, "account_name"]].dropna(subset=["account_name"]).drop_duplicates(account_key)
     return frame.merge(names, on=account_key, how="left")
@@ -478,7 +481,7 @@ def stakes(
 
 
 def account_text(row: Mapping[str, Any]) -> str:
-    """An account as plain text, for a chart's label: name and numbers."""
+    """Name and numbers of an account as plain text, for chart labels."""
     numbers = "/".join(str(row[part]) for part in ("network_id", "mailbox_id") if not missing(row[part]))
     shown = row.get("account_name")
     text = f"{_CONTROL.sub(' ', str(shown)).replace(chr(10), ' ')} ({numbers})" if not missing(shown) else numbers
@@ -486,7 +489,7 @@ def account_text(row: Mapping[str, Any]) -> str:
 
 
 def stakes_table(added: pd.DataFrame, heading: str) -> Html:
-    """The numbers behind a chart of what is at stake."""
+    """The data of the chart of amounts at stake."""
     return table(
         added,
         f"Billed less expected: {heading.lower()}",
@@ -496,9 +499,9 @@ def stakes_table(added: pd.DataFrame, heading: str) -> Html:
 
 
 def billed_by_measure(lines: pd.DataFrame, most: int = 12) -> pd.DataFrame:
-    """Amounts billed per report and measure and verdict, in words: `measure`, `verdict`, `amount`, `rows`.
+    """Amounts billed per report, measure and verdict: columns `measure`, `verdict`, `amount`, `rows`.
 
-    The largest first; past `most` measures the smaller ones are one row.
+    The largest first; beyond `most` measures, the smaller ones are summed in one row.
     """
     named = lines[["account_report", "measure_field", "verdict", "amount"]].copy()
     named["measure"] = named["account_report"] + " / " + named["measure_field"]
@@ -521,7 +524,7 @@ def billed_by_measure(lines: pd.DataFrame, most: int = 12) -> pd.DataFrame:
 
 
 def measures_table(added: pd.DataFrame) -> Html:
-    """The numbers behind the chart of what was billed."""
+    """The data of the chart of amounts billed."""
     return table(
         added,
         "Amount billed by measure and verdict",
@@ -550,7 +553,7 @@ def month_steps(changes: pd.DataFrame) -> list[tuple[str, Decimal]]:
 
 
 def steps_table(steps: Sequence[tuple[str, Decimal]]) -> Html:
-    """The numbers behind a waterfall."""
+    """The data of a waterfall chart."""
     return table(
         pd.DataFrame({"part": [part for part, _ in steps], "change": [change for _, change in steps]}),
         "Parts of the change",
@@ -560,7 +563,7 @@ def steps_table(steps: Sequence[tuple[str, Decimal]]) -> Html:
 
 
 def findings_table(findings: pd.DataFrame, limit: int) -> Html:
-    """Every finding as a row, worst first."""
+    """A table of all findings, worst first."""
     ordered = worst_first(findings)
     ordered["what"] = [safe(check_titles().get(value, value)) for value in ordered["check_name"]]
     ordered["where"] = [account(row) if not missing(row["network_id"]) else "" for row in records(ordered)]
@@ -584,12 +587,12 @@ def findings_table(findings: pd.DataFrame, limit: int) -> Html:
         },
         limit=limit,
         rest="The others: `ecgrid-billing findings`, or out_findings in the warehouse.",
-        empty="Nothing was found that does not fit.",
+        empty="No findings.",
     )
 
 
 def accounts_table(lines: pd.DataFrame, findings: pd.DataFrame, limit: int) -> Html:
-    """One row per account: lines, amount billed, what is at stake; the largest amounts first."""
+    """One row per account: lines, amount billed, amount at stake; the largest amounts first."""
     key = ["network_id", "mailbox_id"]
     added = sums(lines, key, ["amount"]).rename(columns={"rows": "lines"})
     names = lines[[*key, "account_name"]].drop_duplicates(key)
@@ -619,13 +622,13 @@ def accounts_table(lines: pd.DataFrame, findings: pd.DataFrame, limit: int) -> H
 
 
 def cliffs_table(comparison: pd.DataFrame) -> Html:
-    """Accounts that would pay less if they used a little more."""
+    """Accounts that would pay less with slightly more usage."""
     on_cliff = comparison[comparison["is_on_cliff"].fillna(False)].copy()
     on_cliff["account"] = [account(row) for row in records(on_cliff)]
     on_cliff["measure"] = on_cliff["account_report"] + " / " + on_cliff["measure_field"]
     return table(
         on_cliff.sort_values("cliff_saving", ascending=False),
-        "On a cliff: more use would cost less",
+        "On a cliff: more usage would cost less",
         {
             "account": Column("Account", "markup"),
             "price_list_id": Column("Price list", "id"),
@@ -649,13 +652,13 @@ def largest(frame: pd.DataFrame, by: str, amount: str, most: int, others: str = 
 
 
 def rows_table(frame: pd.DataFrame, caption: str, limit: int = 200, empty: str = "None.") -> Html:
-    """Every column of a frame as text, under its own name: for answers whose columns the service chooses."""
+    """Every column of a frame as text under its own name: for responses whose columns the service chooses."""
     filled = frame.dropna(axis="columns", how="all")
     return table(filled, caption, {str(column): str(column) for column in filled.columns}, limit=limit, empty=empty)
 
 
 def values_table(unread: pd.DataFrame, limit: int) -> Html:
-    """Every value of an answer that does not fit its type: the call, the place in the answer, the text and why."""
+    """A table of response values that do not fit their type: the call, the place, the text and the reason."""
     columns = {
         "operation": "Operation",
         "asked": "Requested",

@@ -1,4 +1,4 @@
-"""The words of reports: checks, severities, verdicts, units, months."""
+"""Display names and text formatting of reports: checks, severities, verdicts, units, months."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -45,9 +45,9 @@ MONTH_NAMES = (
     *("July", "August", "September", "October", "November", "December"),
 )
 KEY = ["network_id", "mailbox_id", "reporting_month", "account_report", "measure_field"]
-#: What one reading belongs to: a measure of a price list, as long as its schedules stay the same.
+#: The key of an interpretation: a measure of a price list with one set of schedules.
 READ = ["price_list_id", "account_report", "measure_field", "schedule_set_id"]
-#: What `_reading` tells of one, beside those.
+#: Further columns that `_reading` uses.
 _TOLD_OF = [
     *("rule", "verdict", "is_chosen", "is_rival", "is_pinned", "lines_explained", "lines_total", "share_pct"),
     *("counter_example", "deciding_quantity", "deciding_account", "amount_at_stake", "price_list_description"),
@@ -57,7 +57,7 @@ _TOLD_OF = [
 
 @cache
 def check_titles() -> dict[str, str]:
-    """Check name -> what it finds, in the words of someone who pays the bill (`-- title:` of the check's SQL)."""
+    """Check name -> title of its findings (`-- title:` of the check's SQL)."""
     return sql_headers.check_titles(sql_files.sql_folder())
 
 
@@ -87,14 +87,14 @@ def undecided(findings: pd.DataFrame) -> pd.DataFrame:
 
 
 def exactly(value: object) -> str:
-    """An amount with every digit it has, and two decimals at least: `1,130.9955`, `100.00`."""
+    """An amount with all its digits, at least two decimals: `1,130.9955`, `100.00`."""
     shown = number(value)
     whole, _, places = shown.partition(".")
     return f"{whole}.{places.ljust(2, '0')}" if shown != "–" else shown
 
 
 def sentence(text: object) -> str:
-    """Text as a sentence: a capital first, a full stop last."""
+    """Text with an initial capital and a final full stop."""
     words = "" if missing(text) else str(text).strip()
     return words[:1].upper() + words[1:] + ("." if words and words[-1] not in ".!?" else "")
 
