@@ -1,22 +1,51 @@
--- One row per finding that may be contested: billed above what can be proved, with the proof in words.
+-- One row per finding that is claimed back: a disputed one, or an open error, that holds a charge to be billed too much.
 -- kept as: view
--- The amount claimed is the finding's difference. What was billed too low is a finding, but nothing to contest. The invoice
--- is the finding's, otherwise the one that bills the line's contract.
--- contract_id: ContractID that the invoice was sent to, else that of the account
--- amount_claimed: amount billed above what can be proved; always above 0
--- proof: the arithmetic that leads to the expected amount, in words
+-- The sum of amount_claimed by contract is the claimable and the disputed amount of out_invoice_reconciliation, less what open
+-- errors claim of a line that an `identity_mismatch` claims as a whole. What was accepted or resolved has no row.
+-- contract_id: ContractID that the invoice bills, else that the account had in the month; null: none is known
+-- invoice_source: strongest source of the invoice: imported, InvoiceInfo or InvoiceList; null: no invoice is known
+-- invoice_number: number of the invoice that bills the charge
+-- invoice_line_numbers: LineItem numbers on that invoice that bill the charge, joined by a comma; null: no line bills it
+-- state: open or disputed
+-- amount_claimed: amount billed above what can be proved, or the whole charge where it is in doubt; always above 0
+-- calculation: the arithmetic that leads to the expected amount, without the interpretation of the price list
+-- line_response_sha256: SHA-256 of the response with the line item
+-- price_list_response_sha256: SHA-256 of the response of PricelistInfo in the month
+-- invoice_response_sha256: SHA-256 of the response, or of the imported file, that has the invoice
 WITH claims AS (
-    SELECT *
-    FROM out_finding_ids
-    WHERE severity IN ('error', 'warning') AND difference > 0
+    SELECT
+        states.*,
+        amounts.contract_id,
+        amounts.invoice_source,
+        amounts.invoice_id,
+        -- one of the two is 0, but for an open identity_mismatch, where they are the same money
+        greatest(amounts.claimable_amount, amounts.disputed_amount) AS amount_claimed
+    FROM out_finding_states AS states
+    INNER JOIN out_finding_amounts AS amounts USING (finding_id)
+    WHERE
+        greatest(amounts.claimable_amount, amounts.disputed_amount) > 0
+        AND (
+            states.check_name = 'identity_mismatch'
+            OR NOT EXISTS (
+                FROM out_finding_states AS held
+                WHERE held.check_name = 'identity_mismatch'
+                    AND held.state IN ('open', 'disputed')
+                    AND held.network_id = states.network_id
+                    AND held.mailbox_id = states.mailbox_id
+                    AND held.reporting_month = states.reporting_month
+                    AND held.account_report = states.account_report
+                    AND held.measure_field = states.measure_field
+            )
+        )
 ),
-proofs AS (
+slices AS (
     SELECT
         network_id,
         mailbox_id,
         reporting_month,
         account_report,
         measure_field,
+        any_value(expected_amount) AS expected_amount,
         string_agg(
             concat(
                 'Tier ', tier,
@@ -32,21 +61,51 @@ proofs AS (
                 ' = ', plain_text(product)
             ),
             '; ' ORDER BY slice
-        ) || concat('. Expected ', money_text(any_value(expected_amount)), ': ', any_value(rule)) AS words
+        ) AS words
     FROM out_line_proofs
     SEMI JOIN claims USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
     GROUP BY network_id, mailbox_id, reporting_month, account_report, measure_field
 ),
-invoice_contracts AS (
-    SELECT invoice_number, any_value(contract_id) AS contract_id
+invoices AS (
+    SELECT
+        contract_id,
+        reporting_month,
+        source,
+        invoice_id,
+        any_value(invoice_number) AS invoice_number,
+        any_value(response_sha256) AS response_sha256
     FROM raw_invoices
-    WHERE invoice_number IS NOT NULL
-    GROUP BY invoice_number
-    HAVING count(DISTINCT contract_id) = 1
+    GROUP BY contract_id, reporting_month, source, invoice_id
+),
+invoice_lines AS (
+    SELECT
+        claims.finding_id,
+        string_agg(lines.line_item_number::VARCHAR, ', ' ORDER BY lines.line_item_number) AS line_numbers
+    FROM claims
+    INNER JOIN core_invoice_lines AS lines
+        ON lines.contract_id = claims.contract_id
+        AND lines.reporting_month = claims.reporting_month
+        AND lines.source = claims.invoice_source
+        AND lines.invoice_id = claims.invoice_id
+        AND lines.network_id = claims.network_id
+        AND lines.mailbox_id = claims.mailbox_id
+        AND lines.account_report IS NOT DISTINCT FROM claims.account_report
+        AND lines.measure_field IS NOT DISTINCT FROM claims.measure_field
+        -- charges without a key are told apart by their amount
+        AND (claims.measure_field IS NOT NULL OR lines.amount = claims.billed_amount)
+    GROUP BY claims.finding_id
+),
+price_lists AS (
+    SELECT price_list_id, reporting_month, any_value(response_sha256) AS response_sha256
+    FROM raw_price_schedules
+    GROUP BY price_list_id, reporting_month
 )
 SELECT
-    -- an invoice is contested with the contract that it was sent to, which need not be the account's
-    coalesce(invoice_contracts.contract_id, lines.contract_id, accounts.contract_id) AS contract_id,
+    claims.contract_id,
+    claims.invoice_source,
+    claims.invoice_id,
+    coalesce(claims.invoice_number, invoices.invoice_number) AS invoice_number,
+    invoice_lines.line_numbers AS invoice_line_numbers,
     claims.network_id,
     claims.mailbox_id,
     coalesce(lines.account_name, accounts.account_name) AS account_name,
@@ -54,31 +113,38 @@ SELECT
     claims.account_report,
     claims.measure_field,
     claims.price_list_id,
-    coalesce(claims.invoice_number, invoices.invoice_number) AS invoice_number,
     claims.check_name,
-    claims.severity,
+    claims.state,
     lines.actual,
     lines.quantity_billed,
     claims.billed_amount,
     claims.expected_amount,
-    claims.difference AS amount_claimed,
-    claims.explanation,
-    -- a finding about a whole invoice has no line, and its proof is the subtraction
-    coalesce(
-        proofs.words,
-        concat(
-            money_text(claims.billed_amount), ' billed less ', money_text(claims.expected_amount), ' due is ',
-            money_text(claims.difference)
-        )
-    ) AS proof,
-    lines.response_sha256,
+    claims.amount_claimed,
+    concat(
+        CASE WHEN slices.expected_amount = claims.expected_amount THEN slices.words || '. ' ELSE '' END,
+        CASE
+            WHEN claims.expected_amount IS NULL
+                THEN money_text(claims.billed_amount) || ' billed; nothing that is known of this charge confirms it'
+            ELSE concat(
+                money_text(claims.billed_amount), ' billed less ', money_text(claims.expected_amount), ' due is ',
+                money_text(claims.amount_claimed)
+            )
+        END
+    ) AS calculation,
+    lines.response_sha256 AS line_response_sha256,
+    price_lists.response_sha256 AS price_list_response_sha256,
+    invoices.response_sha256 AS invoice_response_sha256,
     claims.finding_id
 FROM claims
 LEFT JOIN out_line_items AS lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
-LEFT JOIN proofs USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+LEFT JOIN slices USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 LEFT JOIN core_accounts AS accounts
     ON accounts.network_id = claims.network_id AND accounts.mailbox_id = claims.mailbox_id
-LEFT JOIN invoice_contracts ON invoice_contracts.invoice_number = claims.invoice_number
-LEFT JOIN out_contract_invoices AS invoices
-    ON invoices.contract_id = coalesce(lines.contract_id, accounts.contract_id)
+LEFT JOIN invoices
+    ON invoices.contract_id = claims.contract_id
     AND invoices.reporting_month = claims.reporting_month
+    AND invoices.source = claims.invoice_source
+    AND invoices.invoice_id = claims.invoice_id
+LEFT JOIN invoice_lines ON invoice_lines.finding_id = claims.finding_id
+LEFT JOIN price_lists
+    ON price_lists.price_list_id = claims.price_list_id AND price_lists.reporting_month = claims.reporting_month

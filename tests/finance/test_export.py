@@ -23,6 +23,7 @@ from ecgrid_flows.finance.export_files import (
     Parted,
     Repeating,
     Sheet,
+    files_below,
     focus_sheet,
     opened,
     read_manifest,
@@ -54,7 +55,7 @@ AWKWARD = [
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return {name: (folder / name).read_bytes() for name in files_below(folder)}
 
 
 def test_finance_lines_by_hand(settings: Settings) -> None:
@@ -104,11 +105,16 @@ def test_the_manifest_ties(settings: Settings) -> None:
     paths = export_month(settings, MONTH, run_id="run-1")
     folder = settings.exports_dir(MONTH)
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-    assert {path.name for path in paths} == set(contents(folder)) == {*manifest["files"], "manifest.json"}
+    assert (
+        {path.relative_to(folder).as_posix() for path in paths}
+        == set(contents(folder))
+        == {*manifest["files"], "manifest.json"}
+    )
     for name, entry in manifest["files"].items():
         data = (folder / name).read_bytes()
         assert (entry["bytes"], entry["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
-        assert entry["rows"] == read_export(folder / name).num_rows
+        if name.endswith(".csv"):
+            assert entry["rows"] == read_export(folder / name).num_rows
     assert manifest["files"]["finance_lines.csv"]["control_totals"] == {
         "quantity_billed": "670",
         "billed_amount": "0.3000000001",

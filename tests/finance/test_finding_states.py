@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 from ecgrid_flows.cli import app
 from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.finance import audit_log
-from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.finance.export_files import opened
 from ecgrid_flows.finance.finding_states import find, keep, set_state, with_states
 from ecgrid_flows.settings import Settings
@@ -135,78 +134,6 @@ def test_the_last_decision_counts_and_open_takes_it_back(settings: Settings, sto
         "resolved",
         "open",
     ]
-
-
-def test_only_what_is_open_or_disputed_is_contested(settings: Settings, store: Store) -> None:
-    four = [finding(mailbox_id=number) for number in range(4)]
-    below = finding(mailbox_id=9, difference="-7.04", billed_amount="60")
-    small = finding(mailbox_id=8, severity="info")
-    build(
-        settings,
-        out_line_items=[line(mailbox_id=number, amount="80") for number in (0, 1, 2, 3, 8, 9)],
-        out_findings=[*four, below, small],
-    )
-    ids = {row["mailbox_id"]: row["finding_id"] for row in found(settings)}
-    for mailbox, state in ((1, "disputed"), (2, "accepted"), (3, "resolved")):
-        decide(settings, store, ids[mailbox], state)
-    export_month(settings, MONTH)
-    contested = read_export(settings.exports_dir(MONTH) / "dispute_8751.csv").to_pylist()
-    assert [(row["mailbox_id"], row["state"], str(row["amount_claimed"])) for row in contested] == [
-        (0, "open", "7.0400000000"),
-        (1, "disputed", "7.0400000000"),
-    ]
-
-
-def test_a_line_that_was_restated_is_contested_only_when_somebody_says_so(settings: Settings, store: Store) -> None:
-    """80.00 may be right, and 72.96 what was answered too early: that is for the books, not for a claim."""
-    restated = [finding(mailbox_id=number, check_name="restated", severity="warning") for number in (0, 1)]
-    build(settings, out_line_items=[line(mailbox_id=number, amount="80") for number in (0, 1)], out_findings=restated)
-    assert not [path for path in export_month(settings, MONTH) if path.name.startswith("dispute_")]
-    decide(settings, store, next(row["finding_id"] for row in found(settings) if row["mailbox_id"] == 1), "disputed")
-    export_month(settings, MONTH)
-    contested = read_export(settings.exports_dir(MONTH) / "dispute_8751.csv").to_pylist()
-    assert [row["mailbox_id"] for row in contested] == [1]
-
-
-def test_a_contract_has_a_file_of_its_own(settings: Settings) -> None:
-    lines = [(0, 8751), (1, 7), (2, None), (3, 7)]
-    build(
-        settings,
-        out_line_items=[line(mailbox_id=number, contract_id=contract, amount="80") for number, contract in lines],
-        out_findings=[finding(mailbox_id=number) for number, _ in lines],
-    )
-    paths = {path.name: path for path in export_month(settings, MONTH) if path.name.startswith("dispute_")}
-    contested = {name: read_export(path)["mailbox_id"].to_pylist() for name, path in paths.items()}
-    assert contested == {"dispute_7.csv": [1, 3], "dispute_8751.csv": [0], "dispute_no_contract.csv": [2]}
-
-
-def test_the_proof_is_told_in_words(settings: Settings) -> None:
-    from .world import proof
-
-    build(
-        settings,
-        out_line_items=[line(amount="80")],
-        out_findings=[finding()],
-        out_line_proofs=[
-            proof(1, "300", "0.2", "73.5", block="5", blocks="60", rule="each slice at its rate"),
-            proof(2, "60", "1.0166", "73.5", flat="0.5", rule="each slice at its rate"),
-        ],
-    )
-    export_month(settings, MONTH)
-    row = read_export(settings.exports_dir(MONTH) / "dispute_8751.csv").to_pylist()[0]
-    assert row["proof"] == (
-        "Tier 1 (Tier1): 300 in 60 blocks of 5 at 0.2 = 12; Tier 2 (Tier2): 60 at 1.0166 plus a fee of 0.5 = 61.496. "
-        "Expected 73.50: each slice at its rate"
-    )
-
-
-def test_a_whole_invoice_is_contested_by_subtraction(settings: Settings) -> None:
-    about = {"network_id": None, "mailbox_id": None, "account_report": None, "measure_field": None}
-    total = finding(check_name="invoice_total_mismatch", invoice_number="INV-7", price_list_id=None, **about)
-    build(settings, out_line_items=[line()], out_findings=[total])
-    export_month(settings, MONTH)
-    row = read_export(settings.exports_dir(MONTH) / "dispute_no_contract.csv").to_pylist()[0]
-    assert (row["invoice_number"], row["proof"]) == ("INV-7", "80.00 billed less 72.96 due is 7.04")
 
 
 def test_refusals_say_what_to_write(settings: Settings, store: Store) -> None:

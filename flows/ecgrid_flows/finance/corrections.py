@@ -101,6 +101,7 @@ def frozen_export(settings: Settings, store: Store, closing: Decision) -> list[P
             _require_kept(store, closing, f"{closed_folder(closing)}/exports/{name}")
         with staging(target) as staged:
             for name in seals:
+                (staged / name).parent.mkdir(parents=True, exist_ok=True)
                 (staged / name).write_bytes(store.read(f"{closed_folder(closing)}/exports/{name}"))
             put_in_place(staged, target)
         publish(store, target, f"exports/{closing.data['month']}", MANIFEST)

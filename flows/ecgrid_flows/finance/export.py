@@ -4,7 +4,7 @@
     invoice_summary.csv          what the lines add up to, per contract and account
     invoice_reconciliation.csv   what each invoice asks, what explains it, and what is to be paid
     findings.csv                 what does not fit, and what was decided about it
-    dispute_<contract>.csv       what to contest, with the proof in words and the amount claimed
+    disputes/<contract>/         what is claimed of the vendor: claim.csv, letter.html, evidence/ (see `disputes`)
     journal.csv                  double entry for the ledger            only with ECGRID_CURRENCY
     focus_1_2.parquet, .csv      FOCUS 1.2, one row per charge          only with ECGRID_CURRENCY
     manifest.json                rows, control totals and SHA-256 of each file; the run, price lists and readings behind
@@ -30,6 +30,7 @@ from ecgrid_flows.errors import BillingError, SettingsError
 from ecgrid_flows.finance import audit_log, corrections, journal_entries
 from ecgrid_flows.finance.audit_log import Log
 from ecgrid_flows.finance.csv_writer import CsvForm
+from ecgrid_flows.finance.disputes import write_disputes
 from ecgrid_flows.finance.export_cache import another, gather_charges, gather_lines, listed
 from ecgrid_flows.finance.export_files import (
     KEY,
@@ -195,6 +196,7 @@ def _write_small(
     files = dict[str, Any]()
     for sheet in _small_sheets(connection, settings, log, month):
         files |= write_sheet(sheet, folder, form)
+    files |= write_disputes(connection, settings, month, folder, form)
     return files, _sources(connection, month)
 
 
@@ -230,19 +232,6 @@ def _small_sheets(connection: database.Connection, settings: Settings, log: Log,
         order=("check_name", *KEY, "finding_id"),
         amounts=_JUDGED,
         totals=_JUDGED,
-    )
-    # what nobody accepted or called resolved is contested; that the service answers otherwise than before is for the
-    # books alone, unless somebody says that it is to be contested
-    contested = findings.filter("state = 'disputed' OR state = 'open' AND check_name <> 'restated'").project(
-        "finding_id, state, note"
-    )
-    yield Sheet(
-        "dispute_{}.csv",
-        of_month(connection.table("out_disputes"), month).join(contested, "finding_id"),
-        order=("contract_id", *KEY, "check_name", "finding_id"),
-        amounts=("billed_amount", "expected_amount", "amount_claimed"),
-        totals=("billed_amount", "expected_amount", "amount_claimed"),
-        by="contract_id",
     )
     if settings.currency:
         journal = journal_of(settings, _charges(connection, month), settings.currency)

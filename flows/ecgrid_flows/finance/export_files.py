@@ -51,6 +51,7 @@ __all__ = [
     "Parted",
     "Repeating",
     "Sheet",
+    "files_below",
     "focus_sheet",
     "form_of",
     "form_words",
@@ -530,9 +531,14 @@ def _is_unchanged(target: Path, manifest: Mapping[str, Any]) -> bool:
     return (
         (old.get("run_id") is not None or manifest["run_id"] is None)
         and {**old, **by} == {**json.loads(json.dumps(manifest)), **by}
-        and {path.name for path in target.iterdir()} == {*manifest["files"], MANIFEST}
+        and set(files_below(target)) == {*manifest["files"], MANIFEST}
         and all(sha256_of(target / name) == entry["sha256"] for name, entry in manifest["files"].items())
     )
+
+
+def files_below(folder: Path) -> list[str]:
+    """The files of an export's folder as its manifest names them (`disputes/8751/claim.csv`)."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def sha256_of(path: Path) -> str:
@@ -583,10 +589,11 @@ def read_export(path: Path) -> pa.Table:
     This is how an exported file is imported again without loss. Raises `NoSuchData` when the manifest does not name
     the file, `StorageFailed` when it is not the file that the manifest describes.
     """
-    manifest = read_manifest(path.parent)
-    entry = manifest["files"].get(path.name)
+    folder = next((above for above in path.parents if (above / MANIFEST).is_file()), path.parent)
+    manifest = read_manifest(folder)
+    entry = manifest["files"].get(path.relative_to(folder).as_posix())
     if entry is None:
-        raise NoSuchData(f"{path.parent / MANIFEST} does not name {path.name}: export the month again")
+        raise NoSuchData(f"{folder / MANIFEST} does not name {path.name}: export the month again")
     if sha256_of(path) != entry["sha256"]:
         raise StorageFailed(f"{path} is not the file that its manifest describes: export the month again")
     return read_table(path, _schema(entry["columns"]), form_of(manifest))

@@ -25,6 +25,7 @@ from ecgrid_flows.finance.export_files import (
     FOCUS_KEY,
     KEY,
     MANIFEST,
+    files_below,
     form_of,
     opened,
     read_manifest,
@@ -187,10 +188,11 @@ def _freeze(
             write_parquet(rows, staged / name)
             seals[f"{folder}/{name}"] = sha256_of(staged / name)
             put_file(store, f"{folder}/{name}", staged / name)
-    frozen = {path.name: sha256_of(path) for path in exports}
-    for path in exports:
-        put_file(store, f"{folder}/exports/{path.name}", path)
-    manifest = read_manifest(settings.exports_dir(month))
+    target = settings.exports_dir(month)
+    frozen = {path.relative_to(target).as_posix(): sha256_of(path) for path in exports}
+    for name in frozen:
+        put_file(store, f"{folder}/exports/{name}", target / name)
+    manifest = read_manifest(target)
     return audit_log.append(
         store,
         "close",
@@ -287,11 +289,10 @@ def _export_faults(folder: Path, exports: Mapping[str, str]) -> list[str]:
         elif sha256_of(folder / name) != kept:
             faults.append(f"{folder / name} is not what was closed")
     if folder.is_dir():
-        expected = {*exports, CORRECTIONS}
         faults.extend(
-            f"{path} was not there when the month was closed: take it away"
-            for path in sorted(folder.iterdir())
-            if path.name not in expected and not path.name.startswith(".")
+            f"{folder / name} was not there when the month was closed: take it away"
+            for name in files_below(folder)
+            if name not in exports and not name.startswith((f"{CORRECTIONS}/", "."))
         )
     if (folder / CORRECTIONS).is_dir():
         faults.extend(_correction_faults(folder / CORRECTIONS))

@@ -157,7 +157,7 @@ def _closings(settings: Settings, store: Store, month: date | None, found: Verif
         words = f"{path} is missing"
         if is_whole is False:
             words = str(store.quarantine(path, "it is not what was closed"))
-        source = settings.exports_dir(parse_month(entry.data["month"])) / path.rpartition("/")[2]
+        source = settings.exports_dir(parse_month(entry.data["month"])) / path.rpartition("/exports/")[2]
         if "/exports/" in path and source.is_file() and sha256_of(source) == kept:
             put_file(store, path, source)
             found.healed.append(f"{words}; put back from {source}")

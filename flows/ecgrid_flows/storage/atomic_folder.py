@@ -38,8 +38,8 @@ def staging(target: Path) -> Iterator[Path]:
 def put_in_place(staged: Path, target: Path) -> None:
     """Make the files of `staged` durable and replace `target` with the folder; raises `StorageFailed`."""
     with disk_errors(str(target)):
-        for path in staged.iterdir():
-            _sync(path, os.O_RDONLY)
+        for path in staged.rglob("*"):
+            _sync(path, os.O_RDONLY | os.O_DIRECTORY if path.is_dir() else os.O_RDONLY)
         _sync(staged, os.O_RDONLY | os.O_DIRECTORY)
         old = staged.with_name(f"{staged.name}-old")
         if target.exists():
@@ -86,18 +86,25 @@ def publish(store: Store, folder: Path, path: str, last: str) -> None:
     """Replace the folder `path` of a remote store with the files of the local `folder`; the file `last` comes last.
 
     Readers start from `last` (a manifest): it is deleted first, so that every file it lists is always present and
-    whole, and is written back conditionally. Raises `StorageFailed` when another writer has written it meanwhile.
+    whole, and is written back conditionally. A folder below that has a `last` of its own is published by itself.
+    Raises `StorageFailed` when another writer has written it meanwhile.
     """
     if isinstance(store, LocalStore):
         return
-    names = sorted(found.name for found in folder.iterdir() if found.is_file())
+    own = {found.parent for found in folder.glob(f"*/**/{last}")}
+    names = sorted(
+        found.relative_to(folder).as_posix()
+        for found in folder.rglob("*")
+        if found.is_file() and own.isdisjoint(found.parents)
+    )
     store.delete(f"{path}/{last}")
     for name in names:
         if name != last:
             put_file(store, f"{path}/{name}", folder / name)
-    for entry in list(store.entries(path)):
-        below = entry.path.removeprefix(f"{path}/")
-        if "/" not in below and below not in names:
-            store.delete(entry.path)
+    kept = [entry.path.removeprefix(f"{path}/") for entry in store.entries(path)]
+    apart = tuple(name.removesuffix(last) for name in kept if name.endswith(f"/{last}"))
+    for name in kept:
+        if name not in names and not name.startswith(apart):
+            store.delete(f"{path}/{name}")
     if not store.write_if(f"{path}/{last}", (folder / last).read_bytes(), None):
         raise StorageFailed(f"{store.uri(path)} was written by another process meanwhile: run again")
