@@ -141,7 +141,7 @@ def _invoice(number: str, rows: Sequence[_Cells]) -> FiledInvoice:
     if dated is None:
         raise first.wrong("invoice_date", "is empty; write the date of the invoice")
     if asked is None:
-        raise first.wrong("total_amount", "is empty; write what the invoice asks, tax included")
+        raise first.wrong("total_amount", "is empty; write the invoice's total, tax included")
     lines = [line for cells in rows if (line := _line(cells)) is not None]
     taxes = [tax for cells in rows if (tax := cells.amount("tax")) is not None]
     tax = total(taxes) if taxes else None
@@ -165,7 +165,7 @@ def _line(cells: _Cells) -> FiledLine | None:
     amount = cells.amount("amount")
     if amount is None:
         if filled := [column for column in LINE if column not in ("amount", "tax") and cells.text(column)]:
-            raise cells.wrong("amount", f"is empty, but {filled[0]} is filled; write what the line asks")
+            raise cells.wrong("amount", f"is empty, but {filled[0]} is filled; write the line's amount")
         return None
     number = "a whole number below 2147483648"
     network, mailbox = cells.value("network_id", _whole, number), cells.value("mailbox_id", _whole, number)

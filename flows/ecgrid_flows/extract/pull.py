@@ -516,7 +516,7 @@ class Puller:
                 )
 
     def _is_page(self, place: Place, answer: RawAnswer) -> bool:
-        """Whether a kept fault is none: earlier releases took many pages for faults, by their status."""
+        """Whether a kept fault is really a page: earlier releases classified many pages as faults, by their status."""
         is_asmx = answer.http_status in (200, 500) and "xml" in (answer.content_type or "")
         if answer.fault_code is None or answer.http_status is None or is_asmx or answer.is_repeat:
             return False

@@ -331,7 +331,7 @@ def _manifest_path(feed: str, month: date) -> str:
 
 
 def _of_manifest(path: str) -> tuple[str, date] | None:
-    """Feed and month of the manifest at `path`; None where it is none."""
+    """Feed and month of the manifest at `path`; None for any other file."""
     feed, _, name = path.removeprefix(f"{MANIFESTS}/").partition("/")
     try:
         return (feed, parse_month(name.removesuffix(".json"))) if feed and name.endswith(".json") else None
