@@ -29,6 +29,8 @@ pytestmark = pytest.mark.slow
 READ_THE_LAKE = {
     "core_invoice_lines": "raw_invoice_lines",
     "core_asked_keys": "raw_calls",  # a view
+    "out_invoices": "raw_invoice_lines",  # a sum per invoice
+    "core_provisional_months": "raw_calls",  # a time per month
 }
 
 
