@@ -1,0 +1,40 @@
+"""An invoice that comes after its month was billed: it is asked for again, with few calls, until it is there."""
+
+from pathlib import Path
+
+from ecgrid_flows.finance import audit_log
+from ecgrid_flows.orchestration import tasks
+from ecgrid_flows.storage.opening import open_store
+from ecgrid_sandbox import Trouble, World, spawn
+
+from .pulling import LAST_MONTH, pull_and_land, running
+
+
+def test_an_invoice_that_comes_later_is_followed(tmp_path: Path, world: World, few_file: Path) -> None:
+    refused = Trouble(refused=("InvoiceList",))
+    with spawn(world, refused) as sandbox, running(sandbox, tmp_path, accounts_file=few_file) as run:
+        pull_and_land(run)
+        tasks.build(run)
+        assert tasks.check(run, LAST_MONTH).invoices.not_invoiced > 0
+        assert run.awaiting_invoices() == [LAST_MONTH]
+        assert not run.follow_invoices(LAST_MONTH), "it is not there yet"
+    with spawn(world) as sandbox, running(sandbox, tmp_path, accounts_file=few_file) as run:
+        assert run.follow_invoices(LAST_MONTH)
+        assert run.puller.counters.answered == 0, "no line is requested for it"
+        tasks.build(run)
+        assert run.awaiting_invoices() == []
+        assert tasks.check(run, LAST_MONTH).invoices.not_invoiced == 0
+
+
+def test_a_run_of_such_a_month_asks_again_unless_it_is_closed(tmp_path: Path, world: World, few_file: Path) -> None:
+    refused = Trouble(refused=("InvoiceList",))
+    with spawn(world, refused) as sandbox, running(sandbox, tmp_path, accounts_file=few_file) as run:
+        pull_and_land(run)
+        tasks.build(run)
+        audit_log.append(open_store(run.settings), "close", {"month": "2026-10"})
+        assert run.awaiting_invoices() == []
+        audit_log.append(open_store(run.settings), "reopen", {"month": "2026-10"})
+    with spawn(world) as sandbox, running(sandbox, tmp_path, accounts_file=few_file) as run:
+        assert pull_and_land(run).calls == 0, "the lines are kept"
+        tasks.build(run)
+        assert run.awaiting_invoices() == []
