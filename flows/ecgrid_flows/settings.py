@@ -86,6 +86,7 @@ class Settings:
     partition_lines: int | None = None
     currency: str | None = None
     invoice_days: int = 20
+    dispute_days: int | None = None
     cron_monthly: str = due.MONTHLY
     cron_nightly: str = due.NIGHTLY
     report_url: str | None = None
@@ -140,6 +141,7 @@ class Settings:
             partition_lines=_whole(found, "ECGRID_PARTITION_LINES", 0, 0, 100_000_000) or None,
             currency=_currency(found),
             invoice_days=_whole(found, "ECGRID_INVOICE_DAYS", 20, 0, 3660),
+            dispute_days=_whole(found, "ECGRID_DISPUTE_DAYS", 0, 1, 3660) if "ECGRID_DISPUTE_DAYS" in found else None,
             cron_monthly=_cron(found, "ECGRID_CRON_MONTHLY", due.MONTHLY),
             cron_nightly=_cron(found, "ECGRID_CRON_NIGHTLY", due.NIGHTLY),
             report_url=_report_url(found),

@@ -2,7 +2,7 @@
 
 import json
 from contextlib import nullcontext
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -244,3 +244,44 @@ def test_a_decision_about_many_is_refused_in_words(
     assert isinstance(done.exception, SettingsError)
     assert words in str(done.exception)
     assert audit_log.read(store).entries == ()
+
+
+def test_a_claim_has_a_filed_date_a_deadline_and_a_later_credit(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Claims of 7.04 each: nothing, 5.00 in two later months, 7.04 are credited; a credit before the claim is none."""
+    credits = [(1, 11, "-2.00"), (1, 12, "-3.00"), (2, 11, "-7.04"), (0, 9, "-7.04"), (0, 11, "7.04")]
+    build(
+        settings,
+        out_line_items=[
+            *(line(mailbox_id=number, amount="80") for number in range(4)),
+            *(
+                line(mailbox_id=box, reporting_month=date(2026, month, 1), amount=amount)
+                for box, month, amount in credits
+            ),
+        ],
+        out_findings=[finding(mailbox_id=number, place=number) for number in range(4)],
+    )
+    ids = {row["mailbox_id"]: row["finding_id"] for row in found(settings)}
+    for mailbox in range(3):
+        decide(settings, store, ids[mailbox], "disputed")
+    filed = date.fromisoformat(audit_log.read(store).entries[0].at[:10])
+    monkeypatch.setenv("ECGRID_DISPUTE_DAYS", "30")
+    arguments = ["findings", "--month", "2026-10", "--data-dir", str(settings.data_dir)]
+    claims = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)["claims"]
+    assert [(row["outcome"], row["credited_amount"]) for row in claims] == [
+        ("open", "0.0000000000"),
+        ("short", "5.0000000000"),
+        ("recovered", "7.0400000000"),
+    ]
+    assert {(row["filed_on"], row["deadline_on"]) for row in claims} == {
+        (filed.isoformat(), (filed + timedelta(days=30)).isoformat())
+    }
+    assert "Claims: 3 filed for 21.12; credited 12.04; 1 recovered, 1 short, 1 open; next deadline" in (
+        CliRunner().invoke(app, arguments).stdout
+    )
+    monkeypatch.delenv("ECGRID_DISPUTE_DAYS")
+    claims = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)["claims"]
+    assert {row["deadline_on"] for row in claims} == {None}
+    monkeypatch.setenv("ECGRID_DISPUTE_DAYS", "soon")
+    assert "ECGRID_DISPUTE_DAYS" in str(CliRunner().invoke(app, arguments).exception)

@@ -13,7 +13,7 @@ from ecgrid_flows.cli import context
 from ecgrid_flows.cli.context import AsJson, DataDir, Month
 from ecgrid_flows.errors import ExitStatus
 from ecgrid_flows.settings import Settings
-from ecgrid_transforms.money import ZERO, Decimal, grouped, plain_number
+from ecgrid_transforms.money import ZERO, Decimal, grouped, plain_number, total
 from ecgrid_transforms.period import last_full_month, month_text
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def findings(ctx: typer.Context, month: Month = None, data_dir: DataDir = None, 
     wanted = month or last_full_month()
     settings = Settings.load(data_dir)
     from ecgrid_flows.finance import audit_log
-    from ecgrid_flows.finance.finding_states import OPEN, with_states
+    from ecgrid_flows.finance.finding_states import OPEN, claims, with_states
     from ecgrid_flows.rating import month_totals
     from ecgrid_flows.storage.opening import store_of
     from ecgrid_flows.warehouse import database
@@ -64,6 +64,7 @@ def findings(ctx: typer.Context, month: Month = None, data_dir: DataDir = None, 
         at_stake = month_totals.at_stake(connection, wanted)
         invoices = month_totals.invoice_totals(connection, wanted)
         is_provisional = month_totals.is_provisional(connection, wanted)
+        claimed = claims(connection, log, wanted, settings.dispute_days)
     if as_json:
         context.emit_json(
             {
@@ -71,6 +72,7 @@ def findings(ctx: typer.Context, month: Month = None, data_dir: DataDir = None, 
                 "is_provisional": is_provisional,
                 "invoices": asdict(invoices),
                 "at_stake": asdict(at_stake),
+                "claims": claimed,
                 "findings": rows,
             }
         )
@@ -78,9 +80,21 @@ def findings(ctx: typer.Context, month: Month = None, data_dir: DataDir = None, 
         _print_findings(wanted, rows)
         provisional = "provisional. " if is_provisional else ""
         context.stdout.print(Text(f"{month_text(wanted)}: {provisional}{invoices.words(settings.currency)}"))
+        if claimed:
+            context.stdout.print(Text(_claims_sentence(claimed)))
         context.stdout.print(Text(f"Money at stake in open errors and warnings: {at_stake.words(settings.currency)}"))
     if any(row["severity"] == "error" and row["state"] == OPEN for row in rows):
         raise typer.Exit(int(ExitStatus.FINDINGS))
+
+
+def _claims_sentence(claims: Sequence[Mapping[str, Any]]) -> str:
+    """`Claims: 2 filed for 123.44; credited 50.00; 1 short, 1 open; next deadline 2026-12-30.`"""
+    claimed, credited = (total([row[f"{name}_amount"] for row in claims]) for name in ("claimed", "credited"))
+    counts = {name: sum(row["outcome"] == name for row in claims) for name in ("recovered", "short", "open")}
+    said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    waiting = [row["deadline_on"] for row in claims if row["outcome"] != "recovered" and row["deadline_on"]]
+    deadline = f"; next deadline {min(waiting)}" if waiting else ""
+    return f"Claims: {len(claims)} filed for {grouped(claimed)}; credited {grouped(credited)}; {said}{deadline}."
 
 
 def _print_findings(month: date, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -10,7 +10,7 @@ SQL reads decisions in raw_finding_states. Commands put those of the log in fron
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from ecgrid_transforms.schemas import MONEY_TYPE
 __all__ = [
     "OPEN",
     "STATES",
+    "claims",
     "error_counts",
     "find",
     "find_of_check",
@@ -72,6 +73,7 @@ class Decided:
     state: str
     note: str
     amounts: Mapping[str, str | None]
+    on: date
 
 
 def states(log: Log) -> dict[str, Decided]:
@@ -82,7 +84,12 @@ def states(log: Log) -> dict[str, Decided]:
             continue
         for finding in entry.data["findings"]:
             name = finding["finding_id"]
-            last[name] = Decided(name, entry.data["state"], entry.data["note"], {a: finding[a] for a in _AMOUNTS})
+            amounts = {a: finding[a] for a in _AMOUNTS}
+            decided_on = date.fromisoformat(entry.at[:10])
+            before = last.get(name)
+            if before and (before.state, before.amounts) == (entry.data["state"], amounts):
+                decided_on = before.on  # repeated about the same amounts: filed when it was first
+            last[name] = Decided(name, entry.data["state"], entry.data["note"], amounts, decided_on)
     return {name: decided for name, decided in last.items() if decided.state != OPEN}
 
 
@@ -108,6 +115,27 @@ def error_counts(connection: database.Connection, log: Log) -> Any:
     """The relation of months with the number of their open findings of severity error."""
     with_states(connection, log)
     return books.create(connection, "books_error_counts")
+
+
+def claims(
+    connection: database.Connection, log: Log, month: date, dispute_days: int | None = None
+) -> list[dict[str, Any]]:
+    """The claims of `month` (rows of books_claims), each with `filed_on` and `deadline_on`, worst first.
+
+    A claim is filed on the day (UTC) on which its finding was set to disputed; its deadline is `dispute_days` later,
+    None without them.
+    """
+    with_states(connection, log)
+    found = database.of_month(books.create(connection, "books_claims"), month)
+    filed = {name: decided.on for name, decided in states(log).items()}
+    return [
+        row
+        | {
+            "filed_on": (on := filed[row["finding_id"]]),
+            "deadline_on": None if dispute_days is None else on + timedelta(days=dispute_days),
+        }
+        for row in database.ordered(found, "place", "finding_id").to_arrow_table().to_pylist()
+    ]
 
 
 def keep(warehouse: Path, log: Log) -> None:
