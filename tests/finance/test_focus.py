@@ -15,7 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as checked
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from ecgrid_flows.cli import app
+from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.finance.export_cache import TOLD
 from ecgrid_flows.finance.export_files import focus_sheet
@@ -332,3 +335,14 @@ def test_a_price_with_too_many_decimals_is_told_as_a_line(focus: Focus) -> None:
     )
     assert costs(rows) == [("Usage", "1", "line", "0.01", "0.01", "0.01")]
     assert rows[0]["ContractedUnitPrice"] * ONE == Decimal("0.01")
+
+
+@pytest.mark.parametrize("version", ["1.4", "1.1", ""])
+def test_another_version_of_focus_is_refused(settings: Settings, version: str) -> None:
+    build(settings, out_line_items=[line()])
+    done = CliRunner().invoke(
+        app, ["export", "--month", "2026-10", "--focus", version, "--data-dir", str(settings.data_dir)]
+    )
+    assert isinstance(done.exception, SettingsError)
+    assert "use --focus 1.2" in str(done.exception)
+    assert not settings.exports_dir(MONTH).exists()

@@ -54,6 +54,7 @@ def export(
         bool,
         typer.Option("--provisional", help="Export a month that is not final, into exports/YYYY-MM-provisional."),
     ] = False,
+    focus: Annotated[str, typer.Option("--focus", metavar="VERSION", help="Version of FOCUS: 1.2.")] = "1.2",
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -61,6 +62,8 @@ def export(
 
     Always lines, invoice summary, findings and disputes; the journal and FOCUS 1.2 if ECGRID_CURRENCY is set.
     """
+    if focus != "1.2":
+        raise SettingsError(f"FOCUS {focus} is not written: use --focus 1.2, or leave the option out")
     months = chosen_months(month, first, last)
     settings = Settings.load(data_dir)
     from ecgrid_flows.finance.csv_writer import CsvForm
