@@ -239,7 +239,7 @@ def test_what_repeats_is_made_from_what_tells_it_apart(connection: duckdb.DuckDB
 
 def made_from(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, set[str]]:
     """What each column of a relation that has an expression is made from."""
-    text = (sql_files.sql_folder() / f"core/{name}.sql").read_text("utf-8")
+    text = next(sql_files.sql_folder().rglob(f"{name}.sql")).read_text("utf-8")
     ((tree,),) = connection.execute("SELECT json_serialize_sql(?)", [text]).fetchall()
     items = json.loads(tree)["statements"][0]["node"]["select_list"]
     return {
