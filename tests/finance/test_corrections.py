@@ -23,7 +23,7 @@ from ecgrid_flows.storage.opening import open_store
 from ecgrid_transforms.money import ZERO, Decimal
 
 from .decided import book, close, corrected, journal_of, shown
-from .world import MONTH, build, fill, line
+from .world import MONTH, build, fill, invoiced, line
 
 
 def test_corrections_by_hand(settings: Settings) -> None:
@@ -51,21 +51,23 @@ def test_corrections_by_hand(settings: Settings) -> None:
 
 
 def test_corrections_for_the_ledger_and_in_focus(usd: Settings) -> None:
-    """72.96 is taken back and 75.00 entered: 2.04 more is owed, by an entry of its own."""
-    build(usd, out_line_items=[line()])
+    """72.96 is taken back and 75.00 entered; the invoice, corrected too, asks 2.04 more, by an entry of its own."""
+    build(usd, **invoiced([line()]))
     close(usd)
-    build(usd, out_line_items=[line(amount="75.00", expected_amount="75.00", schedule_rate="0.2238805970")])
+    changed = line(amount="75.00", expected_amount="75.00", schedule_rate="0.2238805970")
+    build(usd, **invoiced([changed]))
     export_month(usd, MONTH)
     folder = usd.exports_dir(MONTH) / "corrections"
     journal = read_export(folder / "corrections_journal.csv").to_pylist()
-    assert [(row["date"], row["account"], row["debit"], row["credit"], row["reference"]) for row in journal] == [
-        (date(2026, 10, 31), "6100", Decimal("2.04"), None, "ECGRID-8751-2026-10-C1"),
-        (date(2026, 10, 31), "2000", None, Decimal("2.04"), "ECGRID-8751-2026-10-C1"),
+    columns = ("posting_date", "reporting_month", "account", "debit", "credit", "reference", "correction")
+    assert [tuple(row[name] for name in columns) for row in journal] == [
+        (date(2026, 11, 1), MONTH, "6100", Decimal("2.04"), None, "8753-C1", 1),
+        (date(2026, 11, 1), MONTH, "2000", None, Decimal("2.04"), "8753-C1", 1),
     ]
     focus = read_export(folder / "corrections_focus_1_2.csv").to_pylist()
     assert [(row["ChargeClass"], row["x_Entry"], row["BilledCost"], row["InvoiceId"]) for row in focus] == [
-        ("Correction", "reversal", Decimal("-72.96"), "provisional-8751-2026-10-C1"),
-        ("Correction", "re-entry", Decimal("75.00"), "provisional-8751-2026-10-C1"),
+        ("Correction", "reversal", Decimal("-72.96"), "8753-C1"),
+        ("Correction", "re-entry", Decimal("75.00"), "8753-C1"),
     ]
     for row in focus:
         assert row["PricingQuantity"] * row["ContractedUnitPrice"] == row["ContractedCost"]
@@ -183,22 +185,27 @@ def test_what_is_booked_is_posted_once(settings: Settings) -> None:
 
 
 def test_what_was_posted_stays_in_the_journal_as_it_was(usd: Settings) -> None:
-    """A batch keeps its reference and its account when the invoice and another chart come later."""
-    build(usd, out_line_items=[line()])
+    """A batch keeps its reference and accounts when another chart comes later; so does what it posted to."""
+    build(usd, **invoiced([line()]))
     close(usd)
-    build(usd, out_line_items=[line(amount="75")])
+    build(usd, **invoiced([line(amount="75")]))
     book(usd)
-    posted = [("ECGRID-8751-2026-10-C1", "6100", Decimal("2.04")), ("ECGRID-8751-2026-10-C1", "2000", Decimal("-2.04"))]
+    posted = [("8753-C1", "6100", Decimal("2.04")), ("8753-C1", "2000", Decimal("-2.04"))]
     assert journal_of(usd) == posted
-    invoice = {"contract_id": 8751, "reporting_month": MONTH, "source": "InvoiceInfo", "invoice_id": 7}
-    build(usd, out_line_items=[line(amount="70")], raw_invoices=[{**invoice, "invoice_number": "INV-7"}])
     own = Path(usd.data_dir) / "reference"
     own.mkdir()
     (own / "journal_accounts.csv").write_text(
         "role,network_id,account_report,measure_field,is_taxable,account,description\n"
         "charge,,,,,7100,Traffic\npayable,,,,,2100,Payable\nrounding,,,,,7990,Rounding\n"
+        "disputed,,,,,7310,Disputed\nunexplained,,,,,7320,Unexplained\n"
     )
-    assert journal_of(usd) == [*posted, ("INV-7-C2", "7100", Decimal(-5)), ("INV-7-C2", "2100", Decimal(5))]
+    build(usd, **invoiced([line(amount="70"), line(mailbox_id=1, account_report="FixedRate", amount="1")]))
+    assert journal_of(usd) == [
+        *posted,
+        ("8753-C2", "7100", Decimal(1)),
+        ("8753-C2", "6100", Decimal(-5)),
+        ("8753-C2", "2000", Decimal(4)),
+    ]
 
 
 def test_the_ledger_ends_at_the_new_sums_rounded(usd: Settings) -> None:
@@ -207,7 +214,7 @@ def test_the_ledger_ends_at_the_new_sums_rounded(usd: Settings) -> None:
     As 10.008 the first is 10.01; together 20.012 are still 20.01: the cent moves from rounding to the charge. In a
     second batch the other is 10.009: 10.01, and 20.017 are 20.02.
     """
-    build(usd, out_line_items=[line(amount="10.004"), line(amount="10.004", measure_field="ToKCs")])
+    build(usd, **invoiced([line(amount="10.004"), line(amount="10.004", measure_field="ToKCs")]))
     close(usd)
     table = read_export(usd.exports_dir(MONTH) / "journal.csv").to_pylist()
     cent = Decimal("0.01")
@@ -217,19 +224,19 @@ def test_the_ledger_ends_at_the_new_sums_rounded(usd: Settings) -> None:
         ("6990", cent, None),
         ("2000", None, Decimal("20.01")),
     ]
-    build(usd, out_line_items=[line(amount="10.008"), line(amount="10.004", measure_field="ToKCs")])
-    first = [("ECGRID-8751-2026-10-C1", "6100", cent), ("ECGRID-8751-2026-10-C1", "6990", -cent)]
+    build(usd, **invoiced([line(amount="10.008"), line(amount="10.004", measure_field="ToKCs")]))
+    first = [("8753-C1", "6100", cent), ("8753-C1", "6990", -cent)]
     assert journal_of(usd) == first
     book(usd)
-    build(usd, out_line_items=[line(amount="10.008"), line(amount="10.009", measure_field="ToKCs")])
-    second = [("ECGRID-8751-2026-10-C2", "6100", cent), ("ECGRID-8751-2026-10-C2", "2000", -cent)]
+    build(usd, **invoiced([line(amount="10.008"), line(amount="10.009", measure_field="ToKCs")]))
+    second = [("8753-C2", "6100", cent), ("8753-C2", "2000", -cent)]
     assert journal_of(usd) == [*first, *second]
 
 
 def test_a_month_is_corrected_in_the_currency_that_it_was_closed_in(usd: Settings) -> None:
-    build(usd, out_line_items=[line()])
+    build(usd, **invoiced([line()]))
     close(usd)
-    build(usd, out_line_items=[line(amount="75")])
+    build(usd, **invoiced([line(amount="75")]))
     with pytest.raises(Refused, match="was closed in USD, and ECGRID_CURRENCY is now EUR"):
         export_month(Settings(data_dir=usd.data_dir, currency="EUR"), MONTH)
     unset = Settings(data_dir=usd.data_dir)

@@ -4,7 +4,9 @@ from collections import defaultdict
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from random import Random
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,33 +14,75 @@ from hypothesis import strategies as st
 from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.finance.export_files import read_manifest
-from ecgrid_flows.finance.journal_entries import Charge, Chart, Entry, entries, minor_digits, read_chart
+from ecgrid_flows.finance.journal import left_out_words
+from ecgrid_flows.finance.journal_entries import (
+    Amount,
+    Chart,
+    Entry,
+    Posted,
+    entries,
+    from_table,
+    minor_digits,
+    read_chart,
+)
 from ecgrid_flows.settings import Settings
 from ecgrid_transforms.money import ZERO, Decimal, rounded, total
 
-from .world import MONTH, ROOT, build, line
+from .world import MONTH, ROOT, build, invoiced, line
 
 HEAD = "role,network_id,account_report,measure_field,is_taxable,account,description\r\n"
-ENDS = "payable,,,,,2000,Payable\r\nrounding,,,,,6990,Rounding\r\n"
+ENDS = (
+    "payable,,,,,2000,Payable\r\nrounding,,,,,6990,Rounding\r\n"
+    "disputed,,,,,1310,Disputed\r\nunexplained,,,,,1320,Unexplained\r\n"
+)
+DATED = date(2026, 10, 31)
+D = Decimal
 SHIPPED = ROOT / "data/reference/journal_accounts.csv"
 
-charges = st.lists(
-    st.builds(
-        Charge,
-        contract_id=st.sampled_from([None, 1, 2]),
-        network_id=st.integers(1, 3),
-        reporting_month=st.sampled_from([date(2026, 2, 1), MONTH]),
-        account_report=st.sampled_from(["FixedRate", "Statistics", "TrafficAll"]),
-        measure_field=st.sampled_from(["TotalKCs", "Credit", "MonthlyMinimum"]),
-        is_taxable=st.booleans(),
-        invoice_number=st.sampled_from([None, "INV-1"]),
-        amount=st.one_of(
-            st.decimals(-(10**15), 10**15, places=10),
-            st.sampled_from([Decimal("0.005"), Decimal("-0.005"), Decimal("0.0049999999"), ZERO]),
-        ),
-    ),
-    max_size=12,
+amounts = st.one_of(
+    st.decimals(-(10**15), 10**15, places=10),
+    st.sampled_from([Decimal("0.005"), Decimal("-0.005"), Decimal("0.0049999999"), ZERO]),
 )
+keys = st.one_of(
+    st.builds(
+        lambda role, network, report, measure, taxable: (role, network, report, measure, taxable),
+        st.sampled_from(["charge", "disputed"]),
+        st.integers(1, 3),
+        st.sampled_from(["FixedRate", "Statistics", "TrafficAll"]),
+        st.sampled_from(["TotalKCs", "Credit", "MonthlyMinimum"]),
+        st.booleans(),
+    ),
+    st.sampled_from([(role, None, None, None, None) for role in ("charge", "unexplained")]),
+)
+
+
+@st.composite
+def invoices(draw: st.DrawFn) -> list[Amount]:
+    """The rows of out_journal_amounts for some invoices: those of each add up to 0."""
+    rows = []
+    for contract, month, number in draw(
+        st.lists(
+            st.tuples(st.sampled_from([None, 1, 2]), st.sampled_from([date(2026, 2, 1), MONTH]), st.sampled_from("AB")),
+            unique=True,
+            max_size=3,
+        )
+    ):
+        parts = draw(st.dictionaries(keys, amounts, max_size=6))
+        rows += [Amount(contract, month, number, *key, amount) for key, amount in parts.items()]
+        owed = -total(list(parts.values()))
+        rows.append(Amount(contract, month, number, "payable", None, None, None, None, owed))
+    return rows
+
+
+def amount_of(key: str, amount: str, *, network: int | None = 3, role: str = "charge") -> Amount:
+    """An amount of invoice INV-1 for a measure of TrafficAll."""
+    return Amount(
+        1, MONTH, "INV-1", role, network, network and "TrafficAll", network and key, network and False, D(amount)
+    )
+
+
+def booked(rows: list[Amount], posted: list[list[Entry]] | None = None, rules: Chart | None = None) -> list[Entry]:
+    return entries(rows, Posted(posted or []), rules or read_chart(SHIPPED), "USD", DATED)
 
 
 def chart(tmp_path: Path, text: str) -> Chart:
@@ -47,98 +91,144 @@ def chart(tmp_path: Path, text: str) -> Chart:
     return read_chart(path)
 
 
-@given(given_charges=charges, currency=st.sampled_from(["USD", "JPY", "KWD"]))
-def test_debits_equal_credits_for_any_input(given_charges: list[Charge], currency: str) -> None:
-    lines = entries(given_charges, read_chart(SHIPPED), currency)
-    bills: dict[tuple[date, int | None, str], list[Entry]] = defaultdict(list)
+@given(rows=invoices(), currency=st.sampled_from(["USD", "JPY", "KWD"]))
+def test_each_entry_balances_and_owes_its_invoice_to_the_cent(rows: list[Amount], currency: str) -> None:
+    lines = entries(rows, Posted(), read_chart(SHIPPED), currency, DATED)
+    bills: dict[tuple[object, ...], list[Entry]] = defaultdict(list)
     for entry in lines:
         assert (entry.debit is None) != (entry.credit is None)
         amount = entry.debit or entry.credit or ZERO
         assert amount > ZERO
         assert amount == rounded(amount, minor_digits(currency))
-        bills[entry.date, entry.contract_id, entry.reference].append(entry)
+        bills[entry.reporting_month, entry.contract_id, entry.reference].append(entry)
     for bill in bills.values():
         assert total([e.debit or ZERO for e in bill]) == total([e.credit or ZERO for e in bill])
-    payable = [(e.credit or ZERO) - (e.debit or ZERO) for e in lines if e.account == "2000"]
-    assert abs(total(payable) - total([c.amount for c in given_charges])) <= Decimal("0.5") * len(given_charges)
+    owed = {(r.reporting_month, r.contract_id, r.invoice_number): -r.amount for r in rows if r.role == "payable"}
+    for key, amount in owed.items():
+        credit = total([-e.amount for e in bills.get(key, []) if e.role == "payable"])
+        assert credit == rounded(amount, minor_digits(currency))
 
 
-@given(charges)
-def test_the_payable_is_the_exact_sum_rounded_once(given_charges: list[Charge]) -> None:
-    one = [
-        Charge(7, c.network_id, MONTH, c.account_report, c.measure_field, c.is_taxable, None, c.amount)
-        for c in given_charges
-    ]
-    lines = entries(one, read_chart(SHIPPED), "USD")
-    payable = total([(e.credit or ZERO) - (e.debit or ZERO) for e in lines if e.account == "2000"])
-    assert payable == rounded(total([c.amount for c in one]), 2)
+@given(st.lists(invoices(), min_size=1, max_size=4))
+def test_what_was_posted_and_what_follows_end_where_a_first_journal_would(states: list[list[Amount]]) -> None:
+    """Whatever the invoices were each time: lines that went are taken back, and every reference is used once."""
+    posted: list[list[Entry]] = []
+    for rows in states:
+        posted.append(booked(rows, posted))
+        by_reference: dict[str, list[Entry]] = defaultdict(list)
+        for entry in posted[-1]:
+            by_reference[f"{entry.contract_id} {entry.reporting_month} {entry.reference}"].append(entry)
+        assert all(total([e.amount for e in entry]) == ZERO for entry in by_reference.values())
 
-
-@given(charges, st.lists(st.decimals(-(10**15), 10**15, places=10), min_size=12, max_size=12))
-def test_a_journal_and_its_steps_end_where_a_new_journal_would(first: list[Charge], amounts: list[Decimal]) -> None:
-    changed = [replace(charge, amount=amount) for charge, amount in zip(first, amounts, strict=False)]
-    steps = [
-        replace(charge, before=charge.amount, amount=total([after.amount, -charge.amount]), suffix="-C1")
-        for charge, after in zip(first, changed, strict=True)
-    ]
-    shipped = read_chart(SHIPPED)
-
-    def balances(lines: list[Entry]) -> dict[tuple[str, date, int | None], Decimal]:
-        kept: dict[tuple[str, date, int | None], Decimal] = defaultdict(lambda: ZERO)
-        for entry in lines:
-            kept[entry.account, entry.date, entry.contract_id] += (entry.debit or ZERO) - (entry.credit or ZERO)
+    def balances(journals: list[list[Entry]]) -> dict[tuple[object, ...], Decimal]:
+        kept: dict[tuple[object, ...], Decimal] = defaultdict(lambda: ZERO)
+        for entry in (entry for journal in journals for entry in journal):
+            kept[entry.contract_id, entry.reporting_month, entry.invoice_number, entry.account] += entry.amount
         return {account: amount for account, amount in kept.items() if amount != ZERO}
 
-    told = [*entries(first, shipped, "USD"), *entries(steps, shipped, "USD")]
-    assert balances(told) == balances(entries(changed, shipped, "USD"))
+    assert balances(posted) == balances([booked(states[-1])])
+    used = [{(e.contract_id, e.reporting_month, e.reference) for e in journal} for journal in posted]
+    assert sum(map(len, used)) == len(set().union(*used))
 
 
-def test_the_order_of_the_charges_does_not_matter() -> None:
-    given_charges = [
-        Charge(contract, network, MONTH, "TrafficAll", measure, False, None, Decimal("1.115"))
-        for contract in (None, 2, 1)
-        for network in (9, 3)
-        for measure in ("TotalKCs", "Credit")
-    ]
-    shipped = read_chart(SHIPPED)
-    assert entries(given_charges, shipped, "USD") == entries(given_charges[::-1], shipped, "USD")
+@given(invoices(), st.randoms(use_true_random=False))
+def test_the_order_of_the_amounts_does_not_matter(rows: list[Amount], shuffled: Random) -> None:
+    other = rows[:]
+    shuffled.shuffle(other)
+    assert booked(rows) == booked(other)
 
 
 def test_a_worked_entry(tmp_path: Path) -> None:
-    """Three charges of 0.335 are 0.34 each, 1.02 together; they are owed as 1.005, that is 1.01: 0.01 is rounding."""
+    """Three costs of 0.335 are 0.34 each, 1.02 together; the invoice asks 3.006, that is 3.01, and 0.01 is rounding.
+
+    Of it 1.50 are disputed and 0.501, that is 0.50, unexplained.
+    """
     rules = chart(tmp_path, HEAD + "charge,,,,true,6101,Taxed\r\ncharge,,,,,6100,Untaxed\r\n" + ENDS)
-    third = Decimal("0.335")
-    given_charges = [
-        Charge(8751, 4443, MONTH, "TrafficAll", "ToKCs", False, None, third),
-        Charge(8751, 4443, MONTH, "TrafficAll", "FromKCs", True, None, third),
-        Charge(8751, 4444, MONTH, "TrafficAll", "ToKCs", False, None, third),
+    rows = [
+        amount_of("ToKCs", "0.335"),
+        replace(amount_of("FromKCs", "0.335"), is_taxable=True),
+        amount_of("ToKCs", "0.335", network=4),
+        amount_of("ToKCs", "1.50", role="disputed"),
+        amount_of("", "0.501", network=None, role="unexplained"),
+        amount_of("", "-3.006", network=None, role="payable"),
     ]
-    shown = [
-        (str(e.date), e.account, e.description, e.debit, e.credit, e.reference)
-        for e in entries(given_charges, rules, "USD")
+    cent = D("0.34")
+    assert [(e.account, e.description, e.debit, e.credit, e.reference) for e in booked(rows, rules=rules)] == [
+        ("6101", "Taxed", cent, None, "INV-1"),
+        ("6100", "Untaxed", cent, None, "INV-1"),
+        ("6100", "Untaxed", cent, None, "INV-1"),
+        ("1310", "Disputed", D("1.50"), None, "INV-1"),
+        ("1320", "Unexplained", D("0.50"), None, "INV-1"),
+        ("6990", "Rounding", None, D("0.01"), "INV-1"),
+        ("2000", "Payable", None, D("3.01"), "INV-1"),
     ]
-    cent = Decimal("0.34")
-    assert shown == [
-        ("2026-10-31", "6101", "Taxed", cent, None, "ECGRID-8751-2026-10"),
-        ("2026-10-31", "6100", "Untaxed", cent, None, "ECGRID-8751-2026-10"),
-        ("2026-10-31", "6100", "Untaxed", cent, None, "ECGRID-8751-2026-10"),
-        ("2026-10-31", "6990", "Rounding", None, Decimal("0.01"), "ECGRID-8751-2026-10"),
-        ("2026-10-31", "2000", "Payable", None, Decimal("1.01"), "ECGRID-8751-2026-10"),
+
+
+def test_a_dispute_that_is_settled_moves_to_cost() -> None:
+    """Nothing more is owed: 1.50 leave the disputed account for the cost, dated later, under a reference of its own."""
+    owed = amount_of("", "-3", network=None, role="payable")
+    first = booked([amount_of("ToKCs", "1.50"), amount_of("ToKCs", "1.50", role="disputed"), owed])
+    later = booked([amount_of("ToKCs", "3"), owed], [first])
+    assert [(e.account, e.debit, e.credit, e.reference) for e in later] == [
+        ("6100", D("1.50"), None, "INV-1-C1"),
+        ("1310", None, D("1.50"), "INV-1-C1"),
     ]
+    assert booked([amount_of("ToKCs", "3"), owed], [first, later]) == []
 
 
 def test_a_credit_is_booked_the_other_way_round(tmp_path: Path) -> None:
     rules = chart(tmp_path, HEAD + "charge,,,,,6100,Charges\r\n" + ENDS)
-    credit = Charge(1, 2, MONTH, "FixedRate", "Credit", False, "INV-7", Decimal("-6.02"))
-    booked = [(e.account, e.debit, e.credit, e.reference) for e in entries([credit], rules, "USD")]
-    assert booked == [("6100", None, Decimal("6.02"), "INV-7"), ("2000", Decimal("6.02"), None, "INV-7")]
+    rows = [amount_of("Credit", "-6.02"), amount_of("", "6.02", network=None, role="payable")]
+    found = [(e.account, e.debit, e.credit, e.reference) for e in booked(rows, rules=rules)]
+    assert found == [("6100", None, D("6.02"), "INV-1"), ("2000", D("6.02"), None, "INV-1")]
+
+
+def test_what_an_earlier_release_posted_without_an_invoice_stays_until_the_invoice_is_there() -> None:
+    """It booked the sum of the lines as ECGRID-1-2026-10, and 0.01 in a batch; the invoice takes both back."""
+    kept = {"description": "x", "currency": "USD", "contract_id": 1, "measure_field": "ToKCs", "is_taxable": False}
+    old = {**kept, "date": DATED, "account_report": "TrafficAll", "network_id": 3, "reference": "ECGRID-1-2026-10"}
+    later = {"reference": "ECGRID-1-2026-10-C1"}
+    no_key = {"network_id": None, "account_report": None, "measure_field": None, "is_taxable": None}
+    first = [
+        {
+            **old,
+            "account": "6100",
+            "debit": D("0.335"),
+            "credit": None,
+            "reference": "ECGRID-1-2026-10",
+            "network_id": 3,
+        },
+        {**old, **no_key, "account": "6990", "debit": D("0.005"), "credit": None},
+        {**old, **no_key, "account": "2000", "debit": None, "credit": D("0.34")},
+    ]
+    batch = [
+        {
+            **old,
+            "account": "6100",
+            "debit": D("0.01"),
+            "credit": None,
+            "reference": "ECGRID-1-2026-10-C1",
+            "network_id": 3,
+        },
+        {**old, **no_key, "account": "2000", "debit": None, "credit": D("0.01"), **later},
+    ]
+    posted = [from_table(pa.Table.from_pylist(first), MONTH), from_table(pa.Table.from_pylist(batch), MONTH, 1)]
+    assert booked([], posted) == []
+    rows = [amount_of("ToKCs", "0.35"), amount_of("", "-0.35", network=None, role="payable")]
+    assert [(e.account, e.amount, e.reference) for e in booked(rows, posted)] == [
+        ("6100", D("-0.345"), "ECGRID-1-2026-10-C2"),
+        ("6990", D("-0.005"), "ECGRID-1-2026-10-C2"),
+        ("2000", D("0.35"), "ECGRID-1-2026-10-C2"),
+        ("6100", D("0.35"), "INV-1"),
+        ("2000", D("-0.35"), "INV-1"),
+    ]
 
 
 def test_the_first_rule_that_fits_counts(tmp_path: Path) -> None:
     text = "charge,7,,,,1,seven\r\ncharge,,FixedRate,,,2,fixed\r\ncharge,,,TotalKCs,true,3,taxed\r\n"
     rules = chart(tmp_path, HEAD + text + "charge,,,,,4,rest\r\n" + ENDS)
     found = [
-        rules.rule("charge", Charge(1, network, MONTH, report, measure, taxable, None, ZERO)).account
+        rules.rule("charge", Amount(1, MONTH, None, "charge", network, report, measure, taxable, ZERO)).account
         for network, report, measure, taxable in (
             (7, "FixedRate", "TotalKCs", True),
             (8, "FixedRate", "TotalKCs", True),
@@ -153,7 +243,11 @@ def test_the_first_rule_that_fits_counts(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("role,account\r\n", "first line must be role,network_id"),
-        (HEAD + "charge,,,,,6100,x\r\nrounding,,,,,1,x\r\n", "no payable rule"),
+        (HEAD + "charge,,,,,6100,x\r\n" + ENDS.replace("payable,,,,,2000,Payable\r\n", ""), "no payable rule"),
+        (
+            HEAD + "charge,,,,,6100,x\r\npayable,,,,,2000,x\r\nrounding,,,,,1,x\r\n",
+            "no disputed rule: add a row that begins with disputed, as `disputed,,,,,ACCOUNT,Disputed with Loren Data`",
+        ),
         (HEAD + "income,,,,,6100,x\r\n" + ENDS, "line 2: role is 'income'"),
         (HEAD + "charge,,,,,,x\r\n" + ENDS, "account code is missing"),
         (HEAD + "charge,all,,,,1,x\r\n" + ENDS, "network_id is 'all'"),
@@ -162,7 +256,7 @@ def test_the_first_rule_that_fits_counts(tmp_path: Path) -> None:
         (HEAD + "charge,,,\r\n" + ENDS, "line 2: write 7 cells"),
         (HEAD + "charge,,,,,1,x\r\ncharge,7,,,,2,x\r\n" + ENDS, "line 3 can never count, for line 2"),
         (HEAD + "charge,7,,,,1,x\r\ncharge,7,,,,2,x\r\n" + ENDS, "line 3 can never count, for line 2"),
-        (HEAD + ENDS + ENDS, "line 4 can never count, for line 2"),
+        (HEAD + ENDS + ENDS, "line 6 can never count, for line 2"),
         (HEAD + 'charge,,,,,"1"x,x\r\n' + ENDS, "correct the quotes"),
     ],
 )
@@ -181,27 +275,47 @@ def test_a_chart_that_a_spreadsheet_saved_is_read(tmp_path: Path) -> None:
 def test_a_charge_without_a_rule_is_named(tmp_path: Path) -> None:
     rules = chart(tmp_path, HEAD + "charge,,FixedRate,,,6100,x\r\n" + ENDS)
     with pytest.raises(SettingsError, match="no charge rule for TrafficAll/TotalKCs of network 4"):
-        entries([Charge(1, 4, MONTH, "TrafficAll", "TotalKCs", False, None, Decimal(1))], rules, "USD")
+        booked([amount_of("TotalKCs", "1", network=4)], rules=rules)
 
 
 def test_the_journal_file(settings: Settings) -> None:
-    """The user's own chart, in the data directory, goes before the one that ships."""
-    build(settings, out_line_items=[line(amount="72.96"), line(measure_field="ToKCs", amount="0.005", is_taxable=True)])
+    """The user's own chart, in the data directory, goes before the one that ships.
+
+    The invoice asks 8,113.07, its lines 7,958.07 and 0.005: 155.00 are unexplained, of the lines 7.96 disputed.
+    """
+    lines = [line(amount="7958.07"), line(measure_field="ToKCs", amount="0.005", is_taxable=True, mailbox_id=1)]
+    build(settings, **invoiced(lines, "8113.07", disputed={0: "7.96"}))
     own = Path(settings.data_dir) / "reference"
     own.mkdir()
     (own / "journal_accounts.csv").write_bytes((HEAD + "charge,,,,,=6100,+Müller\r\n" + ENDS).encode())
     with_currency = Settings(data_dir=settings.data_dir, currency="USD")
     export_month(with_currency, MONTH)
     path = settings.exports_dir(MONTH) / "journal.csv"
-    assert path.read_bytes().decode().split("\r\n")[:3] == [
-        "date,account,description,debit,credit,reference,currency,contract_id,network_id,account_report,"
-        "measure_field,is_taxable",
-        '2026-10-31,"\'=6100","\'+Müller",0.01,,ECGRID-8751-2026-10,USD,8751,4443,TrafficAll,ToKCs,true',
-        '2026-10-31,"\'=6100","\'+Müller",72.96,,ECGRID-8751-2026-10,USD,8751,4443,TrafficAll,TotalKCs,false',
+    assert path.read_bytes().decode().split("\r\n")[:2] == [
+        "posting_date,reporting_month,currency,account,description,debit,credit,reference,role,invoice_number,"
+        "contract_id,network_id,account_report,measure_field,is_taxable",
+        '2026-10-31,2026-10-01,USD,"\'=6100","\'+Müller",0.01,,"8753",charge,"8753",8751,4443,TrafficAll,ToKCs,true',
     ]
     table = read_export(path)
-    assert table["account"].to_pylist() == ["=6100", "=6100", "2000"]
-    assert table["credit"].to_pylist() == [None, None, Decimal("72.97")]
+    assert [(row["account"], row["debit"], row["credit"]) for row in table.to_pylist()] == [
+        ("=6100", D("0.01"), None),
+        ("=6100", D("7950.11"), None),
+        ("1310", D("7.96"), None),
+        ("1320", D("155"), None),
+        ("6990", None, D("0.01")),
+        ("2000", None, D("8113.07")),
+    ]
+
+
+def test_a_month_without_its_invoice_is_not_booked(usd: Settings) -> None:
+    build(usd, **invoiced([line()], number=None))
+    export_month(usd, MONTH)
+    assert read_export(usd.exports_dir(MONTH) / "journal.csv").num_rows == 0
+    left_out = read_manifest(usd.exports_dir(MONTH))["not_booked"]
+    assert left_out == [{"contract_id": 8751, "invoice_number": None}]
+    assert left_out_words(MONTH, left_out) == (
+        "2026-10: not in journal.csv: no invoice yet of contract 8751, which is left to accrue."
+    )
 
 
 def test_without_a_currency_there_is_no_journal_and_the_manifest_says_why(settings: Settings) -> None:

@@ -137,10 +137,57 @@ RELATIONS: dict[str, pa.Schema] = {
     "core_former_accounts": pa.schema([*_KEY[:3], ("contract_id", pa.int32())]),
     "core_invoice_lines": pa.schema([*_KEY, *_ON_INVOICE, ("line_item_number", pa.int32()), ("amount", MONEY_TYPE)]),
     "core_invoice_matches": pa.schema([*_KEY, *_ON_INVOICE, ("status", pa.string())]),
+    "core_invoice_shares": pa.schema(
+        [
+            ("contract_id", pa.int32()),
+            ("source", pa.string()),
+            ("invoice_id", pa.int32()),
+            *_KEY,
+            ("recalculated_amount", MONEY_TYPE),
+            ("difference", MONEY_TYPE),
+            ("is_explained", pa.bool_()),
+        ]
+    ),
     "raw_accounts": ACCOUNTS,
     "raw_calls": CALLS,
     "raw_invoices": INVOICES,
     "raw_price_schedules": PRICE_SCHEDULES,
+}
+#: Relations of `BUILT` that a test may give as rows instead.
+GIVEN_INSTEAD: dict[str, pa.Schema] = {
+    "out_invoice_reconciliation": pa.schema(
+        [
+            ("contract_id", pa.int32()),
+            ("reporting_month", pa.date32()),
+            ("invoice_number", pa.string()),
+            ("invoice_source", pa.string()),
+            ("invoice_date", pa.timestamp("us")),
+            ("due_date", pa.timestamp("us")),
+            ("payment_terms", pa.string()),
+            ("po_number", pa.string()),
+            ("currency", pa.string()),
+            ("invoiced_amount", MONEY_TYPE),
+            ("expected_invoice_amount", MONEY_TYPE),
+            ("recalculated_amount", MONEY_TYPE),
+            ("explained_difference", MONEY_TYPE),
+            ("unexplained_difference", MONEY_TYPE),
+            ("claimable_amount", MONEY_TYPE),
+            ("disputed_amount", MONEY_TYPE),
+            ("accepted_amount", MONEY_TYPE),
+            ("to_pay_amount", MONEY_TYPE),
+        ]
+    ),
+    "out_finding_amounts": pa.schema(
+        [
+            ("finding_id", pa.string()),
+            ("claimable_amount", MONEY_TYPE),
+            ("contract_id", pa.int32()),
+            ("invoice_source", pa.string()),
+            ("invoice_id", pa.int32()),
+            *_KEY,
+            ("disputed_amount", MONEY_TYPE),
+        ]
+    ),
 }
 #: The macros that they use.
 MACROS = ("csv", "decimals", "findings", "focus", "readings")
@@ -227,6 +274,46 @@ def finding(**given: Any) -> dict[str, Any]:
     } | given
 
 
+def invoiced(
+    lines: Sequence[Mapping[str, Any]],
+    total: str | None = None,
+    *,
+    number: str | None = "8753",
+    disputed: Mapping[int, str] | None = None,
+) -> dict[str, list[dict[str, Any]]]:
+    """Lines of one contract with its invoice, by default over their sum; what is not is unexplained.
+
+    `disputed` are the amounts that are disputed of lines, by their mailbox. Without a `number` there is no invoice yet.
+    """
+    recalculated = sum((Decimal(row["amount"]) for row in lines), Decimal(0))
+    asked = recalculated if total is None else Decimal(total)
+    held = disputed or {}
+    key = {"reporting_month": MONTH, "contract_id": 8751}
+    found = {"out_line_items": [dict(row) for row in lines]}
+    row = {**key, "recalculated_amount": str(recalculated)}
+    if number is None:
+        return {**found, "out_invoice_reconciliation": [row]}
+    invoice = {**key, "invoice_id": 101, "invoice_number": number, "source": "InvoiceInfo", "status": "Sent"}
+    reconciled = {
+        **row,
+        "invoice_number": number,
+        "invoice_source": "InvoiceInfo",
+        "invoiced_amount": str(asked),
+        "unexplained_difference": str(asked - recalculated),
+        "disputed_amount": str(sum(map(Decimal, held.values()), Decimal(0))),
+    }
+    findings = [
+        line(mailbox_id=mailbox) | {"invoice_source": "InvoiceInfo", "invoice_id": 101, "disputed_amount": amount}
+        for mailbox, amount in held.items()
+    ]
+    return {
+        **found,
+        "raw_invoices": [{**invoice, "total_amount": str(asked)}],
+        "out_invoice_reconciliation": [reconciled],
+        "out_finding_amounts": findings,
+    }
+
+
 def proof(number: int, quantity: str, rate: str, expected: str, **given: Any) -> dict[str, Any]:
     """One slice of the proof of `line()`: its blocks are its units unless told otherwise."""
     product = Decimal(given.get("blocks", quantity)) * Decimal(rate) + Decimal(given.get("flat", "0"))
@@ -311,8 +398,12 @@ Rows = Sequence[Mapping[str, Any]] | pa.Table
 def fill(connection: duckdb.DuckDBPyConnection, **relations: Rows) -> None:
     """Make the given relations anew as tables."""
     for name, rows in relations.items():
-        connection.execute(f'DROP TABLE IF EXISTS "{name}"').fetchall()
-        table = rows if isinstance(rows, pa.Table) else rows_table(RELATIONS[name], rows)
+        kinds = {"duckdb_tables": "TABLE", "duckdb_views": "VIEW"}
+        for source, kind in kinds.items():
+            columns = "table_name" if kind == "TABLE" else "view_name"
+            if connection.execute(f"FROM {source}() WHERE {columns} = ?", [name]).fetchall():
+                connection.execute(f'DROP {kind} "{name}"').fetchall()
+        table = rows if isinstance(rows, pa.Table) else rows_table({**RELATIONS, **GIVEN_INSTEAD}[name], rows)
         connection.register("given_rows", table)
         connection.table("given_rows").create(name)
         connection.unregister("given_rows")

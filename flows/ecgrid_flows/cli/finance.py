@@ -18,6 +18,15 @@ from ecgrid_flows.settings import Settings
 from ecgrid_transforms.money import ZERO, Decimal, NotADecimal, money_text, plain_number, to_decimal, total
 from ecgrid_transforms.period import last_full_month, month_text
 
+PostingDate = Annotated[
+    str | None,
+    typer.Option(
+        "--posting-date",
+        metavar="YYYY-MM-DD",
+        help="Date of the journal that is not posted yet; not in a closed month. By default the end of the month; "
+        "of what changed after a closing, the first day after the last closed month.",
+    ),
+]
 Closed = Annotated[date, typer.Argument(metavar="MONTH", parser=context.month_of, help="YYYY-MM")]
 
 
@@ -55,6 +64,16 @@ def export(
         typer.Option("--provisional", help="Export a month that is not final, into exports/YYYY-MM-provisional."),
     ] = False,
     focus: Annotated[str, typer.Option("--focus", metavar="VERSION", help="Version of FOCUS: 1.2.")] = "1.2",
+    posting_date: PostingDate = None,
+    ledger: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ledger",
+            metavar="NAME",
+            help="Write the journal for this ledger too, into ledgers/: generic, xero, datev, beancount, or a template "
+            "of your own (repeatable).",
+        ),
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -68,10 +87,21 @@ def export(
     settings = Settings.load(data_dir)
     from ecgrid_flows.finance.csv_writer import CsvForm
     from ecgrid_flows.finance.export import NEED_CURRENCY, NO_CURRENCY, export_month
+    from ecgrid_flows.finance.ledgers import template, write_ledgers
 
     form = CsvForm(semicolons=semicolons, bom=bom)
-    with _held(settings, "export"):
-        written = {one: export_month(settings, one, form=form, is_provisional=provisional) for one in months}
+    dated = _date(posting_date)
+    if ledger and provisional:
+        raise SettingsError("--ledger is of a final month: leave --provisional or --ledger out")
+    for name in ledger or ():
+        template(settings, name)  # a wrong name is found before anything is written
+    with _held(settings, "export") as store:
+        written = {
+            one: export_month(settings, one, form=form, is_provisional=provisional, posting_date=dated)
+            for one in months
+        }
+        for one in months:
+            written[one] += write_ledgers(settings, store, one, ledger or ())
     if as_json:
         left_out = [] if settings.currency else list(NEED_CURRENCY)
         done = [{"month": month_text(one), "files": paths, "left_out": left_out} for one, paths in written.items()]
@@ -82,11 +112,34 @@ def export(
     if settings.currency is None:
         context.stderr.print(Text(f"Left out: {', '.join(NEED_CURRENCY)}. {NO_CURRENCY}."))
     else:
+        _note_not_booked(written)
         for one, paths in written.items():
             if not {path.name for path in paths}.issuperset(NEED_CURRENCY):
                 context.stderr.print(
                     Text(f"{month_text(one)} is closed without {', '.join(NEED_CURRENCY)}: run `reopen` to write them.")
                 )
+
+
+def _note_not_booked(written: Mapping[date, Sequence[Path]]) -> None:
+    """Name the invoices that a journal leaves out, from the manifests written with it, one line a month."""
+    from ecgrid_flows.finance.export_files import MANIFEST, read_manifest
+    from ecgrid_flows.finance.journal import left_out_words
+
+    for one, paths in written.items():
+        folder = next(
+            path.parent for path in reversed(paths) if path.name == MANIFEST and path.parent.name != "ledgers"
+        )
+        if told := left_out_words(one, read_manifest(folder).get("not_booked", ())):
+            context.stderr.print(Text(told))
+
+
+def _date(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsError(f"{text!r} is no date: write --posting-date as 2026-11-01") from error
 
 
 def close(
@@ -106,6 +159,7 @@ def close(
         str | None,
         typer.Option("--seal", metavar="HASH", help="With --verify: the hash that `close` printed, kept elsewhere."),
     ] = None,
+    posting_date: PostingDate = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -200,6 +254,7 @@ def corrections(
         ),
     ] = False,
     note: Annotated[str, typer.Option("--note", metavar="TEXT", help="With --book: a note for the audit log.")] = "",
+    posting_date: PostingDate = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -214,9 +269,10 @@ def corrections(
         log = audit_log.read(store)
         closing = require_closed(log, month)
         correcting.frozen_export(settings, store, closing)
-        if is_book and correcting.book(settings, store, log, closing, note) is not None:
+        dated = _date(posting_date)
+        if is_book and correcting.book(settings, store, log, closing, note, dated) is not None:
             log = audit_log.read(store)
-        paths = correcting.export_corrections(settings, store, log, closing)
+        paths = correcting.export_corrections(settings, store, log, closing, posting_date=dated)
         with correcting.pairs(settings, store, log, closing) as (_, found):
             rows = correcting.in_order(found)
     if as_json:

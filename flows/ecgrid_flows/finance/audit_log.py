@@ -24,7 +24,7 @@ from ecgrid_flows import formats
 from ecgrid_flows.errors import DataDirectoryHeld, Refused, StorageFailed
 from ecgrid_flows.storage.base import Store
 from ecgrid_flows.storage.local import LocalStore
-from ecgrid_transforms.period import month_text
+from ecgrid_transforms.period import month_text, parse_month
 
 __all__ = ["CLOSINGS", "FIRST", "HEAD", "Decision", "Log", "append", "read"]
 
@@ -64,6 +64,11 @@ class Log:
                 elif entry.kind == "reopen":
                     closing = None
         return closing
+
+    def closed_months(self) -> list[date]:
+        """The months that are closed, in order."""
+        months = {parse_month(entry.data["month"]) for entry in self.entries if entry.kind == "close"}
+        return sorted(month for month in months if self.closing(month) is not None)
 
     def bookings(self, closing: Decision) -> tuple[Decision, ...]:
         """The corrections booked since that closing, in order."""

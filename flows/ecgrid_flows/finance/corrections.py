@@ -12,8 +12,8 @@ one that is gone a reversal alone. All are of the month that was closed.
 Corrections can be booked (`corrections M --book`): a batch then has its number for good, is kept with the closing, and
 later changes are corrections of what was booked, in a batch of the next number. So each pair is posted once, however
 often a month is pulled again, and all batches together are always the difference between the closed month and today.
-The ledger keeps rounded amounts: each batch brings it from what it keeps to the new sums, rounded as a month's are.
-What was booked stays as the ledger was told: accounts, references and currency.
+The journal is not made from these pairs: it starts from the invoices, as the month's own does (`journal`), and is the
+difference to what was posted. What was booked stays as it was: accounts, references, dates and currency.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecgrid_flows import formats
-from ecgrid_flows.errors import NoSuchData, Refused, StorageFailed
+from ecgrid_flows.errors import Refused
 from ecgrid_flows.finance import audit_log
 from ecgrid_flows.finance.audit_log import CLOSINGS, Decision, Log
 from ecgrid_flows.finance.csv_writer import CsvForm
@@ -40,7 +40,6 @@ from ecgrid_flows.finance.export_files import (
     focus_sheet,
     form_of,
     form_words,
-    journal_of,
     journal_sheet,
     opened,
     place,
@@ -49,14 +48,14 @@ from ecgrid_flows.finance.export_files import (
     write_parquet,
     write_sheet,
 )
-from ecgrid_flows.finance.journal_entries import Charge
+from ecgrid_flows.finance.journal import BATCH, batches, closed_folder, kept_file, open_journal, require_kept, unbooked
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.atomic_folder import publish, put_file, put_in_place, staging
-from ecgrid_flows.storage.base import Store, disk_errors, holds_path
+from ecgrid_flows.storage.base import Store, disk_errors
 from ecgrid_flows.warehouse import books, database
 from ecgrid_flows.warehouse.database import ordered
 from ecgrid_flows.warehouse.provenance import run_of
-from ecgrid_transforms.money import ZERO, Decimal, total
+from ecgrid_transforms.money import total
 from ecgrid_transforms.period import month_text, parse_month
 
 __all__ = [
@@ -64,7 +63,6 @@ __all__ = [
     "FOCUS",
     "LINES",
     "book",
-    "closed_folder",
     "export_corrections",
     "frozen_export",
     "in_order",
@@ -74,15 +72,8 @@ __all__ = [
 #: The snapshots of a closing that corrections are made from.
 LINES, FOCUS = "lines.parquet", "focus.parquet"
 _NEED_CURRENCY = ("corrections_journal.csv", "corrections_focus_1_2.csv", "corrections_focus_1_2.parquet")
-#: What a booking keeps beside these, when there was a currency.
-_JOURNAL = "journal.parquet"
 #: The folder of the corrections, in that of the month's export.
 CORRECTIONS = "corrections"
-
-
-def closed_folder(closing: Decision) -> str:
-    """Where the frozen files of a closing are kept."""
-    return f"{CLOSINGS}/{closing.data['month']}/{closing.number:06}"
 
 
 def frozen_export(settings: Settings, store: Store, closing: Decision) -> list[Path]:
@@ -98,7 +89,7 @@ def frozen_export(settings: Settings, store: Store, closing: Decision) -> list[P
             )
     if not all((target / name).is_file() for name in seals):
         for name in seals:
-            _require_kept(store, closing, f"{closed_folder(closing)}/exports/{name}")
+            require_kept(store, closing, f"{closed_folder(closing)}/exports/{name}")
         with staging(target) as staged:
             for name in seals:
                 (staged / name).parent.mkdir(parents=True, exist_ok=True)
@@ -146,41 +137,10 @@ def _create_scans(
         FOCUS: ("focus", pa.schema([("x_Correction", pa.int32()), ("x_Entry", pa.string())])),
     }
     for name, (kind, more) in columns.items():
-        closed = _kept_file(store, closing, f"{closed_folder(closing)}/{name}")
-        booked = [_kept_file(store, booking, f"{_booked_folder(booking)}/{name}") for booking in bookings]
+        closed = kept_file(store, closing, f"{closed_folder(closing)}/{name}")
+        booked = [kept_file(store, booking, f"{closed_folder(booking)}/{name}") for booking in bookings]
         books.create_scan(connection, f"books_closed_{kind}", [closed], closed, pa.schema([]))
         books.create_scan(connection, f"books_booked_{kind}", booked, closed, more)
-
-
-def _booked_journal(store: Store, booking: Decision) -> pa.Table | None:
-    """The journal that a batch was booked with; None when it was booked without a currency."""
-    path = f"{_booked_folder(booking)}/{_JOURNAL}"
-    if path not in booking.data["files"]:
-        return None
-    _require_kept(store, booking, path)
-    return pq.read_table(store.locals([path])[0], use_threads=False, pre_buffer=False)
-
-
-def _booked_folder(booking: Decision) -> str:
-    return f"{CLOSINGS}/{booking.data['month']}/{booking.number:06}"
-
-
-def _kept_file(store: Store, entry: Decision, path: str) -> str:
-    """A file that the entry of the log names, on this machine."""
-    _require_kept(store, entry, path)
-    return str(store.locals([path])[0])
-
-
-def _require_kept(store: Store, entry: Decision, path: str) -> None:
-    """Refuse a file that is not the one that the entry of the log names by its hash."""
-    is_whole = holds_path(store, path, entry.data["files"][path])
-    if is_whole is None:
-        raise NoSuchData(f"{store.uri(path)} is gone, which the closed month stands on: put it back from a backup")
-    if not is_whole:
-        raise StorageFailed(
-            f"{store.uri(path)} is damaged, which the closed month stands on: put it back from a backup; "
-            "`ecgrid-billing verify` quarantines it"
-        )
 
 
 def _require_same_currency(settings: Settings, closed: Mapping[str, Any]) -> None:
@@ -200,8 +160,12 @@ def export_corrections(
     *,
     run_id: str | None = None,
     form: CsvForm | None = None,
+    posting_date: date | None = None,
 ) -> list[Path]:
-    """Write the corrections of a closed month beside its frozen files; gives the paths, none when nothing changed."""
+    """Write the corrections of a closed month beside its frozen files; gives the paths, none when nothing changed.
+
+    `posting_date` is that of what is not yet booked; by default the first day after the last closed month.
+    """
     month = parse_month(closing.data["month"])
     folder = settings.exports_dir(month)
     target = folder / CORRECTIONS
@@ -209,11 +173,12 @@ def export_corrections(
     _require_same_currency(settings, closed)
     form = form or form_of(closed)
     with pairs(settings, store, log, closing) as (connection, found):
-        if not target.exists() and not found.lines.limit(1).fetchall():
+        journal = _journal(connection, settings, store, log, closing, posting_date)
+        if not target.exists() and not found.lines.limit(1).fetchall() and not (journal and journal.num_rows):
             return []
         with staging(target) as staged:
             files: dict[str, Any] = {}
-            for sheet in _sheets(connection, settings, store, log.bookings(closing), found, month):
+            for sheet in _sheets(connection, settings, journal, found):
                 files |= write_sheet(sheet, staged, form)
             manifest = {
                 **formats.stamp("export"),
@@ -222,6 +187,7 @@ def export_corrections(
                 "closing": {"number": closing.number, "sha256": closing.sha256},
                 "booked": [entry.number for entry in log.bookings(closing)],
                 "currency": settings.currency,
+                "not_booked": [one.data() for one in unbooked(connection, month)],
                 "csv": form_words(form),
                 "files": dict(sorted(files.items())),
                 "left_out": {} if settings.currency else dict.fromkeys(_NEED_CURRENCY, NO_CURRENCY),
@@ -242,12 +208,7 @@ _ORDER = ("correction", *KEY, "place")
 
 
 def _sheets(
-    connection: database.Connection,
-    settings: Settings,
-    store: Store,
-    bookings: Sequence[Decision],
-    found: Pairs,
-    month: date,
+    connection: database.Connection, settings: Settings, journal: pa.Table | None, found: Pairs
 ) -> Iterator[Sheet]:
     amounts = ("billed_amount", "expected_amount", "difference")
     yield Sheet(
@@ -258,54 +219,37 @@ def _sheets(
         totals=("quantity_billed", *amounts),
         columns=tuple(name for name in found.lines.columns if name != "place"),
     )
-    if settings.currency:
-        charges = _charges(connection, found, month)
-        booked = [_booked_journal(store, booking) for booking in bookings]
-        journals = [
-            kept or journal_of(settings, charges[number], settings.currency)
-            for number, kept in enumerate([*booked, None], start=1)
-        ]
-        yield journal_sheet(connection, pa.concat_tables(journals), "corrections_journal.csv")
+    if journal is not None and settings.currency:
+        yield journal_sheet(connection, journal, "corrections_journal.csv")
         yield focus_sheet(found.focus, "corrections_focus_1_2", settings.currency)
 
 
-_BOOKED_BY = ("contract_id", "network_id", "reporting_month", "account_report", "measure_field", "is_taxable")
+def _journal(
+    connection: database.Connection,
+    settings: Settings,
+    store: Store,
+    log: Log,
+    closing: Decision,
+    posting_date: date | None,
+) -> pa.Table | None:
+    """What was posted since the closing and what is to be, each with its batch's number; None without a currency."""
+    if settings.currency is None:
+        return None
+    month = parse_month(closing.data["month"])
+    to_post = open_journal(connection, settings, store, log, month, posting_date)
+    numbered = [
+        table.append_column("correction", pa.array([number] * table.num_rows, pa.int32()))
+        for number, table in enumerate([*batches(store, log, closing), to_post], start=1)
+        if table is not None
+    ]
+    return pa.concat_tables(numbered)
 
 
-def _charges(connection: database.Connection, found: Pairs, month: date) -> dict[int, list[Charge]]:
-    """What each batch changes, by its number, with what the ledger was told before.
-
-    Of the contracts in it a batch has all amounts, those that do not change as well: the payable is of their sum.
-    """
-    changes: dict[int, dict[tuple[Any, ...], Decimal]] = {number: {} for number in range(found.number + 1)}
-    for row in books.create(connection, "books_batch_amounts").to_arrow_table().to_pylist():
-        changes[row["correction"]][tuple(row[name] for name in _BOOKED_BY)] = row["amount"]
-    invoices = {
-        row["contract_id"]: row["invoice_number"]
-        for row in database.rows(connection, "out_contract_invoices", reporting_month=month).to_pylist()
-    }
-    before = changes.pop(0)
-    charges = {}
-    for number, changed in changes.items():
-        contracts = {contract for contract, *_ in changed}
-        groups = [group for group in {**before, **changed} if group[0] in contracts]
-        charges[number] = [
-            Charge(
-                **dict(zip(_BOOKED_BY, group, strict=True)),
-                invoice_number=invoices.get(group[0]),
-                amount=changed.get(group, ZERO),
-                suffix=f"-C{number}",
-                before=before.get(group, ZERO),
-            )
-            for group in groups
-        ]
-        for group, amount in changed.items():
-            before[group] = total([before.get(group, ZERO), amount])
-    return charges
-
-
-def book(settings: Settings, store: Store, log: Log, closing: Decision, note: str) -> Decision | None:
+def book(
+    settings: Settings, store: Store, log: Log, closing: Decision, note: str, posting_date: date | None = None
+) -> Decision | None:
     """Book what is open: it gets its number for good. None when there is nothing; the caller holds the lock."""
+    month = parse_month(closing.data["month"])
     log.require_sound()
     closed = read_manifest(settings.exports_dir(parse_month(closing.data["month"])))
     _require_same_currency(settings, closed)
@@ -319,15 +263,17 @@ def book(settings: Settings, store: Store, log: Log, closing: Decision, note: st
         pairs(settings, store, log, closing) as (connection, found),
         staging(settings.local_dir / CLOSINGS / "booking") as staged,
     ):
-        if not found.open_lines.limit(1).fetchall():
+        journal = None
+        if settings.currency:
+            journal = open_journal(connection, settings, store, log, month, posting_date)
+        if not found.open_lines.limit(1).fetchall() and not (journal and journal.num_rows):
             return None
         billed = database.rows(connection, "books_open_lines", columns=["billed_amount"]).column(0).to_pylist()
         write_parquet(ordered(found.open_lines, *KEY, "entry"), staged / LINES)
         write_parquet(ordered(found.open_focus, *FOCUS_KEY, "x_Entry", "x_Part"), staged / FOCUS)
-        if settings.currency:
-            charges = _charges(connection, found, parse_month(closing.data["month"]))[found.number]
-            with disk_errors(str(staged / _JOURNAL)):
-                pq.write_table(journal_of(settings, charges, settings.currency), staged / _JOURNAL, compression="zstd")
+        if journal is not None:
+            with disk_errors(str(staged / BATCH)):
+                pq.write_table(journal, staged / BATCH, compression="zstd")
         seals = {f"{place_of}/{path.name}": sha256_of(path) for path in sorted(staged.iterdir())}
         for path in seals:
             put_file(store, path, staged / path.rsplit("/", 1)[1])

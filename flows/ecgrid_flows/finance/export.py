@@ -25,6 +25,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from ecgrid_flows import formats
 from ecgrid_flows.errors import BillingError, SettingsError
 from ecgrid_flows.finance import audit_log, corrections, journal_entries
@@ -42,7 +44,6 @@ from ecgrid_flows.finance.export_files import (
     Sheet,
     focus_sheet,
     form_words,
-    journal_of,
     journal_sheet,
     opened,
     place,
@@ -50,11 +51,12 @@ from ecgrid_flows.finance.export_files import (
     write_sheet,
 )
 from ecgrid_flows.finance.finding_states import with_states
-from ecgrid_flows.finance.journal_entries import Charge
+from ecgrid_flows.finance.journal import JOURNAL, open_journal, unbooked
 from ecgrid_flows.logs import staged
 from ecgrid_flows.rating import month_totals
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.atomic_folder import publish, staging
+from ecgrid_flows.storage.base import Store
 from ecgrid_flows.storage.opening import open_store
 from ecgrid_flows.warehouse import database
 from ecgrid_flows.warehouse.database import of_month, require_month
@@ -87,6 +89,7 @@ def export_month(
     run_id: str | None = None,
     form: CsvForm | None = None,
     is_provisional: bool = False,
+    posting_date: date | None = None,
 ) -> list[Path]:
     """Write the export of `month` from the warehouse as it stands; gives the paths of its files, manifest last.
 
@@ -103,13 +106,26 @@ def export_month(
     closing = log.closing(month)
     if closing is not None:
         frozen = corrections.frozen_export(settings, store, closing)
-        return [*frozen, *corrections.export_corrections(settings, store, log, closing, run_id=run_id, form=form)]
+        changed = corrections.export_corrections(
+            settings, store, log, closing, run_id=run_id, form=form, posting_date=posting_date
+        )
+        return [*frozen, *changed]
     target = settings.exports_dir(month)
     if is_provisional:
         target = target.with_name(f"{target.name}-provisional")
     with opened(settings) as connection:
         _require_final(connection, month, is_provisional)
-        written = write_month(connection, settings, log, month, run_id=run_id, form=form or CsvForm(), target=target)
+        written = write_month(
+            connection,
+            settings,
+            store,
+            log,
+            month,
+            run_id=run_id,
+            form=form or CsvForm(),
+            target=target,
+            posting_date=posting_date,
+        )
     publish(store, target, f"exports/{target.name}", MANIFEST)
     return written
 
@@ -128,23 +144,26 @@ def _require_final(connection: database.Connection, month: date, is_provisional:
 def write_month(
     connection: database.Connection,
     settings: Settings,
+    store: Store,
     log: Log,
     month: date,
     *,
     run_id: str | None,
     form: CsvForm,
     target: Path | None = None,
+    posting_date: date | None = None,
 ) -> list[Path]:
     """Write the export of an open month, into its folder unless `target` is given."""
     gather_lines(connection, month)
     if settings.currency:
         gather_charges(connection, month)
     require_month(connection, month)
+    journal = open_journal(connection, settings, store, log, month, posting_date) if settings.currency else None
     target = target or settings.exports_dir(month)
     with staging(target) as staged:
         # one thread for what is small, beside those of the two large files
         with another(connection) as beside, ThreadPoolExecutor(1) as thread:
-            small = thread.submit(_write_small, beside, settings, log, month, staged, form)
+            small = thread.submit(_write_small, beside, settings, log, journal, month, staged, form)
             files = write_sheet(_lines_sheet(connection), staged, form)
             if settings.currency:
                 files |= write_sheet(_focus_sheet(connection, settings.currency), staged, form)
@@ -156,6 +175,8 @@ def write_month(
             "month": month_text(month),
             "run_id": run_id,
             "currency": settings.currency,
+            "posting_date": posting_date and posting_date.isoformat(),
+            "not_booked": [one.data() for one in unbooked(connection, month)] if settings.currency else [],
             "csv": form_words(form),
             "files": dict(sorted(files.items())),
             "left_out": {} if settings.currency else dict.fromkeys(NEED_CURRENCY, NO_CURRENCY),
@@ -190,17 +211,25 @@ def _focus_sheet(connection: database.Connection, currency: str) -> Sheet:
 
 
 def _write_small(
-    connection: database.Connection, settings: Settings, log: Log, month: date, folder: Path, form: CsvForm
+    connection: database.Connection,
+    settings: Settings,
+    log: Log,
+    journal: pa.Table | None,
+    month: date,
+    folder: Path,
+    form: CsvForm,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Write what has few rows; what the manifest says of these files, and of the sources of all."""
     files = dict[str, Any]()
-    for sheet in _small_sheets(connection, settings, log, month):
+    for sheet in _small_sheets(connection, settings, log, journal, month):
         files |= write_sheet(sheet, folder, form)
     files |= write_disputes(connection, settings, month, folder, form)
     return files, _sources(connection, month)
 
 
-def _small_sheets(connection: database.Connection, settings: Settings, log: Log, month: date) -> Iterator[Sheet]:
+def _small_sheets(
+    connection: database.Connection, settings: Settings, log: Log, journal: pa.Table | None, month: date
+) -> Iterator[Sheet]:
     """Every file but the manifest and those that have a row for each line."""
     summed = ("billed_amount", "expected_amount", "difference", "unproved_amount", "taxable_amount")
     yield Sheet(
@@ -233,16 +262,8 @@ def _small_sheets(connection: database.Connection, settings: Settings, log: Log,
         amounts=_JUDGED,
         totals=_JUDGED,
     )
-    if settings.currency:
-        journal = journal_of(settings, _charges(connection, month), settings.currency)
-        yield journal_sheet(connection, journal, "journal.csv")
-
-
-def _charges(connection: database.Connection, month: date) -> Iterator[Charge]:
-    """What is to be booked for the month."""
-    amounts = of_month(connection.table("out_journal_amounts"), month)
-    for row in amounts.project("* EXCLUDE (lines)").to_arrow_table().to_pylist():
-        yield Charge(**row)
+    if journal is not None:
+        yield journal_sheet(connection, journal, JOURNAL)
 
 
 def _placed(rows: Any) -> Any:

@@ -7,7 +7,7 @@ columns, control totals and SHA-256 of each; `read_export` reads a file by it.
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from itertools import chain, groupby, zip_longest
@@ -35,8 +35,7 @@ from ecgrid_flows.finance.csv_writer import (
     write_relation,
 )
 from ecgrid_flows.finance.export_cache import GATHERED, listed, show
-from ecgrid_flows.finance.journal_entries import Charge
-from ecgrid_flows.settings import Settings, reference_folders
+from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.atomic_folder import put_in_place
 from ecgrid_flows.storage.base import disk_errors
 from ecgrid_flows.warehouse import database
@@ -45,6 +44,7 @@ from ecgrid_transforms.money import Decimal, plain
 __all__ = [
     "FOCUS_KEY",
     "KEY",
+    "LEDGERS",
     "MANIFEST",
     "NO_CURRENCY",
     "PLACE",
@@ -55,7 +55,6 @@ __all__ = [
     "focus_sheet",
     "form_of",
     "form_words",
-    "journal_of",
     "journal_sheet",
     "opened",
     "place",
@@ -67,6 +66,8 @@ __all__ = [
 ]
 
 MANIFEST = "manifest.json"
+#: The folder of ledger files (`ledgers`), in that of the month's export.
+LEDGERS = "ledgers"
 NO_CURRENCY = "ECGrid states no currency: set ECGRID_CURRENCY (USD, EUR, …) and export again"
 #: What DuckDB may use for an export; past that memory, sorts spill to a folder beside the warehouse.
 MEMORY_LIMIT = "1500MiB"
@@ -231,12 +232,6 @@ def opened(settings: Settings) -> "closing[database.Connection]":
     return closing(connection)
 
 
-def journal_of(settings: Settings, charges: Iterable[Charge], currency: str) -> pa.Table:
-    """The journal of these charges, by the user's chart of accounts."""
-    chart = journal_entries.read_chart(_chart_path(settings))
-    return journal_entries.to_table(journal_entries.entries(charges, chart, currency))
-
-
 def journal_sheet(connection: database.Connection, journal: pa.Table, name: str) -> Sheet:
     """A journal as a file, in its order."""
     relation = name.removesuffix(".csv")
@@ -250,12 +245,6 @@ def journal_sheet(connection: database.Connection, journal: pa.Table, name: str)
         totals=journal_entries.AMOUNTS,
         columns=tuple(journal.column_names),
     )
-
-
-def _chart_path(settings: Settings) -> Path:
-    """The user's chart of accounts, else the one that ships."""
-    found = [folder / "journal_accounts.csv" for folder in reference_folders(settings)]
-    return next(path for path in reversed(found) if path.is_file())
 
 
 def focus_sheet(charges: Any, stem: str, currency: str) -> Sheet:
@@ -531,7 +520,8 @@ def _is_unchanged(target: Path, manifest: Mapping[str, Any]) -> bool:
     return (
         (old.get("run_id") is not None or manifest["run_id"] is None)
         and {**old, **by} == {**json.loads(json.dumps(manifest)), **by}
-        and set(files_below(target)) == {*manifest["files"], MANIFEST}
+        and {name for name in files_below(target) if not name.startswith(f"{LEDGERS}/")}
+        == {*manifest["files"], MANIFEST}
         and all(sha256_of(target / name) == entry["sha256"] for name, entry in manifest["files"].items())
     )
 

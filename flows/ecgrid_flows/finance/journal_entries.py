@@ -2,25 +2,28 @@
 
 `journal_accounts.csv` (in `reference/` of the data directory, else the one that ships) has one row per rule:
 
-    role             charge (what was billed), payable (whom it is owed to) or rounding
+    role             charge (cost), disputed, unexplained, payable (whom it is owed to) or rounding
     network_id, account_report, measure_field, is_taxable
-                     which charges the rule is for; an empty cell is any. Payables and rounding look at network_id alone
+                     which charges the rule is for; an empty cell is any. The other roles look at network_id alone
     account          the ledger's account code
     description      the words of the entry
 
 The first rule that fits, from the top, is the one that counts; one that never could, below a rule that fits all that it
-fits, is refused. Cells may stand apart by commas or semicolons, as a spreadsheet saves them.
+fits, is refused. Cells may be separated by commas or semicolons, as a spreadsheet saves them.
 
-Each contract and month makes one entry: its charges, one line per network, account report, measure and tax flag,
-against one payable. Ledgers keep minor units, so each line is rounded half up and so is the payable; what lies between
-their sums is a line of its own. Debits equal credits.
+Each invoice makes one entry: its cost, one line per network, account report, measure and tax flag; what is disputed,
+by the same; what nothing explains; all against one payable, which is the invoice's total. Ledgers keep minor units, so
+each line is rounded half up and so is the total; the difference to the sum of the lines is a line of its own. Debits
+equal credits.
+
+What was posted is never rewritten: an entry is the difference between what the invoice's entry has to be and what was
+posted of it. A line that was posted keeps its account; the chart decides about new ones.
 """
 
-import calendar
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -32,10 +35,25 @@ from ecgrid_transforms.money import ZERO, Decimal, rounded, total
 from ecgrid_transforms.period import month_text
 from ecgrid_transforms.schemas import MONEY_TYPE
 
-__all__ = ["AMOUNTS", "SCHEMA", "Charge", "Chart", "Entry", "entries", "minor_digits", "read_chart", "to_table"]
+__all__ = [
+    "AMOUNTS",
+    "SCHEMA",
+    "Amount",
+    "Chart",
+    "Entry",
+    "Posted",
+    "entries",
+    "from_table",
+    "minor_digits",
+    "read_chart",
+    "to_table",
+]
 
 COLUMNS = ("role", "network_id", "account_report", "measure_field", "is_taxable", "account", "description")
-ROLES = ("charge", "payable", "rounding")
+#: In the order of an entry's lines.
+ROLES = ("charge", "disputed", "unexplained", "rounding", "payable")
+#: What a chart of an earlier release lacks: the words of the row to add.
+_ADDED = {"disputed": "Disputed with Loren Data", "unexplained": "Loren Data, unexplained"}
 
 #: Currencies (ISO 4217) whose minor unit is not a hundredth.
 _NO_DIGITS = frozenset(
@@ -63,13 +81,16 @@ _THREE_DIGITS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 
 SCHEMA = pa.schema(
     [
-        ("date", pa.date32()),
+        ("posting_date", pa.date32()),
+        ("reporting_month", pa.date32()),
+        ("currency", pa.string()),
         ("account", pa.string()),
         ("description", pa.string()),
         ("debit", MONEY_TYPE),
         ("credit", MONEY_TYPE),
         ("reference", pa.string()),
-        ("currency", pa.string()),
+        ("role", pa.string()),
+        ("invoice_number", pa.string()),
         ("contract_id", pa.int32()),
         ("network_id", pa.int32()),
         ("account_report", pa.string()),
@@ -81,23 +102,21 @@ AMOUNTS = ("debit", "credit")
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
-    """What one contract was billed for one network, report, measure and tax flag in a month; `amount` is exact.
+class Amount:
+    """One row of out_journal_amounts: what one invoice's entry books for a role, exact; a debit is above zero.
 
-    `suffix` ends the reference of its entry: charges of different suffixes are entries of their own. `before` is what
-    the ledger was told already: it keeps that rounded, and gets what is missing to the new sum rounded.
+    The key is null where an amount is of no line. The payable is the invoice's total, with the other sign.
     """
 
     contract_id: int | None
-    network_id: int
     reporting_month: date
-    account_report: str
-    measure_field: str
-    is_taxable: bool
     invoice_number: str | None
+    role: str
+    network_id: int | None
+    account_report: str | None
+    measure_field: str | None
+    is_taxable: bool | None
     amount: Decimal
-    suffix: str = ""
-    before: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +131,7 @@ class Rule:
     account: str
     description: str
 
-    def fits(self, charge: Charge) -> bool:
+    def fits(self, charge: Amount) -> bool:
         return (
             self.network_id in (None, charge.network_id)
             and self.account_report in (None, charge.account_report)
@@ -133,14 +152,15 @@ class Chart:
     rules: tuple[Rule, ...]
     source: str
 
-    def rule(self, role: str, charge: Charge) -> Rule:
+    def rule(self, role: str, charge: Amount) -> Rule:
         """The first rule of `role` that fits; raises `SettingsError` when there is none."""
         for rule in self.rules:
             if rule.role == role and rule.fits(charge):
                 return rule
+        of = f"{charge.account_report}/{charge.measure_field} of network {charge.network_id}"
         raise SettingsError(
-            f"{self.source} has no {role} rule for {charge.account_report}/{charge.measure_field} of network "
-            f"{charge.network_id}: add one; a rule with empty cells fits everything"
+            f"{self.source} has no {role} rule for {'what no line bills' if charge.network_id is None else of}: "
+            f"add one; a rule with empty cells fits everything"
         )
 
 
@@ -148,18 +168,26 @@ class Chart:
 class Entry:
     """One line of the journal: a debit or a credit, never both, never negative."""
 
-    date: date
+    posting_date: date
+    reporting_month: date
+    currency: str
     account: str
     description: str
     debit: Decimal | None
     credit: Decimal | None
     reference: str
-    currency: str
+    role: str
+    invoice_number: str | None
     contract_id: int | None
     network_id: int | None = None
     account_report: str | None = None
     measure_field: str | None = None
     is_taxable: bool | None = None
+
+    @property
+    def amount(self) -> Decimal:
+        """The debit, or the credit with the other sign."""
+        return (self.debit or ZERO) - (self.credit or ZERO)
 
 
 def minor_digits(currency: str) -> int:
@@ -194,7 +222,8 @@ def read_chart(path: Path) -> Chart:
     rules = tuple(rule for rule, _ in placed)
     for role in ROLES:
         if not any(rule.role == role for rule in rules):
-            raise SettingsError(f"{path} has no {role} rule: add a row that begins with {role}")
+            whole = f", as `{role},,,,,ACCOUNT,{_ADDED[role]}` with your account" if role in _ADDED else ""
+            raise SettingsError(f"{path} has no {role} rule: add a row that begins with {role}{whole}")
     return Chart(rules, str(path))
 
 
@@ -224,67 +253,117 @@ def _rule(row: dict[str, str | None], where: str) -> Rule:
     )
 
 
-def entries(charges: Iterable[Charge], chart: Chart, currency: str) -> list[Entry]:
-    """The journal of these charges, contract by contract in a stable order; it balances, whatever the amounts."""
-    bills: dict[tuple[date, int, str], list[Charge]] = defaultdict(list)
-    for charge in charges:
-        contract = -1 if charge.contract_id is None else charge.contract_id
-        bills[charge.reporting_month, contract, _reference(charge)].append(charge)
-    return [entry for _, bill in sorted(bills.items()) for entry in _bill(bill, chart, currency)]
+#: What an entry is for: contract, month and invoice number.
+Bill = tuple[int | None, date, str | None]
+#: What a line of an entry is for: role, network, account report, measure and tax flag.
+Key = tuple[str, int | None, str | None, str | None, bool | None]
 
 
-def _reference(charge: Charge) -> str:
-    contract = "none" if charge.contract_id is None else charge.contract_id
-    invoice = charge.invoice_number or f"ECGRID-{contract}-{month_text(charge.reporting_month)}"
-    return invoice + charge.suffix
+class Posted:
+    """What journals posted of a month, in their order: sums, accounts and references, by invoice."""
+
+    def __init__(self, journals: Iterable[Sequence[Entry]] = ()) -> None:
+        self.amounts: dict[Bill, dict[Key, Decimal]] = defaultdict(dict)
+        self.rules: dict[tuple[Bill, Key], tuple[str, str]] = {}
+        self.references: dict[Bill, set[str]] = defaultdict(set)
+        for line in (line for journal in journals for line in journal):
+            bill, key = (line.contract_id, line.reporting_month, line.invoice_number), _key(line)
+            sums = self.amounts[bill]
+            sums[key] = total([sums.get(key, ZERO), line.amount])
+            self.rules[bill, key] = line.account, line.description
+            self.references[bill].add(line.reference)
 
 
-def _bill(charges: Sequence[Charge], chart: Chart, currency: str) -> list[Entry]:
-    """The entry of one contract and month: charges, rounding, payable."""
-    ordered = sorted(
-        charges, key=lambda charge: (charge.network_id, charge.account_report, charge.measure_field, charge.is_taxable)
-    )
-    first, digits, reference = ordered[0], minor_digits(currency), _reference(ordered[0])
-    month = first.reporting_month
-    booked_on = month.replace(day=calendar.monthrange(month.year, month.month)[1])
-    lines: list[Entry] = []
+def entries(amounts: Iterable[Amount], posted: Posted, chart: Chart, currency: str, posting_date: date) -> list[Entry]:
+    """What is to be posted so that each invoice's entry becomes what `amounts` have; invoices in a stable order.
 
-    def book(rule: Rule, amount: Decimal, charge: Charge | None = None) -> None:
-        """`amount` above zero is a debit."""
-        if amount == ZERO:
-            return
-        lines.append(
-            Entry(
-                date=booked_on,
-                account=rule.account,
-                description=rule.description,
-                debit=amount if amount > ZERO else None,
-                credit=-amount if amount < ZERO else None,
-                reference=reference,
-                currency=currency,
-                contract_id=first.contract_id,
-                network_id=charge.network_id if charge else None,
-                account_report=charge.account_report if charge else None,
-                measure_field=charge.measure_field if charge else None,
-                is_taxable=charge.is_taxable if charge else None,
+    An entry that was posted for a contract and month without its invoice (by an earlier release) stays until the
+    invoice is there, then it is taken back. It balances, whatever the amounts.
+    """
+    digits = minor_digits(currency)
+    wanted: dict[Bill, dict[Key, Decimal]] = {}
+    for bill, rows in _by_bill(amounts).items():
+        sums: dict[Key, Decimal] = defaultdict(lambda: ZERO)
+        for row in rows:
+            sums[_key(row)] = total([sums[_key(row)], row.amount])
+        lines = {key: rounded(amount, digits) for key, amount in sums.items()}
+        lines["rounding", None, None, None, None] = -total(list(lines.values()))
+        wanted[bill] = lines
+    invoiced = {(contract, month) for contract, month, number in wanted}
+    bills = {*wanted, *(bill for bill in posted.amounts if bill[2] is not None or bill[:2] in invoiced)}
+    found: list[Entry] = []
+    for bill in sorted(bills, key=lambda bill: (bill[1], -1 if bill[0] is None else bill[0], bill[2] or "")):
+        before, after = posted.amounts.get(bill, {}), wanted.get(bill, {})
+        reference = _reference(bill, posted.references.get(bill, set()))
+        for key in sorted({*before, *after}, key=_place):
+            amount = total([after.get(key, ZERO), -before.get(key, ZERO)])
+            if amount == ZERO:
+                continue
+            role, network, report, measure, is_taxable = key
+            account, description = posted.rules.get((bill, key)) or _by_chart(chart, bill, key)
+            found.append(
+                Entry(
+                    posting_date=posting_date,
+                    reporting_month=bill[1],
+                    currency=currency,
+                    account=account,
+                    description=description,
+                    debit=amount if amount > ZERO else None,
+                    credit=-amount if amount < ZERO else None,
+                    reference=reference,
+                    role=role,
+                    invoice_number=bill[2],
+                    contract_id=bill[0],
+                    network_id=network,
+                    account_report=report,
+                    measure_field=measure,
+                    is_taxable=is_taxable,
+                )
             )
-        )
-
-    booked = []
-    for charge in ordered:
-        booked.append(_step([charge], digits))
-        if booked[-1] != ZERO:
-            book(chart.rule("charge", charge), booked[-1], charge)
-    payable = _step(ordered, digits)
-    book(chart.rule("rounding", first), payable - total(booked))
-    book(chart.rule("payable", first), -payable)
-    return lines
+    return found
 
 
-def _step(charges: Sequence[Charge], digits: int) -> Decimal:
-    """From what the ledger keeps of these charges to what it is to keep."""
-    before = total([charge.before for charge in charges])
-    return rounded(total([before, *(charge.amount for charge in charges)]), digits) - rounded(before, digits)
+def _by_bill(amounts: Iterable[Amount]) -> Mapping[Bill, list[Amount]]:
+    bills: dict[Bill, list[Amount]] = defaultdict(list)
+    for amount in amounts:
+        bills[amount.contract_id, amount.reporting_month, amount.invoice_number].append(amount)
+    return bills
+
+
+def _key(line: Amount | Entry) -> Key:
+    return line.role, line.network_id, line.account_report, line.measure_field, line.is_taxable
+
+
+def _place(key: Key) -> tuple[object, ...]:
+    """Where a line is in its entry: by role, then by key, what is of no line last."""
+    role, network, report, measure, is_taxable = key
+    return (
+        ROLES.index(role),
+        network is None,
+        network or 0,
+        report or "",
+        measure or "",
+        is_taxable is None,
+        bool(is_taxable),
+    )
+
+
+def _by_chart(chart: Chart, bill: Bill, key: Key) -> tuple[str, str]:
+    contract, month, number = bill
+    role, network, report, measure, is_taxable = key
+    rule = chart.rule(role, Amount(contract, month, number, role, network, report, measure, is_taxable, ZERO))
+    return rule.account, rule.description
+
+
+def _reference(bill: Bill, used: set[str]) -> str:
+    """The invoice's number; of a later entry with a number behind it, so that a ledger takes it for another one."""
+    contract, month, number = bill
+    first = number or f"ECGRID-{'none' if contract is None else contract}-{month_text(month)}"
+    reference, place = first, 0
+    while reference in used:
+        place += 1
+        reference = f"{first}-C{place}"
+    return reference
 
 
 def to_table(lines: Sequence[Entry]) -> pa.Table:
@@ -292,3 +371,26 @@ def to_table(lines: Sequence[Entry]) -> pa.Table:
     return pa.table(
         [pa.array([getattr(line, field.name) for line in lines], field.type) for field in SCHEMA], schema=SCHEMA
     )
+
+
+def from_table(table: pa.Table, month: date, batch: int | None = None) -> list[Entry]:
+    """The lines of a journal that was kept, also of one that an earlier release wrote, as the `batch` of that number.
+
+    Those had a column `date` and neither roles nor invoice numbers: the last line of an entry was its payable, another
+    line without a network the rounding, and the reference the invoice's number, else ECGRID-CONTRACT-MONTH.
+    """
+    if "role" in table.column_names:
+        return [Entry(**row) for row in table.select(SCHEMA.names).to_pylist()]
+    rows = table.to_pylist()
+    suffix = "" if batch is None else f"-C{batch}"
+    lines = []
+    for place, row in enumerate(rows):
+        is_last = place + 1 == len(rows) or rows[place + 1]["reference"] != row["reference"]
+        number = row["reference"].removesuffix(suffix)
+        contract = "none" if row["contract_id"] is None else row["contract_id"]
+        row["role"] = "charge" if row["network_id"] is not None else "payable" if is_last else "rounding"
+        row["invoice_number"] = None if number == f"ECGRID-{contract}-{month_text(month)}" else number
+        row["reporting_month"] = month
+        row["posting_date"] = row.pop("date")
+        lines.append(Entry(**row))
+    return lines

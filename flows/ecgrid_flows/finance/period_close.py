@@ -24,6 +24,7 @@ from ecgrid_flows.finance.export import write_month
 from ecgrid_flows.finance.export_files import (
     FOCUS_KEY,
     KEY,
+    LEDGERS,
     MANIFEST,
     files_below,
     form_of,
@@ -66,7 +67,9 @@ class Verified:
     faults: tuple[str, ...]
 
 
-def close_month(settings: Settings, store: Store, month: date, accept: Mapping[str, str]) -> Closed:
+def close_month(
+    settings: Settings, store: Store, month: date, accept: Mapping[str, str], posting_date: date | None = None
+) -> Closed:
     """Seal `month`; `accept` gives a reason for each finding to accept. The caller holds the data directory's lock.
 
     Raises `Refused` when the month is closed already, was asked only while it still ran, or has open findings of
@@ -92,7 +95,7 @@ def close_month(settings: Settings, store: Store, month: date, accept: Mapping[s
         for why in dict.fromkeys(reasons):
             set_state(store, [row for row, one in zip(accepted, reasons, strict=True) if one == why], "accepted", why)
         log = audit_log.read(store)
-        exports = _export_again(connection, settings, log, month)
+        exports = _export_again(connection, settings, store, log, month, posting_date)
         publish(store, settings.exports_dir(month), f"exports/{month_text(month)}", MANIFEST)
         entry = _freeze(connection, settings, store, log, month, exports)
     keep(settings.warehouse_path, log)
@@ -139,13 +142,17 @@ def _require_decided(errors: Sequence[Mapping[str, Any]], month: date, accepted:
     )
 
 
-def _export_again(connection: database.Connection, settings: Settings, log: Log, month: date) -> list[Path]:
+def _export_again(
+    connection: database.Connection, settings: Settings, store: Store, log: Log, month: date, posting_date: date | None
+) -> list[Path]:
     """The month's export, made anew in the form that it has, so that it carries the last decisions."""
     manifest = _manifest(settings, month)
     run_id, form = run_of(settings.warehouse_path), CsvForm()
     if manifest is not None:
         run_id, form = run_id or manifest["run_id"], form_of(manifest)
-    return write_month(connection, settings, log, month, run_id=run_id, form=form)
+        if posting_date is None and manifest.get("posting_date"):
+            posting_date = date.fromisoformat(manifest["posting_date"])
+    return write_month(connection, settings, store, log, month, run_id=run_id, form=form, posting_date=posting_date)
 
 
 def _manifest(settings: Settings, month: date) -> dict[str, Any] | None:
@@ -292,7 +299,7 @@ def _export_faults(folder: Path, exports: Mapping[str, str]) -> list[str]:
         faults.extend(
             f"{folder / name} was not there when the month was closed: take it away"
             for name in files_below(folder)
-            if name not in exports and not name.startswith((f"{CORRECTIONS}/", "."))
+            if name not in exports and not name.startswith((f"{CORRECTIONS}/", f"{LEDGERS}/", "."))
         )
     if (folder / CORRECTIONS).is_dir():
         faults.extend(_correction_faults(folder / CORRECTIONS))

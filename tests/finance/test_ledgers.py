@@ -1,0 +1,248 @@
+"""The forms of ledgers: the fields that each documents, and the same money in each as in the journal."""
+
+import csv
+import io
+import os
+import re
+import shutil
+import subprocess
+from collections import defaultdict
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from ecgrid_flows.errors import SettingsError
+from ecgrid_flows.finance.export import export_month, read_export
+from ecgrid_flows.finance.export_files import read_manifest
+from ecgrid_flows.finance.journal_entries import Entry, from_table
+from ecgrid_flows.finance.ledgers import rendered, template, write_ledgers
+from ecgrid_flows.finance.period_close import close_month, verify
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.storage.opening import open_store
+from ecgrid_transforms.money import ZERO, Decimal
+
+from .test_postings import CALL
+from .world import MONTH, build, invoiced, line
+
+D = Decimal
+#: Cost of 7,950.11 and a credit of 6.02, 7.96 disputed, 161.02 unexplained: 8,113.07.
+LINES = [line(amount="7958.07"), line(mailbox_id=1, measure_field="Credit", amount="-6.02", is_taxable=True)]
+
+
+@pytest.fixture
+def exported(usd: Settings) -> Settings:
+    build(usd, raw_calls=[CALL], **invoiced(LINES, "8113.07", disputed={0: "7.96"}))
+    export_month(usd, MONTH)
+    return usd
+
+
+def ledger(settings: Settings, name: str) -> Path:
+    write_ledgers(settings, open_store(settings), MONTH, [name])
+    return settings.exports_dir(MONTH) / "ledgers"
+
+
+def journal(settings: Settings) -> list[Entry]:
+    return from_table(read_export(settings.exports_dir(MONTH) / "journal.csv"), MONTH)
+
+
+def by_account(lines: list[Entry]) -> dict[str, Decimal]:
+    sums: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    for one in lines:
+        sums[one.account] += one.amount
+    return dict(sums)
+
+
+def test_generic_is_the_journal_line_by_line(exported: Settings) -> None:
+    text = (ledger(exported, "generic") / "generic.csv").read_bytes().decode("utf-8")
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert rows[0] == {
+        "Date": "2026-10-31",
+        "Reference": "8753",
+        "Account": "6190",
+        "Description": "ECGrid credits",
+        "Debit": "",
+        "Credit": "6.02",
+        "Currency": "USD",
+        "Month": "2026-10",
+    }
+    for side in ("Debit", "Credit"):
+        assert sum(D(row[side] or 0) for row in rows) == D("8119.09")
+
+
+def test_a_xero_bill_adds_up_to_the_invoice(exported: Settings) -> None:
+    """Xero sums Quantity times UnitAmount of the rows that share an InvoiceNumber; the payable is its own account."""
+    text = (ledger(exported, "xero") / "xero.csv").read_bytes().decode("utf-8")
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    required = (
+        "*ContactName",
+        "*InvoiceNumber",
+        "*InvoiceDate",
+        "*DueDate",
+        "*Quantity",
+        "*UnitAmount",
+        "*AccountCode",
+    )
+    assert all(row[name] for row in rows for name in required)
+    assert {row["*InvoiceNumber"] for row in rows} == {"8753"}
+    assert {row["*InvoiceDate"] for row in rows} == {"31/10/2026"}
+    assert sum(D(row["*Quantity"]) * D(row["*UnitAmount"]) for row in rows) == D("8113.07")
+    booked: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    for row in rows:
+        booked[row["*AccountCode"]] += D(row["*UnitAmount"])
+    assert booked == {name: amount for name, amount in by_account(journal(exported)).items() if name != "2000"}
+
+
+#: The patterns of DATEV's own description (developer.datev.de, Buchungsstapel), by column.
+DATEV = {
+    "Umsatz (ohne Soll/Haben-Kz)": r"\d{1,10}[,]\d{2}",
+    "Soll/Haben-Kennzeichen": r'["](S|H)["]',
+    "WKZ Umsatz": r'["][A-Z]{3}["]',
+    "Konto": r"\d{1,9}",
+    "Gegenkonto (ohne BU-Schlüssel)": r"\d{1,9}",
+    "Belegdatum": r"\d{4}",
+    "Belegfeld 1": r'["][\w$%\-/&*+]{0,36}["]',
+    "Buchungstext": r'["].{0,60}["]',
+}
+
+
+def datev_balances(text: str) -> dict[str, Decimal]:
+    """The accounts' balances that DATEV makes of a batch; every line is held against its documented fields."""
+    heading, columns, *rows = text.removesuffix("\r\n").split("\r\n")
+    fields = heading.split(";")
+    assert (len(fields), fields[:5]) == (31, ['"EXTF"', "700", "21", '"Buchungsstapel"', "13"])
+    assert re.fullmatch(r"20\d{15}", fields[5])
+    assert int(fields[10]) >= 1001
+    assert (fields[12], fields[13], fields[21]) == ("20260101", "4", '"USD"')
+    names = columns.split(";")
+    assert (len(names), names[13], names[-1]) == (125, "Buchungstext", "Abw. Skontokonto")
+    sums: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    for row in rows:
+        cells = dict(zip(names, row.split(";"), strict=True))
+        for name, pattern in DATEV.items():
+            assert re.fullmatch(pattern, cells[name]), (name, cells[name])
+        assert fields[14][4:] <= cells["Belegdatum"][2:] + cells["Belegdatum"][:2] <= fields[15][4:]
+        amount = D(cells["Umsatz (ohne Soll/Haben-Kz)"].replace(",", "."))
+        amount = amount if cells["Soll/Haben-Kennzeichen"] == '"S"' else -amount
+        sums[cells["Konto"]] += amount
+        sums[cells["Gegenkonto (ohne BU-Schlüssel)"]] -= amount
+    return {account: amount for account, amount in sums.items() if amount != ZERO}
+
+
+def test_a_datev_batch_has_the_documented_fields_and_the_journals_balances(exported: Settings) -> None:
+    data = (ledger(exported, "datev") / "EXTF_Buchungsstapel.csv").read_bytes()
+    assert datev_balances(data.decode("cp1252")) == by_account(journal(exported))
+
+
+def test_a_datev_batch_without_a_payable_pairs_debits_and_credits(exported: Settings) -> None:
+    """A settled dispute, of 7.00 and 0.96 on two accounts, and texts that a batch cannot carry as they are."""
+    one = replace(journal(exported)[0], reference="8753_C;1", description='Größe "0"; Δ ' + "x" * 80)
+    lines = [
+        replace(one, account="6100", debit=D("7"), credit=None),
+        replace(one, account="6110", debit=D("0.96"), credit=None),
+        replace(one, account="1310", debit=None, credit=D("7.96")),
+    ]
+    (text,) = rendered(template(exported, "datev"), "x.csv", lines, {}).values()
+    assert ';"8753-C-1";' in text
+    assert '"Größe ""0"";' in text
+    balances = datev_balances(text.replace('""0"";', "0"))
+    assert balances == {"6100": D("7"), "6110": D("0.96"), "1310": D("-7.96")}
+
+
+def test_an_account_that_a_ledger_does_not_know_is_named(exported: Settings) -> None:
+    lines = [replace(journal(exported)[0], account="61A")]
+    with pytest.raises(SettingsError, match=r"account '61A' of 8753 does not fit .*, which .*datev.toml states"):
+        rendered(template(exported, "datev"), "x.csv", [*lines, journal(exported)[-1]], {})
+
+
+BEAN_CHECK = os.environ.get("BEAN_CHECK") or shutil.which("bean-check")
+
+
+def test_a_beancount_file_has_the_journals_balances(exported: Settings) -> None:
+    folder = ledger(exported, "beancount")
+    text = (folder / "journal.beancount").read_text(encoding="utf-8")
+    assert text.split("\n")[1:4] == [
+        '2026-10-31 * "Loren Data" "ECGrid 2026-10, 8753"',
+        '  invoice: "8753"',
+        '  contract: "8751"',
+    ]
+    sums: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    for account, amount in re.findall(r"^  [A-Z]\w+:\w+:(\S+)  (-?[\d.]+) USD$", text, re.MULTILINE):
+        sums[account] += D(amount)
+    assert sums == by_account(journal(exported))
+
+
+@pytest.mark.skipif(BEAN_CHECK is None, reason="no bean-check; BEAN_CHECK names that of another environment")
+def test_bean_check_accepts_the_file(exported: Settings, tmp_path: Path) -> None:
+    folder = ledger(exported, "beancount")
+    whole = tmp_path / "all.beancount"
+    includes = [f'include "{path}"\n' for path in sorted(folder.glob("*.beancount"))]
+    balance = "balance Liabilities:LorenData:2000  -{} USD\n"
+    for owed, expected in (("8113.07", 0), ("8113.10", 1)):  # a wrong balance is seen
+        whole.write_text("".join(includes) + f"2026-11-01 {balance.format(owed)}")
+        done = subprocess.run([str(BEAN_CHECK), str(whole)], capture_output=True, text=True, check=False)
+        assert done.returncode == expected, done.stderr
+
+
+def test_each_form_stays_beside_the_others_and_an_unchanged_export(exported: Settings) -> None:
+    ledger(exported, "generic")
+    folder = ledger(exported, "xero")
+    files = read_manifest(folder)["files"]
+    assert {name: entry["ledger"] for name, entry in files.items()} == {"generic.csv": "generic", "xero.csv": "xero"}
+    totals = {"debit": "8119.09", "credit": "8119.09"}
+    assert all(entry["control_totals"] == totals for entry in files.values())
+    before = (folder / "xero.csv").read_bytes()
+    export_month(exported, MONTH)
+    assert (folder / "xero.csv").read_bytes() == before
+
+
+def test_a_users_template_goes_first_and_corrections_have_their_own_file(exported: Settings) -> None:
+    own = Path(exported.data_dir) / "reference/ledgers"
+    own.mkdir(parents=True)
+    (own / "generic.toml").write_text(
+        'file = "mine.csv"\nrows = "lines"\nseparator = ";"\ndecimal_mark = ","\ncolumns = ["Konto", "Betrag"]\n'
+        '[values]\nKonto = "{account}"\nBetrag = "{amount}"\n'
+    )
+    store = open_store(exported)
+    close_month(exported, store, MONTH, {})
+    changed = [*LINES, line(mailbox_id=2, amount="3")]
+    build(exported, raw_calls=[CALL], **invoiced(changed, "8116.07", disputed={0: "7.96"}))
+    export_month(exported, MONTH)
+    folder = ledger(exported, "generic")
+    assert (folder / "mine.csv").read_text().splitlines()[-1] == "2000;-8113,07"
+    assert (folder / "mine_C1.csv").read_text().splitlines() == ["Konto;Betrag", "6100;3,00", "2000;-3,00"]
+    assert verify(exported, store, MONTH).faults == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rows = 1", "is no template of a ledger"),
+        ('file = "a.csv"\nrows = "some"', "rows is 'some'; write lines, bill, pairs, text"),
+        ('file = "../a.csv"\nrows = "lines"', "write a file's name without a folder"),
+        ('file = "a.csv"\nrows = "lines"\n[values]\nX = "1"', "there is no column 'X'"),
+        ('file = "a.csv"\nrows = "lines"\ncolumns = ["X"]\n[values]\nX = "{what}"', "there is no field 'what'"),
+        ('file = "a.csv"\nrows = "lines"\ncolumns = ["X"]\n[values]\nX = "{account:%d}"', "cannot be filled in"),
+    ],
+)
+def test_a_template_that_cannot_be_followed_is_named(settings: Settings, text: str, said: str) -> None:
+    own = Path(settings.data_dir) / "reference/ledgers"
+    own.mkdir(parents=True)
+    (own / "mine.toml").write_text(text)
+    entry = Entry(MONTH, MONTH, "USD", "6100", "x", D("1"), None, "8753", "charge", "8753", 8751)
+    with pytest.raises(SettingsError, match=said):
+        rendered(template(settings, "mine"), "a.csv", [entry], {})
+
+
+def test_no_cell_begins_a_formula(settings: Settings) -> None:
+    entry = Entry(date(2026, 10, 31), MONTH, "USD", "6100", "=1+1", D("1"), None, "@8753", "charge", "@8753", 8751)
+    for name in ("generic", "xero"):
+        (text,) = rendered(template(settings, name), "a.csv", [entry], {}).values()
+        cells = [cell for row in csv.reader(io.StringIO(text, newline="")) for cell in row]
+        assert not [cell for cell in cells if cell[:1] in "=+@-" and cell]
+
+
+def test_an_unknown_ledger_is_refused(settings: Settings) -> None:
+    with pytest.raises(SettingsError, match="no ledger 'sap': write beancount, datev, generic, xero"):
+        template(settings, "sap")
