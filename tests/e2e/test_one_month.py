@@ -100,7 +100,8 @@ def test_the_manifest_ties(first_run, data_dir: Path, month: date) -> None:
     assert manifest["run_id"] == built_by["run_id"] != ""
     for name, file in manifest["files"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == file["sha256"]
-    assert {path.name for path in folder.iterdir()} == {*manifest["files"], "manifest.json"}
+    written = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert written == {*manifest["files"], "manifest.json"}
 
 
 def test_exactly_what_was_planted_is_found(first_run, billing, data_dir: Path, month: date) -> None:
