@@ -173,6 +173,7 @@ def test_a_claim_leads_from_the_invoice_line_to_the_answers(settings: Settings, 
     assert bodies == {"line": LINE, "price_list": LIST, "invoice": INVOICE.replace(b"0F3C-secret", b"***")}
     assert row["line_evidence"] == "evidence/line-4443-0-TrafficAll-TotalKCs.xml"
     page = (folder / "letter.html").read_text("utf-8")
+    assert "We dispute 1 charge and claim <strong>7.04</strong> in all, in the currency of the invoices." in page
     for shown in ("INV-7, line 12", "7.04", "InvoiceInfo v3.2 InvoiceID=77", "2026-11-02 06:00:01", sha256(LINE)):
         assert shown in page, shown
 
