@@ -15,7 +15,7 @@ from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.finance.export_files import files_below, opened
 from ecgrid_flows.finance.finding_states import with_states
 from ecgrid_flows.finance.period_close import verify
-from ecgrid_flows.lake.raw_log import Journal, RawAnswer
+from ecgrid_flows.lake.raw_log import RawAnswer, RawLog
 from ecgrid_flows.settings import Secret, Settings
 from ecgrid_flows.storage.base import Store
 from ecgrid_flows.storage.opening import open_store
@@ -140,7 +140,7 @@ def sha256(body: bytes) -> str:
 
 def receive(store: Store, operation: str, body: bytes, **arguments: Any) -> None:
     now = datetime(2026, 11, 2, 6, 0, 1, tzinfo=UTC)
-    with Journal(store) as journal:
+    with RawLog(store) as journal:
         journal.record(MONTH, RawAnswer(operation, "v3.2", arguments, now, 1, 1, sha256(body), body=body))
 
 
