@@ -1,4 +1,4 @@
--- How `quote --batch` is written plainly: as nearly all lines are, by a program and in the order of its description.
+-- Recognition of `quote --batch` records in plain form: fields in the documented order, as programs usually write them.
 
 -- A number that DECIMAL(28,10) holds, as text.
 CREATE OR REPLACE MACRO plain_number() AS '"-?[0-9]{1,18}(?:\.[0-9]{1,10})?"';

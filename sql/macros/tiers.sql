@@ -1,4 +1,4 @@
--- Where a quantity stands among the tiers: the bounds say here, and nowhere else, which side they include.
+-- The tier of a quantity. These macros alone define the side that a bound includes.
 -- `upper_bound` null is open. An included upper bound belongs to the tier that it ends, an excluded one to the next.
 
 -- Whether `quantity` (above 0) has come as far as the tier that begins at `lower_bound`, the upper bound of the tier

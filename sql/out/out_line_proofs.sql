@@ -4,7 +4,7 @@
 -- parts: rows
 -- `product` is what the slice costs, exactly; the products of a line add up to `amount_before_rounding`, and its rounding gives
 -- `expected_amount`; where slices are rounded before they are added, each product's does. The free tier of an allowance is tier 0. A line that costs nothing has one slice of nothing.
--- A line that is money of other lines has one slice: `quantity` is the sum that it is taken of. A line that is billed with its network
+-- A derived charge has one slice: `quantity` is its base. A line that is billed with its network
 -- (core_aggregated_lines) has none.
 -- slice: place of the slice in the line, from 1
 -- lower_bound: quantity at which the tier begins, in units of the measure

@@ -1,5 +1,5 @@
--- One row per price list, account report, measure, schedule set and candidate reading tried on its lines.
--- A reading that leaves a stated number out has a row only where the user pinned it.
+-- One row per price list, account report, measure, rate ladder and candidate interpretation tried on its lines.
+-- An interpretation that leaves a stated number out has a row only as an override.
 -- reading_id: the candidate reading, as words joined by dots
 -- model: pricing model of the reading: unit, volume, graduated, stairstep or stacked_flat; percentage, subtotal or minimum for a derived charge
 -- upper_bound: inclusive: a quantity on a tier's upper bound belongs to that tier; exclusive: to the next
@@ -233,5 +233,5 @@ LEFT JOIN (
         PARTITION BY set_no, reading_no ORDER BY abs(base_amount), reporting_month, network_id, mailbox_id
     ) = 1
 ) AS missed ON missed.set_no = scores.set_no AND missed.reading_no = scores.reading_no
--- a reading that only says the same in other words has no row
+-- an equivalent interpretation has no row
 WHERE scores.alike_no = scores.reading_no OR rivals.set_no IS NOT NULL OR scores.reading_no = chosen.reading_no

@@ -1,6 +1,6 @@
--- One row per schedule set and tier: the ladder that the readings of `out_readings` are tried on.
+-- One row per rate ladder and tier: the ladders of `out_readings`.
 -- kept as: view
--- Bounds are ECGrid's words; a Maximum of 0 on the last tier is open [inferred], and whether a bound belongs to its tier is a reading's.
+-- Bounds are as ECGrid has them; a Maximum of 0 on the last tier is open [inferred], and the interpretation decides whether a bound belongs to its tier.
 -- minimum: Minimum of the schedule, in units of the measure; null where the service does not state it
 -- maximum: Maximum of the schedule, in units of the measure; 0 on the last tier is open [inferred]
 -- rate: Rate of the schedule: the price of a unit, of a block or of the step, as the reading has it

@@ -1,4 +1,4 @@
--- One row per quantity that a former schedule set is asked about (core_price_moves), as a case to rate by that set's reading.
+-- One row per quantity to rate by a previous rate ladder (core_price_moves) and its interpretation.
 -- per: group, local
 SELECT
     row_number() OVER (ORDER BY moved.set_no, moved.actual) AS case_id,

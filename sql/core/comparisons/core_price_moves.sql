@@ -1,4 +1,4 @@
--- One row per line of a key that another schedule set billed the month before: what the old one makes of the new quantity.
+-- One row per line whose key had another rate ladder the month before: the new quantity at the previous ladder.
 -- per: group
 -- Only sets that do not hold in every month, and accounts that changed their price list, can have moved. A set is another one
 -- by a change of its terms (core_price_changes) in this month or, where two versions were in force, the one before, or by the

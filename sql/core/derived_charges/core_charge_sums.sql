@@ -1,12 +1,12 @@
--- One row per account and month: what it is billed, by part of the bill (reference_money_bases).
+-- One row per account and month: amounts billed, by part of the bill (reference_money_bases).
 -- per: cell
 -- parts: rows
 --     usage_amount       measures that are counted            fixed_amount        fees, but one-time ones and Credit
 --     one_time_amount    fees of the level OneTime            percentage_amount   CreditPercentage and DebitPercentage
 --     credit_amount      Credit                               minimum_amount      MonthlyMinimum
--- Subtotals repeat other lines and are in no part. Amounts are those billed: a wrong charge moves what is derived from it, which
--- is then no fault of the derived charge. A charge without a line (core_open_charges) counts with what the invoice bills for it;
--- where nobody states how much that is, the sums are open (`is_open`).
+-- Subtotals repeat other lines and are in no part. Amounts are as billed, so a wrong charge is no
+-- fault of the charges derived from it. A charge without a line (core_open_charges) counts with the invoice's amount; if that is unknown,
+-- the sums are unknown (`is_open`).
 WITH charges AS (
     SELECT
         lines.network_id, lines.mailbox_id, lines.reporting_month, lines.measure_field, headings.level, lines.amount

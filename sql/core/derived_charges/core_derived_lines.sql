@@ -1,4 +1,4 @@
--- One row per derived charge: a line that is a percentage, a subtotal or a monthly minimum, with what stands around it.
+-- One row per derived charge: a line that is a percentage, a subtotal or a monthly minimum, with the lines around it.
 -- per: cell
 -- parts: rows
 -- `part` is its own part of the bill (reference_money_bases), null for a subtotal. `amount_before` is the sum of its account's lines
@@ -14,7 +14,7 @@ charges AS (
     SELECT network_id, mailbox_id, reporting_month, account_report, measure_field, line_item_number, amount
     FROM core_lines
     UNION ALL
-    -- before every line: charges come before what is derived from them
+    -- before every line: charges precede the charges derived from them
     SELECT network_id, mailbox_id, reporting_month, account_report, measure_field, 0, amount
     FROM core_open_charges
 ),

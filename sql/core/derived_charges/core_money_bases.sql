@@ -1,5 +1,5 @@
 -- One row per derived charge and base: the sum that the charge may be computed from (core_money_readings).
--- Its own amount is in no base of its month. `is_base_open`: a charge in the sum is not known.
+-- The charge's own amount is never part of the base of its month. `is_base_open`: a charge of the base is unknown.
 WITH wanted AS (
     SELECT DISTINCT
         shortlist.set_no,
@@ -52,7 +52,7 @@ summed AS (
         coalesce(own.credit_amount, wide.credit_amount) AS credit_amount,
         coalesce(own.minimum_amount, wide.minimum_amount)
         - CASE WHEN dated.part = 'minimums' AND dated.period = 'month' THEN dated.amount ELSE 0 END AS minimum_amount,
-        -- of the month before, or of a contract that nobody names, nothing may be known at all
+        -- charges of the month before, or of an unknown contract, may be unknown
         coalesce(own.is_open, wide.is_open, dated.period <> 'month' OR dated.scope <> 'account')
         -- a limited run leaves out accounts of the network and the contract
         OR (dated.scope <> 'account' AND limited.reporting_month IS NOT NULL) AS is_open
@@ -102,6 +102,6 @@ based AS (
 )
 SELECT
     * EXCLUDE (base_sum) REPLACE (is_base_open OR coalesce(abs(base_sum) >= 1000000000000000000, false) AS is_base_open),
-    -- a sum past what DECIMAL(28,10) holds is open
+    -- a sum that overflows DECIMAL(28,10) is unknown
     coalesce(try_cast(base_sum AS DECIMAL(28, 10)), CASE WHEN base_sum IS NOT NULL THEN 0 END) AS base_amount
 FROM based

@@ -1,6 +1,6 @@
--- One row per rate ladder of a derived charge and candidate reading that its bill can tell from those before it.
--- A base counts once for what it adds up of the parts that the price list bills, or that were billed beside the line: on a list
--- without credits, the charges with credits and without them are one sum. A reading that the user pinned always stays.
+-- One row per rate ladder of a derived charge and candidate interpretation that can differ from those before it.
+-- Bases that add up the same parts, of those that the price list bills or that were billed with the line, count once: on a list without
+-- credits, charges with and without credits are the same sum. The user's override is always kept.
 WITH listed AS (
     SELECT DISTINCT own.set_no, own.kind, charge_part(others.kind, others.measure_field, tiers.level) AS part
     FROM core_sets AS own

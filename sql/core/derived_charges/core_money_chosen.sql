@@ -1,7 +1,7 @@
--- One row per schedule set of money of other lines: the reading that its lines are proved by.
--- The one that explains most telling lines, or of those with the words that the user pinned the one that does. Undecided where another
--- that the lines cannot tell from it would bill some account otherwise, and where fewer than two telling lines speak for it: one is
--- enough if its Actual states the sum too. None fits where it explains less than half of the telling lines.
+-- One row per rate ladder of a derived charge: the interpretation that proves its lines.
+-- It explains most telling lines; with an override, the candidates are those with its words. Undecided: a tied candidate would bill some
+-- account differently, or fewer than two telling lines support it (one is enough if its Actual is the base too). None fits: it explains
+-- less than half of the telling lines.
 WITH pinned AS (
     SELECT scores.set_no, arg_min(scores.reading_no, (readings.plausibility, scores.place)) AS reading_no
     FROM core_pins AS pins

@@ -1,8 +1,8 @@
--- One row per derived charge: what the reading of its rate ladder expects.
+-- One row per derived charge: the expected amount by the interpretation of its rate ladder.
 -- per: whole, read by account and month
--- Nothing is expected where no reading explains half of the telling lines, nor of a sum that is open and does not fit. `is_contested`: the
--- readings that the lines leave open expect different amounts, and one of them the amount billed; or so few lines tell that a line
--- which the only reading left does not explain is no proof against the line. A line that all of them call wrong is not contested.
+-- The expected amount is null where no interpretation explains half of the telling lines, and for an unknown base that does not fit.
+-- `is_contested`: tied interpretations give different amounts and one of them is the amount billed; or there are too few telling lines
+-- to reject a line that the only candidate does not explain. A line that no tied interpretation explains is not contested.
 WITH contested AS (
     SELECT trials.network_id, trials.mailbox_id, trials.reporting_month, trials.account_report, trials.measure_field
     FROM core_money_trials AS trials

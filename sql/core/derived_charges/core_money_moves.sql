@@ -1,6 +1,6 @@
--- One row per line of core_price_moves that is money of other lines: what the former schedule set makes of the new sum.
+-- One row per derived charge of core_price_moves: the amount that the previous rate ladder gives for the new base.
 -- per: group
--- Only where the former set's reading takes the same sum as today's.
+-- Only if the interpretations of the previous and the current ladder have the same base.
 SELECT
     moved.network_id,
     moved.mailbox_id,

@@ -1,5 +1,5 @@
--- One row per schedule set of money of other lines whose reading the user pinned: what its lines would be expected to cost more.
--- Below 0 less; than by the reading that the lines alone would choose. Lines whose sum is open are left out.
+-- One row per rate ladder of a derived charge with an override: expected total of its lines less that of the inferred interpretation.
+-- Lines with an unknown base are left out.
 SELECT chosen.set_no, sum(pinned.expected_amount - led.expected_amount) AS difference
 FROM core_money_chosen AS chosen
 INNER JOIN core_money_scores AS leaders ON leaders.set_no = chosen.set_no AND leaders.place = 1

@@ -1,7 +1,7 @@
--- One row per candidate reading of a derived charge: a percentage, a subtotal or a monthly minimum.
+-- One row per candidate interpretation of a derived charge: a percentage, a subtotal or a monthly minimum.
 -- `base` is the sum that the charge is computed from: its word, with its scope and period where these are not the account and the
 -- month (`counted_lines.per_network.of_month_before`). `has_…` are the parts of the bill that it adds up (reference_money_bases).
--- `words` are what a pin may name. A base that several families of reference_money_readings have counts once, by the first.
+-- `words` are the words allowed in an override. A base that several families of reference_money_readings have counts once, by the first.
 WITH families AS (
     SELECT
         families.place::INTEGER AS family,

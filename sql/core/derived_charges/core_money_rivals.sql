@@ -1,8 +1,7 @@
--- One row per schedule set of money of other lines and reading that the lines cannot tell from the leader: where they part.
--- They part on a line that was billed, or on an account as there may be one: its other charges add up to `charges`, beside one of
--- `parting_charge` for a measure of the price list that only one of the two counts. Rivals that part on neither (a list without
--- credits: its counted charges are all its charges) are the leader in other words: they have no row. The leader's own row (`place` 1)
--- tells of its widest open question.
+-- One row per rate ladder of a derived charge and interpretation that fits its lines as well as the leader, with a case on which they
+-- differ: a billed line, or a hypothetical account with other charges of `charges` and one of `parting_charge` for a measure of the price
+-- list that only one of the two counts. A candidate that differs on neither (on a list without credits, counted charges are all charges)
+-- is equivalent to the leader and has no row. The leader's own row (`place` 1) has its widest difference.
 WITH after_lines AS (
     SELECT set_no, list_distinct(flatten(list(measures_after))) AS measures
     FROM core_derived_lines
@@ -15,7 +14,7 @@ sums AS (
     WHERE scores.is_rival
 ),
 counted AS (
-    -- which measures of the price list a base counts; what the line shows of itself may be anything
+    -- the measures of the price list that a base counts; null for the Actual shown, which may be any sum
     SELECT DISTINCT
         own.set_no,
         others.measure_field,
@@ -40,7 +39,7 @@ bases AS (
     GROUP BY set_no, base
 ),
 rivals AS (
-    -- of readings that count the same measures by the same rule the first
+    -- of interpretations that count the same measures by the same rule, only the first
     SELECT
         scores.set_no,
         scores.reading_no,

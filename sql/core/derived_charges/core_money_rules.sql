@@ -1,5 +1,5 @@
--- One row per candidate reading of a derived charge: the rule in words.
--- `rule_name` is the rule alone ("the true-up"), `base_words` the sum that it takes, `rule` both as one phrase.
+-- One row per candidate interpretation of a derived charge: its rule as text.
+-- `rule_name` is the rule ("the true-up"), `base_words` its base, `rule` both as one phrase.
 WITH words AS (
     SELECT
         reading_no,

@@ -1,5 +1,5 @@
--- One row per derived charge on which its candidate readings are screened: at most 60 of a rate ladder, those billed something first.
--- A line billed 0 tells less. The order among the others is fixed, and mixes months and accounts.
+-- One row per derived charge on which its candidate interpretations are screened: at most 60 per rate ladder, lines with an amount first.
+-- A line of 0 is weaker evidence. The order of the others is fixed, and mixes months and accounts.
 SELECT *
 FROM core_derived_lines
 QUALIFY row_number() OVER (

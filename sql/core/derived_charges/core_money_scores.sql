@@ -1,12 +1,11 @@
--- One row per rate ladder of derived charges and candidate reading: how many lines it explains, and its place.
--- A line is explained that follows from the terms, or from them with the rate that it shows itself (`departures` counts these).
--- `telling_lines` are the lines that tell for or against the reading: those billed something, or expected to be by it;
--- `telling_lines_explained` those of them that it explains, `lines_explained` of `lines_total` those billed 0 included. `bases_stated`: on
--- how many lines the Actual shown is the sum that it computes from, which decides between readings that bill alike. `alike_no` is the
--- first reading, by place, that bills every line as this one does. `gained` are the lines that it explains better than the leader, `lost`
--- those that the leader explains better. `is_rival`: the lines cannot tell it from the leader (is_rival_of_leader), nor do two of their
--- Actuals speak for the leader's sum alone. A line whose base is open, as a charge in it is not known, tells for the readings that it fits
--- and against none.
+-- One row per rate ladder of derived charges and candidate interpretation: the number of lines it explains, and its place.
+-- A line is explained if it follows from the terms, or from them with the rate that it shows (`departures` counts these).
+-- `telling_lines` are the lines with an amount, billed or expected; `telling_lines_explained` those of them that the interpretation
+-- explains; `lines_explained` and `lines_total` include lines of 0. `bases_stated`: number of lines whose Actual is the interpretation's
+-- base, which decides between interpretations that bill alike. `alike_no` is the first interpretation, by place, that bills every line
+-- alike. `gained` are the lines that it explains better than the leader, `lost` those that the leader explains better. `is_rival`: tied
+-- with the leader (is_rival_of_leader), and fewer than two Actuals support only the leader's base. A line with an unknown base is
+-- evidence for the interpretations that it fits, and against none.
 WITH scores AS (
     SELECT
         set_no,
@@ -14,7 +13,7 @@ WITH scores AS (
         any_value(plausibility) AS plausibility,
         count(*) FILTER (WHERE is_telling AND (departures IS NOT NULL OR NOT is_base_open)) AS telling_lines,
         count(*) FILTER (WHERE is_telling AND departures IS NOT NULL) AS telling_lines_explained,
-        -- those whose sum is open too: no reading leads because its sums are not known
+        -- including lines with an unknown base: an interpretation must not lead because its bases are unknown
         count(*) FILTER (WHERE is_telling AND departures IS NULL) AS lines_unexplained,
         count(*) FILTER (WHERE departures IS NOT NULL OR NOT is_base_open) AS lines_total,
         count(*) FILTER (WHERE departures IS NOT NULL) AS lines_explained,

@@ -1,4 +1,4 @@
--- One row per rate ladder of a derived charge and candidate reading: how it does on the lines of core_money_samples.
+-- One row per rate ladder of a derived charge and candidate interpretation: its results on the lines of core_money_samples.
 -- kept as: scratch
 -- with: core_derived_lines = core_money_samples, core_money_shortlist = core_money_candidates
 SELECT

@@ -1,6 +1,6 @@
--- One row per rate ladder of a derived charge and candidate reading that is tried on all its lines.
--- On the sample it fits, and explains, at least three fifths of what the best candidate does (core_shortlist), or one line less, for one
--- line is no proof; of such at most 60. A reading that the user pinned always stays.
+-- One row per rate ladder of a derived charge and candidate interpretation that is tried on all its lines: at most 60.
+-- On the sample it explains at least three fifths of the lines that the best candidate explains (core_shortlist), or one line less: one
+-- line is no evidence. The user's override is always kept.
 WITH ranked AS (
     SELECT
         *,

@@ -1,10 +1,10 @@
--- One row per line that is money of other lines, and candidate reading: what the reading bills, and whether the line says so.
--- A subtotal must also show the sum as its Actual, for its amount alone may be nothing. `is_telling`: the line is billed something, or the
--- reading expects it to be; a line of 0 where 0 is expected is evidence for no reading. A subtotal tells wherever it shows a sum.
--- departures: 0 where the amount follows from the terms (`fits`), 1 where it follows from them with the rate that the line itself shows in
--- place of the stated one, null where from neither.
--- Where the list's counted lines do not show how it rounds (core_price_list_roundings, `is_seen`), whatever rounding to the same decimals
--- fits: a right percentage is not accused of a tie that other lists round otherwise. `states_base`: the Actual that the line shows is the sum that the reading computes it from.
+-- One row per derived charge and candidate interpretation: the amount that the interpretation gives, and whether the line fits.
+-- A subtotal must also show the sum as its Actual, because its amount may be 0. `is_telling`: the billed or the expected amount is not 0; a
+-- line of 0 where 0 is expected is no evidence. A subtotal is telling if it shows a sum.
+-- departures: 0 if the amount follows from the terms (`fits`), 1 if it follows from them with the rate shown on the line instead, else
+-- null.
+-- If the list's usage lines do not show how it rounds (core_price_list_roundings, `is_seen`), any rounding to the same decimals fits.
+-- `states_base`: the Actual of the line is the interpretation's base.
 WITH exact AS (
     SELECT
         bases.*,

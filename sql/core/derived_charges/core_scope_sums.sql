@@ -1,6 +1,6 @@
--- One row per network or contract that has derived charges, and month: what is billed in it, by part of the bill.
+-- One row per network or contract that has derived charges, and month: amounts billed in it, by part of the bill.
 -- kept as: scratch
--- `scope_id` is the NetworkID, or the ContractID that the accounts had in the month. A sum is open where that of one of its accounts is.
+-- `scope_id` is the NetworkID, or the ContractID that the accounts had in the month. A sum is unknown if that of one of its accounts is.
 WITH accounts AS (
     SELECT sums.*, coalesce(former.contract_id, accounts.contract_id) AS contract_id
     FROM core_charge_sums AS sums

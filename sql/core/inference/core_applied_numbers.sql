@@ -1,5 +1,5 @@
 -- One row per report, measure and kind of number (core_reading_departures.departed) that some line of some price list shows applied.
--- A line shows it that follows from the terms, and not from them without that number. What the vendor applies nowhere may not be meant.
+-- Evidence is a line that follows from the terms, but not without that number. A number that the vendor applies nowhere may not apply.
 SELECT DISTINCT sets.account_report, sets.measure_field, departures.departed
 FROM core_chosen_readings AS chosen
 INNER JOIN core_sets AS sets USING (set_no)

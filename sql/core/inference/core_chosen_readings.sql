@@ -1,6 +1,7 @@
--- One row per schedule set with lines: the reading that its lines are proved by, and how sure that is.
--- verdict: none_fits where the leader explains fewer than half of the telling lines; undecided where it has rivals that bill some quantity otherwise, else decided. A reading that the user pinned is decided by the user: of the candidates with the pinned
--- words the one that explains most. `inferred_reading_no` is the leader, which the lines alone would choose.
+-- One row per rate ladder with lines: the interpretation that proves its lines, and the verdict.
+-- verdict: none_fits if the leader explains less than half of the telling lines; undecided if tied candidates bill some quantity
+-- differently; else decided. With an override the verdict is decided: the chosen one is the candidate with its words that explains most.
+-- `inferred_reading_no` is the leader, which the lines alone choose.
 WITH pinned AS (
     SELECT
         scores.set_no,

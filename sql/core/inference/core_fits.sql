@@ -1,8 +1,8 @@
--- One row per candidate reading and group of lines (core_trial_lines) that it explains, as the reading rounds.
+-- One row per candidate interpretation and group of lines (core_trial_lines) that it explains, with its rounding.
 -- kept as: scratch
--- departures: 0 where the lines follow from the terms; 1 where they follow from them with one number replaced by the one shown, or
--- left out (core_reading_departures, `is_left_out`). grade: 1 where another candidate gives the lines by another use of the number that is left out, which
--- explains them better; else 2.
+-- departures: 0 if the lines follow from the terms; 1 if they follow from them with one number replaced by the one shown, or left out
+-- (core_reading_departures, `is_left_out`). grade: 1 if another candidate explains the lines by another use of the number left out, which
+-- is better; else 2.
 WITH fits AS (
     SELECT set_no, trial_no, lines, reading_no, is_changed, roundings
     FROM core_screen_fits

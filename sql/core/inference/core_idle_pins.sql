@@ -1,4 +1,4 @@
--- One row per row of reference_pinned_readings that pins nothing: no line is priced by its price list, report and measure.
+-- One row per unused override (row of reference_pinned_readings): its price list, report and measure have no billed line.
 -- kept as: view
 SELECT pins.price_list_id, pins.account_report, pins.measure_field, pins.words
 FROM reference_pinned_readings AS pins

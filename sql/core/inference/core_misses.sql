@@ -1,6 +1,6 @@
--- One row per schedule set and candidate reading that misses a line tried: the smallest such line, by Actual, and its case.
+-- One row per rate ladder and candidate interpretation that misses a line: the smallest such line, by Actual, and its case.
 -- kept as: scratch
--- A line that it explains with a departure alone is missed too: the terms as they stand do not give it.
+-- A line that it explains only with a departure counts as missed.
 WITH tried_lines AS (
     SELECT scores.set_no, scores.reading_no, lines.trial_no
     FROM core_reading_ranks AS scores
@@ -14,7 +14,7 @@ WITH tried_lines AS (
     WHERE NOT lines.is_screened
 ),
 missed_lines AS (
-    -- the lines of a set come in order of Actual, so the first that a reading misses is the smallest
+    -- lines are in order of Actual, so the first one missed is the smallest
     SELECT tried.set_no, tried.reading_no, min(tried.trial_no) AS trial_no
     FROM tried_lines AS tried
     ANTI JOIN core_fits AS fits

@@ -1,12 +1,11 @@
--- One row per price list and rounding that its lines leave open, judged over all of them at once; `place` 1 is the one that it takes.
--- A rounding's score is how many lines it explains when every schedule set takes the reading that suits it best; of equals, the one that
--- needs no remote reading. Where the list's own lines cannot tell roundings apart (no amount fell where they part, as on a tie between
--- two cents), all price lists together decide, and failing that the order of reference_roundings: half up to cents first. One line alone
--- is no evidence of other decimals than two lines or more of other lists show: it is billed wrongly, rather. Nor is one amount, on however
--- many lines, evidence of fewer decimals, with which more goes unseen. Within the same decimals one line is, for no line is wrong that a
--- rounding of its list explains to the cent. `is_seen` says that the list's
--- own lines speak against every other rounding; where it is false the choice costs at most one unit of the last decimal
--- on lines of a kind not seen, so that it leaves no reading undecided.
+-- One row per price list and rounding that fits its lines, over all of them at once; `place` 1 is the chosen one.
+-- A rounding's score is the number of lines it explains if every rate ladder takes its best interpretation; of equals, the one that needs
+-- no remote interpretation is first. If the list's own lines fit several roundings alike (no amount was a tie between two cents), all
+-- price lists together decide, else the order of reference_roundings: half up to cents first. One line is no evidence for other decimals
+-- than those that two or more lines of other lists show: it is billed wrongly. Nor is one amount, on any number of lines, evidence for
+-- fewer decimals, which hide more differences. Within the same decimals one line is evidence: a line that a rounding of its list explains
+-- to the cent is not wrong. `is_seen`: the list's own lines contradict every other rounding. If false, the choice costs at most one unit
+-- of the last decimal on unseen kinds of lines, so it makes no interpretation undecided.
 WITH scores AS (
     SELECT set_no, reading_no, rounding_no, sum(lines_explained) AS lines_explained
     FROM (
@@ -70,7 +69,7 @@ coarse AS (
     WHERE lists.scale < usual.scale AND lists.lines_explained > usual.lines_explained
 ),
 coarse_amounts AS (
-    -- on how many different amounts
+    -- number of different amounts
     SELECT coarse.price_list_id, coarse.rounding_no, count(DISTINCT lines.amount) AS amounts
     FROM coarse
     INNER JOIN core_sets AS sets USING (price_list_id)

@@ -1,4 +1,4 @@
--- One row per schedule set whose reading the user pinned against its lines: what they would be expected to cost more (below 0, less).
+-- One row per rate ladder whose override differs from the inferred interpretation: expected total by the override less by the inferred.
 -- per: cell
 -- parts: sum(difference)
 WITH pinned AS (

@@ -1,8 +1,8 @@
--- One row per schedule set that a row of reference_pinned_readings pins: the words that its reading must have.
--- Words are those of out_readings.reading_id, parted by dots, as many of them as the user is sure of. A row without report or
--- measure holds for the whole price list; the row that names more goes first. A word that no candidate of the set
--- has is not in question there (a tier's bound where there is one tier); one that no candidate anywhere has is treated as a typo
--- and stops the build. The model that contract_terms.csv gives pins the set of these terms, and goes before all.
+-- One row per rate ladder with an override (row of reference_pinned_readings): the words that its interpretation must have.
+-- Words are those of out_readings.reading_id, separated by dots, any subset of them. A row without report or measure applies to the whole
+-- price list; the more specific row has priority. A word that no candidate of the ladder has is ignored there (a tier's bound on a ladder
+-- of one tier); a word that no candidate of any ladder has is treated as a typo and fails the build. The model in contract_terms.csv is an
+-- override for the ladder of these terms, with the highest priority.
 WITH pins AS (
     SELECT
         try_cast(price_list_id AS INTEGER) AS price_list_id,

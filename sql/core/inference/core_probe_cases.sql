@@ -1,4 +1,4 @@
--- One row per schedule set, rival rule and quantity on which rivals are held against each other, as a case to rate.
+-- One row per rate ladder, rule of a tied candidate and quantity at which tied candidates are compared: a case to rate.
 -- kept as: scratch
 WITH rules AS (
     SELECT DISTINCT

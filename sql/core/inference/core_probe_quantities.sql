@@ -1,7 +1,7 @@
--- One row per schedule set with rivals and quantity at which they are held against each other.
--- Where readings can part: around each bound, with and without the allowance, around the allowance, inside and at the edge
--- of blocks, around floor and cap, and in the middle of every tier. Whole quantities only where the measure never showed
--- a fraction: a quantity that cannot be measured decides nothing.
+-- One row per rate ladder with tied candidates and quantity at which they are compared.
+-- Quantities where interpretations can differ: around each bound, with and without the allowance, around the allowance, inside and at the edge
+-- of blocks, around floor and cap, and in the middle of every tier. Only whole quantities if the measure never showed a
+-- fraction: a quantity that cannot occur decides nothing.
 WITH disputed AS (
     SELECT set_no
     FROM core_reading_scores

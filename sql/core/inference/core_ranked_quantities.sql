@@ -1,6 +1,6 @@
--- One row per schedule set and quantity that is given a turn to be tried; sets of up to 200 quantities give one to each.
--- First come the quantities next to where readings part (a bound, with and without the allowance; the allowance; nothing at
--- all): within three blocks of it. Then an even spread of the rest, about 400: the first n turns tell as much as n can.
+-- One row per rate ladder and quantity to try, with its rank; ladders of up to 200 quantities have a rank for each.
+-- First the quantities within three blocks of a point where interpretations differ (a bound, with and without the allowance; the
+-- allowance; 0). Then an even spread of about 400 others, so that the first n are the most informative.
 WITH sizes AS (
     SELECT set_no, count(*) AS quantities
     FROM core_quantities

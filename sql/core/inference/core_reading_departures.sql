@@ -1,6 +1,6 @@
--- One row per schedule set, candidate reading and number that a line may leave out: the candidate that is the same without it.
--- `is_other_use`: that candidate uses the number in another way (parts of a block at a rate per block), so it is a meaning of its own.
--- departed: allowance (not taken off), block (not rounded to), bound (floor or cap of a schedule alone, not kept).
+-- One row per rate ladder, candidate interpretation and number that a line may leave out: the same candidate without that number.
+-- `is_other_use`: that candidate uses the number in another way (parts of a block at a rate per block), so it is an interpretation itself.
+-- departed: allowance (not taken off), block (not rounded to), bound (floor or cap of a single schedule, not applied).
 SELECT
     readings.set_no,
     readings.reading_no,

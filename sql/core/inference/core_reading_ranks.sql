@@ -1,7 +1,7 @@
--- One row per schedule set with lines and candidate reading: how many of the lines tried it explains, and its place.
--- Most lines first; of equals the one with fewest departures (core_fits), an ordinary reading before a remote one, then the order of
--- reference_readings. A reading that leaves a stated number without use comes after all that use it.
--- A candidate that the screening of a large set left behind has the lines that it was screened on, and no better place.
+-- One row per rate ladder with lines and candidate interpretation: the number of lines it explains, and its place.
+-- Most lines first; of equals, fewest departures (core_fits), ordinary before remote, then the order of reference_readings. An
+-- interpretation that does not use a stated number is after all that use it.
+-- A candidate rejected by the screening of a large ladder has only the screened lines, and no better place.
 WITH tried AS (
     SELECT set_no, sum(lines) AS lines_total, sum(lines) FILTER (WHERE is_screened) AS lines_screened
     FROM core_trial_lines

@@ -1,6 +1,6 @@
--- One row per schedule set and candidate reading: how it rounds its lines.
--- Of the roundings that the lines of its price list leave open it takes the one with which it explains most lines, of equals the list's
--- own: so a rounding that no line shows by itself leaves no reading out that is right with another. Readings of one rule round alike.
+-- One row per rate ladder and candidate interpretation: its rounding.
+-- Of the roundings that fit the lines of its price list, the one with which it explains most lines; of equals, the list's own. So an
+-- unseen rounding rejects no interpretation that is correct with another. Interpretations of one rule have the same rounding.
 WITH contested AS (
     SELECT price_list_id
     FROM core_open_roundings

@@ -1,4 +1,4 @@
--- One row per schedule set and reading that rates its lines: the rule in words.
+-- One row per rate ladder and interpretation that rates its lines: the rule as text.
 WITH words AS (
     SELECT
         readings.set_no,

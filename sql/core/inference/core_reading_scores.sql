@@ -1,13 +1,11 @@
--- One row per schedule set with lines and candidate reading: what the lines tried say for and against it.
--- The reading that leads its set (place 1) is the yardstick. `gained` are the lines that a reading explains better than the leader (at
--- all, or with a better grade, core_fits), `lost` those that the leader explains better. A departure is as good as none there where the
--- leader leaves a number out too (no use of the number fits all lines) or bills every line alike with and without a number (a free tier that no
--- line shows), in a reading from which most lines depart, on lines that the leader bills alike with and without it: it may be applied
--- nowhere.
--- A reading is a rival while the lines cannot tell: the leader gains nothing on it, or fewer than two of three lines on which they part,
--- or a single line, if that line does not show the tier that it reaches as well. A line past the first tier is no evidence for one rate
--- for all on a ladder, against the rates of its tiers: they are stated, and would be stated for nothing. A remote reading is no rival of
--- an ordinary leader, and one that leaves a stated number out is none.
+-- One row per rate ladder with lines and candidate interpretation: its evidence compared with the leader (place 1).
+-- `gained` are the lines that it explains better than the leader (at all, or with a better grade, core_fits), `lost` those that the leader
+-- explains better. A departure counts as none where the leader also leaves a number out (no use of the number fits all lines), or bills
+-- every line alike with and without a number (a free tier that no line shows); and, for an interpretation from which most lines depart,
+-- on lines that the leader bills alike with and without it: the number may be applied nowhere.
+-- An interpretation is tied (`is_rival`) if the leader wins no line, fewer than two thirds of the lines on which the two differ, or a
+-- single line that does not show the tier that it reaches. A line past the first tier is no evidence for a single rate against a
+-- ladder's stated tier rates. A remote interpretation is never tied with an ordinary leader, nor is one that leaves a stated number out.
 WITH leaders AS (
     SELECT
         ranks.set_no,

@@ -1,6 +1,6 @@
--- One row per candidate reading: every alternative that reference_readings lists, spelt out.
--- A row of the reference table is a family: a cell lists alternatives, parted by |, and the family is their product.
--- `place` is the order of the table and of each list, in which readings that bill alike are told apart.
+-- One row per candidate interpretation: every combination that reference_readings lists.
+-- A row of the reference table is a family: a cell lists alternatives, separated by |, and the family is their product.
+-- `place` is the order of the table and of each list; it breaks ties between interpretations that bill alike.
 SELECT
     row_number() OVER (
         ORDER BY

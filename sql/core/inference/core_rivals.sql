@@ -1,7 +1,6 @@
--- One row per schedule set and reading that the lines cannot tell from the leader: where they part, and by how much.
--- The leader's own row (`place` 1) has the quantity and the amount of its widest open question. Rivals that bill every quantity
--- of core_probe_quantities alike are one reading in other words: they have no row. One that only has no price where the leader has one
--- puts no amount at stake, and has no row either.
+-- One row per rate ladder and interpretation that fits the billed lines as well as the best one, and the first quantity at which the two
+-- price differently. The leader's own row (`place` 1) has the quantity and amount of its widest difference. Candidates that bill every
+-- quantity of core_probe_quantities alike are equivalent and have no row. Nor has one that differs only by having no price.
 WITH billed AS (
     SELECT cases.set_no, cases.rule_no, cases.actual, rated.amount
     FROM core_probe_cases AS cases

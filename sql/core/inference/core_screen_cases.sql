@@ -1,6 +1,6 @@
 -- One row per schedule set, quantity screened and rule of its candidates, as a case to rate.
 -- kept as: scratch
--- A rule that leaves a stated number without use is tried where lines bill a quantity that it can bill, and nowhere else.
+-- A rule that does not use a stated number is tried only where lines bill a quantity that it can give.
 WITH rules AS (
     SELECT
         set_no, rule_no, ladder_id, case_reading_id, lone_bounds, allowance_rule, bool_and(plausibility = 'departure') AS is_departure

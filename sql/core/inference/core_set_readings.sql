@@ -1,12 +1,12 @@
--- One row per schedule set and candidate reading that can bill it in a way of its own.
--- Attributes that cannot matter on the set are put to one value, and candidates that then say the same are one: so nothing is
--- called undecided that could never be decided. `reading_id` names the attributes that do matter, `case_reading_id` is the
--- same rule as the rating knows it (core_rating_readings), `ladder_id` the set's tiers as the reading cuts them.
+-- One row per rate ladder and distinct candidate interpretation of it.
+-- Attributes that cannot matter on the ladder are set to one value, and equal candidates are merged: so no difference is undecided that
+-- could never be decided. `reading_id` names the attributes that do matter, `case_reading_id` is the
+-- same rule in core_rating_readings, `ladder_id` the ladder's tiers under the interpretation.
 -- A candidate that leaves a stated number without any use (the allowance, a block that neither quantity nor price is counted in, floor
--- or cap of a schedule alone) is a departure from the terms, not a meaning of them: its `plausibility` is departure. It leads no set and
--- is no rival, unless the user pins it; core_reading_departures tells which lines bill so. Block 0 and 1, Minimum 0 and 1 and no Maximum
--- state nothing.
--- Sets of one shape, all that matters here, have the same candidates: they are worked out once for all of them.
+-- or cap of a schedule alone) is a departure from the terms, not an interpretation: its `plausibility` is departure. It never leads and
+-- is never tied, unless it is an override; core_reading_departures has the lines billed so. Block 0 and 1, Minimum 0 and 1 and no Maximum
+-- have no effect.
+-- Ladders of one shape have the same candidates, which are computed once.
 WITH sets AS (
     SELECT
         set_no,
@@ -55,7 +55,7 @@ one_tier AS (
                 WHEN model = 'stacked_flat' THEN 'stairstep'
                 ELSE model
             END AS model,
-            -- Far-fetched: a fee per step on a schedule alone, where a flat fee is Rate for one of it; and, where each Minimum is the
+            -- Remote: a fee per step on a schedule alone, where a flat fee is Rate for one of it; and, where each Minimum is the
             -- Maximum before plus one, a tier that begins with its Minimum, for what lies between the two was never meant.
             CASE
                 WHEN has_one_tier AND model IN ('stairstep', 'stacked_flat') THEN 'remote'
@@ -89,7 +89,7 @@ without_blocks AS (
             CASE
                 WHEN is_without_blocks AND zero_block = 'no_blocks' THEN 'none'
                 WHEN has_idle_blocks THEN 'none'
-                -- one slice alone: its blocks are those of the quantity
+                -- a single slice: its blocks are those of the quantity
                 WHEN model = 'unit' AND blocks LIKE '%\_by\_tier' ESCAPE '\' AND allowance_rule <> 'free_tier'
                     THEN replace(blocks, '_by_tier', '')
                 ELSE blocks

@@ -1,7 +1,7 @@
--- One row per schedule set and candidate reading that the screening leaves in the race.
--- Under its best rounding it explains at least three fifths of what the best candidate explains: with one line in twenty wrong the right one
--- does, by far. What it explains with a number left out counts too, and with a reading in the race are those that leave a number of
--- it out. On small sets, where the screening is the whole trial, all remain.
+-- One row per rate ladder and candidate interpretation that passes the screening.
+-- With its best rounding it explains at least three fifths of the lines that the best candidate explains; with one wrong line in twenty the
+-- correct one is far above that. Lines explained with a number left out count too, and the variants of a candidate without a number pass
+-- with it. On small ladders, where the screening is the whole trial, all pass.
 WITH scores AS (
     SELECT set_no, reading_no, max(lines_explained) AS lines_explained
     FROM core_screen_scores

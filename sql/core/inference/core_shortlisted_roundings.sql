@@ -1,4 +1,4 @@
--- One row per price list and rounding that the screening leaves in the race: at least three fifths of the best one's lines.
+-- One row per price list and rounding that passes the screening: at least three fifths of the best one's lines.
 WITH best AS (
     SELECT set_no, rounding_no, max(lines_explained) AS lines_explained
     FROM core_screen_scores

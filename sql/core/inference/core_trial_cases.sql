@@ -1,6 +1,6 @@
 -- One row per schedule set, further quantity and rule of its shortlist, as a case to rate.
 -- kept as: scratch
--- A rule that leaves a stated number without use is tried where lines bill a quantity that it can bill, and nowhere else.
+-- A rule that does not use a stated number is tried only where lines bill a quantity that it can give.
 WITH remaining AS (
     SELECT set_no, rule_no
     FROM core_set_readings

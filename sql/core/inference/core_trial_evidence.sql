@@ -1,8 +1,7 @@
--- One row per group of lines on trial (core_trial_lines): what they can be evidence of.
+-- One row per group of trial lines (core_trial_lines): the evidence that they give.
 -- kept as: scratch
--- is_telling: the candidates give different amounts or quantities for it. Candidates are here the ordinary readings that price as
--- the one does that explains most lines, by rates or by fees of steps, and that reading itself. Where there is but one, whatever it
--- bills tells whether it holds. `tier_reached` is the tier that the quantity reaches under that reading (1 where it reaches none),
+-- is_telling: the candidates give different amounts or quantities for it. Candidates are here the best interpretation and the
+-- ordinary ones that price like it, by rates or by fees of steps. If there is only one, every line is telling. `tier_reached` is the tier that the quantity reaches under that reading (1 where it reaches none),
 -- `highest_tier` under any.
 WITH leaders AS (
     SELECT set_no, reading_no
@@ -34,7 +33,7 @@ candidates AS (
         )
 ),
 ways AS (
-    -- how QuantityBilled may be counted
+    -- possible units of QuantityBilled
     SELECT
         set_no,
         bool_or(billed_in = 'units') AS has_units,

@@ -1,4 +1,4 @@
--- One row per key of an invoiced contract and month, and per copy or stranger on an invoice: the invoice's line beside ours.
+-- One row per key of an invoiced contract and month, and per copy or foreign line on an invoice: the invoice's line and ours.
 --     matches         same quantity and amount              differs       another quantity or amount
 --     not_on_invoice  our line, on no invoice of its contract             not_asked     on the invoice, and we have no line
 --     invoice_only    a line without a Schedule, which no key is asked for (a set-up fee, a courtesy credit)

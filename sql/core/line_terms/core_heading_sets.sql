@@ -1,4 +1,4 @@
--- One row per heading: its key, and the schedule set that prices its lines with the tier that they show.
+-- One row per distinct billing terms: the rate ladder that prices them and the tier shown.
 -- The set is that of the schedule shown; a heading that shows none, or one that its terms do not have, belongs to the only set
 -- of its report and measure, if there is just one. Without a set a line cannot be proved (`set_no` is null). Where two versions
 -- of the terms are in force, the set is that of the version whose numbers the heading shows. A schedule of another id is the

@@ -1,3 +1,3 @@
--- One row per heading, with the number by which its lines name it.
+-- One row per distinct billing terms, with their surrogate key.
 SELECT row_number() OVER ()::INTEGER AS heading_no, *
 FROM core_seen_headings

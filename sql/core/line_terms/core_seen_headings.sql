@@ -1,9 +1,9 @@
--- One row per heading: what many lines have in common, the month, price list, report, measure and schedule that they show,
--- and the contract whose own terms (core_contract_terms) are in force for the account, or 0.
+-- One row per distinct billing terms (a dimension): month, price list, report, measure and schedule shown on lines, and the contract
+-- whose own terms (core_contract_terms) are in force for the account, or 0.
 -- per: cell
 -- parts: sum(lines)
--- Some thousand headings stand over millions of lines: their texts are kept once, and compared once. What a line has to
--- itself is in core_headed_lines, which finds its heading by every column here.
+-- Millions of lines have a few thousand distinct billing terms, so texts are stored and compared once. A line's own attributes are in
+-- core_headed_lines, which is joined by every column here.
 SELECT
     lines.* EXCLUDE (
         network_id, mailbox_id, line_item_number, line_date, system_id, system_name, actual, quantity_billed, is_taxable,

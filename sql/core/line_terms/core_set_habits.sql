@@ -1,6 +1,6 @@
--- One row per schedule set: what its lines show beside their amounts.
--- `shown_schedule` is the one that sliced lines past the first tier show; `words` whether LimitedMonths ends anything: an account that
--- was billed for more months than that says no.
+-- One row per rate ladder: further observations on its lines.
+-- `shown_schedule` is the one that sliced lines past the first tier show; `words` whether LimitedMonths has an effect: not if an
+-- account was billed for more months.
 WITH limits AS (
     SELECT set_no, max(limited_months) AS limited_months
     FROM core_set_tiers

@@ -1,8 +1,8 @@
--- One row per line, narrow: its key, its figures, the schedule set that prices it and the tier that it shows.
+-- One row per line, narrow: its key, its figures, the rate ladder that prices it and the tier shown.
 -- kept as: view
 -- per: cell
 -- parts: rows
--- Every line has its heading; LEFT tells DuckDB so, whose plans go by how many lines it expects.
+-- Every line has billing terms; LEFT JOIN gives DuckDB's planner the correct number of rows.
 SELECT
     lines.network_id,
     lines.mailbox_id,
