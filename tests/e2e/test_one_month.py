@@ -215,7 +215,7 @@ def test_a_foreign_file_in_the_lake_is_named_as_is_an_idle_pin(first_run, billin
     assert not foreign.exists()
     assert "empty.parquet" in built.stderr
     assert "foreign.parquet" in built.stderr
-    assert "the pin of price list 424242 for TrafficKC changes nothing" in built.stderr
+    assert "the override of price list 424242 for TrafficKC matches no billed line" in built.stderr
     assert found_in(data_dir) == before != []
 
 

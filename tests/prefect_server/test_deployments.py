@@ -85,7 +85,7 @@ def test_a_scheduled_run_that_lost_answers_ends_as_the_command_does(
     """`run` ends with 4 there; so the flow run is Failed, named Incomplete, after what it billed was given out."""
 
     def billed(month: str, _: str) -> MonthDone:
-        run_context.current().lost[date(2026, 9, 1)] = "2026-09: 3 answers that raw kept are damaged or gone"
+        run_context.current().lost[date(2026, 9, 1)] = "2026-09: 3 responses of the raw log are damaged or missing"
         return MonthDone(parse_month(month))
 
     monkeypatch.setattr(deployments, "monthly_billing", billed)
@@ -93,7 +93,7 @@ def test_a_scheduled_run_that_lost_answers_ends_as_the_command_does(
         monkeypatch.setattr(deployments, artifact, lambda *_, **__: None)
     months = deployments._billed(Settings(data_dir=str(tmp_path)), lambda _: [date(2026, 10, 1)])
     assert next(months).month == date(2026, 10, 1)
-    with pytest.raises(Incomplete, match="2026-09: 3 answers that raw kept are damaged or gone"):
+    with pytest.raises(Incomplete, match="2026-09: 3 responses of the raw log are damaged or missing"):
         next(months)
 
 

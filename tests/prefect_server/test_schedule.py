@@ -156,7 +156,7 @@ def test_a_signal_in_the_middle_of_a_pull_leaves_no_session_open_and_the_month_o
                 os.kill(pid, number)
         assert process.end(number) == ExitStatus.CLEAN
         assert sandbox.open_sessions == 0
-        assert f"{number.name}: the schedule ends" in process.stderr
+        assert f"{number.name}: stopping the schedule" in process.stderr
         assert [line for line in process.own_lines if "Traceback" in line] == []
     with serve(tmp_path, variables, *options, name="again") as (process, api):
         until((tmp_path / "data/exports" / MONTH / "manifest.json").is_file, "the export", process)
@@ -240,8 +240,8 @@ def test_a_prefect_that_never_answers_is_waited_for_with_one_line(tmp_path: Path
         process = ended(tmp_path, patched="serving.API_WAIT_S = 2", ECGRID_API_KEY=KEY, PREFECT_API_URL=address)
     assert process.popen.returncode == ExitStatus.UNREACHABLE
     first, last = process.stderr.splitlines()
-    assert first == f"Prefect at {address} does not answer yet; waiting up to 2 s"
-    assert last.startswith(f"ecgrid-billing: Prefect at {address} did not answer within 2 s (")
+    assert first == f"Prefect at {address} does not respond yet; waiting up to 2 s"
+    assert last.startswith(f"ecgrid-billing: Prefect at {address} did not respond in 2 s (")
 
 
 @pytest.mark.soak
@@ -257,4 +257,4 @@ def test_a_scheduler_that_schedules_nothing_ends_it_with_the_reason(tmp_path: Pa
     assert process.popen.returncode == ExitStatus.UNREACHABLE
     last: Any = process.stderr.splitlines()[-1]
     assert "scheduled no run of serve-monthly-" in last
-    assert last.endswith("within 4 s: is its scheduler alive? Its log has the reason")
+    assert last.endswith("within 4 s: check that its scheduler runs, and see its log")

@@ -204,7 +204,7 @@ def test_a_run_beside_another_is_held_off_by_the_lock(served: Served, ear: Ear) 
         failed = served.api.run(served.api.named("serve-monthly"), served.process, month=MONTH)
         assert (failed["state_type"], failed["state"]["name"]) == ("FAILED", "Held")
         assert f"process {held.pid}" in failed["state"]["message"]
-        assert told(ear, served.data_dir)[-1] == "ECGrid billing was held off"
+        assert told(ear, served.data_dir)[-1] == "ECGrid billing was blocked"
     finally:
         held.communicate("\n")
 

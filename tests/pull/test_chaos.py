@@ -115,7 +115,7 @@ def test_a_signal_ends_the_run_in_good_order(
         status, said = signalled(*command(sandbox, proxy, tmp_path, few_file), proxy, signal.SIGTERM, call=5)
         assert status == 4, said
         assert "stopped by SIGTERM; every response so far is kept: run again" in said
-        assert "have no answer yet" in said
+        assert "have no response yet" in said
         assert "Traceback" not in said
         assert sandbox.open_sessions == 0
         pulled(sandbox, tmp_path, accounts_file=few_file)

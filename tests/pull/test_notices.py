@@ -107,7 +107,7 @@ def test_a_failure_is_told_once_until_a_run_succeeds(tmp_path: Path, ear: Ear) -
     ended(settings, error=Unreachable("again"))
     assert len(ear.heard) == 1
     ended(settings, error=Incomplete("another kind"))
-    assert "left without an answer" in ear.heard[1]["message"]
+    assert "some keys have no response" in ear.heard[1]["message"]
     ended(settings, MADE)
     ended(settings, error=Unreachable("again"))
     assert ear.titles[1:] == ["ECGrid billing failed", "ECGrid bill 2026-10 is ready", "ECGrid billing failed"]
@@ -127,7 +127,7 @@ def test_a_month_that_stays_incomplete_is_told_once_whatever_goes_well_meanwhile
         ended(settings, replace(MADE, missing_calls=1), error=Incomplete("4443/105262 was never answered"))
         ended(settings, running)
     assert ear.titles == ["ECGrid billing failed"]
-    assert "The run of 2026-10 ended: keys are left without an answer" in ear.heard[0]["message"]
+    assert "The run of 2026-10 ended: some keys have no response" in ear.heard[0]["message"]
     ended(settings, replace(running, missing_calls=1))
     ended(settings, replace(running, missing_calls=1))
     assert ["2026-11" in one["message"] for one in ear.heard] == [False, True], "another month is another event"
@@ -140,10 +140,10 @@ def test_a_month_that_lost_answers_is_told_as_failed(tmp_path: Path, ear: Ear) -
     settings = settings_for(tmp_path, ear)
     for _ in range(2):
         with session.opened(settings=settings, reporter=Reporter(mute=True)) as run:
-            run.lost[date(2026, 9, 1)] = "2026-09: 3 answers that raw kept are damaged or gone"
+            run.lost[date(2026, 9, 1)] = "2026-09: 3 responses of the raw log are damaged or missing"
             run.results.append(MADE)
     assert ear.titles == ["ECGrid bill 2026-10 is ready", "ECGrid billing failed"]
-    assert "The run of 2026-09 ended: keys are left without an answer" in ear.heard[1]["message"]
+    assert "The run of 2026-09 ended: some keys have no response" in ear.heard[1]["message"]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_run_that_is_held_off_is_told(tmp_path: Path, ear: Ear) -> None:
         for _ in range(2):
             with pytest.raises(DataDirectoryHeld):
                 ended(settings)
-    assert ear.titles == ["ECGrid billing was held off"]
+    assert ear.titles == ["ECGrid billing was blocked"]
 
 
 def test_invented_data_are_called_so(tmp_path: Path, ear: Ear) -> None:
@@ -189,7 +189,7 @@ def test_an_address_that_refuses_fails_no_run_and_is_tried_by_the_next(tmp_path:
     ear.status = 500
     warnings = ended(settings, MADE)
     assert warnings == [
-        "address 1 of ECGRID_NOTIFY_URLS (json://…) did not take the notice: ECGrid bill 2026-10 is ready"
+        "address 1 of ECGRID_NOTIFY_URLS (json://…) did not accept the notice: ECGrid bill 2026-10 is ready"
     ]
     ear.status = 204
     ear.heard.clear()
@@ -210,7 +210,7 @@ def test_one_address_of_three_is_enough(tmp_path: Path, ear: Ear) -> None:
 def test_a_data_directory_that_takes_no_record_fails_no_run(tmp_path: Path, ear: Ear) -> None:
     settings = settings_for(tmp_path, ear)
     (tmp_path / "data/notices").write_text("a file where a folder should be")
-    assert ended(settings, MADE) == ["nobody could be told how the run ended: StorageFailed"]
+    assert ended(settings, MADE) == ["the notices about this run could not be sent: StorageFailed"]
     assert ear.heard == []
 
 
@@ -224,7 +224,7 @@ def test_two_runs_that_are_held_off_at_once_tell_once(tmp_path: Path, ear: Ear) 
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(held_off, range(8)))
-    assert ear.titles == ["ECGrid billing was held off"]
+    assert ear.titles == ["ECGrid billing was blocked"]
 
 
 def test_a_run_killed_before_it_sends_tells_nothing_twice(billing: Command, tmp_path: Path, ear: Ear) -> None:
@@ -329,7 +329,7 @@ def test_doctor_names_the_kinds_and_sends_nothing(ear: Ear) -> None:
     def told(settings: Settings) -> doctor.Check:
         return next(check for check in doctor.machine(settings) if check.name == "notices")
 
-    assert told(Settings()).words == "nobody is told: set ECGRID_NOTIFY_URLS"
+    assert told(Settings()).words == "no recipients: set ECGRID_NOTIFY_URLS"
     assert (told(load(ear.url)).health, told(load(ear.url)).words) == (doctor.Health.OK, "json://…")
     assert told(load(f"{ear.url} nosuch://kind")).health == doctor.Health.FAILED
     assert ear.heard == []

@@ -492,7 +492,7 @@ def test_a_circuit_that_opens_ends_the_run_and_names_what_is_missing(
         running(dead, tmp_path, accounts_file=few_file) as run,
     ):
         run.puller.limiter = Limiter(4, circuit_failures=10, circuit_seconds=0.05)
-        with pytest.raises(Unreachable, match=rf"nothing but failures.* {size} keys of {MONTH} have no answer yet"):
+        with pytest.raises(Unreachable, match=rf"nothing but failures.* {size} keys of {MONTH} have no response yet"):
             pull_and_land(run)
 
 

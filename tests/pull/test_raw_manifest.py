@@ -241,7 +241,7 @@ def test_torn_raw_keeps_what_is_landed_and_ends_a_build_with_status_4(
         done = CliRunner().invoke(app, ["build", "--data-dir", str(tmp_path)])
         assert isinstance(done.exception, Incomplete), done.output
         assert done.exception.status == 4
-        assert f"2026-10: {gone} answers that raw kept are damaged or gone" in str(done.exception)
+        assert f"2026-10: {gone} responses of the raw log are damaged or missing" in str(done.exception)
     right = true_lines(world, accounts=few_of(world))
     assert lake_lines(tmp_path) == right
     assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == gone

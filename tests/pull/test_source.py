@@ -113,7 +113,7 @@ def owner(settings: Settings) -> doctor.Check:
 
 def test_doctor_shows_whose_the_directory_is(tmp_path: Path) -> None:
     here, folder = replace(REAL, data_dir=str(tmp_path / "data")), tmp_path / "data"
-    assert owner(here).words.startswith("nobody yet")
+    assert owner(here).words.startswith("no service yet")
     assert not folder.exists(), "doctor writes nothing"
     check(folder)
     assert owner(here).words == "ecgridos.net/prod/ecgridos.asmx and os.ecgrid.io/prod/ecgridos.asmx"

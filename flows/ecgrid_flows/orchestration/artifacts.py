@@ -1,4 +1,4 @@
-"""What a billing run leaves in Prefect for each month: a summary, a table of findings, a link to the report.
+"""Prefect artifacts of a billing run for each month: a summary, a table of findings, a link to the report.
 
 Amounts are text made from decimals, with the currency where ECGRID_CURRENCY states it. A link is there only where
 ECGRID_REPORT_URL states an address that others can open.
@@ -19,7 +19,7 @@ MOST_FINDINGS = 200
 
 
 def leave_artifacts(settings: Settings, done: MonthDone) -> None:
-    """The artifacts of one month, from the warehouse and the decisions as they are now."""
+    """Create the artifacts of one month from the warehouse and the current decisions."""
     month = month_text(done.month)
     text = summary(done, settings.currency, is_invented(settings))
     create_markdown_artifact(text, key=f"summary-{month}", description=f"Bill {month}")
@@ -50,7 +50,7 @@ def leave_artifacts(settings: Settings, done: MonthDone) -> None:
 
 
 def summary(done: MonthDone, currency: str | None, invented: bool) -> str:
-    """One month in a few lines of markdown."""
+    """Summary of one month as markdown."""
 
     invoices = done.checked.invoices
 
@@ -59,7 +59,7 @@ def summary(done: MonthDone, currency: str | None, invented: bool) -> str:
 
     rows = [
         ("Accounts", f"{done.accounts:,}"),
-        ("Calls", f"{done.calls:,} (answered before: {done.calls_kept:,})"),
+        ("Calls", f"{done.calls:,} (kept from before: {done.calls_kept:,})"),
         ("Lines", f"{done.lines:,}"),
         ("Invoiced", amount(invoices.invoiced)),
         ("Recalculated", amount(done.amount)),

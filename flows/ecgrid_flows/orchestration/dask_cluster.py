@@ -177,8 +177,8 @@ def _runner(settings: Settings) -> Iterator[DaskTaskRunner]:
             runner.client  # noqa: B018 - connects
         except OSError as error:
             raise SettingsError(
-                f"ECGRID_TASK_RUNNER is {settings.task_runner}, and no Dask scheduler answers there "
-                f"({type(error).__name__}): start it, or write dask or threads"
+                f"ECGRID_TASK_RUNNER is {settings.task_runner}, and no Dask scheduler responds there "
+                f"({type(error).__name__}): start it, or set dask or threads"
             ) from error
         yield runner
 
@@ -191,7 +191,7 @@ def _alone(client: distributed.Client, settings: Settings) -> Iterator[None]:
         return
     lock = distributed.Lock("ecgrid-billing", client.scheduler, client.loop)
     if not lock.acquire(timeout=f"{LONGEST_WAIT_S}s"):
-        raise Incomplete(f"another run uses the cluster {settings.task_runner}: run again when it has ended")
+        raise Incomplete(f"another run uses the cluster {settings.task_runner}: run again after its end")
     try:
         yield
     finally:
@@ -221,9 +221,7 @@ def _told(error: BaseException, stopped: str | None) -> BaseException:
     if isinstance(error, BillingError):
         return type(error)(str(error))
     if isinstance(error, distributed.scheduler.KilledWorker):
-        return Incomplete(
-            "a batch took down several workers in a row; see their logs, then run again to go on from here"
-        )
+        return Incomplete("a batch ended several workers in a row: see their logs, then run again to continue")
     if isinstance(error, distributed.client.FutureCancelledError | OSError):
-        return Incomplete(f"{stopped or 'the cluster was lost'}; every answer so far is kept: run again to go on")
+        return Incomplete(f"{stopped or 'the cluster was lost'}; every response so far is kept: run again to continue")
     return error

@@ -1,4 +1,4 @@
-"""What runs in a worker process of the cluster: its own settings, store, client and journal, for as long as the run.
+"""Code of a worker process of the cluster: own settings, store, client and raw log, while the run lasts.
 
 The run tells its workers which data directory and which service (`Job`), never a credential: those a worker takes from
 its own environment. A process has one puller, so at most one session, however many batches it is given; answers go to
@@ -57,9 +57,9 @@ def service_of(settings: Settings) -> tuple[tuple[str, str], ...]:
 
 
 class WorkerContext(Context):
-    """What the steps of a worker process work with. The lock, the plan and the index of raw are the leading process's.
+    """What the steps of a worker process work with. The coordinator owns the lock, the plan and the index of raw.
 
-    What this process answered it does not ask again when a batch is repeated.
+    Keys that this process answered are not requested again when a batch is repeated.
     """
 
     def __init__(self, job: Job, semaphore: Any) -> None:

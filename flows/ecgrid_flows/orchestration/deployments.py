@@ -67,7 +67,7 @@ BLOCKS = {
 }
 NO_CREDENTIALS = (
     "no credentials: set ECGRID_API_KEY (or ECGRID_LOGIN_NAME and ECGRID_PASSWORD) where this runs, "
-    f"or make the Prefect Secret block {BLOCKS['ECGRID_API_KEY']}"
+    f"or create the Prefect Secret block {BLOCKS['ECGRID_API_KEY']}"
 )
 STATE_NAMES = {
     ExitStatus.USAGE: "Settings",
@@ -103,7 +103,7 @@ def billing_month(month: str | None = None, data_dir: str | None = None) -> Stat
 def billing_open_month(data_dir: str | None = None) -> State[Any]:
     """Bill what is still owed, and months whose invoice came; then pull the running month again, rebuild and report it.
 
-    The running month is not exported: it is not whole.
+    The running month is not exported: it is provisional.
     """
 
     def work(settings: Settings) -> Iterator[MonthDone]:
@@ -144,7 +144,7 @@ def _scheduled_at() -> datetime:
 
 
 def _owed(run: Run) -> list[date]:
-    """The months that the data directory owes.
+    """The months due in the data directory.
 
     In a work pool the first scheduled run finds no record of a schedule: it makes one that began just before it, so
     that its own month stays owed if the run fails.
@@ -309,7 +309,7 @@ def deployments(monthly: str = due.MONTHLY, nightly: str = due.NIGHTLY) -> tuple
             "Months still owed or newly invoiced, then the running month pulled again",
             cron=nightly,
         ),
-        Deployment("range", billing_range, "Every month from `first` to `last`; start it by hand"),
+        Deployment("range", billing_range, "Every month from `first` to `last`; started manually"),
     )
 
 

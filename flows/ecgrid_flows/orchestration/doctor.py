@@ -25,10 +25,10 @@ from ecgrid_flows.storage import data_owner
 from ecgrid_flows.storage.opening import store_of
 from ecgrid_transforms.period import last_full_month, month_text, next_month, reporting_month_text
 
-#: Said where sessions are opened (facts 4.3).
+#: Warning where sessions are opened (facts 4.3).
 NO_API_KEY = (
-    "Without ECGRID_API_KEY each run opens a session per version. A run that is killed leaves them open, and a user "
-    "may have five: set an API key (`api-key show`) for runs that nobody watches"
+    "Without ECGRID_API_KEY each run opens a session per version. A killed run leaves them open, and a user may have "
+    "five: set an API key (`api-key show`) for unattended runs"
 )
 _LITTLE_BYTES = 1 << 30
 _CLOCK_OFF_S = 5
@@ -36,7 +36,7 @@ _LIBRARIES = ("ecgrid-billing", "zeep", "lxml", "pycurl", "pyarrow", "duckdb", "
 
 
 class Health(StrEnum):
-    """How a check went. `refused`: the service answers, but not to this user."""
+    """Result of a check. `refused`: the service responds, but refuses this user."""
 
     OK = "ok"
     NOTE = "note"
@@ -47,7 +47,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One row of the report; `api` is empty for what concerns this machine."""
+    """One row of the report; `api` is empty for checks of this machine."""
 
     api: str
     name: str
@@ -57,7 +57,7 @@ class Check:
 
 
 def machine(settings: Settings) -> Iterator[Check]:
-    """What can be seen without a network."""
+    """The checks that need no network."""
     installed = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     yield Check("", "software", Health.OK, f"Python {platform.python_version()}, {installed}")
     if settings.api_key is not None:
@@ -79,14 +79,16 @@ def machine(settings: Settings) -> Iterator[Check]:
 
 
 def _told(settings: Settings) -> Check:
-    """Who is told; no notice is sent."""
+    """The recipients of notices; sends nothing."""
     name = "notices"
     if not settings.notify_urls:
-        return Check("", name, Health.NOTE, "nobody is told: set ECGRID_NOTIFY_URLS")
+        return Check("", name, Health.NOTE, "no recipients: set ECGRID_NOTIFY_URLS")
     kinds = notices.kinds(settings)
     unread = [str(number) for number, (_, is_readable) in enumerate(kinds, start=1) if not is_readable]
     if unread:
-        return Check("", name, Health.FAILED, f"address {', '.join(unread)} of ECGRID_NOTIFY_URLS is none of Apprise's")
+        return Check(
+            "", name, Health.FAILED, f"address {', '.join(unread)} of ECGRID_NOTIFY_URLS is no Apprise address"
+        )
     return Check("", name, Health.OK, ", ".join(f"{kind}://…" for kind, _ in kinds))
 
 
@@ -100,14 +102,14 @@ def _owner(settings: Settings) -> Check:
     except BillingError as error:
         return Check("", name, Health.FAILED, str(error))
     if found is None:
-        return Check("", name, Health.OK, f"nobody yet; the first run makes them those of {wanted}")
+        return Check("", name, Health.OK, f"no service yet; the first run assigns them to {wanted}")
     if not data_owner.fits(found, wanted):
         return Check("", name, Health.FAILED, data_owner.refusal(store, found, wanted))
     return Check("", name, Health.OK, str(found))
 
 
 def _values(settings: Settings) -> Check:
-    """How many values of the kept answers do not fit their types, month by month."""
+    """The number of unreadable values in kept responses, per month."""
     name = "values"
     try:
         lake = Lake(store_of(settings))
@@ -115,7 +117,7 @@ def _values(settings: Settings) -> Check:
     except BillingError as error:
         return Check("", name, Health.NOTE, f"cannot be read now: {error}")
     if not months:
-        return Check("", name, Health.OK, "no kept answer has a value that cannot be read")
+        return Check("", name, Health.OK, "every value of the kept responses can be read")
     counted = ", ".join(f"{found.count:,} of {month_text(month)}" for month, found in months.items())
     details = tuple(f"{month_text(month)}: {words}" for month, found in months.items() for words in found.named)
     return Check(
@@ -143,20 +145,22 @@ def _disk(settings: Settings) -> Check:
     existing = next((path for path in (wanted, *wanted.parents) if path.exists()), Path("/"))
     name = "data directory"
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        return Check("", name, Health.FAILED, f"{existing} cannot be written to: choose another with --data-dir")
+        return Check("", name, Health.FAILED, f"{existing} is not writable: choose another with --data-dir")
     try:
         with tempfile.TemporaryFile(dir=existing) as probe:
             probe.write(b"doctor")
             probe.flush()
     except OSError as error:
-        return Check("", name, Health.FAILED, f"{existing} cannot be written to ({error.strerror})")
+        return Check(
+            "", name, Health.FAILED, f"{existing} is not writable ({error.strerror}): choose another with --data-dir"
+        )
     free = shutil.disk_usage(existing).free
     health = Health.OK if free >= _LITTLE_BYTES else Health.NOTE
     return Check("", name, health, f"{wanted}, {free // (1 << 20):,} MiB free")
 
 
 def service(client: ECGridClient, api: str, *, has_credentials: bool) -> Iterator[Check]:
-    """What one version of the API says; ends early when it does not answer at all."""
+    """The checks of one API version; ends early if it does not respond."""
     url = client.endpoints.url(api)
     try:
         answer = client.ask(api, "Version")
@@ -166,7 +170,7 @@ def service(client: ECGridClient, api: str, *, has_credentials: bool) -> Iterato
             return
     else:
         said = decode.scalar(answer.body) or "no version"
-        yield Check(api, "reachable", Health.OK, f"{url} says {said!r} in {answer.latency_ms} ms")
+        yield Check(api, "reachable", Health.OK, f"{url} responds {said!r} in {answer.latency_ms} ms")
     yield _clock(client, api)
     yield _drift(client, api)
     if has_credentials:
@@ -189,7 +193,7 @@ def _clock(client: ECGridClient, api: str) -> Check:
     except errors.ECGridError as error:
         return Check(api, "clock", _health(error), error.message)
     except ValueError:
-        return Check(api, "clock", Health.NOTE, f"NowUTC is no time: {said[:40]!r}")
+        return Check(api, "clock", Health.NOTE, f"NowUTC is not a time: {said[:40]!r}")
     off = round((answer.received_at - theirs).total_seconds())
     if abs(off) > _CLOCK_OFF_S:
         return Check(api, "clock", Health.NOTE, f"this machine is {off:+d} s off the service's clock (NowUTC)")
@@ -203,7 +207,7 @@ def _drift(client: ECGridClient, api: str) -> Check:
         return Check(api, "wsdl", _health(error), error.message)
     harmful = [one for one in found if one.is_harmful]
     if not found:
-        return Check(api, "wsdl", Health.OK, "the service describes itself as ours does")
+        return Check(api, "wsdl", Health.OK, "equal to the bundled WSDL")
     words = f"{len(found)} {'difference' if len(found) == 1 else 'differences'} from ours, {len(harmful)} harmful"
     if harmful:
         words += ": " + "; ".join(str(one) for one in harmful[:3])
@@ -230,7 +234,7 @@ def _rights(client: ECGridClient, api: str) -> Iterator[Check]:
 
 
 def _tries(api: str, who: Mapping[str, object]) -> Iterator[tuple[str, dict[str, object]]]:
-    """Reads that a run makes, with arguments that cost the service little."""
+    """Read operations of a run, with arguments that are cheap for the service."""
     network_id, mailbox_id = who.get("NetworkID") or 0, who.get("MailboxID") or 0
     month = last_full_month()
     bare = reporting_month_text(month)
@@ -265,9 +269,9 @@ def _right(client: ECGridClient, api: str, operation: str, arguments: Mapping[st
     try:
         client.ask(api, operation, arguments)
     except (errors.NotOnPriceList, errors.NotFound, errors.InvalidArgument) as error:
-        return Check(api, name, Health.OK, f"allowed (it says: {error.fault_message})")
+        return Check(api, name, Health.OK, f"allowed (response: {error.fault_message})")
     except errors.AccessDenied:
-        return Check(api, name, Health.NOTE, "refused to this user; a run goes on without it")
+        return Check(api, name, Health.NOTE, "refused to this user; a run continues without it")
     except errors.NotImplementedByService as error:
         return Check(api, name, Health.NOTE, f"not offered: {error.fault_message}")
     except errors.ECGridError as error:
@@ -276,7 +280,7 @@ def _right(client: ECGridClient, api: str, operation: str, arguments: Mapping[st
 
 
 def everything(settings: Settings, client: ECGridClient) -> Iterator[Check]:
-    """Every check, as it is made."""
+    """All checks, one at a time."""
     yield from machine(settings)
     for api in VERSIONS:
         yield from service(client, api, has_credentials=settings.has_credentials)

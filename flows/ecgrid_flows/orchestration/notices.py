@@ -40,9 +40,9 @@ _GUARD = f"{NOTICES}/.guard"
 _WHY = {
     ExitStatus.USAGE: "a setting, or the data directory, does not allow it (status 2)",
     ExitStatus.UNREACHABLE: "the service cannot be reached, or it refused the credentials (status 3)",
-    ExitStatus.INCOMPLETE: "keys are left without an answer, or the run was stopped (status 4). Nothing incomplete is "
+    ExitStatus.INCOMPLETE: "some keys have no response, or the run was stopped (status 4). Nothing incomplete is "
     "exported; the next run goes on from here",
-    ExitStatus.HELD: "another run holds the data directory (status 5)",
+    ExitStatus.HELD: "the data directory is locked by another run (status 5)",
     None: "internal error",
 }
 
@@ -63,7 +63,7 @@ class Watched(Protocol):
 
 @contextmanager
 def watching(run: Watched) -> Iterator[None]:
-    """Tell how the block ended: which months are ready, that it failed, and what is overdue by now."""
+    """Send notices after the block: ready months, a failure, and overdue items."""
     if not run.settings.notify_urls:
         yield
         return
@@ -89,14 +89,14 @@ def _tell(run: Watched, ended: ExitStatus | None) -> None:
                 run.store.delete(_failing(done.month))  # from now on a failure of the month is a new one
         if ended is not ExitStatus.CLEAN:
             months = _failed_months(run)
-            # a month that stays incomplete is an event of its own: other months are billed meanwhile
+            # an incomplete month is a separate event: other months are still billed
             path = _failing(months[0] if months and ended is ExitStatus.INCOMPLETE else None)
             _send_once(run, path, *_failing_text(months, ended), event=ended.name if ended else "internal error")
         elif run.results:
             run.store.delete(_failing(None))
         tell_overdue(run.settings, run.store, run.reporter, status(run.settings))
     except Exception as error:
-        run.reporter.warn(f"nobody could be told how the run ended: {type(error).__name__}")
+        run.reporter.warn(f"the notices about this run could not be sent: {type(error).__name__}")
 
 
 def _status_of(error: Exception) -> ExitStatus | None:
@@ -106,7 +106,7 @@ def _status_of(error: Exception) -> ExitStatus | None:
 
 
 def ready_text(settings: Settings, done: MonthDone) -> tuple[str, str]:
-    """Title and body for a month that is exported. The one place that says what is told of it."""
+    """Title and body of the notice for an exported month."""
 
     def amount(value: Decimal) -> str:
         return f"{grouped(value)} {settings.currency}" if settings.currency else grouped(value)
@@ -124,27 +124,27 @@ def ready_text(settings: Settings, done: MonthDone) -> tuple[str, str]:
 
 
 def _failing(month: date | None) -> str:
-    """Where it is recorded that a failure was told: of a month that stays incomplete, or of runs as such."""
+    """Path of the record of a sent failure notice: of an incomplete month, or of runs in general."""
     return f"{_FAILING}-{month_text(month)}.json" if month else f"{_FAILING}.json"
 
 
 def _failed_months(run: Watched) -> list[date]:
-    """The months of the run, without those that came to their end and lost nothing."""
+    """The months of the run, without those that are complete and lost nothing."""
     whole = {done.month for done in run.results if not done.missing_calls} - set(run.lost)
     return sorted({*run.months, *run.lost, *(done.month for done in run.results)} - whole)
 
 
 def _failing_text(months: Sequence[date], ended: ExitStatus | None) -> tuple[str, str]:
     of_months = f" of {', '.join(map(month_text, months))}" if months else ""
-    title = "ECGrid billing was held off" if ended is ExitStatus.HELD else "ECGrid billing failed"
+    title = "ECGrid billing was blocked" if ended is ExitStatus.HELD else "ECGrid billing failed"
     return title, (
-        f"The run{of_months} ended: {_WHY[ended]}.\nIts log has the details. Until a run succeeds, this is not told "
-        "again."
+        f"The run{of_months} ended: {_WHY[ended]}.\nSee its log for details. This notice is not repeated until a "
+        "run succeeds."
     )
 
 
 def tell_overdue(settings: Settings, store: Store, reporter: Reporter, found: Status) -> None:
-    """Tell of each month that is overdue, once, and of each invoice that is, once."""
+    """Send one notice per overdue month and per overdue invoice, once each."""
     for one in found.overdue if settings.notify_urls else ():
         month = month_text(one.month)
         if one.overdue == INVOICE:
@@ -161,14 +161,14 @@ def tell_overdue(settings: Settings, store: Store, reporter: Reporter, found: St
 
 
 class _Place:
-    """Where a notice comes from, outside of a run."""
+    """The settings, store and reporter of a notice sent outside of a run."""
 
     def __init__(self, settings: Settings, store: Store, reporter: Reporter) -> None:
         self.settings, self.store, self.reporter = settings, store, reporter
 
 
 def _send_once(place: "_Place | Watched", path: str, title: str, body: str, *, event: str | None = None) -> None:
-    """Send, unless the record at `path` says that this event was sent; `event` is the text itself by default."""
+    """Send, unless the record at `path` shows that this event was sent; `event` defaults to the text."""
     record = (json.dumps({"event": event or f"{title}\n{body}"}, ensure_ascii=False) + "\n").encode()
     with _alone(place.store):
         version = place.store.version(path)
@@ -186,10 +186,10 @@ def _send_once(place: "_Place | Watched", path: str, title: str, body: str, *, e
 
 
 def _send(place: "_Place | Watched", title: str, body: str) -> bool:
-    """Whether any address took it; the others are warned of by their place in the list, never by their text."""
+    """Whether any address accepted it; the others are reported by position, never by their text."""
     import apprise
 
-    # it logs whole addresses, tokens included
+    # Apprise logs whole addresses including tokens
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     took = 0
     for number, url in enumerate(place.settings.notify_urls, start=1):
@@ -202,12 +202,14 @@ def _send(place: "_Place | Watched", title: str, body: str) -> bool:
         took += took_it
         if not took_it:
             kind = text.split("://", 1)[0]
-            place.reporter.warn(f"address {number} of ECGRID_NOTIFY_URLS ({kind}://…) did not take the notice: {title}")
+            place.reporter.warn(
+                f"address {number} of ECGRID_NOTIFY_URLS ({kind}://…) did not accept the notice: {title}"
+            )
     return took > 0
 
 
 def kinds(settings: Settings) -> list[tuple[str, bool]]:
-    """The kind of each address (`mailto`, `slack`), and whether Apprise can read it; nothing is sent."""
+    """The kind of each address (`mailto`, `slack`), and whether Apprise can parse it; sends nothing."""
     import apprise
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)

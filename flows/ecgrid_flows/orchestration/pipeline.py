@@ -1,4 +1,4 @@
-"""The way of a month: plan → pull → land → build → check → export → report. The flows of Prefect are made of it.
+"""The steps of a month: plan → pull → land → build → check → export → report. The flows of Prefect are made of it.
 
 Nothing here loads Prefect, which takes seconds and is only needed where a run is reported to it. A month that is not
 whole (keys without an answer) is landed, built and checked, so that it can be looked at, but not exported or reported:
@@ -15,13 +15,13 @@ from ecgrid_flows.orchestration.run_context import MonthDone, Run
 
 
 class MonthIncomplete(Incomplete):
-    """Some keys never got a usable answer; `done` has what there is of each month."""
+    """Some keys have no usable response; `done` has the results of each month."""
 
     def __init__(self, done: Sequence[MonthDone]) -> None:
         partial = [month for month in done if month.missing_calls]
         named = "; ".join(words for month in partial for words in month.missing[:5])
         super().__init__(
-            f"{sum(month.missing_calls for month in partial)} calls never got a usable answer, so "
+            f"{sum(month.missing_calls for month in partial)} calls have no usable response, so "
             f"{', '.join(f'{month.month:%Y-%m}' for month in partial)} is neither exported nor reported: "
             f"run again. {named}"
         )
@@ -48,7 +48,7 @@ def bill_months(run: Run, months: Sequence[date]) -> list[MonthDone]:
 
 
 def settle(run: Run, month: date, pulled: Tally | None) -> MonthDone:
-    """What follows the build, for one month: check → export → report. A provisional month is not exported."""
+    """The steps after the build, for one month: check → export → report. A provisional month is not exported."""
     done = run.done(month, pulled)
     done.checked = tasks.check(run, month)
     if not done.missing_calls:

@@ -192,7 +192,7 @@ def _wait_until_healthy(server: PrefectServer) -> None:
         except (urllib.error.URLError, OSError):
             time.sleep(0.25)
     raise ServerFailed(
-        f"the Prefect server at {server.address} did not answer within {SERVER_START_S} s: start one yourself "
+        f"the Prefect server at {server.address} did not respond within {SERVER_START_S} s: start one yourself "
         "(`prefect server start`) and set PREFECT_API_URL"
     )
 

@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 
 #: What tells whether a month is invoiced.
 _INVOICE_OPERATIONS = ("InvoiceList", "InvoiceInfo")
-#: More tasks than this a month only cost time: each then takes several accounts.
+#: Maximum number of tasks per month: more only cost time. Beyond it, each task takes several accounts.
 TASKS_A_MONTH = 256
 
 
@@ -111,7 +111,7 @@ class Workers(Protocol):
 
 
 class Context:
-    """What a step works with, in the process that leads a run and in each worker process of its cluster."""
+    """The context of a step, in the coordinator of a run and in each worker process of its cluster."""
 
     is_closed = False
 
@@ -122,7 +122,7 @@ class Context:
 
 
 class Run(Context):
-    """An open run, in the process that leads it. Everything it holds is given back when its block ends."""
+    """An open run in the coordinator; its resources are released at the end of its block."""
 
     def __init__(
         self,
@@ -160,13 +160,13 @@ class Run(Context):
         return list(self._plans)
 
     def stop(self, why: str) -> None:
-        """No new calls, here or on a worker; those in flight may end. Safe from a signal handler's thread."""
+        """Start no new calls, here or on a worker; calls in flight finish. Safe from a signal handler's thread."""
         self.puller.stop(why)
         if self.cluster is not None:
             self.cluster.stop(why)
 
     def check_source(self) -> None:
-        """Data of two services must never meet in one data directory; raises `SettingsError`.
+        """Raise `SettingsError` if the data directory belongs to another service.
 
         What has answers already is recorded now, an empty directory with the first answer.
         """
@@ -181,12 +181,12 @@ class Run(Context):
     # --- steps --------------------------------------------------------------------------------------------------------
 
     def scope(self, month: date) -> Scope:
-        """Ask who is billed in a month, by which contracts and price lists."""
+        """Request the accounts, contracts and price lists of a month."""
         self.puller.begin(month)
         return billing_scope.scope(self.puller, month, self.only, self.reporter)
 
     def plan(self, month: date) -> Plan:
-        """Plan the month's calls, once a run, after asking who is billed and what is stored beside the lines."""
+        """Plan the month's calls, once per run, after requesting its accounts and its other feeds."""
         if month not in self._plans:
             self.restore(but=month)
             self._pack()
@@ -222,7 +222,7 @@ class Run(Context):
         return {(row["contract_id"], row["invoice_id"]) for row in rows if is_issued(row["source"], row["status"])}
 
     def batches(self, month: date) -> Iterator[list[Asked]]:
-        """The plan cut into tasks: one account each, or several where there are very many."""
+        """The plan as tasks: one account each, or several if there are very many."""
         plan = self.plan(month)
         size = max(1, -(-len(plan.accounts) // TASKS_A_MONTH))
         batch: list[Asked] = []
@@ -254,8 +254,8 @@ class Run(Context):
         for list_id, pairs in sorted(by_list.items(), key=lambda item: (item[0] is not None, item[0])):
             for number in numbers(pairs):
                 self.reporter.warn(
-                    f"{'/'.join(PAIRS[number])} is not on price list {list_id} as the service states it, and is billed "
-                    "all the same: it is asked of all accounts of the list"
+                    f"{'/'.join(PAIRS[number])} is billed but not on price list {list_id} by PricelistInfo: "
+                    "requesting it for all accounts of the list"
                 )
         wider = {account: by_list.get(asked.price_list_id, 0) for account, asked in planned.items()}
         for account, pairs in chain(
@@ -271,7 +271,7 @@ class Run(Context):
         return found
 
     def _invoiced_pairs(self, scope: Scope) -> Iterator[tuple[Account, int]]:
-        """What invoices and their trial calculations bill, as pairs by account."""
+        """Pairs billed by invoices and their trial calculations, by account."""
         mailboxes = {
             billed.account.mailbox_id: billed.account for billed in scope.accounts if billed.account.mailbox_id
         }
@@ -299,7 +299,7 @@ class Run(Context):
                     yield line.account, next((bit for one in named if (bit := pair_bit(*one))), 0)
 
     def note(self, month: date, tally: Tally | None = None) -> None:
-        """Record for `status` how far the planned month is answered; `tally` is that of a pull that came to its end."""
+        """Record the progress of the planned month for `status`; `tally` is that of a finished pull."""
         if month not in self._plans:
             return
         if tally is None:
@@ -311,17 +311,17 @@ class Run(Context):
         status.note(self.store, month, answered + tally.missing_calls, tally.missing_calls, is_whole=is_whole)
 
     def land(self, month: date) -> None:
-        """Land the raw answers; warns of what was quarantined."""
+        """Land the raw log; warns of quarantined files."""
         landed = land_month(self.store, month, self.only)
         quarantined = map(str, (*self.puller.quarantined, *landed.quarantined))
         for words in (*quarantined, *landed.unread, *landed.odd_words()):
             self.reporter.warn(words)
         self.lost.pop(month, None)
         if landed.lost:
-            self.lost[month] = f"{month_text(month)}: {landed.lost} answers that raw kept are damaged or gone"
+            self.lost[month] = f"{month_text(month)}: {landed.lost} responses of the raw log are damaged or missing"
 
     def _pack(self) -> None:
-        """Pack what earlier runs left of months that are over; once, before this run has segments of its own."""
+        """Pack segments of closed periods from earlier runs; once, before this run writes segments."""
         if self._is_packed:
             return
         self._is_packed = True
@@ -330,7 +330,7 @@ class Run(Context):
                 self.reporter.warn(str(quarantined))
 
     def restore(self, *, but: date | None = None) -> list[date]:
-        """Quarantine what is foreign or damaged in the lake, and land every month that is not landed as it should be.
+        """Quarantine foreign or damaged files of the lake, and land every month whose lake is not current.
 
         `but` is left to its own landing. Gives all months that have raw answers.
         """
@@ -347,21 +347,21 @@ class Run(Context):
         return months
 
     def name_what_cannot_be_landed(self) -> None:
-        """Note as lost what was damaged in the lake of a month that raw has nothing of."""
+        """Record damaged lake rows of a month without raw data as lost."""
         months = raw_manifest.months(self.store)
         for damaged in self.lake.damaged:
             if damaged.month not in months:
                 self.lost[damaged.month] = (
-                    f"{month_text(damaged.month)}: {damaged.rows} rows of {damaged.feed} were damaged, and raw has no "
-                    "answers of the month to land again"
+                    f"{month_text(damaged.month)}: {damaged.rows} rows of {damaged.feed} are damaged, and raw has no "
+                    "responses of the month to land again"
                 )
         self.lake.damaged.clear()
 
     def require_nothing_lost(self) -> None:
-        """Raise `Incomplete` where something that was kept is lost and could not be made anew."""
+        """Raise `Incomplete` if kept data is lost and cannot be restored."""
         if self.lost:
             named = "; ".join(words for _, words in sorted(self.lost.items()))
-            raise Incomplete(f"{named}. Run the month again, or put the files back from a backup")
+            raise Incomplete(f"{named}. Run the month again, or restore the files from a backup")
 
     def done(self, month: date, tally: Tally | None) -> MonthDone:
         """The month's figures so far, from the lake."""
@@ -369,7 +369,7 @@ class Run(Context):
         done.accounts = sum(part.rows for part in self.lake.parts("accounts", month) or ())
         for batch in self.lake.batches("line_items", month, ["amount"]):
             done.lines += batch.num_rows
-            # Widened first: a sum of many DECIMAL(28,10) may pass their range, one of DECIMAL(38,10) will not.
+            # Widened first: a sum of many DECIMAL(28,10) can overflow, one of DECIMAL(38,10) cannot.
             amount = pc.sum(batch.column("amount").cast(pa.decimal128(38, 10))).as_py()
             done.amount += amount or ZERO
         if tally is not None:
@@ -391,20 +391,22 @@ class Run(Context):
         if answers and not done.missing_calls and sum(done.faults.values()) == answers:
             told = ", ".join(f"{count} {name}" for name, count in sorted(done.faults.items()))
             done.missing_calls = answers
-            done.missing = [f"the service refused every key ({told}); once it does not, --refresh asks them again"]
+            done.missing = [
+                f"the service refused every key ({told}); get access, then request them again with --refresh"
+            ]
             status.note(self.store, month, answers, answers, is_whole=False)
         self.results.append(done)
         return done
 
     def unanswered(self, month: date) -> str:
-        """How many keys of the plan have no answer yet, and the first of them."""
+        """The number of unanswered keys of the plan and the first of them, as text."""
         if month not in self._plans:
-            return "nothing of the month was planned yet"
+            return "the month is not planned yet"
         left, first = self._unanswered(month)
-        return f"{left} keys of {month_text(month)} have no answer yet" + (f", the first is {first}" if first else "")
+        return f"{left} keys of {month_text(month)} have no response yet" + (f", the first is {first}" if first else "")
 
     def _unanswered(self, month: date) -> tuple[int, str | None]:
-        """How many keys of the plan have no answer, and the first of them."""
+        """The number of unanswered keys of the plan, and the first of them."""
         kept = self.puller.kept(month)
         left, first = 0, None
         for asked in self._plans[month][1].asked():
@@ -446,7 +448,7 @@ def entered(run: Run) -> Iterator[None]:
 def enter_worker(context: Context) -> None:
     """Steps of this worker process work with `context`; raises `SettingsError` where they have another."""
     if _OF_WORKER:
-        raise SettingsError("two workers of the cluster share a process: start each in a process of its own")
+        raise SettingsError("two workers of the cluster share a process: start each in its own process")
     _OF_WORKER.append(context)
 
 

@@ -1,4 +1,4 @@
-"""The schedule of one data directory: what names it, since when it is served, and which months it owes.
+"""The schedule of one data directory: its name, the time it was first served, and the months due.
 
     schedule.json   {"name": "3f2a9c1d", "since": "2026-11-28T15:40:00+00:00"}
 
@@ -52,17 +52,17 @@ def read(store: Store) -> Schedule | None:
             raise ValueError(found)
     except (ValueError, KeyError, TypeError):
         raise SettingsError(
-            f"{store.uri(SCHEDULE)} is damaged: delete it; the next start of the schedule writes it again"
+            f"{store.uri(SCHEDULE)} is damaged: delete it; the next start of the schedule rewrites it"
         ) from None
     return Schedule(found["name"], since)
 
 
 def exported_months(store: Store) -> set[date]:
-    """The months whose export is whole: its manifest, which is written last, is there."""
+    """The months with a complete export: its manifest is written last."""
     return {parse_month(match[1]) for entry in store.entries("exports") if (match := _EXPORT.fullmatch(entry.path))}
 
 
 def owed(settings: Settings, store: Store, now: datetime) -> list[DueMonth]:
-    """The months that the data directory owes at `now`, oldest first."""
+    """The months due at `now`, oldest first."""
     schedule = read(store)
     return due_months(exported_months(store), settings.cron_monthly, now, schedule.since if schedule else None)

@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-#: How long a Prefect API that is set up may take to answer.
+#: Time limit for the first response of a Prefect API, in seconds.
 API_WAIT_S = 300.0
 #: How long after the start, or after the last look that found any, a run must be scheduled.
 SCHEDULED_WITHIN_S = 120.0
@@ -61,20 +61,20 @@ _SILENT = (httpx.HTTPError, PrefectHTTPStatusError)
 
 
 class ScheduleFailed(Unreachable):
-    """The schedule does not run any more, or never did."""
+    """The schedule stopped or did not start."""
 
 
 def wait_for_api(address: str, say: Callable[[str], None]) -> None:
-    """Wait until Prefect answers, at most `API_WAIT_S`; says so once. Raises `ScheduleFailed`."""
+    """Wait at most `API_WAIT_S` until Prefect responds; reports it once. Raises `ScheduleFailed`."""
     until, has_said = time.monotonic() + API_WAIT_S, False
     with temporary_settings({PREFECT_API_URL: address}), get_client(sync_client=True) as client:
         while (problem := client.api_healthcheck()) is not None:
             if not has_said:
-                say(f"Prefect at {shown(address)} does not answer yet; waiting up to {API_WAIT_S:.0f} s")
+                say(f"Prefect at {shown(address)} does not respond yet; waiting up to {API_WAIT_S:.0f} s")
                 has_said = True
             if time.monotonic() >= until:
                 raise ScheduleFailed(
-                    f"Prefect at {shown(address)} did not answer within {API_WAIT_S:.0f} s ({type(problem).__name__}): "
+                    f"Prefect at {shown(address)} did not respond in {API_WAIT_S:.0f} s ({type(problem).__name__}): "
                     "start it, or unset PREFECT_API_URL to have a server started here"
                 )
             time.sleep(1)
@@ -149,7 +149,7 @@ class _Serving:
         def end(number: int) -> None:
             if not self.ending.is_set():
                 name = signal.Signals(number).name
-                log.warning("%s: the schedule ends; a run under way stops after its calls in flight", name)
+                log.warning("%s: stopping the schedule; the current run stops after its calls in flight", name)
             self.ending.set()
 
         for number in _ENDING:
@@ -157,7 +157,7 @@ class _Serving:
                 asyncio.get_running_loop().add_signal_handler(number, end, number)
 
     async def _prepare(self, runner: Runner, client: PrefectClient) -> None:
-        """Register the deployments, and start what is due."""
+        """Register the deployments, and start due runs."""
         for one, made in self.to_serve:
             if await self._is_paused(client, one):
                 for each in made.schedules or ():
@@ -167,7 +167,7 @@ class _Serving:
         await self._catch_up(client)
 
     async def _is_paused(self, client: PrefectClient, one: Deployment) -> bool:
-        """Whether the deployment is there already and somebody paused it."""
+        """Whether the deployment exists and is paused."""
         try:
             found = await client.read_deployment_by_name(f"{one.flow.name}/{self.names[one.name]}")
         except ObjectNotFound:
@@ -186,7 +186,7 @@ class _Serving:
             reason = watching.exception()
         elif serving.done() and not asked.done():
             error = serving.exception()
-            reason = ScheduleFailed(self.server_ended() or f"Prefect at {self.address} does not answer any more"
+            reason = ScheduleFailed(self.server_ended() or f"Prefect at {self.address} no longer responds"
                                     + (f" ({_told(error)})" if error else ""))  # fmt: skip
         else:
             reason = None
@@ -216,7 +216,7 @@ class _Serving:
                 elif time.monotonic() - seen > SCHEDULED_WITHIN_S:
                     raise ScheduleFailed(
                         f"Prefect at {self.address} scheduled no run of {', '.join(missing)} within "
-                        f"{SCHEDULED_WITHIN_S:.0f} s: is its scheduler alive? Its log has the reason"
+                        f"{SCHEDULED_WITHIN_S:.0f} s: check that its scheduler runs, and see its log"
                     )
                 look_at = time.monotonic() + (LOOK_LATER_S if has_seen else LOOK_S)
             now = datetime.now(UTC)
@@ -256,7 +256,7 @@ class _Serving:
         return found
 
     async def _catch_up(self, client: PrefectClient, fired: datetime | None = None) -> None:
-        """Start what came due and nobody started: at the start (`fired` is None), and after each time the cron fires.
+        """Start due runs that no one started: at the start (`fired` is None), and after each time the cron fires.
 
         At the start, of several late runs of a deployment only the last is left: it does the work of all.
         """
@@ -274,7 +274,7 @@ class _Serving:
                     continue
             if owed := schedule.owed(self.settings, self.store, datetime.now(UTC)):
                 told = ", ".join(f"{each.month:%Y-%m} since {each.due_at:%Y-%m-%d %H:%M} UTC" for each in owed)
-                log.warning("due and not exported: %s; a run is started now", told)
+                log.warning("due and not exported: %s; starting a run", told)
                 await client.create_flow_run_from_deployment(one_id)
 
     async def _end_stale_runs(self, client: PrefectClient) -> None:

@@ -66,7 +66,7 @@ def _workers(run: Run, purpose: str) -> Iterator[None]:
         from ecgrid_flows.orchestration import dask_cluster
     except ImportError as error:
         raise SettingsError(
-            f"ECGRID_TASK_RUNNER={run.settings.task_runner} wants the extra `scale`: "
+            f"ECGRID_TASK_RUNNER={run.settings.task_runner} needs the extra `scale`: run "
             "pip install 'ecgrid-billing[scale]'"
         ) from error
     with dask_cluster.opened(run.settings, run.store) as run.cluster:

@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP end a run in order: calls in flight end, sessions are closed."""
+"""SIGINT, SIGTERM and SIGHUP stop a run gracefully: calls in flight finish, sessions are closed."""
 
 import signal
 import threading
@@ -17,7 +17,7 @@ class Stoppable(Protocol):
 
 @contextmanager
 def stopping_on_signals(stopped: Stoppable, reporter: Reporter) -> Iterator[None]:
-    """SIGINT and SIGTERM stop the pull in good order while the block runs; a second SIGINT breaks it off.
+    """SIGINT and SIGTERM stop the pull gracefully during the block; a second SIGINT aborts it.
 
     Only the main thread may do this; elsewhere it does nothing.
     """

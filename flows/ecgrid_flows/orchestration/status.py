@@ -1,7 +1,7 @@
-"""What stands of each month, read from the data directory alone: no network, no lock, nothing written.
+"""The state of each month, read only from the data directory: no network, no lock, no write.
 
-    runs/YYYY-MM.json      how many keys the last run of the month planned, how many of them have no answer, and whether
-                           it was whole: no key and no list of accounts without an answer
+    runs/YYYY-MM.json      number of keys planned by the month's last run, number without a response, and whether it was
+                           complete: every key and every list of accounts has a response
 
 A figure that cannot be read is None, which means unknown, never zero. A month is overdue 24 hours after it was due and
 not exported; its invoice is overdue `ECGRID_INVOICE_DAYS` after the end of an exported month that none bills (`due`).
@@ -38,7 +38,7 @@ __all__ = ["INVOICE", "RUN", "MonthStatus", "Status", "note", "status"]
 RUNS = "runs"
 #: What can be overdue.
 RUN, INVOICE = "run", "invoice"
-#: InvoiceCalculate is a trial, and so is a Pending invoice; a Canceled one asks nothing (CONTRACT, invoices).
+#: InvoiceCalculate and Pending invoices are trials; a Canceled invoice is 0 (CONTRACT, invoices).
 _TRIAL, _NOT_ASKED = "InvoiceCalculate", ("Canceled", "Pending")
 
 
@@ -66,7 +66,7 @@ class MonthStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The months, oldest first, and what could not be read."""
+    """The months, oldest first, and the unreadable files."""
 
     months: tuple[MonthStatus, ...]
     unread: tuple[str, ...]
@@ -82,13 +82,13 @@ def is_issued(source: str, status: str | None) -> bool:
 
 
 def note(store: Store, month: date, asked: int, missing: int, *, is_whole: bool) -> None:
-    """Record how many keys of the month are planned and have no answer, and whether that is all; under the lock."""
+    """Record the month's planned and unanswered keys, and whether it is complete; under the lock."""
     document = {"asked": asked, "missing": missing, "is_whole": is_whole}
     store.write(_note(month), (json.dumps(document) + "\n").encode())
 
 
 def status(settings: Settings, now: datetime | None = None) -> Status:
-    """Every month that is kept, exported, closed or owed at `now` (UTC, the present by default)."""
+    """Every month that is kept, exported, closed or due at `now` (UTC; default: the present)."""
     now = now or datetime.now(UTC)
     reading = _Reading(settings, store_of(settings))
     exported = reading.exported()
@@ -127,7 +127,7 @@ def status(settings: Settings, now: datetime | None = None) -> Status:
 
 
 def _numbered(row: Mapping[str, Any]) -> tuple[int, str] | tuple[None, None]:
-    """What tells one invoice from another; a file goes before what the API answers of the same."""
+    """The identity of an invoice; an imported file has priority over the API."""
     key = number_key(row["invoice_number"])
     return (None, None) if key is None else (row["contract_id"], key)
 
@@ -152,7 +152,7 @@ def _note(month: date) -> str:
 
 @dataclass
 class _Reading:
-    """Reads the data directory and keeps what could not be read."""
+    """Reads the data directory and collects unreadable files."""
 
     settings: Settings
     store: Store
@@ -163,7 +163,7 @@ class _Reading:
         self._lake = Lake(self.store)
 
     def months(self) -> set[date]:
-        """The months of which a run kept anything."""
+        """The months with data of a run."""
         try:
             noted = [entry.path.removeprefix(f"{RUNS}/").removesuffix(".json") for entry in self.store.entries(RUNS)]
             return {*_months(noted), *raw_log.months(self.store), *self._lake.months("calls")}
@@ -172,16 +172,16 @@ class _Reading:
             return set()
 
     def exported(self) -> Mapping[date, datetime | None]:
-        """The exported months, and when; an export is there with its manifest."""
+        """Exported month -> time of its manifest."""
         months = schedule.exported_months(self.store)
         return {month: self.store.written_at(f"exports/{month_text(month)}/manifest.json") for month in months}
 
     def owed(self, now: datetime) -> list[DueMonth]:
-        """The months that the schedule of the data directory owes."""
+        """The months that are due by the data directory's schedule."""
         return schedule.owed(self.settings, self.store, now)
 
     def log(self) -> Log:
-        """The log of closings; what is wrong with it is named."""
+        """The audit log; its faults are reported."""
         log = audit_log.read(self.store)
         self.unread += log.faults
         return log
@@ -200,12 +200,12 @@ class _Reading:
         return asked, missing, lines, is_whole
 
     def _noted(self, month: date) -> tuple[int | None, int | None, bool]:
-        """What the last run noted; a month whose note is damaged was pulled, and counts as incomplete."""
+        """The note of the last run; a month with a damaged note counts as pulled and incomplete."""
         try:
             noted = json.loads(self.store.read(_note(month)))
             return int(noted["asked"]), int(noted["missing"]), bool(noted["is_whole"])
         except (ValueError, KeyError, TypeError):
-            self.unread.append(f"{self.store.uri(_note(month))} is damaged: the next run of the month writes it again")
+            self.unread.append(f"{self.store.uri(_note(month))} is damaged; the next run of the month rewrites it")
             return None, None, False
 
     def _rows(self, feed: str, month: date) -> int | None:
@@ -213,7 +213,7 @@ class _Reading:
         return None if parts is None else sum(part.rows for part in parts)
 
     def invoiced(self, month: date) -> Decimal | None:
-        """What the invoices of the month ask in sum; None where none is known, or where they cannot be read."""
+        """Total of the month's invoices; None if there is none or they cannot be read."""
         total: Decimal | None = None
         try:
             columns = ["source", "status", "total_amount", "contract_id", "invoice_number"]
@@ -234,7 +234,7 @@ class _Reading:
         return total
 
     def open_errors(self, log: Log) -> Mapping[date, int] | None:
-        """Open findings of severity error of every month in the warehouse; None where that cannot be read."""
+        """Open findings of severity error of every month in the warehouse; None if it cannot be read."""
         path = self.settings.warehouse_path
         if not path.is_file():
             return None

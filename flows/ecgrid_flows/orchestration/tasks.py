@@ -1,11 +1,11 @@
 """The steps of a flow as Prefect tasks. A task is a batch of calls or a whole step, never one call.
 
 Inside a flow run each step is reported to Prefect; called outside one (no Prefect server is set up) it is the plain
-function. Prefect's own in-process server is not used: a fresh one takes 15 s and more to come up and prints stack
-traces when it goes. Parameters carry months, account numbers and pairs, never a setting.
+function. Prefect's own in-process server is not used: a new one takes 15 s or more to start and prints stack
+traces at its end. Parameters are months, account numbers and pairs, never settings.
 
-Prefect is loaded when it is needed: that takes as long as pulling a month of a hundred accounts. So are the libraries
-of an export and a report, which a pull or a build has no use for.
+Prefect is imported only when needed: importing it takes as long as pulling a month of a hundred accounts. So are the
+libraries of exports and reports.
 """
 
 import inspect
@@ -35,7 +35,7 @@ from ecgrid_flows.warehouse.provenance import building
 from ecgrid_transforms.period import month_text
 from ecgrid_transforms.schemas import FEEDS
 
-#: The one variable of Prefect's that the command line sets itself.
+#: The only Prefect variable that the command line sets.
 QUIET = "PREFECT_LOGGING_LEVEL"
 
 P = ParamSpec("P")
@@ -43,9 +43,9 @@ R = TypeVar("R")
 
 
 def prefect_is_set_up() -> bool:
-    """Whether flow runs have somewhere to be reported: PREFECT_API_URL, or a Prefect profile that has one.
+    """Whether a Prefect API is set up: PREFECT_API_URL, or a Prefect profile that has one.
 
-    Raises `Unreachable` when that place does not answer, and `SettingsError` when it is no address.
+    Raises `Unreachable` if it does not respond, and `SettingsError` for an invalid address.
     """
     if not _prefect_has_settings() or (url := prefect_api.address()) is None:
         return False
@@ -56,12 +56,12 @@ def prefect_is_set_up() -> bool:
         problem = client.api_healthcheck()
     if problem is not None:
         where = prefect_api.shown(url)
-        raise Unreachable(f"Prefect at {where} does not answer ({problem}): start it, or unset PREFECT_API_URL")
+        raise Unreachable(f"Prefect at {where} does not respond ({problem}): start it, or unset PREFECT_API_URL")
     return True
 
 
 def _prefect_has_settings() -> bool:
-    """Whether there is anything at all that Prefect takes settings from; what they say is for Prefect to tell."""
+    """Whether any source of Prefect settings exists; Prefect reads and checks them."""
     if any(name.startswith("PREFECT_") and name != QUIET for name in os.environ):
         return True
     files = (Path("~/.prefect/profiles.toml").expanduser(), Path(".env"), Path("prefect.toml"))
@@ -72,7 +72,7 @@ def _prefect_has_settings() -> bool:
 
 
 def _flow_run_context() -> Any:
-    """Prefect's context of the flow run that this is part of, or None."""
+    """Prefect's context of the current flow run, or None."""
     loaded = sys.modules.get("prefect.context")
     return None if loaded is None else loaded.FlowRunContext.get()
 
@@ -85,7 +85,7 @@ class Step(Generic[P, R]):
     """
 
     def __init__(self, name: str, function: Callable[Concatenate[Any, P], R], is_heavy: bool) -> None:
-        #: Takes a worker's whole memory: on a cluster a worker does one of them at a time.
+        #: Needs a worker's whole memory: a worker of a cluster runs one at a time.
         self.is_heavy = is_heavy
         self.function = function
         self.name = function.__name__
@@ -123,7 +123,7 @@ class Step(Generic[P, R]):
         return result
 
     def parameters(self, args: tuple[Any, ...]) -> dict[str, Any]:
-        """The arguments behind the run by name, as Prefect wants them."""
+        """The arguments after the run by name, as Prefect requires."""
         return dict(inspect.signature(self._of_current_run()).bind(*args).arguments)
 
     def each(
@@ -152,7 +152,7 @@ def step(name: str, *, is_heavy: bool = False) -> Callable[[Callable[Concatenate
 @step("plan")
 @staged("plan")
 def plan(run: Run, month: date) -> int:
-    """Who is billed, by which price lists, and which keys to ask; gives how many keys."""
+    """Plan the month: accounts, price lists and keys to request; returns the number of keys."""
     planned = run.plan(month)
     size = planned.size()
     run.reporter.say(f"{month_text(month)}: {len(planned.accounts)} accounts, {size} keys planned ({planned.kind})")
@@ -164,7 +164,7 @@ pull_accounts = step("pull-accounts")(worker_steps.pull_accounts)
 
 @staged("pull")
 def pull(run: Run, month: date, size: int) -> Tally:
-    """Every key of the plan, then what the plan should not have left out; each answer durable."""
+    """Request every key of the plan, then keys found missing from it; each response is durable."""
     puller, tally = run.puller, Tally()
     kept = sum(bits.bit_count() for bits in puller.kept(month).answered.values())
     puller.counters.total += size
@@ -191,12 +191,12 @@ def pull(run: Run, month: date, size: int) -> Tally:
         if run.cluster is not None:
             run.cluster.end_repeats(month)
         puller.finish(month)
-    puller.log_out()  # a run that is killed in what follows, which may take long, leaves no session open
+    puller.log_out()  # a run killed in the long steps that follow leaves no session open
     return tally
 
 
 def _batches_of(surprises: Callable[[date], list[Asked]], month: date) -> Iterable[list[Asked]]:
-    """Looked up only when it is reached: the surprises of a month are known once it is pulled."""
+    """One batch per surprise; evaluated lazily, because surprises are known only after the pull."""
     for asked in surprises(month):
         yield [asked]
 
@@ -204,13 +204,13 @@ def _batches_of(surprises: Callable[[date], list[Asked]], month: date) -> Iterab
 @step("land")
 @staged("land")
 def land(run: Run, month: date) -> None:
-    """Raw answers to the lake."""
+    """Land the raw log in the lake."""
     run.land(month)
 
 
 @staged("build")
 def build(run: Run) -> str:
-    """The warehouse anew, from the whole lake; gives its path. By partitions where one job could not hold it."""
+    """Rebuild the warehouse from the whole lake, by partitions if one job cannot hold it; returns its path."""
     recorded = _flow_run_context()
     flow_run = recorded.flow_run if recorded else None
     with building(run.settings.warehouse_path, str(flow_run.id) if flow_run else run.id):
@@ -222,18 +222,18 @@ def build(run: Run) -> str:
 
 
 def _warn_of_idle_pins(run: Run) -> None:
-    """A pin that fits nothing may be a slip of the pen, or be meant for another month's lines."""
+    """Warn of overrides that match no line: a typo, or a row for another month."""
     with closing(database.connect(run.settings.warehouse_path)) as connection:
         for pin in database.rows(connection, "core_idle_pins").to_pylist():
             pinned = "/".join(filter(None, (pin["account_report"], pin["measure_field"])))
             run.reporter.warn(
-                f"pinned_readings.csv: the pin of price list {pin['price_list_id']}{pinned and f' for {pinned}'} "
-                "changes nothing, for no line is priced by that; mend its row, or drop it"
+                f"pinned_readings.csv: the override of price list {pin['price_list_id']}{pinned and f' for {pinned}'} "
+                "matches no billed line: correct or delete the row"
             )
 
 
 def _warn_of_unused_terms(run: Run) -> None:
-    """Terms that price no line may name a wrong owner or measure, or be meant for another month's lines."""
+    """Warn of contract terms that match no line: a wrong owner or measure, or terms for another month."""
     with closing(database.connect(run.settings.warehouse_path)) as connection:
         for terms in database.rows(
             connection,
@@ -247,7 +247,7 @@ def _warn_of_unused_terms(run: Run) -> None:
             )
             run.reporter.warn(
                 f"contract_terms.csv: no line is billed by {owner} for {terms['account_report']} "
-                f"{terms['measure_field']}; correct or delete the rows"
+                f"{terms['measure_field']}: correct or delete the rows"
             )
 
 
@@ -320,7 +320,7 @@ def check(run: Run, month: date) -> Checked:
 
 @step("export")
 def export(run: Run, month: date) -> list[Path]:
-    """The month's CSVs and their manifest; gives their paths."""
+    """Write the month's CSVs and their manifest; returns their paths."""
     from ecgrid_flows.finance.export import export_month
 
     return list(export_month(run.settings, month))
@@ -328,7 +328,7 @@ def export(run: Run, month: date) -> list[Path]:
 
 @step("report")
 def report(run: Run, month: date) -> Path:
-    """The month's HTML report; gives its path."""
+    """Write the month's HTML report; returns its path."""
     from ecgrid_flows.reporting.report import report_month
 
     run.reporter.say(f"{month_text(month)}: writing the report")

@@ -1,4 +1,4 @@
-"""`verify`: every hash at rest is checked, and what is damaged is made anew from what is before it.
+"""`verify`: checks every stored hash and restores damaged files from the stage before.
 
 raw ← nothing: an answer that is gone is named, and asked again by the next `run` of its month. The lake ← raw. Exports
 ← the warehouse; those of a closed month ← closings. Closings ← the export, where it still is as it was closed; else
@@ -34,7 +34,7 @@ Advance = Callable[[], None]
 
 @dataclass(slots=True)
 class Verification:
-    """How many files of each place were checked, what was healed, and what is lost."""
+    """Number of files checked per place, restored files, and lost files."""
 
     files: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PLACES, 0))
     healed: list[str] = field(default_factory=list)
@@ -52,7 +52,7 @@ def count(run: Run, month: date | None) -> int:
 
 
 def verify(run: Run, month: date | None, advance: Advance = lambda: None) -> Verification:
-    """Check what the data directory holds of `month`, or of all months. Only for the holder of the lock."""
+    """Check the data of `month`, or of all months. The caller must have the lock."""
     found = Verification()
     months = [one for one in raw_manifest.months(run.store) if month in (None, one)]
     _raw(run, months, found, advance)
@@ -71,7 +71,7 @@ def _raw(run: Run, months: list[date], found: Verification, advance: Advance) ->
 
 
 def _lake(run: Run, month: date | None, months: list[date], found: Verification, advance: Advance) -> None:
-    """Quarantine damaged parts, then land again what they took out of sight."""
+    """Quarantine damaged parts, then land their months again."""
     quarantined = run.lake.quarantine_damaged(advance=advance)
     for one in months:
         run.land(one)
@@ -107,7 +107,7 @@ def _exports(run: Run, month: date | None, found: Verification, advance: Advance
                 tasks.build(run)
             export_month(settings, billed)
         except BillingError as error:
-            found.lost += [f"{words}. It was not made anew: {error}" for words in damaged]
+            found.lost += [f"{words}. It was not restored: {error}" for words in damaged]
         else:
             found.healed += [f"{words}; exported anew" for words in damaged]
 
@@ -137,9 +137,9 @@ def _month_of(name: str) -> date | None:
 
 
 def _quarantined(settings: Settings, path: Path) -> str:
-    """Move a file of the export out of sight; what became of it, in words."""
+    """Quarantine a file of the export; returns the result as text."""
     place = path.relative_to(settings.local_dir).as_posix()
-    return str(LocalStore(settings.local_dir).quarantine(place, "it is not the file that was exported"))
+    return str(LocalStore(settings.local_dir).quarantine(place, "it differs from the exported file"))
 
 
 # --- closings ---------------------------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ def _quarantined(settings: Settings, path: Path) -> str:
 def _closings(settings: Settings, store: Store, month: date | None, found: Verification, advance: Advance) -> None:
     log = audit_log.read(store)
     found.files[CLOSINGS] += len(log.entries)
-    found.lost += [f"the log of closings: {fault}" for fault in log.faults]
+    found.lost += [f"the audit log: {fault}" for fault in log.faults]
     for entry, path, kept in _kept_files(log, month):
         found.files[CLOSINGS] += 1
         advance()
@@ -156,13 +156,13 @@ def _closings(settings: Settings, store: Store, month: date | None, found: Verif
             continue
         words = f"{path} is missing"
         if is_whole is False:
-            words = str(store.quarantine(path, "it is not what was closed"))
+            words = str(store.quarantine(path, "it differs from the closed file"))
         source = settings.exports_dir(parse_month(entry.data["month"])) / path.rpartition("/exports/")[2]
         if "/exports/" in path and source.is_file() and sha256_of(source) == kept:
             put_file(store, path, source)
-            found.healed.append(f"{words}; put back from {source}")
+            found.healed.append(f"{words}; restored from {source}")
         else:
-            found.lost.append(f"{words}. Put it back from a backup")
+            found.lost.append(f"{words}. Restore it from a backup")
     for closing in _standing(log, month):
         _heal_frozen(settings, store, closing, found)
 
@@ -183,7 +183,7 @@ def _standing(log: audit_log.Log, month: date | None) -> list[audit_log.Decision
 
 
 def _heal_frozen(settings: Settings, store: Store, closing: audit_log.Decision, found: Verification) -> None:
-    """Put the export of a closed month back where a file of it is not as it was closed."""
+    """Restore the export of a closed month if one of its files changed."""
     folder = settings.exports_dir(parse_month(closing.data["month"]))
     exports: dict[str, Any] = closing.data["exports"]
     damaged = [name for name, kept in exports.items() if (folder / name).is_file() and sha256_of(folder / name) != kept]
@@ -195,7 +195,7 @@ def _heal_frozen(settings: Settings, store: Store, closing: audit_log.Decision, 
     try:
         corrections.frozen_export(settings, store, closing)
     except BillingError as error:
-        found.lost += [f"{one}. It was not put back: {error}" for one in words]
+        found.lost += [f"{one}. It was not restored: {error}" for one in words]
     else:
-        found.healed += [f"{one}; put back from the closing" for one in words]
+        found.healed += [f"{one}; restored from the closing" for one in words]
     publish(store, folder, f"exports/{closing.data['month']}", MANIFEST)

@@ -16,15 +16,15 @@ __all__ = ["build_partition", "pull_accounts", "survey_lines"]
 
 
 def pull_accounts(context: Context, month: date, asked: list[Asked]) -> Tally:
-    """One batch: every key of these accounts that is not answered yet."""
+    """One batch: every unanswered key of these accounts."""
     return context.puller.pull_batch(month, asked)
 
 
 def survey_lines(context: Context, paths: list[str], grain: int) -> list[partitioned_build.Bound]:
-    """The account at every so manieth line of a month."""
+    """Every `grain`-th account key of a month, in key order: candidate cut points for partitions."""
     return partitioned_build.survey(fetched(context.store, paths), grain)
 
 
 def build_partition(context: Context, job: partitioned_build.Job) -> dict[str, partitioned_build.Part]:
-    """One job of a build by partitions."""
+    """One job of a partitioned build."""
     return partitioned_build.run_job(job, context.store, context.settings.warehouse_path.parent / "jobs")
