@@ -19,7 +19,7 @@ MOST_FINDINGS = 200
 
 
 def leave_artifacts(settings: Settings, done: MonthDone) -> None:
-    """Create the artifacts of one month from the warehouse and the current decisions."""
+    """Write the artifacts of one month from the warehouse and the current decisions."""
     month = month_text(done.month)
     text = summary(done, settings.currency, is_invented(settings))
     create_markdown_artifact(text, key=f"summary-{month}", description=f"Bill {month}")
