@@ -1,11 +1,32 @@
 -- The text of one CSV cell (RFC 4180), by kind of value. A missing value is an empty cell, an empty text is "".
 -- Cells are joined with a comma or a semicolon; a text that holds either is quoted, so that both forms share the macros.
 
--- Text. One apostrophe goes in front of a text that a spreadsheet could run: one that begins with = + - @, a tab, CR
--- or LF, or a full-width = + - @, or with apostrophes before one of these. So the guard can be undone without a doubt:
--- a cell of apostrophes and then one of these characters loses its first apostrophe, and no other cell has one to lose.
+-- Text. A spreadsheet runs a cell that begins with = + - @ or their full-width forms, and where cells begin depends on the
+-- separator that it uses. So one apostrophe goes in front of each of these characters (and of the apostrophes before it)
+-- at the beginning of the text or behind a comma, semicolon, tab, vertical bar, quote or line end. A text that begins with
+-- a tab or a line end gets one too. csv_unguarded undoes it: there, and nowhere else, a run of apostrophes loses one.
+CREATE OR REPLACE MACRO csv_guarded_begin(value) AS
+    CASE WHEN regexp_matches(value, '^''*[\t\r\n]') THEN '''' || value ELSE value END;
 CREATE OR REPLACE MACRO csv_guarded(value) AS
-    CASE WHEN regexp_matches(value, '^''*[=+@\t\r\n＝＋－＠-]') THEN '''' || value ELSE value END;
+    csv_guarded_begin(regexp_replace(value, '(^|[,;|\t\r\n"])(''*[=+@＝＋－＠-])', '\1''\2', 'g'));
+CREATE OR REPLACE MACRO csv_unguarded_begin(value) AS
+    CASE WHEN regexp_matches(value, '^''''*[\t\r\n]') THEN substr(value, 2) ELSE value END;
+CREATE OR REPLACE MACRO csv_unguarded(value) AS
+    regexp_replace(csv_unguarded_begin(value), '(^|[,;|\t\r\n"])''(''*[=+@＝＋－＠-])', '\1\2', 'g');
+-- The same for files of the first guard, which looked at the beginning of a text alone.
+CREATE OR REPLACE MACRO csv_unguarded_first(value) AS
+    regexp_replace(value, '^''(''*[=+@\t\r\n＝＋－＠-])', '\1');
+
+-- For a spreadsheet that turns cells into numbers and dates, quoted or not: an apostrophe in front of a text that fits
+-- `pattern` (a whole text, in lower case, that may begin with apostrophes). Undone by csv_unkept.
+CREATE OR REPLACE MACRO csv_kept(value, pattern) AS
+    CASE WHEN regexp_full_match(lower(value), pattern) THEN '''' || value ELSE value END;
+CREATE OR REPLACE MACRO csv_unkept(value, pattern) AS
+    CASE
+        WHEN starts_with(value, '''') AND regexp_full_match(lower(substr(value, 2)), pattern) THEN substr(value, 2)
+        ELSE value
+    END;
+
 -- What a text in quotes may begin with: nothing (which every text holds), a space or what the guard looks at. (Not a list
 -- for IN: DuckDB would join every column with it.)
 CREATE OR REPLACE MACRO csv_beginnings() AS chr(0) || chr(9) || chr(10) || chr(13) || ' ''+-=@＋－＝＠';
@@ -14,7 +35,7 @@ CREATE OR REPLACE MACRO csv_text(value) AS
         WHEN value IS NULL THEN ''
         -- a separator, a quote or a line end within; nothing, a space or what the guard looks at in front; a space behind
         WHEN contains(value, '"') OR contains(value, ',') OR contains(value, ';')
-            OR contains(value, chr(10)) OR contains(value, chr(13))
+            OR contains(value, chr(9)) OR contains(value, '|') OR contains(value, chr(10)) OR contains(value, chr(13))
             OR (ascii(value) NOT BETWEEN 65 AND 65290 AND contains(csv_beginnings(), left(value, 1)))
             OR suffix(value, ' ')
             THEN '"' || replace(csv_guarded(value), '"', '""') || '"'

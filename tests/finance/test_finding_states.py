@@ -77,6 +77,17 @@ def test_twins_of_one_key_have_ids_of_their_own(settings: Settings) -> None:
     assert len({row["finding_id"] for row in found(settings)}) == 2
 
 
+def test_a_decision_by_an_earlier_id_is_still_found(settings: Settings, store: Store) -> None:
+    """Earlier ids were the first twelve digits of the hash, without the letter."""
+    build(settings, out_line_items=[line()], out_findings=[finding()])
+    row = found(settings)[0]
+    earlier = row["finding_id"].removeprefix("f") + "7"
+    set_state(store, [{**row, "finding_id": earlier}], "accepted", "agreed by phone")
+    assert (found(settings)[0]["state"], found(settings)[0]["note"]) == ("accepted", "agreed by phone")
+    with opened(settings) as connection:
+        assert find(connection, [earlier])[0]["finding_id"] == row["finding_id"]
+
+
 def test_a_decision_survives_a_rebuild_and_a_change_of_words(settings: Settings, store: Store) -> None:
     build(settings, out_line_items=[line()], out_findings=[finding()])
     row = found(settings)[0]

@@ -56,9 +56,11 @@ def export(
     last: Last = None,
     semicolons: Annotated[
         bool,
-        typer.Option("--semicolons", help="Separate cells by semicolons instead of commas, for spreadsheets."),
+        typer.Option("--semicolons", help="Semicolons between cells instead of commas; --csv-locale supersedes it."),
     ] = False,
-    bom: Annotated[bool, typer.Option("--bom", help="Begin each CSV with a byte-order mark, for Excel.")] = False,
+    bom: Annotated[
+        bool, typer.Option("--bom", help="Begin each CSV with a byte order mark; --csv-locale supersedes it.")
+    ] = False,
     provisional: Annotated[
         bool,
         typer.Option("--provisional", help="Export a month that is not final, into exports/YYYY-MM-provisional."),
@@ -74,6 +76,15 @@ def export(
             "of your own (repeatable).",
         ),
     ] = None,
+    csv_locale: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--csv-locale",
+            metavar="LOCALE",
+            help="Also write CSVs that a spreadsheet of this locale (de-DE) opens by a double click; may be repeated.",
+        ),
+    ] = None,
+    xlsx: Annotated[bool, typer.Option("--xlsx", help="Also write one workbook with a sheet for each CSV.")] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -88,8 +99,10 @@ def export(
     from ecgrid_flows.finance.csv_writer import CsvForm
     from ecgrid_flows.finance.export import NEED_CURRENCY, NO_CURRENCY, export_month
     from ecgrid_flows.finance.ledgers import template, write_ledgers
+    from ecgrid_flows.finance.spreadsheets import WORKBOOK, locale_form
 
     form = CsvForm(semicolons=semicolons, bom=bom)
+    also = [*(locale_form(name).name for name in csv_locale or ()), *([WORKBOOK] if xlsx else [])]
     dated = _date(posting_date)
     if ledger and provisional:
         raise SettingsError("--ledger is of a final month: leave --provisional or --ledger out")
@@ -97,7 +110,7 @@ def export(
         template(settings, name)  # a wrong name is found before anything is written
     with _held(settings, "export") as store:
         written = {
-            one: export_month(settings, one, form=form, is_provisional=provisional, posting_date=dated)
+            one: export_month(settings, one, form=form, is_provisional=provisional, posting_date=dated, also=also)
             for one in months
         }
         for one in months:

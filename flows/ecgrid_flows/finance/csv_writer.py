@@ -2,19 +2,18 @@
 
 The form is RFC 4180: CRLF after every line, quotes doubled, a header line. UTF-8; dates as 2026-10-31, times in UTC as
 2026-10-31T23:59:59Z, `true` and `false`, plain decimals with a point. A missing value is an empty cell, an empty text
-is `""`. A text that a spreadsheet could run as a formula has one apostrophe in front (`sql/macros/csv.sql` says when);
-numbers are never touched. By choice cells stand apart by semicolons and a byte-order mark opens the file, as Excel
-wants it in many countries.
+is `""`. In a text that a spreadsheet could run as a formula, by any separator, apostrophes keep it from that
+(`sql/macros/csv.sql` states where); numbers are never touched. By choice cells stand apart by semicolons and a
+byte-order mark opens the file; spreadsheets of a locale are made by `spreadsheets`.
 
-`read_table` undoes all of it. Rows of a DuckDB relation become lines inside DuckDB and leave it as Arrow buffers, which
-are written as they are: no value passes through a Python object.
+`warehouse/csv_files.py` undoes all of it. Rows of a DuckDB relation become lines inside DuckDB and leave it as Arrow
+buffers, which are written as they are: no value passes through a Python object.
 """
 
 import csv
 import hashlib
 import io
 import os
-import re
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -25,31 +24,23 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pacsv
 
 from ecgrid_flows.storage.base import disk_errors
 from ecgrid_transforms.money import ZERO, Decimal, total
 
 __all__ = [
     "ROWS_A_BATCH",
-    "_GUARDED",
     "Batches",
     "CsvForm",
     "Written",
     "ahead",
     "field_types",
-    "guarded",
     "joined_cells",
-    "read_table",
     "schema_of",
-    "unguarded",
     "write_groups",
     "write_relation",
 ]
 
-#: A text that gets an apostrophe in front: what a spreadsheet could run, with any apostrophes before it.
-_GUARDED = re.compile("'*[=+@\t\r\n＝＋－＠-]")
-_APOSTROPHE = "^'('*[=+@\t\r\n＝＋－＠-])"
 _BOM = b"\xef\xbb\xbf"
 ROWS_A_BATCH = 65_536
 #: Decimals that the macros write; a relation of more must round them itself, so that it is seen.
@@ -83,16 +74,6 @@ class Written:
     size: int
     sha256: str
     totals: Mapping[str, Decimal]
-
-
-def guarded(text: str) -> str:
-    """`text` as a cell carries it: with an apostrophe in front where a spreadsheet could run it."""
-    return f"'{text}" if _GUARDED.match(text) else text
-
-
-def unguarded(cell: str) -> str:
-    """The text that `guarded` made `cell` from; for every text `unguarded(guarded(text)) == text`."""
-    return cell[1:] if cell.startswith("'") and _GUARDED.match(cell[1:]) else cell
 
 
 def schema_of(rows: Any) -> pa.Schema:
@@ -274,43 +255,6 @@ def _text_of(column: pa.StringArray) -> memoryview:
     _, offsets, data = column.buffers()
     ends = pa.Array.from_buffers(pa.int32(), column.offset + len(column) + 1, [None, offsets])
     return memoryview(data)[ends[column.offset].as_py() : ends[-1].as_py()]
-
-
-def read_table(source: Path | bytes, schema: pa.Schema, form: CsvForm | None = None) -> pa.Table:
-    """The table that a file of this module was written from: same rows, columns, types and texts.
-
-    Empty cells are nulls, `""` is the empty text, and the apostrophe of the guard is gone. Raises `ValueError` when the
-    header is another or a cell is not of its column's type.
-    """
-    form = form or CsvForm()
-    data = source.read_bytes() if isinstance(source, Path) else source
-    header = next(csv.reader(io.StringIO(data.split(b"\r\n", 1)[0].decode("utf-8-sig")), delimiter=form.delimiter), [])
-    if header != schema.names:
-        raise ValueError(f"the header is {header}, not {schema.names}: was the file written with other options?")
-    table = pacsv.read_csv(
-        pa.BufferReader(data),
-        read_options=pacsv.ReadOptions(block_size=max(len(data) + 1, 1 << 20)),
-        parse_options=pacsv.ParseOptions(
-            delimiter=form.delimiter, newlines_in_values=True, ignore_empty_lines=False, double_quote=True
-        ),
-        convert_options=pacsv.ConvertOptions(
-            column_types={name: _readable(kind) for name, kind in zip(schema.names, schema.types, strict=True)},
-            null_values=[""],
-            true_values=["true"],
-            false_values=["false"],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        ),
-    )
-    columns = [
-        pc.replace_substring_regex(column, _APOSTROPHE, r"\1") if pa.types.is_string(column.type) else column
-        for column in table.columns
-    ]
-    return pa.table(columns, names=schema.names).cast(schema)
-
-
-def _readable(kind: pa.DataType) -> pa.DataType:
-    return pa.timestamp("us", tz="UTC") if pa.types.is_timestamp(kind) else kind
 
 
 def field_types(schema: pa.Schema) -> list[Mapping[str, str]]:

@@ -7,6 +7,7 @@
     disputes/<contract>/         what is claimed of the vendor: claim.csv, letter.html, evidence/ (see `disputes`)
     journal.csv                  double entry for the ledger            only with ECGRID_CURRENCY
     focus_1_2.parquet, .csv      FOCUS 1.2, one row per charge          only with ECGRID_CURRENCY
+    <locale>/, xlsx/             the same for spreadsheets              only once asked for (see spreadsheets)
     manifest.json                rows, control totals and SHA-256 of each file; the run, price lists and readings behind
 
 Nothing in a CSV tells when or by which run it was written. The manifest names the run that built the warehouse behind
@@ -29,7 +30,7 @@ import pyarrow as pa
 
 from ecgrid_flows import formats
 from ecgrid_flows.errors import BillingError, SettingsError
-from ecgrid_flows.finance import audit_log, corrections, journal_entries
+from ecgrid_flows.finance import audit_log, corrections, journal_entries, spreadsheets
 from ecgrid_flows.finance.audit_log import Log
 from ecgrid_flows.finance.csv_writer import CsvForm
 from ecgrid_flows.finance.disputes import write_disputes
@@ -42,6 +43,7 @@ from ecgrid_flows.finance.export_files import (
     Parted,
     Repeating,
     Sheet,
+    derived_folders,
     focus_sheet,
     form_words,
     journal_sheet,
@@ -90,44 +92,47 @@ def export_month(
     form: CsvForm | None = None,
     is_provisional: bool = False,
     posting_date: date | None = None,
+    also: Sequence[str] = (),
 ) -> list[Path]:
     """Write the export of `month` from the warehouse as it stands; gives the paths of its files, manifest last.
 
     The manifest names `run_id`, or else the run that built the warehouse. Of a closed month the frozen files stay, and
-    the corrections are written beside them. Without a currency in the settings the journal and the FOCUS files are left
-    out, and the manifest says so. `is_provisional` exports a month that is not final, which is refused without it, and
-    the other way round. Raises `NoSuchData` when the warehouse or the month is not there, `SettingsError` for a month
-    that is final or not against `is_provisional`, `Refused` when a frozen file was changed, `StorageFailed` when the
-    disk fails.
+    the corrections are written beside them. `also` are locales for which CSVs are written too, or `WORKBOOK` (see
+    `spreadsheets`); those that are there already are kept up. Without a currency in the settings the journal and the
+    FOCUS files are left out, and the manifest says so. `is_provisional` exports a month that is not final, which is
+    refused without it, and the other way round. Raises `NoSuchData` when the warehouse or the month is not there,
+    `SettingsError` for a month that is final or not against `is_provisional`, `Refused` when a frozen file was changed,
+    `StorageFailed` when the disk fails.
     """
     run_id = run_id or run_of(settings.warehouse_path)
     store = open_store(settings)
     log = audit_log.read(store)
     closing = log.closing(month)
+    target = settings.exports_dir(month)
+    if is_provisional and closing is None:
+        target = target.with_name(f"{target.name}-provisional")
+    wanted = sorted({*also, *derived_folders(target)})
     if closing is not None:
-        frozen = corrections.frozen_export(settings, store, closing)
-        changed = corrections.export_corrections(
+        written = corrections.frozen_export(settings, store, closing)
+        written += corrections.export_corrections(
             settings, store, log, closing, run_id=run_id, form=form, posting_date=posting_date
         )
-        return [*frozen, *changed]
-    target = settings.exports_dir(month)
-    if is_provisional:
-        target = target.with_name(f"{target.name}-provisional")
-    with opened(settings) as connection:
-        _require_final(connection, month, is_provisional)
-        written = write_month(
-            connection,
-            settings,
-            store,
-            log,
-            month,
-            run_id=run_id,
-            form=form or CsvForm(),
-            target=target,
-            posting_date=posting_date,
-        )
-    publish(store, target, f"exports/{target.name}", MANIFEST)
-    return written
+    else:
+        with opened(settings) as connection:
+            _require_final(connection, month, is_provisional)
+            written = write_month(
+                connection,
+                settings,
+                store,
+                log,
+                month,
+                run_id=run_id,
+                form=form or CsvForm(),
+                target=target,
+                posting_date=posting_date,
+            )
+        publish(store, target, f"exports/{target.name}", MANIFEST)
+    return [*written, *spreadsheets.write(store, target, wanted)]
 
 
 def _require_final(connection: database.Connection, month: date, is_provisional: bool) -> None:

@@ -29,7 +29,6 @@ from ecgrid_flows.finance.csv_writer import (
     ahead,
     field_types,
     joined_cells,
-    read_table,
     schema_of,
     write_groups,
     write_relation,
@@ -39,6 +38,7 @@ from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.atomic_folder import put_in_place
 from ecgrid_flows.storage.base import disk_errors
 from ecgrid_flows.warehouse import database
+from ecgrid_flows.warehouse.csv_files import GUARD, load_csv_macros, read_table
 from ecgrid_transforms.money import Decimal, plain
 
 __all__ = [
@@ -51,10 +51,13 @@ __all__ = [
     "Parted",
     "Repeating",
     "Sheet",
+    "columns_of",
+    "derived_folders",
     "files_below",
     "focus_sheet",
     "form_of",
     "form_words",
+    "guard_of",
     "journal_sheet",
     "opened",
     "place",
@@ -229,6 +232,7 @@ def opened(settings: Settings) -> "closing[database.Connection]":
     # several threads hand the rows of a large relation over as they get ready, whatever its order
     connection.execute("SET threads = 1").fetchall()
     connection.execute(f"ATTACH ':memory:' AS {GATHERED} (READ_WRITE)").fetchall()
+    load_csv_macros(connection)
     return closing(connection)
 
 
@@ -487,12 +491,23 @@ def _total_text(value: Decimal | int) -> str:
 
 def form_words(form: CsvForm) -> dict[str, Any]:
     """How the CSVs are written, as a manifest says it."""
-    return {"delimiter": form.delimiter, "line_end": "CRLF", "encoding": "UTF-8", "byte_order_mark": form.bom}
+    return {
+        "delimiter": form.delimiter,
+        "line_end": "CRLF",
+        "encoding": "UTF-8",
+        "byte_order_mark": form.bom,
+        "guard": GUARD,
+    }
 
 
 def form_of(manifest: Mapping[str, Any]) -> CsvForm:
     """The form that `form_words` described."""
     return CsvForm(semicolons=manifest["csv"]["delimiter"] == ";", bom=manifest["csv"]["byte_order_mark"])
+
+
+def guard_of(manifest: Mapping[str, Any]) -> int:
+    """Which guard the texts of the CSVs have."""
+    return int(manifest["csv"].get("guard", 1))
 
 
 def place(staged: Path, target: Path, manifest: Mapping[str, Any]) -> list[Path]:
@@ -520,7 +535,7 @@ def _is_unchanged(target: Path, manifest: Mapping[str, Any]) -> bool:
     return (
         (old.get("run_id") is not None or manifest["run_id"] is None)
         and {**old, **by} == {**json.loads(json.dumps(manifest)), **by}
-        and {name for name in files_below(target) if not name.startswith(f"{LEDGERS}/")}
+        and {name for name in files_below(target) if name.split("/")[0] not in {LEDGERS, *derived_folders(target)}}
         == {*manifest["files"], MANIFEST}
         and all(sha256_of(target / name) == entry["sha256"] for name, entry in manifest["files"].items())
     )
@@ -551,26 +566,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-_TYPES = {
-    "int32": pa.int32(),
-    "int64": pa.int64(),
-    "bool": pa.bool_(),
-    "string": pa.string(),
-    "date32[day]": pa.date32(),
-    "timestamp[us, tz=UTC]": pa.timestamp("us", tz="UTC"),
-}
+def derived_folders(folder: Path) -> frozenset[str]:
+    """The folders of an export that hold it once more, for spreadsheets."""
+    found = folder.glob(f"*/{MANIFEST}")
+    return frozenset(path.parent.name for path in found if "made_from" in path.read_text(encoding="utf-8"))
 
 
-def _schema(columns: Sequence[Mapping[str, str]]) -> pa.Schema:
-    """The Arrow schema that a manifest describes."""
-
-    def kind(text: str) -> pa.DataType:
-        if text.startswith("decimal128("):
-            precision, scale = text.removeprefix("decimal128(").removesuffix(")").split(",")
-            return pa.decimal128(int(precision), int(scale))
-        return _TYPES[text]
-
-    return pa.schema([(column["name"], kind(column["type"])) for column in columns])
+def columns_of(entry: Mapping[str, Any]) -> dict[str, str]:
+    """The columns of a file and their types, by what its manifest states."""
+    return {column["name"]: column["type"] for column in entry["columns"]}
 
 
 def read_export(path: Path) -> pa.Table:
@@ -586,4 +590,4 @@ def read_export(path: Path) -> pa.Table:
         raise NoSuchData(f"{folder / MANIFEST} does not name {path.name}: export the month again")
     if sha256_of(path) != entry["sha256"]:
         raise StorageFailed(f"{path} is not the file that its manifest describes: export the month again")
-    return read_table(path, _schema(entry["columns"]), form_of(manifest))
+    return read_table(path, columns_of(entry), form_of(manifest).delimiter, guard=guard_of(manifest))

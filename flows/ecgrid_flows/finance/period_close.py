@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgrid_flows.errors import NoSuchData, Refused, SettingsError
-from ecgrid_flows.finance import audit_log
+from ecgrid_flows.finance import audit_log, spreadsheets
 from ecgrid_flows.finance.audit_log import CLOSINGS, Decision, Log
 from ecgrid_flows.finance.corrections import CORRECTIONS, FOCUS, LINES
 from ecgrid_flows.finance.csv_writer import CsvForm
@@ -26,6 +26,7 @@ from ecgrid_flows.finance.export_files import (
     KEY,
     LEDGERS,
     MANIFEST,
+    derived_folders,
     files_below,
     form_of,
     opened,
@@ -95,8 +96,10 @@ def close_month(
         for why in dict.fromkeys(reasons):
             set_state(store, [row for row, one in zip(accepted, reasons, strict=True) if one == why], "accepted", why)
         log = audit_log.read(store)
+        made = sorted(derived_folders(settings.exports_dir(month)))
         exports = _export_again(connection, settings, store, log, month, posting_date)
         publish(store, settings.exports_dir(month), f"exports/{month_text(month)}", MANIFEST)
+        spreadsheets.write(store, settings.exports_dir(month), made)
         entry = _freeze(connection, settings, store, log, month, exports)
     keep(settings.warehouse_path, log)
     return Closed(entry, tuple(row["finding_id"] for row in accepted), tuple(exports))
@@ -296,10 +299,11 @@ def _export_faults(folder: Path, exports: Mapping[str, str]) -> list[str]:
         elif sha256_of(folder / name) != kept:
             faults.append(f"{folder / name} is not what was closed")
     if folder.is_dir():
+        apart = (CORRECTIONS, LEDGERS, *derived_folders(folder))
         faults.extend(
             f"{folder / name} was not there when the month was closed: take it away"
             for name in files_below(folder)
-            if name not in exports and not name.startswith((f"{CORRECTIONS}/", f"{LEDGERS}/", "."))
+            if name not in exports and not name.startswith(".") and name.split("/")[0] not in apart
         )
     if (folder / CORRECTIONS).is_dir():
         faults.extend(_correction_faults(folder / CORRECTIONS))

@@ -1,0 +1,165 @@
+"""CSV files by DuckDB: read back to the very same table, and written by COPY from expressions for cells.
+
+Exports are written by `finance/csv_writer.py` and spreadsheets of a locale by `finance/spreadsheets.py`; the macros of
+cells, with the formula guard and how it is undone, are in `sql/macros/csv.sql`.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from ecgrid_flows.storage.base import disk_errors
+from ecgrid_flows.warehouse.connection import Connection, _open, reading_error
+from ecgrid_flows.warehouse.sql_files import sql_folder
+
+__all__ = [
+    "GUARD",
+    "csv_connection",
+    "literal",
+    "load_csv_macros",
+    "quoted",
+    "read_csv",
+    "read_table",
+    "with_cells",
+    "write_cells",
+]
+
+_BOM = b"\xef\xbb\xbf"
+#: The guard of texts that files have now; 1 is that of earlier releases, at the beginning of a text alone.
+GUARD = 2
+#: Type of a column in Arrow, as a manifest carries it, -> in DuckDB; decimals beside these.
+_TYPES = {
+    "int32": "INTEGER",
+    "int64": "BIGINT",
+    "bool": "BOOLEAN",
+    "string": "VARCHAR",
+    "date32[day]": "DATE",
+    "timestamp[us, tz=UTC]": "TIMESTAMPTZ",
+}
+
+
+def load_csv_macros(connection: Connection) -> None:
+    """Give a connection this release's macros of cells, whichever release built its warehouse."""
+    text = (sql_folder() / "macros/csv.sql").read_text(encoding="utf-8")
+    connection.execute(text.replace("CREATE OR REPLACE MACRO", "CREATE OR REPLACE TEMP MACRO")).fetchall()
+
+
+@contextmanager
+def csv_connection() -> Iterator[Connection]:
+    """A connection without a warehouse, with the macros of cells."""
+    with closing(_open(":memory:")) as connection:
+        load_csv_macros(connection)
+        yield connection
+
+
+def write_cells(
+    connection: Connection, rows: Any, cells: Mapping[str, str], target: Path, *, texts: Sequence[str], delimiter: str
+) -> int:
+    """Write a relation to the new CSV file `target`, with a byte order mark; gives the number of rows.
+
+    `cells` has the expression of each column's cells; those of the columns `texts` are in quotes. Raises
+    `StorageFailed` when the disk does not take the file, which may then be half written.
+    """
+    forced = f", FORCE_QUOTE ({', '.join(map(quoted, texts))})" if texts else ""
+    query = with_cells(rows, cells).sql_query()
+    options = f"FORMAT csv, HEADER, DELIMITER {literal(delimiter)}{forced}"
+    try:
+        ((count,),) = connection.execute(f"COPY ({query}) TO {literal(str(target))} ({options})").fetchall()
+    except duckdb.IOException as error:
+        raise reading_error(error, str(target)) from error
+    _put_bom(target)
+    return int(count)
+
+
+def with_cells(rows: Any, cells: Mapping[str, str]) -> Any:
+    """The rows of a relation with these columns, each by its expression."""
+    return rows.project(", ".join(f"{cell} AS {quoted(name)}" for name, cell in cells.items()))
+
+
+def _put_bom(path: Path) -> None:
+    """Put a byte order mark in front of a file."""
+    marked = path.with_name(f"{path.name}.marked")
+    with disk_errors(str(path)):
+        with path.open("rb") as source, marked.open("xb") as file:
+            file.write(_BOM)
+            while piece := source.read(1 << 20):
+                file.write(piece)
+        marked.replace(path)
+
+
+def literal(text: str) -> str:
+    """A text in SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _copy(connection: Connection, query: str, target: Path, options: str) -> int:
+    """Copy the rows of a query to a new file; gives their number."""
+    try:
+        ((count,),) = connection.execute(f"COPY ({query}) TO {literal(str(target))} ({options})").fetchall()
+    except duckdb.IOException as error:
+        raise reading_error(error, str(target)) from error
+    return int(count)
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def read_csv(
+    connection: Connection,
+    source: Path,
+    columns: Mapping[str, str],
+    delimiter: str = ",",
+    *,
+    guard: int = GUARD,
+    is_typed: bool = True,
+) -> Any:
+    """The rows of an exported file as a relation; `columns` are their types, as a manifest carries them.
+
+    Empty cells are nulls, `""` is the empty text, and the guard of texts is undone. With `is_typed` false all columns
+    are texts, numbers as they stand in the file. Raises `ValueError` when the header is another.
+    """
+    with disk_errors(str(source)), source.open(encoding="utf-8-sig", newline="") as file:
+        header = next(csv.reader(file, delimiter=delimiter), [])
+    if header != list(columns):
+        raise ValueError(f"the header is {header}, not {list(columns)}: was the file written with other options?")
+    rows = connection.read_csv(
+        str(source),
+        header=True,
+        delimiter=delimiter,
+        quotechar='"',
+        escapechar='"',
+        columns=dict.fromkeys(columns, "VARCHAR"),
+        na_values="",
+        allow_quoted_nulls=False,
+        auto_detect=False,
+        strict_mode=True,
+        max_line_size=1 << 24,
+        parallel=False,
+    )
+    unguarded = "csv_unguarded" if guard > 1 else "csv_unguarded_first"
+    shown = []
+    for name, kind in columns.items():
+        column = quoted(name)
+        cell = f"{unguarded}({column})" if kind == "string" else column
+        shown.append(f"{cell}{f'::{_sql_type(kind)}' if is_typed else ''} AS {column}")
+    return rows.project(", ".join(shown))
+
+
+def read_table(source: Path, columns: Mapping[str, str], delimiter: str = ",", *, guard: int = GUARD) -> pa.Table:
+    """The table that an exported file was written from; `ValueError` too where a cell is not of its column's type."""
+    with csv_connection() as connection:
+        try:
+            table: pa.Table = read_csv(connection, source, columns, delimiter, guard=guard).to_arrow_table()
+        except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+            raise ValueError(str(error).splitlines()[0]) from error
+    return table
+
+
+def _sql_type(kind: str) -> str:
+    return kind.replace("decimal128", "DECIMAL") if kind.startswith("decimal128(") else _TYPES[kind]

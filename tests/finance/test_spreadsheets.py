@@ -1,0 +1,188 @@
+"""CSVs of a locale and the workbook: what they hold, that they read back, and when they are written again."""
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import example, given
+from hypothesis import settings as checked
+from hypothesis import strategies as st
+
+from ecgrid_flows.errors import Refused, SettingsError
+from ecgrid_flows.finance import spreadsheets
+from ecgrid_flows.finance.export import export_month, read_export
+from ecgrid_flows.finance.export_files import derived_folders, read_manifest
+from ecgrid_flows.finance.period_close import verify
+from ecgrid_flows.finance.spreadsheets import locale_form, read_localised
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.storage.opening import open_store
+from ecgrid_flows.warehouse import database
+from ecgrid_flows.warehouse.csv_files import csv_connection
+
+from .decided import close
+from .world import MONTH, build, every_kind_of_charge, finding, line
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[database.Connection]:
+    with csv_connection() as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("name", "delimiter", "mark", "day"),
+    [
+        ("de-DE", ";", ",", "%d.%m.%Y"),
+        ("de_AT", ";", ",", "%d.%m.%Y"),
+        ("de-CH", ";", ".", "%d.%m.%Y"),
+        ("fr-FR", ";", ",", "%d/%m/%Y"),
+        ("en-US", ",", ".", "%-m/%-d/%Y"),
+        ("en-GB", ",", ".", "%d/%m/%Y"),
+        ("sv-SE", ";", ",", "%Y-%m-%d"),
+        ("hr-HR", ";", ",", "%d.%m.%Y"),
+        ("ar-EG", ",", ".", "%-d/%-m/%Y"),
+    ],
+)
+def test_the_form_of_a_locale(name: str, delimiter: str, mark: str, day: str) -> None:
+    form = locale_form(name)
+    assert (form.delimiter, form.decimal_mark, form.day) == (delimiter, mark, day)
+
+
+@pytest.mark.parametrize("name", ["", "xx-YY", "deutsch", "../de"])
+def test_an_unknown_locale_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match="there is no locale"):
+        locale_form(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_kept"),
+    [
+        *(
+            (text, True)
+            for text in ("(100)", "3/4", "00123", "1E5", "MAR1", "10%", "$5", "WAHR", "5 €", "1. Mai", "#N/A")
+        ),
+        *((text, True) for text in ("2026-10-31T23:59:59Z", "219e01123456", "Oktober 2026", "10:30 pm", "'5")),
+        *((text, False) for text in ("Maier 2", "3M Germany", "Müller & Söhne", "f19e01123456", "", "mai", "INV-7")),
+    ],
+)
+def test_what_a_spreadsheet_would_turn_into_a_number(connection: database.Connection, text: str, is_kept: bool) -> None:
+    ((cell,),) = connection.execute("SELECT csv_kept(?, ?)", [text, locale_form("de-DE").numbers]).fetchall()
+    assert cell == (f"'{text}" if is_kept else text)
+
+
+@given(
+    st.text(
+        alphabet=st.one_of(
+            st.sampled_from("'=-+;,\t\n\"0123456789/.e() "), st.characters(codec="utf-8", exclude_characters="\x00")
+        )
+    )
+)
+@example("'=1")
+@example("'5")
+@example("=1")
+@checked(max_examples=200)
+def test_both_guards_are_undone_on_every_text(connection: database.Connection, text: str) -> None:
+    pattern = locale_form("de-DE").numbers
+    ((again,),) = connection.execute(
+        "SELECT csv_unguarded(csv_unkept(csv_kept(csv_guarded(?), ?), ?))", [text, pattern, pattern]
+    ).fetchall()
+    assert again == text
+
+
+def export_all(folder: Path, names: tuple[str, ...] = ("(100)", "=1", ""), **also: object) -> Settings:
+    settings = Settings(data_dir=str(folder), currency="USD")
+    world = every_kind_of_charge()
+    world["out_line_items"] += [
+        line(mailbox_id=number, account_name=name, expected_amount=None) for number, name in enumerate(names, start=100)
+    ]
+    build(settings, **world, out_findings=[finding()])
+    export_month(settings, MONTH, **also)  # type: ignore[arg-type]
+    return settings
+
+
+def test_the_files_of_a_locale_by_hand_and_read_back(tmp_path: Path) -> None:
+    settings = export_all(tmp_path, also=["de-DE", "en-US"])
+    folder = settings.exports_dir(MONTH)
+    data = (folder / "de-DE/finance_lines.csv").read_bytes()
+    assert data.startswith(b"\xef\xbb\xbf")
+    first = data.decode("utf-8-sig").split("\n")[1]
+    assert first.startswith(
+        '4443;0;"Müller & Söhne";01.10.2026;"TrafficAll";"TotalKCs";432;"Naïve tiers";"unit";1501;317,26;'
+    )
+    for locale in ("de-DE", "en-US"):
+        for path in (folder / locale).rglob("*.csv"):
+            assert read_localised(path).equals(read_export(folder / path.relative_to(folder / locale))), path
+    totals = {name: entry.get("control_totals") for name, entry in read_manifest(folder)["files"].items()}
+    german = read_manifest(folder / "de-DE")["files"]
+    assert {name: entry["control_totals"] for name, entry in german.items()} == {
+        name: found for name, found in totals.items() if name.endswith(".csv")
+    }
+
+
+def test_they_are_kept_up_and_stay_when_nothing_changed(tmp_path: Path) -> None:
+    settings = export_all(tmp_path, also=["de-DE", "xlsx"])
+    folder = settings.exports_dir(MONTH)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    export_month(settings, MONTH)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    build(settings, out_line_items=[line(amount="73.00")])
+    export_month(settings, MONTH)
+    assert read_localised(folder / "de-DE/finance_lines.csv").equals(read_export(folder / "finance_lines.csv"))
+    assert derived_folders(folder) == {"de-DE", "xlsx"}
+    assert [path.name for path in folder.parent.iterdir()] == ["2026-10"]
+
+
+def test_a_closed_month_has_them_too(tmp_path: Path) -> None:
+    settings = export_all(tmp_path, also=["xlsx"])
+    closed = close(settings, {row["finding_id"]: "agreed" for row in findings_of(settings)})
+    frozen = {path: path.read_bytes() for path in settings.exports_dir(MONTH).iterdir() if path.is_file()}
+    export_month(settings, MONTH, also=["fr-FR"])
+    folder = settings.exports_dir(MONTH)
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == frozen
+    assert read_localised(folder / "fr-FR/findings.csv").equals(read_export(folder / "findings.csv"))
+    assert verify(settings, open_store(settings), MONTH, closed.entry.sha256).faults == ()
+
+
+def findings_of(settings: Settings) -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = read_export(settings.exports_dir(MONTH) / "findings.csv").to_pylist()
+    return rows
+
+
+def test_a_workbook_is_the_same_bytes_each_time_and_has_no_wrong_digit(tmp_path: Path) -> None:
+    amounts = {"123456789012345.67": "123456789012345.67", "0.1234567891": None, "-99999999.99": None}
+    settings = Settings(data_dir=str(tmp_path / "one"))
+    rows = [line(mailbox_id=number, amount=amount) for number, amount in enumerate(amounts)]
+    books = []
+    for name in ("one", "two"):
+        settings = Settings(data_dir=str(tmp_path / name))
+        build(settings, out_line_items=rows, out_findings=[finding(explanation="\x01 & <b>")])
+        export_month(settings, MONTH, also=["xlsx"])
+        books.append((settings.exports_dir(MONTH) / "xlsx/2026-10.xlsx").read_bytes())
+    assert books[0] == books[1]
+    with zipfile.ZipFile(settings.exports_dir(MONTH) / "xlsx/2026-10.xlsx") as book:
+        sheet = "".join(book.read(name).decode() for name in book.namelist() if "worksheets/" in name)
+    assert "<t>123456789012345.67</t>" in sheet
+    assert "<v>0.1234567891</v>" in sheet
+    assert "<v>-99999999.99</v>" in sheet  # %.16G of the double is -99999999.98999999
+    assert "<t>4443</t>" in sheet  # a network is no number to add up
+
+
+def test_more_rows_than_a_sheet_holds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spreadsheets, "_MOST_ROWS", 5)
+    with pytest.raises(Refused, match=r"finance_lines\.csv has 11 rows and a sheet holds 4 below its header"):
+        export_all(tmp_path, also=["xlsx"])
+    folder = Settings(data_dir=str(tmp_path)).exports_dir(MONTH)
+    assert (folder / "finance_lines.csv").is_file()
+    assert not (folder / "xlsx").exists()
+
+
+def test_the_manifest_names_what_they_were_made_from(tmp_path: Path) -> None:
+    settings = export_all(tmp_path, also=["de-DE"])
+    folder = settings.exports_dir(MONTH)
+    manifest = json.loads((folder / "de-DE/manifest.json").read_text("utf-8"))
+    assert set(manifest["made_from"]) == {"manifest.json"}
+    assert manifest["csv"]["locale"] == "de-DE"
+    assert isinstance(read_localised(folder / "de-DE/focus_1_2.csv"), pa.Table)
