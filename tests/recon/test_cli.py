@@ -50,7 +50,8 @@ def test_findings_are_told_in_words(shipped: World, data_dir: str) -> None:
     assert re.search(r"  -?[0-9.,]+  [0-9a-f]{12}$", said[place]), "the amount, and the id to decide by"
     assert said[place + 1].startswith(f"        Billed {wrong.billed_amount} at the rate of Tier")
     assert f"which gives {wrong.true_amount}: " in said[place + 1]
-    assert said[-1].startswith("2026-10: ")
+    assert said[-3] == "2026-10: 12 errors, 3 warnings"
+    assert said[-2].startswith("2026-10: Invoiced 52,123.07; claimable 287.99; disputed 0.00; to pay 52,123.07")
 
 
 def planted_in_october(world: World, check_name: str) -> PlantedError:
@@ -159,7 +160,7 @@ def test_a_fault_is_not_taken_for_findings(
         main()
     assert ended.value.code == 4
     said = capsys.readouterr().err
-    assert "Table with name out_finding_ids does not exist" in said
+    assert "Table with name out_finding_states does not exist" in said
     assert said.splitlines()[-1].startswith("ecgrid-billing: ")
 
 

@@ -45,7 +45,7 @@ def test_the_verdict_comes_first(browser: Chromium) -> None:
     assert first == ["ECGrid bill · October 2026", "Query this bill before paying it"]
     # 4,653 x 0.02 and 2,825 x 0.02 too much; 2.00 too little (handmade.py)
     said = browser.ask("document.querySelector('.say').innerText")
-    assert "2 errors and 1 warning in 25 lines. 149.56 too much and 2.00 too little" in said
+    assert "2 errors and 1 warning in 25 lines. At stake in what is open: 149.56 too much and 2.00 too little" in said
     assert browser.ask("document.querySelector('.tile dt').textContent") == "Billed, USD"
 
 

@@ -55,7 +55,7 @@ def test_a_month_in_which_nothing_was_billed_has_its_page(handmade_dir: Path, tm
 @pytest.mark.slow
 def test_values_that_cannot_be_read_are_counted_first_and_listed(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    assert '<a href="#values-that-cannot-be-read">1 value</a> of the answers cannot be read' in text
+    assert '<a href="#values-that-cannot-be-read">1 value</a> of the responses cannot be read' in text
     assert text.count("is not an xs:decimal") == 1
     assert "InvoiceID=7" in text
 

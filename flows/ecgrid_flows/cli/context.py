@@ -7,7 +7,7 @@ import json
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -104,6 +104,15 @@ def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[obj
     for row in rows:
         made.add_row(*(cell(value) for value in row))
     return made
+
+
+def path_lines(paths: Iterable[Path]) -> list[str]:
+    """One line for each file written; the evidence of a claim as its folder, with the number of files."""
+    lines: dict[str, int] = {}
+    for path in paths:
+        shown = path.parent if path.parent.name == "evidence" else path
+        lines[str(shown)] = lines.get(str(shown), 0) + 1
+    return [f"{shown}/ ({count} files)" if shown.endswith("/evidence") else shown for shown, count in lines.items()]
 
 
 def called_as() -> str:

@@ -120,8 +120,8 @@ def export(
         done = [{"month": month_text(one), "files": paths, "left_out": left_out} for one, paths in written.items()]
         context.emit_json({"months": done})
     else:
-        for path in (path for paths in written.values() for path in paths):
-            context.stdout.print(Text(str(path)))
+        for line in context.path_lines(path for paths in written.values() for path in paths):
+            context.stdout.print(Text(line))
     if settings.currency is None:
         context.stderr.print(Text(f"Left out: {', '.join(NEED_CURRENCY)}. {NO_CURRENCY}."))
     else:

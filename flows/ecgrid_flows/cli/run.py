@@ -325,7 +325,7 @@ def _print_summary(done: Sequence[Any], settings: Settings, is_invented: bool, w
         out.print(Text(f"\n{len(warnings)} warnings, shown above"))
     paths = [path for one in done for path in (*one.exports, one.report) if path]
     if paths:
-        out.print(Text("\n" + "\n".join(str(path) for path in paths)))
+        out.print(Text("\n" + "\n".join(context.path_lines(paths))))
     if staked := [month_text(one.month) for one in done if one.checked.at_stake.parts()]:
         where = f"--month {staked[-1]} --data-dir {shlex.quote(settings.data_dir)}"
         out.print(Text(f"\nNext: {context.called_as()} findings {where}"))
