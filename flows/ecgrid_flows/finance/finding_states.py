@@ -84,21 +84,21 @@ def states(log: Log) -> dict[str, Decided]:
             continue
         for finding in entry.data["findings"]:
             amounts = {a: finding[a] for a in _AMOUNTS}
-            for name in _ids(finding["finding_id"]):
-                decided_on = date.fromisoformat(entry.at[:10])
-                before = last.get(name)
-                if before and (before.state, before.amounts) == (entry.data["state"], amounts):
-                    decided_on = before.on  # repeated about the same amounts: filed when it was first
-                last[name] = Decided(name, entry.data["state"], entry.data["note"], amounts, decided_on)
+            name = _today(finding["finding_id"])
+            decided_on = date.fromisoformat(entry.at[:10])
+            before = last.get(name)
+            if before and (before.state, before.amounts) == (entry.data["state"], amounts):
+                decided_on = before.on  # repeated about the same amounts: filed when it was first
+            last[name] = Decided(name, entry.data["state"], entry.data["note"], amounts, decided_on)
     return {name: decided for name, decided in last.items() if decided.state != OPEN}
 
 
-def _ids(name: str) -> tuple[str, ...]:
-    """The ids of a finding whose id, of this release or an earlier one, is `name`.
+def _today(name: str) -> str:
+    """Today's id of a finding whose id, of this release or an earlier one, is `name`.
 
-    Earlier ids were the twelve digits of a hash alone; one that began with f cannot be told from an id of today.
+    Earlier ids were the twelve digits of a hash alone. One that begins with f cannot be told from an id of today.
     """
-    return (name, f"f{name[:11]}") if len(name) == 12 else (name,)
+    return f"f{name[:11]}" if len(name) == 12 and not name.startswith("f") else name
 
 
 def with_states(connection: database.Connection, log: Log) -> Any:
@@ -178,7 +178,7 @@ def find(connection: database.Connection, wanted: Iterable[str], month: date | N
     found = dict[str, dict[str, Any]]()
     where = "" if month is None else f" of {month_text(month)}"
     for name in wanted:
-        fitting = sorted(one for one in known if one.startswith(_ids(name.strip().lower())))
+        fitting = sorted(one for one in known if one.startswith(_today(name.strip().lower())))
         if not fitting:
             raise NoSuchData(
                 f"there is no finding {name!r}{where}: `ecgrid-billing findings` shows them with their ids"
