@@ -46,7 +46,7 @@ def test_the_verdict_comes_first(browser: Chromium) -> None:
     # 4,653 x 0.02 and 2,825 x 0.02 too much; 2.00 too little (handmade.py)
     said = browser.ask("document.querySelector('.say').innerText")
     assert "2 errors and 1 warning in 25 lines. At stake in what is open: 149.56 too much and 2.00 too little" in said
-    assert browser.ask("document.querySelector('.tile dt').textContent") == "Billed, USD"
+    assert browser.ask("document.querySelector('.tile dt').textContent") == "Invoiced, USD"
 
 
 def test_names_that_look_like_markup_are_text(browser: Chromium) -> None:
