@@ -74,9 +74,10 @@ misses AS (
         lines.first_line[3] AS mailbox_id,
         rated.error,
         CASE WHEN readings.billed_in = 'blocks' THEN rated.blocks ELSE rated.units END AS reading_quantity,
-        line_amount(
+        -- null where the amount is too large to be rounded
+        try(line_amount(
             rounded_from(rated.amount_exact, rated.amount_of_cents, roundings.rounding), roundings.rounding, units.unit, units.half
-        ) AS reading_amount
+        )) AS reading_amount
     FROM core_misses AS missed
     INNER JOIN rated USING (case_id)
     INNER JOIN core_trial_lines AS lines USING (trial_no)

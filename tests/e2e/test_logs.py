@@ -42,6 +42,8 @@ ARGUMENTS = {
     "api-key generate": ["--user-id", USER, "--yes"],
     "findings set": ["f0000000000", "accepted", "--note", "a test"],
     "quote": ["--batch", "/dev/null"],
+    "invoice import": ["--template"],
+    "invoice withdraw": ["8753"],
 }
 #: They run until they are stopped; the schedule has tests of its own, and the sandbox prints the credentials it made.
 SERVING = {"serve", "sandbox serve"}
@@ -96,7 +98,9 @@ def test_no_command_shows_a_secret_at_debug(billing, sandbox: Sandbox, issued: l
         secrets = [sandbox.password, sandbox.api_key, *issued]
         assert holding(secrets, shown) == [], name
         assert "Traceback" not in shown, f"{name}: {shown}"
-        assert done.returncode != 2 or name in {"close", "reopen", "findings set", "corrections"}, f"{name}: {shown}"
+        assert done.returncode != 2 or name in {"close", "reopen", "findings set", "corrections", "invoice withdraw"}, (
+            f"{name}: {shown}"
+        )
         if name == "run":
             calls_before = sum(sandbox.calls.values())
     secrets = [sandbox.password, sandbox.api_key, *issued]

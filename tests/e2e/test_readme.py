@@ -79,7 +79,8 @@ def test_every_command_does_what_the_readme_says(billing, sandbox: Sandbox, tmp_
     assert "wrong_tier" in said["findings"], "the example of the README is a line that does not fit"
     assert "--accept" in said["close"]
     assert sandbox.open_sessions == 0
-    assert billing("findings", "--month", "2026-10", cwd=tmp_path).stdout == said["findings"], (
+    currency = {"ECGRID_CURRENCY": env["ECGRID_CURRENCY"]}
+    assert billing("findings", "--month", "2026-10", env=currency, cwd=tmp_path).stdout == said["findings"], (
         "a reader has no password"
     )
     again = billing("run", cwd=tmp_path)

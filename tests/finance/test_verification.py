@@ -101,7 +101,7 @@ def test_what_cannot_be_made_anew_is_named_each_time(data: Path, what: str) -> N
         status, found = verified()
         assert status == 4
         assert found["lost"]
-    named = f"{OPEN}: 1 answers that raw kept" if what == "raw" else path.name
+    named = f"{OPEN}: 1 responses of the raw log are damaged or missing" if what == "raw" else path.name
     assert named in found["lost"][0]
 
 

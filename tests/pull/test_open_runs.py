@@ -180,7 +180,7 @@ def test_a_worker_process_has_one_context_for_all_its_threads(tmp_path: Path) ->
     run_context.enter_worker(run)
     try:
         assert in_thread(run_context.current) is run
-        with pytest.raises(SettingsError, match="start each in a process of its own"):
+        with pytest.raises(SettingsError, match="start each in its own process"):
             run_context.enter_worker(second)
         run_context.leave_worker(second)
         assert run_context.current() is run

@@ -420,7 +420,7 @@ def test_a_void_pair_that_is_billed_is_asked_of_the_whole_list(
 
         monkeypatch.setattr("ecgrid_flows.extract.plan._sample", sampled)
         pull_and_land(run)
-        warned = [warning for warning in run.reporter.warnings if "billed all the same" in warning]
+        warned = [warning for warning in run.reporter.warnings if "is billed but not on price list" in warning]
     assert warned
     expected = true_lines(world, accounts=few)
     lists = {account: world.price_list_of(*account).price_list_id for account in few}

@@ -87,6 +87,7 @@ def refill(path: Path, name: str, rows: pa.Table) -> None:
     try:
         _refill(path, name, rows)
     except StorageFailed:
+        _open(str(path), read_only=True).close()  # raises where another program writes it, or where it is damaged
         copy = path.with_name(f"{path.name}.new")
         with disk_errors(str(copy)):
             shutil.copyfile(path, copy)
