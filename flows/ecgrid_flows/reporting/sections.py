@@ -105,7 +105,7 @@ def verdict(
         say += f" At stake in what is open: {parts}."
     advice = []
     if stake.too_much:
-        advice.append(f"Ask Loren Data to credit {money(stake.too_much)}; the proofs below say why, line by line.")
+        advice.append(f"Ask Loren Data to credit {money(stake.too_much)}; the arithmetic of each line is below.")
     if stake.unclear:
         advice.append(f"Ask Loren Data to confirm {money(stake.unclear)} before you pay it: the API does not show it.")
     if stake.too_little:
