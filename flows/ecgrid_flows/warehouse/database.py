@@ -87,13 +87,22 @@ def refill(path: Path, name: str, rows: pa.Table) -> None:
     try:
         _refill(path, name, rows)
     except StorageFailed:
-        _open(str(path), read_only=True).close()  # raises where another program writes it, or where it is damaged
+        _require_only_read(path)
         copy = path.with_name(f"{path.name}.new")
         with disk_errors(str(copy)):
             shutil.copyfile(path, copy)
             copy.chmod(0o600)
             _refill(copy, name, rows)
             copy.replace(path)
+
+
+def _require_only_read(path: Path) -> None:
+    """Raise `StorageFailed` where another program writes the file, or where it is damaged."""
+    try:
+        _open(str(path), read_only=True).close()
+    except StorageFailed as error:
+        if not isinstance(error.__cause__, duckdb.ConnectionException):  # else this process itself has it open
+            raise
 
 
 def _refill(path: Path, name: str, rows: pa.Table) -> None:
