@@ -2,7 +2,7 @@
 
 Prefect's DaskTaskRunner is the engine, in both of its uses: inside a flow run that Prefect records its `submit` takes
 the batches as Prefect tasks; without a Prefect server its Dask client takes the same functions. A worker that dies has
-its batches repeated on another. What a worker is told and keeps is in `dask_worker`; how the bound on calls in
+its batches repeated on another. What a worker receives and keeps is in `dask_worker`; how the bound on calls in
 flight holds over all of them, in `extract.cluster_admission`.
 
 The credentials of this run reach the workers that it starts through their environment. A running cluster's workers

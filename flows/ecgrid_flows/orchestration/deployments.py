@@ -232,7 +232,7 @@ def _settled(work: Callable[[Settings], Iterator[MonthDone]], data_dir: str | No
 def _keep_log_short() -> None:
     """No line per task, no traceback of an error that is a sentence, and no lines of DuckDB's binding at the end.
 
-    A month has a task for each batch of accounts, and what fails in a task is said by its flow. Without its websocket
+    A month has a task for each batch of accounts, and the flow reports what fails in a task. Without its websocket
     Prefect polls, which needs no traceback. When a flow run's process ends, Prefect's threads still hold modules, and
     the binding prints 40 lines about references that leak then; that is the very last thing a process does.
     """

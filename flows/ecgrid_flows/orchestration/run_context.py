@@ -207,7 +207,7 @@ class Run(Context):
         return sorted(month for month in waiting if month_end(month) <= now and decided.closing(month) is None)
 
     def follow_invoices(self, month: date) -> bool:
-        """Ask for the invoices of the month once more, and land them; whether one came. Few calls: no line is asked."""
+        """Request the invoices of the month again and land them; True where one came. No line is requested."""
         before = self._invoices(month)
         scope = self.scope(month)
         self.puller.ask_anew(month, *_INVOICE_OPERATIONS)

@@ -4,7 +4,7 @@
 -- A mailbox is found by its id; a network's own line is its Root's. The codes of an 810's line give its measure by invoice_lines.csv.
 -- `is_unassigned`: an imported line that names no account or no measure, so that it may bill any line of the contract. A line that
 -- names neither, on an invoice whose other lines name both, is a charge of its own.
--- `copy` numbers lines of one contract and month that say the same of the same account, on one invoice or on several.
+-- `copy` numbers lines of one contract and month with the same values for the same account, on one invoice or on several.
 -- A value that could not be read is null: `is_unread` where that is what the line bills, `is_key_unread` where it is for whom or
 -- what. In a limited month only lines of accounts that were asked are here.
 WITH issued AS (

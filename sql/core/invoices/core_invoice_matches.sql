@@ -1,7 +1,7 @@
 -- One row per key of an invoiced contract and month, and per copy or foreign line on an invoice: the invoice's line and ours.
 --     matches         same quantity and amount              differs       another quantity or amount
 --     not_on_invoice  our line, on no invoice of its contract             not_asked     on the invoice, and we have no line
---     invoice_only    a line without a Schedule, which no key is asked for (a set-up fee, a courtesy credit)
+--     invoice_only    a line without a Schedule, for which no key exists (a set-up fee, a courtesy credit)
 --     copy            the same line once more               other_contract  a line of an account that another contract bills, and did
 --     unread          a value on the invoice that could not be read keeps the two from being compared
 --     unassigned      an imported line that names no account or measure; in_group  our line, which such a line may bill
