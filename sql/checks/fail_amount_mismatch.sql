@@ -33,12 +33,12 @@ SELECT
     ) || range_text(faults.expected_least, faults.expected_most) || witness_text(faults.witness) || doubt_text(faults.doubt) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful
 FROM core_line_faults AS faults
-LEFT JOIN core_money_expected AS money
+LEFT JOIN core_derived_expected AS money
     ON money.network_id = faults.network_id
     AND money.mailbox_id = faults.mailbox_id
     AND money.reporting_month = faults.reporting_month
     AND money.account_report = faults.account_report
     AND money.measure_field = faults.measure_field
     AND faults.kind = 'subtotal'
-LEFT JOIN core_money_rules AS rules USING (reading_no)
+LEFT JOIN core_derived_rules AS rules USING (reading_no)
 WHERE faults.fault = 'amount_mismatch'

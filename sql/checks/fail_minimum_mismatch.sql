@@ -29,7 +29,7 @@ SELECT
     ) || witness_text(faults.witness) || doubt_text(faults.doubt) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful
 FROM core_line_faults AS faults
-INNER JOIN core_money_expected AS money
+INNER JOIN core_derived_expected AS money
     USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
-INNER JOIN core_money_rules AS rules USING (reading_no)
+INNER JOIN core_derived_rules AS rules USING (reading_no)
 WHERE faults.fault = 'minimum_mismatch'

@@ -114,7 +114,7 @@ tied AS (
     SEMI JOIN (
         -- contract terms replace the list's terms on every line
         FROM core_tiers
-        SEMI JOIN core_line_headings USING (terms_contract_id, price_list_id, reporting_month, account_report, measure_field)
+        SEMI JOIN core_line_terms USING (terms_contract_id, price_list_id, reporting_month, account_report, measure_field)
         WHERE is_tied
     ) AS tiers
         USING (price_list_id, reporting_month, account_report, measure_field, schedule_id)

@@ -8,48 +8,48 @@ WITH months AS (
     SEMI JOIN core_lines USING (set_no, reporting_month)
     GROUP BY price_list_id, account_report, measure_field, set_no
 ),
-rivals AS (
+tied AS (
     SELECT
-        rivals.set_no,
+        tied.set_no,
         string_agg(
             concat(
                 readings.reading_id,
-                coalesce(' bills ' || money_text(rivals.amount_there::DECIMAL(28, 10)), ' has no price for it')
+                coalesce(' bills ' || money_text(tied.amount_there::DECIMAL(28, 10)), ' has no price for it')
             ),
-            ', ' ORDER BY rivals.place
+            ', ' ORDER BY tied.place
         ) AS words
-    FROM core_rivals AS rivals
-    INNER JOIN core_rivals AS leader ON leader.set_no = rivals.set_no AND leader.place = 1
-    INNER JOIN core_set_readings AS readings ON readings.set_no = rivals.set_no AND readings.reading_no = rivals.reading_no
-    WHERE rivals.deciding_quantity = leader.deciding_quantity
-    GROUP BY rivals.set_no
+    FROM core_tied_candidates AS tied
+    INNER JOIN core_tied_candidates AS leader ON leader.set_no = tied.set_no AND leader.place = 1
+    INNER JOIN core_set_readings AS readings ON readings.set_no = tied.set_no AND readings.reading_no = tied.reading_no
+    WHERE tied.deciding_quantity = leader.deciding_quantity
+    GROUP BY tied.set_no
 ),
 open_readings AS (
-    SELECT rivals.set_no, string_agg(readings.reading_id, ', ' ORDER BY rivals.place) AS words
-    FROM core_rivals AS rivals
+    SELECT tied.set_no, string_agg(readings.reading_id, ', ' ORDER BY tied.place) AS words
+    FROM core_tied_candidates AS tied
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
-    GROUP BY rivals.set_no
+    GROUP BY tied.set_no
 ),
 money AS (
     SELECT set_no, verdict, telling_lines_explained, telling_lines
-    FROM core_money_chosen
+    FROM core_derived_chosen
     WHERE verdict IN ('undecided', 'none_fits')
 ),
 money_rivals AS (
     SELECT
-        rivals.set_no,
+        tied.set_no,
         concat(
-            'For ', deciding_account_text(rivals.charges, rivals.parting_charge, rivals.parting_measure), ', ',
-            words.reading_id, ' bills ', money_text(rivals.amount_there), ' and ', best.reading_id, ' ',
-            money_text(rivals.leading_amount_there), ': up to ', money_text(leader.amount_at_stake),
+            'For ', deciding_account_text(tied.charges, tied.parting_charge, tied.parting_measure), ', ',
+            words.reading_id, ' bills ', money_text(tied.amount_there), ' and ', best.reading_id, ' ',
+            money_text(tied.leading_amount_there), ': up to ', money_text(leader.amount_at_stake),
             ' per such account at stake. '
         ) AS words
-    FROM core_money_rivals AS leader
-    INNER JOIN core_money_rivals AS rivals ON rivals.set_no = leader.set_no AND rivals.place > 1
-    INNER JOIN core_money_readings AS words ON words.reading_no = rivals.reading_no
-    INNER JOIN core_money_readings AS best ON best.reading_no = leader.reading_no
+    FROM core_derived_tied_candidates AS leader
+    INNER JOIN core_derived_tied_candidates AS tied ON tied.set_no = leader.set_no AND tied.place > 1
+    INNER JOIN core_derived_readings AS words ON words.reading_no = tied.reading_no
+    INNER JOIN core_derived_readings AS best ON best.reading_no = leader.reading_no
     WHERE leader.place = 1
-    QUALIFY row_number() OVER (PARTITION BY rivals.set_no ORDER BY rivals.amount_at_stake DESC, rivals.place) = 1
+    QUALIFY row_number() OVER (PARTITION BY tied.set_no ORDER BY tied.amount_at_stake DESC, tied.place) = 1
 )
 SELECT
     NULL::INTEGER AS network_id,
@@ -65,7 +65,7 @@ SELECT
     CASE
         WHEN chosen.verdict = 'undecided' THEN concat(
             'The lines of price list ', months.price_list_id, ' fit more than one interpretation of ', months.account_report, ' ',
-            months.measure_field, ': ', open_readings.words, '. At a quantity of ', plain_text(chosen.deciding_quantity), ' ', rivals.words,
+            months.measure_field, ': ', open_readings.words, '. At a quantity of ', plain_text(chosen.deciding_quantity), ' ', tied.words,
             CASE WHEN chosen.amount_at_stake > 0 THEN concat(': up to ', money_text(chosen.amount_at_stake), ' per line at stake') ELSE '' END,
             '. Ask the vendor, or wait for a line of that quantity.'
         )
@@ -85,7 +85,7 @@ SELECT
     END AS explanation
 FROM months
 LEFT JOIN core_chosen_readings AS chosen USING (set_no)
-LEFT JOIN rivals USING (set_no)
+LEFT JOIN tied USING (set_no)
 LEFT JOIN open_readings USING (set_no)
 LEFT JOIN money USING (set_no)
 LEFT JOIN money_rivals USING (set_no)
@@ -95,10 +95,10 @@ WHERE (chosen.verdict IN ('undecided', 'none_fits') OR money.set_no IS NOT NULL)
         AND EXISTS (FROM core_tier_faults AS faults WHERE faults.set_no = months.set_no)
         AND NOT EXISTS (
             -- every tied candidate differs from the chosen interpretation only in the tier bounds
-            FROM core_rivals AS rival
-            INNER JOIN core_set_readings AS other ON other.set_no = rival.set_no AND other.reading_no = rival.reading_no
-            INNER JOIN core_set_readings AS best ON best.set_no = rival.set_no AND best.reading_no = chosen.reading_no
-            WHERE rival.set_no = months.set_no AND other.model <> best.model
+            FROM core_tied_candidates AS tied
+            INNER JOIN core_set_readings AS other ON other.set_no = tied.set_no AND other.reading_no = tied.reading_no
+            INNER JOIN core_set_readings AS best ON best.set_no = tied.set_no AND best.reading_no = chosen.reading_no
+            WHERE tied.set_no = months.set_no AND other.model <> best.model
         )
     )
 QUALIFY row_number() OVER (

@@ -133,7 +133,7 @@ CREATE OR REPLACE MACRO trial_amount(amount, amount_exact, is_seen, rounding, un
 -- Whether an interpretation of a derived charge is tied with the leader: it explains the same lines, or the leader wins fewer than two
 -- thirds of the lines on which the two differ (`gained` and `lost`), or wins a single line whose Actual is not the leader's base
 -- (`lost_stated`). A remote interpretation is never tied with an ordinary leader.
-CREATE OR REPLACE MACRO is_rival_of_leader(plausibility, leading_plausibility, lines_explained, gained, lost, lost_stated) AS
+CREATE OR REPLACE MACRO is_tied_with_leader(plausibility, leading_plausibility, lines_explained, gained, lost, lost_stated) AS
     lines_explained > 0
     AND (plausibility = 'ordinary' OR leading_plausibility = 'remote')
     AND ((gained = 0 AND lost = 0) OR lost < gained * 2 OR (lost = 1 AND lost_stated = 0));

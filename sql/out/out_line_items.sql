@@ -11,7 +11,7 @@ WITH readings AS (
     WHERE chosen.verdict <> 'none_fits'
     UNION ALL
     SELECT DISTINCT set_no, reading_id
-    FROM core_money_expected
+    FROM core_derived_expected
 )
 SELECT
     lines.network_id,
@@ -23,32 +23,32 @@ SELECT
     coalesce(former.contract_id, accounts.contract_id) AS contract_id,
     lines.line_item_number,
     lines.line_date,
-    headings.price_list_id,
-    headings.price_list_description,
-    headings.system_object,
+    line_terms.price_list_id,
+    line_terms.price_list_description,
+    line_terms.system_object,
     lines.system_id,
     lines.system_name,
-    headings.level,
-    headings.level_name,
-    headings.model,
-    headings.schedule_id,
-    headings.schedule_allowance,
-    headings.schedule_minimum,
-    headings.schedule_maximum,
-    headings.schedule_block,
-    headings.schedule_rate,
-    headings.schedule_catalog_id,
-    headings.schedule_description,
-    headings.schedule_account_report,
-    headings.schedule_measure,
-    headings.schedule_specified_network_id,
-    headings.schedule_include_root_mailbox,
+    line_terms.level,
+    line_terms.level_name,
+    line_terms.model,
+    line_terms.schedule_id,
+    line_terms.schedule_allowance,
+    line_terms.schedule_minimum,
+    line_terms.schedule_maximum,
+    line_terms.schedule_block,
+    line_terms.schedule_rate,
+    line_terms.schedule_catalog_id,
+    line_terms.schedule_description,
+    line_terms.schedule_account_report,
+    line_terms.schedule_measure,
+    line_terms.schedule_specified_network_id,
+    line_terms.schedule_include_root_mailbox,
     lines.actual,
     lines.quantity_billed,
     lines.is_taxable,
     lines.amount,
     lines.extra,
-    headings.api_version,
+    line_terms.api_version,
     lines.pulled_at,
     lines.response_sha256,
     lines.terms_source,
@@ -59,7 +59,7 @@ SELECT
     lines.difference,
     lines.verdict
 FROM core_judged_lines AS lines
-INNER JOIN core_line_headings AS headings USING (heading_no)
+INNER JOIN core_line_terms AS line_terms USING (terms_no)
 LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)
 LEFT JOIN core_former_accounts AS former
     ON former.network_id = lines.network_id

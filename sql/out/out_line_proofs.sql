@@ -38,7 +38,7 @@ SELECT
     rules.rule
 FROM core_lines AS lines
 ANTI JOIN core_aggregated_lines AS aggregated
-    ON aggregated.network_id = lines.network_id AND aggregated.mailbox_id = lines.mailbox_id AND aggregated.heading_no = lines.heading_no
+    ON aggregated.network_id = lines.network_id AND aggregated.mailbox_id = lines.mailbox_id AND aggregated.terms_no = lines.terms_no
 INNER JOIN core_expected AS expected USING (set_no, actual)
 INNER JOIN core_chosen_readings AS chosen USING (set_no)
 INNER JOIN core_reading_rules AS rules USING (set_no, reading_no)
@@ -74,6 +74,6 @@ SELECT
     money.expected_amount,
     rules.reading_id,
     rules.rule
-FROM core_money_expected AS money
-INNER JOIN core_money_rules AS rules USING (reading_no)
+FROM core_derived_expected AS money
+INNER JOIN core_derived_rules AS rules USING (reading_no)
 INNER JOIN core_set_tiers AS tiers ON tiers.set_no = money.set_no AND tiers.tier = 1

@@ -60,8 +60,8 @@ kept AS (
         AND earlier.measure_field = lines.measure_field
         AND earlier.reporting_month = pairs.previous_month
     LEFT JOIN core_sets AS sets ON sets.set_no = lines.set_no
-    LEFT JOIN core_move_rated AS moved ON moved.set_no = earlier.set_no AND moved.actual = lines.actual
-    LEFT JOIN core_money_moves AS moved_money
+    LEFT JOIN core_repricing_rated AS moved ON moved.set_no = earlier.set_no AND moved.actual = lines.actual
+    LEFT JOIN core_derived_repriced AS moved_money
         ON moved_money.network_id = lines.network_id
         AND moved_money.mailbox_id = lines.mailbox_id
         AND moved_money.reporting_month = lines.reporting_month

@@ -78,7 +78,7 @@ misses AS (
         try(line_amount(
             rounded_from(rated.amount_exact, rated.amount_of_cents, roundings.rounding), roundings.rounding, units.unit, units.half
         )) AS reading_amount
-    FROM core_misses AS missed
+    FROM core_counter_examples AS missed
     INNER JOIN rated USING (case_id)
     INNER JOIN core_trial_lines AS lines USING (trial_no)
     INNER JOIN core_set_readings AS readings ON readings.set_no = missed.set_no AND readings.reading_no = missed.reading_no
@@ -118,7 +118,7 @@ SELECT
     chosen.verdict,
     readings.reading_no = chosen.reading_no AS is_chosen,
     readings.reading_no = chosen.reading_no AND chosen.is_pinned AS is_pinned,
-    rivals.set_no IS NOT NULL AS is_rival,
+    tied.set_no IS NOT NULL AS is_rival,
     CASE
         WHEN missed.set_no IS NULL THEN NULL
         ELSE concat(
@@ -136,31 +136,31 @@ SELECT
     missed.reporting_month AS counter_example_reporting_month,
     missed.billed_amount AS counter_example_billed_amount,
     missed.reading_amount::DECIMAL(28, 10) AS counter_example_reading_amount,
-    rivals.deciding_quantity,
-    rivals.amount_there::DECIMAL(28, 10) AS amount_at_deciding_quantity,
-    rivals.amount_at_stake::DECIMAL(28, 10) AS amount_at_stake,
-    CASE WHEN readings.reading_no = chosen.reading_no AND chosen.is_pinned THEN coalesce(pinned.difference, 0) END::DECIMAL(28, 10)
+    tied.deciding_quantity,
+    tied.amount_there::DECIMAL(28, 10) AS amount_at_deciding_quantity,
+    tied.amount_at_stake::DECIMAL(28, 10) AS amount_at_stake,
+    CASE WHEN readings.reading_no = chosen.reading_no AND chosen.is_pinned THEN coalesce(overrides.difference, 0) END::DECIMAL(28, 10)
         AS pinned_difference,
     witnesses.terms_source,
     sets.first_month,
     sets.last_month,
-    concat(rules.rule, habits.words) AS rule,
+    concat(rules.rule, observations.words) AS rule,
     CASE WHEN readings.reading_no = chosen.reading_no THEN reasons.reason END AS reason,
     CASE WHEN readings.reading_no = chosen.reading_no THEN reasons.change_words END AS change_words,
-    habits.shown_schedule,
-    habits.limited_months,
-    habits.months_billed
+    observations.shown_schedule,
+    observations.limited_months,
+    observations.months_billed
 FROM core_reading_scores AS scores
 INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
 INNER JOIN core_sets AS sets USING (set_no)
 INNER JOIN witnesses USING (set_no)
-INNER JOIN core_set_habits AS habits USING (set_no)
+INNER JOIN core_set_observations AS observations USING (set_no)
 INNER JOIN core_chosen_readings AS chosen USING (set_no)
 INNER JOIN core_reading_roundings AS roundings ON roundings.set_no = scores.set_no AND roundings.reading_no = scores.reading_no
 INNER JOIN core_reading_rules AS rules ON rules.set_no = scores.set_no AND rules.reading_no = scores.reading_no
 LEFT JOIN core_reading_reasons AS reasons ON reasons.set_no = scores.set_no
-LEFT JOIN core_rivals AS rivals ON rivals.set_no = scores.set_no AND rivals.reading_no = scores.reading_no
-LEFT JOIN core_pinned_differences AS pinned ON pinned.set_no = scores.set_no
+LEFT JOIN core_tied_candidates AS tied ON tied.set_no = scores.set_no AND tied.reading_no = scores.reading_no
+LEFT JOIN core_override_differences AS overrides ON overrides.set_no = scores.set_no
 LEFT JOIN misses AS missed ON missed.set_no = scores.set_no AND missed.reading_no = scores.reading_no
 WHERE readings.plausibility <> 'departure' OR readings.reading_no = chosen.reading_no
 UNION ALL BY NAME
@@ -187,7 +187,7 @@ SELECT
     chosen.verdict,
     scores.reading_no = chosen.reading_no AS is_chosen,
     scores.reading_no = chosen.reading_no AND chosen.is_pinned AS is_pinned,
-    rivals.set_no IS NOT NULL AS is_rival,
+    tied.set_no IS NOT NULL AS is_rival,
     CASE
         WHEN missed.set_no IS NULL THEN NULL
         ELSE concat(
@@ -201,38 +201,38 @@ SELECT
     missed.reporting_month AS counter_example_reporting_month,
     missed.amount AS counter_example_billed_amount,
     missed.expected_amount AS counter_example_reading_amount,
-    rivals.amount_there AS amount_at_deciding_quantity,
-    rivals.amount_at_stake,
-    CASE WHEN scores.reading_no = chosen.reading_no AND chosen.is_pinned THEN coalesce(pinned.difference, 0) END::DECIMAL(28, 10)
+    tied.amount_there AS amount_at_deciding_quantity,
+    tied.amount_at_stake,
+    CASE WHEN scores.reading_no = chosen.reading_no AND chosen.is_pinned THEN coalesce(overrides.difference, 0) END::DECIMAL(28, 10)
         AS pinned_difference,
     witnesses.terms_source,
     sets.first_month,
     sets.last_month,
-    concat(rules.rule, habits.words) AS rule,
+    concat(rules.rule, observations.words) AS rule,
     CASE WHEN scores.reading_no = chosen.reading_no THEN reasons.reason END AS reason,
     CASE WHEN scores.reading_no = chosen.reading_no THEN reasons.change_words END AS change_words,
-    habits.shown_schedule,
-    habits.limited_months,
-    habits.months_billed,
-    deciding_account_text(rivals.charges, rivals.parting_charge, rivals.parting_measure) AS deciding_account
-FROM core_money_scores AS scores
-INNER JOIN core_money_readings AS readings USING (reading_no)
-INNER JOIN core_money_rules AS rules USING (reading_no)
+    observations.shown_schedule,
+    observations.limited_months,
+    observations.months_billed,
+    deciding_account_text(tied.charges, tied.parting_charge, tied.parting_measure) AS deciding_account
+FROM core_derived_scores AS scores
+INNER JOIN core_derived_readings AS readings USING (reading_no)
+INNER JOIN core_derived_rules AS rules USING (reading_no)
 INNER JOIN core_sets AS sets USING (set_no)
 INNER JOIN witnesses USING (set_no)
-INNER JOIN core_set_habits AS habits USING (set_no)
+INNER JOIN core_set_observations AS observations USING (set_no)
 INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
-INNER JOIN core_money_chosen AS chosen ON chosen.set_no = scores.set_no
-LEFT JOIN core_money_reasons AS reasons ON reasons.set_no = scores.set_no
-LEFT JOIN core_money_rivals AS rivals ON rivals.set_no = scores.set_no AND rivals.reading_no = scores.reading_no
-LEFT JOIN core_money_pinned_differences AS pinned ON pinned.set_no = scores.set_no
+INNER JOIN core_derived_chosen AS chosen ON chosen.set_no = scores.set_no
+LEFT JOIN core_derived_reasons AS reasons ON reasons.set_no = scores.set_no
+LEFT JOIN core_derived_tied_candidates AS tied ON tied.set_no = scores.set_no AND tied.reading_no = scores.reading_no
+LEFT JOIN core_derived_override_differences AS overrides ON overrides.set_no = scores.set_no
 LEFT JOIN (
     SELECT *
-    FROM core_money_trials
+    FROM core_derived_trials
     WHERE departures IS NULL AND NOT is_base_open
     QUALIFY row_number() OVER (
         PARTITION BY set_no, reading_no ORDER BY abs(base_amount), reporting_month, network_id, mailbox_id
     ) = 1
 ) AS missed ON missed.set_no = scores.set_no AND missed.reading_no = scores.reading_no
 -- an equivalent interpretation has no row
-WHERE scores.alike_no = scores.reading_no OR rivals.set_no IS NOT NULL OR scores.reading_no = chosen.reading_no
+WHERE scores.alike_no = scores.reading_no OR tied.set_no IS NOT NULL OR scores.reading_no = chosen.reading_no

@@ -47,13 +47,13 @@ def test_no_whole_relation_reads_a_bulk_feed_unnoticed() -> None:
 
 
 def test_each_row_is_in_one_part_where_a_header_states_so(local: Billed) -> None:
-    """A row of one account and month (a line: of its heading, which is of one month) is worked out by one job."""
+    """A row of one account and month (for a line, that of its billing terms) is worked out by one job."""
     with database.connect(local.data_dir / "warehouse/billing.duckdb") as connection:
         for name, sql in sql_files.load_sql().relations.items():
             if sql.parts == "rows":
                 columns = set(connection.table(name).columns)
                 assert {"network_id", "mailbox_id"} <= columns, name
-                assert columns & {"reporting_month", "heading_no"}, name
+                assert columns & {"reporting_month", "terms_no"}, name
 
 
 def test_rounds_follow_what_is_read() -> None:
@@ -214,7 +214,7 @@ def test_a_build_by_partitions_is_the_build_in_one(local: Billed, tmp_path: Path
     with database.connect(target) as connection:
         names = {name for (name,) in connection.table_function("duckdb_views").project("view_name").fetchall()}
     assert "raw_calls" in names
-    assert "raw_line_items" not in names  # as in a build in one: core_headed_lines has its rows
+    assert "raw_line_items" not in names  # as in a build in one: core_line_facts has its rows
 
 
 def test_a_worker_with_other_sql_is_refused(tmp_path: Path) -> None:

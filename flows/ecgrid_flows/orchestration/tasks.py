@@ -216,19 +216,19 @@ def build(run: Run) -> str:
     with building(run.settings.warehouse_path, str(flow_run.id) if flow_run else run.id):
         path = _build(run)
         finding_states.keep(run.settings.warehouse_path, audit_log.read(run.store))
-    _warn_of_idle_pins(run)
+    _warn_of_unused_overrides(run)
     _warn_of_unused_terms(run)
     return path
 
 
-def _warn_of_idle_pins(run: Run) -> None:
+def _warn_of_unused_overrides(run: Run) -> None:
     """Warn of overrides that match no line: a typo, or a row for another month."""
     with closing(database.connect(run.settings.warehouse_path)) as connection:
-        for pin in database.rows(connection, "core_idle_pins").to_pylist():
-            pinned = "/".join(filter(None, (pin["account_report"], pin["measure_field"])))
+        for override in database.rows(connection, "core_unused_overrides").to_pylist():
+            where = "/".join(filter(None, (override["account_report"], override["measure_field"])))
             run.reporter.warn(
-                f"pinned_readings.csv: the override of price list {pin['price_list_id']}{pinned and f' for {pinned}'} "
-                "matches no billed line: correct or delete the row"
+                f"pinned_readings.csv: the override of price list {override['price_list_id']}"
+                f"{where and f' for {where}'} matches no billed line: correct or delete the row"
             )
 
 

@@ -4,12 +4,12 @@
 SELECT
     lines.network_id,
     lines.mailbox_id,
-    headings.reporting_month,
+    line_terms.reporting_month,
     -- an answer may name another account (identity_mismatch): only its own name counts
     max(lines.system_name) FILTER (
         WHERE lines.system_id = CASE WHEN lines.mailbox_id = 0 THEN lines.network_id ELSE lines.mailbox_id END
     ) AS account_name,
-    max(headings.price_list_id) AS price_list_id
-FROM core_headed_lines AS lines
-INNER JOIN core_line_headings AS headings USING (heading_no)
+    max(line_terms.price_list_id) AS price_list_id
+FROM core_line_facts AS lines
+INNER JOIN core_line_terms AS line_terms USING (terms_no)
 GROUP BY ALL

@@ -1,3 +1,3 @@
 -- One row per month that has lines.
 SELECT DISTINCT reporting_month
-FROM core_line_headings
+FROM core_line_terms

@@ -9,9 +9,9 @@
 -- the sums are unknown (`is_open`).
 WITH charges AS (
     SELECT
-        lines.network_id, lines.mailbox_id, lines.reporting_month, lines.measure_field, headings.level, lines.amount
+        lines.network_id, lines.mailbox_id, lines.reporting_month, lines.measure_field, line_terms.level, lines.amount
     FROM core_lines AS lines
-    LEFT JOIN core_line_headings AS headings USING (heading_no)
+    LEFT JOIN core_line_terms AS line_terms USING (terms_no)
     -- nothing is derived from the charges of a lake without derived charges
     WHERE EXISTS (FROM core_sets WHERE kind IN ('percentage', 'subtotal', 'minimum'))
     UNION ALL BY NAME

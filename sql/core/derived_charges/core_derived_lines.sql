@@ -44,7 +44,7 @@ SELECT
     derived.reporting_month,
     derived.account_report,
     derived.measure_field,
-    derived.heading_no,
+    derived.terms_no,
     derived.set_no,
     derived.kind,
     charge_part(derived.kind, derived.measure_field, NULL) AS part,

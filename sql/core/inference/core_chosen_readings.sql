@@ -2,11 +2,11 @@
 -- verdict: none_fits if the leader explains less than half of the telling lines; undecided if tied candidates bill some quantity
 -- differently; else decided. With an override the verdict is decided: the chosen one is the candidate with its words that explains most.
 -- `inferred_reading_no` is the leader, which the lines alone choose.
-WITH pinned AS (
+WITH overridden AS (
     SELECT
         scores.set_no,
         arg_min(scores.reading_no, scores.place) AS reading_no
-    FROM core_pins AS pins
+    FROM core_overrides AS overrides
     INNER JOIN core_reading_scores AS scores USING (set_no)
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     INNER JOIN (
@@ -15,9 +15,9 @@ WITH pinned AS (
         GROUP BY set_no
     ) AS known USING (set_no)
     WHERE list_has_all(
-        readings.words, list_filter(pins.words, lambda word: list_contains(known.words, word))
+        readings.words, list_filter(overrides.words, lambda word: list_contains(known.words, word))
     )
-        AND list_has_any(known.words, pins.words)
+        AND list_has_any(known.words, overrides.words)
     GROUP BY scores.set_no
 )
 SELECT
@@ -29,18 +29,18 @@ SELECT
     chosen.telling_lines,
     chosen.telling_lines_explained,
     CASE
-        WHEN pinned.set_no IS NOT NULL THEN 'decided'
+        WHEN overridden.set_no IS NOT NULL THEN 'decided'
         WHEN chosen.telling_lines_explained * 2 < chosen.telling_lines THEN 'none_fits'
-        WHEN rivals.set_no IS NOT NULL THEN 'undecided'
+        WHEN tied.set_no IS NOT NULL THEN 'undecided'
         ELSE 'decided'
     END AS verdict,
-    CASE WHEN pinned.set_no IS NULL THEN rivals.deciding_quantity END AS deciding_quantity,
-    CASE WHEN pinned.set_no IS NULL THEN rivals.amount_at_stake END AS amount_at_stake,
-    pinned.set_no IS NOT NULL AS is_pinned,
+    CASE WHEN overridden.set_no IS NULL THEN tied.deciding_quantity END AS deciding_quantity,
+    CASE WHEN overridden.set_no IS NULL THEN tied.amount_at_stake END AS amount_at_stake,
+    overridden.set_no IS NOT NULL AS is_pinned,
     leaders.reading_no AS inferred_reading_no
 FROM core_reading_scores AS leaders
-LEFT JOIN pinned ON pinned.set_no = leaders.set_no
+LEFT JOIN overridden ON overridden.set_no = leaders.set_no
 INNER JOIN core_reading_scores AS chosen
-    ON chosen.set_no = leaders.set_no AND chosen.reading_no = coalesce(pinned.reading_no, leaders.reading_no)
-LEFT JOIN core_rivals AS rivals ON rivals.set_no = leaders.set_no AND rivals.reading_no = leaders.reading_no
+    ON chosen.set_no = leaders.set_no AND chosen.reading_no = coalesce(overridden.reading_no, leaders.reading_no)
+LEFT JOIN core_tied_candidates AS tied ON tied.set_no = leaders.set_no AND tied.reading_no = leaders.reading_no
 WHERE leaders.place = 1

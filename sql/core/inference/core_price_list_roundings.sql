@@ -1,5 +1,5 @@
 -- One row per price list: how it rounds its lines, as far as no reading of them rounds otherwise (core_reading_roundings).
 SELECT open.price_list_id, rounding_no, roundings.rounding, roundings.scale, open.is_seen
-FROM core_open_roundings AS open
+FROM core_fitting_roundings AS open
 INNER JOIN core_roundings AS roundings USING (rounding_no)
 WHERE open.place = 1

@@ -11,7 +11,7 @@ WITH rules AS (
     FROM core_set_readings AS readings
     INNER JOIN core_reading_scores AS scores USING (set_no, reading_no)
     INNER JOIN core_reading_roundings AS roundings USING (set_no, reading_no)
-    WHERE scores.is_rival
+    WHERE scores.is_tied
 )
 SELECT
     row_number() OVER () AS case_id,

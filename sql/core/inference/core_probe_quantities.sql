@@ -5,7 +5,7 @@
 WITH disputed AS (
     SELECT set_no
     FROM core_reading_scores
-    WHERE is_rival
+    WHERE is_tied
     GROUP BY set_no
     HAVING count(*) > 1
 ),

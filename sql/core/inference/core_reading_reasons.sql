@@ -23,7 +23,7 @@ losers AS (
     FROM core_reading_scores AS scores
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     INNER JOIN chosen USING (set_no)
-    WHERE NOT scores.is_rival
+    WHERE NOT scores.is_tied
         AND scores.plausibility = 'ordinary'
         AND scores.lost > 0
         AND scores.reading_no <> chosen.reading_no
@@ -71,10 +71,10 @@ places AS (
     GROUP BY evidence.set_no
 ),
 open_readings AS (
-    SELECT rivals.set_no, string_agg(readings.reading_id, ', ' ORDER BY rivals.place) AS words
-    FROM core_rivals AS rivals
+    SELECT tied.set_no, string_agg(readings.reading_id, ', ' ORDER BY tied.place) AS words
+    FROM core_tied_candidates AS tied
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
-    GROUP BY rivals.set_no
+    GROUP BY tied.set_no
 )
 SELECT
     chosen.set_no,

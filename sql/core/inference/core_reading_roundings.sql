@@ -3,7 +3,7 @@
 -- unseen rounding rejects no interpretation that is correct with another. Interpretations of one rule have the same rounding.
 WITH contested AS (
     SELECT price_list_id
-    FROM core_open_roundings
+    FROM core_fitting_roundings
     GROUP BY price_list_id
     HAVING count(*) > 1
 ),
@@ -25,7 +25,7 @@ rules AS (
     INNER JOIN core_sets AS sets USING (price_list_id)
     INNER JOIN core_set_readings AS readings USING (set_no)
     INNER JOIN scores USING (set_no, reading_no)
-    INNER JOIN core_open_roundings AS open ON open.price_list_id = sets.price_list_id AND open.rounding_no = scores.rounding_no
+    INNER JOIN core_fitting_roundings AS open ON open.price_list_id = sets.price_list_id AND open.rounding_no = scores.rounding_no
     GROUP BY readings.set_no, readings.rule_no
 )
 SELECT readings.set_no, readings.reading_no, roundings.rounding_no, roundings.rounding, roundings.scale, of_list.is_seen

@@ -3,7 +3,7 @@
 -- explains better. A departure counts as none where the leader also leaves a number out (no use of the number fits all lines), or bills
 -- every line alike with and without a number (a free tier that no line shows); and, for an interpretation from which most lines depart,
 -- on lines that the leader bills alike with and without it: the number may be applied nowhere.
--- An interpretation is tied (`is_rival`) if the leader wins no line, fewer than two thirds of the lines on which the two differ, or a
+-- An interpretation is tied (`is_tied`) if the leader wins no line, fewer than two thirds of the lines on which the two differ, or a
 -- single line that does not show the tier that it reaches. A line past the first tier is no evidence for a single rate against a
 -- ladder's stated tier rates. A remote interpretation is never tied with an ordinary leader, nor is one that leaves a stated number out.
 WITH leaders AS (
@@ -153,5 +153,5 @@ SELECT
             OR lost < gained * 2
             OR (lost = 1 AND lost_shown = 0)
         )
-    ) AS is_rival
+    ) AS is_tied
 FROM scored

@@ -3,11 +3,11 @@
 -- parts: row_number(trial_no), any_value(is_screened), any_value(quantity_no), sum(lines), min(first_line)
 -- The first of them by month and account stands for all as a counter-example. Lines that are billed with their network
 -- (core_aggregated_lines) are no evidence. `change_nos` are the ladders that the lines show, where it is not the set's
--- (core_heading_changes).
+-- (core_shown_changes).
 WITH changes AS (
-    SELECT heading_no, list(DISTINCT change_no ORDER BY change_no) AS change_nos
-    FROM core_heading_changes
-    GROUP BY heading_no
+    SELECT terms_no, list(DISTINCT change_no ORDER BY change_no) AS change_nos
+    FROM core_shown_changes
+    GROUP BY terms_no
 )
 SELECT
     row_number() OVER (ORDER BY set_no, actual, quantity_billed, amount, shown_tier, change_nos) AS trial_no,
@@ -26,7 +26,7 @@ FROM (
         min(row(reporting_month, network_id, mailbox_id)) AS first_line
     FROM core_lines
     INNER JOIN core_trial_quantities AS quantities USING (set_no, actual)
-    LEFT JOIN changes USING (heading_no)
-    ANTI JOIN core_aggregated_lines USING (network_id, mailbox_id, heading_no)
+    LEFT JOIN changes USING (terms_no)
+    ANTI JOIN core_aggregated_lines USING (network_id, mailbox_id, terms_no)
     GROUP BY set_no, actual, quantity_billed, amount, shown_tier, change_nos
 )

@@ -3,7 +3,7 @@
 -- `case_quantity_no` is the quantity in trial_case; `ladder_shift` leads from a set's ladder_id to that of the ladder shown;
 -- allowance, floor and cap are the ladder's. `change_no` is null on the set's own ladder.
 -- `least_units` to `most_units` is what its lines bill, `least_of_blocks` to `most_of_blocks` the same if they count blocks; both are
--- wider by as much as blocks can round (can_bill). Null on a ladder shown, and on a set that the user pinned: there all rules are tried.
+-- wider by as much as blocks can round (can_bill). Null on a ladder shown, and on a ladder with an override: there all rules are tried.
 WITH shown AS (
     SELECT DISTINCT set_no, actual, quantity_no, is_screened, change_no
     FROM core_trial_lines, unnest(change_nos) AS ladders (change_no)
@@ -11,7 +11,7 @@ WITH shown AS (
 billed AS (
     SELECT quantity_no, min(quantity_billed) AS least, max(quantity_billed) AS most
     FROM core_trial_lines
-    ANTI JOIN core_pins USING (set_no)
+    ANTI JOIN core_overrides USING (set_no)
     GROUP BY quantity_no
 ),
 blocks AS (

@@ -1,5 +1,5 @@
--- One row per price list, month, account report, measure and schedule as lines show it: on how many lines.
--- Lines whose schedule is that of another report or measure are left out: they are no witness.
+-- One row per price list, month, account report, measure and schedule as lines show it: the number of those lines.
+-- Lines that show the schedule of another report or measure are left out: they are no source of terms.
 SELECT
     price_list_id,
     reporting_month,
@@ -18,7 +18,7 @@ SELECT
     min(level_name) AS level_name,
     bool_or(schedule_include_root_mailbox) AS include_root_mailbox,
     sum(lines)::BIGINT AS lines
-FROM core_line_headings
+FROM core_line_terms
 WHERE schedule_id IS NOT NULL
     AND coalesce(schedule_account_report, account_report) = account_report
     AND coalesce(schedule_measure, measure_field) = measure_field

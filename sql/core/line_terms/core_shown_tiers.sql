@@ -1,4 +1,4 @@
--- One row per schedule set billed slice by slice: of its right lines that go past the first tier, how many show which schedule.
+-- One row per rate ladder billed slice by slice: how many of its correct lines past the first tier show which schedule.
 -- per: cell
 -- parts: sum(lines), sum(lines_showing_reached), sum(lines_showing_first)
 WITH sliced AS (

@@ -15,7 +15,7 @@ zeros AS (
         lines.reporting_month,
         lines.account_report,
         lines.measure_field,
-        lines.heading_no,
+        lines.terms_no,
         roots.actual AS root_actual
     FROM core_lines AS lines
     INNER JOIN roots USING (network_id, reporting_month, account_report, measure_field)
@@ -45,7 +45,7 @@ aggregates AS (
     FROM raw_contracts
     WHERE aggregate_network_traffic
 )
-SELECT zeros.network_id, zeros.mailbox_id, zeros.reporting_month, zeros.heading_no
+SELECT zeros.network_id, zeros.mailbox_id, zeros.reporting_month, zeros.terms_no
 FROM zeros
 INNER JOIN networks USING (network_id, reporting_month, account_report, measure_field)
 LEFT JOIN core_accounts AS root ON root.network_id = zeros.network_id AND root.mailbox_id = 0

@@ -21,8 +21,8 @@ SELECT
     coalesce(schedule_account_report, account_report) <> account_report
     OR coalesce(schedule_measure, measure_field) <> measure_field AS is_of_other_measure,
     coalesce(line_date < reporting_month OR line_date >= reporting_month + INTERVAL 1 MONTH, false) AS is_outside_month
-FROM core_headed_lines
-INNER JOIN core_line_headings USING (heading_no)
+FROM core_line_facts
+INNER JOIN core_line_terms USING (terms_no)
 WHERE (system_object = 'Mailbox' AND system_id IS DISTINCT FROM mailbox_id)
     OR (system_object = 'Network' AND (system_id IS DISTINCT FROM network_id OR mailbox_id <> 0))
     OR coalesce(schedule_account_report, account_report) <> account_report

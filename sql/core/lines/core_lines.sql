@@ -6,23 +6,23 @@
 SELECT
     lines.network_id,
     lines.mailbox_id,
-    headings.reporting_month,
-    headings.account_report,
-    headings.measure_field,
-    lines.heading_no,
+    line_terms.reporting_month,
+    line_terms.account_report,
+    line_terms.measure_field,
+    lines.terms_no,
     lines.line_item_number,
-    headings.price_list_id,
-    headings.set_no,
-    headings.shown_tier,
-    headings.schedule_id,
+    line_terms.price_list_id,
+    line_terms.set_no,
+    line_terms.shown_tier,
+    line_terms.schedule_id,
     lines.actual,
     lines.quantity_billed,
     lines.is_taxable,
     lines.amount,
-    headings.shows_other_schedule,
-    headings.shown_rate,
-    headings.shown_block,
-    headings.terms_source,
-    headings.witness
-FROM core_headed_lines AS lines
-LEFT JOIN core_heading_sets AS headings USING (heading_no)
+    line_terms.shows_other_schedule,
+    line_terms.shown_rate,
+    line_terms.shown_block,
+    line_terms.terms_source,
+    line_terms.witness
+FROM core_line_facts AS lines
+LEFT JOIN core_terms_sets AS line_terms USING (terms_no)

@@ -179,7 +179,7 @@ of_list AS (
 ),
 ladders AS (
     SELECT DISTINCT terms_contract_id, price_list_id, reporting_month, account_report, measure_field
-    FROM core_line_headings
+    FROM core_line_terms
     UNION
     SELECT DISTINCT 0, price_list_id, reporting_month, account_report, measure_field
     FROM of_list

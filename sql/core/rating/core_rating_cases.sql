@@ -1,21 +1,21 @@
 -- One row per schedule set, quantity on its lines and reading that rates them.
 -- per: cell, local
--- role: chosen, the reading that proves the lines; rival, one that an undecided verdict leaves open, or the chosen one on the ladder of
--- terms that may hold as well (core_tied_sets); inferred, what the lines alone would choose where the user pinned another.
+-- role: chosen, the interpretation that proves the lines; tied, one that an undecided verdict leaves open, or the chosen one on the ladder of
+-- terms that may hold as well (core_tied_sets); inferred, what the lines alone would choose where the user has an override.
 WITH used AS (
     SELECT set_no, set_no AS rated_set_no, reading_no, 'chosen' AS role
     FROM core_chosen_readings
     WHERE verdict <> 'none_fits'
     UNION ALL
-    SELECT chosen.set_no, tied.other_set_no, chosen.reading_no, 'rival'
+    SELECT chosen.set_no, tied.other_set_no, chosen.reading_no, 'tied'
     FROM core_chosen_readings AS chosen
     INNER JOIN core_tied_sets AS tied USING (set_no)
     WHERE chosen.verdict <> 'none_fits'
     UNION ALL
-    SELECT rivals.set_no, rivals.set_no, rivals.reading_no, 'rival'
-    FROM core_rivals AS rivals
+    SELECT tied.set_no, tied.set_no, tied.reading_no, 'tied'
+    FROM core_tied_candidates AS tied
     INNER JOIN core_chosen_readings AS chosen USING (set_no)
-    WHERE chosen.verdict = 'undecided' AND rivals.reading_no <> chosen.reading_no
+    WHERE chosen.verdict = 'undecided' AND tied.reading_no <> chosen.reading_no
     UNION ALL
     SELECT set_no, set_no, inferred_reading_no, 'inferred'
     FROM core_chosen_readings

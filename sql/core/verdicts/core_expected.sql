@@ -3,7 +3,7 @@
 -- `error` is the reason for a null amount. `is_contested`: tied candidates of an undecided interpretation give other amounts. Then
 -- `open_outcomes` has the outcomes of all tied candidates including the chosen one, and `expected_least` and `expected_most` their
 -- smallest and largest amounts. `is_past_unknown`: the price may depend on a tier that no source gives (core_unknown_tiers).
-WITH rivals AS (
+WITH tied AS (
     SELECT
         cases.set_no,
         cases.actual,
@@ -16,7 +16,7 @@ WITH rivals AS (
         bool_or(rated.amount IS NULL) AS is_refused
     FROM core_rating_cases AS cases
     INNER JOIN core_rated AS rated USING (case_id)
-    WHERE cases.role = 'rival'
+    WHERE cases.role = 'tied'
     GROUP BY cases.set_no, cases.actual
 ),
 expected AS (
@@ -45,15 +45,15 @@ SELECT
     expected.amount AS expected_amount,
     CASE WHEN expected.tier > 0 THEN expected.tier ELSE 1 END AS expected_tier,
     expected.error,
-    rivals.set_no IS NOT NULL
+    tied.set_no IS NOT NULL
     AND coalesce(
-        rivals.is_refused IS DISTINCT FROM (expected.amount IS NULL) OR rivals.least <> expected.amount OR rivals.most <> expected.amount,
+        tied.is_refused IS DISTINCT FROM (expected.amount IS NULL) OR tied.least <> expected.amount OR tied.most <> expected.amount,
         false
     ) AS is_contested,
-    rivals.open_outcomes,
-    CASE WHEN rivals.set_no IS NOT NULL THEN least(rivals.least, expected.amount) END AS expected_least,
-    CASE WHEN rivals.set_no IS NOT NULL THEN greatest(rivals.most, expected.amount) END AS expected_most,
+    tied.open_outcomes,
+    CASE WHEN tied.set_no IS NOT NULL THEN least(tied.least, expected.amount) END AS expected_least,
+    CASE WHEN tied.set_no IS NOT NULL THEN greatest(tied.most, expected.amount) END AS expected_most,
     coalesce(expected.actual > unknown.from_quantity, false) AS is_past_unknown
 FROM expected
 LEFT JOIN core_unknown_tiers AS unknown ON unknown.set_no = expected.set_no
-LEFT JOIN rivals ON rivals.set_no = expected.set_no AND rivals.actual = expected.actual
+LEFT JOIN tied ON tied.set_no = expected.set_no AND tied.actual = expected.actual

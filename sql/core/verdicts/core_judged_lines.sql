@@ -9,18 +9,18 @@
 SELECT
     lines.network_id,
     lines.mailbox_id,
-    headings.reporting_month,
-    headings.account_report,
-    headings.measure_field,
-    lines.heading_no,
+    line_terms.reporting_month,
+    line_terms.account_report,
+    line_terms.measure_field,
+    lines.terms_no,
     lines.line_item_number,
     lines.line_date,
     lines.system_id,
     lines.system_name,
-    headings.price_list_id,
-    headings.set_no,
-    headings.shown_tier,
-    headings.schedule_id,
+    line_terms.price_list_id,
+    line_terms.set_no,
+    line_terms.shown_tier,
+    line_terms.schedule_id,
     lines.actual,
     lines.quantity_billed,
     lines.is_taxable,
@@ -28,25 +28,25 @@ SELECT
     lines.extra,
     lines.pulled_at,
     lines.response_sha256,
-    headings.shows_other_schedule,
-    headings.shown_rate,
-    headings.shown_block,
-    headings.terms_source,
-    headings.witness,
+    line_terms.shows_other_schedule,
+    line_terms.shown_rate,
+    line_terms.shown_block,
+    line_terms.terms_source,
+    line_terms.witness,
     expected.case_id,
     expected.expected_tier,
     CASE
-        WHEN money.set_no IS NOT NULL OR aggregated.heading_no IS NOT NULL THEN lines.quantity_billed
+        WHEN money.set_no IS NOT NULL OR aggregated.terms_no IS NOT NULL THEN lines.quantity_billed
         ELSE expected.expected_quantity_billed
     END AS expected_quantity_billed,
     CASE
-        WHEN aggregated.heading_no IS NOT NULL THEN lines.amount
+        WHEN aggregated.terms_no IS NOT NULL THEN lines.amount
         WHEN expected.is_past_unknown AND lines.amount <> expected.expected_amount THEN NULL
         ELSE coalesce(money.expected_amount, expected.expected_amount)
     END AS expected_amount,
     lines.amount
     - CASE
-        WHEN aggregated.heading_no IS NOT NULL THEN lines.amount
+        WHEN aggregated.terms_no IS NOT NULL THEN lines.amount
         WHEN expected.is_past_unknown AND lines.amount <> expected.expected_amount THEN NULL
         ELSE coalesce(money.expected_amount, expected.expected_amount)
     END AS difference,
@@ -54,7 +54,7 @@ SELECT
     expected.expected_least,
     expected.expected_most,
     CASE
-        WHEN aggregated.heading_no IS NOT NULL THEN 'fits'
+        WHEN aggregated.terms_no IS NOT NULL THEN 'fits'
         WHEN money.is_contested THEN 'undecided'
         WHEN money.set_no IS NOT NULL THEN CASE WHEN money.fits THEN 'fits' ELSE 'differs' END
         WHEN expected.expected_amount IS NULL THEN 'not_provable'
@@ -65,8 +65,8 @@ SELECT
         WHEN expected.is_past_unknown THEN 'not_provable'
         ELSE 'differs'
     END AS verdict
-FROM core_headed_lines AS lines
-LEFT JOIN core_heading_sets AS headings USING (heading_no)
-LEFT JOIN core_expected AS expected ON expected.set_no = headings.set_no AND expected.actual = lines.actual
-LEFT JOIN core_money_expected AS money USING (network_id, mailbox_id, heading_no)
-LEFT JOIN core_aggregated_lines AS aggregated USING (network_id, mailbox_id, heading_no)
+FROM core_line_facts AS lines
+LEFT JOIN core_terms_sets AS line_terms USING (terms_no)
+LEFT JOIN core_expected AS expected ON expected.set_no = line_terms.set_no AND expected.actual = lines.actual
+LEFT JOIN core_derived_expected AS money USING (network_id, mailbox_id, terms_no)
+LEFT JOIN core_aggregated_lines AS aggregated USING (network_id, mailbox_id, terms_no)

@@ -9,24 +9,24 @@ SELECT
     sets.kind,
     sets.unit,
     sets.allowance,
-    headings.terms_contract_id,
-    headings.departs_in,
-    headings.shown_allowance,
-    headings.shown_minimum,
-    headings.shown_maximum,
-    headings.listed_rate,
-    headings.listed_block,
-    headings.listed_allowance,
-    headings.listed_minimum,
-    headings.listed_maximum,
-    headings.is_firm,
+    line_terms.terms_contract_id,
+    line_terms.departs_in,
+    line_terms.shown_allowance,
+    line_terms.shown_minimum,
+    line_terms.shown_maximum,
+    line_terms.listed_rate,
+    line_terms.listed_block,
+    line_terms.listed_allowance,
+    line_terms.listed_minimum,
+    line_terms.listed_maximum,
+    line_terms.is_firm,
     readings.model,
     readings.billed_in,
     readings.rate_per,
     readings.lone_bounds,
     readings.allowance_rule
 FROM core_line_results AS results
-INNER JOIN core_heading_sets AS headings USING (heading_no)
+INNER JOIN core_terms_sets AS line_terms USING (terms_no)
 LEFT JOIN core_sets AS sets ON sets.set_no = results.set_no
 LEFT JOIN core_chosen_readings AS chosen ON chosen.set_no = results.set_no
 LEFT JOIN core_set_readings AS readings ON readings.set_no = results.set_no AND readings.reading_no = chosen.reading_no

@@ -5,9 +5,9 @@
 SELECT DISTINCT chosen.set_no
 FROM core_chosen_readings AS chosen
 INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
-INNER JOIN core_rivals AS rivals ON rivals.set_no = chosen.set_no
-INNER JOIN core_set_readings AS other ON other.set_no = rivals.set_no AND other.reading_no = rivals.reading_no
-INNER JOIN core_reading_scores AS scores ON scores.set_no = rivals.set_no AND scores.reading_no = rivals.reading_no
+INNER JOIN core_tied_candidates AS tied ON tied.set_no = chosen.set_no
+INNER JOIN core_set_readings AS other ON other.set_no = tied.set_no AND other.reading_no = tied.reading_no
+INNER JOIN core_reading_scores AS scores ON scores.set_no = tied.set_no AND scores.reading_no = tied.reading_no
 WHERE chosen.verdict = 'undecided'
     AND readings.allowance_rule = 'free_tier'
     AND other.allowance_rule IN ('before_blocks', 'after_blocks')
