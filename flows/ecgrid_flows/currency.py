@@ -1,4 +1,4 @@
-"""The ISO 4217 codes that ECGRID_CURRENCY may have, from the territories of Unicode CLDR (babel).
+"""ISO 4217 currencies: the codes that ECGRID_CURRENCY may have, from Unicode CLDR (babel), and their minor units.
 
 A code is valid when it was legal tender in any territory at any time since `SINCE`, because books are kept for ten
 years. Funds, metals and test codes (XXX, XAU, XTS) are not valid, nor are currencies that ended before (DEM).
@@ -13,6 +13,13 @@ from babel.core import get_global
 SINCE = (2016, 1, 1)
 #: Two of three letters in common, in order.
 _NEAR = 0.6
+#: Decimals of the minor units that are not a hundredth (ISO 4217). CLDR has the digits of daily use instead: none for
+#: HUF, COP and IDR, which have two by ISO 4217.
+_MINOR_DIGITS = {
+    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND"), 0),
+    **dict.fromkeys(("VUV", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+}
 
 
 def codes() -> Counter[str]:
@@ -23,6 +30,11 @@ def codes() -> Counter[str]:
         for code, _begin, end, is_tender in used
         if is_tender and (end is None or end >= SINCE)
     )
+
+
+def minor_digits(code: str) -> int:
+    """Decimals of the currency's minor unit (ISO 4217)."""
+    return _MINOR_DIGITS.get(code, 2)
 
 
 def nearest(text: str) -> str | None:

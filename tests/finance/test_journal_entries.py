@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecgrid_flows.currency import minor_digits
 from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.finance.export_files import read_manifest
@@ -22,7 +23,6 @@ from ecgrid_flows.finance.journal_entries import (
     Posted,
     entries,
     from_table,
-    minor_digits,
     read_chart,
 )
 from ecgrid_flows.settings import Settings

@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from ecgrid_flows import figures
 from ecgrid_flows.errors import NoSuchData
 from ecgrid_flows.reporting import frames, sections
 from ecgrid_transforms.money import Decimal
@@ -51,11 +52,11 @@ def test_sums_are_exact_past_28_digits() -> None:
 def test_numbers_for_people_are_made_from_the_decimals(
     value: Decimal | None, money: str, signed: str, number: str
 ) -> None:
-    assert (frames.money(value), frames.signed(value), frames.number(value)) == (money, signed, number)
+    assert (figures.money(value), figures.signed(value), figures.number(value)) == (money, signed, number)
 
 
 def test_a_float_is_never_shown_as_money() -> None:
-    assert frames.money(1.5) == "–"
+    assert figures.money(1.5) == "–"
 
 
 def test_only_out_relations_are_read(handmade_dir: Path) -> None:

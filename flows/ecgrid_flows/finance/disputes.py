@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 
 from ecgrid_client.masking import MASKER, Masker
-from ecgrid_flows.finance import letter
+from ecgrid_flows import pages
 from ecgrid_flows.finance.csv_writer import CsvForm
 from ecgrid_flows.finance.export_files import KEY, Sheet, write_sheet
 from ecgrid_flows.lake import evidence
@@ -95,7 +95,7 @@ def write_disputes(
         for file, one in sorted(used.items()):
             written |= _write(folder / name, file, one.body)
         words = _letter_words(settings, month, contract, named, used, titles)
-        written |= _write(folder / name, "letter.html", letter.render(words).encode())
+        written |= _write(folder / name, "letter.html", pages.page("letter.html.j2", **words).encode())
         files |= {f"{name}/{file}": entry for file, entry in written.items()}
     return files
 

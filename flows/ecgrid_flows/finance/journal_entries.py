@@ -30,6 +30,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from ecgrid_flows.currency import minor_digits
 from ecgrid_flows.errors import SettingsError
 from ecgrid_transforms.money import ZERO, Decimal, rounded, total
 from ecgrid_transforms.period import month_text
@@ -44,7 +45,6 @@ __all__ = [
     "Posted",
     "entries",
     "from_table",
-    "minor_digits",
     "read_chart",
     "to_table",
 ]
@@ -54,30 +54,6 @@ COLUMNS = ("role", "network_id", "account_report", "measure_field", "is_taxable"
 ROLES = ("charge", "disputed", "unexplained", "rounding", "payable")
 #: What a chart of an earlier release lacks: the words of the row to add.
 _ADDED = {"disputed": "Disputed with Loren Data", "unexplained": "Loren Data, unexplained"}
-
-#: Currencies (ISO 4217) whose minor unit is not a hundredth.
-_NO_DIGITS = frozenset(
-    {
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "ISK",
-        "JPY",
-        "KMF",
-        "KRW",
-        "PYG",
-        "RWF",
-        "UGX",
-        "UYI",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    }
-)
-_THREE_DIGITS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 
 SCHEMA = pa.schema(
     [
@@ -188,11 +164,6 @@ class Entry:
     def amount(self) -> Decimal:
         """The debit, or the credit with the other sign."""
         return (self.debit or ZERO) - (self.credit or ZERO)
-
-
-def minor_digits(currency: str) -> int:
-    """Decimals of the currency's minor unit."""
-    return 0 if currency in _NO_DIGITS else 3 if currency in _THREE_DIGITS else 2
 
 
 def read_chart(path: Path) -> Chart:

@@ -28,10 +28,11 @@ from pathlib import Path
 from typing import Any
 
 from ecgrid_flows import formats
+from ecgrid_flows.currency import minor_digits
 from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.finance.export_files import LEDGERS, MANIFEST, opened, place, read_export, read_manifest, sha256_of
 from ecgrid_flows.finance.journal import JOURNAL
-from ecgrid_flows.finance.journal_entries import AMOUNTS, Entry, from_table, minor_digits
+from ecgrid_flows.finance.journal_entries import AMOUNTS, Entry, from_table
 from ecgrid_flows.settings import Settings, reference_folders
 from ecgrid_flows.storage.atomic_folder import publish, staging
 from ecgrid_flows.storage.base import Store, disk_errors

@@ -6,8 +6,9 @@ ECGRID_REPORT_URL states an address that others can open.
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
+from ecgrid_flows.figures import money, signed
 from ecgrid_flows.orchestration.run_context import MonthDone
-from ecgrid_flows.reporting.frames import Book, money, signed, worst_first
+from ecgrid_flows.reporting.frames import Book, worst_first
 from ecgrid_flows.reporting.wording import SEVERITIES, check_titles, records
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.data_owner import is_invented
@@ -31,7 +32,7 @@ def leave_artifacts(settings: Settings, done: MonthDone) -> None:
             {
                 "severity": SEVERITIES.get(row["severity"], row["severity"]),
                 "what": check_titles().get(row["check_name"], row["check_name"]),
-                "account": f"{row['network_id']}/{row['mailbox_id']}" if row["network_id"] is not None else "",
+                "account": "/".join(str(row[part]) for part in ("network_id", "mailbox_id") if row[part] is not None),
                 "measure": "/".join(part for part in (row["account_report"], row["measure_field"]) if part),
                 "billed": money(row["billed_amount"]),
                 "expected": money(row["expected_amount"]),

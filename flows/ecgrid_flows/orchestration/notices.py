@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ecgrid_flows.errors import BillingError, ExitStatus
+from ecgrid_flows.figures import amount
 from ecgrid_flows.orchestration.run_context import MonthDone
 from ecgrid_flows.orchestration.status import INVOICE, Status, status
 from ecgrid_flows.progress import Reporter
@@ -29,7 +30,6 @@ from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.base import Store, disk_errors
 from ecgrid_flows.storage.data_owner import is_invented
 from ecgrid_flows.storage.local import LocalStore
-from ecgrid_transforms.money import Decimal, grouped
 from ecgrid_transforms.period import NotAMonth, month_text
 
 __all__ = ["kinds", "ready_text", "tell_overdue", "watching"]
@@ -107,14 +107,10 @@ def _status_of(error: Exception) -> ExitStatus | None:
 
 def ready_text(settings: Settings, done: MonthDone) -> tuple[str, str]:
     """Title and body of the notice for an exported month."""
-
-    def amount(value: Decimal) -> str:
-        return f"{grouped(value)} {settings.currency}" if settings.currency else grouped(value)
-
     month = month_text(done.month)
     lines = [
         done.checked.invoices.words(settings.currency),
-        f"Recalculated: {amount(done.amount)}, {done.lines:,} lines of {done.accounts:,} accounts",
+        f"Recalculated: {amount(done.amount, settings.currency)}, {done.lines:,} lines of {done.accounts:,} accounts",
         f"Findings: {done.checked.count:,}, {done.checked.open_errors:,} of them open errors",
         f"Money at stake: {done.checked.at_stake.words(settings.currency)}",
     ]

@@ -12,8 +12,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
+from ecgrid_flows.figures import amount, plural
 from ecgrid_flows.warehouse import database
-from ecgrid_transforms.money import ZERO, Decimal, grouped, total
+from ecgrid_transforms.money import ZERO, Decimal, total
 
 __all__ = ["AtStake", "InvoiceTotals", "at_stake", "awaiting_invoices", "invoice_totals", "is_provisional"]
 
@@ -47,7 +48,7 @@ class AtStake:
 
     def words(self, currency: str | None = None) -> str:
         """`287.99 too much, 115.93 too little, 218.55 unclear`, or `nothing`."""
-        return ", ".join(f"{_amount(value, currency)} {name}" for name, value in self.parts()) or "nothing"
+        return ", ".join(f"{amount(value, currency)} {name}" for name, value in self.parts()) or "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +101,18 @@ class InvoiceTotals:
 
         `Invoiced 52,123.07; claimable 287.99; disputed 0.00; to pay 52,123.07, or 51,835.08 once all is disputed.`
         """
-        parts = [f"claimable {_amount(self.claimable, currency)}", f"disputed {_amount(self.disputed, currency)}"]
+        parts = [f"claimable {amount(self.claimable, currency)}", f"disputed {amount(self.disputed, currency)}"]
         if self.invoiced is None or self.to_pay is None or self.once_disputed is None:
             known = "The invoices cannot be judged" if self.unjudged else "No invoice is known"
-            return f"{known}; recalculated {_amount(self.recalculated, currency)}; {'; '.join(parts)}."
-        pay = f"to pay {_amount(self.to_pay, currency)}"
+            return f"{known}; recalculated {amount(self.recalculated, currency)}; {'; '.join(parts)}."
+        pay = f"to pay {amount(self.to_pay, currency)}"
         if self.once_disputed != self.to_pay:
-            pay += f", or {_amount(self.once_disputed, currency)} once all is disputed"
-        said = f"Invoiced {_amount(self.invoiced, currency)}; {'; '.join(parts)}; {pay}."
+            pay += f", or {amount(self.once_disputed, currency)} once all is disputed"
+        said = f"Invoiced {amount(self.invoiced, currency)}; {'; '.join(parts)}; {pay}."
         if self.not_invoiced:
-            said += f" {_counted(self.not_invoiced, 'contract')} without an invoice yet."
+            said += f" {plural(self.not_invoiced, 'contract')} without an invoice yet."
         if self.unjudged:
-            said += f" {_counted(self.unjudged, 'invoice')} without an amount that can be judged."
+            said += f" {plural(self.unjudged, 'invoice')} without an amount that can be judged."
         return said
 
 
@@ -150,11 +151,3 @@ def awaiting_invoices(warehouse: Path) -> set[date]:
 def _rows(connection: database.Connection, relation: str, month: date) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = database.rows(connection, relation, reporting_month=month).to_pylist()
     return rows
-
-
-def _amount(value: Decimal, currency: str | None) -> str:
-    return f"{grouped(value)} {currency}" if currency else grouped(value)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -15,7 +15,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from ecgrid_flows.reporting.frames import money, number, signed
+from ecgrid_flows.figures import money, number, signed
 from ecgrid_flows.reporting.palette import BLUE, GREEN, GREY, ORANGE, PALETTE, SKY, VERMILION
 from ecgrid_flows.reporting.render_svg import UNDRAWN, drawing
 from ecgrid_transforms.money import ZERO, Decimal

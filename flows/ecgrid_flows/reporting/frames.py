@@ -1,8 +1,7 @@
 """What a notebook reads: `out_` relations of the warehouse as pandas frames, every decimal exact.
 
 A `Book` is a warehouse opened read-only. `book.out("out_findings", reporting_month=month)` gives a frame whose
-decimals are Arrow decimal128 (`pd.ArrowDtype`): they add up exactly and never pass through a float. Text for people
-comes from `money`, `signed` and `number`, made from the decimals themselves.
+decimals are Arrow decimal128 (`pd.ArrowDtype`): they add up exactly and never pass through a float.
 """
 
 import os
@@ -19,18 +18,17 @@ import pyarrow as pa
 from ecgrid_flows.errors import NoSuchData
 from ecgrid_flows.settings import DATA_DIR, SANDBOX_DIR
 from ecgrid_flows.warehouse import database
-from ecgrid_transforms.money import ZERO, Decimal, grouped, plain
+from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.money import total as exact_total
 from ecgrid_transforms.period import month_text, parse_month
 
-__all__ = ["Book", "decimals", "money", "money_texts", "number", "open_book", "signed", "sums", "total", "worst_first"]
+__all__ = ["Book", "decimals", "open_book", "sums", "total", "worst_first"]
 
 #: Where a data directory keeps its warehouse.
 WAREHOUSE = Path("warehouse/billing.duckdb")
 
 _OUT = re.compile(r"out_[a-z0-9_]+")
 _COLUMN = re.compile(r"[a-z][a-z0-9_]*")
-_MINUS = "\N{MINUS SIGN}"
 
 
 class Book:
@@ -125,30 +123,3 @@ def sums(frame: pd.DataFrame, by: Sequence[str], of: Sequence[str]) -> pd.DataFr
 def worst_first(findings: pd.DataFrame) -> pd.DataFrame:
     """The findings in the order of `out_findings.place`."""
     return findings.sort_values("place").reset_index(drop=True)
-
-
-def money(value: object) -> str:
-    """An amount for people, two decimals, rounded half up: `−1,234.50`. Missing gives a dash."""
-    return grouped(value).replace("-", _MINUS) if isinstance(value, Decimal) else "–"
-
-
-def signed(value: object) -> str:
-    """A difference for people, always with its sign: `+12.00`."""
-    return f"+{money(value)}" if isinstance(value, Decimal) and value > ZERO else money(value)
-
-
-def number(value: object) -> str:
-    """A quantity or a rate for people: every digit it has, no closing zeros, thousands set apart: `12,345.075`."""
-    if not isinstance(value, Decimal | int):
-        return "–"
-    whole, _, places = plain(Decimal(value)).partition(".")
-    text = f"{int(whole):,}".replace("-", _MINUS)
-    if whole.startswith("-") and int(whole) == 0:
-        text = f"{_MINUS}0"
-    places = places.rstrip("0")
-    return f"{text}.{places}" if places else text
-
-
-def money_texts(column: "pd.Series[Any]") -> "pd.Series[str]":
-    """A column of amounts as text for people."""
-    return pd.Series([money(value) for value in column], index=column.index, dtype="str")

@@ -8,7 +8,6 @@ security policy allows exactly the scripts that stand in it (by hash) and no req
 
 import base64
 import hashlib
-import json
 import logging
 import os
 import re
@@ -16,19 +15,20 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import platformdirs
 from markdown_it import MarkdownIt
 
+from ecgrid_flows import pages
 from ecgrid_flows.errors import BillingError, NoSuchData
 from ecgrid_flows.logs import staged
+from ecgrid_flows.pages import Html
 from ecgrid_flows.rating import month_totals
 from ecgrid_flows.reporting.render_svg import UNDRAWN, drawing
 from ecgrid_flows.settings import Settings
@@ -42,7 +42,6 @@ from ecgrid_transforms.period import month_text
 __all__ = ["ReportFailed", "execute", "notebook_path", "render", "report_month"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
-TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 #: What a kernel must not inherit: a notebook reads a file and needs no credentials.
 SECRETS = ("ECGRID_PASSWORD", "ECGRID_API_KEY", "ECGRID_LOGIN_NAME", "ECGRID_SESSION_ID")
@@ -53,7 +52,6 @@ CELL_TIMEOUT_S = 600
 SOCKET_FOLDER_BYTES = 80
 
 _VEGA_MIME = re.compile(r"application/vnd\.vegalite\.v\d+\+json")
-_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
 class ReportFailed(BillingError):
@@ -192,16 +190,17 @@ def _kernel_class(scratch: Path, said: Path, are_charts_drawn: bool) -> type:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A piece of the page: `html`, `text` or `chart`."""
+    """A part of a section: `html`, `text` or `chart`."""
 
     kind: str
-    markup: str = ""
+    piece: Html | None = None
+    text: str = ""
     id: str = ""
     title: str = ""
     unit: str = ""
     description: str = ""
-    drawing: str = ""
-    spec: str = ""
+    drawing: Html | None = None
+    spec: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -215,42 +214,20 @@ class Section:
 
 def render(executed: Any, title: str) -> str:
     """An executed notebook as one self-contained page: markdown and outputs, never the code."""
-    sections = sections_of(executed)
-    vega, script = vega_script(), _template("page.js")
-    page = {
-        "title": title,
-        "policy": "; ".join(
-            (
-                "default-src 'none'",
-                f"script-src {_hash(vega)} {_hash(script)}",
-                "style-src 'unsafe-inline'",  # Vega styles its marks in place
-                "img-src data:",
-                "base-uri 'none'",
-                "form-action 'none'",
-            )
-        ),
-        "css": _template("page.css"),
-        "vega": vega,
-        "script": script,
-        "sections": sections,
-        "contents": [(section.id, section.title) for section in sections if section.title],
-        "footer": "Made by ecgrid-billing from the answers of the service; opens offline and sends nothing.",
-    }
-    # not escaped by default: most of the page is markup that stands; the template escapes the words
-    template = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined).from_string(  # noqa: S701
-        _template("page.html.j2")
+    scripts = [vega_script(), pages.source("report/page.js")]
+    return pages.page(
+        "report/page.html.j2",
+        title=title,
+        sections=sections_of(executed),
+        scripts=[Html(script) for script in scripts],
+        script_hashes=[_hash(script) for script in scripts],
     )
-    return template.render(page=page)
-
-
-def _template(name: str) -> str:
-    return (TEMPLATES / "report" / name).read_text(encoding="utf-8")
 
 
 def sections_of(executed: Any) -> list[Section]:
     """The blocks of a notebook, cut into sections at its `## ` headings. Code is left out, and so is its `# ` title:
     the verdict takes that place."""
-    markdown = MarkdownIt("commonmark", {"html": True}).enable("table")
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     sections = [Section("top", "", [])]
     for cell in executed.cells:
         if "remove" in cell.metadata.get("tags", []):
@@ -260,7 +237,7 @@ def sections_of(executed: Any) -> list[Section]:
             if heading:
                 sections.append(Section(re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-"), heading, []))
             if text:
-                sections[-1].blocks.append(Block("html", markdown.render(text)))
+                sections[-1].blocks.append(Block("html", Html(markdown.render(text))))
         elif cell.cell_type == "code":
             blocks = [block for output in cell.outputs if (block := _block(output, f"{cell.id}-chart"))]
             sections[-1].blocks.extend(blocks)
@@ -288,12 +265,12 @@ def _block(output: Any, chart_id: str) -> Block | None:
             title=str(title.get("text", "")),
             unit=str(title.get("subtitle", "")),
             description=str(spec.get("description", "")),
-            drawing=drawing(spec),
-            spec=json.dumps(spec, ensure_ascii=False, separators=(",", ":")).translate(_ESCAPES),
+            drawing=Html(drawing(spec)),
+            spec=spec,
         )
     if "text/html" in data:
-        return Block("html", str(data["text/html"]))
-    return Block("text", str(data.get("text/plain", "")))
+        return Block("html", Html(str(data["text/html"])))
+    return Block("text", text=str(data.get("text/plain", "")))
 
 
 @cache
@@ -319,4 +296,4 @@ def vega_script() -> str:
 
 
 def _hash(script: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -1,19 +1,20 @@
 """Sections of the monthly report as HTML: verdict, tiles, findings with folded rating breakdowns, sortable tables.
 
-Each section is a value with `_repr_html_`, for notebooks and for the report. Text from the service is escaped, stripped
-of control characters and isolated (`<bdi>`), so that a right-to-left name does not reorder the text around it. Amounts
-are formatted from decimals.
+Each section is a value with `_repr_html_`, for notebooks and for the report. The functions choose rows and their order;
+the markup is in the templates, which escape every text.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import pandas as pd
 
+from ecgrid_flows.figures import money, number, plural
+from ecgrid_flows.pages import Html, piece, without_controls
 from ecgrid_flows.rating.month_totals import InvoiceTotals
-from ecgrid_flows.reporting.frames import money, number, sums, total, worst_first
-from ecgrid_flows.reporting.html import _CONTROL, Column, Html, fold, name, safe, table, tiles, words
+from ecgrid_flows.reporting.frames import sums, total, worst_first
+from ecgrid_flows.reporting.html import Column, Folded, empty, headline, paragraph, table, tiles
 from ecgrid_flows.reporting.wording import (
     _TOLD_OF,
     KEY,
@@ -23,11 +24,8 @@ from ecgrid_flows.reporting.wording import (
     at_stake,
     check_titles,
     equal,
-    exactly,
     listing,
-    missing,
     month_words,
-    plural,
     records,
     sentence,
     undecided,
@@ -49,13 +47,12 @@ __all__ = [
 ]
 
 
-def account(row: Mapping[str, Any]) -> str:
-    """The account of a row: its name, and its numbers."""
-    numbers = f"{row['network_id']}/{row['mailbox_id']}"
-    if missing(row.get("mailbox_id")):
-        numbers = f"network {numbers.split('/')[0]}"
-    shown = name(row.get("account_name"))
-    return f'{shown} <span class="id">{numbers}</span>' if shown else f'<span class="id">{numbers}</span>'
+def account(row: Mapping[str, Any]) -> tuple[str | None, str]:
+    """The account of a row: its name, if known, and its numbers."""
+    numbers = (
+        f"network {row['network_id']}" if row["mailbox_id"] is None else f"{row['network_id']}/{row['mailbox_id']}"
+    )
+    return row.get("account_name"), numbers
 
 
 def verdict(
@@ -76,9 +73,6 @@ def verdict(
     to_decide = undecided(findings)
     errors, warnings = (int((to_decide["severity"] == name).sum()) for name in ("error", "warning"))
     decided = findings[(findings["severity"] == "error") & (findings["state"] != "open")]
-    stake = at_stake(findings)
-    ambiguous = lines[lines["verdict"] == "undecided"]
-    unproven = lines[lines["verdict"] == "not_provable"]
     if errors:
         tone, title = "bad", "Query this bill before paying it"
     elif len(decided):
@@ -89,52 +83,26 @@ def verdict(
         tone, title = "look", "Nothing was billed"
     else:
         tone, title = "good", "This bill fits its price lists"
-    found = listing([plural(number, word) for number, word in ((errors, "error"), (warnings, "warning")) if number])
-    say = f"<b>{safe(InvoiceTotals.of(records(reconciliation)).words(currency))}</b> "
-    if found:
-        say += f"{found} {'open ' if len(decided) else ''}in {plural(len(lines), 'line')}."
-    elif lines.empty:
-        say += "The service was asked, and answered without a line."
-    else:
-        say += f"All {plural(len(lines), 'line')} are accounted for."
-    if len(decided):
-        states = [(state, int((decided["state"] == state).sum())) for state in ("accepted", "disputed", "resolved")]
-        counted = listing([f"{number:,} {state}" for state, number in states if number])
-        say += f" Of the errors, {counted}."
-    if parts := listing([f"<b>{money(value)}</b> {name}" for name, value in stake.parts()]):
-        say += f" At stake in what is open: {parts}."
-    advice = []
-    if stake.too_much:
-        advice.append(f"Ask Loren Data to credit {money(stake.too_much)}; the arithmetic of each line is below.")
-    if stake.unclear:
-        advice.append(f"Ask Loren Data to confirm {money(stake.unclear)} before you pay it: the API does not show it.")
-    if stake.too_little:
-        advice.append(f"Expect {money(stake.too_little)} to be billed later: it was charged too low.")
-    if len(ambiguous):
-        advice.append(
-            f"{plural(len(ambiguous), 'line')} over {money(total(ambiguous['amount']))} can be read in more than one "
-            'way; <a href="#how-sure-the-readings-are">what would decide it</a>.'
-        )
-    if len(unproven):
-        advice.append(f"{plural(len(unproven), 'line')} of {money(total(unproven['amount']))} could not be verified.")
-    if values:
-        advice.append(
-            f'<a href="#values-that-cannot-be-read">{plural(values, "value")}</a> of the responses cannot be read: '
-            "ask Loren Data to correct them. Figures that depend on them are unknown."
-        )
-    return _headline(month, title, say, tone, advice, notice)
-
-
-def _headline(month: date, title: str, say: str, tone: str, advice: Iterable[str], notice: str | None) -> Html:
     mark, word = {"good": ("✓", "Fits"), "look": ("!", "Look"), "bad": ("✕", "Query")}[tone]
-    steps = "".join(f"<li>{step}</li>" for step in advice)
-    told = f"<ul>{steps}</ul>" if steps else ""
-    warned = f'<p class="notice">{safe(notice)}</p>' if notice else ""
-    return Html(
-        f'<header class="verdict {tone}"><p class="over">ECGrid bill · {month_words(month)}</p>'
-        f"<h1>{safe(title)}</h1>"
-        f'<p class="say"><span class="mark" role="img" aria-label="{word}">{mark}</span><span>{say}</span></p>'
-        f"{told}{warned}</header>"
+    states = [(state, int((decided["state"] == state).sum())) for state in ("accepted", "disputed", "resolved")]
+    counted = {state: lines[lines["verdict"] == state] for state in ("undecided", "not_provable")}
+    ambiguous, unproven = ((len(rows), total(rows["amount"])) for rows in counted.values())
+    return piece(
+        "report/verdict.html.j2",
+        month=month_words(month),
+        tone=tone,
+        title=title,
+        mark=mark,
+        word=word,
+        totals=InvoiceTotals.of(records(reconciliation)).words(currency),
+        found=listing([plural(number, word) for number, word in ((errors, "error"), (warnings, "warning")) if number]),
+        lines=len(lines),
+        decided=listing([f"{number:,} {state}" for state, number in states if number]),
+        stake=at_stake(findings),
+        ambiguous=ambiguous,
+        unproven=unproven,
+        unread=values,
+        notice=notice,
     )
 
 
@@ -186,7 +154,7 @@ def reconciliation_table(reconciliation: pd.DataFrame) -> Html:
 def findings_list(findings: pd.DataFrame, proofs: pd.DataFrame, top: int = 10) -> Html:
     """The largest findings, one entry per cause, each with the folded rating breakdown of its worst line."""
     if findings.empty:
-        return Html('<p class="empty">No findings.</p>')
+        return empty("No findings.")
     ordered = worst_first(findings)
     rows = records(ordered)
     causes: dict[tuple[str, str], list[int]] = {}
@@ -207,146 +175,81 @@ def findings_list(findings: pd.DataFrame, proofs: pd.DataFrame, top: int = 10) -
     wanted = proofs.merge(firsts[KEY].dropna().drop_duplicates(), on=KEY)
     by_key = {key: proof for key, proof in wanted.groupby(KEY, sort=False)}
     items = [_finding(entry, by_key.get(tuple(entry[0][column] for column in KEY))) for _, entry in worst]
-    return Html(f'<ol class="findings">{"".join(items)}</ol>')
+    return piece("report/findings.html.j2", findings=items, severities=SEVERITIES)
 
 
 def _sum_of(findings: Sequence[Mapping[str, Any]]) -> Decimal:
-    return sum((row["difference"] for row in findings if not missing(row["difference"])), ZERO)
+    return sum((row["difference"] for row in findings if row["difference"] is not None), ZERO)
 
 
-def _finding(findings: Sequence[Mapping[str, Any]], proof: pd.DataFrame | None) -> str:
-    """The entry of one cause: its worst finding and the number of findings."""
-    row, difference = findings[0], _sum_of(findings)
-    more = ""
-    if len(findings) > 1:
-        more = f'<p class="where">{len(findings):,} findings of one cause in this month; the largest of them:</p>'
-    if difference == ZERO:
-        stake = ""
-    else:
-        too = "too much" if difference > ZERO else "too little"
-        stake = f'<p class="stake"><span>{money(abs(difference))}</span> {too}</p>'
-    amounts = "".join(
-        f"<div><dt>{label}</dt><dd>{money(row[column])}</dd></div>"
-        for label, column in (("Billed", "billed_amount"), ("Expected", "expected_amount"))
-        if not missing(row[column])
-    )
-    where = " · ".join(
-        part
-        for part in (
-            account(row) if not missing(row["network_id"]) else "",
-            safe(row["account_report"])
-            + (f"/{safe(row['measure_field'])}" if not missing(row["measure_field"]) else ""),
-            f"price list {row['price_list_id']}" if not missing(row["price_list_id"]) else "",
-            f"invoice {name(row['invoice_number'])}" if not missing(row["invoice_number"]) else "",
-        )
-        if part
-    )
-    title = check_titles().get(row["check_name"], row["check_name"])
-    return (
-        f'<li><article class="finding {safe(row["severity"])}"><div class="top"><div>'
-        f"<h3>{safe(title)} {words(row['severity'], SEVERITIES)}</h3>"
-        f'<p class="where">{where}</p></div>{stake}</div>'
-        f"{more}<p>{safe(row['explanation'])}</p>{_decision(findings)}"
-        f"{f'<dl class=amounts>{amounts}</dl>' if amounts else ''}{_proof(proof)}</article></li>"
-    )
+def _finding(findings: Sequence[Mapping[str, Any]], proof: pd.DataFrame | None) -> dict[str, Any]:
+    """The entry of one cause: its worst finding, the number and the sum of its findings, and what was decided."""
+    row = findings[0]
+    return {
+        "worst": row,
+        "title": check_titles().get(row["check_name"], row["check_name"]),
+        "account": None if row["network_id"] is None else account(row),
+        "count": len(findings),
+        "difference": _sum_of(findings),
+        "decision": _decision(findings),
+        "note": next((row["note"] for row in findings if row["state"] != "open" and row["note"] is not None), None),
+        "proof": [] if proof is None else _slices(proof),
+    }
 
 
 def _decision(findings: Sequence[Mapping[str, Any]]) -> str:
-    """What was decided about the findings of a cause, with the note of the first that has one."""
+    """What was decided about the findings of a cause; empty while all are open."""
     states = [row["state"] for row in findings if row["state"] != "open"]
-    if not states:
-        return ""
-    named = listing([f"{states.count(state):,} {state}" for state in dict.fromkeys(states)])
-    shown = states[0].capitalize() if len(findings) == 1 else f"Decided: {named}"
-    note = next((row["note"] for row in findings if not missing(row["note"])), None)
-    return f'<p class="where">{safe(shown)}{f": {name(note)}" if note else ""}</p>'
+    if not states or len(findings) == 1:
+        return "".join(states).capitalize()
+    return f"Decided: {listing([f'{states.count(state):,} {state}' for state in dict.fromkeys(states)])}"
 
 
-def _proof(proof: pd.DataFrame | None) -> str:
-    if proof is None or proof.empty:
-        return ""
-    slices = records(proof.sort_values("slice"))
-    first = slices[0]
-    has_flat = any(not missing(row["flat"]) and row["flat"] != ZERO for row in slices)
-    heads = [("Tier", "t"), ("Range", "t"), ("Quantity", "n"), ("Counted as", "n"), ("Rate", "n")]
-    heads += [*([("Flat", "n")] if has_flat else []), ("Amount", "n")]
-    head = "".join(f'<th scope="col" class="{kind}">{word}</th>' for word, kind in heads)
-    body = "".join(_slice(row, has_flat) for row in slices)
-    before, expected = first["amount_before_rounding"], money(first["expected_amount"])
-    is_rounded = not missing(before) and before != first["expected_amount"]
-    closing = f"{exactly(before)}, rounded to {expected}" if is_rounded else expected
-    return (
-        f'<details class="proof"><summary>Proof of {expected} ({plural(len(slices), "slice")})</summary>'
-        f"<p>{safe(sentence(first['rule']))}</p>"
-        f'<div class="table" role="region" aria-label="Proof of {expected}" tabindex="0"><table class="slices">'
-        f'<caption class="hidden">Slices of the expected amount</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-        f'<tfoot><tr><th scope="row" colspan="{len(heads) - 1}">Expected</th><td class="n">{closing}</td></tr></tfoot>'
-        "</table></div></details>"
-    )
-
-
-def _slice(row: Mapping[str, Any], has_flat: bool) -> str:
-    lower, upper = row["lower_bound"], row["upper_bound"]
-    reach = "and more" if missing(upper) else f"to {number(upper)}"
-    span = "any" if missing(lower) and missing(upper) else f"{number(lower) if not missing(lower) else 0} {reach}"
-    in_blocks = not missing(row["blocks"]) and not missing(row["block"]) and row["block"] != 1
-    counted = f"{number(row['blocks'])} × {number(row['block'])}" if in_blocks else number(row["quantity"])
-    tier = "free" if row["tier"] == 0 else safe(row["tier"])
-    flat = f'<td class="n">{exactly(row["flat"])}</td>' if has_flat else ""
-    return (
-        f'<tr><th scope="row">{tier} <span class="id">{name(row["level"])}</span></th><td>{span}</td>'
-        f'<td class="n">{number(row["quantity"])}</td><td class="n">{counted}</td>'
-        f'<td class="n">{number(row["rate"])}</td>{flat}<td class="n">{exactly(row["product"])}</td></tr>'
-    )
+def _slices(proof: pd.DataFrame) -> list[dict[str, Any]]:
+    return [row | {"rule": sentence(row["rule"])} for row in records(proof.sort_values("slice"))]
 
 
 def readings_summary(readings: pd.DataFrame, limit: int = 300) -> Html:
     """The certainty of each price list's interpretation: a sentence, the undecided ones, and the others folded."""
     if readings.empty:
-        return Html('<p class="empty">No price list was read.</p>')
+        return empty("No price list was read.")
     # a warehouse of an earlier release has no reason columns
-    records = readings.reindex(columns=[*READ, *_TOLD_OF]).astype(object).to_dict("records")
+    rows = records(readings.reindex(columns=[*READ, *_TOLD_OF]))
     sets = readings.groupby(READ, sort=True, dropna=False).indices
-    rows = [_reading([records[place] for place in places]) for places in sets.values()]
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame([_reading([rows[place] for place in places]) for places in sets.values()])
     is_open = frame["verdict"] != "decided"
-    many = plural(len(frame), "price list measure")
-    if not is_open.any():
-        told = f"All {many} have one interpretation that fits their lines."
-    else:
-        told = (
-            f"{int((~is_open).sum()):,} of {many} have one interpretation that fits their lines; the others are "
-            "undecided:"
-        )
     columns: dict[str, Column | str] = {
-        "list": Column("Price list", "markup"),
-        "what": Column("Report / measure", "markup"),
+        "list": Column("Price list", "named"),
+        "what": Column("Report / measure", "path"),
         "word": "ECGrid's model",
         "reading": "Interpretation",
         "lines": "Lines explained",
         "verdict": Column("Verdict", "pill"),
-        "sure": Column("How sure", "markup"),
+        "sure": Column("How sure", "folded"),
     }
-    pieces = [f"<p>{told}</p>"]
-    if is_open.any():
-        caption = "Price lists with several interpretations, or none"
-        pieces.append(table(frame[is_open], caption, columns, limit=limit, rest="The others: out_readings.").markup)
-    if not is_open.all():
-        rest = table(
-            frame[~is_open], "Price lists with one interpretation", columns, limit=limit, rest="See out_readings."
-        )
-        pieces.append(fold("Price lists with one interpretation, and counter-examples of the others", rest).markup)
-    return Html("".join(pieces))
+    captions = {True: "Price lists with several interpretations, or none", False: "Price lists with one interpretation"}
+    tables = {
+        state: table(frame[is_open == state], caption, columns, limit=limit, rest="The others are in out_readings.")
+        if (is_open == state).any()
+        else None
+        for state, caption in captions.items()
+    }
+    return piece(
+        "report/readings.html.j2",
+        count=len(frame),
+        decided=int((~is_open).sum()),
+        open_table=tables[True],
+        decided_table=tables[False],
+    )
 
 
-def _reading(candidates: Sequence[Mapping[Any, Any]]) -> dict[str, str]:
+def _reading(candidates: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """One row of the table of interpretations: the chosen one, or the best if none is chosen."""
     best = max(candidates, key=lambda one: (one["is_chosen"] is True, one["lines_explained"]))
     verdict = str(best["verdict"])
     rivals = [one for one in candidates if one["is_rival"] is True and one["is_chosen"] is not True]
-    others = [one for one in candidates if not missing(one["counter_example"]) and one["is_chosen"] is not True]
-    folded = ""
+    others = [one for one in candidates if one["counter_example"] is not None and one["is_chosen"] is not True]
+    folded: list[str] = []
     if bool(best["is_pinned"]):
         sure = "Override in pinned_readings.csv."
     elif verdict == "decided":
@@ -355,19 +258,19 @@ def _reading(candidates: Sequence[Mapping[Any, Any]]) -> dict[str, str]:
             if len(others)
             else "No other is possible."
         )
-        if not missing(best["reason"]):
+        if best["reason"] is not None:
             sure = f"{sentence(best['reason'])} {sentence(best['change_words'])}"
         nearest = sorted(others, key=lambda one: one["share_pct"], reverse=True)
         examples = dict.fromkeys(str(one["counter_example"]) for one in nearest)
-        folded = "".join(f"<li>{safe(text)}</li>" for text in list(examples)[:3])
+        folded = list(examples)[:3]
     elif verdict == "undecided":
         sure = (
             f"{plural(len(rivals), 'other interpretation')} fit as well."
             if len(rivals) != 1
             else "One other interpretation fits as well."
         )
-        deciding = [one["deciding_quantity"] for one in rivals if not missing(one["deciding_quantity"])]
-        accounts = [str(one["deciding_account"]) for one in rivals if not missing(one["deciding_account"])]
+        deciding = [one["deciding_quantity"] for one in rivals if one["deciding_quantity"] is not None]
+        accounts = [str(one["deciding_account"]) for one in rivals if one["deciding_account"] is not None]
         result = "decide it" if len(rivals) == 1 else "rule some out"
         if deciding:
             sure += f" A line of {number(min(deciding))} would {result}."
@@ -376,20 +279,19 @@ def _reading(candidates: Sequence[Mapping[Any, Any]]) -> dict[str, str]:
         stakes = [one["amount_at_stake"] for one in rivals if isinstance(one["amount_at_stake"], Decimal)]
         if stakes:
             sure += f" Up to {money(max(stakes))} per line at stake."
-        rules = [one["rule"] for one in rivals if not missing(one["rule"])]
-        folded = "".join(f"<li>{safe(text)}</li>" for text in dict.fromkeys(rules[:5]))
+        rules = [one["rule"] for one in rivals if one["rule"] is not None]
+        folded = list(dict.fromkeys(rules[:5]))
     else:
         sure = "No interpretation explains the lines; the best is shown."
     summary = "Counter-examples" if verdict == "decided" else "The other interpretations"
-    shown = safe(sure) + (f"<details><summary>{summary}</summary><ul>{folded}</ul></details>" if folded else "")
     return {
-        "list": f"{name(best['price_list_description'])} <span class=id>{safe(best['price_list_id'])}</span>",
-        "what": f"{safe(best['account_report'])}/<wbr>{safe(best['measure_field'])}",
+        "list": (best["price_list_description"], best["price_list_id"]),
+        "what": (best["account_report"], best["measure_field"]),
         "word": str(best["model_word"]),
         "reading": sentence(best["rule"]),
         "lines": f"{int(best['lines_explained']):,} of {int(best['lines_total']):,}",
         "verdict": verdict,
-        "sure": shown,
+        "sure": Folded(sure, summary, tuple(folded)),
     }
 
 
@@ -426,7 +328,7 @@ def ties(invoices: pd.DataFrame, usage: pd.DataFrame) -> Html:
         tied = int(usage["is_tied"].fillna(False).sum())
         counted = plural(len(usage), "usage quantity", "usage quantities")
         said.append(f"{tied:,} of {counted} {equal(tied)} the service's own statistics.")
-    return Html(f"<p>{' '.join(said) or 'There is no invoice or statistic to compare the lines with.'}</p>")
+    return paragraph(" ".join(said) or "There is no invoice or statistic to compare the lines with.")
 
 
 def usage_table(tieout: pd.DataFrame, lines: pd.DataFrame) -> Html:
@@ -439,7 +341,7 @@ def usage_table(tieout: pd.DataFrame, lines: pd.DataFrame) -> Html:
         off,
         "Quantities that differ from the statistics",
         {
-            "account": Column("Account", "markup"),
+            "account": Column("Account", "named"),
             "account_report": "Report",
             "measure_field": "Measure",
             "source": "Statistics",
@@ -482,10 +384,9 @@ def stakes(
 
 def account_text(row: Mapping[str, Any]) -> str:
     """Name and numbers of an account as plain text, for chart labels."""
-    numbers = "/".join(str(row[part]) for part in ("network_id", "mailbox_id") if not missing(row[part]))
+    numbers = "/".join(str(row[part]) for part in ("network_id", "mailbox_id") if row[part] is not None)
     shown = row.get("account_name")
-    text = f"{_CONTROL.sub(' ', str(shown)).replace(chr(10), ' ')} ({numbers})" if not missing(shown) else numbers
-    return text or "whole month"
+    return (numbers if shown is None else f"{without_controls(shown)} ({numbers})") or "whole month"
 
 
 def stakes_table(added: pd.DataFrame, heading: str) -> Html:
@@ -565,20 +466,21 @@ def steps_table(steps: Sequence[tuple[str, Decimal]]) -> Html:
 def findings_table(findings: pd.DataFrame, limit: int) -> Html:
     """A table of all findings, worst first."""
     ordered = worst_first(findings)
-    ordered["what"] = [safe(check_titles().get(value, value)) for value in ordered["check_name"]]
-    ordered["where"] = [account(row) if not missing(row["network_id"]) else "" for row in records(ordered)]
+    rows = records(ordered)
+    ordered["what"] = [check_titles().get(row["check_name"], row["check_name"]) for row in rows]
+    ordered["where"] = [account(row) if row["network_id"] is not None else ("", None) for row in rows]
     ordered["measure"] = [
-        " / ".join(str(part) for part in pair if not missing(part))
-        for pair in zip(ordered["account_report"], ordered["measure_field"], strict=True)
+        " / ".join(str(row[part]) for part in ("account_report", "measure_field") if row[part] is not None)
+        for row in rows
     ]
     return table(
         ordered,
         "Findings, worst first",
         {
-            "what": Column("What", "markup"),
+            "what": "What",
             "severity": Column("Severity", "pill"),
             "state": "State",
-            "where": Column("Account", "markup"),
+            "where": Column("Account", "named"),
             "measure": "Report / measure",
             "billed_amount": Column("Billed", "money"),
             "expected_amount": Column("Expected", "money"),
@@ -605,12 +507,12 @@ def accounts_table(lines: pd.DataFrame, findings: pd.DataFrame, limit: int) -> H
         joined = added.merge(names, on=key, how="left").merge(found, on=key, how="left")
     joined = joined.sort_values([*key]).sort_values("amount", ascending=False, kind="stable").reset_index(drop=True)
     joined["account"] = [account(row) for row in records(joined[[*key, "account_name"]])]
-    joined["found"] = [0 if missing(value) else int(value) for value in joined["found"]]
+    joined["found"] = joined["found"].fillna(0).astype(int)
     return table(
         joined,
         "Accounts by amount billed",
         {
-            "account": Column("Account", "markup"),
+            "account": Column("Account", "named"),
             "lines": Column("Lines", "number"),
             "amount": Column("Billed", "money"),
             "found": Column("Findings", "number"),
@@ -630,7 +532,7 @@ def cliffs_table(comparison: pd.DataFrame) -> Html:
         on_cliff.sort_values("cliff_saving", ascending=False),
         "On a cliff: more usage would cost less",
         {
-            "account": Column("Account", "markup"),
+            "account": Column("Account", "named"),
             "price_list_id": Column("Price list", "id"),
             "measure": "Report / measure",
             "quantity": Column("Quantity", "number"),
@@ -689,12 +591,12 @@ def most_changed(changes: pd.DataFrame, lines: pd.DataFrame) -> dict[str, int]:
 
 def account_headline(lines: pd.DataFrame, account_key: Mapping[str, int], month: date) -> Html:
     """Whose history this is."""
-    names = [value for value in lines["account_name"] if not missing(value)]
-    shown = account({**account_key, "account_name": names[-1] if names else None})
+    names = lines["account_name"].dropna()
+    shown = account({**account_key, "account_name": names.iloc[-1] if len(names) else None})
     months = sorted(set(lines["reporting_month"]))
     if not months:
-        return Html(f"<p><b>{shown}</b> has no billed line up to {month_words(month)}.</p>")
-    return Html(f"<p><b>{shown}</b>, {month_words(months[0])} to {month_words(months[-1])}.</p>")
+        return headline(*shown, f" has no billed line up to {month_words(month)}.")
+    return headline(*shown, f", {month_words(months[0])} to {month_words(months[-1])}.")
 
 
 def history_table(lines: pd.DataFrame) -> Html:

@@ -6,13 +6,17 @@ from functools import cache
 from typing import Any
 
 import pandas as pd
+from babel import Locale
+from babel.dates import format_skeleton
+from babel.lists import format_list
 
 from ecgrid_flows.rating.month_totals import AtStake
-from ecgrid_flows.reporting.frames import number
 from ecgrid_flows.reporting.palette import GREEN, GREY, ORANGE, VERMILION
 from ecgrid_flows.warehouse import sql_files, sql_headers
 from ecgrid_transforms.period import next_month
 
+#: English as outside the United States: `a, b and c`.
+LOCALE = Locale("en", "001")
 SEVERITIES = {"error": "Error", "warning": "Warning", "info": "Note"}
 VERDICTS = {
     "fits": "fits",
@@ -40,10 +44,6 @@ UNITS = {
     "RegisteredTPs": "partners",
     "MigratedTPs": "partners",
 }
-MONTH_NAMES = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
 KEY = ["network_id", "mailbox_id", "reporting_month", "account_report", "measure_field"]
 #: The key of an interpretation: a measure of a price list with one set of schedules.
 READ = ["price_list_id", "account_report", "measure_field", "schedule_set_id"]
@@ -63,12 +63,15 @@ def check_titles() -> dict[str, str]:
 
 def month_words(month: date) -> str:
     """`October 2026`."""
-    return f"{MONTH_NAMES[month.month - 1]} {month.year}"
+    return str(format_skeleton("yMMMM", month, locale=LOCALE))
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a frame, each as a mapping from column to value."""
-    return [{str(column): value for column, value in row.items()} for row in frame.to_dict("records")]
+    """The rows of a frame, each as a mapping from column to value; what is missing (NA, NaN, NaT) is None."""
+    return [
+        {str(column): None if missing(value) else value for column, value in row.items()}
+        for row in frame.to_dict("records")
+    ]
 
 
 def missing(value: object) -> bool:
@@ -86,13 +89,6 @@ def undecided(findings: pd.DataFrame) -> pd.DataFrame:
     return findings[findings["severity"].isin(["error", "warning"]) & (findings["state"] == "open")]
 
 
-def exactly(value: object) -> str:
-    """An amount with all its digits, at least two decimals: `1,130.9955`, `100.00`."""
-    shown = number(value)
-    whole, _, places = shown.partition(".")
-    return f"{whole}.{places.ljust(2, '0')}" if shown != "–" else shown
-
-
 def sentence(text: object) -> str:
     """Text with an initial capital and a final full stop."""
     words = "" if missing(text) else str(text).strip()
@@ -104,14 +100,9 @@ def equal(count: int) -> str:
     return "equals" if count == 1 else "equal"
 
 
-def plural(count: int, one: str, many: str | None = None) -> str:
-    """`1 line`, `2 lines`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 def listing(items: Sequence[str]) -> str:
     """`a, b and c`."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+    return str(format_list(items, locale=LOCALE))
 
 
 def month_before(month: date) -> date:
