@@ -68,7 +68,7 @@ def test_transforms_are_pure() -> None:
     assert guilty == []
 
 
-def test_the_sandbox_is_a_stranger() -> None:
+def test_the_sandbox_shares_no_pricing_code() -> None:
     guilty = [
         f"{name} imports {target}"
         for name, tree in modules("ecgrid_sandbox")

@@ -2,7 +2,7 @@
 -- kept as: scratch view
 WITH entries AS (
     SELECT *
-    FROM books_open_focus
+    FROM books_pending_focus
     UNION ALL BY NAME
     SELECT *
     FROM books_booked_focus

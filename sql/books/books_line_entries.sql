@@ -2,7 +2,7 @@
 -- kept as: scratch view
 WITH entries AS (
     SELECT *
-    FROM books_open_lines
+    FROM books_pending_lines
     UNION ALL BY NAME
     SELECT *
     FROM books_booked_lines

@@ -25,5 +25,5 @@ SELECT
         END,
         ': do not post the ', money_text(odd.amount), ' until the vendor confirms the account.'
     ) AS explanation
-FROM core_line_oddities AS odd
+FROM core_line_mismatches AS odd
 WHERE odd.is_of_other_account OR odd.is_of_other_measure

@@ -29,7 +29,7 @@ FROM core_invoice_matches AS matches
 LEFT JOIN (
     SELECT
         named_network_id, named_mailbox_id, reporting_month, named_account_report, named_measure_field, amount, min(cause) AS cause
-    FROM core_misnamed_lines
+    FROM core_identity_mismatches
     GROUP BY ALL
 ) AS misnamed
     ON misnamed.named_network_id = matches.network_id

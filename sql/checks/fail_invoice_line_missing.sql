@@ -26,6 +26,6 @@ SELECT
     ) AS explanation,
     misnamed.cause
 FROM core_invoice_matches AS matches
-LEFT JOIN core_misnamed_lines AS misnamed USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+LEFT JOIN core_identity_mismatches AS misnamed USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 INNER JOIN numbers USING (contract_id, reporting_month)
 WHERE matches.status = 'not_on_invoice' AND matches.amount <> 0

@@ -40,7 +40,7 @@ SELECT
 FROM core_missing_lines AS missing
 LEFT JOIN (
     SELECT *
-    FROM core_misnamed_lines
+    FROM core_identity_mismatches
     QUALIFY row_number() OVER (
         PARTITION BY
             named_network_id, named_mailbox_id, reporting_month, named_account_report, named_measure_field, amount

@@ -88,7 +88,7 @@ tied_lines AS (
         sum(amount) AS billed_amount,
         sum(expected_least) AS least,
         sum(expected_most) AS most
-    FROM core_suspects
+    FROM core_suspect_lines
     SEMI JOIN core_tied_sets USING (set_no)
     WHERE verdict = 'undecided'
     GROUP BY ALL

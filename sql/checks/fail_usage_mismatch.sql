@@ -33,7 +33,7 @@ SELECT
 FROM out_usage_tieout AS usage
 INNER JOIN core_line_results AS results USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 -- a line of another account has that account's usage
-ANTI JOIN core_line_oddities AS odd
+ANTI JOIN core_line_mismatches AS odd
     ON odd.network_id = usage.network_id
     AND odd.mailbox_id = usage.mailbox_id
     AND odd.reporting_month = usage.reporting_month

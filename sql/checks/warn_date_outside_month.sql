@@ -17,5 +17,5 @@ SELECT
         'The ', strftime(odd.reporting_month, '%Y-%m'), ' line of ', money_text(odd.amount), ' is dated ',
         strftime(odd.line_date, '%Y-%m-%d'), ': check which month to post it in, and that no other month also bills it.'
     ) AS explanation
-FROM core_line_oddities AS odd
+FROM core_line_mismatches AS odd
 WHERE odd.is_outside_month

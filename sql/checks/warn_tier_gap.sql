@@ -66,6 +66,6 @@ SELECT
         'Billed ', money_text(lines.amount), ' for ', plain_text(lines.actual), ' ', sets.unit, 's: price list ',
         lines.price_list_id, ' has no tier for that quantity (', regexp_replace(lines.error, '^[a-z_]+: ', ''), '), so the amount is unverified.'
     )
-FROM core_suspects AS lines
+FROM core_suspect_lines AS lines
 INNER JOIN core_sets AS sets USING (set_no)
 WHERE lines.error LIKE 'past\_last\_tier%' ESCAPE '\'

@@ -126,7 +126,7 @@ ANTI JOIN core_lines AS earlier
 WHERE
     NOT EXISTS (FROM core_limited_runs AS limited WHERE limited.reporting_month = pairs.previous_month)
     OR EXISTS (
-        FROM core_asked_accounts AS asked
+        FROM core_requested_accounts AS asked
         WHERE asked.network_id = lines.network_id
             AND asked.mailbox_id = lines.mailbox_id
             AND asked.reporting_month = pairs.previous_month
@@ -152,7 +152,7 @@ ANTI JOIN core_lines AS lines
 WHERE
     NOT EXISTS (FROM core_limited_runs AS limited WHERE limited.reporting_month = pairs.reporting_month)
     OR EXISTS (
-        FROM core_asked_accounts AS asked
+        FROM core_requested_accounts AS asked
         WHERE asked.network_id = earlier.network_id
             AND asked.mailbox_id = earlier.mailbox_id
             AND asked.reporting_month = pairs.reporting_month

@@ -44,7 +44,7 @@ GIVEN = {
     ),
     "core_accounts": pa.schema([*_ACCOUNT, ("contract_id", pa.int32())]),
     "core_former_accounts": pa.schema([*_ACCOUNT, ("reporting_month", pa.date32()), ("contract_id", pa.int32())]),
-    "core_asked_accounts": pa.schema([*_ACCOUNT, ("reporting_month", pa.date32())]),
+    "core_requested_accounts": pa.schema([*_ACCOUNT, ("reporting_month", pa.date32())]),
     "core_faulted_keys": pa.schema(_KEY),
     "core_limited_runs": pa.schema([("reporting_month", pa.date32())]),
     "reference_invoice_lines": pa.schema(

@@ -57,7 +57,7 @@ def test_a_build_without_the_setting_says_nothing_about_other_accounts(limited: 
     findings = rows(settings, "out_findings")
     assert [row for row in findings if row["severity"] == "error"] == []
     assert {(row["network_id"], row["mailbox_id"]) for row in findings} <= {(None, None), (4440, 0), (4443, 0)}
-    assert {(row["network_id"], row["mailbox_id"]) for row in rows(settings, "core_asked_accounts")} == {
+    assert {(row["network_id"], row["mailbox_id"]) for row in rows(settings, "core_requested_accounts")} == {
         (4440, 0),
         (4443, 0),
     }

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 #: Whole relations that read a bulk feed through, once.
 READ_THE_LAKE = {
     "core_invoice_lines": "raw_invoice_lines",
-    "core_asked_keys": "raw_calls",  # a view
+    "core_requested_keys": "raw_calls",  # a view
     "out_invoices": "raw_invoice_lines",  # a sum per invoice
     "core_provisional_months": "raw_calls",  # a time per month
 }

@@ -122,8 +122,8 @@ def pairs(settings: Settings, store: Store, log: Log, closing: Decision) -> Iter
         bookings = log.bookings(closing)
         number = len(bookings) + 1
         _create_scans(connection, store, closing, bookings)
-        open_lines = books.create(connection, "books_open_lines", month=month, correction=number)
-        open_focus = books.create(connection, "books_open_focus")
+        open_lines = books.create(connection, "books_pending_lines", month=month, correction=number)
+        open_focus = books.create(connection, "books_pending_focus")
         lines, focus = (books.create(connection, f"books_{kind}_entries") for kind in ("line", "focus"))
         yield connection, Pairs(lines, focus, open_lines, open_focus, number)
 
@@ -268,7 +268,7 @@ def book(
             journal = open_journal(connection, settings, store, log, month, posting_date)
         if not found.open_lines.limit(1).fetchall() and not (journal and journal.num_rows):
             return None
-        billed = database.rows(connection, "books_open_lines", columns=["billed_amount"]).column(0).to_pylist()
+        billed = database.rows(connection, "books_pending_lines", columns=["billed_amount"]).column(0).to_pylist()
         write_parquet(ordered(found.open_lines, *KEY, "entry"), staged / LINES)
         write_parquet(ordered(found.open_focus, *FOCUS_KEY, "x_Entry", "x_Part"), staged / FOCUS)
         if journal is not None:

@@ -110,7 +110,7 @@ def _require_whole(connection: database.Connection, month: date) -> None:
 
     A run asks every line of its accounts again; what an account that no list names any more has stays as it is.
     """
-    early = database.of_month(books.create(connection, "books_early_months"), month).to_arrow_table().to_pylist()
+    early = database.of_month(books.create(connection, "books_incomplete_months"), month).to_arrow_table().to_pylist()
     if early:
         lines = early[0]["early_lines"]
         what = f"{lines} of its lines were" if lines else "it was"

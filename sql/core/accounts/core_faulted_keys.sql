@@ -10,6 +10,6 @@ SELECT
     fault_code,
     fault_message,
     is_unread
-FROM core_asked_keys
+FROM core_requested_keys
 ANTI JOIN core_lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 WHERE outcome = 'fault'

@@ -5,7 +5,7 @@
 --     one_time_amount    fees of the level OneTime            percentage_amount   CreditPercentage and DebitPercentage
 --     credit_amount      Credit                               minimum_amount      MonthlyMinimum
 -- Subtotals repeat other lines and are in no part. Amounts are as billed, so a wrong charge is no
--- fault of the charges derived from it. A charge without a line (core_open_charges) counts with the invoice's amount; if that is unknown,
+-- fault of the charges derived from it. A charge without a line (core_unknown_charges) counts with the invoice's amount; if that is unknown,
 -- the sums are unknown (`is_open`).
 WITH charges AS (
     SELECT
@@ -16,7 +16,7 @@ WITH charges AS (
     WHERE EXISTS (FROM core_sets WHERE kind IN ('percentage', 'subtotal', 'minimum'))
     UNION ALL BY NAME
     SELECT network_id, mailbox_id, reporting_month, measure_field, NULL AS level, amount
-    FROM core_open_charges
+    FROM core_unknown_charges
 ),
 parts AS (
     SELECT

@@ -16,7 +16,7 @@ charges AS (
     UNION ALL
     -- before every line: charges precede the charges derived from them
     SELECT network_id, mailbox_id, reporting_month, account_report, measure_field, 0, amount
-    FROM core_open_charges
+    FROM core_unknown_charges
 ),
 surroundings AS (
     SELECT

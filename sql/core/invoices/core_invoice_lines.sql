@@ -116,7 +116,7 @@ FROM named
 WHERE
     NOT EXISTS (FROM core_limited_runs AS limited WHERE limited.reporting_month = named.reporting_month)
     OR EXISTS (
-        FROM core_asked_accounts AS asked
+        FROM core_requested_accounts AS asked
         WHERE asked.network_id = named.network_id
             AND asked.mailbox_id = named.mailbox_id
             AND asked.reporting_month = named.reporting_month

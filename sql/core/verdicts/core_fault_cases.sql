@@ -2,8 +2,8 @@
 -- per: cell, local
 -- For volume and graduated pricing, the other of the two models is a case too.
 WITH doubtful AS (
-    SELECT DISTINCT core_suspects.set_no, core_suspects.actual
-    FROM core_suspects
+    SELECT DISTINCT core_suspect_lines.set_no, core_suspect_lines.actual
+    FROM core_suspect_lines
     LEFT JOIN core_unshown_allowances AS unshown USING (set_no)
     WHERE (verdict = 'differs' OR (verdict = 'undecided' AND unshown.set_no IS NOT NULL)) AND kind IN ('count', 'fee')
 ),

@@ -36,7 +36,7 @@ WITH other_tiers AS (
             tiers.tier,
             (tiers.tier IS DISTINCT FROM suspects.shown_tier, abs(tiers.tier - suspects.expected_tier), tiers.tier)
         ) AS billed_tier
-    FROM core_suspects AS suspects
+    FROM core_suspect_lines AS suspects
     INNER JOIN core_set_tiers AS tiers USING (set_no)
     INNER JOIN core_chosen_readings AS readings ON readings.set_no = suspects.set_no
     INNER JOIN core_reading_roundings AS chosen ON chosen.set_no = readings.set_no AND chosen.reading_no = readings.reading_no
@@ -70,7 +70,7 @@ left_out AS (
         arg_min(
             rated.left_out, CASE rated.left_out WHEN 'allowance' THEN 1 WHEN 'bound' THEN 2 ELSE 3 END
         ) AS number
-    FROM core_suspects AS suspects
+    FROM core_suspect_lines AS suspects
     INNER JOIN core_fault_rated AS rated USING (set_no, actual)
     LEFT JOIN core_unshown_allowances AS unshown ON unshown.set_no = suspects.set_no
     WHERE rated.left_out IN ('allowance', 'block', 'bound')
@@ -100,7 +100,7 @@ shown_tiers AS (
             cost_at_rate(suspects.quantity_billed, suspects.billed_in, suspects.rate_per, tiers.block, tiers.rate),
             roundings.rounding, roundings.unit, roundings.half
         )::DECIMAL(28, 10) AS amount
-    FROM core_suspects AS suspects
+    FROM core_suspect_lines AS suspects
     INNER JOIN core_set_tiers AS tiers ON tiers.set_no = suspects.set_no AND tiers.tier = suspects.shown_tier
     INNER JOIN core_chosen_readings AS readings ON readings.set_no = suspects.set_no
     INNER JOIN core_reading_roundings AS chosen ON chosen.set_no = readings.set_no AND chosen.reading_no = readings.reading_no
@@ -219,7 +219,7 @@ SELECT
         WHEN other_tiers.billed_tier IS NOT NULL THEN 'wrong_tier'
         ELSE 'amount_mismatch'
     END AS fault
-FROM core_suspects AS suspects
+FROM core_suspect_lines AS suspects
 LEFT JOIN core_fault_rated AS other_model
     ON other_model.set_no = suspects.set_no
     AND other_model.actual = suspects.actual

@@ -7,7 +7,7 @@
 -- invoice has it, or its amount is unreadable.
 WITH answered AS (
     SELECT network_id, mailbox_id, reporting_month, account_report, measure_field, outcome
-    FROM core_asked_keys
+    FROM core_requested_keys
 ),
 lineless AS (
     SELECT network_id, mailbox_id, reporting_month, account_report, measure_field, NULL::VARCHAR AS fault_message, false AS is_unread

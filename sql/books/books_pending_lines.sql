@@ -12,10 +12,10 @@ SELECT
         -gone.actual AS actual,
         -gone.expected_quantity_billed AS expected_quantity_billed
     )
-FROM books_gone_lines AS gone
+FROM books_removed_lines AS gone
 UNION ALL BY NAME
 SELECT
     getvariable('correction')::INTEGER AS correction,
     're-entry' AS entry,
     come.*
-FROM books_come_lines AS come
+FROM books_added_lines AS come

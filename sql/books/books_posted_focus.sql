@@ -1,4 +1,4 @@
--- One row per FOCUS charge of a closed month as the books hold it; see books_kept_lines.
+-- One row per FOCUS charge of a closed month as the books hold it; see books_posted_lines.
 -- kept as: scratch view
 WITH last_batches AS (
     SELECT

@@ -23,6 +23,6 @@ SELECT
         'identity_mismatch', odd.network_id, odd.mailbox_id, odd.reporting_month, odd.account_report, odd.measure_field,
         odd.price_list_id, NULL
     ) AS cause
-FROM core_line_oddities AS odd
+FROM core_line_mismatches AS odd
 LEFT JOIN mailboxes ON odd.system_object = 'Mailbox' AND mailboxes.mailbox_id = odd.system_id
 WHERE odd.is_of_other_account OR odd.is_of_other_measure

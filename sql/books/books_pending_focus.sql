@@ -1,11 +1,11 @@
--- One row per FOCUS charge of an entry that is not yet booked: the charges of the lines in books_open_lines.
+-- One row per FOCUS charge of an entry that is not yet booked: the charges of the lines in books_pending_lines.
 -- kept as: scratch view
 -- Unit prices stay what they were; quantities and costs of a reversal have the other sign. No invoice that carries
 -- them is known yet, so each batch has a provisional one of its own.
 WITH reversed AS (
     SELECT focus.*
-    FROM books_kept_focus AS focus
-    SEMI JOIN books_gone_lines AS lines
+    FROM books_posted_focus AS focus
+    SEMI JOIN books_removed_lines AS lines
         ON
             focus.network_id = lines.network_id
             AND focus.mailbox_id = lines.mailbox_id
@@ -16,7 +16,7 @@ WITH reversed AS (
 entered AS (
     SELECT focus.*
     FROM out_focus AS focus
-    SEMI JOIN books_come_lines AS lines
+    SEMI JOIN books_added_lines AS lines
         ON
             focus.network_id = lines.network_id
             AND focus.mailbox_id = lines.mailbox_id

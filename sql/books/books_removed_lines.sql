@@ -8,7 +8,7 @@ WITH present AS (
     WHERE reporting_month = getvariable('month')::DATE
 )
 SELECT kept.*
-FROM books_kept_lines AS kept
+FROM books_posted_lines AS kept
 ANTI JOIN present
     ON
         kept.network_id IS NOT DISTINCT FROM present.network_id

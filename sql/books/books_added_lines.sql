@@ -1,4 +1,4 @@
--- One row per line of the month (variable `month`) that the books do not hold alike; compared as in books_gone_lines.
+-- One row per line of the month (variable `month`) that the books do not hold alike; compared as in books_removed_lines.
 -- kept as: scratch view
 WITH present AS (
     SELECT *
@@ -7,7 +7,7 @@ WITH present AS (
 )
 SELECT present.*
 FROM present
-ANTI JOIN books_kept_lines AS kept
+ANTI JOIN books_posted_lines AS kept
     ON
         kept.network_id IS NOT DISTINCT FROM present.network_id
         AND kept.mailbox_id IS NOT DISTINCT FROM present.mailbox_id
