@@ -27,6 +27,8 @@ V3_URL = "https://ecgridos.net/v3.2/prod/ecgridos.asmx"
 V4_URL = "https://os.ecgrid.io/v4.1/prod/ECGridOS.asmx"
 
 PLANS = ("price-list", "all-pairs")
+#: Whether your clients' costs have what is disputed of the vendor's invoice.
+REBILL_DISPUTED = ("include", "exclude")
 DATA_DIR = "data"
 #: Data directory of the sandbox when none is given.
 SANDBOX_DIR = "data/sandbox"
@@ -87,6 +89,7 @@ class Settings:
     currency: str | None = None
     invoice_days: int = 20
     dispute_days: int | None = None
+    rebill_disputed: str = "include"
     cron_monthly: str = due.MONTHLY
     cron_nightly: str = due.NIGHTLY
     report_url: str | None = None
@@ -142,6 +145,7 @@ class Settings:
             currency=_currency(found),
             invoice_days=_whole(found, "ECGRID_INVOICE_DAYS", 20, 0, 3660),
             dispute_days=_whole(found, "ECGRID_DISPUTE_DAYS", 0, 1, 3660) if "ECGRID_DISPUTE_DAYS" in found else None,
+            rebill_disputed=_one_of(found, "ECGRID_REBILL_DISPUTED", REBILL_DISPUTED, "include"),
             cron_monthly=_cron(found, "ECGRID_CRON_MONTHLY", due.MONTHLY),
             cron_nightly=_cron(found, "ECGRID_CRON_NIGHTLY", due.NIGHTLY),
             report_url=_report_url(found),

@@ -29,6 +29,7 @@ from ecgrid_flows.cli import (
     findings,
     invoices,
     quote,
+    rebill,
     report,
     run,
     sandbox,
@@ -133,7 +134,7 @@ def _options(
     """Options before the command's name."""
 
 
-for commands in (run, service, findings, finance, invoices, quote, sandbox, report, serve, status, verify):
+for commands in (run, service, findings, finance, invoices, quote, rebill, sandbox, report, serve, status, verify):
     commands.register(app)
 
 

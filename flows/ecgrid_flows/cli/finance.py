@@ -108,7 +108,7 @@ def export(
         raise SettingsError("--ledger is of a final month: leave --provisional or --ledger out")
     for name in ledger or ():
         template(settings, name)  # a wrong name is found before anything is written
-    with _held(settings, "export") as store:
+    with held(settings, "export") as store:
         written = {
             one: export_month(settings, one, form=form, is_provisional=provisional, posting_date=dated, also=also)
             for one in months
@@ -191,7 +191,7 @@ def close(
     from ecgrid_flows.finance.export import NEED_CURRENCY
     from ecgrid_flows.finance.period_close import close_month
 
-    with _held(settings, "close") as store:
+    with held(settings, "close") as store:
         done = close_month(settings, store, month, reasons)
     if as_json:
         context.emit_json(
@@ -250,7 +250,7 @@ def reopen(
     settings = Settings.load(data_dir)
     from ecgrid_flows.finance.period_close import reopen_month
 
-    with _held(settings, "reopen") as store:
+    with held(settings, "reopen") as store:
         entry = reopen_month(store, month, why)
     if as_json:
         context.emit_json({"month": month_text(month), "entry": entry.number, "seal": entry.sha256})
@@ -278,7 +278,7 @@ def corrections(
     from ecgrid_flows.finance.export_files import NO_CURRENCY
     from ecgrid_flows.finance.period_close import require_closed
 
-    with _held(settings, "corrections") as store:
+    with held(settings, "corrections") as store:
         log = audit_log.read(store)
         closing = require_closed(log, month)
         correcting.frozen_export(settings, store, closing)
@@ -362,7 +362,7 @@ def set_findings(
     from ecgrid_flows.finance.export_files import opened
     from ecgrid_flows.finance.finding_states import find, find_of_check, keep, set_state
 
-    with _held(settings, "findings set") as store:
+    with held(settings, "findings set") as store:
         log = audit_log.read(store)
         with opened(settings) as connection:
             if check is None:
@@ -390,7 +390,7 @@ def set_findings(
 
 
 @contextmanager
-def _held(settings: Settings, purpose: str) -> Iterator[Any]:
+def held(settings: Settings, purpose: str) -> Iterator[Any]:
     """The data directory's store, locked for the block; files of a bucket are copied to this machine first."""
     from ecgrid_flows.lake.local_mirror import fetch, require_current
 

@@ -1,6 +1,7 @@
 """Closing a month: it is sealed, and from then on nothing that is pulled or inferred changes what finance has.
 
     closings/YYYY-MM/<entry>/lines.parquet, readings.parquet, findings.parquet, focus.parquet    what was closed
+                             statements.parquet                                                  what your clients owe
                              exports/…                                                           the files as they were
     closings/log/…                                                                               see `decisions`
 
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgrid_flows.errors import NoSuchData, Refused, SettingsError
-from ecgrid_flows.finance import audit_log, spreadsheets
+from ecgrid_flows.finance import audit_log, rebill, spreadsheets
 from ecgrid_flows.finance.audit_log import CLOSINGS, Decision, Log
 from ecgrid_flows.finance.corrections import CORRECTIONS, FOCUS, LINES
 from ecgrid_flows.finance.csv_writer import CsvForm
@@ -102,6 +103,8 @@ def close_month(
         spreadsheets.write(store, settings.exports_dir(month), made)
         entry = _freeze(connection, settings, store, log, month, exports)
     keep(settings.warehouse_path, log)
+    if rebill.STATEMENTS in {Path(path).name for path in entry.data["files"]}:
+        rebill.rebill_month(settings, store, audit_log.read(store), month)
     return Closed(entry, tuple(row["finding_id"] for row in accepted), tuple(exports))
 
 
@@ -193,6 +196,10 @@ def _freeze(
         ),
     }
     seals = {}
+    statements = rebill.new_statements(connection, settings, store, log, month)
+    if statements is not None:
+        database.register(connection, "new_statements", statements)
+        snapshots[rebill.STATEMENTS] = connection.table("new_statements")
     with staging(settings.local_dir / CLOSINGS / "closing") as staged:
         for name, rows in snapshots.items():
             write_parquet(rows, staged / name)
@@ -212,6 +219,7 @@ def _freeze(
             "control_totals": manifest["files"]["finance_lines.csv"]["control_totals"],
             "files": seals | {f"{folder}/exports/{name}": seal for name, seal in frozen.items()},
             "exports": frozen,
+            **({} if statements is None else {"statements": rebill.numbers_of(statements)}),
         },
     )
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ecgrid_client import VERSIONS, ECGridClient, decode, drift, errors, own_service
 from ecgrid_flows.errors import BillingError
+from ecgrid_flows.finance import rebill
 from ecgrid_flows.lake.partitions import Lake
 from ecgrid_flows.lake.value_faults import unread
 from ecgrid_flows.orchestration import notices
@@ -75,6 +76,7 @@ def machine(settings: Settings) -> Iterator[Check]:
     yield _modes(settings)
     yield _owner(settings)
     yield _values(settings)
+    yield from _clients(settings)
     yield _told(settings)
 
 
@@ -127,6 +129,30 @@ def _values(settings: Settings) -> Check:
         f"cannot be read: {counted}; the first: {details[0]}. Ask the vendor; `run --refresh` requests them again",
         details,
     )
+
+
+def _clients(settings: Settings) -> Iterator[Check]:
+    """Accounts without a client and lines of clients without a price, in the last month; nothing without clients."""
+    name = "clients"
+    try:
+        if not rebill.has_clients(settings):
+            return
+        month, accounts, lines = rebill.gaps(settings)
+    except BillingError as error:
+        yield Check("", name, Health.FAILED, str(error))
+        return
+    if month is None:
+        yield Check("", name, Health.NOTE, "no invoice is known yet: `rebill` has nothing to bill")
+        return
+    details = (*(f"{account}: no client in clients.csv" for account in accounts), *lines)
+    if not details:
+        yield Check("", name, Health.OK, f"every account of {month_text(month)} has a client, and every line a price")
+        return
+    words = (
+        f"{month_text(month)}: {len(accounts):,} accounts without a client (clients.csv), {len(lines):,} lines "
+        f"of clients without a price (client_prices.csv); the first: {details[0]}"
+    )
+    yield Check("", name, Health.NOTE, words, details)
 
 
 def _modes(settings: Settings) -> Check:

@@ -44,7 +44,7 @@ from ecgrid_flows.settings import Settings, reference_folders
 from ecgrid_flows.storage import data_owner
 from ecgrid_flows.storage.base import Store
 from ecgrid_flows.storage.opening import open_store
-from ecgrid_flows.warehouse import contract_terms, product_codes
+from ecgrid_flows.warehouse import client_files, contract_terms, product_codes
 from ecgrid_flows.warehouse.provenance import new_run_id
 from ecgrid_transforms.calls import FAULT
 from ecgrid_transforms.keys import PAIRS, numbers, pair_bit
@@ -140,6 +140,7 @@ class Run(Context):
                 contract_terms.check(terms)  # before a month is pulled for a file that will be refused
             if (codes := folder / product_codes.FILE).exists():
                 product_codes.read(codes)
+        client_files.read(reference_folders(settings))
         super().__init__(settings, store, Puller(settings, store, refresh=refresh, retry=retry))
         self.id = new_run_id()
         #: The data directory as two of them are compared, wherever this process goes meanwhile.

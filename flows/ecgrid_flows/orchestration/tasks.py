@@ -215,10 +215,20 @@ def build(run: Run) -> str:
     flow_run = recorded.flow_run if recorded else None
     with building(run.settings.warehouse_path, str(flow_run.id) if flow_run else run.id):
         path = _build(run)
-        finding_states.keep(run.settings.warehouse_path, audit_log.read(run.store))
+        log = audit_log.read(run.store)
+        finding_states.keep(run.settings.warehouse_path, log)
+        _price_for_clients(run, log)
     _warn_of_unused_overrides(run)
     _warn_of_unused_terms(run)
     return path
+
+
+def _price_for_clients(run: Run, log: audit_log.Log) -> None:
+    """Fill out_rebill_lines where clients.csv has clients."""
+    from ecgrid_flows.finance import rebill
+
+    if rebill.has_clients(run.settings):
+        rebill.keep(run.settings, log)
 
 
 def _warn_of_unused_overrides(run: Run) -> None:

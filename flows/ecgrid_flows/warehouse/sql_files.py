@@ -28,9 +28,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "checks": ("fail_", "warn_", "info_"),
     "quotes": ("quote_",),
     "books": ("books_",),
+    "clients": ("client_",),
 }
-#: Folders of relations that no warehouse has: they are made when `quote`, a closing or a correction needs them.
-_UNBUILT = ("quotes", "books")
+#: Folders of relations that no warehouse has: they are made when `quote`, a closing, `rebill` and the like need them.
+_UNBUILT = ("quotes", "books", "clients")
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
 _KEPT_UNCOMPRESSED = re.compile(r"table, (\w+) uncompressed")
 _NAME = re.compile(r"\w+")

@@ -1,0 +1,300 @@
+"""What clients owe: every cent of the invoices lands on a client, and a statement that was closed does not change."""
+
+import csv
+import json
+import shutil
+from contextlib import closing
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as checked
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from ecgrid_flows.cli import app
+from ecgrid_flows.errors import SettingsError
+from ecgrid_flows.finance import audit_log
+from ecgrid_flows.finance.finding_states import keep, open_errors
+from ecgrid_flows.finance.period_close import close_month, reopen_month
+from ecgrid_flows.finance.rebill import Rebilled, gaps, rebill_month
+from ecgrid_flows.rating import quote
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.storage.opening import open_store
+from ecgrid_flows.warehouse import client_files, database
+from ecgrid_transforms.money import ZERO, Decimal, plain, total
+from tests.support.lake_of import shipped_dir
+
+OCTOBER = date(2026, 10, 1)
+SEPTEMBER = date(2026, 9, 1)
+#: What the invoices of the shipped world ask for 2026-10.
+INVOICED = Decimal("52123.07")
+LADDER = """account_report,measure_field,model,tier,minimum,maximum,allowance,block,rate,flat
+TrafficKCInterchangeTiered,TieredKCIntCount,graduated,1,0,1000,20,5,0.30,
+TrafficKCInterchangeTiered,TieredKCIntCount,graduated,2,1000,,,5,0.20,1.50
+"""
+
+
+@pytest.fixture(scope="module")
+def shipped(once: object) -> Path:
+    return shipped_dir(once)  # type: ignore[arg-type] # the session's fixture
+
+
+@pytest.fixture
+def data(shipped: Path, tmp_path: Path) -> Settings:
+    """A data directory of the test's own with the shipped world's warehouse, all four months."""
+    return own(shipped, tmp_path / "data")
+
+
+def own(shipped: Path, folder: Path) -> Settings:
+    (folder / "warehouse").mkdir(parents=True)
+    shutil.copyfile(shipped / "warehouse/billing.duckdb", folder / "warehouse/billing.duckdb")
+    return Settings(data_dir=str(folder), currency="USD")
+
+
+def write(settings: Settings, clients: str = "", prices: str = "", allocation: str = "", ladder: str = "") -> None:
+    folder = Path(settings.data_dir) / "reference"
+    (folder / "ladders").mkdir(parents=True, exist_ok=True)
+    for name, rows in ((client_files.CLIENTS, clients), ("client_prices.csv", prices), ("allocation.csv", allocation)):
+        header = ",".join(client_files.COLUMNS[name])
+        (folder / name).write_text(f"{header}\n{rows}", encoding="utf-8")
+    if ladder:
+        (folder / "ladders/kc.csv").write_text(ladder, encoding="utf-8")
+
+
+def billed(settings: Settings, month: date = OCTOBER) -> Rebilled:
+    store = open_store(settings)
+    return rebill_month(settings, store, audit_log.read(store), month)
+
+
+def lines(settings: Settings, **equals: object) -> list[dict[str, object]]:
+    with closing(database.connect(settings.warehouse_path)) as connection:
+        found: list[dict[str, object]] = database.rows(connection, "out_rebill_lines", **equals).to_pylist()
+    return found
+
+
+def statement(settings: Settings, client: str, month: str = "2026-10") -> list[dict[str, str]]:
+    path = Path(settings.data_dir) / "rebill" / month / f"{client}.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_without_a_client_file_every_cent_is_unassigned(data: Settings) -> None:
+    done = billed(data)
+    assert done.cost == done.invoiced == INVOICED
+    assert {row["client"] for row in lines(data)} == {"unassigned"}
+    assert done.statements == {}
+    assert done.without_price == ()
+
+
+ACCOUNTS = [(network, mailbox) for network in (4440, 4443, 4447, 4451) for mailbox in (None, 0)]
+given_clients = st.dictionaries(st.sampled_from(ACCOUNTS), st.sampled_from(["A", "B", "C"]))
+given_rules = st.dictionaries(
+    st.tuples(
+        st.sampled_from([8751, 8752, 8753, 8755, 18751]),
+        st.sampled_from(["", "minimum", "percentages", "credit", "shared_tiers", "other"]),
+    ),
+    st.sampled_from(["proportional", "standalone", "even"]),
+)
+
+
+@pytest.fixture(scope="module")
+def reused(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return own(shipped, tmp_path_factory.mktemp("rebill") / "data")
+
+
+@checked(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(clients=given_clients, rules=given_rules, disputed=st.sampled_from(["include", "exclude"]))
+def test_the_costs_of_any_clients_add_up_to_the_invoices(
+    reused: Settings, clients: dict[tuple[int, int | None], str], rules: dict[tuple[int, str], str], disputed: str
+) -> None:
+    settings = replace(reused, rebill_disputed=disputed)
+    write(
+        settings,
+        "".join(
+            f"{network},{'' if mailbox is None else mailbox},{client},,,\n"
+            for (network, mailbox), client in clients.items()
+        ),
+        "".join(f"{client},,,pass_through,,,,\n" for client in sorted(set(clients.values()))),
+        "".join(f"{contract},{charge},{rule}\n" for (contract, charge), rule in rules.items()),
+    )
+    done = billed(settings)
+    held = ZERO
+    if disputed == "exclude":
+        with closing(database.connect(settings.warehouse_path)) as connection:
+            rows = database.rows(connection, "out_invoice_reconciliation", reporting_month=OCTOBER).to_pylist()
+        held = total([row["disputed_amount"] for row in rows])
+        assert held > ZERO or not any(row["check_name"] == "identity_mismatch" for row in _findings(settings))
+    found = lines(settings, reporting_month=OCTOBER)
+    assert total([row["cost"] for row in found]) == done.invoiced == INVOICED - held  # type: ignore[misc]
+    assert {row["client"] for row in found} <= {*clients.values(), "unassigned"}
+    assert all(row["price"] == row["cost"] for row in found if row["client"] != "unassigned")
+
+
+def _findings(settings: Settings) -> list[dict[str, object]]:
+    with closing(database.connect(settings.warehouse_path)) as connection:
+        rows: list[dict[str, object]] = database.rows(connection, "out_findings", reporting_month=OCTOBER).to_pylist()
+    return rows
+
+
+def test_prices_of_an_own_ladder_are_those_of_quote(data: Settings) -> None:
+    write(data, "4443,,Acme,,,\n", "Acme,,,pass_through,,,,\nAcme,,TieredKCIntCount,ladder,kc.csv,down,,\n", "", LADDER)
+    billed(data)
+    found = lines(data, client="Acme", measure_field="TieredKCIntCount", reporting_month=OCTOBER)
+    assert len(found) > 5
+    tiers = [
+        {"minimum": "0", "maximum": "1000", "rate": "0.30", "block": "5"},
+        {"minimum": "1000", "maximum": None, "rate": "0.20", "flat": "1.50", "block": "5"},
+    ]
+    asked = [
+        {
+            "id": str(row["mailbox_id"]),
+            "quantity": plain(row["quantity"]),  # type: ignore[arg-type]
+            "allowance": "20",
+            "tiers": tiers,
+            "reading": {"model": "graduated", "blocks": "down"},
+        }
+        for row in found
+    ]
+    answers = {one["id"]: one for one in map(json.loads, quote.rate(json.dumps(one).encode() for one in asked))}
+    assert {str(row["mailbox_id"]): row["price"] for row in found} == {
+        name: Decimal(one["amount"]) for name, one in answers.items()
+    }
+
+
+def test_a_line_without_a_rule_is_an_error_and_withholds_the_statement(data: Settings) -> None:
+    write(data, "4440,,Acme,,,\n4443,,Beta,,,\n", "Acme,,,markup_percent,10,,,\nBeta,,TotalKCs,pass_through,,,,\n")
+    done = CliRunner().invoke(app, ["rebill", "--month", "2026-10", "--json", "--data-dir", data.data_dir])
+    assert done.exit_code == 1, done.output
+    told = json.loads(done.stdout)
+    assert {row["client"] for row in told["without_price"]} == {"Beta"}
+    assert {one["client"]: one["has_statement"] for one in told["clients"]} == {
+        "Acme": True,
+        "Beta": False,
+        "unassigned": False,
+    }
+    (beta,) = (one for one in told["clients"] if one["client"] == "Beta")
+    assert (beta["price"], beta["margin"]) == (None, None)
+    month, accounts, without = gaps(data)
+    assert month == OCTOBER
+    assert len(without) == len(told["without_price"])
+    assert "4447/0" in accounts
+
+
+def test_nothing_of_cost_or_margin_is_in_a_statement(data: Settings) -> None:
+    """Each cost of the client, its rule and its margin are searched in the bytes; prices are 3.37 times the costs."""
+    write(data, "4440,,Acme,K1,,\n", "Acme,,,markup_percent,237,,,\n")
+    billed(data)
+    found = [row for row in lines(data, client="Acme", reporting_month=OCTOBER) if row["cost"]]
+    prices = {f"{row['price']:.2f}" for row in found}
+    hidden = {f"{row[name]:.2f}" for row in found for name in ("cost", "margin")} - prices
+    assert len(hidden) > 20
+    folder = Path(data.data_dir) / "rebill/2026-10"
+    for name in ("Acme.csv", "Acme.html"):
+        text = (folder / name).read_text(encoding="utf-8").replace(",", " ").replace("<", " ").replace(">", " ").split()
+        assert not hidden & set(text)
+        assert not {"cost", "margin", "markup_percent", "237"} & set(text)
+    owed = total([Decimal(row["price"]) for row in statement(data, "Acme")])
+    assert owed == total([row["price"] for row in found])  # type: ignore[misc]
+
+
+def test_a_closed_statement_keeps_its_number_and_what_changes_is_on_the_next(data: Settings) -> None:
+    write(data, "4440,,Acme,,,\n4443,,Beta,,,\n", "Acme,,,pass_through,,,,\nBeta,,,pass_through,,,,\n")
+    store = open_store(data)
+    _close(data, SEPTEMBER)
+    first = {name: statement(data, name, "2026-09") for name in ("Acme", "Beta")}
+    assert {row["statement_number"] for rows in first.values() for row in rows} == {"S000001", "S000002"}
+    before = (Path(data.data_dir) / "rebill/2026-09/Acme.csv").read_bytes()
+
+    write(data, "4440,,Acme,,,\n4443,,Beta,,,\n", "Acme,,,markup_percent,10,,,\nBeta,,,pass_through,,,,\n")
+    billed(data, SEPTEMBER)
+    reopen_month(store, SEPTEMBER, "looked at again")
+    billed(data, SEPTEMBER)
+    assert (Path(data.data_dir) / "rebill/2026-09/Acme.csv").read_bytes() == before
+
+    billed(data)
+    october = statement(data, "Acme")
+    assert {row["entry"] for row in statement(data, "Beta")} == {"charge"}
+    corrected = [row for row in october if row["entry"] == "correction"]
+    assert {row["reporting_month"] for row in corrected} == {"2026-09-01"}
+    changed = {
+        f"{row['mailbox_id']} {row['measure_field']}": row["price"] - row["cost"]  # type: ignore[operator]
+        for row in lines(data, client="Acme", reporting_month=SEPTEMBER)
+        if row["price"] != row["cost"]
+    }
+    assert {f"{row['mailbox_id']} {row['measure_field']}": Decimal(row["price"]) for row in corrected} == changed
+
+    _close(data, SEPTEMBER)
+    _close(data, OCTOBER)
+    numbers = {name: statement(data, name)[0]["statement_number"] for name in ("Acme", "Beta")}
+    assert numbers == {"Acme": "S000003", "Beta": "S000004"}
+    for name in ("Acme", "Beta"):
+        issued = [Decimal(row["price"]) for month in ("2026-09", "2026-10") for row in statement(data, name, month)]
+        present = [
+            row["price"] for month in (SEPTEMBER, OCTOBER) for row in lines(data, client=name, reporting_month=month)
+        ]
+        assert total(issued) == total(present)  # type: ignore[arg-type]
+
+
+def _close(settings: Settings, month: date) -> None:
+    store = open_store(settings)
+    with closing(database.connect(settings.warehouse_path)) as connection:
+        found = open_errors(connection, audit_log.read(store), month)
+    close_month(settings, store, month, {row["finding_id"]: "seen" for row in found})
+
+
+WRONG = {
+    "client_prices.csv, line 2, column client": ("", "Acme,,,pass_through,,,,\n", ""),
+    "clients.csv, line 2, column network_id": ("x,,Acme,,,\n", "", ""),
+    "clients.csv, line 2, column client": ("1,,unassigned,,,\n", "", ""),
+    "clients.csv, line 3, column valid_from": ("1,2,Acme,,,\n1,2,Beta,,2026-10-01,\n", "", ""),
+    "clients.csv, line 2, column valid_to": ("1,2,Acme,,2026-10-01,2026-09-01\n", "", ""),
+    "client_prices.csv, line 2, column rule": ("1,,Acme,,,\n", "Acme,,,free,,,,\n", ""),
+    "client_prices.csv, line 2, column value": ("1,,Acme,,,\n", "Acme,,,markup_percent,ten,,,\n", ""),
+    "client_prices.csv, line 2, column measure_field": ("1,,Acme,,,\n", "Acme,,KCs,pass_through,,,,\n", ""),
+    "client_prices.csv, line 2, column reading": ("1,,Acme,,,\n", "Acme,,,ladder,kc,gradual,,\n", ""),
+    "client_prices.csv, line 2, column minimum": ("1,,Acme,,,\n", "Acme,,,pass_through,,,-1,\n", ""),
+    "allocation.csv, line 2, column charge": ("", "", "1,minima,even\n"),
+    "allocation.csv, line 3, column contract_id": ("", "", "1,minimum,even\n1,minimum,even\n"),
+}
+
+
+@pytest.mark.parametrize("place", WRONG)
+def test_a_wrong_cell_is_named_by_file_line_and_column(tmp_path: Path, place: str) -> None:
+    settings = Settings(data_dir=str(tmp_path))
+    write(settings, *WRONG[place], LADDER)
+    with pytest.raises(SettingsError, match=place):
+        client_files.read([tmp_path / "reference"])
+
+
+@pytest.mark.parametrize(
+    ("cell", "place"),
+    [
+        ("TieredKCIntCount,graduated,1,0,1000", "line 3, column model"),
+        ("TieredKCIntCount,volume,1,0,", "line 3, column tier"),
+        ("TieredKCIntCount,volume,1,0,900", "line 3, column minimum"),
+        ("TieredKCIntCount,volume,3,0,1000", "line 3, column tier"),
+    ],
+)
+def test_a_malformed_ladder_is_refused(tmp_path: Path, cell: str, place: str) -> None:
+    text = LADDER.replace("TieredKCIntCount,graduated,1,0,1000", cell).replace("graduated,2", "volume,2")
+    write(Settings(data_dir=str(tmp_path)), ladder=text)
+    with pytest.raises(SettingsError, match=place):
+        client_files.read([tmp_path / "reference"])
+
+
+def test_decisions_reach_the_costs_without_a_build(data: Settings) -> None:
+    settings = replace(data, rebill_disputed="exclude")
+    before = billed(settings).cost
+    store = open_store(settings)
+    from ecgrid_flows.finance.finding_states import find_of_check, set_state
+
+    with closing(database.connect(settings.warehouse_path)) as connection:
+        found = find_of_check(connection, audit_log.read(store), "rate_mismatch", OCTOBER, "disputed")
+    set_state(store, found, "disputed", "twice")
+    keep(settings.warehouse_path, audit_log.read(store))
+    claimed = total([row["difference"] for row in found if row["difference"] is not None])
+    assert claimed > ZERO
+    assert billed(settings).cost == before - claimed
