@@ -29,6 +29,8 @@ V4_URL = "https://os.ecgrid.io/v4.1/prod/ECGridOS.asmx"
 PLANS = ("price-list", "all-pairs")
 #: Whether your clients' costs have what is disputed of the vendor's invoice.
 REBILL_DISPUTED = ("include", "exclude")
+#: Added to a plan (`price-list,no-statistics`): usage reports are not requested.
+NO_STATISTICS = ",no-statistics"
 DATA_DIR = "data"
 #: Data directory of the sandbox when none is given.
 SANDBOX_DIR = "data/sandbox"
@@ -83,6 +85,7 @@ class Settings:
     call_timeout_s: int = 60
     max_attempts: int = 5
     plan: str = "price-list"
+    with_statistics: bool = True
     task_runner: str = "threads"
     build_memory_mb: int = 4096
     partition_lines: int | None = None
@@ -122,6 +125,7 @@ class Settings:
                 f"{missing} is not set: set both ECGRID_LOGIN_NAME and ECGRID_PASSWORD, or ECGRID_API_KEY"
             )
         logs.hide(password, api_key)
+        plan = _one_of(found, "ECGRID_PLAN", (*PLANS, *(name + NO_STATISTICS for name in PLANS)), "price-list")
         return cls(
             data_dir=_data_dir(
                 data_dir
@@ -138,7 +142,8 @@ class Settings:
             concurrency=_whole(found, "ECGRID_CONCURRENCY", 8, 1, 1024),
             call_timeout_s=_whole(found, "ECGRID_CALL_TIMEOUT_S", 60, 1, 3600),
             max_attempts=_whole(found, "ECGRID_MAX_ATTEMPTS", 5, 1, 100),
-            plan=_one_of(found, "ECGRID_PLAN", PLANS, "price-list"),
+            plan=plan.removesuffix(NO_STATISTICS),
+            with_statistics=not plan.endswith(NO_STATISTICS),
             task_runner=_task_runner(found),
             build_memory_mb=_whole(found, "ECGRID_BUILD_MEMORY_MB", 4096, 256, 1_048_576),
             partition_lines=_whole(found, "ECGRID_PARTITION_LINES", 0, 0, 100_000_000) or None,

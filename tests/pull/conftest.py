@@ -40,3 +40,4 @@ def few_file(few: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactor
 def no_monthly_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reports beside the lines are large, and only the fixture `whole` wants them."""
     monkeypatch.setattr("ecgrid_flows.extract.discovery.MONTHLY_REPORTS", ())
+    monkeypatch.setattr("ecgrid_flows.extract.discovery.TRAFFIC_PERIODS", ())

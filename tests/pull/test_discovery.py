@@ -207,6 +207,113 @@ def test_a_network_that_is_denied_whole_costs_two_calls_and_one_warning(monkeypa
     ]
 
 
+def table_of(*names: str) -> str:
+    """A DataSet of one table with a row of these columns."""
+    columns = "".join(f"<element name='{name}' type='xs:int'/>" for name in names)
+    cells = "".join(f"<{name}>1</{name}>" for name in names)
+    return (
+        "<schema xmlns='http://www.w3.org/2001/XMLSchema' id='D'><element name='D'><complexType><choice>"
+        f"<element name='Table'><complexType><sequence>{columns}</sequence></complexType></element>"
+        "</choice></complexType></element></schema>"
+        f"<diffgram><D><Table>{cells}</Table></D></diffgram>"
+    )
+
+
+@pytest.fixture
+def all_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "MONTHLY_REPORTS", (1, 2, 3, 4))
+    monkeypatch.setattr(discovery, "TRAFFIC_PERIODS", ("Month", "Day"))
+
+
+def of_statistics(service: Service) -> list[tuple[str, object, object, object]]:
+    """(operation, network, mailbox, what) of each request for statistics of usage."""
+    return [
+        (name, one.get("NetworkID"), one.get("MailboxID"), one.get("Report", one.get("Period")))
+        for name, one in service.operations(
+            *("ReportMonthlyEx", "ReportMonthly", "ReportTrafficStatsEx", "ReportTrafficStats", "ReportByDateEx")
+        )
+    ]
+
+
+@pytest.mark.usefixtures("all_reports")
+def test_statistics_whose_rows_name_no_mailbox_are_requested_by_account() -> None:
+    service = Service(
+        {
+            "NetworkList": lambda _: network(1),
+            "MailboxListEx": lambda _: mailbox(1, 11),
+            "ReportTrafficStatsEx": lambda _: table_of("Period", "ParcelIn", "ParcelInKC"),
+        }
+    )
+    scope, reporter = scope_of(service)
+    assert discovery.ask_beside(service, scope, reporter) == len(of_statistics(service))
+    traffic = [one for one in of_statistics(service) if one[0] == "ReportTrafficStatsEx"]
+    assert traffic == [
+        ("ReportTrafficStatsEx", 1, mailbox_id, period) for period in ("Month", "Day") for mailbox_id in (-1, 0, 11)
+    ]
+    days = [asked for _, asked in service.operations("ReportTrafficStatsEx") if asked["Period"] == "Day"]
+    assert {(asked["TargetTime"], asked["NumPeriods"]) for asked in days} == {("2026-10-01T00:00:00", 31)}
+    refused = {name for name in ("ReportMonthlyEx", "ReportMonthly", "ReportByDateEx")}
+    warned = [words for words in reporter.warnings if words.split()[0] in refused]
+    assert len(warned) == 3, "one for each operation"
+
+
+@pytest.mark.usefixtures("all_reports")
+def test_a_month_of_31_days_is_two_windows_by_date_that_do_not_overlap() -> None:
+    service = Service(
+        {
+            "NetworkList": lambda _: network(1),
+            "MailboxListEx": lambda _: mailbox(1, 11) + mailbox(1, 12),
+            "ReportByDateEx": lambda _: table_of("Direction", "TotalBytes"),
+        }
+    )
+    scope, reporter = scope_of(service)
+    discovery.ask_beside(service, scope, reporter)
+    asked = [(one["MailboxID"], one["StartDate"], one["EndDate"]) for _, one in service.operations("ReportByDateEx")]
+    assert asked == [
+        (mailbox_id, first, last)
+        for mailbox_id in (0, 11, 12)
+        for first, last in (
+            ("2026-10-01T00:00:00", "2026-10-30T23:59:59"),
+            ("2026-10-31T00:00:00", "2026-10-31T23:59:59"),
+        )
+    ]
+
+
+@pytest.mark.usefixtures("all_reports")
+def test_a_report_that_states_measures_by_mailbox_spares_the_requests_by_account() -> None:
+    service = Service(
+        {
+            "NetworkList": lambda _: network(1),
+            "MailboxListEx": lambda _: mailbox(1, 11),
+            "ReportMonthlyEx": lambda _: table_of("Mailbox_ID", "TO_TRANS"),
+            "ReportTrafficStatsEx": lambda _: table_of("ParcelIn"),
+        }
+    )
+    scope, reporter = scope_of(service)
+    discovery.ask_beside(service, scope, reporter)
+    assert {one[2] for one in of_statistics(service) if one[0] != "ReportByDateEx"} == {-1}
+
+
+@pytest.mark.usefixtures("all_reports")
+def test_statistics_that_are_refused_altogether_are_one_warning() -> None:
+    service = Service({"NetworkList": lambda _: network(1), "MailboxListEx": lambda _: mailbox(1, 11)})
+    scope, reporter = scope_of(service)
+    before = len(reporter.warnings)
+    discovery.ask_beside(service, scope, reporter)
+    about = [words for words in reporter.warnings[before:] if "statistics of usage" in words]
+    assert len(about) == 1
+    assert "ReportMonthlyEx, ReportMonthly, ReportTrafficStatsEx, ReportTrafficStats, ReportByDateEx" in about[0]
+    assert not [words for words in reporter.warnings if words.startswith(("ReportMonthly", "ReportTraffic"))]
+
+
+@pytest.mark.usefixtures("all_reports")
+def test_a_plan_may_leave_the_statistics_out() -> None:
+    service = Service({"NetworkList": lambda _: network(1)})
+    scope, reporter = scope_of(service)
+    assert discovery.ask_beside(service, scope, reporter, with_statistics=False) == 0
+    assert of_statistics(service) == []
+
+
 def named(kind: str, number: str, name: str, network_id: int | None = None) -> str:
     inner = f"<{kind}ID>{number}</{kind}ID>" + (f"<NetworkID>{network_id}</NetworkID>" if network_id else "")
     return f"<{kind}IDInfo>{inner}<Name>{name}</Name></{kind}IDInfo>"

@@ -75,13 +75,17 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The keys of one month. `ladders` maps a price list's id to the list, None where it could not be read."""
+    """The keys of one month. `ladders` maps a price list's id to the list, None where it could not be read.
+
+    `statistics_calls` is the number of calls for statistics of usage, which are requested beside the keys.
+    """
 
     month: date
     accounts: Sequence[Billed]
     ladders: Mapping[int, Pricelist | None]
     memory: Memory = field(default_factory=Memory)
     kind: str = "price-list"
+    statistics_calls: int = 0
 
     def asked(self) -> Iterator[Asked]:
         """The requests of each account, in the order of the accounts."""

@@ -195,9 +195,10 @@ class Run(Context):
             limit_run(self.store, month, self.only)
             if month in self.awaiting_invoices():
                 self.puller.ask_anew(month, *_INVOICE_OPERATIONS)
-            discovery.ask_beside(self.puller, scope, self.reporter)
+            with_statistics = self.settings.with_statistics
+            calls = discovery.ask_beside(self.puller, scope, self.reporter, with_statistics=with_statistics)
             memory = remember(self.lake, month, scope.accounts, scope.price_lists)
-            plan = Plan(month, scope.accounts, scope.price_lists, memory, self.settings.plan)
+            plan = Plan(month, scope.accounts, scope.price_lists, memory, self.settings.plan, calls)
             self._plans[month] = scope, plan
         return self._plans[month][1]
 

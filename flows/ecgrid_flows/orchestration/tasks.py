@@ -155,7 +155,10 @@ def plan(run: Run, month: date) -> int:
     """Plan the month: accounts, price lists and keys to request; returns the number of keys."""
     planned = run.plan(month)
     size = planned.size()
-    run.reporter.say(f"{month_text(month)}: {len(planned.accounts)} accounts, {size} keys planned ({planned.kind})")
+    run.reporter.say(
+        f"{month_text(month)}: {len(planned.accounts)} accounts, {size} keys planned ({planned.kind}), "
+        f"{planned.statistics_calls} calls for statistics of usage"
+    )
     return size
 
 
