@@ -1,4 +1,4 @@
--- One row per line of the month (variable `month`) that the books do not hold alike; compared as in books_removed_lines.
+-- One row per line of the month (variable `month`) that is not posted with the same values; compared as in books_removed_lines.
 -- kept as: scratch view
 WITH present AS (
     SELECT *

@@ -1,7 +1,7 @@
--- One row per disputed finding that claims money: the amount, and what later lines credit of it.
+-- One row per disputed finding with a claimed amount: the amount, and what later lines credit of it.
 -- kept as: scratch view
--- A later line of the same account, report and measure with an amount below 0 answers the claim; where several claims could be meant,
--- the latest month's, first by place, so that no credit counts twice.
+-- A credit is a later line of the same account, report and measure with an amount below 0. If several claims could be meant, it is that
+-- of the latest month, first by place, so that no credit counts twice.
 WITH claims AS (
     SELECT states.*, amounts.disputed_amount AS claimed_amount
     FROM out_finding_states AS states

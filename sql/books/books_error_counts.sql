@@ -1,4 +1,4 @@
--- One row per month in which the service answered: how many open findings of severity error it has.
+-- One row per month with responses: its number of open findings of severity error.
 -- kept as: scratch view
 WITH months AS (
     SELECT DISTINCT reporting_month

@@ -1,4 +1,4 @@
--- One row per finding of the month (variable `month`), with what was decided about it: what a closing keeps.
+-- One row per finding of the month (variable `month`), with the decision about it: what a closing keeps.
 -- kept as: scratch view
 SELECT * EXCLUDE (place)
 FROM out_finding_states

@@ -1,4 +1,4 @@
--- One row per FOCUS charge of a closed month's corrections, booked or not; see books_line_entries.
+-- One row per FOCUS charge of a closed month's corrections, booked or pending; see books_line_entries.
 -- kept as: scratch view
 WITH entries AS (
     SELECT *

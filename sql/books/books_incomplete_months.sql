@@ -1,7 +1,7 @@
--- One row per month of which something was requested only while the month still ran (UTC): it cannot be closed.
+-- One row per month with a key that was requested only before the month's end (UTC): it cannot be closed.
 -- kept as: scratch view
--- early_lines counts the lines of accounts that are still listed; a run requests each of them again. is_early: no
--- response of the month is from after its end.
+-- early_lines: number of lines of accounts that are still listed; a run requests each of them again. is_early: no response of the month
+-- is from after its end.
 WITH calls AS (
     SELECT
         reporting_month,

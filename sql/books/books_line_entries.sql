@@ -1,4 +1,4 @@
--- One row per entry of a closed month's corrections, booked or not, with its place beside the other entry of its line.
+-- One row per entry of a closed month's corrections, booked or pending, with its place beside the other entry of its line.
 -- kept as: scratch view
 WITH entries AS (
     SELECT *

@@ -1,4 +1,4 @@
--- One row per finding of severity error that nobody has decided about.
+-- One row per finding of severity error without a decision.
 -- kept as: scratch view
 SELECT
     place,

@@ -1,6 +1,6 @@
--- One row per entry that is not yet booked: a reversal takes a line back as the books hold it, a re-entry enters it.
+-- One row per pending entry: a reversal cancels a posted line, a re-entry posts its present values.
 -- kept as: scratch view
--- Quantities and amounts of a reversal have the other sign. Variable `correction`: number of the next batch.
+-- Quantities and amounts of a reversal have the opposite sign. Variable `correction`: number of the next batch.
 SELECT
     getvariable('correction')::INTEGER AS correction,
     'reversal' AS entry,

@@ -1,6 +1,6 @@
--- One row per line of a closed month as the books hold it: as it was closed, or as the last booked batch entered it.
+-- One row per line of a closed month as posted: as closed, or as re-entered by its last booked batch.
 -- kept as: scratch view
--- A line whose last batch has a reversal alone is gone.
+-- A line whose last batch has a reversal alone is no longer posted.
 WITH last_batches AS (
     SELECT
         network_id,

@@ -1,7 +1,7 @@
--- One row per line that the books hold and that the warehouse no longer has alike (variable `month`).
+-- One row per posted line that the warehouse no longer has with the same values (variable `month`).
 -- kept as: scratch view
--- Compared are the key, the price list, the contract, quantity, amounts and the tax flag; names and the
--- interpretation may change without a correction.
+-- Compared are the key, the price list, the contract, quantity, amounts and the tax flag; names and the interpretation may change without
+-- a correction.
 WITH present AS (
     SELECT *
     FROM out_finance_lines

@@ -1,4 +1,4 @@
--- One row per interpretation of a price list that a line of the month (variable `month`) is priced by.
+-- One row per candidate interpretation (out_readings) of each price list with a line in the month (variable `month`).
 -- kept as: scratch view
 SELECT readings.*
 FROM out_readings AS readings

@@ -1,10 +1,10 @@
--- The text of one CSV cell (RFC 4180), by kind of value. A missing value is an empty cell, an empty text is "".
--- Cells are joined with a comma or a semicolon; a text that holds either is quoted, so that both forms share the macros.
+-- The text of one CSV cell (RFC 4180), by type of value. A missing value is an empty cell, an empty text is "".
+-- The separator is a comma or a semicolon; a text that contains either is quoted, so the macros serve both.
 
--- Text. A spreadsheet runs a cell that begins with = + - @ or their full-width forms, and where cells begin depends on the
--- separator that it uses. So one apostrophe goes in front of each of these characters (and of the apostrophes before it)
--- at the beginning of the text or behind a comma, semicolon, tab, vertical bar, quote or line end. A text that begins with
--- a tab or a line end gets one too. csv_unguarded undoes it: there, and nowhere else, a run of apostrophes loses one.
+-- Text. A spreadsheet runs a cell that begins with = + - @ or their full-width forms, and its separator decides where cells
+-- begin. So one apostrophe is put before each of these characters (and before apostrophes in front of it) at the beginning
+-- of the text and after a comma, semicolon, tab, vertical bar, quote or line end, and before a tab or a line end at the
+-- beginning. csv_unguarded removes one apostrophe from each of these places.
 CREATE OR REPLACE MACRO csv_guarded_begin(value) AS
     CASE WHEN regexp_matches(value, '^''*[\t\r\n]') THEN '''' || value ELSE value END;
 CREATE OR REPLACE MACRO csv_guarded(value) AS
@@ -13,12 +13,12 @@ CREATE OR REPLACE MACRO csv_unguarded_begin(value) AS
     CASE WHEN regexp_matches(value, '^''''*[\t\r\n]') THEN substr(value, 2) ELSE value END;
 CREATE OR REPLACE MACRO csv_unguarded(value) AS
     regexp_replace(csv_unguarded_begin(value), '(^|[,;|\t\r\n"])''(''*[=+@＝＋－＠-])', '\1\2', 'g');
--- The same for files of the first guard, which looked at the beginning of a text alone.
+-- The same for files of the first guard, which checked only the beginning of a text.
 CREATE OR REPLACE MACRO csv_unguarded_first(value) AS
     regexp_replace(value, '^''(''*[=+@\t\r\n＝＋－＠-])', '\1');
 
--- For a spreadsheet that turns cells into numbers and dates, quoted or not: an apostrophe in front of a text that fits
--- `pattern` (a whole text, in lower case, that may begin with apostrophes). Undone by csv_unkept.
+-- For a spreadsheet that converts cells to numbers and dates, quoted or not: an apostrophe before a text that matches
+-- `pattern` as a whole, in lower case, apostrophes in front allowed. csv_unkept removes it.
 CREATE OR REPLACE MACRO csv_kept(value, pattern) AS
     CASE WHEN regexp_full_match(lower(value), pattern) THEN '''' || value ELSE value END;
 CREATE OR REPLACE MACRO csv_unkept(value, pattern) AS
@@ -27,28 +27,28 @@ CREATE OR REPLACE MACRO csv_unkept(value, pattern) AS
         ELSE value
     END;
 
--- What a text in quotes may begin with: nothing (which every text holds), a space or what the guard looks at. (Not a list
--- for IN: DuckDB would join every column with it.)
+-- First characters of a text in quotes: none (contained in every text), a space, or one that the guard checks. A text, not
+-- a list for IN, for which DuckDB would plan a join per column.
 CREATE OR REPLACE MACRO csv_beginnings() AS chr(0) || chr(9) || chr(10) || chr(13) || ' ''+-=@＋－＝＠';
 CREATE OR REPLACE MACRO csv_text(value) AS
     CASE
         WHEN value IS NULL THEN ''
-        -- a separator, a quote or a line end within; nothing, a space or what the guard looks at in front; a space behind
+        -- a separator, quote or line end inside; an empty text, a space or a guarded character first; a space last
         WHEN contains(value, '"') OR contains(value, ',') OR contains(value, ';')
             OR contains(value, chr(9)) OR contains(value, '|') OR contains(value, chr(10)) OR contains(value, chr(13))
             OR (ascii(value) NOT BETWEEN 65 AND 65290 AND contains(csv_beginnings(), left(value, 1)))
             OR suffix(value, ' ')
             THEN '"' || replace(csv_guarded(value), '"', '""') || '"'
-        -- a text that begins like a number is in quotes, so that a spreadsheet can be told to leave it as it is (00123)
+        -- a text that begins like a number is in quotes, so that a spreadsheet can import it as text (00123)
         WHEN ascii(value) BETWEEN 46 AND 57 THEN '"' || value || '"'
         ELSE value
     END;
 
--- A decimal of at most ten places with all ten.
+-- A decimal of at most ten places, with all ten.
 CREATE OR REPLACE MACRO ten_places(value) AS value::DECIMAL(38, 10)::VARCHAR;
 
--- Small decimals go the way of 64 bits, on which DuckDB cuts and writes them many times as fast, and by the fewest
--- places that hold them, for rtrim is slow. (Small is below 99999999, so that no rounding leaves the type.)
+-- Small decimals are converted on 64 bits, where DuckDB cuts and writes them many times as fast, and with the fewest
+-- places that hold them, because rtrim is slow. Small is below 99999999, so no rounding exceeds the type.
 
 -- An amount of money: two decimals, and more only where the value has them (150 is 150.00, 0.1234 stays).
 CREATE OR REPLACE MACRO csv_small_amount(value) AS

@@ -1,19 +1,18 @@
 -- Exact arithmetic on DECIMAL, and the only place where anything is divided.
 -- DuckDB turns DECIMAL / anything, DECIMAL // anything and avg(DECIMAL) into a binary floating-point number; +, -, *,
 -- %, sum, least and greatest stay DECIMAL, and // on HUGEINT is a whole-number division that cuts toward zero.
--- On 128 bits a % costs some thirty times what a product does (240 ns, a conversion to HUGEINT 580 ns, to fewer decimals
--- 2,000 ns), on 64 bits nothing to speak of: hence the short way for small values, and products where a division is not
--- needed.
+-- On 128 bits a % costs thirty times a product (240 ns; a conversion to HUGEINT 580 ns, to fewer decimals 2,000 ns), on 64
+-- bits hardly anything: hence the branches for small values, and products in place of divisions where possible.
 
 -- Plain text of a decimal without superfluous zeros: 1.5000000000 gives 1.5, 100.0000000000 gives 100.
 CREATE OR REPLACE MACRO plain_text(value) AS
     CASE WHEN contains(value::VARCHAR, '.') THEN rtrim(rtrim(value::VARCHAR, '0'), '.') ELSE value::VARCHAR END;
 
--- A DECIMAL(28,10) as a whole number of its last decimals (10 of them).
+-- A DECIMAL(28,10) as a whole number of units of its tenth decimal.
 CREATE OR REPLACE MACRO in_last_decimals(value) AS
     (value::DECIMAL(28, 10) * 10000000000)::HUGEINT;
 
--- What is left of `value` beside whole blocks; both have 10 decimals, value is at least 0, block above 0.
+-- The remainder of `value` after whole blocks; both have 10 decimals, value is at least 0, block above 0.
 CREATE OR REPLACE MACRO part_of_block(value, block) AS
     CASE
         WHEN value < 100000000 AND block < 100000000
@@ -25,14 +24,14 @@ CREATE OR REPLACE MACRO part_of_block(value, block) AS
 CREATE OR REPLACE MACRO half_of_block(block) AS
     ((block - part_of_block(block, 0.0000000002::DECIMAL(28, 10))) * 0.5)::DECIMAL(28, 10);
 
--- What is added to a quantity before it is cut to whole blocks, so that the cut rounds by `rule`: up, down, nearest
--- (ties up) or none. A block less its last decimal lifts all but whole blocks into the next; half a block, what lies
--- past half.
+-- The amount to add to a quantity before it is cut to whole blocks, so that the cut rounds by `rule`: up, down, nearest
+-- (ties up) or none. A block less one unit of its last decimal lifts every partial block into the next; half a block lifts
+-- those of at least half.
 CREATE OR REPLACE MACRO lift_to_block(block, half_block, rule) AS
     CASE rule WHEN 'up' THEN block - 0.0000000001 WHEN 'nearest' THEN half_block ELSE 0 END::DECIMAL(28, 10);
 
--- `quantity` in whole blocks, by the rule whose lift_to_block is `lift`; all of it where block is null. Null: too
--- large.
+-- `quantity` in whole blocks, by the rule whose lift_to_block is `lift`; the whole quantity where block is null.
+-- Null: too large.
 CREATE OR REPLACE MACRO units_counted(quantity, block, lift) AS
     CASE
         WHEN block IS NULL THEN quantity
@@ -60,7 +59,7 @@ CREATE OR REPLACE MACRO inverse_of_block(block) AS
         )
     END;
 
--- What one unit costs at `rate` a block, where 10 decimals hold it; otherwise null. `inverse` is
+-- The price of one unit at `rate` per block, if 10 decimals hold it; otherwise null. `inverse` is
 -- inverse_of_block(block): the product with it, rounded to 10 decimals, is the quotient whenever multiplying back
 -- gives the rate.
 CREATE OR REPLACE MACRO exact_unit_rate(rate, block, inverse) AS
@@ -69,8 +68,8 @@ CREATE OR REPLACE MACRO exact_unit_rate(rate, block, inverse) AS
         WHEN try((rate * inverse)::DECIMAL(28, 10) * block) = rate THEN (rate * inverse)::DECIMAL(28, 10)
     END;
 
--- value x rate / block, cut after 20 decimals: the whole blocks' product, plus what the part of a block is worth.
--- What is cut off is per_block_remainder / block of the 20th decimal, so the two together are exact.
+-- value x rate / block, cut after 20 decimals: the product of the whole blocks, plus the price of the partial block.
+-- The part cut off is per_block_remainder / block units of the 20th decimal, so the two together are exact.
 -- A product past 38 digits raises; wrap the use in TRY.
 CREATE OR REPLACE MACRO per_block_amount(value, block, rate) AS
     ((in_last_decimals(value) // in_last_decimals(block))::DECIMAL(28, 0) * rate::DECIMAL(28, 10))::DECIMAL(38, 20)
@@ -92,8 +91,8 @@ CREATE OR REPLACE MACRO per_block_remainder(value, block, rate) AS
             % in_last_decimals(block)
     END;
 
--- A DECIMAL(38,20) with its 10 first decimals, half up; null where that is too large. (By way of 38 digits, for DuckDB
--- divides twice where a cast loses digits on both sides.)
+-- A DECIMAL(38,20) rounded half up to 10 decimals; null if that is too large. The cast goes through 38 digits, because
+-- DuckDB divides twice where a cast loses digits on both sides.
 CREATE OR REPLACE MACRO in_ten_decimals(value) AS try_cast(value::DECIMAL(38, 10) AS DECIMAL(28, 10));
 
 -- Whether a value from 0 to 99,999,999 has at most four decimals.
@@ -109,8 +108,8 @@ CREATE OR REPLACE MACRO blocks_of_units(units, blocks_per_unit, block) AS
         ELSE in_ten_decimals(try(units * blocks_per_unit))
     END::DECIMAL(28, 10);
 
--- What units cost, cut after 20 decimals, and what that cut off in parts of the 20th decimal over `common_block`.
--- `unit_price` is null where 10 decimals do not hold it; then it is `rate` per `price_block`. Null: too large.
+-- The price of units, cut after 20 decimals, and the part cut off, in units of the 20th decimal over `common_block`.
+-- unit_price is null if 10 decimals do not hold it; then the price is `rate` per `price_block`. Null: too large.
 CREATE OR REPLACE MACRO product_of_units(units, unit_price, price_block, rate) AS
     CASE
         WHEN unit_price IS NOT NULL THEN try((units * unit_price)::DECIMAL(38, 20))
@@ -122,7 +121,7 @@ CREATE OR REPLACE MACRO remainder_of_units(units, unit_price, price_block, rate,
         ELSE try(per_block_remainder(units, price_block, rate) * (common_block // in_last_decimals(price_block)))
     END;
 
--- The whole 20th decimals in `tail`, which counts parts of one, `common_block` of them to the whole.
+-- The whole units of the 20th decimal in `tail`, a number of parts of which `common_block` make one unit.
 CREATE OR REPLACE MACRO whole_last_decimals(tail, common_block) AS
     (tail // common_block)::DECIMAL(18, 0) * 0.00000000000000000001::DECIMAL(20, 20);
 
@@ -138,8 +137,8 @@ CREATE OR REPLACE MACRO unit_of_scale(scale) AS
 CREATE OR REPLACE MACRO cut_to_unit(value, unit) AS
     value - value % unit;
 
--- `value`, not negative, rounded to a multiple of `unit`, of which `half` is the half; `has_tail` says that the exact
--- value goes on beyond its decimals.
+-- `value`, not negative, rounded to a multiple of `unit`, of which `half` is the half; `has_tail`: the exact
+-- value has more decimals than `value`.
 --     half_up    ties up           half_even  ties to the even neighbour
 --     up         to the next       down       to the last
 -- A result past 38 digits raises; wrap the use in TRY.

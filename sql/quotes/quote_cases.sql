@@ -1,4 +1,4 @@
--- One row per line of quote_records whose reading is sound (quote_readings), as core_rating_cases has them.
+-- One row per line of quote_records with a valid reading (quote_readings), in the form of core_rating_cases.
 -- kept as: view
 SELECT
     records.line_no AS case_id,

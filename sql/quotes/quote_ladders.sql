@@ -1,4 +1,4 @@
--- One row per tiers of quote_records: the ladder that they make, numbered by the first line that has it.
+-- One row per distinct tiers of quote_records: a ladder, numbered by its first line.
 SELECT
     tiers,
     min(line_no) AS ladder_id

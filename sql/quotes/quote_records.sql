@@ -1,4 +1,4 @@
--- One row per line of quote_lines that is written plainly: what it asks; its tiers and its reading as they are written.
+-- One row per line of quote_lines in plain form: its quantity, and the text of its tiers and its reading.
 WITH plain AS (
     SELECT
         line_no,

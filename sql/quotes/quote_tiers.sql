@@ -1,4 +1,4 @@
--- One row per ladder_id of quote_ladders and tier, as core_rating_tiers has them.
+-- One row per ladder_id of quote_ladders and tier, in the form of core_rating_tiers.
 -- kept as: view
 WITH ladders AS (
     SELECT

@@ -1,4 +1,4 @@
--- One row per account and month of the run that listed it.
+-- One row per account and month, from the account lists of that month's run.
 SELECT
     reporting_month,
     network_id,

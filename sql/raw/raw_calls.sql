@@ -1,4 +1,4 @@
--- One row per key asked: what became of the call.
+-- One row per key requested: the outcome of the call.
 SELECT
     network_id,
     mailbox_id,

@@ -1,4 +1,4 @@
--- One row per account that a contract names, and month of the run that read it.
+-- One row per account of a contract and month, as read by that month's run.
 SELECT
     reporting_month,
     contract_id,

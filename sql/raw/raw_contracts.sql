@@ -1,4 +1,4 @@
--- One row per contract and month of the run that read it.
+-- One row per contract and month, as read by that month's run.
 SELECT
     reporting_month,
     contract_id,

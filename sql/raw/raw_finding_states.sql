@@ -1,7 +1,7 @@
--- One row per finding that a person decided about: its last decision, and the amounts that were decided about.
--- Decisions are no part of the lake: the SELECT has no row, and `finding_states` fills the table from the audit log after each build
--- and after each decision.
--- finding_id: finding that was decided about
+-- One row per finding with a decision: the last decision, and the amounts at that time.
+-- Decisions are not in the lake: the SELECT has no row, and `finding_states` fills the table from the audit log after each build and
+-- after each decision.
+-- finding_id: finding of the decision
 -- state: accepted, disputed or resolved
 -- note: reason that the person gave
 -- decided_billed_amount: amount billed at the time of the decision

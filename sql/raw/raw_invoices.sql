@@ -1,4 +1,4 @@
--- One row per invoice and source: a file that was imported, or the operation that gave it (InvoiceCalculate for one not yet sent).
+-- One row per invoice and source: an imported file, or the operation that returned it (InvoiceCalculate for one not yet issued).
 SELECT
     reporting_month,
     source,

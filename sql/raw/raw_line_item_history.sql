@@ -1,4 +1,4 @@
--- One row per answer that a later one replaced: key and superseded_at.
+-- One row per line that a later response replaced: key and superseded_at.
 SELECT
     network_id,
     mailbox_id,

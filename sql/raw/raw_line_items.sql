@@ -1,4 +1,4 @@
--- One row per line as billed: key (account, month, account report, measure), its latest answer.
+-- One row per billed line: key (account, month, account report, measure), from its latest response.
 -- kept as: scratch view
 SELECT
     network_id,

@@ -1,4 +1,4 @@
--- One row per row of a table of ReportMonthly, ReportTrafficStats or ReportByDate; the answer's own columns follow those of the feed.
+-- One row per row of a ReportMonthly, ReportTrafficStats or ReportByDate table; the response's own columns follow those of the feed.
 SELECT
     *
 FROM lake_monthly_reports

@@ -1,4 +1,4 @@
--- One row per schedule of a price list as an earlier answer of PricelistInfo gave it: when it was read, and when replaced.
+-- One row per schedule of a price list from a replaced PricelistInfo response: when it was read, and when it was replaced.
 SELECT
     reporting_month,
     price_list_id,

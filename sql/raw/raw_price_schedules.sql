@@ -1,6 +1,6 @@
--- One row per schedule of a price list as PricelistInfo gave it: month of the run, price list, level, schedule.
--- A ladder (the schedules of one report and measure) with a schedule that could not be read is unknown, never a shorter one: none
--- of its rows is here. Where it is not known which ladder the schedule belongs to, no ladder of the list is known.
+-- One row per schedule of a price list from PricelistInfo: month of the run, price list, level, schedule.
+-- A ladder (the schedules of one report and measure) with a schedule that could not be read is unknown, never a shorter one: it has no
+-- row. If the ladder of an unreadable schedule is unknown, all ladders of the list are.
 WITH unread AS (
     SELECT DISTINCT reporting_month, price_list_id, schedule_account_report, schedule_measure
     FROM lake_price_schedules

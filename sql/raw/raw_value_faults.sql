@@ -1,4 +1,4 @@
--- One row per value of a kept answer that does not fit its type: it is null in its own row, or its key has a fault.
+-- One row per value of a response that does not fit its type: it is null in its own row, or its key has a fault.
 SELECT
     reporting_month,
     feed,

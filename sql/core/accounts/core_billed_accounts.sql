@@ -1,4 +1,4 @@
--- One row per account and month with lines: the name that they give it, and its price list.
+-- One row per account and month with lines: the account name on them, and its price list.
 -- per: cell
 -- parts: rows
 SELECT

@@ -1,6 +1,6 @@
--- One row per key whose latest answer is a fault and which has no line: what is billed for it, if anything, is not known.
+-- One row per key whose latest response is a fault and that has no line: what is billed for it, if anything, is unknown.
 -- per: whole, read by account and month
--- An earlier line stays current when a later answer is a fault.
+-- A later fault does not replace an earlier line.
 SELECT
     network_id,
     mailbox_id,

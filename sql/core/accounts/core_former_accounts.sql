@@ -1,6 +1,6 @@
--- One row per account and month in which the lists gave it another contract or price list than its latest (core_accounts).
+-- One row per account and month in which the lists gave the account another contract or price list than its latest (core_accounts).
 -- per: whole, read by account and month
--- What was billed under the former stays there: a renewed contract takes over no invoice of the one before.
+-- What was billed under the former contract stays there: a renewed contract takes over no invoice of the previous one.
 WITH listed AS (
     SELECT
         former.network_id,

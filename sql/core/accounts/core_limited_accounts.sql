@@ -1,4 +1,4 @@
--- One row per schedule set of a level with LimitedMonths, account and month that it was billed by it.
+-- One row per rate ladder of a level with LimitedMonths, account and month in which the ladder billed the account.
 -- per: cell
 -- parts: rows
 SELECT DISTINCT lines.set_no, lines.network_id, lines.mailbox_id, lines.reporting_month

@@ -1,4 +1,4 @@
--- One row per month whose run was limited to accounts that the settings name (ECGRID_ACCOUNTS).
+-- One row per month whose run was limited to the accounts of the setting ECGRID_ACCOUNTS.
 SELECT DISTINCT reporting_month
 FROM raw_accounts
 WHERE list_contains(string_split(sources, ','), 'settings')

@@ -1,4 +1,4 @@
--- One row per month of which nothing was received after its end: what is known of it is not final, and no finding of it is an error.
+-- One row per month without a response from after its end: its figures are not final, and no finding of it is an error.
 SELECT reporting_month
 FROM raw_calls
 GROUP BY reporting_month

@@ -1,8 +1,8 @@
 -- One row per key requested: the outcome, and whether the run of its month was limited.
 -- kept as: view
--- The only source of what was requested. No check judges a key that is not here; nor, in a limited month (accounts
--- named by the settings), about what is billed to accounts that are not here. `is_unread`: the answer is a line with a value that
--- does not fit its type, so that its amount is not known.
+-- The only source of what was requested. No check judges a key that is not here. In a limited month (ECGRID_ACCOUNTS) no check judges
+-- what is billed to accounts that are not here. is_unread: the response is a line with a value that does not fit its type, so its amount
+-- is unknown.
 SELECT
     calls.network_id,
     calls.mailbox_id,

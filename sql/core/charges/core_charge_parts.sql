@@ -1,7 +1,7 @@
--- One row per charge, in numbers: a slice of a proved line, its flat fee, what a line bills beyond its proof, or a line unproved.
+-- One row per charge, as numbers: a slice of a proved line, its flat fee, what a line bills beyond its proof, or an unproved line.
 -- kept as: view
--- `cost` is pricing_quantity times unit_price wherever these are given; `billed` adds up over a line to its amount. In front
--- stand the columns of the line (core_charge_lines). What all charges of a kind say in words is for core_charges.
+-- cost is pricing_quantity times unit_price where both are given; billed adds up to the line's amount. The first columns are those of the
+-- line (core_charge_lines). Texts that all charges of a kind share are added in core_charges.
 WITH proved AS (
     SELECT
         lines.*,

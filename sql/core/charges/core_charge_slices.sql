@@ -1,8 +1,8 @@
--- One row per slice of a proof, as a quantity times a unit price plus at most a flat fee, with its share of the rounded sum.
+-- One row per slice of a proof, as a quantity times a unit price plus at most one flat fee, with its share of the rounded amount.
 -- kept as: view
--- `billed` is without the flat fee; with it the slices of a line add up exactly to what it should cost: the line's rounding
--- is spread over them, as their running sum is rounded to cents. `is_exact` says that every slice of the line can be told
--- by its two factors within nine decimals, and none has a negative price; `cost` is null where a slice cannot.
+-- billed excludes the flat fee. With the fees, the slices of a line add up exactly to its expected amount: the line's rounding is
+-- allocated to its slices by rounding their running sum to cents. is_exact: every slice of the line is the product of two factors within
+-- nine decimals, and none has a negative price. cost is null for a slice that is no such product.
 WITH proofs AS MATERIALIZED (
     SELECT
         reporting_month,

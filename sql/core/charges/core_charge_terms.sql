@@ -1,4 +1,4 @@
--- One row per charge, with what its price, its invoice and its network tell of it: all that FOCUS says, but its constants.
+-- One row per charge, with the terms of its price, its invoice and its network: all columns of FOCUS except constants.
 -- kept as: view
 SELECT
     charges.*,

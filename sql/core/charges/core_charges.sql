@@ -1,4 +1,4 @@
--- One row per charge: its numbers (core_charge_parts), and what its price and its measure say of it.
+-- One row per charge: its numbers (core_charge_parts), with texts of its price and its measure.
 -- kept as: view
 SELECT
     parts.* EXCLUDE (level, schedule_id),

@@ -1,4 +1,4 @@
--- One row per slice of a proof, with the number that its line has in its month (core_numbered_lines).
+-- One row per slice of a proof, with the number of its line in the month (core_numbered_lines).
 -- kept as: view
 SELECT lines.line_no, proofs.*
 FROM out_line_proofs AS proofs

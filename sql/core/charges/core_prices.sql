@@ -1,4 +1,4 @@
--- One row per price list, month, account report, measure and schedule: what FOCUS tells of the price (SkuPriceDetails).
+-- One row per price list, month, account report, measure and schedule: the terms of the price for FOCUS (SkuPriceDetails).
 -- kept as: view
 SELECT
     price_list_id,

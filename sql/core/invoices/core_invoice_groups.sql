@@ -1,7 +1,7 @@
--- One row per contract, month and measure that imported lines bill without naming an account: their sum beside ours.
--- Ours are the lines of the measure that no other line of the invoices bills. Lines whose measure is not known (a product code that
--- invoice_lines.csv does not have) are one group, of all that is left; its measure is null.
--- `keys_faulted` counts keys of the contract whose answer is a fault: where there are any, our sum may lack a line.
+-- One row per contract, month and measure that imported lines bill without an account: their sum, and the sum of the lines requested.
+-- Compared are the lines of the measure that no other line of the invoices bills. Lines of unknown measure (a product code that is not in
+-- invoice_lines.csv) are one group of all remaining lines; its measure is null. keys_faulted: number of keys of the contract whose
+-- response is a fault; if it is above 0, the sum may lack a line.
 WITH theirs AS (
     SELECT
         contract_id,

@@ -1,9 +1,8 @@
--- One row per issued invoice: what the lines requested one by one explain of it.
--- The newest of a contract and month bears what its other invoices do not bill of the lines. Where none of them has lines, the totals of
--- the others count as right, as in the tie-out.
--- `lines_difference`: what its lines bill besides, where a finding names it or they are invoice-only charges.
--- `total_difference`: total less own lines; null where not known. `is_total_named`: `invoice_total_mismatch` reports it. Where it does
--- not, the difference is the other side of lines that findings name.
+-- One row per issued invoice: how much of it the lines requested one by one explain.
+-- The newest invoice of a contract and month bears what its other invoices do not bill of the lines. If none of them has lines, the
+-- totals of the others count as correct, as in the tie-out. lines_difference: amounts of its lines beyond those requested that a finding
+-- reports or that are invoice-only charges. total_difference: total less its own lines; null if unknown. is_total_named:
+-- `invoice_total_mismatch` reports it; if not, the findings of its lines explain the difference.
 WITH shared AS (
     SELECT
         contract_id,

@@ -1,10 +1,9 @@
--- One row per invoice that asks to be paid, by the strongest source that has it: imported, InvoiceInfo, InvoiceList.
+-- One row per invoice that is to be paid, from the strongest source that has it: imported, InvoiceInfo, InvoiceList.
 -- kept as: view
--- InvoiceCalculate and a Pending invoice are trials, and a Canceled invoice asks nothing: they have no row. A credit note has a
--- negative total. Sources that have the same invoice number have the same invoice, whatever month and contract they give it; a file
--- that cancels an invoice cancels what the API has of it. Numbers are compared by letters and digits, without zeros in front
--- (`number_key`).
--- `is_newest`: the latest of its contract and month, which bills what no other invoice of theirs does.
+-- InvoiceCalculate and a Pending invoice are trials, and a Canceled invoice is not to be paid: they have no row. A credit note has a
+-- negative total. Sources with the same invoice number have the same invoice, whatever month and contract they state; a file that cancels
+-- an invoice also cancels what the API has of it. Numbers are compared by letters and digits, without leading zeros (`number_key`).
+-- is_newest: the latest of its contract and month; it bears what no other invoice of theirs bills.
 WITH issued AS (
     SELECT
         *,

@@ -1,5 +1,5 @@
--- One row per contract and month: the sum of its accounts' lines, as InvoiceCalculateLineItem answers them.
--- `keys_faulted` counts keys of the contract whose answer is a fault: where there are any, the sum may lack a line.
+-- One row per contract and month: the sum of its accounts' lines from InvoiceCalculateLineItem.
+-- keys_faulted: number of keys of the contract whose response is a fault; if it is above 0, the sum may lack a line.
 WITH keys AS (
     SELECT network_id, mailbox_id, reporting_month, amount, false AS is_faulted
     FROM core_lines

@@ -1,6 +1,6 @@
--- One row per row of contract_terms.csv: a tier of the terms that the user's own paper gives, for a contract or a price list.
--- `terms_contract_id` is 0 where the row is for a price list, `price_list_id` null where it is for a contract. An empty cell
--- states nothing; a Maximum that is left open is 0. Rate is the fee of the step where the model is one of steps, as in a price list.
+-- One row per row of contract_terms.csv: a tier of the user's own terms, for a contract or a price list.
+-- terms_contract_id is 0 for a row of a price list; price_list_id is null for a row of a contract. An empty cell states nothing; an open
+-- Maximum is 0. Where the model prices by steps, Rate is the fee of the step, as in a price list.
 SELECT
     coalesce(contract_id::INTEGER, 0) AS terms_contract_id,
     price_list_id::INTEGER AS price_list_id,

@@ -1,5 +1,5 @@
--- One row per price list, answer of PricelistInfo and schedule: what the list stated when it was read.
--- `read_at` is when the answer came, whatever month it was requested for; `dated` is the list's own Date (null: not stated).
+-- One row per price list, PricelistInfo response and schedule: what the list stated when it was read.
+-- read_at: when the response was received, whatever month it was requested for. dated: the list's own Date; null if not stated.
 WITH answers AS (
     SELECT * FROM raw_price_schedules
     UNION ALL BY NAME

@@ -1,7 +1,7 @@
--- One row per price list, month, report and measure whose terms are not those of the month before: both, in words.
--- Only schedules known in both months are compared, and those of one month alone where a witness states the whole ladder of the
--- other: a tier that lines have not shown yet is unknown, and no change. Nor is anything known of a month by a list read later that
--- most of its lines do not show (core_schedules, `is_firm`), nor by lines that show several terms alike (`is_tied`).
+-- One row per price list, month, report and measure whose terms differ from those of the month before: both, as text.
+-- Compared are schedules known in both months, and those of one month alone where a source states the whole ladder of the other: a tier
+-- that lines have not shown yet is unknown, and no change. A list read later that most lines do not show (core_schedules, `is_firm`) is
+-- no evidence of a month's terms, nor are lines that show several terms equally often (`is_tied`).
 WITH schedules AS (
     SELECT
         price_list_id,

@@ -1,13 +1,13 @@
--- One row per price list, month, account report, measure and schedule whose terms are in force, with their witness.
--- Witnesses, the strongest first; a stronger one is never overruled by a weaker one, nor by any number of lines:
+-- One row per price list, month, account report, measure and schedule in force, with the source of its terms.
+-- Sources (terms_source), strongest first; neither a weaker source nor any number of lines overrules a stronger one:
 --     contract      contract_terms.csv; its tiers take the schedules of the list in their order
---     stated        PricelistInfo (core_stated_readings). Known only from the month after, it gives way where the lines of two
---                   earlier months, within its Date, all show other terms: then those hold
---     stated_later  an answer after that. `is_firm`: most lines of the month show the schedule alike, as good as stated
---     shown         the schedules on lines (core_shown_schedules), where none of the above states terms of the report and measure.
---                   Contents of a schedule that are tied are in force beside each other (`is_tied`), a version each
--- A schedule that no witness gives is unknown: it has no row. `version` 2 and above are terms that hold beside those of version 1, in
--- the month of a change or of a tie. `terms_contract_id` is the contract whose accounts alone have these terms, or 0.
+--     stated        PricelistInfo (core_stated_readings). If it was read in the following month only and the lines of two earlier
+--                   months, on or after its Date, all show other terms, those are in force
+--     stated_later  a later response. is_firm: most lines of the month show the same schedule, so it counts like stated
+--     shown         the schedules on lines (core_shown_schedules), if none of the above states terms of the report and measure.
+--                   Tied contents of a schedule are all in force (`is_tied`), one version each
+-- A schedule that no source gives is unknown: it has no row. version 2 and above are in force beside version 1, in the month of a change
+-- or of a tie. terms_contract_id: the contract whose accounts alone have these terms, or 0.
 WITH listed AS (
     SELECT
         stated.price_list_id,

@@ -1,4 +1,4 @@
--- One row per schedule set and tier. The schedule's id and the witness (`terms_source`) are those of its latest month.
+-- One row per rate ladder and tier. The schedule's id and the source (`terms_source`) are those of its latest month.
 SELECT
     set_no,
     tier,

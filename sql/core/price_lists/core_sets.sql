@@ -1,6 +1,6 @@
--- One row per schedule set: what its ladder looks like, and so which attributes of a reading can matter on it at all.
--- `has_fractions` is observed: a measure (of any price list) that ever showed a part of a unit. On whole quantities a bound
--- at 1,200 and one just before 1,201 are the same bound, and a block of 1 rounds nothing.
+-- One row per rate ladder: its shape, which decides what attributes of an interpretation can have an effect on it.
+-- has_fractions is observed: a measure (of any price list) that showed a fraction of a unit at least once. On whole quantities a bound at
+-- 1,200 and one just before 1,201 are the same, and a block of 1 rounds nothing.
 WITH neighbours AS (
     SELECT DISTINCT
         set_no, tier, allowance, minimum, maximum, block, rate,

@@ -1,9 +1,8 @@
--- One row per price list, month, account report, measure, schedule that lines show, in that month or in the nearest ones, and content of it.
--- Each month's lines show only the tiers that were reached. So months complete each other, within an era: from the first month on
--- in which a level shows anything else than when it was last seen, or in which a Date of the list lies, the list is another
--- one. `lines` is 0 for a schedule taken from another month, whose date is `shown_month`. Of several contents of a schedule
--- the one on more than half of its lines is in force. Without such a one nothing tells which of them is: they are tied, a row each,
--- numbered by `content_no`.
+-- One row per price list, month, account report, measure, schedule shown on lines of that month or of the nearest ones, and its content.
+-- A month's lines show only the tiers that were reached, so tiers are completed from other months of the same era. A new era begins with
+-- the month in which a level shows anything else than when it was last shown, or in which a Date of the list lies. lines is 0 for a
+-- schedule taken from another month (shown_month). Of several contents of a schedule, the one on more than half of its lines is in force.
+-- If there is none, the contents are tied: one row each, numbered by content_no.
 WITH numbers AS (
     SELECT *, terms_text(allowance, minimum, maximum, block, rate) AS terms
     FROM core_seen_schedules

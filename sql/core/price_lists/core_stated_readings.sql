@@ -1,14 +1,14 @@
--- One row per price list, month, account report, measure and answer of PricelistInfo that states their terms for that month.
--- A list states nothing of months before its Date. Of the answers that are left, for a month that ends at E:
---     1. the last one before E. A later one takes its place where its Date is after that answer and before the month: then
---        the list itself gives the day on which it was changed.
---     2. without one, the first of the month after ("in the following month").
---     3. without either, the first one later, if its Date is before the month: terms_source `stated_later`, a weaker witness.
--- A Date inside the month admits the terms before it and after it: two rows (`version` 1 is the newer one). So does a Date on the
--- month's first day that only an answer of the following month gives, beside a later answer than that day with other terms: then
--- `version` 1 is the earlier answer. A Date that was moved back to before the month gives no day: the earlier answer holds.
--- `changed_at`: the answer of the following month that gives other terms than the ones that hold; `is_admitting_earlier`: the
--- terms before a Date inside the month are in no answer, only on lines of earlier months.
+-- One row per price list, month, account report, measure and PricelistInfo response that states their terms for that month.
+-- A list states nothing about months before its Date. Of the other responses, for a month that ends at E:
+--     1. the last one before E. A later one replaces it if its Date is after that response and before the month: then the
+--        list itself states the day of the change.
+--     2. without one, the first of the following month.
+--     3. without either, the first one later, if its Date is before the month: terms_source stated_later, a weaker source.
+-- A Date inside the month admits the terms before it and after it: two rows (version 1 is the newer one). So does a Date on the
+-- month's first day that only a response of the following month states, if a response from after that day has other terms: then version
+-- 1 is the earlier response. A Date that was moved back to before the month states no day: the earlier response counts.
+-- changed_at: the response of the following month with other terms than those in force. is_admitting_earlier: the terms before a Date
+-- inside the month are in no response, only on lines of earlier months.
 WITH readings AS (
     SELECT
         price_list_id,

@@ -1,4 +1,4 @@
--- One row per schedule set whose terms are tied (core_shown_schedules) and other set of the same schedules that may hold as well.
+-- One row per rate ladder whose terms are tied (core_shown_schedules) and other ladder of the same schedules that may be in force.
 SELECT DISTINCT tiers.set_no, others.set_no AS other_set_no
 FROM core_tiers AS tiers
 INNER JOIN core_tiers AS others

@@ -1,7 +1,7 @@
--- One row per schedule set and place where its tiers leave quantities without a tier, or give them two.
--- Where one tier ends and the next begins is written in one of two ways: the same number (1,000 and 1,000), or the next whole one
--- (1,000 and 1,001). A list that mostly writes the one way means it; a single other step is then a gap or an overlap of one.
--- Lists without Minimum (the service of before 2022) cannot show either, and a ladder known from lines alone may lack tiers.
+-- One row per rate ladder and place where its tiers leave quantities without a tier, or give them two.
+-- The end of a tier and the start of the next are written in one of two ways: the same number (1,000 and 1,000), or the next whole one
+-- (1,000 and 1,001). The way that a list mostly uses is its convention; a single other step is then a gap or an overlap of one. Lists
+-- without Minimum (the service before 2022) can show neither, and a ladder known from lines alone may lack tiers.
 WITH neighbours AS (
     SELECT
         tiers.set_no,

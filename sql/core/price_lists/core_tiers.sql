@@ -1,10 +1,9 @@
--- One row per schedule in force (core_schedules): the schedule set and the tier within it that it is.
--- The schedules of one report and measure form a ladder when they are of one family of levels (Tier1..Tier9, Level1..Level9,
--- or several in one level) and carry bounds; a schedule without company, or among others without bounds, stands alone.
--- A set is what the schedules say, not when: months with the same content share it, but for months in which the terms of one of its
--- schedules are tied (`is_tied`), whose lines prove nothing of the others. `schedule_set_id` is made of that
--- content, so it is the same in every build; `set_no` is its number in this one. `maximum` is 0 where the last tier is open
--- (is_open_end).
+-- One row per schedule in force (core_schedules): its rate ladder, and its tier within it.
+-- The schedules of one report and measure form a ladder if they are of one family of levels (Tier1..Tier9, Level1..Level9, or several in
+-- one level) and have bounds; a single schedule, or one without bounds among others, stands alone. A ladder is identified by its content,
+-- not its months: months with the same content share it, except months in which the terms of one of its schedules are tied (`is_tied`),
+-- whose lines are no evidence for the others. schedule_set_id is derived from that content, so it is the same in every build; set_no is
+-- its number in this one. maximum is 0 if the last tier is open (is_open_end).
 WITH families AS (
     SELECT
         *,

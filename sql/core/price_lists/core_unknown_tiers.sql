@@ -1,6 +1,6 @@
--- One row per schedule set that is known from lines alone and lacks a tier: the quantity above which a price may depend on it.
--- A tier is lacking where the first one does not begin at 0 or is not the first of its family, where two do not meet, and after a
--- last one that ends. What lies above is proved where a reading gives it, and is otherwise not provable.
+-- One row per rate ladder known from lines alone that lacks a tier: the quantity above which a price may depend on it.
+-- A tier is lacking if the first one does not begin at 0 or is not the first of its family, if two do not meet, and after a last one with
+-- an end. Quantities above are provable only under an interpretation that prices them.
 WITH neighbours AS (
     SELECT
         set_no,

@@ -1,4 +1,4 @@
--- One row per owner, report and measure of contract_terms.csv by whose terms no line is billed.
+-- One row per owner, report and measure of contract_terms.csv whose terms bill no line.
 -- kept as: view
 SELECT DISTINCT terms.terms_contract_id, terms.price_list_id, terms.account_report, terms.measure_field
 FROM core_contract_terms AS terms
