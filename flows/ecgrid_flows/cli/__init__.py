@@ -24,6 +24,7 @@ from typer.core import TyperGroup
 
 from ecgrid_flows import logs
 from ecgrid_flows.cli import (
+    analysis,
     context,
     finance,
     findings,
@@ -134,7 +135,21 @@ def _options(
     """Options before the command's name."""
 
 
-for commands in (run, service, findings, finance, invoices, quote, rebill, sandbox, report, serve, status, verify):
+for commands in (
+    run,
+    service,
+    findings,
+    analysis,
+    finance,
+    invoices,
+    quote,
+    rebill,
+    sandbox,
+    report,
+    serve,
+    status,
+    verify,
+):
     commands.register(app)
 
 

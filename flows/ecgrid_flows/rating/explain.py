@@ -7,12 +7,13 @@ decimals without a currency, for the service states none.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from ecgrid_flows.errors import NoSuchData
 from ecgrid_flows.warehouse import database
 from ecgrid_flows.warehouse.database import Connection
-from ecgrid_transforms.model import Key
+from ecgrid_transforms.model import ACCOUNT_REPORTS, MEASURE_FIELDS, Key
 from ecgrid_transforms.money import ZERO, Decimal, money_text, plain_number
 from ecgrid_transforms.period import month_text
 
@@ -179,6 +180,17 @@ _TERMS_SOURCES = {
 _MODELS = ("unit", "volume", "graduated")
 
 
+def _nearest(key: Key) -> str:
+    """The reports and measures that a mistyped one may mean, as the begin of an advice; empty where both are known."""
+    given = ((key.account_report, ACCOUNT_REPORTS, "report"), (key.measure_field, MEASURE_FIELDS, "measure"))
+    told = []
+    for name, known, what in given:
+        if name not in known:
+            near = get_close_matches(name, known, 3, 0.5)
+            told.append(f"there is no {what} {name}{', the nearest are ' if near else ''}{', '.join(near)}; ")
+    return "".join(told)
+
+
 def explanation(connection: Connection, key: Key) -> Explanation:
     """What the warehouse knows of `key`; raises `NoSuchData` when it knows nothing of it."""
     line = _first(connection, "out_line_items", key)
@@ -186,8 +198,8 @@ def explanation(connection: Connection, key: Key) -> Explanation:
     findings = _rows(connection, "out_findings", key, order=["place"])
     if line is None and call is None and not findings:
         raise NoSuchData(
-            f"nothing is known of {key}: check the key against `ecgrid-billing accounts`, or pull its month with "
-            f"`ecgrid-billing run --month {month_text(key.reporting_month)}`"
+            f"nothing is known of {key}: {_nearest(key)}check the key against `ecgrid-billing accounts`, or pull its "
+            f"month with `ecgrid-billing run --month {month_text(key.reporting_month)}`"
         )
     proof = _rows(connection, "out_line_proofs", key, order=["slice"])
     reading = None

@@ -39,9 +39,10 @@ from ecgrid_flows.storage.opening import open_store
 from ecgrid_flows.warehouse import database
 from ecgrid_transforms.period import month_text
 
-__all__ = ["ReportFailed", "execute", "notebook_path", "render", "report_month"]
+__all__ = ["ReportFailed", "execute", "notebook_path", "notebooks", "render", "report_month"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
+_NOTEBOOKS = (PACKAGE.parents[1] / "notebooks", PACKAGE / "_assets" / "notebooks")
 
 #: What a kernel must not inherit: a notebook reads a file and needs no credentials.
 SECRETS = ("ECGRID_PASSWORD", "ECGRID_API_KEY", "ECGRID_LOGIN_NAME", "ECGRID_SESSION_ID")
@@ -91,10 +92,15 @@ def report_month(settings: Settings, month: date) -> Path:
 
 def notebook_path(stem: str) -> Path:
     """Where a notebook lies: in the checkout, or in the installed package."""
-    for folder in (PACKAGE.parents[1] / "notebooks", PACKAGE / "_assets" / "notebooks"):
+    for folder in _NOTEBOOKS:
         if (folder / f"{stem}.ipynb").is_file():
             return folder / f"{stem}.ipynb"
     raise NoSuchData(f"there is no notebook named {stem}")
+
+
+def notebooks() -> list[str]:
+    """The names of the notebooks, in order."""
+    return sorted({path.stem for folder in _NOTEBOOKS for path in folder.glob("*.ipynb")})
 
 
 def write_whole(target: Path, text: str) -> None:
