@@ -109,3 +109,8 @@ def relations(path: Path, wanted: tuple[str, ...] = ()) -> dict[str, pa.Table]:
             if (str(name) in wanted if wanted else str(name).startswith(SHOWN))
         ]
         return {name: database.table(connection, f'SELECT * FROM "{name}" ORDER BY ALL') for name in names}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by its name there."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -19,7 +19,7 @@ from ecgrid_flows.storage.local import LocalStore
 from ecgrid_flows.storage.opening import open_store
 from tests.support.storage import Storage
 
-from .billing import MONTHS, TELLING, Billed, lines, pull, relations, running
+from .billing import MONTHS, TELLING, Billed, contents, lines, pull, relations, running
 
 pytestmark = pytest.mark.soak
 
@@ -74,12 +74,14 @@ def no_stale_warehouse_is_taken(settings: Settings) -> None:
 def fetches_what_is_whole(settings: Settings, exported: list[Path]) -> None:
     """Exports and reference tables come from the bucket; what was half published does not."""
     store = open_store(settings)
-    wanted = {path.name: path.read_bytes() for path in exported}
+    found = settings.exports_dir(MONTHS[1])
+    folder = exported[-1].parent
+    wanted = {path.relative_to(folder).as_posix(): path.read_bytes() for path in exported}
+    assert any(name.startswith("disputes/") and "/evidence/" in name for name in wanted)
     store.write("reference/pinned_readings.csv", b"mine\n")
     store.write("exports/2026-09/finance_lines.csv", b"half")
     local_mirror.fetch(settings, store)
-    found = settings.exports_dir(MONTHS[1])
-    assert {path.name: path.read_bytes() for path in found.iterdir()} == wanted
+    assert contents(found) == wanted
     assert (settings.local_dir / "reference/pinned_readings.csv").read_bytes() == b"mine\n"
     assert not settings.exports_dir(MONTHS[0]).exists()
     assert json.loads(wanted["manifest.json"])["files"].keys() == wanted.keys() - {"manifest.json"}
@@ -90,8 +92,8 @@ def fetches_what_is_whole(settings: Settings, exported: list[Path]) -> None:
     store.write(f"exports/2026-10/{damaged}", wanted[damaged].replace(b",", b";", 1))
     (found / "manifest.json").unlink()
     local_mirror.fetch(settings, store)
-    assert {path.name: path.read_bytes() for path in found.iterdir()} == {
-        name: content for name, content in wanted.items() if name != damaged
-    }, "what is not as its manifest describes is quarantined"
+    assert contents(found) == {name: content for name, content in wanted.items() if name != damaged}, (
+        "what is not as its manifest describes is quarantined"
+    )
     assert not store.exists(f"exports/2026-10/{damaged}")
     store.write(f"exports/2026-10/{damaged}", wanted[damaged])

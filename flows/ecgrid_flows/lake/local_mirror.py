@@ -14,7 +14,7 @@ import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from ecgrid_flows.errors import NoSuchData
@@ -34,19 +34,25 @@ def fetch(settings: Settings, store: Store) -> None:
     """Copy the bucket's reference tables and exports to this machine. The caller holds the run lock."""
     if not settings.is_remote:
         return
-    _replace(store, [entry.path for entry in store.entries("reference")], settings.local_dir / "reference")
-    folders: dict[str, list[str]] = {}
-    for entry in store.entries("exports"):
-        folder, _ = entry.path.rsplit("/", 1)
-        folders.setdefault(folder, []).append(entry.path)
-    for folder, paths in sorted(folders.items()):  # a month before the corrections below it
-        target = settings.local_dir / folder
-        manifest = f"{folder}/{MANIFEST}"
-        if manifest not in paths:
-            continue  # half published: files without their manifest; the next export writes them again
-        local, wanted = target / MANIFEST, store.read(manifest)
+    _replace(store, "reference", [entry.path for entry in store.entries("reference")], settings.local_dir)
+    for folder, paths in sorted(_exports(store).items()):  # a month before the corrections below it
+        local, wanted = settings.local_dir / folder / MANIFEST, store.read(f"{folder}/{MANIFEST}")
         if not local.is_file() or local.read_bytes() != wanted:
-            _replace(store, paths, target, _hashes(wanted))
+            _replace(store, folder, paths, settings.local_dir, _hashes(wanted))
+
+
+def _exports(store: Store) -> dict[str, list[str]]:
+    """Folder of each export -> its objects, those in folders below included (`disputes/<contract>/evidence`).
+
+    An object belongs to the nearest folder above it that has a manifest. One without is half published and left out:
+    the next export writes it again.
+    """
+    paths = [entry.path for entry in store.entries("exports")]
+    folders: dict[str, list[str]] = {path.rpartition("/")[0]: [] for path in paths if path.endswith(f"/{MANIFEST}")}
+    for path in paths:
+        if folder := next((str(above) for above in PurePosixPath(path).parents if str(above) in folders), None):
+            folders[folder].append(path)
+    return folders
 
 
 def _hashes(manifest: bytes) -> Mapping[str, str]:
@@ -58,21 +64,27 @@ def _hashes(manifest: bytes) -> Mapping[str, str]:
 
 
 def _replace(
-    store: Store, paths: Sequence[str], target: Path, hashes: Mapping[str, str] = MappingProxyType({})
+    store: Store,
+    folder: str,
+    paths: Sequence[str],
+    local_dir: Path,
+    hashes: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Replace the files of `target` with these objects, by name.
+    """Replace the files of `folder` below `local_dir` with these objects, by their names in the folder.
 
     One that does not match its hash is quarantined and skipped: the next export writes it again.
     """
+    target = local_dir / folder
     if not paths:
         shutil.rmtree(target, ignore_errors=True)
         return
     with staging(target) as staged, disk_errors(str(target)):
         for path, file in zip(paths, store.locals(paths), strict=True):
-            name = path.rsplit("/", 1)[1]
+            name = path.removeprefix(f"{folder}/")
             if name in hashes and sha256_of_file(Path(file)) != hashes[name]:
                 log.warning("%s", store.quarantine(path, "it is not the file that its manifest describes"))
                 continue
+            (staged / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, staged / name)
         put_in_place(staged, target)
 
