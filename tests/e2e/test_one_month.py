@@ -199,41 +199,34 @@ def test_no_decimal_column_of_the_lake_is_a_float(first_run, data_dir: Path) -> 
     assert guilty == []
 
 
-def test_a_foreign_file_in_the_lake_is_named_as_is_an_idle_pin(first_run, billing, data_dir: Path, month: date) -> None:
+def test_foreign_files_idle_pins_and_own_terms_are_named_and_a_wrong_cell_stops_the_build(
+    first_run, billing, data_dir: Path, month: date
+) -> None:
+    """FixedRate of list 431 is 39.90; contract 8751 has 29.90 by its paper, contract 8755 has none."""
     folder = data_dir / f"lake/line_items/month={month_text(month)}"
     empty, foreign = folder / "empty.parquet", folder / "foreign.parquet"
-    empty.write_bytes(b"")
-    pq.write_table(pa.table({"other": [1]}), foreign)
+    pins, terms = (data_dir / "reference" / name for name in ("pinned_readings.csv", "contract_terms.csv"))
     before = found_in(data_dir)
-    (data_dir / "reference").mkdir()
-    (data_dir / "reference/pinned_readings.csv").write_text(
-        "price_list_id,account_report,measure_field,words,why\n424242,TrafficKC,,volume,a slip of the pen\n"
-    )
-    built = billing("build", "--data-dir", str(data_dir))
-    assert built.returncode in (0, 1), built.stderr
-    assert not empty.exists()
-    assert not foreign.exists()
-    assert "empty.parquet" in built.stderr
-    assert "foreign.parquet" in built.stderr
-    assert "the override of price list 424242 for TrafficKC matches no billed line" in built.stderr
-    assert found_in(data_dir) == before != []
-
-
-def test_own_terms_go_before_the_list_and_a_wrong_cell_stops_the_build(first_run, billing, data_dir: Path) -> None:
-    """FixedRate of list 431 is 39.90; contract 8751 has 29.90 by its paper, contract 8755 has none."""
-    terms = data_dir / "reference/contract_terms.csv"
     terms.parent.mkdir(exist_ok=True)
-    before = found_in(data_dir)
     header = "contract_id,account_report,measure_field,model,tier,minimum,maximum,allowance,block,rate,flat,"
     rows = ["8751,FixedRate,FixedRate,,1,,,,,29.9O,,,,MSA 7", "424242,FixedRate,FixedRate,,1,,,,,1,,,,"]
     terms.write_text("\n".join([f"{header}valid_from,valid_to,document", *rows]) + "\n")
     refused = billing("build", "--data-dir", str(data_dir))
     assert refused.returncode == 2
     assert "contract_terms.csv, line 2, column rate: '29.9O' is not a decimal" in refused.stderr
-    assert found_in(data_dir) == before
+    assert found_in(data_dir) == before != []
     terms.write_text(terms.read_text().replace("29.9O", "29.90"))
+    empty.write_bytes(b"")
+    pq.write_table(pa.table({"other": [1]}), foreign)
+    pins.write_text(
+        "price_list_id,account_report,measure_field,words,why\n424242,TrafficKC,,volume,a slip of the pen\n"
+    )
     built = billing("build", "--data-dir", str(data_dir))
     assert built.returncode in (0, 1), built.stderr
+    for path in (empty, foreign):
+        assert not path.exists()
+        assert path.name in built.stderr
+    assert "the override of price list 424242 for TrafficKC matches no billed line" in built.stderr
     assert "contract_terms.csv: no line is billed by contract 424242 for FixedRate FixedRate" in built.stderr
     with duckdb.connect(data_dir / "warehouse/billing.duckdb", read_only=True) as connection:
         found = connection.execute(
@@ -252,7 +245,7 @@ def test_own_terms_go_before_the_list_and_a_wrong_cell_stops_the_build(first_run
     ]
     terms.unlink()
     assert billing("build", "--data-dir", str(data_dir)).returncode in (0, 1)
-    assert found_in(data_dir) == before
+    assert found_in(data_dir) == before, "the idle override is still there"
 
 
 def found_in(data_dir: Path) -> list[tuple[object, ...]]:

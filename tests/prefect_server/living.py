@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from ecgrid_flows.orchestration import prefect_process
 from ecgrid_sandbox import World
+from ecgrid_transforms.period import month_text, next_month
 from tests.support import waiting
 
 BIN = Path(sys.executable).parent
@@ -69,6 +70,17 @@ def few_accounts(folder: Path) -> Path:
         writer.writerow(["network_id", "mailbox_id"])
         writer.writerows(sorted((network, box) for network, box, *_ in WORLD.accounts)[:6])
     return path
+
+
+def owing(folder: Path) -> dict[str, str]:
+    """Settings of a data directory, `data` in the folder, that owes the last month: the one before is exported.
+
+    The cron fires at the beginning of a month, so that no run but the one that makes up for it bills the month.
+    """
+    exported = folder / "data/exports" / month_text(next_month(WORLD.last_month, -1))
+    exported.mkdir(parents=True)
+    (exported / "manifest.json").write_text("{}")
+    return {"ECGRID_ACCOUNTS": str(few_accounts(folder)), "ECGRID_CRON_MONTHLY": "0 0 1 * *"}
 
 
 #: A monthly cron that fires at the next minute, however long everything takes to start.
@@ -186,6 +198,12 @@ class Api:
         """The log of a flow run, as its page shows it."""
         lines = self.ask("/logs/filter", {"logs": {"flow_run_id": {"any_": [run["id"]]}}})
         return [line["message"] for line in lines]
+
+    def deploy(self, name: str, cron: str) -> None:
+        """Make a deployment with a schedule, of a flow that is nobody's here."""
+        flow = self.ask("/flows/", {"name": name})
+        schedule = {"schedule": {"cron": cron, "timezone": "UTC"}, "active": True}
+        self.ask("/deployments/", {"name": name, "flow_id": flow["id"], "schedules": [schedule]})
 
     def keep(self, block: str, secret: str) -> None:
         """Make a Prefect Secret block, as somebody would on its page."""

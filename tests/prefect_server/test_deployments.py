@@ -97,6 +97,24 @@ def test_a_scheduled_run_that_lost_answers_ends_as_the_command_does(
         next(months)
 
 
+@pytest.mark.parametrize(
+    ("flow", "parameters", "told"),
+    [
+        ("billing_month", ["2026-13"], "'2026-13' is not a month"),
+        ("billing_range", ["2026-13", "2026-10"], "'2026-13' is not a month"),
+        ("billing_range", ["2026-10", "2026-08"], "first, 2026-10, is after last, 2026-08: swap them"),
+    ],
+)
+def test_a_wrong_month_is_a_failed_state_with_a_sentence(
+    deployments: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flow: str, parameters: list[str], told: str
+) -> None:
+    monkeypatch.setattr(deployments, "_block", lambda _: None)  # no Prefect server is asked for a Secret block
+    monkeypatch.setenv("ECGRID_API_KEY", "a-key")
+    ended = getattr(deployments, flow).fn(*parameters, data_dir=str(tmp_path / "data"))
+    assert (ended.type, ended.name) == ("FAILED", "Settings")
+    assert told in ended.message
+
+
 def test_the_open_month_is_the_one_that_runs_in_utc(deployments: Any) -> None:
     assert deployments.open_month(datetime(2026, 11, 30, 23, 59, tzinfo=UTC)) == date(2026, 11, 1)
     assert deployments.open_month(datetime(2026, 12, 1, tzinfo=UTC)) == date(2026, 12, 1)

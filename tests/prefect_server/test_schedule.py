@@ -6,7 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,24 +18,24 @@ import pytest
 from ecgrid_flows.errors import ExitStatus
 from ecgrid_flows.orchestration import prefect_process
 from ecgrid_sandbox import SpawnedSandbox, spawn
-from ecgrid_transforms.period import month_text, next_month
+from ecgrid_transforms.period import month_text
+from tests.support.commands import Command
+from tests.support.storage import fronting
 
 from .living import (
-    BILLING,
     EVERY_MINUTE,
     TERMINAL,
     WORLD,
     Api,
     Process,
     environment,
-    few_accounts,
+    owing,
     running,
     serve,
     until,
 )
 
 MONTH = month_text(WORLD.last_month)
-BEFORE = month_text(next_month(WORLD.last_month, -1))
 KEY = "0123456789abcdef-no-real-key"
 
 pytestmark = pytest.mark.slow
@@ -77,35 +79,51 @@ def test_the_scheduler_bills_the_sandboxs_month_by_itself(tmp_path: Path) -> Non
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[SpawnedSandbox]:
-    """A service slow enough for a run to be under way when a test ends it."""
-    with spawn(WORLD, latency_ms=300) as started:
+    with spawn(WORLD) as started:
         yield started
 
 
-def owing(folder: Path, sandbox: SpawnedSandbox) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The environment and options of a `serve` whose data directory owes the last month: the one before is exported.
+@dataclass
+class Gate:
+    """A way to the service on which calls for lines wait, so that a run is under way until the test lets it go on."""
 
-    The cron fires at the beginning of a month, so that no run but the one that makes up for it bills the month.
-    """
-    exported = folder / "data/exports" / BEFORE
-    exported.mkdir(parents=True)
-    (exported / "manifest.json").write_text("{}")
-    variables = environment(
-        folder, **sandbox.settings(), ECGRID_ACCOUNTS=str(few_accounts(folder)), ECGRID_CRON_MONTHLY="0 0 1 * *"
-    )
+    settings: dict[str, str]
+    waits: threading.Event = field(default_factory=threading.Event)
+    is_open: threading.Event = field(default_factory=threading.Event)
+
+    def before(self, data: bytes) -> None:
+        if b"InvoiceCalculateLineItem" in data:
+            self.waits.set()
+            self.is_open.wait()
+
+
+@pytest.fixture
+def gate(sandbox: SpawnedSandbox) -> Iterator[Gate]:
+    with fronting(sandbox.port) as proxy:
+        here, there = f":{sandbox.port}/", f":{proxy.port}/"
+        made = Gate({name: text.replace(here, there) for name, text in sandbox.settings().items()})
+        proxy.before = made.before
+        yield made
+        made.is_open.set()
+
+
+def owed(folder: Path, service: dict[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The environment and options of a `serve` whose data directory owes the last month."""
+    variables = environment(folder, **service, **owing(folder))
     return variables, ("--data-dir", str(folder / "data"))
 
 
-def under_way(process: Process, api: Api) -> Any:
-    """The monthly run, once it has planned the month and pulls it."""
-    until(lambda: f"{MONTH}: 6 accounts" in process.stderr, "the plan", process)
+def under_way(process: Process, api: Api, gate: Gate) -> Any:
+    """The monthly run, once a call of its pull waits."""
+    until(gate.waits.is_set, "a call for a line", process)
     return next(one for one in api.runs(api.named("serve-monthly")) if one["state_type"] == "RUNNING")
 
 
+@pytest.mark.soak
 def test_what_came_due_while_it_was_down_is_billed_and_a_dead_server_ends_it(
     tmp_path: Path, sandbox: SpawnedSandbox
 ) -> None:
-    variables, options = owing(tmp_path, sandbox)
+    variables, options = owed(tmp_path, sandbox.settings())
     with serve(tmp_path, variables, *options) as (process, api):
         until(lambda: f"due and not exported: {MONTH}" in process.stderr, "what is due", process)
         run = api.ended_run(api.named("serve-monthly"), lambda one: not one["auto_scheduled"], process)
@@ -120,16 +138,15 @@ def test_what_came_due_while_it_was_down_is_billed_and_a_dead_server_ends_it(
 
 
 @pytest.mark.soak
-def test_a_kill_takes_everything_along_and_the_next_start_bills_the_month(
-    tmp_path: Path, sandbox: SpawnedSandbox
-) -> None:
-    variables, options = owing(tmp_path, sandbox)
+def test_a_kill_takes_everything_along_and_the_next_start_bills_the_month(tmp_path: Path, gate: Gate) -> None:
+    variables, options = owed(tmp_path, gate.settings)
     with serve(tmp_path, variables, *options, name="killed") as (process, api):
-        killed = under_way(process, api)
+        killed = under_way(process, api, gate)
         started = [*children(process, "prefect server"), *children(process, "prefect.")]
         assert len(started) >= 2
         process.end(signal.SIGKILL)
         until(lambda: not any(map(is_alive, started)), "the end of what it had started")
+    gate.is_open.set()
     with serve(tmp_path, variables, *options, name="again") as (process, api):
         monthly = api.named("serve-monthly")
         run = api.ended_run(monthly, lambda one: one["id"] != killed["id"], process)
@@ -141,20 +158,23 @@ def test_a_kill_takes_everything_along_and_the_next_start_bills_the_month(
 @pytest.mark.soak
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_signal_in_the_middle_of_a_pull_leaves_no_session_open_and_the_month_owed(
-    tmp_path: Path, sandbox: SpawnedSandbox, number: signal.Signals
+    tmp_path: Path, sandbox: SpawnedSandbox, gate: Gate, number: signal.Signals
 ) -> None:
     """SIGINT and SIGHUP come from a terminal, to the processes of the runs as well."""
-    variables, options = owing(tmp_path, sandbox)
+    variables, options = owed(tmp_path, gate.settings)
     assert "ECGRID_API_KEY" not in variables  # with one there would be no session
     with serve(tmp_path, variables, *options, name="ended") as (process, api):
-        under_way(process, api)
-        until(lambda: sandbox.open_sessions, "a session", process)
+        under_way(process, api, gate)
+        assert sandbox.open_sessions
         if number is not signal.SIGTERM:
             runs = children(process, "prefect.")
             assert runs
             for pid in runs:
                 os.kill(pid, number)
-        assert process.end(number) == ExitStatus.CLEAN
+        process.popen.send_signal(number)
+        until(lambda: "no new calls" in process.stderr, "the end of new calls", process)
+        gate.is_open.set()
+        assert process.ended() == ExitStatus.CLEAN
         assert sandbox.open_sessions == 0
         assert f"{number.name}: stopping the schedule" in process.stderr
         assert [line for line in process.own_lines if "Traceback" in line] == []
@@ -164,7 +184,7 @@ def test_a_signal_in_the_middle_of_a_pull_leaves_no_session_open_and_the_month_o
 
 @pytest.mark.soak
 def test_what_a_person_paused_stays_paused_over_a_restart(tmp_path: Path, sandbox: SpawnedSandbox) -> None:
-    variables, options = owing(tmp_path, sandbox)
+    variables, options = owed(tmp_path, sandbox.settings())
     variables |= {"ECGRID_LOG_LEVEL": "INFO"}
     with serve(tmp_path, variables, *options) as (process, api):
         until(lambda: "the schedule runs" in process.stderr, "the schedule", process)
@@ -180,57 +200,66 @@ def test_what_a_person_paused_stays_paused_over_a_restart(tmp_path: Path, sandbo
         assert "due and not exported" not in process.stderr
 
 
-def ended(tmp_path: Path, *options: str, patched: str = "", **variables: str) -> Process:
+def refused(billing: Command, folder: Path, *options: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """`serve` that ends before it has started anything."""
+    return billing("serve", *options, env=environment(folder, **variables), cwd=folder)
+
+
+def ended(tmp_path: Path, *options: str, patched: str, **variables: str) -> Process:
     """`serve` that ends by itself; `patched` shortens the bounds of `serving`, which are minutes."""
     code = f"from ecgrid_flows import cli; from ecgrid_flows.orchestration import serving; {patched}; cli.main()"
-    command = [sys.executable, "-c", code] if patched else [str(BILLING)]
-    with running([*command, "serve", *options], tmp_path, environment(tmp_path, **variables)) as process:
+    command = [sys.executable, "-c", code, "serve", *options]
+    with running(command, tmp_path, environment(tmp_path, **variables)) as process:
         process.ended()
         return process
 
 
-def test_without_credentials_it_refuses_at_once(tmp_path: Path) -> None:
-    process = ended(tmp_path, "--port", "0")
-    assert process.popen.returncode == ExitStatus.USAGE
-    assert process.stderr.splitlines() == [
+def test_without_credentials_it_refuses_at_once(billing: Command, tmp_path: Path) -> None:
+    done = refused(billing, tmp_path, "--port", "0")
+    assert done.returncode == ExitStatus.USAGE
+    assert done.stderr.splitlines() == [
         "ecgrid-billing: no credentials: set ECGRID_API_KEY, or ECGRID_LOGIN_NAME and ECGRID_PASSWORD; "
         "or use --sandbox for invented data"
     ]
     assert not (tmp_path / "prefect/prefect.db").exists()  # no server was started for it
 
 
-def test_what_is_no_address_of_a_prefect_api_is_refused_at_once(tmp_path: Path) -> None:
-    process = ended(tmp_path, ECGRID_API_KEY=KEY, PREFECT_API_URL="https://[::1")  # Prefect does not load with it
-    assert process.popen.returncode == ExitStatus.USAGE
-    assert len(process.stderr.splitlines()) == 1
-    assert "PREFECT_API_URL is 'https://[::1'" in process.stderr
+def test_what_is_no_address_of_a_prefect_api_is_refused_at_once(billing: Command, tmp_path: Path) -> None:
+    done = refused(billing, tmp_path, ECGRID_API_KEY=KEY, PREFECT_API_URL="https://[::1")  # Prefect does not load
+    assert done.returncode == ExitStatus.USAGE
+    assert len(done.stderr.splitlines()) == 1
+    assert "PREFECT_API_URL is 'https://[::1'" in done.stderr
 
 
 def test_a_port_that_is_taken_is_refused_and_the_usual_one_evaded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    billing: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server there would answer in the place of ours, until ours ended."""
+    """The server there would answer in the place of ours, until ours ended. How a server ended is reported."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        process = ended(tmp_path, "--port", str(port), ECGRID_API_KEY=KEY)
+        done = refused(billing, tmp_path, "--port", str(port), ECGRID_API_KEY=KEY)
         monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
         monkeypatch.setattr(prefect_process, "USUAL_PORT", port)
         with prefect_process.started(None, tmp_path / "logs", print) as server:
             assert f":{port}/" not in server.address
-    assert process.popen.returncode == ExitStatus.UNREACHABLE
-    assert process.stderr.splitlines() == [
+            assert server.ended() is None
+            os.kill(server.pid, signal.SIGKILL)
+            reason = until(server.ended, "the end of the server")
+    assert reason.startswith(f"the Prefect server at {server.address} ended by SIGKILL; its log is {tmp_path}/logs/")
+    assert done.returncode == ExitStatus.UNREACHABLE
+    assert done.stderr.splitlines() == [
         f"ecgrid-billing: port {port} is taken: give --port 0, or set PREFECT_API_URL to the Prefect server there"
     ]
 
 
-def test_a_data_directory_of_another_service_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_data_directory_of_another_service_is_refused_at_once(billing: Command, tmp_path: Path) -> None:
     (tmp_path / "data/raw").mkdir(parents=True)
     (tmp_path / "data/raw/_source.json").write_text('{"invented": true}\n')
-    process = ended(tmp_path, "--port", "0", ECGRID_API_KEY=KEY)
-    assert process.popen.returncode == ExitStatus.USAGE
-    assert "holds invented data of the built-in sandbox" in process.stderr
+    done = refused(billing, tmp_path, "--port", "0", ECGRID_API_KEY=KEY)
+    assert done.returncode == ExitStatus.USAGE
+    assert "holds invented data of the built-in sandbox" in done.stderr
 
 
 def test_a_prefect_that_never_answers_is_waited_for_with_one_line(tmp_path: Path) -> None:
