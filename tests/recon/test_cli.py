@@ -186,6 +186,7 @@ def test_compare_in_words_names_cliffs(data_dir: str) -> None:
 def test_compare_of_a_month_without_lines_says_what_to_do(data_dir: str) -> None:
     done = CliRunner().invoke(app, ["compare", "--month", "2020-01", "--data-dir", data_dir])
     assert isinstance(done.exception, NoSuchData)
+    assert "run `ecgrid-billing run --month 2020-01`" in str(done.exception)
 
 
 @pytest.mark.parametrize(
