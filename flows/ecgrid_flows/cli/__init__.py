@@ -88,14 +88,38 @@ def _log_options(
     """The log options of every command."""
 
 
+#: Headings of `--help` -> commands below each, in order. Every command is in one.
+_GROUPS = {
+    "Every month": ("run", "pull", "build", "report", "export", "status", "serve"),
+    "Look": ("findings", "explain", "lines", "compare", "accounts", "notebook", "verify"),
+    "Finance": ("invoice", "close", "reopen", "corrections", "rebill", "quote"),
+    "The service": ("doctor", "session", "api-key", "call", "interconnects", "stats", "sandbox"),
+}
+
+
 class _Commands(TyperGroup):
-    """The tree of commands; adds the log options to each."""
+    """The tree of commands; adds the log options to each and lists them by groups."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
+        named = [name for names in _GROUPS.values() for name in names]
+        if unlisted := self.commands.keys() ^ set(named):
+            raise ValueError(f"the groups of --help and the commands differ in {', '.join(sorted(unlisted))}")
+        self.commands = {name: self.commands[name] for name in named}
         only = typer.Typer(add_completion=False)
         only.command()(_log_options)
         _add_options(self, [option for option in typer.main.get_command(only).params if option.name != "help"])
+
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands under their headings."""
+        for heading, names in _GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, _first_sentence(self.commands[name].help or "")) for name in names])
+
+
+def _first_sentence(text: str) -> str:
+    return " ".join(text.split("\n\n")[0].split()).split(". ")[0].removesuffix(".") + "."
 
 
 def _add_options(group: Any, options: Sequence[Any]) -> None:
