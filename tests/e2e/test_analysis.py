@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ecgrid_flows.cli import app
+from ecgrid_transforms.money import Decimal, total
 from tests.support.lake_of import shipped_dir
 
 JUPYTER = """import json, os, sys
@@ -81,3 +82,13 @@ def test_a_notebook_opens_as_a_copy_without_the_secrets(tmp_path: Path) -> None:
 def test_a_mistyped_notebook_gets_the_nearest(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["notebook", "acount_history", "--data-dir", str(tmp_path)])
     assert "did you mean account_history" in str(done.exception)
+
+
+def test_a_comparison_states_what_it_leaves_out(data: Path) -> None:
+    """What is compared and what is left out are together what the service's lines bill: 51,783.12 in 2026-10."""
+    asked = ["compare", "--month", "2026-10", "--json", "--data-dir", str(data)]
+    told = json.loads(CliRunner().invoke(app, asked).stdout)
+    compared = [Decimal(row["billed_amount"]) for row in told["contracts"]]
+    left_out = [Decimal(row["billed_amount"]) for row in told["left_out"]]
+    assert all(left_out)
+    assert total([*compared, *left_out]) == Decimal("51783.12")

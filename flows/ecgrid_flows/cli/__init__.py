@@ -110,7 +110,6 @@ class _Commands(TyperGroup):
         only.command()(_log_options)
         _add_options(self, [option for option in typer.main.get_command(only).params if option.name != "help"])
 
-
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands under their headings."""
         for heading, names in _GROUPS.items():

@@ -174,12 +174,16 @@ def compare(month: Month = None, data_dir: DataDir = None, as_json: AsJson = Fal
                 "contracts": found.contracts,
                 "accounts": found.accounts,
                 "lines": found.lines,
+                "left_out": found.left_out,
             }
         )
         return
     context.stdout.print(Text(f"{month_text(wanted)}: lines rated by unit prices, under each pricing model"))
     for row in found.contracts:
         _print_contract(row)
+    for row in found.left_out:
+        lines = f"{row['lines']} line{'' if row['lines'] == 1 else 's'}"
+        context.stdout.print(Text(f"Left out: {lines}, billed {grouped(row['billed_amount'])}: {row['reason']}"))
     cliffs = [
         (row, f"past {_number(row['next_bound'])} it costs {grouped(row['cliff_saving'])} less") for row in found.cliffs
     ]

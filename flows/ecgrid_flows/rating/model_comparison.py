@@ -5,7 +5,8 @@ own tiers, allowance, blocks and rounding, and only the model exchanged. Amounts
 the service states none; quantities are in units of the measure, after the allowance.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 from ecgrid_flows.errors import NoSuchData
 from ecgrid_flows.warehouse import database
 from ecgrid_flows.warehouse.database import Connection
-from ecgrid_transforms.money import ZERO, Decimal
+from ecgrid_transforms.model import MONEY_MEASURES
+from ecgrid_transforms.money import ZERO, Decimal, total
 from ecgrid_transforms.period import month_text
 
 Row = Mapping[str, Any]
@@ -23,12 +25,16 @@ _BY_ACCOUNT = ("network_id", "mailbox_id", "account_report", "measure_field")
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One month: a row per line, per account and per contract, each in the order of its keys."""
+    """One month: a row per line, per account and per contract, each in the order of its keys.
+
+    `left_out` has a row per reason for which lines are not compared: reason, lines, billed_amount.
+    """
 
     month: date
     lines: tuple[Row, ...]
     accounts: tuple[Row, ...]
     contracts: tuple[Row, ...]
+    left_out: tuple[Row, ...]
 
     @property
     def cliffs(self) -> list[Row]:
@@ -62,7 +68,26 @@ def comparison(connection: Connection, month: date) -> Comparison:
         lines,
         _rows(connection, "out_account_comparison", month, ("network_id", "mailbox_id")),
         _rows(connection, "out_contract_comparison", month, ("contract_id",)),
+        _left_out(connection, month, {tuple(row[name] for name in _BY_ACCOUNT) for row in lines}),
     )
+
+
+def _left_out(connection: Connection, month: date, compared: Collection[tuple[Any, ...]]) -> tuple[Row, ...]:
+    """The lines of the month that are not compared, by reason, the largest amount first."""
+    columns = (*_BY_ACCOUNT, "amount", "verdict")
+    amounts = defaultdict[str, list[Decimal]](list)
+    for row in database.rows(connection, "out_line_items", columns=columns, reporting_month=month).to_pylist():
+        if tuple(row[name] for name in _BY_ACCOUNT) in compared:
+            continue
+        if row["measure_field"] in MONEY_MEASURES:
+            reason = "computed from other charges"
+        elif row["verdict"] == "not_provable":
+            reason = "not priced by any known interpretation"
+        else:
+            reason = "not priced by the unit, or alike under every model"
+        amounts[reason].append(row["amount"])
+    rows = [{"reason": reason, "lines": len(of), "billed_amount": total(of)} for reason, of in amounts.items()]
+    return tuple(sorted(rows, key=lambda row: (-row["billed_amount"], row["reason"])))
 
 
 def _rows(connection: Connection, relation: str, month: date, order: tuple[str, ...]) -> tuple[Row, ...]:
