@@ -342,8 +342,11 @@ def export(run: Run, month: date) -> list[Path]:
 @step("report")
 def report(run: Run, month: date) -> Path:
     """Write the month's HTML report; returns its path."""
+    from ecgrid_flows.reporting.index import write_index
     from ecgrid_flows.reporting.report import report_month
 
     run.reporter.say(f"{month_text(month)}: writing the report")
     finding_states.keep(run.settings.warehouse_path, audit_log.read(run.store))
-    return report_month(run.settings, month)
+    path = report_month(run.settings, month)
+    write_index(run.settings)
+    return path

@@ -1,0 +1,48 @@
+-- One row per month: what its invoices ask, what is claimed of it and credited, and by what its bill differs from the month before.
+-- kept as: scratch view
+-- Amounts of invoices are null where no invoice of the month has a known total. The parts of the change are null in the first month;
+-- `other_part` is mix, new, ended and corrected charges.
+WITH invoices AS (
+    SELECT
+        reporting_month,
+        sum(invoiced_amount) AS invoiced_amount,
+        sum(recalculated_amount) AS recalculated_amount,
+        sum(claimable_amount) AS claimable_amount,
+        sum(disputed_amount) AS disputed_amount,
+        sum(to_pay_amount) AS to_pay_amount
+    FROM out_invoice_reconciliation
+    GROUP BY reporting_month
+),
+claims AS (
+    SELECT reporting_month, sum(credited_amount) AS recovered_amount
+    FROM books_claims
+    GROUP BY reporting_month
+),
+changes AS (
+    SELECT
+        reporting_month,
+        sum(price_part) AS price_part,
+        sum(volume_part) AS volume_part,
+        sum(mix_part + new_part + ended_part + correction_part) AS other_part
+    FROM out_month_on_month
+    GROUP BY reporting_month
+)
+SELECT
+    months.reporting_month,
+    invoices.invoiced_amount,
+    invoices.recalculated_amount,
+    invoices.claimable_amount,
+    invoices.disputed_amount,
+    claims.recovered_amount,
+    invoices.to_pay_amount,
+    changes.price_part,
+    changes.volume_part,
+    changes.other_part
+FROM (
+    SELECT reporting_month FROM core_months
+    UNION
+    SELECT reporting_month FROM invoices
+) AS months
+LEFT JOIN invoices USING (reporting_month)
+LEFT JOIN claims USING (reporting_month)
+LEFT JOIN changes USING (reporting_month)
