@@ -50,6 +50,19 @@ def test_python_lets_no_float_near_money(path: Path) -> None:
     assert guilty == []
 
 
+def test_every_exception_from_a_check_has_its_reason() -> None:
+    """`# noqa: S310 - our loopback`, `# type: ignore[override] # nbclient awaits it`."""
+    guilty = [
+        f"{relative(path)}:{number}: {line.strip()}"
+        for path in tracked()
+        if path.suffix == ".py" and path != Path(__file__)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if re.search(r"#\s*(noqa|type:\s*ignore)", line)
+        and not re.search(r"# (noqa: [A-Z]+\d+|type: ignore\[[\w-]+\]) (-|#) [`\w]", line)
+    ]
+    assert guilty == []
+
+
 def tracked() -> list[Path]:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode != 0:
@@ -100,7 +113,7 @@ def test_the_locks_hold_what_the_project_asks_for() -> None:
     }
     guilty = []
     for name, lines in wanted.items():
-        versions = dict(re.match(r"([\w.-]+)(?:\[.*?\])?==([\w.]+)", line).groups() for line in locked(name))  # type: ignore[union-attr]
+        versions = dict(re.match(r"([\w.-]+)(?:\[.*?\])?==([\w.]+)", line).groups() for line in locked(name))
         for one in map(Requirement, (line for line in lines if isinstance(line, str))):
             if not one.specifier.contains(versions.get(one.name, "0"), prereleases=True):
                 guilty.append(f"{name}: {one}")

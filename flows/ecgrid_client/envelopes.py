@@ -182,9 +182,7 @@ class Envelopes:
             # at DEBUG zeep logs every type that it reads, and nothing of a call: it sends none here
             logging.getLogger("zeep").setLevel(logging.INFO)
             try:
-                client: Any = zeep.Client(  # type: ignore[no-untyped-call]
-                    _WSDL_NAME, transport=_OfflineTransport(self.service.wsdl)
-                )
+                client: Any = zeep.Client(_WSDL_NAME, transport=_OfflineTransport(self.service.wsdl))
                 services = {
                     _SOAP_BINDINGS[type(port.binding).__name__]: client.bind(service.name, port.name)
                     for service in client.wsdl.services.values()

@@ -87,7 +87,7 @@ def zeeps(port: int) -> tuple[float, float]:
     client = zeep.Client(_WSDL_NAME, transport=Transport())
     binding = next(iter(client.wsdl.bindings))
     service = client.create_service(str(binding), f"http://127.0.0.1:{port}/v3.2/prod/ECGridOS.asmx")
-    key = {**KEY, "SessionID": "11111111-2222-4333-8444-555555555555", "ReportingMonth": datetime.datetime(2023, 8, 1)}  # noqa: DTZ001  bare, as it goes over the wire
+    key = {**KEY, "SessionID": "11111111-2222-4333-8444-555555555555", "ReportingMonth": datetime.datetime(2023, 8, 1)}  # noqa: DTZ001 - bare, as it goes over the wire
     for _ in range(50):
         service.InvoiceCalculateLineItem(**key)
     wall, cpu = time.perf_counter(), time.process_time()

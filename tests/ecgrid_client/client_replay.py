@@ -207,4 +207,4 @@ class Server:
             **options,
         }
         credentials = options.pop("credentials", None) or Credentials("demo@localhost", "Corr3ct&Horse<9>")
-        return ECGridClient(self.endpoints, credentials, **options)  # type: ignore[arg-type]
+        return ECGridClient(self.endpoints, credentials, **options)

@@ -830,7 +830,7 @@ def test_connections_are_kept_and_shared(server: Server) -> None:
         ports.add(address[1])
         original(request, address)
 
-    server._server.process_request = counting  # type: ignore[assignment]
+    server._server.process_request = counting
     with server.client() as client:
         for _ in range(5):
             client.ask("v3.2", "Version")

@@ -293,9 +293,9 @@ def test_an_answer_for_another_key_is_refused_and_the_key_requested_again(server
 
     def noting(request: object, address: tuple[str, int]) -> None:
         ports.append(address[1])
-        original(request, address)  # type: ignore[arg-type]
+        original(request, address)
 
-    server._server.process_request = noting  # type: ignore[assignment]
+    server._server.process_request = noting
     server.script = [Told(LINE), Told(OTHERS[name]), Told(LINE)]
     with asking(server, attempts=1) as client:
         assert client.ask("v3.2", OPERATION, KEY).attempts == 1

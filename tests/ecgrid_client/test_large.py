@@ -57,7 +57,7 @@ def test_a_large_list_over_get() -> None:
 )
 def test_a_large_list_that_is_damaged(damage: object, kind: type[Exception]) -> None:
     with pytest.raises(kind):
-        decode.mailboxes(damage(many(COUNT)))  # type: ignore[operator]
+        decode.mailboxes(damage(many(COUNT)))
 
 
 @pytest.mark.parametrize(("odd", "text"), [(b"<MailboxID>seven</MailboxID>", "seven"), (b"", None)])

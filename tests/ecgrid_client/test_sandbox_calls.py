@@ -42,9 +42,9 @@ def client_of(sandbox: Sandbox, **options: object) -> ECGridClient:
     credentials = options.pop("credentials", None) or Credentials(sandbox.login_name, sandbox.password)
     return ECGridClient(
         Endpoints(sandbox.v2_url, sandbox.v3_url, sandbox.v4_url),
-        credentials,  # type: ignore[arg-type]
+        credentials,
         call_timeout_s=600,
-        **options,  # type: ignore[arg-type]
+        **options,
     )
 
 
@@ -171,7 +171,7 @@ def test_every_operation_of_ours_is_answered_and_read(sandbox: Sandbox, world: W
 @pytest.mark.parametrize("detail", ["code", "ErrorInfo", "details"])
 @pytest.mark.parametrize("binding", BINDINGS)
 def test_faults_in_every_form(world: World, detail: str, binding: str) -> None:
-    trouble = Trouble(detail=detail, pending=["PricelistInfo"], refused=["ContractList"])  # type: ignore[arg-type]
+    trouble = Trouble(detail=detail, pending=["PricelistInfo"], refused=["ContractList"])
     with Sandbox(world, trouble) as troubled, client_of(troubled) as client:
         with pytest.raises(errors.NotImplementedByService):
             client.ask("v3.2", "PricelistInfo", {"PricelistID": 431}, binding=binding)
@@ -204,7 +204,7 @@ def test_wrong_password_and_too_many_sessions(world: World) -> None:
 
 @pytest.mark.parametrize("drift", ["older", "newer"])
 def test_drift_neither_breaks_nor_blanks(world: World, drift: str) -> None:
-    with Sandbox(world) as plain, Sandbox(world, Trouble(drift=drift, extra_values=drift == "newer")) as drifted:  # type: ignore[arg-type]
+    with Sandbox(world) as plain, Sandbox(world, Trouble(drift=drift, extra_values=drift == "newer")) as drifted:
         with client_of(plain) as client:
             key = key_of(client)
             expected = decode.line_item(client.ask("v3.2", "InvoiceCalculateLineItem", key).body)

@@ -59,7 +59,7 @@ def secure(tmp_path: Path) -> Iterator[tuple[Server, Path]]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem, secret)
     server._server.socket = context.wrap_socket(server._server.socket, server_side=True)
-    server._server.handle_error = lambda *args: None  # type: ignore[method-assign]
+    server._server.handle_error = lambda *args: None
     server.rules = lambda asked: soap("Version", "v3.2 (Build 201)") if asked.operation == "Version" else None
     yield server, pem
     server.close()

@@ -55,7 +55,7 @@ def throw_at(line: int, flight: Any, origin: _Origin) -> bool:
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        assert transport._performed(connection, flight, origin) == 200  # type: ignore[arg-type]
+        assert transport._performed(connection, flight, origin) == 200
     except _Ended:
         return True
     finally:

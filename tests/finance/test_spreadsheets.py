@@ -99,7 +99,7 @@ def export_all(folder: Path, names: tuple[str, ...] = ("(100)", "=1", ""), **als
         line(mailbox_id=number, account_name=name, expected_amount=None) for number, name in enumerate(names, start=100)
     ]
     build(settings, **world, out_findings=[finding()])
-    export_month(settings, MONTH, **also)  # type: ignore[arg-type]
+    export_month(settings, MONTH, **also)
     return settings
 
 

@@ -135,7 +135,7 @@ def test_a_dead_server_is_noticed_while_prefects_client_still_tries_to_reach_it(
     watched.settings, watched.began = Settings(data_dir=str(tmp_path)), datetime.now(UTC)
     watched.server_ended = lambda: next(looks, "the Prefect server ended by SIGKILL")
     with pytest.raises(serving.ScheduleFailed, match="ended by SIGKILL"):
-        asyncio.run(watched._watch(None))  # type: ignore[arg-type]
+        asyncio.run(watched._watch(None))
 
 
 def test_an_address_with_a_password_is_shown_without_it() -> None:

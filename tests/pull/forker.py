@@ -122,7 +122,7 @@ def _command(job: dict[str, Any]) -> int:
 def _serve() -> None:
     from ecgrid_flows.finance import export, period_close  # noqa: F401 - so that no child has to
 
-    from . import pulling  # noqa: F401
+    from . import pulling  # noqa: F401 - so that no child has to
 
     for line in sys.stdin:
         job = json.loads(line)

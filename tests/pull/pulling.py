@@ -90,7 +90,7 @@ def few_of(world: World) -> list[tuple[int, int]]:
         by_list.setdefault(world.price_list_of(*account).price_list_id, []).append(account)
     chosen = [account for accounts in by_list.values() for account in accounts[-2:]]
     targets = [plant.target for plant in world.planned_errors if plant.check_name == "restated"]
-    return chosen + [(target.network_id, target.mailbox_id) for target in targets]  # type: ignore[misc]
+    return chosen + [(target.network_id, target.mailbox_id) for target in targets]
 
 
 def true_lines(

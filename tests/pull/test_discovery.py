@@ -86,7 +86,8 @@ def test_rights_may_differ_from_one_contract_and_network_to_the_next() -> None:
     )
     scope, reporter = scope_of(service)
     assert accounts(scope) == [(1, 0), (1, 11), (2, 0), (2, 21), (3, 0), (3, 31)], "each network's Root among them"
-    assert reporter.warnings == ["ContractInfo is left out for 1 of 2 (access_denied: access_denied); --refresh requests it again"]  # fmt: skip # noqa: E501
+    (warning,) = reporter.warnings
+    assert warning == "ContractInfo is left out for 1 of 2 (access_denied: access_denied); --refresh requests it again"
     assert not scope.unanswered
 
 

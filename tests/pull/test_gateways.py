@@ -79,7 +79,7 @@ def test_where_minus_one_is_not_known_every_network_has_its_reports(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     monkeypatch.setattr("ecgrid_flows.extract.discovery.MONTHLY_REPORTS", (1,))
-    with spawn(world, Trouble(all_refused=code)) as sandbox, running(sandbox, tmp_path) as run:  # type: ignore[arg-type]
+    with spawn(world, Trouble(all_refused=code)) as sandbox, running(sandbox, tmp_path) as run:
         tasks_size = run.plan(LAST_MONTH).size()
         pull_and_land(run)
         warned = [words for words in run.reporter.warnings if "refuses -1" in words]

@@ -169,7 +169,7 @@ def test_whoever_waits_is_told_that_it_is_over(end: Callable[[Limiter], None]) -
         threads = [threading.Thread(target=call, daemon=True) for _ in range(3)]
         for thread in threads:
             thread.start()
-        until(lambda: len(limiter._free._waiters) == 3)  # type: ignore[attr-defined]
+        until(lambda: len(limiter._free._waiters) == 3)
         end(limiter)
         for thread in threads:
             thread.join()

@@ -195,7 +195,7 @@ def test_the_lake_remembers_what_was_billed_and_refused(lake: Lake) -> None:
 @pytest.mark.parametrize("change", [{"dated": "2026-10-01T00:00:00"}, {"list_id": 432}])
 def test_a_refusal_is_forgotten_when_the_lists_date_or_id_changes(lake: Lake, change: dict[str, object]) -> None:
     stored(lake, refused=(KCS,), lines=(FLAT,))
-    memory = recalled(lake, **change)  # type: ignore[arg-type]
+    memory = recalled(lake, **change)
     assert (memory.refused, memory.refused_on_list) == ({}, {})
     assert memory.billed == {ONE_ACCOUNT: bits(FLAT)}, "what was billed is not"
 

@@ -63,7 +63,7 @@ def kept(store: LocalStore) -> list[int]:
 
 def resealed(line: bytes, old: bytes, new: bytes) -> bytes:
     """The line with other content and a checksum that fits it."""
-    inner = re.fullmatch(rb'\{"check":"[0-9a-f]{8}","answer":(.*)\}\n', line)[1].replace(old, new)  # type: ignore[index]
+    inner = re.fullmatch(rb'\{"check":"[0-9a-f]{8}","answer":(.*)\}\n', line)[1].replace(old, new)
     return b'{"check":"%08x","answer":%b}\n' % (zlib.crc32(inner), inner)
 
 

@@ -104,7 +104,7 @@ def test_no_session_id_is_in_any_file(tmp_path: Path, few_file: Path) -> None:
             ids.add(session.session_id)
             return session
 
-        sandbox.sessions.login = noting  # type: ignore[method-assign]
+        sandbox.sessions.login = noting
         settings = settings_of(sandbox, tmp_path, accounts_file=few_file)
         with opened(settings=settings, reporter=Reporter(mute=True), retry=QUICK) as run:
             bill_months(run, world.months[-1:])

@@ -274,7 +274,7 @@ def test_a_reader_who_has_seen_enough_is_no_error(monkeypatch: pytest.MonkeyPatc
     path.write_text(json.dumps(GOOD), encoding="utf-8")
     with (tmp_path / "out").open("wb") as real:
         stream = io.TextIOWrapper(io.BufferedWriter(Closed(), buffer_size=1))
-        stream.fileno = real.fileno  # type: ignore[method-assign]
+        stream.fileno = real.fileno
         monkeypatch.setattr(sys, "stdout", stream)
         from ecgrid_flows.cli.quote import quote_command
 

@@ -134,7 +134,7 @@ def test_an_output_that_lacks_a_letter_ends_no_command(
             main()
         assert not ended.value.code
     out.flush()
-    text, brace, document = out.buffer.getvalue().decode("ascii").partition("{")  # type: ignore[attr-defined]
+    text, brace, document = out.buffer.getvalue().decode("ascii").partition("{")
     assert text.startswith("Account 4451-0 (\\u682a")
     assert json.loads(brace + document)["line"]["system_name"] == "株式会社テスト"
 

@@ -16,7 +16,7 @@ MONEY = st.decimals(min_value=-(10**18) + 1, max_value=10**18 - 1, places=10, al
 
 @given(st.lists(MONEY | st.none(), max_size=20))
 def test_decimals(values: list[object]) -> None:
-    words = [None if value is None else columns.decimal_words(plain(fitted(value))) for value in values]  # type: ignore[arg-type]
+    words = [None if value is None else columns.decimal_words(plain(fitted(value))) for value in values]
     made = columns.decimals(words)
     made.validate(full=True)
     assert made.type == MONEY_TYPE

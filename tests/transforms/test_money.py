@@ -60,7 +60,7 @@ def test_what_is_no_plain_decimal_is_refused(text: str) -> None:
 @pytest.mark.parametrize("value", [1.5, None, True, float("nan")])
 def test_floats_and_missing_values_never_enter(value: object) -> None:
     with pytest.raises(NotADecimal):
-        exact(value)  # type: ignore[arg-type]
+        exact(value)
 
 
 def test_half_up_goes_away_from_zero() -> None:

@@ -41,7 +41,7 @@ def test_the_wall_time_is_exact_or_none(text: str | None, expected: int | None) 
 
 @given(st.datetimes(datetime(1678, 1, 1), datetime(2262, 1, 1)))  # noqa: DTZ001 - a wall time has no zone
 def test_it_agrees_with_the_calendar(moment: datetime) -> None:
-    microseconds = (moment - datetime(1970, 1, 1)) // timedelta(microseconds=1)  # noqa: DTZ001
+    microseconds = (moment - datetime(1970, 1, 1)) // timedelta(microseconds=1)  # noqa: DTZ001 - a wall time has no zone
     assert wall_time_ns(moment.isoformat()) == microseconds * 1000
 
 

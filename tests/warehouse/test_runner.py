@@ -45,7 +45,7 @@ def built(tmp_path: Path, target: Path) -> Build:
         for name, text in (references or {}).items():
             (reference / f"{name}.csv").write_text(text, encoding="utf-8")
         lake = options.pop("lake", {})
-        return builder.build(lake, target, reference_dir=reference, sql=sql, **options)  # type: ignore[arg-type]
+        return builder.build(lake, target, reference_dir=reference, sql=sql, **options)
 
     return run
 
@@ -67,7 +67,7 @@ def line_items(path: Path, amounts: list[str]) -> str:
 
 def rows(path: Path, query: str) -> list[dict[str, object]]:
     with database.connect(path) as connection:
-        return database.table(connection, query).to_pylist()  # type: ignore[no-any-return]
+        return database.table(connection, query).to_pylist()
 
 
 def test_relations_are_built_after_what_they_read(built: Build, target: Path, tmp_path: Path) -> None:

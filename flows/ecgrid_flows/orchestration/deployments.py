@@ -170,13 +170,13 @@ def _billed(settings: Settings, months_of: Callable[[Run], Sequence[date]]) -> I
         months = months_of(run)
         if not months:
             return
-        progress = create_progress_artifact(progress=0, description=f"{len(months)} months to bill")
+        progress: Any = create_progress_artifact(progress=0, description=f"{len(months)} months to bill")
         for place, month in enumerate(months, start=1):
             try:
                 yield monthly_billing(month_text(month), settings.data_dir)
             except MonthIncomplete as error:
                 incomplete.append(error)
-            update_progress_artifact(progress, progress=100 * place // len(months))  # type: ignore[arg-type]
+            update_progress_artifact(progress, progress=100 * place // len(months))
         if incomplete:
             raise Incomplete(". ".join(map(str, incomplete)))
         run.require_nothing_lost()

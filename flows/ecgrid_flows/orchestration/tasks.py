@@ -110,7 +110,7 @@ class Step(Generic[P, R]):
             return function(run_context.current(), *args, **kwargs)
 
         signature = inspect.signature(function)
-        of_current_run.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        of_current_run.__signature__ = signature.replace(  # type: ignore[attr-defined] # `inspect` reads it
             parameters=list(signature.parameters.values())[1:]
         )
         return of_current_run

@@ -25,7 +25,6 @@ Rows leave by Arrow alone (`table`, `frame`): DuckDB's own conversion to pandas 
 
 import csv
 import logging
-import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -126,9 +125,9 @@ def describe(connection: Connection, tree: SqlTree) -> None:
     """
     own = "NOT internal AND database_name = current_database()"
     rows = connection.execute(
-        f"SELECT table_name, column_name FROM duckdb_columns() WHERE {own} ORDER BY table_name, column_index"  # noqa: S608
+        f"SELECT table_name, column_name FROM duckdb_columns() WHERE {own} ORDER BY table_name, column_index"
     ).fetchall()
-    views = {name for (name,) in connection.execute(f"SELECT view_name FROM duckdb_views() WHERE {own}").fetchall()}  # noqa: S608
+    views = {name for (name,) in connection.execute(f"SELECT view_name FROM duckdb_views() WHERE {own}").fetchall()}
     found = sql_headers.meanings(tree, rows).found
     grains = {name: tree.relations[name].header.sentence for name, _ in rows if name in tree.relations}
     statements = [
@@ -208,7 +207,7 @@ def build(
             describe(connection, tree)
             connection.execute("CHECKPOINT").fetchall()
         new.chmod(0o600)
-        os.replace(new, target)  # noqa: PTH105 - Path.replace is the same call; this one says that it is atomic
+        new.replace(target)
     except duckdb.Error as error:  # at its opening or its checkpoint: a full disk, most likely
         _discard(new)
         raise _build_error(target.name, error) from error
@@ -256,12 +255,12 @@ def create_raw_view(connection: Connection, tree: SqlTree, feed: str, files: Seq
     """
     name = f"raw_{feed}"
     _create_lake_view(connection, feed, ())
-    scan = f"SELECT * FROM lake_{feed}_no_rows"  # noqa: S608 - a feed's name
+    scan = f"SELECT * FROM lake_{feed}_no_rows"
     if files:
         names = ", ".join(FEEDS[feed].names)
-        scan = f"SELECT {names} FROM {_scan(files)}"  # noqa: S608 - names of a schema, paths are quoted
+        scan = f"SELECT {names} FROM {_scan(files)}"
     where = f" WHERE {condition}" if condition else ""
-    text = f"WITH lake_{feed} AS ({scan}{where}) SELECT * FROM (\n{tree.relations[name].text}\n)"  # noqa: S608 - SQL files
+    text = f"WITH lake_{feed} AS ({scan}{where}) SELECT * FROM (\n{tree.relations[name].text}\n)"
     _run(connection, f"CREATE OR REPLACE {'VIEW' if files else 'TABLE'} {name} AS {text}", name)
     return name
 
@@ -272,20 +271,20 @@ def create_scan(
     """Relation `name` as a view on Parquet files that hold its rows; a read-only warehouse takes temporary ones."""
     where = f" WHERE {condition}" if condition else ""
     kind = "TEMP VIEW" if is_temporary else "VIEW"
-    _run(connection, f'CREATE OR REPLACE {kind} "{name}" AS SELECT * FROM {_scan(files)}{where}', name)  # noqa: S608 - quoted
+    _run(connection, f'CREATE OR REPLACE {kind} "{name}" AS SELECT * FROM {_scan(files)}{where}', name)
 
 
 def merge(connection: Connection, sql: SqlFile, files: Sequence[str]) -> None:
     """The relation as a table: the rows of its parts' Parquet files, put together by its `-- parts:` line."""
     where = _shown(sql.path)
     by = sql_headers.merged_by(sql.parts or "", where)
-    scan = f"(SELECT * FROM {_scan(files)})"  # noqa: S608 - quoted
-    kinds = dict(_run(connection, f"SELECT column_name, column_type FROM (DESCRIBE {scan})", where))  # noqa: S608 - quoted
+    scan = f"(SELECT * FROM {_scan(files)})"
+    kinds = dict(_run(connection, f"SELECT column_name, column_type FROM (DESCRIBE {scan})", where))
     if gone := sorted(by.keys() - kinds.keys()):
         raise SqlRefused(f"{where}: `-- parts:` names {gone[0]}, and there is no such column")
     key = ", ".join(f'"{column}"' for column in kinds if column not in by)
     columns = [f'{_merged(column, kind, by.get(column), key)} AS "{column}"' for column, kind in kinds.items()]
-    text = f'CREATE OR REPLACE TABLE "{sql.name}" AS SELECT {", ".join(columns)} FROM {scan} GROUP BY {key}'  # noqa: S608 - ours
+    text = f'CREATE OR REPLACE TABLE "{sql.name}" AS SELECT {", ".join(columns)} FROM {scan} GROUP BY {key}'
     _run(connection, text, where)
 
 
@@ -304,7 +303,7 @@ def copy_out(connection: Connection, names: Iterable[str], target: Path) -> None
     """Copy relations into a database file of their own, every type as it is (Parquet has no HUGEINT, for one)."""
     _run(connection, f"ATTACH '{_quoted(target)}' AS copied", target.name)
     for name in names:
-        _run(connection, f'CREATE TABLE copied."{name}" AS SELECT * FROM "{name}"', name)  # noqa: S608 - stems
+        _run(connection, f'CREATE TABLE copied."{name}" AS SELECT * FROM "{name}"', name)
     _run(connection, "DETACH copied", target.name)
 
 
@@ -314,7 +313,7 @@ def attach(connection: Connection, path: str, names: Mapping[str, str]) -> None:
     _run(connection, f"ATTACH '{_quoted(path)}' AS {alias} (READ_ONLY)", path)
     for name, condition in names.items():
         where = f" WHERE {condition}" if condition else ""
-        text = f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM {alias}."{name}"{where}'  # noqa: S608 - stems
+        text = f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM {alias}."{name}"{where}'
         _run(connection, text, name)
 
 
@@ -324,12 +323,12 @@ def _count_databases(connection: Connection) -> int:
 
 def write_parquet(connection: Connection, name: str, target: Path) -> int:
     """Write the rows of relation `name`; gives how many there are. `SqlRefused`: a type that Parquet lacks."""
-    for column, kind in _run(connection, f'SELECT column_name, column_type FROM (DESCRIBE "{name}")', name):  # noqa: S608 - a stem
+    for column, kind in _run(connection, f'SELECT column_name, column_type FROM (DESCRIBE "{name}")', name):
         if "HUGEINT" in kind:
             raise SqlRefused(f"{name}: column {column} is {kind}, which Parquet holds as DOUBLE: cast it")
     copied = _run(
         connection,
-        f"COPY (SELECT * FROM \"{name}\") TO '{_quoted(target)}' (FORMAT parquet, COMPRESSION zstd)",  # noqa: S608 - quoted
+        f"COPY (SELECT * FROM \"{name}\") TO '{_quoted(target)}' (FORMAT parquet, COMPRESSION zstd)",
         name,
     )
     return int(copied[0][0])
@@ -362,15 +361,15 @@ def _create_lake_view(connection: Connection, feed: str, files: Sequence[str]) -
     template = pa.Table.from_batches([], FEEDS[feed])  # `empty_table` would import pandas, most of a second
     no_rows = f"{name}_no_rows"
     connection.register("feed_template", template)
-    connection.execute(f"CREATE TEMP TABLE {no_rows} AS SELECT * FROM feed_template").fetchall()  # noqa: S608 - a feed's name
+    connection.execute(f"CREATE TEMP TABLE {no_rows} AS SELECT * FROM feed_template").fetchall()
     connection.unregister("feed_template")
-    select = f"SELECT * FROM {no_rows}"  # noqa: S608 - a feed's name
+    select = f"SELECT * FROM {no_rows}"
     if files:
         scan = _scan(files)
         if feed in DATASET_FEEDS:
-            select += f" UNION ALL BY NAME SELECT * FROM {scan}"  # noqa: S608 - paths are quoted
+            select += f" UNION ALL BY NAME SELECT * FROM {scan}"
         else:
-            select = f"SELECT {', '.join(template.column_names)} FROM {scan}"  # noqa: S608 - names of a schema
+            select = f"SELECT {', '.join(template.column_names)} FROM {scan}"
     try:
         connection.execute(f"CREATE TEMP VIEW {name} AS {select}").fetchall()
     except duckdb.Error as error:
@@ -391,7 +390,7 @@ def _create_reference_tables(
             raise SqlRefused(f"{path}: a reference table's file has a name of small letters, digits and _; rename it")
         try:
             connection.execute(
-                f"CREATE TABLE {name} AS SELECT * FROM read_csv(?, {_CSV_FORM})",  # noqa: S608 - both are ours
+                f"CREATE TABLE {name} AS SELECT * FROM read_csv(?, {_CSV_FORM})",
                 [as_named(path)],
             ).fetchall()
         except duckdb.Error as error:

@@ -112,7 +112,7 @@ def _refill(path: Path, name: str, rows: pa.Table) -> None:
             if (name,) not in tables or connection.table(name).to_arrow_table().equals(rows):
                 return
             connection.register("rows_of_table", rows)
-            text = f'BEGIN; DELETE FROM "{name}"; INSERT INTO "{name}" FROM rows_of_table; COMMIT'  # noqa: S608 - ours
+            text = f'BEGIN; DELETE FROM "{name}"; INSERT INTO "{name}" FROM rows_of_table; COMMIT'
             connection.execute(text).fetchall()
             connection.execute("CHECKPOINT").fetchall()
         except duckdb.Error as error:

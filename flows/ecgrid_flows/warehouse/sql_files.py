@@ -195,7 +195,7 @@ def _carry_out_with(name: str, relations: dict[str, SqlFile], begun: set[str]) -
         raise SqlRefused(
             f"{_shown(sql.path)}: nothing that it reads comes from {' or '.join(exchanges)}; drop `-- with:`"
         )
-    parts = [f"{old} AS NOT MATERIALIZED (SELECT * FROM {new})" for old, new in exchanges.items()]  # noqa: S608 - names of relations
+    parts = [f"{old} AS NOT MATERIALIZED (SELECT * FROM {new})" for old, new in exchanges.items()]
     parts += [f"{read} AS (\n{relations[read].text}\n)" for read in chain]
     read_in_all = frozenset[str]().union(sql.reads, *(relations[read].reads for read in chain), exchanges.values())
     text = f"WITH {', '.join(parts)}\nSELECT * FROM (\n{sql.text}\n)"

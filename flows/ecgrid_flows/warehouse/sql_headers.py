@@ -103,7 +103,7 @@ def union_of_checks(folder: Path) -> str:
     parts = ["SELECT NULL::BOOLEAN AS is_doubtful, NULL::VARCHAR AS cause WHERE false"]
     for path in sorted(folder.glob(f"{CHECKS}/*.sql")):
         kind, name = path.stem.split("_", 1)
-        parts.append(f"SELECT '{name}' AS check_name, '{severities[kind]}' AS severity, * FROM {path.stem}")  # noqa: S608
+        parts.append(f"SELECT '{name}' AS check_name, '{severities[kind]}' AS severity, * FROM {path.stem}")
     return (
         "-- One row per row of a check, with the check's name and severity: written by the runner from sql/checks.\n"
         "-- kept as: scratch view\n" + "\nUNION ALL BY NAME\n".join(parts) + "\n"

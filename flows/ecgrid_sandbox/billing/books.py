@@ -75,14 +75,17 @@ class Books:
         self, account: Account, pair: Pair, month: date, check_name: str | None = None
     ) -> list[PlannedError]:
         index = self._month_index.get(month)
+
+        def is_due(planned: PlannedError) -> bool:
+            first = planned.target.month
+            if first is None or index is None or planned.check_name not in fault_kinds.LASTING:
+                return first == index
+            return first <= index
+
         return [
             planned
             for planned in self._by_line.get((account, pair), ())
-            if (
-                planned.target.month == index
-                or (planned.check_name in fault_kinds.LASTING and index is not None and planned.target.month <= index)  # type: ignore[operator]
-            )
-            and check_name in (None, planned.check_name)
+            if check_name in (None, planned.check_name) and is_due(planned)
         ]
 
     def is_planted(self, account: Account, month: date, pair: Pair) -> bool:

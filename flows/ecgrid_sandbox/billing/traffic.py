@@ -63,7 +63,7 @@ def month_flows(books: Books, account: Account, month: date) -> Mapping[str, Flo
     world = books.world
     if month not in world.months:
         return dict.fromkeys(REPORTS, Flow())
-    rng = Random(f"traffic {world.seed} {account} {world.months.index(month)}")  # noqa: S311 - demonstration data
+    rng = Random(f"traffic {world.seed} {account} {world.months.index(month)}")
     given = {pair: books.quantity(account, month, pair) for pair in world.use.get(account, {}) if pair[0] in REPORTS}
     if given and not any(given.values()):
         return dict.fromkeys(REPORTS, Flow())
@@ -125,7 +125,7 @@ def day_flows(books: Books, account: Account, month: date) -> Iterator[tuple[dat
     if whole.is_none:
         return
     days = (next_month(month) - month).days
-    rng = Random(f"days {books.world.seed} {account} {month.month}")  # noqa: S311 - demonstration data
+    rng = Random(f"days {books.world.seed} {account} {month.month}")
     weights = [
         rng.randint(2, 9) if (month + timedelta(days=day)).weekday() < 5 else rng.randint(0, 2) for day in range(days)
     ]

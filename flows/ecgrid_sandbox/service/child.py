@@ -148,8 +148,7 @@ def main() -> None:
     """The child's entry point: reads the world from stdin, writes addresses to stdout, then serves."""
     parent = os.getppid()
     (size,) = _LENGTH.unpack(sys.stdin.buffer.read(_LENGTH.size))
-    # the pipe is our own parent's; no other process can write to it
-    world, trouble, latency_ms, port, auth_level = pickle.loads(sys.stdin.buffer.read(size))  # noqa: S301
+    world, trouble, latency_ms, port, auth_level = pickle.loads(sys.stdin.buffer.read(size))  # noqa: S301 - from our parent's own pipe
     sandbox = Sandbox(world, trouble, latency_ms=latency_ms, port=port, auth_level=auth_level)
 
     def ready() -> None:

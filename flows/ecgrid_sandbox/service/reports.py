@@ -227,7 +227,7 @@ def instant_stats(books: Books, accounts: list[Account], minutes: tuple[int, int
         interchanges = [max(length, 0) * count // in_month for count in (to_trans, from_trans)]
         windows += [str(_parcels(count)) for count in interchanges] + [str(count) for count in interchanges]
     average = rounded(kcs / (to_trans + from_trans), 4) if to_trans + from_trans else exact("0.0000")
-    rng = Random(f"batch {books.world.seed} {accounts[:1]} {minutes}")  # noqa: S311 - an identifier for display
+    rng = Random(f"batch {books.world.seed} {accounts[:1]} {minutes}")
     row = (
         *windows,
         pacific_text(present(books) - timedelta(milliseconds=211)),
@@ -271,7 +271,7 @@ def _requests(books: Books, account: Account) -> list[tuple[int, datetime]]:
     """(status, moment) of every interconnect request of an account."""
     found: list[tuple[int, datetime]] = []
     for month in books.world.months:
-        rng = Random(f"interconnects {books.world.seed} {account} {month.month}")  # noqa: S311 - demonstration data
+        rng = Random(f"interconnects {books.world.seed} {account} {month.month}")
         hours = (next_month(month) - month).days * 24
         completed = int(books.quantity(account, month, NEW_INTERCONNECTS))
         others = rng.randint(0, 2)

@@ -136,7 +136,7 @@ class Fates:
 
     def __init__(self, trouble: Trouble) -> None:
         self._trouble = trouble
-        self._rng = Random(f"trouble {trouble.seed}")  # noqa: S311 - which call fails is not a secret
+        self._rng = Random(f"trouble {trouble.seed}")
         self._steady = Fate(delay_s=trouble.latency_ms / 1000)
         self._is_steady = not (trouble.fault_rate or trouble.drop_rate or trouble.jitter_ms)
         self._paged_calls = 0

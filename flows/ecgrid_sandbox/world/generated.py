@@ -330,7 +330,7 @@ def facts(
     if months < 2:
         raise ValueError("a world needs at least two months: some errors are visible only from one month to the next")
     check_names(planted_errors or ())
-    rng = Random(f"generated world {seed}")  # noqa: S311 - demonstration data, no secrets
+    rng = Random(f"generated world {seed}")
     when = months_back(last_month, months)
     draw = _Draw(rng, months, meanings)
     words = ["Tiered", "Stacked", "Simple", rng.choice(("Tiered", "Stacked"))]

@@ -11,6 +11,7 @@ from datetime import date
 from functools import lru_cache
 from importlib import resources
 from random import Random
+from typing import Any
 
 from ecgrid_sandbox.billing.pricing import Reading
 from ecgrid_sandbox.world import inference, ladders, names
@@ -38,8 +39,8 @@ _VOLUME = Meaning(Reading(model="volume", rate_per="unit", rounding="half_up"))
 _GRADUATED = Meaning(Reading(model="graduated", rate_per="unit", rounding="half_up"))
 
 
-def _reading(meaning: Meaning, **changes: str) -> Meaning:
-    return replace(meaning, reading=replace(meaning.reading, **changes))  # type: ignore[arg-type]
+def _reading(meaning: Meaning, **changes: Any) -> Meaning:
+    return replace(meaning, reading=replace(meaning.reading, **changes))
 
 
 def _fee(measure: str, rate: str, schedule_id: int, catalog_id: int) -> Group:
@@ -310,7 +311,7 @@ _BLOCKS = (
 
 def facts(seed: int, last_month: date) -> Facts:
     """The shipped world, its use drawn by `seed`."""
-    rng = Random(f"shipped world {seed}")  # noqa: S311 - demonstration data, no secrets
+    rng = Random(f"shipped world {seed}")
     months = months_back(last_month, MONTHS)
     networks = (
         Network(4440, 'Müller & Töchter, "Logistik" GmbH', "Los Angeles, CA", 431, 8751, "fault"),
@@ -380,7 +381,7 @@ def _use(bare: Facts, rng: Random) -> dict[tuple[int, int], dict[Pair, Series]]:
 @lru_cache(maxsize=64)
 def _telling(group: Group) -> tuple[Series, ...]:
     """Use that decides a group's meaning, independent of the seed; computed once per process."""
-    rng = Random(f"telling {group.pair}")  # noqa: S311 - quantities to try
+    rng = Random(f"telling {group.pair}")
     return tuple(inference.completed(group, ladders.telling_series(group, MONTHS), MONTHS, rng))
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 from ecgrid_sandbox.billing.books import Books
 from ecgrid_sandbox.billing.documents import Line
@@ -94,7 +95,7 @@ class _Draw:
     def __init__(self, seed: int, last_month: date) -> None:
         self.seed = seed
         self.kind = kind_of(seed)
-        self.rng = Random(f"small world {seed}")  # noqa: S311 - figures for a show, no secrets
+        self.rng = Random(f"small world {seed}")
         count = 3 if self.kind in _WITH_HISTORY else self.rng.choice((1, 1, 2))
         self.months = months_back(last_month, count)
         self.accounts = self.rng.randint(3, 5)
@@ -327,8 +328,8 @@ class _Draw:
         self.plan.share = share_of(self.seed)
         self.plan.fault = (name, group.pair, {"by": "list"})
 
-    def _paper_of(self, name: str, group: Group, **changed: Decimal) -> None:
-        schedules = (replace(group.schedules[0], **changed), *group.schedules[1:])  # type: ignore[arg-type]
+    def _paper_of(self, name: str, group: Group, **changed: Any) -> None:
+        schedules = (replace(group.schedules[0], **changed), *group.schedules[1:])
         self._paper(group, replace(group, schedules=schedules))
         self._differs(group, range(len(self.months)))
         self._by_list(name, group)
