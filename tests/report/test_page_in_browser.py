@@ -181,9 +181,16 @@ CONTRAST = r"""
 """
 
 
-def test_all_text_has_contrast_enough(browser: Chromium) -> None:
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_text_has_contrast_enough(browser: Chromium, scheme: str) -> None:
     """WCAG AA: 4.5 to 1 for every text, those of the charts included."""
-    assert browser.ask(CONTRAST) == []
+    browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    try:
+        ground = browser.ask("getComputedStyle(document.body).backgroundColor")
+        assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
+        assert browser.ask(CONTRAST) == []
+    finally:
+        browser.call("Emulation.setEmulatedMedia", features=[])
 
 
 @pytest.mark.parametrize("width", [360, 768, 1400])
@@ -193,6 +200,27 @@ def test_the_page_never_scrolls_sideways(browser: Chromium, width: int) -> None:
         browser.call("Page.reload")
         assert browser.ask("new Promise(done => setTimeout(() => done(1), 300))") == 1
         assert browser.ask("document.documentElement.scrollWidth") <= width
+    finally:
+        browser.call("Emulation.clearDeviceMetricsOverride")
+
+
+def test_a_row_of_a_wide_table_is_a_card_on_a_phone(browser: Chromium) -> None:
+    """Every value is in sight with its name, and no table scrolls sideways."""
+    browser.call("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True)
+    try:
+        cells = f"[...{table_js('Findings, worst first')}.tBodies[0].rows[0].cells].slice(1, -1)"
+        names = browser.ask(f"{cells}.map(c => JSON.parse(getComputedStyle(c, '::before').content))")
+        assert names == ["Severity", "State", "Account", "Report / measure", "Billed", "Expected", "Difference"]
+        assert browser.ask(f"{cells}.every(c => c.getBoundingClientRect().right <= 390)")
+        assert browser.ask("[...document.querySelectorAll('.table:has(.wide)')].every(t => t.scrollWidth <= 390)")
+    finally:
+        browser.call("Emulation.clearDeviceMetricsOverride")
+
+
+def test_explanations_have_room_on_a_desk(browser: Chromium) -> None:
+    browser.call("Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False)
+    try:
+        assert browser.ask("document.querySelector('td.long').getBoundingClientRect().width") > 300
     finally:
         browser.call("Emulation.clearDeviceMetricsOverride")
 

@@ -23,8 +23,9 @@ _ids = count(1)
 class Column:
     """A column of a table: its heading and the kind of its values.
 
-    `text`; `money`, `difference`, `number` (every digit), `quantity` (two decimals): decimals; `id`; `month`; `pill`: a
-    severity or a verdict; `named`: a name and a number, either may be None; `path`: texts; `folded`: `Folded`.
+    `text`; `long`: a sentence or more; `money`, `difference`, `number` (every digit), `quantity` (two decimals):
+    decimals; `id`; `month`; `pill`: a severity or a verdict; `named`: a name and a number, either may be None; `path`:
+    texts; `folded`: `Folded`.
     """
 
     heading: str
@@ -95,6 +96,8 @@ def table(
         classes.append("filterable")
     if len(shown) > 5:
         classes.append("wide")
+    if any(column.kind == "long" for column in shown.values()):
+        classes.append("with-sentences")
     cut = f"The first {limit:,} of {len(frame):,} rows. {rest}" if limit and len(frame) > limit else None
     return macro("table", f"table-{next(_ids)}", caption, list(shown.values()), rows, classes, cut)
 
@@ -107,4 +110,4 @@ def _cell(value: Any, kind: str) -> Any:
         return month_text(value) if isinstance(value, date) else str(value)[:7]
     if kind == "pill":
         return str(value), _PILLS.get(str(value), str(value).replace("_", " "))
-    return str(value) if kind == "text" else value
+    return str(value) if kind in ("text", "long") else value

@@ -107,23 +107,27 @@ def verdict(
 
 
 def key_figures(lines: pd.DataFrame, findings: pd.DataFrame, reconciliation: pd.DataFrame, currency: str = "") -> Html:
-    """The figures under the verdict: what is invoiced and recalculated, how much is proven, what is at stake."""
+    """The figures under the verdict: what is invoiced, to dispute and to pay; then how much is proven."""
     stake, totals = at_stake(findings), InvoiceTotals.of(records(reconciliation))
     fits = lines[lines["verdict"] == "fits"]
     accounts = len(lines[["network_id", "mailbox_id"]].drop_duplicates())
     invoices = int(reconciliation["invoice_source"].notna().sum())
-    where = "open errors and warnings"
+    disputed = f"{money(totals.disputed)} are disputed already" if totals.disputed else "none is disputed yet"
+    if totals.once_disputed == totals.to_pay:
+        later = "nothing is left to dispute" if totals.to_pay is not None else "no invoice is known"
+    else:
+        later = f"{money(totals.once_disputed)} once all is disputed"
     return tiles(
         [
             (f"Invoiced, {currency}" if currency else "Invoiced", money(totals.invoiced), plural(invoices, "invoice")),
+            ("To dispute", money(totals.claimable), disputed),
+            ("To pay", money(totals.to_pay), later),
             (
                 "Recalculated",
                 money(totals.recalculated),
                 f"{plural(len(lines), 'line')}, {plural(accounts, 'account')}",
             ),
             ("Proven to fit", money(total(fits["amount"])), f"{len(fits):,} of {plural(len(lines), 'line')}"),
-            ("Too much", money(stake.too_much), where),
-            ("Too little", money(stake.too_little), where),
             ("Unclear", money(stake.unclear), "billed, and not confirmed"),
         ]
     )
@@ -485,7 +489,7 @@ def findings_table(findings: pd.DataFrame, limit: int) -> Html:
             "billed_amount": Column("Billed", "money"),
             "expected_amount": Column("Expected", "money"),
             "difference": Column("Difference", "difference"),
-            "explanation": "Explanation",
+            "explanation": Column("Explanation", "long"),
         },
         limit=limit,
         rest="The others: `ecgrid-billing findings`, or out_findings in the warehouse.",
