@@ -48,15 +48,18 @@ else
 	@HYPOTHESIS_SEARCH=20 $(PYTEST) -m 'soak or hypothesis'
 endif
 
-check: $(TESTS_READY) ## ruff, mypy and who may import whom
+check: $(TESTS_READY) ## ruff, mypy, the SQL's style, named dependencies and who may import whom
 	@$(BIN)/ruff check -q .
 	@$(BIN)/ruff format -q --check .
+	@$(BIN)/sqruff lint --config .sqruff sql > $(VENV)/sqruff.txt 2>&1 || { cat $(VENV)/sqruff.txt; exit 1; }
+	@$(BIN)/deptry flows transforms > $(VENV)/deptry.txt 2>&1 || { cat $(VENV)/deptry.txt; exit 1; }
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo --no-cache > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
 
 format: $(TESTS_READY) ## rewrite the code in the house style
 	@$(BIN)/ruff check -q --fix .
 	@$(BIN)/ruff format -q .
+	@$(BIN)/sqruff fix --config .sqruff sql > /dev/null 2>&1 || true # it leaves what it cannot parse, and ends with 1
 
 bench: $(TESTS_READY) ## print what the benchmarks in tests/bench measure
 	@for bench in tests/bench/*.py; do echo "== $$bench"; $(BIN)/python $$bench; done

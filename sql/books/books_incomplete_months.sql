@@ -15,7 +15,7 @@ months AS (
     SELECT
         reporting_month,
         count(*) FILTER (WHERE is_listed_line AND is_before_end) AS early_lines,
-        NOT coalesce(bool_or(NOT is_before_end), FALSE) AS is_early
+        NOT coalesce(bool_or(NOT is_before_end), false) AS is_early
     FROM calls
     GROUP BY reporting_month
 )

@@ -40,7 +40,7 @@ FROM core_lines AS lines
 ANTI JOIN core_aggregated_lines AS aggregated
     ON aggregated.network_id = lines.network_id AND aggregated.mailbox_id = lines.mailbox_id AND aggregated.terms_no = lines.terms_no
 INNER JOIN core_expected AS expected USING (set_no, actual)
-INNER JOIN core_chosen_readings AS chosen USING (set_no)
+INNER JOIN core_chosen_readings USING (set_no)
 INNER JOIN core_reading_rules AS rules USING (set_no, reading_no)
 LEFT JOIN core_rated_slices AS slices USING (case_id)
 LEFT JOIN core_set_tiers AS tiers ON tiers.set_no = lines.set_no AND tiers.tier = coalesce(slices.tier, 1)

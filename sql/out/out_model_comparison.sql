@@ -43,10 +43,10 @@ sets AS (
         roundings.rounding,
         roundings.unit,
         roundings.half
-    FROM core_chosen_readings AS chosen
+    FROM core_chosen_readings
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     INNER JOIN core_sets AS sets USING (set_no)
-    INNER JOIN core_reading_roundings AS own_roundings USING (set_no, reading_no)
+    INNER JOIN core_reading_roundings USING (set_no, reading_no)
     INNER JOIN core_roundings AS roundings USING (rounding_no)
     WHERE readings.model IN ('unit', 'volume', 'graduated')
 ),

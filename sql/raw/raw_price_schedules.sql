@@ -41,6 +41,7 @@ SELECT
     response_sha256
 FROM lake_price_schedules AS schedules
 WHERE NOT EXISTS (
+    SELECT 1
     FROM unread
     WHERE unread.reporting_month = schedules.reporting_month
         AND unread.price_list_id = schedules.price_list_id

@@ -21,7 +21,7 @@ raise SystemExit(3)
 
 @pytest.fixture(scope="module")
 def data(once: object) -> Path:
-    return shipped_dir(once)  # type: ignore[arg-type] # the session's fixture
+    return shipped_dir(once)
 
 
 def test_the_lines_of_an_account_and_their_findings(data: Path) -> None:

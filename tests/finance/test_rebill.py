@@ -39,7 +39,7 @@ TrafficKCInterchangeTiered,TieredKCIntCount,graduated,2,1000,,,5,0.20,1.50
 
 @pytest.fixture(scope="module")
 def shipped(once: object) -> Path:
-    return shipped_dir(once)  # type: ignore[arg-type] # the session's fixture
+    return shipped_dir(once)
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_the_costs_of_any_clients_add_up_to_the_invoices(
         held = total([row["disputed_amount"] for row in rows])
         assert held > ZERO or not any(row["check_name"] == "identity_mismatch" for row in _findings(settings))
     found = lines(settings, reporting_month=OCTOBER)
-    assert total([row["cost"] for row in found]) == done.invoiced == INVOICED - held  # type: ignore[misc]
+    assert total([row["cost"] for row in found]) == done.invoiced == INVOICED - held
     assert {row["client"] for row in found} <= {*clients.values(), "unassigned"}
     assert all(row["price"] == row["cost"] for row in found if row["client"] != "unassigned")
 
@@ -151,7 +151,7 @@ def test_prices_of_an_own_ladder_are_those_of_quote(data: Settings) -> None:
     asked = [
         {
             "id": str(row["mailbox_id"]),
-            "quantity": plain(row["quantity"]),  # type: ignore[arg-type]
+            "quantity": plain(row["quantity"]),
             "allowance": "20",
             "tiers": tiers,
             "reading": {"model": "graduated", "blocks": "down"},
@@ -197,7 +197,7 @@ def test_nothing_of_cost_or_margin_is_in_a_statement(data: Settings) -> None:
         assert not hidden & set(text)
         assert not {"cost", "margin", "markup_percent", "237"} & set(text)
     owed = total([Decimal(row["price"]) for row in statement(data, "Acme")])
-    assert owed == total([row["price"] for row in found])  # type: ignore[misc]
+    assert owed == total([row["price"] for row in found])
 
 
 def test_a_closed_statement_keeps_its_number_and_what_changes_is_on_the_next(data: Settings) -> None:
@@ -220,7 +220,7 @@ def test_a_closed_statement_keeps_its_number_and_what_changes_is_on_the_next(dat
     corrected = [row for row in october if row["entry"] == "correction"]
     assert {row["reporting_month"] for row in corrected} == {"2026-09-01"}
     changed = {
-        f"{row['mailbox_id']} {row['measure_field']}": row["price"] - row["cost"]  # type: ignore[operator]
+        f"{row['mailbox_id']} {row['measure_field']}": row["price"] - row["cost"]
         for row in lines(data, client="Acme", reporting_month=SEPTEMBER)
         if row["price"] != row["cost"]
     }
@@ -235,7 +235,7 @@ def test_a_closed_statement_keeps_its_number_and_what_changes_is_on_the_next(dat
         present = [
             row["price"] for month in (SEPTEMBER, OCTOBER) for row in lines(data, client=name, reporting_month=month)
         ]
-        assert total(issued) == total(present)  # type: ignore[arg-type]
+        assert total(issued) == total(present)
 
 
 def _close(settings: Settings, month: date) -> None:

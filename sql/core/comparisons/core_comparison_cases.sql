@@ -9,9 +9,9 @@ WITH others AS (
         models.place,
         models.model,
         concat_ws(
-            '.', models.model, string_split(readings.case_reading_id, '.')[2:].array_to_string('.'), roundings.rounding || roundings.scale
+            '.', models.model, array_to_string(string_split(readings.case_reading_id, '.')[2:], '.'), roundings.rounding || roundings.scale
         ) AS reading_id
-    FROM core_chosen_readings AS chosen
+    FROM core_chosen_readings
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     INNER JOIN core_sets AS sets ON sets.set_no = readings.set_no AND sets.tiers > 1
     INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)

@@ -1,6 +1,6 @@
 -- One row per rule that rates billed lines and pricing model in its place.
 SELECT DISTINCT
-    concat_ws('.', models.model, string_split(rules.reading_id, '.')[2:].array_to_string('.')) AS reading_id,
+    concat_ws('.', models.model, array_to_string(string_split(rules.reading_id, '.')[2:], '.')) AS reading_id,
     models.model,
     rules.* EXCLUDE (reading_id, model)
 FROM core_rounded_readings AS rules

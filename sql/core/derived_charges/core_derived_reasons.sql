@@ -32,7 +32,7 @@ places AS (
     SELECT
         set_no,
         bool_and(base_amount < rate) AND any_value(kind) = 'minimum' AS is_below_minimum,
-        count(DISTINCT (network_id, mailbox_id)) = count(*) AS is_line_per_account
+        count(DISTINCT row(network_id, mailbox_id)) = count(*) AS is_line_per_account
     FROM own
     WHERE is_telling AND (departures IS NOT NULL OR NOT is_base_open)
     GROUP BY set_no

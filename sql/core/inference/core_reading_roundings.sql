@@ -30,7 +30,7 @@ rules AS (
 )
 SELECT readings.set_no, readings.reading_no, roundings.rounding_no, roundings.rounding, roundings.scale, of_list.is_seen
 FROM core_set_readings AS readings
-INNER JOIN core_sets AS sets USING (set_no)
+INNER JOIN core_sets USING (set_no)
 INNER JOIN core_price_list_roundings AS of_list USING (price_list_id)
 LEFT JOIN rules ON rules.set_no = readings.set_no AND rules.rule_no = readings.rule_no
 INNER JOIN core_roundings AS roundings ON roundings.rounding_no = coalesce(rules.rounding_no, of_list.rounding_no)

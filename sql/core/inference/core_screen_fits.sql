@@ -32,7 +32,7 @@ near AS MATERIALIZED (
 rounded AS (
     SELECT pairs.set_no, pairs.amount_exact, pairs.amount_of_cents, pairs.amount, list(candidates.rounding_no) AS roundings
     FROM (SELECT DISTINCT set_no, amount_exact, amount_of_cents, amount FROM near) AS pairs
-    INNER JOIN core_sets AS sets USING (set_no)
+    INNER JOIN core_sets USING (set_no)
     INNER JOIN core_candidate_roundings AS candidates USING (price_list_id)
     WHERE line_amount(
         rounded_from(pairs.amount_exact, pairs.amount_of_cents, candidates.rounding),

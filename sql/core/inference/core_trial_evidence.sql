@@ -19,7 +19,7 @@ kinds AS (
         roundings.half
     FROM leaders
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
-    INNER JOIN core_reading_roundings AS chosen USING (set_no, reading_no)
+    INNER JOIN core_reading_roundings USING (set_no, reading_no)
     INNER JOIN core_roundings AS roundings USING (rounding_no)
 ),
 candidates AS (

@@ -29,13 +29,13 @@ WITH shown AS (
 compared AS (
     SELECT
         *,
-        [
+        list_filter([
             CASE WHEN rate IS DISTINCT FROM stated_rate THEN 'rate' END,
             CASE WHEN block IS DISTINCT FROM stated_block THEN 'block' END,
             CASE WHEN allowance IS DISTINCT FROM stated_allowance THEN 'allowance' END,
             CASE WHEN minimum IS DISTINCT FROM stated_minimum THEN 'minimum' END,
             CASE WHEN coalesce(maximum, 0) IS DISTINCT FROM stated_maximum THEN 'maximum' END
-        ].list_filter(lambda field: field IS NOT NULL) AS fields
+        ], lambda field: field IS NOT NULL) AS fields
     FROM shown
 ),
 -- what a month's lines show of a tier, where all show the same
@@ -49,7 +49,7 @@ months AS (
         any_value(maximum) AS maximum
     FROM compared
     GROUP BY ALL
-    HAVING count(DISTINCT (rate, minimum, maximum)) = 1
+    HAVING count(DISTINCT row(rate, minimum, maximum)) = 1
 ),
 changed AS (
     SELECT

@@ -126,5 +126,5 @@ SELECT
     CASE WHEN replacing_at IS NULL THEN changed_at END AS changed_at,
     earlier_at IS NULL AND first_at = following_at AND versions.version = 1 AS is_first_seen_after,
     earlier_at IS NULL AND first_at = inside_at AS is_admitting_earlier
-FROM chosen, unnest([{'version': 1, 'read_at': first_at}, {'version': 2, 'read_at': second_at}]) AS pair (versions)
+FROM chosen, unnest([struct_pack(version := 1, read_at := first_at), struct_pack(version := 2, read_at := second_at)]) AS pair (versions)
 WHERE versions.read_at IS NOT NULL

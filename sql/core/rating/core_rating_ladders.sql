@@ -16,10 +16,12 @@ block_sets AS (
     -- a multiple of every block of the ladder and of 1, in last decimals; null when it has more than 38 digits
     SELECT
         blocks,
-        try(list_reduce(
-            list_prepend(10000000000::HUGEINT, list_transform(blocks, lambda block: in_last_decimals(block))),
-            lambda one, other: lcm(one, other)
-        )) AS common_block
+        try(
+            list_reduce( -- noqa: LT01
+                list_prepend(10000000000::HUGEINT, list_transform(blocks, lambda block: in_last_decimals(block))),
+                lambda one, other: lcm(one, other)
+            )
+        ) AS common_block
     FROM (SELECT DISTINCT blocks FROM ladders WHERE blocks IS NOT NULL)
 )
 

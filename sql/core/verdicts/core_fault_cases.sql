@@ -49,7 +49,7 @@ cases AS (
         cases.billed_in,
         other.model,
         cases.ladder_id,
-        concat_ws('.', other.model, string_split(cases.reading_id, '.')[2:].array_to_string('.')),
+        concat_ws('.', other.model, array_to_string(string_split(cases.reading_id, '.')[2:], '.')),
         cases.quantity,
         cases.allowance
     FROM core_rating_cases AS cases
