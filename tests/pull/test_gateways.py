@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from ecgrid_flows.extract.batches import LINE_OPERATION
+from ecgrid_flows.lake import raw_log
+from ecgrid_flows.orchestration.pipeline import MonthIncomplete, bill_months
+from ecgrid_flows.storage.opening import open_store
 from ecgrid_sandbox import SpawnedSandbox, Trouble, World, spawn
 from ecgrid_sandbox.service.trouble import PAGE_STATUSES
 from ecgrid_transforms.money import Decimal, total
@@ -63,6 +66,53 @@ def test_keys_that_got_a_page_alone_are_missing_and_requested_by_the_next_run(
     again = pulled(sandbox, tmp_path)
     assert again.calls == tally.missing_calls <= line_calls(sandbox) - before
     assert_whole(tmp_path, world)
+
+
+@pytest.mark.parametrize(
+    ("operation", "is_held_back"),
+    [("InvoiceList", True), ("InvoiceInfo", True), ("InvoiceCalculate", False), ("InterconnectCountEx", False)],
+)
+def test_a_call_besides_the_lines_that_got_pages_alone_is_missing(
+    world: World, tmp_path: Path, few_file: Path, operation: str, is_held_back: bool
+) -> None:
+    pages, refused = Trouble(page_every=1, page_of=(operation,)), Trouble(refused=(operation,))
+    patience = replace(QUICK, max_attempts=2)
+    with (
+        spawn(world, pages) as sandbox,
+        running(sandbox, tmp_path, retry=patience, accounts_file=few_file) as run,
+    ):
+        done = run.done(LAST_MONTH, pull_and_land(run))
+    missing, other = (done.missing, done.unchecked) if is_held_back else (done.unchecked, done.missing)
+    assert missing
+    assert all(words.startswith(f"{operation} ") and "has no usable response" in words for words in missing)
+    assert (other, done.missing_calls) == ([], len(missing) if is_held_back else 0)
+    found = raw_log.scan(open_store(run.settings), raw_log.FEED_OF[operation], LAST_MONTH)
+    attempts = [answer.attempts for _, answer in found if answer.operation == operation]
+    assert attempts == [2] * len(missing), "the attempts of a call are made once in a run, also if it is needed twice"
+
+    with spawn(world, refused) as sandbox, running(sandbox, tmp_path, accounts_file=few_file) as run:
+        done = run.done(LAST_MONTH, pull_and_land(run))
+        assert not done.is_incomplete, "a refusal is a response"
+        assert any(words.startswith(f"{operation} is left out") for words in run.reporter.warnings)
+
+
+def test_a_month_without_its_invoices_is_held_back_and_one_without_its_trials_is_not(
+    world: World, tmp_path: Path, few_file: Path
+) -> None:
+    """The run is incomplete both times, and names what is missing."""
+    patience = replace(QUICK, max_attempts=2)
+    for operation, is_billed in (("InvoiceList", False), ("InvoiceCalculate", True)):
+        trouble = Trouble(page_every=1, page_of=(operation,))
+        with (
+            spawn(world, trouble) as sandbox,
+            running(sandbox, tmp_path / operation, retry=patience, accounts_file=few_file) as run,
+            pytest.raises(MonthIncomplete) as raised,
+        ):
+            bill_months(run, [LAST_MONTH])
+        (done,) = raised.value.done
+        assert raised.value.status == 4
+        assert f"{operation} ContractID=" in str(raised.value)
+        assert (bool(done.exports), done.report is not None) == (is_billed, is_billed)
 
 
 @pytest.mark.parametrize("trouble", [Trouble(doubled_after_ms=0.5), Trouble(doubled_after_ms=0), Trouble(is_late=True)])

@@ -1,5 +1,6 @@
 """An invoice that comes after its month was billed: it is asked for again, with few calls, until it is there."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from ecgrid_flows.finance import audit_log
@@ -7,7 +8,9 @@ from ecgrid_flows.orchestration import tasks
 from ecgrid_flows.storage.opening import open_store
 from ecgrid_sandbox import Trouble, World, spawn
 
-from .pulling import LAST_MONTH, pull_and_land, running
+from .pulling import LAST_MONTH, QUICK, pull_and_land, running
+
+ONCE = replace(QUICK, max_attempts=1)
 
 
 def test_an_invoice_that_comes_later_is_followed(tmp_path: Path, world: World, few_file: Path) -> None:
@@ -24,6 +27,21 @@ def test_an_invoice_that_comes_later_is_followed(tmp_path: Path, world: World, f
         tasks.build(run)
         assert run.awaiting_invoices() == []
         assert tasks.check(run, LAST_MONTH).invoices.not_invoiced == 0
+
+
+def test_an_invoice_that_cannot_be_asked_for_is_not_taken_for_none(
+    tmp_path: Path, world: World, few_file: Path
+) -> None:
+    with (
+        spawn(world, Trouble(refused=("InvoiceList",))) as sandbox,
+        running(sandbox, tmp_path, accounts_file=few_file) as run,
+    ):
+        pull_and_land(run)
+    pages = Trouble(page_every=1, page_of=("InvoiceList",))
+    with spawn(world, pages) as sandbox, running(sandbox, tmp_path, accounts_file=few_file, retry=ONCE) as run:
+        assert not run.follow_invoices(LAST_MONTH)
+        assert "2026-10: InvoiceList ContractID=" in run.not_followed[LAST_MONTH]
+        assert "so it is not known how much is invoiced (malformed_answer: " in run.not_followed[LAST_MONTH]
 
 
 def test_a_run_of_such_a_month_asks_again_unless_it_is_closed(tmp_path: Path, world: World, few_file: Path) -> None:

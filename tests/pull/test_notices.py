@@ -107,7 +107,7 @@ def test_a_failure_is_told_once_until_a_run_succeeds(tmp_path: Path, ear: Ear) -
     ended(settings, error=Unreachable("again"))
     assert len(ear.heard) == 1
     ended(settings, error=Incomplete("another kind"))
-    assert "some keys have no response" in ear.heard[1]["message"]
+    assert "some calls have no response" in ear.heard[1]["message"]
     ended(settings, MADE)
     ended(settings, error=Unreachable("again"))
     assert ear.titles[1:] == ["ECGrid billing failed", "ECGrid bill 2026-10 is ready", "ECGrid billing failed"]
@@ -127,7 +127,7 @@ def test_a_month_that_stays_incomplete_is_told_once_whatever_goes_well_meanwhile
         ended(settings, replace(MADE, missing_calls=1), error=Incomplete("4443/105262 was never answered"))
         ended(settings, running)
     assert ear.titles == ["ECGrid billing failed"]
-    assert "The run of 2026-10 ended: some keys have no response" in ear.heard[0]["message"]
+    assert "The run of 2026-10 ended: some calls have no response" in ear.heard[0]["message"]
     ended(settings, replace(running, missing_calls=1))
     ended(settings, replace(running, missing_calls=1))
     assert ["2026-11" in one["message"] for one in ear.heard] == [False, True], "another month is another event"
@@ -143,7 +143,7 @@ def test_a_month_that_lost_answers_is_told_as_failed(tmp_path: Path, ear: Ear) -
             run.lost[date(2026, 9, 1)] = "2026-09: 3 responses of the raw log are damaged or missing"
             run.results.append(MADE)
     assert ear.titles == ["ECGrid bill 2026-10 is ready", "ECGrid billing failed"]
-    assert "The run of 2026-09 ended: some keys have no response" in ear.heard[1]["message"]
+    assert "The run of 2026-09 ended: some calls have no response" in ear.heard[1]["message"]
 
 
 @pytest.mark.parametrize(

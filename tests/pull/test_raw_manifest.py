@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import zlib
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from ecgrid_flows.cli import app
 from ecgrid_flows.errors import Incomplete, StorageFailed
+from ecgrid_flows.finance.invoice_import import import_file
 from ecgrid_flows.lake import raw_log, raw_manifest
 from ecgrid_flows.lake.landing import land_month
 from ecgrid_flows.lake.raw_log import Bodies, RawAnswer, RawLog
@@ -249,3 +251,60 @@ def test_torn_raw_keeps_what_is_landed_and_ends_a_build_with_status_4(
         run.restore()
         assert run.lost == {}
     assert lake_lines(tmp_path) == right
+
+
+@pytest.mark.parametrize("is_landed", [True, False], ids=["lake", "no lake"])
+def test_where_the_latest_response_is_damaged_an_earlier_one_is_not_taken_for_it(
+    sandbox: SpawnedSandbox,
+    tmp_path: Path,
+    world: World,
+    few_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_landed: bool,
+) -> None:
+    """Nobody can tell which key was damaged: all keys that the damaged segment no longer has are requested again."""
+    monkeypatch.setenv("ECGRID_ACCOUNTS", str(few_file))
+    first = pulled(sandbox, tmp_path, accounts_file=few_file)
+    store, right = LocalStore(tmp_path), true_lines(world, accounts=few_of(world))
+    (path,) = raw_log.segments(store, "line_items", MONTH)
+    segment = Path(store.uri(path))
+    lines = segment.read_bytes().splitlines(keepends=True)
+    place = next(number for number, line in enumerate(lines) if raw_log.decode(line).outcome == "line")
+    latest = raw_log.decode(lines[place])
+    body = re.sub(rb"<Amount>[^<]*<", b"<Amount>999.00<", latest.body)
+    earlier = replace(latest, body=body, sha256=hashlib.sha256(body).hexdigest())
+    store.write(f"{raw_log.folder('line_items', MONTH)}/20200101T000000Z-aaaaaa-00001.jsonl", raw_log.encode(earlier))
+    land_month(store, MONTH)
+
+    lines[place] = lines[place].replace(b"<Amount>", b"<Amaunt>")
+    segment.write_bytes(b"".join(lines))
+    if not is_landed:
+        for entry in [*store.entries("lake")]:
+            store.delete(entry.path)
+    for _ in range(2):
+        done = CliRunner().invoke(app, ["build", "--data-dir", str(tmp_path)])
+        assert isinstance(done.exception, Incomplete), done.output
+        assert "2026-10: 1 responses of the raw log are damaged or missing" in str(done.exception)
+    assert (lake_lines(tmp_path) == right) is is_landed
+    assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == 1 < first.calls
+    assert lake_lines(tmp_path) == right
+    assert CliRunner().invoke(app, ["build", "--data-dir", str(tmp_path)]).exit_code == 0
+
+
+def test_a_lost_record_of_an_imported_invoice_is_named_until_it_is_imported_again(store: LocalStore) -> None:
+    """A pull cannot request it."""
+    text = (
+        b"invoice_number,invoice_date,due_date,currency,total_amount,po_number,payment_terms,network_id,mailbox_id,"
+        b"account_report,measure_field,description,quantity,amount,tax\nR-1,2026-11-01,,USD,12.50,,,,,,,Fee,1,12.50,\n"
+    )
+    import_file(store, text, contract_id=7, month=MONTH, now=LATER)
+    (path,) = raw_log.segments(store, "invoices", MONTH)
+    assert not seal(store, MONTH).lost_imports
+    store.write(path, store.read(path).replace(b"12.50", b"10.50"))
+    for _ in range(2):
+        sealed = seal(store, MONTH)
+        assert (sealed.lost, sealed.lost_imports) == (0, 1)
+    pulled_whole(store, MONTH)
+    assert land_month(store, MONTH).lost_imports == 1
+    import_file(store, text, contract_id=7, month=MONTH, now=LATER)
+    assert land_month(store, MONTH).lost_imports == 0

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ecgrid_flows.cli import context
 from ecgrid_flows.cli.context import AsJson, DataDir, First, Last, Month
-from ecgrid_flows.errors import ExitStatus, SettingsError
+from ecgrid_flows.errors import ExitStatus, Incomplete, SettingsError
 from ecgrid_flows.settings import Secret, Settings
 from ecgrid_transforms.money import grouped
 from ecgrid_transforms.period import last_full_month, month_text, months_between
@@ -135,7 +135,7 @@ def pull(
                 f"{one.lines} lines, {grouped(one.amount)} billed"
             )
             _print_value_faults(one)
-    if any(one.missing_calls for one in done):
+    if any(one.is_incomplete for one in done):
         raise MonthIncomplete(done)
     opened.require_nothing_lost()
 
@@ -201,9 +201,11 @@ def accounts(month: Month = None, data_dir: DataDir = None, as_json: AsJson = Fa
                 "contracts": [dict(zip(contract_names, row, strict=True)) for row in contracts],
             }
         )
-        return
-    context.stdout.print(context.table(f"{len(rows)} accounts in {month_text(one)}", names, rows))
-    context.stdout.print(context.table(f"\n{len(contracts)} contracts", contract_names, contracts))
+    else:
+        context.stdout.print(context.table(f"{len(rows)} accounts in {month_text(one)}", names, rows))
+        context.stdout.print(context.table(f"\n{len(contracts)} contracts", contract_names, contracts))
+    if scope.unanswered:
+        raise Incomplete(f"the list is not complete: {'; '.join(scope.unanswered)}")
 
 
 def chosen_months(month: date | None, first: date | None, last: date | None) -> list[date]:
@@ -258,6 +260,7 @@ def _summary(done: Any) -> dict[str, Any]:
         "faults": done.faults,
         "missing_calls": done.missing_calls,
         "missing": done.missing,
+        "unchecked": done.unchecked,
         "value_faults": done.value_faults.count,
         "value_faults_named": done.value_faults.named,
         "is_provisional": done.checked.is_provisional,

@@ -42,7 +42,7 @@ from ecgrid_flows.lake import raw_log as raw
 from ecgrid_flows.lake import repeats
 from ecgrid_flows.lake.billing_scope import BILLING_API, read
 from ecgrid_flows.lake.raw_log import Arguments, Bodies, Place, RawAnswer, RawLog
-from ecgrid_flows.lake.raw_manifest import pulled_whole, seal
+from ecgrid_flows.lake.raw_manifest import Sealed, pulled_whole, seal
 from ecgrid_flows.progress import Counters, Flight
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.base import Quarantined, Store
@@ -108,12 +108,14 @@ class Puller:
         self._stopping: str | None = None
         self._closed = False
         self._bodies = Bodies(store)
-        self._sealed: set[date] = set()
+        self._sealed: dict[date, Sealed] = {}
         self._kept: dict[date, Kept] = {}
         self._outdated: dict[date, Mapping[Account, int]] = {}
         self._index: dict[tuple[str, date], dict[str, Place]] = {}
         self._new: set[tuple[str, date, str]] = set()
         self._asked: set[tuple[str, date, str]] = set()
+        #: Calls of this run that got no usable response: its attempts are made once, not each time one is needed.
+        self._failed: dict[tuple[str, date, str], RawAnswer] = {}
         #: Operations whose kept answers of a month do not count; what this process asked of them does.
         self._anew: set[tuple[date, str]] = set()
         self._counting: dict[date, _Counting] = {}
@@ -144,6 +146,8 @@ class Puller:
         place = self._place(feed, month, name)
         if place is not None and ((month, operation) not in self._anew or (feed, month, name) in self._asked):
             return self._bodies.read(place)
+        if (feed, month, name) in self._failed:
+            return self._failed[feed, month, name]
         try:
             found = self.client.ask(version, operation, dict(arguments))
             self._heard = True
@@ -153,7 +157,8 @@ class Puller:
         except errors.ECGridError as error:
             usable = error.is_answer
             # a fault of the service itself, even one that reports its failure, shows that there is a service
-            self._heard = self._heard or (isinstance(error, errors.ServiceError) and error.fault is not None)
+            is_fault = isinstance(error, errors.ServiceError) and error.fault is not None
+            self._heard = self._heard or is_fault or bool(self.client.open_sessions)
             if not usable and not self._heard:
                 raise Unreachable(str(error)) from error
             answer = raw.failed(operation, version, arguments, error, is_usable=usable)
@@ -161,10 +166,12 @@ class Puller:
         is_same = answer.is_usable and self._latest.get((feed, month), {}).get(name) == answer.sha256
         self._record(month, replace(answer, is_repeat=True) if is_same else answer)
         self.raw_log.flush()
-        if answer.is_usable:
-            with self._lock:
+        with self._lock:
+            if answer.is_usable:
                 self._new.add((feed, month, name))
                 self._asked.add((feed, month, name))
+            else:
+                self._failed[feed, month, name] = answer
         return answer
 
     def _readable(self, answer: Answer, arguments: Arguments) -> RawAnswer:
@@ -193,12 +200,18 @@ class Puller:
             "ask",
         )
 
+    def failed(self, month: date) -> list[RawAnswer]:
+        """The last attempts of the month's calls that got no usable response in this run."""
+        with self._lock:
+            return [answer for (_, of_month, _), answer in self._failed.items() if of_month == month]
+
     def begin(self, month: date) -> None:
         """Open a month. An interrupted refresh continues, with `refresh` or without.
 
         A refresh begins after the latest existing segment, whatever the times of its responses: the clock may have been
         wrong. A response from before the month's end is requested again once the month is over: it did not cover the
-        whole month. So is one with a time in the future, because its real time is unknown.
+        whole month. So is one with a time in the future, because its real time is unknown; and one that a response
+        lost from raw may have replaced (`Sealed.since`).
         """
         now, over = datetime.now(UTC), month_end(month)
         mark = f"{raw.RAW}/_refresh/{month_text(month)}"
@@ -499,9 +512,11 @@ class Puller:
     def _scan(self, feed: str, month: date) -> Iterator[tuple[Place, RawAnswer, bool]]:
         """The usable responses of a feed, and whether they count; torn and foreign ones are quarantined first, once."""
         if month not in self._sealed:
-            self._sealed.add(month)
-            self.quarantined.extend(seal(self.store, month).quarantined)
+            self._sealed[month] = seal(self.store, month)
+            self.quarantined.extend(self._sealed[month].quarantined)
         counting, rounds = self._counting.get(month), repeats.rounds(self.store, month)
+        if counting is not None and (since := self._sealed[month].since.get(feed)) is not None:
+            counting = replace(counting, behind=max(counting.behind or "", since))
         found = raw.scan(self.store, feed, month)
         if feed != LINES:  # positions of lines are not needed, and they are many
             found = repeats.resolved(found, rounds)

@@ -15,7 +15,7 @@ from typing import Any
 from ecgrid_client.masking import MASKER
 from ecgrid_flows import currency, formats
 from ecgrid_flows.errors import NoSuchData, SettingsError
-from ecgrid_flows.lake import raw_log
+from ecgrid_flows.lake import raw_log, raw_manifest
 from ecgrid_flows.lake.landing import imported_invoices
 from ecgrid_flows.lake.partitions import Lake
 from ecgrid_flows.lake.raw_log import RawAnswer, RawLog
@@ -82,6 +82,8 @@ def import_file(
             if filing.state != UNCHANGED:
                 opened.record(filing.month, _answer(filing, body, moment))
         opened.flush()
+    for of_month in {filing.month for filing in filings}:
+        raw_manifest.imported_again(store, of_month)
     return filings
 
 
@@ -103,6 +105,7 @@ def withdraw(store: Store, number: str, *, now: datetime | None = None) -> Impor
     with RawLog(store) as opened:
         opened.record(found.month, taken_back)
         opened.flush()
+    raw_manifest.imported_again(store, found.month)
     return found
 
 

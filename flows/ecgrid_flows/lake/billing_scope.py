@@ -54,6 +54,8 @@ READERS: Mapping[str, Callable[..., Any]] = {
     "ReportInstantStats": datasets.tables,
     "ReportInstantStatsEx": datasets.tables,
 }
+#: The operations whose responses are the month's invoices.
+INVOICE_OPERATIONS = ("InvoiceList", "InvoiceInfo")
 #: The argument that identifies the record of an operation's response.
 _NUMBER_OF = {
     "NetworkInfo": "NetworkID",
@@ -85,7 +87,8 @@ def _of_contract(invoice: Invoice, arguments: Arguments) -> Invoice:
 class Scope:
     """The accounts billed in a month, with their contracts and price lists (None: it could not be read).
 
-    `unanswered` are the calls that might have named more and have no usable response, each with the reason.
+    `unanswered` are the calls without a usable response that decide what is billed or invoiced, each with the reason;
+    `unchecked` those that only check the bill (trial calculations, reports).
     """
 
     month: date
@@ -93,6 +96,7 @@ class Scope:
     contracts: Sequence[Contract]
     price_lists: dict[int, Pricelist | None]
     unanswered: Sequence[str] = ()
+    unchecked: Sequence[str] = ()
 
     @property
     def networks(self) -> list[int]:
@@ -127,7 +131,7 @@ def scope(asker: Asker, month: date, only: frozenset[Account] | None, reporter: 
     unanswered += left_out
     found += _roots(found)
     if only is not None:
-        found += _single(asker, month, sorted(only - {info.account for _, info in found}))
+        found += _single(asker, month, sorted(only - {info.account for _, info in found}), reporter, unanswered)
     accounts = united(found, only)
     if not accounts and left_out:
         raise Incomplete(f"no account to bill is known: {left_out[0]}")
@@ -183,11 +187,22 @@ def _warn(answers: Sequence[RawAnswer], reporter: Reporter, unanswered: list[str
         again = "--refresh requests it again" if alike[0].is_usable else "the next run requests it again"
         reporter.warn(f"{operation} is left out{of_all} ({code}: {alike[0].fault_message}); {again}")
         if unanswered is not None:
-            unanswered += [
-                f"{operation} has no usable response, so it is not known what to bill ({code}: {one.fault_message})"
-                for one in alike
-                if not one.is_usable
-            ]
+            unanswered += [without_response(one) for one in alike if not one.is_usable]
+
+
+def without_response(answer: RawAnswer) -> str:
+    """Message about a call without a usable response: which one, what is unknown without it, and why."""
+    of = "".join(
+        f" {name}={value}"
+        for name, value in answer.arguments.items()
+        if value != ALL and (name.endswith("ID") or name == "Report")
+    )
+    so = ""
+    if answer.operation in INVOICE_OPERATIONS:
+        so = ", so it is not known how much is invoiced"
+    elif answer.feed in ESSENTIAL:
+        so = ", so it is not known what to bill"
+    return f"{answer.operation}{of} has no usable response{so} ({answer.fault_code}: {answer.fault_message})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,14 +324,21 @@ def _roots(found: Sequence[tuple[str, AccountInfo]]) -> list[tuple[str, AccountI
     ]
 
 
-def _single(asker: Asker, month: date, accounts: Iterable[Account]) -> list[tuple[str, AccountInfo]]:
+def _single(
+    asker: Asker, month: date, accounts: Iterable[Account], reporter: Reporter, unanswered: list[str]
+) -> list[tuple[str, AccountInfo]]:
     """NetworkInfo and MailboxInfo of the accounts that only the accounts file names."""
     networks = sorted({account.network_id for account in accounts})
     mailboxes = [account.mailbox_id for account in accounts if account.mailbox_id]
-    answers = asker.ask_many(month, BILLING_API, "NetworkInfo", [_id("NetworkID", number) for number in networks])
-    found = [("network", info) for one in answers if not one.fault_code for info in _read(one, [])]
-    answers = asker.ask_many(month, BILLING_API, "MailboxInfo", [_id("MailboxID", number) for number in mailboxes])
-    return found + [("mailbox", info) for one in answers if not one.fault_code for info in _read(one, [])]
+    found = []
+    for kind, operation, argument, several in (
+        ("network", "NetworkInfo", "NetworkID", networks),
+        ("mailbox", "MailboxInfo", "MailboxID", mailboxes),
+    ):
+        answers = asker.ask_many(month, BILLING_API, operation, [_id(argument, number) for number in several])
+        _warn([one for one in answers if not one.is_usable], reporter, unanswered)
+        found += [(kind, info) for one in answers if not one.fault_code for info in _read(one, [])]
+    return found
 
 
 def _price_lists(

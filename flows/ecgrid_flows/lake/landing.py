@@ -80,7 +80,8 @@ VALUE_FAULTS = (ValueOutOfRange.code, MissingElement.code)
 class Landed:
     """The result of landing a month: rows by feed (empty when nothing had changed), what was quarantined or not read.
 
-    `faults` are the rows of value_faults. `lost` counts responses that raw once kept and no longer has.
+    `faults` are the rows of value_faults. `lost` and `lost_imports` count responses, and records of imported invoices,
+    that raw once kept and no longer has.
     """
 
     month: date
@@ -90,6 +91,7 @@ class Landed:
     faults: list[Row] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)
     lost: int = 0
+    lost_imports: int = 0
 
     def note(self, answer: RawAnswer, odd: Sequence[OddValue]) -> None:
         """Record the values of a response that do not fit their types."""
@@ -138,7 +140,7 @@ def land_month(store: Store, month: date, only: frozenset[Account] | None = None
 
 
 def _landed(store: Store, month: date, only: frozenset[Account] | None, sealed: Sealed) -> Landed:
-    landed = Landed(month, quarantined=sealed.quarantined, lost=sealed.lost)
+    landed = Landed(month, quarantined=sealed.quarantined, lost=sealed.lost, lost_imports=sealed.lost_imports)
     lake = Lake(store)
     note, mark = f"{LANDED}/{month_text(month)}.json", _mark(sealed, only)
     is_whole = all(lake.parts(feed, month) is not None for feed in FEEDS)
@@ -146,7 +148,11 @@ def _landed(store: Store, month: date, only: frozenset[Account] | None, sealed: 
     if before == mark:
         return landed
     is_less = set(mark["segments"]).issubset(before.get("segments", ()))
-    if sealed.lost and is_less and all(before.get(name) == mark[name] for name in ("landing", "accounts")):
+    if (
+        (sealed.lost or sealed.lost_imports)
+        and is_less
+        and all(before.get(name) == mark[name] for name in ("landing", "accounts"))
+    ):
         return landed  # the lake's rows were landed while raw was whole: they stay until the month is pulled again
     landed.rows |= _land_lines(store, lake, landed, only)
     _land_scope(store, lake, landed, only)

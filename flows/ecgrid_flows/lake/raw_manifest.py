@@ -5,7 +5,10 @@
 `seal` compares every segment of a month with the manifest and describes new ones. A segment that is as described is
 whole. One that grew since is whole up to its described size. Any other is read line by line: lines that are torn,
 damaged or do not match their body's SHA-256 are quarantined, and the responses that the manifest counts beyond the
-remaining ones are lost. They stay named until the month is pulled whole again (`pulled_whole`).
+remaining ones are lost. They stay named until the month is pulled whole again (`pulled_whole`). Which calls they
+answered is unknown, and an earlier response to the same call may remain: so of a feed that lost any, only what the
+writer of the damaged segment or a later one wrote still counts for a pull (`Sealed.since`). An imported invoice cannot
+be requested: its loss stays named until an invoice of the month is imported or withdrawn again (`imported_again`).
 
 Segments of a month that is over are packed (`pack`): zstd frames of whole lines, so `zstdcat … | jq` reads them and a
 damaged frame costs its own lines alone.
@@ -24,9 +27,10 @@ from ecgrid_flows import formats
 from ecgrid_flows.lake import raw_log, repeats
 from ecgrid_flows.lake.raw_log import FEED_OF, PACKED, RAW
 from ecgrid_flows.storage.base import QUARANTINE, Entry, Quarantined, Store
+from ecgrid_transforms.invoices import IMPORTED
 from ecgrid_transforms.period import NotAMonth, month_end, month_text, parse_month
 
-__all__ = ["Sealed", "Segment", "months", "pack", "pulled_whole", "seal"]
+__all__ = ["Sealed", "Segment", "imported_again", "months", "pack", "pulled_whole", "seal"]
 
 SEGMENTS = f"{RAW}/_segments"
 _THREADS = 4
@@ -41,6 +45,7 @@ class Segment:
     answers: int
     lines_size: int
     lines_sha256: str
+    is_imported: bool = False
     #: `Entry.version`, where the storage verifies checksums; else empty, and the content is hashed each time.
     version: str = ""
 
@@ -49,19 +54,32 @@ class Segment:
 class Sealed:
     """A month's segments by path. `lost` counts kept responses that are missing, until the month is pulled whole.
 
-    `lost_now` are those of them that this sealing found missing.
+    `since` has, for each feed that lost any, the start of the names of the first damaged segment's writer.
+    `lost_imports` counts lost records of imported invoices; `lost_now` is what this sealing found missing of both.
     """
 
     month: date
     segments: dict[str, Segment] = field(default_factory=dict)
     lost: int = 0
+    lost_imports: int = 0
     lost_now: int = 0
+    since: dict[str, str] = field(default_factory=dict)
     quarantined: list[Quarantined] = field(default_factory=list)
     repeats: list[str] = field(default_factory=list)
 
     @property
     def answers(self) -> int:
         return sum(segment.answers for segment in self.segments.values())
+
+    def lose(self, path: str, count: int, *, is_imported: bool) -> None:
+        """Count lost responses of a segment."""
+        self.lost_now += count
+        if is_imported:
+            self.lost_imports += count
+        elif count:
+            self.lost += count
+            feed, writer = path.split("/")[1], raw_log.place_in_order(path).rpartition("-")[0]
+            self.since[feed] = min(writer, self.since.get(feed, writer))
 
     def digest(self) -> str:
         """Identifier of a state of the month's responses, packed or not."""
@@ -88,7 +106,9 @@ def seal(store: Store, month: date, *, is_deep: bool = False, advance: Callable[
     `is_deep` reads every line, also of segments that are as described; `advance` is called after each segment.
     """
     sealed = Sealed(month, repeats=repeats.state(store, month))
-    known, sealed.lost, before = _read(store, month, sealed)
+    known, before = _read(store, month, sealed)
+    if sealed.lost and not sealed.since:  # counted by an earlier release, which did not record where
+        sealed.since = dict.fromkeys(FEED_OF.values(), raw_log.newest(store, month))
     for feed in sorted(set(FEED_OF.values())):
         entries = {entry.path: entry for entry in store.entries(raw_log.folder(feed, month))}
         _drop_twins(store, entries, known)
@@ -104,17 +124,31 @@ def seal(store: Store, month: date, *, is_deep: bool = False, advance: Callable[
             else:
                 _examine(store, entry, was, sealed, is_deep)
             advance()
-    sealed.lost_now += sum(was.answers for was in known.values())
-    sealed.lost += sealed.lost_now
+    for path, was in known.items():
+        sealed.lose(path, was.answers, is_imported=was.is_imported)
     _write(store, sealed, before)
     return sealed
 
 
 def pulled_whole(store: Store, month: date) -> None:
     """Record that every key of the month has a response again, so that nothing lost is missing."""
+    _forget(store, month, imports=False)
+
+
+def imported_again(store: Store, month: date) -> None:
+    """Record that an invoice of the month was imported or withdrawn, so that no lost record of one is missing."""
+    _forget(store, month, imports=True)
+
+
+def _forget(store: Store, month: date, *, imports: bool) -> None:
+    """Take back what the manifest counts as lost: of imported invoices, or all else."""
     sealed = Sealed(month)
-    sealed.segments, lost, before = _read(store, month, sealed)
-    if lost:
+    sealed.segments, before = _read(store, month, sealed)
+    if imports:
+        sealed.lost_imports = 0
+    else:
+        sealed.lost, sealed.since = 0, {}
+    if before:
         _write(store, sealed, before)
 
 
@@ -138,7 +172,7 @@ def pack(store: Store, month: date, now: datetime) -> Sealed:
         small = raw_log.packed(data)
         store.write(path + PACKED.removeprefix(raw_log.PLAIN), small)
         size, sha256 = len(small), hashlib.sha256(small).hexdigest()
-        return path, Segment(size, sha256, was.answers, was.lines_size, was.lines_sha256)
+        return path, replace(was, size=size, sha256=sha256, version="")
 
     with ThreadPoolExecutor(_THREADS, "pack") as threads:
         for found in threads.map(packed, plain):
@@ -182,11 +216,14 @@ def _examine(store: Store, entry: Entry, was: Segment | None, sealed: Sealed, is
     lines = [data[first:last] for first, last in raw_log.lines(data, begin)]
     good = [line for line in lines if is_whole(line)]
     answers += len(good)
+    may_be_imported = path.split("/")[1] == FEED_OF[IMPORTED]
+    is_imported = bool(was and was.is_imported) or (may_be_imported and any(map(_is_of_import, good)))
     bad = [line for line in lines if not is_whole(line)] if len(good) < len(lines) else []
     if was is not None:
-        sealed.lost_now += max(was.answers - answers, 0)
+        sealed.lose(path, max(was.answers - answers, 0), is_imported=is_imported)
     else:  # a last line without its end was written by a killed process, and never counted as done
-        sealed.lost_now += sum(line.endswith(b"\n") and _was_answer(line) for line in bad)
+        damaged = sum(line.endswith(b"\n") and _was_answer(line) for line in bad)
+        sealed.lose(path, damaged, is_imported=is_imported)
     if not answers:
         sealed.quarantined.append(store.quarantine(path, "it holds no whole response"))
         return
@@ -211,6 +248,7 @@ def _examine(store: Store, entry: Entry, was: Segment | None, sealed: Sealed, is
         answers,
         len(kept),
         hashlib.sha256(kept).hexdigest(),
+        is_imported,
         entry.version if store.is_self_checking and stored is read else "",
     )
 
@@ -232,6 +270,10 @@ def _was_answer(line: bytes) -> bool:
     return line.startswith(b'{"check"') and line.endswith(b"}\n")
 
 
+def _is_of_import(line: bytes) -> bool:
+    return raw_log.decode(line, with_body=False).operation == IMPORTED
+
+
 def _other_form(path: str) -> str:
     """The name of a segment in the other form: plain for a packed one, packed for a plain one."""
     plain = raw_log.plain_name(path)
@@ -242,27 +284,34 @@ def _path(month: date) -> str:
     return f"{SEGMENTS}/{month_text(month)}.json"
 
 
-def _read(store: Store, month: date, sealed: Sealed) -> tuple[dict[str, Segment], int, bytes]:
-    """The manifest's content: segments by path, lost responses, and its bytes. A damaged one is quarantined."""
+def _read(store: Store, month: date, sealed: Sealed) -> tuple[dict[str, Segment], bytes]:
+    """The manifest's segments by path, and its bytes; what it counts as lost is noted in `sealed`.
+
+    A damaged manifest is quarantined.
+    """
     path = _path(month)
     if not store.exists(path):
-        return {}, 0, b""
+        return {}, b""
     data = store.read(path)
     try:
         found = json.loads(data)
         formats.require_readable("raw", found, store.uri(path))
         segments = {f"{RAW}/{one['path']}": _segment(one) for one in found["segments"]}
-        return segments, int(found["lost"]), data
+        lost, imports = int(found["lost"]), int(found.get("lost_imports", 0))
+        sealed.since = {str(feed): str(name) for feed, name in found.get("lost_since", {}).items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         sealed.quarantined.append(store.quarantine(path, "it is not a manifest of raw responses; a new one is written"))
-        return {}, 0, b""
+        return {}, b""
+    sealed.lost, sealed.lost_imports = lost, imports
+    return segments, data
 
 
 def _segment(one: Mapping[str, Any]) -> Segment:
     size, sha256 = int(one["bytes"]), str(one["sha256"])
     lines = one.get("lines", {"bytes": size, "sha256": sha256})
     version = str(one.get("version", ""))
-    return Segment(size, sha256, int(one["answers"]), int(lines["bytes"]), str(lines["sha256"]), version)
+    lines_size, lines_sha256, is_imported = int(lines["bytes"]), str(lines["sha256"]), bool(one.get("is_imported"))
+    return Segment(size, sha256, int(one["answers"]), lines_size, lines_sha256, is_imported, version)
 
 
 def _described(sealed: Sealed) -> Iterator[dict[str, Any]]:
@@ -271,13 +320,20 @@ def _described(sealed: Sealed) -> Iterator[dict[str, Any]]:
         described["answers"] = one.answers
         if one.version:
             described["version"] = one.version
+        if one.is_imported:
+            described["is_imported"] = True
         if path.endswith(PACKED):
             described["lines"] = {"bytes": one.lines_size, "sha256": one.lines_sha256}
         yield described
 
 
 def _write(store: Store, sealed: Sealed, before: bytes) -> None:
-    document = {**formats.stamp("raw"), "lost": sealed.lost, "segments": list(_described(sealed))}
+    document: dict[str, Any] = {**formats.stamp("raw"), "lost": sealed.lost}
+    if sealed.since:
+        document["lost_since"] = sealed.since
+    if sealed.lost_imports:
+        document["lost_imports"] = sealed.lost_imports
+    document["segments"] = list(_described(sealed))
     data = (json.dumps(document, indent=1) + "\n").encode()
     if data != before:
         store.write(_path(sealed.month), data)

@@ -167,18 +167,17 @@ def _billed(settings: Settings, months_of: Callable[[Run], Sequence[date]]) -> I
     incomplete: list[MonthIncomplete] = []
     with session.opened(settings=settings, is_invented=settings.is_sandbox) as run:
         run.check_source()
-        months = months_of(run)
-        if not months:
-            return
-        progress: Any = create_progress_artifact(progress=0, description=f"{len(months)} months to bill")
+        if months := months_of(run):
+            progress: Any = create_progress_artifact(progress=0, description=f"{len(months)} months to bill")
         for place, month in enumerate(months, start=1):
             try:
                 yield monthly_billing(month_text(month), settings.data_dir)
             except MonthIncomplete as error:
                 incomplete.append(error)
+                yield from (done for done in error.done if done.report)
             update_progress_artifact(progress, progress=100 * place // len(months))
-        if incomplete:
-            raise Incomplete(". ".join(map(str, incomplete)))
+        if incomplete or run.not_followed:
+            raise Incomplete(". ".join(map(str, (*incomplete, *run.not_followed.values()))))
         run.require_nothing_lost()
 
 
@@ -198,6 +197,8 @@ def _looked_at(settings: Settings) -> Iterator[MonthDone]:
         if done.lines:
             done.report = tasks.report(run, month)
         yield done
+        if done.unchecked:
+            raise MonthIncomplete([done])
         run.require_nothing_lost()
 
 

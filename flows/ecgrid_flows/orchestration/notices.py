@@ -40,8 +40,8 @@ _GUARD = f"{NOTICES}/.guard"
 _WHY = {
     ExitStatus.USAGE: "a setting, or the data directory, does not allow it (status 2)",
     ExitStatus.UNREACHABLE: "the service cannot be reached, or it refused the credentials (status 3)",
-    ExitStatus.INCOMPLETE: "some keys have no response, or the run was stopped (status 4). Nothing incomplete is "
-    "exported; the next run goes on from here",
+    ExitStatus.INCOMPLETE: "some calls have no response, or the run was stopped (status 4). A month that lacks lines "
+    "or invoices is not exported; the next run goes on from here",
     ExitStatus.HELD: "the data directory is locked by another run (status 5)",
     None: "internal error",
 }
@@ -56,6 +56,7 @@ class Watched(Protocol):
     results: list[MonthDone]
 
     lost: dict[date, str]
+    not_followed: dict[date, str]
 
     @property
     def months(self) -> Sequence[date]: ...
@@ -72,7 +73,7 @@ def watching(run: Watched) -> Iterator[None]:
     except Exception as error:
         _tell(run, _status_of(error))
         raise
-    is_whole = not run.lost and not any(one.missing_calls for one in run.results)
+    is_whole = not run.lost and not run.not_followed and not any(one.is_incomplete for one in run.results)
     _tell(run, ExitStatus.CLEAN if is_whole else ExitStatus.INCOMPLETE)
 
 
@@ -85,7 +86,7 @@ def _tell(run: Watched, ended: ExitStatus | None) -> None:
             if done.exports:
                 title, body = ready_text(run.settings, done)
                 _send_once(run, f"{NOTICES}/ready-{month_text(done.month)}.json", title, body)
-            if done.month not in run.lost:
+            if done.month not in run.lost and not done.unchecked:
                 run.store.delete(_failing(done.month))  # from now on a failure of the month is a new one
         if ended is not ExitStatus.CLEAN:
             months = _failed_months(run)
@@ -126,8 +127,8 @@ def _failing(month: date | None) -> str:
 
 def _failed_months(run: Watched) -> list[date]:
     """The months of the run, without those that are complete and lost nothing."""
-    whole = {done.month for done in run.results if not done.missing_calls} - set(run.lost)
-    return sorted({*run.months, *run.lost, *(done.month for done in run.results)} - whole)
+    whole = {done.month for done in run.results if not done.is_incomplete} - set(run.lost)
+    return sorted({*run.months, *run.lost, *run.not_followed, *(done.month for done in run.results)} - whole)
 
 
 def _failing_text(months: Sequence[date], ended: ExitStatus | None) -> tuple[str, str]:

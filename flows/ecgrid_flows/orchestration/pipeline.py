@@ -1,8 +1,9 @@
 """The steps of a month: plan → pull → land → build → check → export → report. The flows of Prefect are made of it.
 
 Nothing here loads Prefect, which takes seconds and is only needed where a run is reported to it. A month that is not
-whole (keys without an answer) is landed, built and checked, so that it can be looked at, but not exported or reported:
-finance gets whole months only.
+whole (keys or invoices without a response) is landed, built and checked, so that it can be looked at, but not exported
+or reported: finance gets whole months only. A trial calculation or a report without a response holds nothing back: it
+only checks the month. The run ends incomplete all the same.
 """
 
 from collections.abc import Sequence
@@ -15,17 +16,32 @@ from ecgrid_flows.orchestration.run_context import MonthDone, Run
 
 
 class MonthIncomplete(Incomplete):
-    """Some keys have no usable response; `done` has the results of each month."""
+    """Some calls have no usable response; `done` has the results of each month."""
 
     def __init__(self, done: Sequence[MonthDone]) -> None:
         partial = [month for month in done if month.missing_calls]
-        named = "; ".join(words for month in partial for words in month.missing[:5])
-        super().__init__(
-            f"{sum(month.missing_calls for month in partial)} calls have no usable response, so "
-            f"{', '.join(f'{month.month:%Y-%m}' for month in partial)} is neither exported nor reported: "
-            f"run again. {named}"
-        )
+        unchecked = [month for month in done if month.unchecked and not month.missing_calls]
+        sentences = []
+        if partial:
+            named = "; ".join(words for month in partial for words in (*month.missing, *month.unchecked)[:5])
+            count = _calls(sum(month.missing_calls + len(month.unchecked) for month in partial))
+            why = f"{_months(partial)} is neither exported nor reported"
+            sentences.append(f"{count} no usable response, so {why}: run again. {named}")
+        if unchecked:
+            named = "; ".join(words for month in unchecked for words in month.unchecked[:5])
+            count = _calls(sum(len(month.unchecked) for month in unchecked))
+            why = f"{_months(unchecked)} is not fully checked"
+            sentences.append(f"{count} no usable response, so {why}: run again. {named}")
+        super().__init__(". ".join(sentences))
         self.done = list(done)
+
+
+def _calls(count: int) -> str:
+    return "1 call has" if count == 1 else f"{count} calls have"
+
+
+def _months(several: Sequence[MonthDone]) -> str:
+    return ", ".join(f"{one.month:%Y-%m}" for one in several)
 
 
 def bill_months(run: Run, months: Sequence[date]) -> list[MonthDone]:
@@ -42,7 +58,7 @@ def bill_months(run: Run, months: Sequence[date]) -> list[MonthDone]:
         tasks.land(run, month)
     tasks.build(run)
     done = [settle(run, month, pulled[month]) for month in months]
-    if any(month.missing_calls for month in done):
+    if any(month.is_incomplete for month in done):
         raise MonthIncomplete(done)
     return done
 

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from itertools import chain
@@ -31,7 +31,7 @@ from ecgrid_flows.extract.plan import Asked, Plan, remember
 from ecgrid_flows.extract.pull import Puller
 from ecgrid_flows.finance import audit_log
 from ecgrid_flows.lake import billing_scope, raw_manifest
-from ecgrid_flows.lake.billing_scope import Scope
+from ecgrid_flows.lake.billing_scope import INVOICE_OPERATIONS, Scope, without_response
 from ecgrid_flows.lake.landing import imported_invoices, land_month, limit_run
 from ecgrid_flows.lake.partitions import Lake
 from ecgrid_flows.lake.value_faults import Unread, unread
@@ -54,8 +54,6 @@ from ecgrid_transforms.period import month_end, month_text
 
 log = logging.getLogger(__name__)
 
-#: What tells whether a month is invoiced.
-_INVOICE_OPERATIONS = ("InvoiceList", "InvoiceInfo")
 #: Maximum number of tasks per month: more only cost time. Beyond it, each task takes several accounts.
 TASKS_A_MONTH = 256
 
@@ -81,7 +79,10 @@ class Checked:
 
 @dataclass(slots=True)
 class MonthDone:
-    """What a run made of one month. `amount` is the sum of the lines."""
+    """What a run made of one month. `amount` is the sum of the lines.
+
+    `missing` names calls without a usable response, which hold the month back; `unchecked` those that only check it.
+    """
 
     month: date
     accounts: int = 0
@@ -92,10 +93,15 @@ class MonthDone:
     faults: dict[str, int] = field(default_factory=dict)
     missing_calls: int = 0
     missing: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
     value_faults: Unread = field(default_factory=Unread)
     checked: Checked = field(default_factory=Checked)
     exports: list[Path] = field(default_factory=list)
     report: Path | None = None
+
+    @property
+    def is_incomplete(self) -> bool:
+        return bool(self.missing_calls or self.unchecked)
 
 
 class Workers(Protocol):
@@ -150,6 +156,7 @@ class Run(Context):
         self.lake = Lake(store)
         self.cluster: Workers | None = None
         self.lost: dict[date, str] = {}
+        self.not_followed: dict[date, str] = {}
         self._is_packed = False
         #: The months that were pulled to their end.
         self.results: list[MonthDone] = []
@@ -194,9 +201,11 @@ class Run(Context):
             scope = self.scope(month)
             limit_run(self.store, month, self.only)
             if month in self.awaiting_invoices():
-                self.puller.ask_anew(month, *_INVOICE_OPERATIONS)
+                self.puller.ask_anew(month, *INVOICE_OPERATIONS)
             with_statistics = self.settings.with_statistics
             calls = discovery.ask_beside(self.puller, scope, self.reporter, with_statistics=with_statistics)
+            invoices, checks = self._failed(month)
+            scope = replace(scope, unanswered=(*scope.unanswered, *invoices), unchecked=checks)
             memory = remember(self.lake, month, scope.accounts, scope.price_lists)
             plan = Plan(month, scope.accounts, scope.price_lists, memory, self.settings.plan, calls)
             self._plans[month] = scope, plan
@@ -209,13 +218,33 @@ class Run(Context):
         return sorted(month for month in waiting if month_end(month) <= now and decided.closing(month) is None)
 
     def follow_invoices(self, month: date) -> bool:
-        """Request the invoices of the month again and land them; True where one came. No line is requested."""
+        """Request the invoices of the month again and land them; True where one came. No line is requested.
+
+        Where it is not known whether one came, the month is in `not_followed`.
+        """
         before = self._invoices(month)
         scope = self.scope(month)
-        self.puller.ask_anew(month, *_INVOICE_OPERATIONS)
+        self.puller.ask_anew(month, *INVOICE_OPERATIONS)
         discovery.ask_invoices(self.puller, scope, self.reporter)
+        unanswered = (*scope.unanswered, *self._failed(month)[0])
         self.land(month)
-        return bool(self._invoices(month) - before)
+        has_new = bool(self._invoices(month) - before)
+        if unanswered and not has_new:
+            self.not_followed[month] = f"{month_text(month)}: {'; '.join(unanswered[:5])}"
+        return has_new
+
+    def _failed(self, month: date) -> tuple[list[str], list[str]]:
+        """The calls of this run without a usable response that ask for invoices, and those that only check the month.
+
+        Those that name what is billed are in the scope.
+        """
+        invoices, checks = list[str](), list[str]()
+        for answer in self.puller.failed(month):
+            if answer.operation in INVOICE_OPERATIONS:
+                invoices.append(without_response(answer))
+            elif answer.feed not in billing_scope.ESSENTIAL:
+                checks.append(without_response(answer))
+        return invoices, checks
 
     def _invoices(self, month: date) -> set[tuple[int, int]]:
         """ContractID and InvoiceID of each invoice in the lake that asks to be paid."""
@@ -309,7 +338,8 @@ class Run(Context):
             status.note(self.store, month, self._plans[month][1].size(), missing, is_whole=False)
             return
         answered = sum(bits.bit_count() for bits in self.puller.kept(month).answered.values())
-        is_whole = not tally.missing_calls and not self._plans[month][0].unanswered
+        scope = self._plans[month][0]
+        is_whole = not tally.missing_calls and not scope.unanswered and not scope.unchecked
         status.note(self.store, month, answered + tally.missing_calls, tally.missing_calls, is_whole=is_whole)
 
     def land(self, month: date) -> None:
@@ -319,8 +349,16 @@ class Run(Context):
         for words in (*quarantined, *landed.unread, *landed.odd_words()):
             self.reporter.warn(words)
         self.lost.pop(month, None)
+        lost = []
         if landed.lost:
-            self.lost[month] = f"{month_text(month)}: {landed.lost} responses of the raw log are damaged or missing"
+            lost.append(f"{landed.lost} responses of the raw log are damaged or missing")
+        if landed.lost_imports:
+            lost.append(
+                f"{landed.lost_imports} records of imported invoices are damaged or missing: import or withdraw those "
+                "invoices again"
+            )
+        if lost:
+            self.lost[month] = f"{month_text(month)}: {', '.join(lost)}"
 
     def _pack(self) -> None:
         """Pack segments of closed periods from earlier runs; once, before this run writes segments."""
@@ -378,7 +416,7 @@ class Run(Context):
             done.calls = tally.calls
             done.missing_calls, done.missing = tally.missing_calls, tally.missing
         if month in self._plans:
-            unanswered = self._plans[month][0].unanswered
+            unanswered, done.unchecked = self._plans[month][0].unanswered, list(self._plans[month][0].unchecked)
             done.missing_calls += len(unanswered)
             done.missing = [*unanswered, *done.missing]
         done.value_faults = unread(self.lake, month)
