@@ -2,10 +2,13 @@
 
 import os
 import re
+import shutil
 import sys
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import nbformat
 import pytest
 
@@ -76,6 +79,17 @@ def test_no_warehouse_and_no_such_month_are_told_before_anything_runs(handmade_d
         report_month(Settings(data_dir=str(handmade_dir)), date(2019, 5, 1))
     assert not (handmade_dir / "reports/2019-05").exists()
     assert NoSuchData.status == ExitStatus.USAGE
+
+
+def test_a_warehouse_of_another_version_is_to_be_built_again(handmade_dir: Path, tmp_path: Path) -> None:
+    """It lacks a relation that only the notebook reads; the status is that of a directory without a warehouse."""
+    (tmp_path / "warehouse").mkdir()
+    shutil.copy(handmade_dir / "warehouse/billing.duckdb", tmp_path / "warehouse")
+    with closing(duckdb.connect(str(tmp_path / "warehouse/billing.duckdb"))) as connection:
+        connection.execute("DROP TABLE out_month_on_month")
+    with pytest.raises(NoSuchData, match=r"built by another version .*out_month_on_month.*: run .*build") as caught:
+        report_month(Settings(data_dir=str(tmp_path)), handmade.MONTH)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_notebook_that_stops_says_where_and_why(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from ecgrid_flows.cli import app
 from ecgrid_flows.errors import SettingsError, StorageFailed
 from ecgrid_flows.orchestration import schedule
 from ecgrid_flows.settings import Settings
@@ -218,6 +220,7 @@ def test_of_many_writers_one_wins(make: Make) -> None:
 
 def test_a_storage_that_stays_down_is_named_with_what_to_do(make: Make, storage: Storage, short_waits: None) -> None:
     store = make()
+    store.prepare()
     storage.is_down = True
     with pytest.raises(StorageFailed, match=r"s3://billing/.*/lake/x cannot be used; .*run again when it is available"):
         store.write("lake/x", b"1")
@@ -255,6 +258,22 @@ def test_without_credentials_the_message_names_the_variables(
         S3Store(address, tmp_path).prepare()
 
 
+@pytest.mark.parametrize("command", ["status", "verify", "build", "run", "report"])
+def test_without_credentials_every_command_ends_alike(
+    storage: Storage, address: str, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Those that read first, and those that try the storage before a run."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("ECGRID_API_KEY", "0123456789abcdef0123456789abcdef")
+    with pytest.raises(SettingsError) as raised:
+        CliRunner().invoke(app, [command, "--data-dir", address], catch_exceptions=False)
+    assert str(raised.value) == (
+        f"the data directory {address} cannot be used; there are no credentials: set AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+    )
+    assert raised.value.status == 2
+
+
 def test_without_the_extra_the_message_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(SettingsError, match=r"ecgrid-billing\[scale\]"):
@@ -264,7 +283,7 @@ def test_without_the_extra_the_message_names_it(tmp_path: Path, monkeypatch: pyt
 def test_no_secret_is_in_a_failure(make: Make, storage: Storage, short_waits: None) -> None:
     store = make()
     storage.is_down = True
-    with pytest.raises(StorageFailed) as caught:
+    with pytest.raises(SettingsError) as caught:
         store.read("lake/x")
     error: BaseException | None = caught.value
     while error is not None:

@@ -49,6 +49,8 @@ SECRETS = ("ECGRID_PASSWORD", "ECGRID_API_KEY", "ECGRID_LOGIN_NAME", "ECGRID_SES
 INVENTED = "Invented data: every network, name, price and amount on this page comes from the built-in sandbox."
 PROVISIONAL = "Provisional: nothing of this month was received after its end. No finding is an error yet."
 CELL_TIMEOUT_S = 600
+#: DuckDB's errors where a relation or a column is absent.
+_LACKS = ("BinderException", "CatalogException")
 #: The longest folder whose sockets' names are sure to fit (104 bytes on the narrowest system, unix(7) and BSD).
 SOCKET_FOLDER_BYTES = 80
 
@@ -79,7 +81,12 @@ def report_month(settings: Settings, month: date) -> Path:
         "currency": settings.currency or "",
         "notice": " ".join(notices),
     }
-    executed = execute(notebook_path("reconcile_month"), parameters, are_charts_drawn=False)
+    try:
+        executed = execute(notebook_path("reconcile_month"), parameters, are_charts_drawn=False)
+    except ReportFailed as error:
+        if getattr(error.__cause__, "ename", None) in _LACKS:
+            raise database.of_another_version(str(settings.warehouse_path), _sentence(error.__cause__)) from error
+        raise
     page = render(executed, title=f"Reconciliation {month_text(month)}{' (provisional)' if is_provisional else ''}")
     target = settings.reports_dir(month) / "reconcile_month.html"
     with disk_errors(str(target)):
@@ -157,9 +164,13 @@ def execute(notebook: Path, parameters: Mapping[str, str], *, are_charts_drawn: 
 
 def _reason(error: Exception) -> str:
     """The cell and the error's own sentence, without the trace."""
-    name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
-    cell = getattr(error, "exec_count", None)
-    return f"{f'cell {cell}: ' if cell else ''}{name}: {value}"
+    name, cell = getattr(error, "ename", type(error).__name__), getattr(error, "exec_count", None)
+    return f"{f'cell {cell}: ' if cell else ''}{name}: {_sentence(error)}"
+
+
+def _sentence(error: BaseException | None) -> str:
+    """The first line of the error that stopped a notebook."""
+    return next(iter(str(getattr(error, "evalue", error)).splitlines()), "")
 
 
 def _kernel_class(scratch: Path, said: Path, are_charts_drawn: bool) -> type:

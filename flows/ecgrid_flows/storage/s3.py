@@ -114,6 +114,8 @@ class S3Store:
         self._cache = cache / "objects"
         self.spool = cache / "spool"
         self._synced_at = 0.0
+        #: Until the storage has carried out one request, a failure is a fault of the settings.
+        self._has_answered = False
         self._fs = _filesystem()
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._blocks_lock = threading.Lock()
@@ -131,7 +133,7 @@ class S3Store:
             third = self._put(probe, b"3", '"0123456789abcdef0123456789abcdef"', ATTEMPTS_TO_PREPARE)
             self._ask("delete_object", probe, ATTEMPTS_TO_PREPARE)
         except _Answer as answer:
-            raise SettingsError(f"the data directory {self.root} cannot be used; {_reason(answer)}") from answer
+            raise self._unusable(answer) from answer
         if first is None or second is not None or third is not None:
             raise SettingsError(
                 f"the storage behind {self.root} ignores conditional writes (If-None-Match, If-Match), without which "
@@ -418,13 +420,15 @@ class S3Store:
         import fsspec.asyn
 
         for attempt in Retrying(
-            stop=stop_after_attempt(attempts),
+            stop=stop_after_attempt(attempts if self._has_answered else min(attempts, ATTEMPTS_TO_PREPARE)),
             wait=wait_exponential_jitter(multiplier=0.1, max=LONGEST_WAIT_S, jitter=0.2),
             retry=retry_if_exception(lambda error: isinstance(error, _Answer) and error.should_retry),
             reraise=True,
         ):
             with attempt:
-                return fsspec.asyn.sync(self._fs.loop, self._once, method, arguments)
+                answer = fsspec.asyn.sync(self._fs.loop, self._once, method, arguments)
+                self._has_answered = True
+                return answer
         raise AssertionError("Retrying ends by an answer or an exception")
 
     async def _once(self, method: str, arguments: Mapping[str, Any]) -> Any:
@@ -445,11 +449,16 @@ class S3Store:
 
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:
-        """Convert the storage's refusal inside to `StorageFailed`, naming the object."""
+        """Convert the storage's refusal inside to `StorageFailed`, naming the object; the first to `SettingsError`."""
         try:
             yield
         except _Answer as answer:
+            if not self._has_answered and answer.code not in _ABSENT:
+                raise self._unusable(answer) from answer
             raise StorageFailed(f"{self.uri(path)} cannot be used; {_reason(answer)}") from answer
+
+    def _unusable(self, answer: _Answer) -> SettingsError:
+        return SettingsError(f"the data directory {self.root} cannot be used; {_reason(answer)}")
 
 
 class S3Appender:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from ecgrid_flows.errors import BillingError, SettingsError, StorageFailed
+from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError, StorageFailed
 
 if TYPE_CHECKING:
     pass
@@ -66,10 +66,15 @@ def reading_error(error: duckdb.Error, where: str = "the warehouse") -> BillingE
     if isinstance(error, duckdb.OutOfMemoryException):
         return StorageFailed(f"{where}: out of memory ({text}); allow more memory, or free disk for spilling")
     if isinstance(error, duckdb.BinderException | duckdb.CatalogException):
-        return StorageFailed(
-            f"{where} lacks what this version reads ({text}): another version built it; `build` it again"
-        )
+        return of_another_version(where, text)
     return StorageFailed(f"{where} is damaged or no DuckDB file ({text}): run `ecgrid-billing build`")
+
+
+def of_another_version(where: str, lacks: str) -> NoSuchData:
+    """A warehouse without what this version reads; like one that is not there, it needs a build."""
+    return NoSuchData(
+        f"{where} was built by another version and lacks what this one reads ({lacks}): run `ecgrid-billing build`"
+    )
 
 
 def _is_full(error: duckdb.Error) -> bool:

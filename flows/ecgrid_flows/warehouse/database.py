@@ -17,7 +17,7 @@ from ecgrid_transforms.period import month_text
 
 if TYPE_CHECKING:
     import pandas as pd
-from ecgrid_flows.warehouse.connection import Connection, _first_line, _open, reading_error
+from ecgrid_flows.warehouse.connection import Connection, _first_line, _open, of_another_version, reading_error
 from ecgrid_flows.warehouse.sql_files import _shown, load_sql
 from ecgrid_flows.warehouse.sql_tree import SqlRefused, SqlTree
 
@@ -28,6 +28,7 @@ __all__ = [
     "connect",
     "frame",
     "load_macros",
+    "of_another_version",
     "of_month",
     "ordered",
     "reading_error",
