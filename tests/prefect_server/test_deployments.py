@@ -4,6 +4,8 @@ Prefect takes seconds to load, in every process that collects tests: it is loade
 """
 
 import asyncio
+import signal
+import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,40 @@ def test_a_wrong_month_is_a_failed_state_with_a_sentence(
     ended = getattr(deployments, flow).fn(*parameters, data_dir=str(tmp_path / "data"))
     assert (ended.type, ended.name) == ("FAILED", "Settings")
     assert told in ended.message
+
+
+@pytest.mark.parametrize("is_in_month", [True, False], ids=["in a month", "between months"])
+def test_a_signal_stops_the_calls_of_every_step_of_a_scheduled_run(
+    deployments: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_in_month: bool
+) -> None:
+    """The handler of Prefect's engine, here that of each flow, would leave calls to a service that hangs waiting."""
+    from ecgrid_flows.orchestration import flows
+
+    def stopped(*_: Any) -> list[date]:
+        signal.raise_signal(signal.SIGTERM)
+        while True:
+            run_context.current().puller.check_going_on()
+            time.sleep(0.01)
+
+    def engine(*parameters: str) -> MonthDone:
+        before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("the flow does not handle it"))
+        try:
+            done: MonthDone = flows.monthly_billing.fn(*parameters)
+            return done
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    monkeypatch.setattr(flows, "bill_months", stopped)
+    monkeypatch.setattr(deployments, "monthly_billing", engine)
+    for artifact in ("create_progress_artifact", "update_progress_artifact"):
+        monkeypatch.setattr(deployments, artifact, lambda *_, **__: None)
+    before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("the run does not handle it"))
+    try:
+        months = (lambda _: [date(2026, 10, 1)]) if is_in_month else stopped
+        with pytest.raises(Incomplete, match="stopped by SIGTERM; every response so far is kept"):
+            list(deployments._billed(Settings(data_dir=str(tmp_path)), months))
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_the_open_month_is_the_one_that_runs_in_utc(deployments: Any) -> None:

@@ -32,7 +32,7 @@ from prefect.types.entrypoint import EntrypointType
 
 from ecgrid_flows import due, logs
 from ecgrid_flows.errors import BillingError, ExitStatus, Incomplete, SettingsError
-from ecgrid_flows.orchestration import schedule, session, tasks
+from ecgrid_flows.orchestration import schedule, session, signals, tasks
 from ecgrid_flows.orchestration.artifacts import leave_artifacts
 from ecgrid_flows.orchestration.flows import monthly_billing
 from ecgrid_flows.orchestration.pipeline import MonthIncomplete
@@ -165,7 +165,10 @@ def _billed(settings: Settings, months_of: Callable[[Run], Sequence[date]]) -> I
     flows inside share the run, by its data directory: no credential is ever handed on.
     """
     incomplete: list[MonthIncomplete] = []
-    with session.opened(settings=settings, is_invented=settings.is_sandbox) as run:
+    with (
+        session.opened(settings=settings, is_invented=settings.is_sandbox) as run,
+        signals.stopping_on_signals(run, run.reporter),
+    ):
         run.check_source()
         if months := months_of(run):
             progress: Any = create_progress_artifact(progress=0, description=f"{len(months)} months to bill")
@@ -183,7 +186,10 @@ def _billed(settings: Settings, months_of: Callable[[Run], Sequence[date]]) -> I
 
 def _looked_at(settings: Settings) -> Iterator[MonthDone]:
     """The running month, pulled again: responses of a month that still runs are not final."""
-    with session.opened(settings=settings, refresh=True, is_invented=settings.is_sandbox) as run:
+    with (
+        session.opened(settings=settings, refresh=True, is_invented=settings.is_sandbox) as run,
+        signals.stopping_on_signals(run, run.reporter),
+    ):
         run.check_source()
         month = open_month()
         size = tasks.plan(run, month)
