@@ -131,12 +131,16 @@ def serve(
         context.fail(f"port {port} is not available ({error.strerror}): choose another with --port", ExitStatus.USAGE)
     except ValueError as error:
         context.fail(str(error), ExitStatus.USAGE)
-    for name, value in served.settings().items():
-        typer.echo(f"{name}={value}")
-    context.stderr.print(
-        f"The sandbox serves invented data, months {world.months[0]:%Y-%m} to {world.months[-1]:%Y-%m}; Ctrl-C ends it."
-    )
-    served.serve_until_interrupted()
+
+    def ready() -> None:
+        for name, value in served.settings().items():
+            typer.echo(f"{name}={value}")
+        context.stderr.print(
+            f"The sandbox serves invented data, months {world.months[0]:%Y-%m} to {world.months[-1]:%Y-%m}; "
+            "Ctrl-C ends it."
+        )
+
+    served.serve_until_interrupted(ready)
 
 
 def register(app: typer.Typer) -> None:

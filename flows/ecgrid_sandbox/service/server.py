@@ -476,11 +476,12 @@ class Sandbox(Addresses):
         self._server.ready = ready
         self._server.run(sockets=[self._socket])
 
-    def serve_until_interrupted(self) -> None:
-        """Serve in a thread while this one waits for Ctrl-C or SIGTERM."""
+    def serve_until_interrupted(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Serve in a thread while this one waits for Ctrl-C or SIGTERM; calls `ready` once connections are accepted."""
         stopped = threading.Event()
         previous = signal.signal(signal.SIGTERM, lambda number, frame: stopped.set())
         with self:
+            ready()
             try:
                 stopped.wait()
             except KeyboardInterrupt:
