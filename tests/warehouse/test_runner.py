@@ -1,5 +1,7 @@
 """The SQL runner: what it builds and in which order, what it refuses, and that a warehouse is replaced only whole."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from ecgrid_flows.warehouse import builder, database, sql_files, sql_tree
 from ecgrid_flows.warehouse.sql_tree import BuildFailed, SqlRefused
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.schemas import FEEDS
+
+ROOT = Path(__file__).parents[2]
 
 Files = Mapping[str, str]
 Build = Callable[..., sql_tree.BuildReport]
@@ -459,3 +463,33 @@ def test_many_rows_come_in_their_order() -> None:
         for rows in ("FROM many", "FROM many ORDER BY k"):
             found = database.table(connection, rows)["k"].combine_chunks()
             assert pc.all(pc.less_equal(found[:-1], found[1:])).as_py(), rows
+
+
+#: Builds an empty lake under each limit of a file's size: the write that fails is in the file's head, in macros, in
+#: reference tables, in relations.
+OF_LIMITED_SIZE = """
+import resource, sys, tempfile
+from pathlib import Path
+from ecgrid_flows.errors import StorageFailed
+from ecgrid_flows.warehouse import builder
+for limit in map(int, sys.argv[2:]):
+    with tempfile.TemporaryDirectory() as folder:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        try:
+            builder.build({}, Path(folder) / "billing.duckdb", reference_dir=Path(sys.argv[1]))
+        except StorageFailed as error:
+            print(str(error).partition(": the disk is full (")[1])
+"""
+
+
+def test_a_full_disk_is_named_whichever_statement_of_a_build_meets_it(tmp_path: Path) -> None:
+    limits = [8_000, 30_000, 60_000, 90_000, 120_000, 160_000, 200_000]
+    script = tmp_path / "limited.py"  # without a file DuckDB takes a process for a person's, and draws a progress bar
+    script.write_text(OF_LIMITED_SIZE, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(script), str(ROOT / "data/reference"), *map(str, limits)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [": the disk is full ("] * len(limits)

@@ -37,7 +37,7 @@ import pyarrow as pa
 
 from ecgrid_flows.errors import BillingError, StorageFailed
 from ecgrid_flows.warehouse import contract_terms, product_codes, sql_headers
-from ecgrid_flows.warehouse.connection import Connection, _first_line, _is_full, _open
+from ecgrid_flows.warehouse.connection import Connection, _first_line, _open, full_disk
 from ecgrid_flows.warehouse.database import load_macros
 from ecgrid_flows.warehouse.sql_files import _STEM, _ordered, _shown, load_sql
 from ecgrid_flows.warehouse.sql_tree import BuildFailed, BuildReport, BuiltRelation, SqlFile, SqlRefused, SqlTree
@@ -148,8 +148,8 @@ def _build_error(where: str, error: duckdb.Error) -> BillingError:
         return BuildFailed(
             f"{where}: out of memory ({text}); allow more memory, or free disk for spilling, and build again"
         )
-    if _is_full(error):
-        return StorageFailed(f"{where}: the disk is full ({text}); free some space and build again")
+    if full := full_disk(error, where):
+        return full
     if isinstance(error, duckdb.IOException):
         return BuildFailed(f"{where}: {text}; check the file that it names, pull its month again, and build again")
     if isinstance(error, duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException):
@@ -373,7 +373,8 @@ def _create_lake_view(connection: Connection, feed: str, files: Sequence[str]) -
     try:
         connection.execute(f"CREATE TEMP VIEW {name} AS {select}").fetchall()
     except duckdb.Error as error:
-        raise BuildFailed(f"{name}: {_first_line(error)}; pull its months again, then build again") from error
+        failed = BuildFailed(f"{name}: {_first_line(error)}; pull its months again, then build again")
+        raise full_disk(error, name) or failed from error
     return name
 
 
@@ -394,9 +395,8 @@ def _create_reference_tables(
                 [as_named(path)],
             ).fetchall()
         except duckdb.Error as error:
-            raise SqlRefused(
-                f"{path}: not a CSV table with a header ({_first_line(error)}); correct the file"
-            ) from error
+            refused = SqlRefused(f"{path}: not a CSV table with a header ({_first_line(error)}); correct the file")
+            raise full_disk(error, str(path)) or refused from error
         if path.name == contract_terms.FILE:
             contract_terms.check(path)
             lacking = [column for column in contract_terms.COLUMNS if column not in connection.table(name).columns]

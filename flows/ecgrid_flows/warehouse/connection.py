@@ -61,8 +61,8 @@ def _open(
 def reading_error(error: duckdb.Error, where: str = "the warehouse") -> BillingError:
     """What a query of a built warehouse met: a full disk, a damaged file, or relations of another release."""
     text = _first_line(error)
-    if _is_full(error):
-        return StorageFailed(f"{where}: the disk is full ({text}); free some space and run again")
+    if full := full_disk(error, where):
+        return full
     if isinstance(error, duckdb.OutOfMemoryException):
         return StorageFailed(f"{where}: out of memory ({text}); allow more memory, or free disk for spilling")
     if isinstance(error, duckdb.BinderException | duckdb.CatalogException):
@@ -77,8 +77,11 @@ def of_another_version(where: str, lacks: str) -> NoSuchData:
     )
 
 
-def _is_full(error: duckdb.Error) -> bool:
-    return any(words in str(error).lower() for words in _FULL)
+def full_disk(error: duckdb.Error, where: str) -> StorageFailed | None:
+    """The error of a full disk, where that is the cause; any statement that writes may meet it."""
+    if not any(words in str(error).lower() for words in _FULL):
+        return None
+    return StorageFailed(f"{where}: the disk is full ({_first_line(error)}); free some space and run again")
 
 
 def _first_line(error: BaseException) -> str:

@@ -17,7 +17,14 @@ from ecgrid_transforms.period import month_text
 
 if TYPE_CHECKING:
     import pandas as pd
-from ecgrid_flows.warehouse.connection import Connection, _first_line, _open, of_another_version, reading_error
+from ecgrid_flows.warehouse.connection import (
+    Connection,
+    _first_line,
+    _open,
+    full_disk,
+    of_another_version,
+    reading_error,
+)
 from ecgrid_flows.warehouse.sql_files import _shown, load_sql
 from ecgrid_flows.warehouse.sql_tree import SqlRefused, SqlTree
 
@@ -215,4 +222,5 @@ def load_macros(connection: Connection, tree: SqlTree) -> None:
             try:
                 connection.execute(statement).fetchall()
             except duckdb.Error as error:
-                raise SqlRefused(f"{_shown(path)}: {_first_line(error)}") from error
+                refused = SqlRefused(f"{_shown(path)}: {_first_line(error)}")
+                raise full_disk(error, _shown(path)) or refused from error
