@@ -1,13 +1,12 @@
-"""What users decided, for good: an append-only log in which every entry seals the one before.
+"""The audit log: an append-only, hash-chained log of decisions, closings, reopenings and posted corrections.
 
-    closings/log/000001.json …   one decision an entry: month closed or reopened, state of a finding, corrections booked
-    closings/head.json           how many entries there are, and the hash of the last
+    closings/log/000001.json …   one entry each: month closed or reopened, state of a finding, corrections booked
+    closings/head.json           the number of entries, and the hash of the last
 
-Each entry carries the SHA-256 of the entry before it, so that none can be changed, dropped or put in between without
-every later one telling. Its nonce makes it unique: the same decision, taken again within a second, has another hash.
-The head tells when entries are missing at the end. Whoever rewrites everything leaves no trace in here: to be safe
-from that too, keep the seal that `close` prints somewhere else, and give it to `close --verify`. Nothing in here is
-ever made by a rebuild, a pull or an export.
+Each entry has the SHA-256 of the previous one, so a changed, removed or inserted entry breaks the chain after it. Its
+nonce makes it unique: the same decision, taken twice within a second, has two hashes. The head reveals missing entries
+at the end. A rewrite of all files cannot be detected from them: keep the seal that `close` prints elsewhere, and give
+it to `close --verify`. No rebuild, pull or export writes here.
 """
 
 import getpass
@@ -31,13 +30,13 @@ __all__ = ["CLOSINGS", "FIRST", "HEAD", "Decision", "Log", "append", "read"]
 CLOSINGS = "closings"
 LOG = f"{CLOSINGS}/log"
 HEAD = f"{CLOSINGS}/head.json"
-#: What the first entry has in place of a predecessor's hash.
+#: Previous hash of the first entry.
 FIRST = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One entry of the log. `sha256` is the hash of its bytes, which is the seal on everything up to it."""
+    """One entry of the log. `sha256` is the hash of its bytes: the seal of everything up to it."""
 
     number: int
     kind: str
@@ -49,7 +48,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """All entries that stand, in order, and what is wrong with the log (nothing, as a rule)."""
+    """All valid entries, in order, and the faults of the log (normally none)."""
 
     entries: tuple[Decision, ...]
     faults: tuple[str, ...]
@@ -81,7 +80,7 @@ class Log:
         )
 
     def require_sound(self) -> None:
-        """Refuse to build on a log that was tampered with."""
+        """Raise `Refused` if the log was tampered with."""
         if self.faults:
             raise Refused(
                 f"the log of closings is not as it was written: {self.faults[0]}. Put the file back from a backup; "
@@ -90,7 +89,7 @@ class Log:
 
 
 def read(store: Store) -> Log:
-    """Every entry, with the chain checked."""
+    """Every entry, with the chain verified."""
     paths = sorted(entry.path for entry in store.entries(LOG))
     decisions: list[Decision] = []
     faults: list[str] = []
@@ -137,7 +136,7 @@ def _head_faults(store: Store, decisions: list[Decision], last: str) -> list[str
 
 
 def append(store: Store, kind: str, data: Mapping[str, Any]) -> Decision:
-    """Add one decision; the caller holds the lock of the data directory. Raises `Refused` when the log is not sound."""
+    """Append one decision; the caller holds the lock of the data directory. Raises `Refused` if the log is invalid."""
     log = read(store)
     log.require_sound()
     number = len(log.entries) + 1
@@ -159,7 +158,7 @@ def append(store: Store, kind: str, data: Mapping[str, Any]) -> Decision:
     try:
         store.write(HEAD, head)
     except StorageFailed:
-        # A decision that is reported as failed is not kept. In a bucket the head may still arrive, so the entry stays.
+        # A decision reported as failed must not be kept. In a bucket the head may still arrive, so the entry stays.
         if isinstance(store, LocalStore) and not (store.exists(HEAD) and store.read(HEAD) == head):
             store.delete(_path(number))
         raise
@@ -171,7 +170,7 @@ def _path(number: int) -> str:
 
 
 def _who() -> str:
-    """The name of the account that this runs under; a container may have none."""
+    """The name of the user of this process; a container may have none."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -43,14 +43,14 @@ __all__ = [
 
 _BOM = b"\xef\xbb\xbf"
 ROWS_A_BATCH = 65_536
-#: Decimals that the macros write; a relation of more must round them itself, so that it is seen.
+#: Decimals that the macros write; a relation with more must round them itself, in plain sight.
 _MOST_PLACES = 10
-#: Bytes that may wait for the disk: at the end, where files are made durable, nobody has anything else to do.
+#: Bytes not yet flushed to disk: with more, the final flush would wait with nothing else to do.
 _AT_MOST_WAITING = 64 << 20
 _make_durable = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
-#: Batches of rows as they are worked out; to be closed by whoever stops early.
+#: Batches of rows, computed as they are read; a reader that stops early must close it.
 Batches = Generator[pa.RecordBatch, None, None]
-#: Name of the column that holds a row's whole line while it is on its way.
+#: Name of the column with the text of a row's whole line.
 _LINE = "line of the file"
 
 
@@ -191,7 +191,7 @@ def _with_lines(
 ) -> Any:
     """The columns `kept` of a relation, and each row's line of the file; `cells` and `same` as for `write_relation`."""
     same = same or {}
-    # in a step before the line: DuckDB would work out a text that stands in it twice as often
+    # in a step before the line: DuckDB would evaluate a text used twice in it twice
     twice = {name: _quoted(f"cell of {name}") for name in same.values()}
     texts = [f"{_cell(schema.field(name), name in amounts)} AS {cell}" for name, cell in twice.items()]
     rows = rows.project(", ".join(["*", *texts])) if texts else rows
@@ -227,7 +227,7 @@ def _write(
         for batch in batches:
             text = _text_of(batch.column(_LINE))
             written.result()
-            written = thread.submit(put, text)  # writes and hashes on, while the batch is used for what else there is
+            written = thread.submit(put, text)  # writes and hashes on its thread while the batch is summed
             size += len(text)
             count += batch.num_rows
             for name in sums:

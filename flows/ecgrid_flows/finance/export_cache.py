@@ -1,8 +1,10 @@
-"""What several files of an export are made of, worked out once for a month and kept in memory, in the files' order.
+"""Per-month export cache: lines, proofs and charges materialised once in memory, in the order of the files.
 
-A gathered table stands in front of the warehouse's relation of its name, for whatever reads it. What says the same on
-many of its rows is not in it: the rows carry the number of a combination, and the combination stands once (`TOLD`). So
-millions of rows are sorted and joined by a few numbers, and words are joined back where somebody reads them.
+A cached table replaces the warehouse's relation of its name for every reader. Repeated attributes are
+dictionary-encoded: rows have the number of a combination, which is stored once (`TOLD`). So millions of rows are
+sorted and joined by a few numbers, and texts are joined back where they are read.
+
+SQL text built here consists of identifiers only: the columns of a relation are known at run time.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,15 +19,15 @@ from ecgrid_flows.warehouse.database import of_month
 
 __all__ = ["GATHERED", "another", "gather", "gather_charges", "gather_lines", "listed", "show"]
 
-#: The database in memory of what is gathered: all connections see it, as they would not see a temporary table.
+#: The database in memory with the cached tables: visible to all connections, which a temporary table is not.
 GATHERED = "gathered"
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Columns of lines that say the same on many of them: a line has the `number` of its combination in their place.
+    """Columns of lines that repeat together: a line has the `number` of its combination in their place.
 
-    The columns `beside` belong to a combination too, and stay with the line as well.
+    The columns `beside` are part of a combination too, but stay with the line as well.
     """
 
     number: str
@@ -33,7 +35,7 @@ class Told:
     beside: tuple[str, ...]
 
 
-#: What a price and its reading say of a line. The first columns are those that lines are in the order of.
+#: Attributes of a price and its reading. The first columns are those by which lines are ordered.
 _KIND = Told(
     "kind_no",
     (
@@ -50,11 +52,11 @@ _ACCOUNT = Told(
 )
 _TOLD = (_KIND, _ACCOUNT)
 _LINES, _PROOFS, _CHARGES = "out_line_items", "core_numbered_proofs", "core_charge_parts"
-#: Gathered tables with such numbers.
+#: Cached tables with such numbers.
 TOLD = {_LINES: _TOLD, _CHARGES: _TOLD}
-#: The other relations that a gathered table stands in front of.
+#: Further relations that a cached table replaces.
 _ALSO = {_LINES: ("core_numbered_lines",), _PROOFS: ("out_line_proofs",)}
-#: What no file has of the lines, of their proofs and of their charges.
+#: Columns of lines, proofs and charges that no file has.
 _UNREAD_OF_LINES = (
     *("schedule_catalog_id", "schedule_description", "schedule_account_report", "schedule_measure"),
     *("schedule_specified_network_id", "schedule_include_root_mailbox", "extra", "api_version", "pulled_at"),
@@ -71,9 +73,9 @@ def listed(columns: Sequence[str]) -> str:
 
 
 def gather_lines(connection: database.Connection, month: date) -> None:
-    """Gather the lines of a month in the order of their keys, each with its number, and their proofs.
+    """Cache the lines of a month in key order, each with its number, and their proofs.
 
-    `core_numbered_lines` and `core_numbered_proofs` are gathered with them.
+    `core_numbered_lines` and `core_numbered_proofs` are cached with them.
     """
     full = f"{_LINES} in full"
     _create(connection, full, _month_of(connection, _LINES, month, _UNREAD_OF_LINES))
@@ -89,7 +91,7 @@ def gather_lines(connection: database.Connection, month: date) -> None:
         rows = rows.join(connection.table(_named(told.number)).set_alias(f"{told.number}s"), same)
     left_out = listed([name for told in _TOLD for name in told.columns])
     numbers = ", ".join(told.number for told in _TOLD)
-    # kinds are in the order of report and measure, as the key has them
+    # kind_no is in the order of report and measure, like the key
     rows = rows.project(f"rows.* EXCLUDE ({left_out}), {numbers}").order("network_id, mailbox_id, kind_no")
     _create(connection, _LINES, rows)
     connection.execute(f"DROP TABLE {_named(full)}").fetchall()
@@ -98,7 +100,7 @@ def gather_lines(connection: database.Connection, month: date) -> None:
 
 
 def gather_charges(connection: database.Connection, month: date) -> None:
-    """Gather the charges of lines that were gathered, in their order."""
+    """Cache the charges of the cached lines, in their order."""
     words = [name for told in _TOLD for name in told.columns]
     gather(connection, _CHARGES, month, ("line_no", "part"), without=(*words, *_UNREAD_OF_CHARGES))
 
@@ -106,11 +108,10 @@ def gather_charges(connection: database.Connection, month: date) -> None:
 def gather(
     connection: database.Connection, name: str, month: date, order: Sequence[str] = (), *, without: Sequence[str] = ()
 ) -> None:
-    """Work out one month of the relation `name` once, in `order`: from here on it holds that month and no other.
+    """Materialise one month of the relation `name`, in `order`: from then on it has only that month.
 
-    Columns that nobody will read are left out (`without`): what does not fit into memory goes to the disk and back. A
-    temporary view of a table in memory stands in front of the warehouse's relation, for whatever reads it, until the
-    connection ends.
+    Columns that no file reads are left out (`without`), because rows beyond the memory spill to disk. A temporary view
+    of the table in memory replaces the warehouse's relation for every reader, until the connection ends.
     """
     rows = _month_of(connection, name, month, without)
     _create(connection, name, rows.order(listed(order)) if order else rows)
@@ -130,7 +131,7 @@ def _named(table: str) -> str:
 
 
 def _create(connection: database.Connection, table: str, rows: Any) -> None:
-    connection.execute("RESET threads").fetchall()  # a table keeps the order of its rows, however many make it
+    connection.execute("RESET threads").fetchall()  # several threads may fill a table: it keeps the order of its rows
     try:
         connection.execute(f"CREATE OR REPLACE TABLE {_named(table)} AS {rows.sql_query()}").fetchall()
     finally:
@@ -138,7 +139,7 @@ def _create(connection: database.Connection, table: str, rows: Any) -> None:
 
 
 def show(connection: database.Connection, name: str, only: str = "") -> None:
-    """Let a connection see a gathered table, or its rows that fit `only`, in place of the warehouse's relation."""
+    """Let a connection see a cached table, or its rows that match `only`, in place of the warehouse's relation."""
     table = connection.table(_named(name))
     rows = table.filter(only) if only else table
     if name == _LINES:
@@ -152,7 +153,7 @@ def show(connection: database.Connection, name: str, only: str = "") -> None:
 
 @contextmanager
 def another(connection: database.Connection) -> Iterator[database.Connection]:
-    """A second connection that sees the gathered lines and their proofs, for another thread."""
+    """A second connection with the cached lines and their proofs, for another thread."""
     with closing(connection.cursor()) as cursor:
         for name in (_LINES, _PROOFS):
             show(cursor, name)

@@ -1,11 +1,11 @@
-"""What a person decided about a finding: accepted, disputed or resolved, with a note.
+"""Decisions about findings: accepted, disputed or resolved, with a note.
 
-A decision is kept in the log (`decisions`), by the finding's id, which follows from its check and key alone, and with
-the amounts that were decided about. It holds over rebuilds and pulls for as long as these amounts stay what they were;
-when one changes, the finding is open again.
+A decision is kept in the audit log (`decisions`), by the finding's id, which depends on its check and key only, with
+the amounts at that time. It remains valid over rebuilds and pulls as long as these amounts stay the same; when one
+changes, the finding is open again.
 
-SQL reads decisions in raw_finding_states. Commands put those of the log in front of what the warehouse kept
-(`with_states`); `keep` writes them into the file, after a build and after a decision, so that no rebuild is needed.
+SQL reads decisions in raw_finding_states. Commands replace the warehouse's rows by those of the log (`with_states`);
+`keep` writes them into the file after a build and after a decision, so no rebuild is needed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,17 +41,17 @@ __all__ = [
 ]
 
 OPEN = "open"
-#: What can be decided; `open` takes a decision back.
+#: Possible decisions; `open` withdraws one.
 STATES = ("accepted", "disputed", "resolved", OPEN)
-#: States that a decision about all findings of a check changes, by the state that it sets. What a person accepted or
-#: resolved stays, unless the decision is taken back.
+#: State set for all findings of a check -> states that it replaces. Accepted and resolved findings keep their state
+#: unless the decision is withdrawn.
 _CHANGED_BY = {
     "accepted": (OPEN,),
     "disputed": (OPEN,),
     "resolved": (OPEN, "disputed"),
     OPEN: ("accepted", "disputed", "resolved"),
 }
-#: The relation of the warehouse that has the decisions.
+#: The relation of the warehouse with the decisions.
 RELATION = "raw_finding_states"
 _AMOUNTS = ("billed_amount", "expected_amount", "difference")
 _SCHEMA = pa.schema(
@@ -77,7 +77,7 @@ class Decided:
 
 
 def states(log: Log) -> dict[str, Decided]:
-    """The last decision about every finding that has one, by its id."""
+    """Id -> last decision, of every finding that has one."""
     last: dict[str, Decided] = {}
     for entry in log.entries:
         if entry.kind != "finding":
@@ -88,7 +88,7 @@ def states(log: Log) -> dict[str, Decided]:
             decided_on = date.fromisoformat(entry.at[:10])
             before = last.get(name)
             if before and (before.state, before.amounts) == (entry.data["state"], amounts):
-                decided_on = before.on  # repeated about the same amounts: filed when it was first
+                decided_on = before.on  # a repeated decision about the same amounts is filed on the day of the first
             last[name] = Decided(name, entry.data["state"], entry.data["note"], amounts, decided_on)
     return {name: decided for name, decided in last.items() if decided.state != OPEN}
 
@@ -96,7 +96,8 @@ def states(log: Log) -> dict[str, Decided]:
 def _today(name: str) -> str:
     """Today's id of a finding whose id, of this release or an earlier one, is `name`.
 
-    Earlier ids were the twelve digits of a hash alone. One that begins with f cannot be told from an id of today.
+    Earlier ids were the twelve digits of a hash alone. One that begins with f cannot be distinguished from a present
+    id.
     """
     return f"f{name[:11]}" if len(name) == 12 and not name.startswith("f") else name
 
@@ -104,15 +105,15 @@ def _today(name: str) -> str:
 def with_states(connection: database.Connection, log: Log) -> Any:
     """The relation out_finding_states by the decisions of `log`.
 
-    Whatever reads decisions through this connection (out_finding_amounts, out_invoice_reconciliation) sees those of
-    `log` from here on, whichever the warehouse kept.
+    All readers of decisions on this connection (out_finding_amounts, out_invoice_reconciliation) get those of `log`
+    from then on, not those kept in the warehouse.
     """
     database.register(connection, RELATION, _table(log))
     return connection.table("out_finding_states")
 
 
 def open_errors(connection: database.Connection, log: Log, month: date) -> list[dict[str, Any]]:
-    """The findings of severity error in `month` that nobody has decided about, worst first."""
+    """The findings of severity error in `month` without a decision, worst first."""
     with_states(connection, log)
     found = database.of_month(books.create(connection, "books_open_errors"), month)
     rows: list[dict[str, Any]] = database.ordered(found, "place").to_arrow_table().to_pylist()
@@ -147,7 +148,7 @@ def claims(
 
 
 def keep(warehouse: Path, log: Log) -> None:
-    """Write the decisions of `log` into the warehouse, for whoever opens the file; the caller holds the lock."""
+    """Write the decisions of `log` into the warehouse, for other readers of the file; the caller holds the lock."""
     database.refill(warehouse, RELATION, _table(log))
 
 
@@ -172,7 +173,7 @@ def _table(log: Log) -> pa.Table:
 
 
 def find(connection: database.Connection, wanted: Iterable[str], month: date | None = None) -> list[dict[str, Any]]:
-    """The findings that these ids (or their first characters) name; raises `NoSuchData` or `SettingsError`."""
+    """The findings with these ids (or their first characters); raises `NoSuchData` or `SettingsError`."""
     of_month: dict[str, Any] = {} if month is None else {"reporting_month": month}
     known = {row["finding_id"]: row for row in database.rows(connection, "out_finding_ids", **of_month).to_pylist()}
     found = dict[str, dict[str, Any]]()
@@ -194,8 +195,8 @@ def find_of_check(
 ) -> list[dict[str, Any]]:
     """The findings of `check` in `month` that a decision for `state` changes, worst first.
 
-    With `below`, only those whose difference is nearer to 0 than that, in either direction; a finding without a
-    difference is not among them, as its amount is not known. Raises `SettingsError` for an unknown check or state.
+    With `below`, only those whose difference is closer to 0 than that, in either direction, and known. Raises
+    `SettingsError` for an unknown check or state.
     """
     require_state(state)
     known = sql_headers.check_titles(sql_files.sql_folder())
@@ -229,7 +230,7 @@ def set_state(store: Store, findings: Sequence[Mapping[str, Any]], state: str, n
 
 
 def _kept(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What the log keeps of findings: their ids, keys and the amounts decided about, as text."""
+    """The data of findings that the log keeps: ids, keys and the amounts at that time, as text."""
     names = ("network_id", "mailbox_id", "reporting_month", "account_report", "measure_field", "price_list_id")
     return [
         {

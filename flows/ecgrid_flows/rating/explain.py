@@ -1,8 +1,8 @@
-"""Why a line is what it is: the proof of one line as text for a finance person, and as data (`ecgrid-billing explain`).
+"""Rating breakdown of one line (`ecgrid-billing explain`), as text for a finance person and as data.
 
-What was measured, what of it was free, how many blocks, which tier and why, what the bill says, what it should say, and
-what the other models would have cost. Every figure is read from the warehouse; nothing is worked out here. Amounts are
-decimals without a currency, for the service states none.
+Measured and free quantity, blocks, tier and its reason, billed and expected amount, and the cost under the other
+models. Every figure is read from the warehouse; nothing is calculated here. Amounts are decimals without a currency,
+because the service states none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ _WIDTH = 13
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Everything the warehouse knows of one key. `line` is None where the service gave no line."""
+    """All rows of the warehouse about one key. `line` is None if the service returned no line."""
 
     key: Key
     line: Row | None
@@ -52,7 +52,7 @@ class Explanation:
         }
 
     def text(self) -> str:
-        """The explanation as plain text, one thought a line."""
+        """The explanation as plain text, one statement a line."""
         key = self.key
         name = f" ({_one_line(self.line['account_name'])})" if self.line and self.line["account_name"] else ""
         parts = [
@@ -170,7 +170,7 @@ class Explanation:
         return parts
 
 
-#: What the strength of a witness means for the line.
+#: Source of the terms -> text for the line.
 _TERMS_SOURCES = {
     "contract": "the strongest witness",
     "stated": "stated, whatever the lines show",
@@ -192,7 +192,7 @@ def _nearest(key: Key) -> str:
 
 
 def explanation(connection: Connection, key: Key) -> Explanation:
-    """What the warehouse knows of `key`; raises `NoSuchData` when it knows nothing of it."""
+    """The explanation of `key`; raises `NoSuchData` if the warehouse has nothing about it."""
     line = _first(connection, "out_line_items", key)
     call = _first(connection, "raw_calls", key)
     findings = _rows(connection, "out_findings", key, order=["place"])
@@ -209,9 +209,9 @@ def explanation(connection: Connection, key: Key) -> Explanation:
 
 
 def _reading(connection: Connection, key: Key, line: Row) -> Row | None:
-    """The interpretation that prices the line, or where none does, the best one that does not fit; null when unknown.
+    """The interpretation that prices the line; without one, the best that does not fit; null if unknown.
 
-    Of those of several months, the latest that is not after the line's month.
+    Of several months, the latest that is not after the line's month.
     """
     chosen = database.rows(
         connection,

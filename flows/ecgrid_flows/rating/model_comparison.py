@@ -1,8 +1,8 @@
-"""What lines, accounts and contracts would cost under unit, volume and graduated pricing (`ecgrid-billing compare`).
+"""Cost of lines, accounts and contracts under unit, volume and graduated pricing (`ecgrid-billing compare`).
 
-Everything is read from the warehouse: out_model_comparison rates every line by the very SQL that proves it, with its
-own tiers, allowance, blocks and rounding, and only the model exchanged. Amounts are decimals without a currency, for
-the service states none; quantities are in units of the measure, after the allowance.
+All figures are from the warehouse: out_model_comparison rates every line by the SQL that proves it, with its own tiers,
+allowance, blocks and rounding; only the model differs. Amounts are decimals without a currency, because the service
+states none; quantities are in units of the measure, after the allowance.
 """
 
 from collections import defaultdict
@@ -38,13 +38,13 @@ class Comparison:
 
     @property
     def cliffs(self) -> list[Row]:
-        """The lines that a little more use would make cheaper, the dearest first."""
+        """The lines that would cost less with a little more use, largest saving first."""
         found = [row for row in self.lines if row["is_on_cliff"]]
         return sorted(found, key=lambda row: (-row["cliff_saving"], *(row[name] for name in _BY_ACCOUNT)))
 
     @property
     def near_bounds(self) -> list[Row]:
-        """The used lines that are below a bound, by how little is missing to it, as a share of the bound."""
+        """The used lines below a bound, by their distance to it, as a share of the bound."""
         found = [row for row in self.lines if row["next_bound"] is not None and row["quantity"] > ZERO]
         return sorted(found, key=lambda row: (_share_missing(row), *(row[name] for name in _BY_ACCOUNT)))
 
@@ -56,7 +56,7 @@ def _share_missing(row: Row) -> Decimal:
 
 
 def comparison(connection: Connection, month: date) -> Comparison:
-    """The comparison of `month`; raises `NoSuchData` when no line of it can be compared."""
+    """The comparison of `month`; raises `NoSuchData` if no line of it can be compared."""
     lines = _rows(connection, "out_model_comparison", month, _BY_ACCOUNT)
     if not lines:
         raise NoSuchData(

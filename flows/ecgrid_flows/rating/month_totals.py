@@ -1,7 +1,7 @@
-"""What a month's invoices ask, what is claimed of them, and the money at stake: the one definition of these sums.
+"""Totals of a month: invoiced, claimable, disputed and to pay, and the money at stake. Defined only here.
 
-Everything that states a total of a month (run, findings, report, artifact, notice) takes it from here, and so from
-out_invoice_reconciliation and out_finding_amounts. Amounts are exact decimals in the currency of the invoices.
+Run, findings, report, artifact and notice take these totals from here, and so from out_invoice_reconciliation and
+out_finding_amounts. Amounts are exact decimals in the currency of the invoices.
 """
 
 import logging
@@ -27,8 +27,8 @@ _STAKES = ("too_much_amount", "too_little_amount", "unclear_amount")
 class AtStake:
     """The money in open errors and warnings, each part at least 0.
 
-    `too_much` and `too_little` are differences of billed less expected; `unclear` is what was billed where nothing is
-    expected of a charge that is in doubt as a whole.
+    `too_much` and `too_little` sum the differences, billed less expected; `unclear` sums billed amounts of charges
+    without an expected amount.
     """
 
     too_much: Decimal = ZERO
@@ -55,9 +55,8 @@ class AtStake:
 class InvoiceTotals:
     """The sums of a month's rows of out_invoice_reconciliation.
 
-    `invoiced`, `to_pay` and `once_disputed` (to pay, less what is claimable) sum the invoices whose total is known, and
-    are None where there is none. `not_invoiced` counts the contracts without an invoice, `unjudged` the invoices whose
-    amount is not known.
+    `invoiced`, `to_pay` and `once_disputed` (to pay less claimable) sum the invoices with a known total, and are None
+    without any. `not_invoiced` counts the contracts without an invoice, `unjudged` the invoices of unknown amount.
     """
 
     invoiced: Decimal | None = None
@@ -97,7 +96,7 @@ class InvoiceTotals:
         )
 
     def words(self, currency: str | None = None) -> str:
-        """The sentence that opens every account of the month.
+        """The first sentence of every summary of the month.
 
         `Invoiced 52,123.07; claimable 287.99; disputed 0.00; to pay 52,123.07, or 51,835.08 once all is disputed.`
         """
@@ -117,28 +116,28 @@ class InvoiceTotals:
 
 
 def invoice_totals(connection: database.Connection, month: date) -> InvoiceTotals:
-    """The totals of `month`, by the decisions that the connection sees."""
+    """The totals of `month`, by the decisions that the connection has."""
     return InvoiceTotals.of(_rows(connection, "out_invoice_reconciliation", month))
 
 
 def at_stake(connection: database.Connection, month: date) -> AtStake:
-    """The money at stake in `month`, by the decisions that the connection sees."""
+    """The money at stake in `month`, by the decisions that the connection has."""
     return AtStake.of(_rows(connection, "out_finding_amounts", month))
 
 
 def is_provisional(connection: database.Connection, month: date) -> bool:
-    """Whether nothing of `month` was received after its end, so that what is known of it is not final."""
+    """Whether no response of `month` is from after its end, so that its figures are not final."""
     return bool(database.rows(connection, "core_provisional_months", reporting_month=month).num_rows)
 
 
 def awaiting_invoices(warehouse: Path) -> set[date]:
-    """The months in which a contract has lines and no invoice; none where the warehouse, a cache, cannot tell."""
+    """The months in which a contract has lines and no invoice; none if the warehouse, a cache, cannot be read."""
     if not warehouse.is_file():
         return set()
     try:
         with closing(database.connect(warehouse)) as connection:
             rows = database.rows(connection, "out_invoice_reconciliation").to_pylist()
-    except Exception as error:  # whatever is wrong with the cache, the next build mends it
+    except Exception as error:  # the next build replaces a damaged cache
         log.info("the warehouse does not show which months await an invoice: %s", type(error).__name__)
         return set()
     return {

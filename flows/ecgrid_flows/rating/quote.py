@@ -1,15 +1,15 @@
 """`quote --batch`: rates quantities on given tiers under given readings, by the SQL that rates the billed lines.
 
-In, one JSON object a line: id, quantity, allowance ("0"), tiers, reading (CONTRACT says all). Out, one a line, in the
-same order: id, amount, quantity_billed and slices, or id and error. Whatever is wrong with one record - not JSON,
-an unknown field or value, malformed tiers, too many digits - is that record's error and no other's; an error begins
-with a word that stays (`tier_gap: tier 2 begins at 150 but tier 1 ends at 100`).
+In, one JSON object a line: id, quantity, allowance ("0"), tiers, reading (as in CONTRACT). Out, one a line, in the same
+order: id, amount, quantity_billed and slices, or id and error. Any fault of one record (not JSON, an unknown field or
+value, malformed tiers, too many digits) is the error of that record alone; an error begins with a stable word
+(`tier_gap: tier 2 begins at 150 but tier 1 ends at 100`).
 
-Numbers are plain decimal strings. A JSON number is taken by its text, so 0.1 is a tenth; what DECIMAL(28,10) does not
+Numbers are plain decimal strings. A JSON number is taken by its text, so 0.1 is a tenth; one that DECIMAL(28,10) cannot
 hold is an error and never rounded. Amounts are exact, up to 18 whole digits and 20 decimals.
 
-Records are read, rated and written in chunks, so a file may be larger than memory. Lines that are written plainly - the
-fields in their order, nothing escaped, as nearly all are - SQL reads (`sql/quotes`), the others Python.
+Records are read, rated and written in chunks, so a file may be larger than memory. SQL reads lines in plain form (the
+fields in their order, nothing escaped; nearly all are: `sql/quotes`), Python the others.
 """
 
 import json
@@ -27,11 +27,11 @@ from ecgrid_flows.warehouse import builder, database, sql_files, sql_tree
 from ecgrid_transforms.columns import booleans, decimal_words, decimals, integers, texts
 from ecgrid_transforms.money import DoesNotFit, NotADecimal, fitted, plain, to_decimal
 
-#: Records rated at once: enough that DuckDB's plans weigh little, few enough to stay small (some 300 MB). One chunk is
+#: Records per chunk: so many that planning in DuckDB hardly counts, so few that memory stays at 300 MB. One chunk is
 #: rated while the next is read.
 CHUNK = 50_000
 
-#: Attribute of a reading -> the values it may have; the first is the default, but for rounding's, which is "none".
+#: Attribute of a reading -> its possible values; the first is the default, except for rounding: "none".
 READING_VALUES: Mapping[str, tuple[str, ...]] = {
     "model": ("unit", "volume", "graduated", "stairstep", "stacked_flat"),
     "upper_bound": ("inclusive", "exclusive"),
@@ -58,16 +58,16 @@ _RECORD_SET, _TIER_SET, _READING_SET = frozenset(_RECORD_FIELDS), frozenset(_TIE
 _PLAIN_AND_FITTING = re.compile(r"-?\d{1,18}(\.\d{1,10})?", re.ASCII)
 _SCALE = re.compile(r"\d{1,2}", re.ASCII)
 
-#: What the rating reads, and what it is asked for.
+#: Inputs and outputs of the rating.
 _INPUTS = ("core_rating_cases", "core_rating_tiers", "core_rating_readings")
 _QUOTES = ("core_rating_quotes", "core_rating_quote_slices")
-#: What plain lines ask, and what that is read from.
+#: Relations of plain lines, and their input.
 _PLAIN = ("quote_cases", "quote_tiers")
 _PLAIN_INPUTS = ("quote_lines", "quote_readings")
 
 _tier_values = itemgetter(*_TIER_FIELDS)
 
-#: The numbers of all tiers as Arrow has them in memory, those of each in the order of `_TIER_FIELDS`.
+#: The numbers of all tiers in Arrow's memory format, those of each tier in the order of `_TIER_FIELDS`.
 Ladder = tuple[bytes | None, ...]
 Reading = tuple[object, ...]
 
@@ -77,7 +77,7 @@ class BadRecord(ValueError):
 
 
 class _Number(str):
-    """A JSON number, as its own text: nothing is lost on the way to a decimal."""
+    """A JSON number as its own text, so that nothing is lost before it becomes a decimal."""
 
     __slots__ = ()
 
@@ -94,10 +94,9 @@ _decoder = json.JSONDecoder(
 
 
 class _Chunk:
-    """What lines ask, to be rated at once; equal ladders and readings are kept once.
+    """The contents of lines, to be rated at once; equal ladders and readings are kept once.
 
-    A line is known by its place in the chunk: that is its case_id, and the ladder_id of the ladder that it is the first
-    to have.
+    The place of a line in the chunk is its case_id, and the ladder_id of the ladder that it is the first to have.
     """
 
     def __init__(self) -> None:
@@ -157,7 +156,7 @@ class _Chunk:
 
 
 class _Reader:
-    """Reads lines into chunks. It remembers readings that it has seen to be sound, for speed."""
+    """Reads lines into chunks. It caches valid readings, for speed."""
 
     def __init__(self, connection: database.Connection, tree: sql_tree.SqlTree) -> None:
         self._connection = connection
@@ -166,7 +165,7 @@ class _Reader:
         self._chunk = _Chunk()
 
     def chunk(self, lines: Sequence[tuple[int, bytes]]) -> _Chunk:
-        """Lines, each with its number in the file, as cases; each wrong one as the error that it is."""
+        """Lines, each with its number in the file, as cases; an invalid one as its error."""
         chunk = self._chunk = _Chunk()
         chunk.lines = len(lines)
         self._read_plain([line for _, line in lines])
@@ -176,7 +175,7 @@ class _Reader:
         return chunk
 
     def _read_plain(self, lines: Sequence[bytes]) -> None:
-        """Read those lines that SQL can; a reading that is not sound leaves its lines to `_read`, which says why."""
+        """Read the lines that SQL can read; `_read` reads those with an invalid reading, and gives the reason."""
         chunk, connection = self._chunk, self._connection
         places = [place for place, line in enumerate(lines) if line.isascii()]
         asked = {"line_no": integers("q", places), "line": texts(lines[place].decode("ascii") for place in places)}
@@ -197,7 +196,7 @@ class _Reader:
         chunk.plain["quote_cases"] = cases.drop_columns("id")
 
     def _read(self, place: int, line: bytes, number: int) -> None:
-        """Read one line, whatever it holds."""
+        """Read one line of any content."""
         chunk = self._chunk
         chunk.ids[place] = "null"
         try:
@@ -220,7 +219,7 @@ class _Reader:
         chunk.case_readings.append(chunk.reading_id(reading))
 
     def _ladder(self, tiers: object) -> Ladder:
-        """The numbers of the tiers; what they mean together SQL judges."""
+        """The numbers of the tiers; SQL checks how they fit together."""
         if not isinstance(tiers, list):
             raise BadRecord("bad_value: tiers is not a list")
         if not tiers:
@@ -229,7 +228,7 @@ class _Reader:
         return known or tuple(chain.from_iterable(self._tier(tier, place) for place, tier in enumerate(tiers, 1)))
 
     def _known_ladder(self, tiers: list[Any]) -> Ladder | None:
-        """The numbers of the tiers, when these are complete and every number has been seen: most are."""
+        """The numbers of the tiers if they are complete and each is cached: most are."""
         known = self._chunk.numbers.__getitem__
         found: list[bytes | None] = []
         for tier in tiers:
@@ -256,7 +255,7 @@ class _Reader:
         )
 
     def _number(self, value: object, name: str, tier: int = 0) -> bytes:
-        """A number that DECIMAL(28,10) holds, as Arrow has it in memory."""
+        """A number that DECIMAL(28,10) holds, in Arrow's memory format."""
         numbers = self._chunk.numbers
         if isinstance(value, str):
             known = numbers.get(value)
@@ -306,7 +305,7 @@ def _parsed(line: bytes, number: int) -> dict[str, Any]:
 
 
 def _id_text(value: object) -> str:
-    """The id as JSON, as it came: text, a number or null; anything else is no id."""
+    """The id as JSON, as received: text, a number or null; anything else is not an id."""
     if isinstance(value, _Number):
         return str(value)
     if value is None or isinstance(value, str | bool):
@@ -346,9 +345,9 @@ def _shown(value: object) -> str:
 
 
 def rate(lines: Iterable[bytes], chunk_size: int = CHUNK) -> Iterator[str]:
-    """The answers to `lines`, one JSON object each, without line ends; empty lines ask nothing.
+    """The results of `lines`, one JSON object each, without line ends; empty lines have none.
 
-    Raises nothing for what a record holds: that is the record's error.
+    Raises nothing for the content of a record: that is the record's error.
     """
     tree = sql_files.load_sql(None, (*_QUOTES, *_PLAIN), (*_INPUTS, *_PLAIN_INPUTS))
     numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
@@ -379,7 +378,7 @@ def _answers(chunk: _Chunk, prices: _Prices) -> Iterator[str]:
 
 
 def _prices(connection: database.Connection, tree: sql_tree.SqlTree, chunk: _Chunk) -> _Prices:
-    """What the SQL says of each case of the chunk."""
+    """The result of the SQL for each case of the chunk."""
     if not chunk.readings:
         return {}
     inputs = chunk.tables()

@@ -1,6 +1,6 @@
-"""What a quantity would cost on a ladder of tiers under a reading: `quote`, for notebooks.
+"""The cost of a quantity on a ladder of tiers under a reading: `quote`, for notebooks.
 
-The same SQL rates it that rates the billed lines and `quote --batch`; nothing here multiplies.
+Rated by the SQL of the billed lines and of `quote --batch`; nothing is multiplied here.
 """
 
 import json
@@ -17,19 +17,19 @@ from ecgrid_transforms.money import ZERO, Decimal, plain, to_decimal
 __all__ = ["MODELS", "compared", "curves", "ladder", "quantities", "rated", "rated_cases", "reading"]
 
 MODELS = ("unit", "volume", "graduated")
-#: Parts of a reading that out_readings and `quote` both have.
+#: Parts of a reading common to out_readings and `quote`.
 PARTS = ("model", "upper_bound", "blocks", "block_scope", "rate_per", "rounding")
 
 Tier = Mapping[str, object]
 
 
 def rated(amounts_of: Iterable[Decimal], tiers: Sequence[Tier], read: Mapping[str, object]) -> pd.DataFrame:
-    """`quantity` and exact `amount` of each quantity, and `error` where it has none (a gap, past the last tier)."""
+    """`quantity`, exact `amount`, and `error` for a quantity without a price (in a gap, beyond the last tier)."""
     return rated_cases([(quantity, tiers, read) for quantity in amounts_of])
 
 
 def rated_cases(cases: Sequence[tuple[Decimal, Sequence[Tier], Mapping[str, object]]]) -> pd.DataFrame:
-    """As `rated`, each quantity on a ladder and under a reading of its own; all are rated at once."""
+    """As `rated`, each quantity with its own ladder and reading; all are rated at once."""
     records = (
         json.dumps({"id": str(place), "quantity": plain(quantity), "tiers": tiers, "reading": read}).encode()
         for place, (quantity, tiers, read) in enumerate(cases)
@@ -50,10 +50,10 @@ def rated_cases(cases: Sequence[tuple[Decimal, Sequence[Tier], Mapping[str, obje
 
 
 def ladder(tiers: pd.DataFrame, model: str) -> list[dict[str, Any]]:
-    """Rows of out_tiers (one schedule set) as `quote` takes them.
+    """Rows of out_tiers (one rate ladder) in the form of `quote`.
 
-    Maximum is the running upper bound and the last one open where it is 0; under `stairstep` and `stacked_flat` Rate is
-    the fee of its step.
+    Maximum is the running upper bound; a last one of 0 is open. Under `stairstep` and `stacked_flat` Rate is the fee of
+    its step.
     """
     made: list[dict[str, Any]] = []
     rows = tiers.sort_values("tier").to_dict("records")
@@ -75,7 +75,7 @@ def ladder(tiers: pd.DataFrame, model: str) -> list[dict[str, Any]]:
 
 
 def reading(row: Mapping[str, Any], model: str | None = None) -> dict[str, Any]:
-    """A row of out_readings as `quote` takes it, perhaps under another model. Quantities are after the allowance."""
+    """A row of out_readings in the form of `quote`, with another model if given. Quantities are after the allowance."""
     made = {part: row[part] for part in PARTS if isinstance(row.get(part), str)}
     scale = row.get("scale")
     if isinstance(scale, int):
@@ -86,7 +86,7 @@ def reading(row: Mapping[str, Any], model: str | None = None) -> dict[str, Any]:
 
 
 def quantities(tiers: Sequence[Tier], most: Decimal, points: int = 60) -> list[Decimal]:
-    """Quantities to draw a curve through: even steps up to `most`, and both sides of every bound."""
+    """Quantities for a curve: even steps up to `most`, and both sides of every bound."""
     bounds = [to_decimal(str(tier["maximum"])) for tier in tiers if tier["maximum"] is not None]
     end = max([most, *(bound + bound for bound in bounds[-1:])], default=most)
     step = max(end // points, Decimal(1))
@@ -96,7 +96,7 @@ def quantities(tiers: Sequence[Tier], most: Decimal, points: int = 60) -> list[D
 
 
 def compared(amounts_of: Sequence[Decimal], tiers: Sequence[Tier], read: Mapping[str, object]) -> pd.DataFrame:
-    """What each quantity costs under each model, all else of the reading the same; the first error, if any."""
+    """The cost of each quantity under each model, the reading otherwise unchanged; the first error, if any."""
     answers = rated_cases([(quantity, tiers, {**read, "model": model}) for model in MODELS for quantity in amounts_of])
     size = len(amounts_of)
     parts = [answers[place * size : (place + 1) * size].reset_index(drop=True) for place in range(len(MODELS))]
@@ -113,7 +113,7 @@ def compared(amounts_of: Sequence[Decimal], tiers: Sequence[Tier], read: Mapping
 def curves(ladders: Sequence[tuple[pd.DataFrame, Mapping[str, Any], Decimal]]) -> list[pd.DataFrame]:
     """Points of the curves of ladders, each given with its chosen reading and the largest quantity; rated at once.
 
-    For each ladder `quantity`, `amount`, `model`; the chosen reading's says `as read`.
+    Per ladder `quantity`, `amount`, `model`; the model of the chosen reading is marked `as read`.
     """
     cases, names, ends = [], [], [0]
     for tiers, chosen, most in ladders:

@@ -1,7 +1,7 @@
-"""The relations of `sql/books`: temporary views over a built warehouse and what closings and the log of decisions keep.
+"""The relations of `sql/books`: temporary views over a built warehouse and the files of closings and the audit log.
 
-No build makes them. `create` makes those that are wanted, with what they read of the same folder; every other relation
-that they read is the warehouse's, or registered by the caller before.
+No build makes them. `create` makes the one that is wanted, with the relations of the same folder that it reads; all
+others are the warehouse's, or registered by the caller first.
 """
 
 from collections.abc import Sequence

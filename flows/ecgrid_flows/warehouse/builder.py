@@ -1,26 +1,27 @@
 """The SQL runner: builds the warehouse, one DuckDB file, from the lake's Parquet files and the files under `sql/`.
 
-The warehouse is a cache. `build` writes a new file beside the old one and replaces it only when every relation stands,
-so a reader sees the old warehouse or the new one, whole. What goes in, in this order:
+The warehouse is a cache. `build` writes a new file beside the old one and replaces it only when every relation is
+built, so a reader sees either the old or the new warehouse. It creates, in this order:
 
 - `lake_<feed>` for every feed of `schemas.FEEDS`: a temporary view over its Parquet files (no files: no rows, same
-  columns), gone when the build ends, so that the warehouse file stands alone;
+  columns), dropped at the end of the build, so that the warehouse file is self-contained;
 - `reference_<stem>` for every `data/reference/*.csv`: a table, every column VARCHAR;
-- `sql/macros/*.sql`: CREATE MACRO statements and nothing else, by file name (a macro uses those above it);
+- `sql/macros/*.sql`: CREATE MACRO statements only, by file name (a macro uses those above it);
 - `sql/{raw,core,out,checks}/*.sql`: one SELECT a file, file stem = relation, each after the relations that it reads.
-  (`sql/quotes` and `sql/books` have relations of the same kind that no warehouse has.)
+  (`sql/quotes` and `sql/books` have relations of the same form that are not in a warehouse.)
 
-A relation's file opens with `-- One row per ...`, its grain; `sql_headers` has all that may follow. The grain and the
-meanings of columns become comments in the warehouse. `-- kept as: view` below the grain keeps it a view, which
-may read tables, views and reference tables; `-- kept as: scratch` keeps its rows while the build lasts and no longer,
-`-- kept as: scratch view` the view; without any the rows are stored. `-- kept as: table, c uncompressed` stores column
-c as it is: to look how digests, no two alike, could be packed costs more than the packing saves. DECIMAL only: a DOUBLE
-or FLOAT column in a `core_`, `out_` or check relation stops the build, for it means that money met a division.
+A relation's file opens with `-- One row per ...`, its grain; `sql_headers` documents the lines that may follow. Grain
+and meanings of columns become comments in the warehouse. `-- kept as: view` below the grain keeps it as a view, which
+may read tables, views and reference tables; `-- kept as: scratch` keeps its rows until the end of the build, `-- kept
+as: scratch view` the view; otherwise the rows are stored. `-- kept as: table, c uncompressed` stores column c without
+compression: looking for a compression of digests, which never repeat, costs more than it saves. DECIMAL only: a DOUBLE
+or FLOAT column in a `core_`, `out_` or check relation fails the build, because money was divided.
 
-A line `-- with: core_rating_cases = core_trial_cases` below those makes a relation of other inputs: what the SELECT
-reads is worked out anew as if the left relation were the right one. So the rating, written once, serves several times.
+A line `-- with: core_rating_cases = core_trial_cases` gives a relation other inputs: every relation between its SELECT
+and the left one is evaluated again with the right one in its place. So the rating is written once and used several
+times.
 
-Rows leave by Arrow alone (`table`, `frame`): DuckDB's own conversion to pandas turns DECIMAL into float64.
+Rows are read as Arrow only (`table`, `frame`): DuckDB's own conversion to pandas turns DECIMAL into float64.
 """
 
 import csv
@@ -48,10 +49,10 @@ __all__ = ["build", "materialise"]
 log = logging.getLogger(__name__)
 
 
-#: Relations whose columns must be free of floats; `raw_` shows a DataSet's own columns as they came.
+#: Relations whose columns must not be floats; `raw_` has a DataSet's own columns as received.
 _FLOAT_FREE = ("core_", "out_", "fail_", "warn_", "info_")
 _PATTERN = re.compile(r"([*?\[])")
-#: What error() in SQL says of a row of a table that the user keeps.
+#: Prefix of messages of error() in SQL about a row of a user's table.
 _USERS_TABLE = re.compile(r"Invalid Input Error: (\w+\.csv, .*)")
 _CSV_FORM = "header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"', nullstr = ''"
 
@@ -64,10 +65,10 @@ def materialise(
     *,
     is_guarded: bool = True,
 ) -> list[BuiltRelation]:
-    """Create the `wanted` relations (default: all) and what they read, in order; `given` ones are there already.
+    """Create the `wanted` relations (default: all) and those they read, in order; those in `given` exist already.
 
-    `is_guarded=False` leaves out the search for floats, for relations that every build searches anyway.
-    Raises `SqlRefused` for a fault of a file, `BuildFailed` for one that DuckDB met while running it.
+    `is_guarded=False` skips the search for floats, for relations that every build searches anyway. Raises `SqlRefused`
+    for an invalid file, `BuildFailed` for an error of DuckDB.
     """
     built = []
     ordered = _ordered(tree, tree.relations if wanted is None else wanted, given)
@@ -90,9 +91,9 @@ def materialise(
 
 
 def _store_with_uncompressed(connection: Connection, sql: SqlFile, column: str) -> list[Any]:
-    """CREATE TABLE AS knows no compression, so the table is made from the SELECT's columns and then filled.
+    """Create the table from the SELECT's columns, then fill it: CREATE TABLE AS takes no compression.
 
-    Returns DuckDB's answer, the number of rows, as CREATE TABLE AS gives it.
+    Returns DuckDB's result, the number of rows, as CREATE TABLE AS does.
     """
     described = connection.execute(f"DESCRIBE {sql.text}").fetchall()
     if column not in {name for name, *_ in described}:
@@ -121,7 +122,7 @@ def _refuse_floats(connection: Connection, files: Iterable[SqlFile]) -> None:
 def describe(connection: Connection, tree: SqlTree) -> None:
     """Write the grain of each relation and the meaning of each column into the warehouse, as comments.
 
-    One statement each and one transaction: each on its own takes ten times as long.
+    One statement each, in one transaction: a transaction each takes ten times as long.
     """
     own = "NOT internal AND database_name = current_database()"
     rows = connection.execute(
@@ -171,14 +172,14 @@ def build(
     filesystem: Any | None = None,
     sql: Path | None = None,
 ) -> BuildReport:
-    """Build the warehouse anew into `target`, which is replaced only when every relation stands.
+    """Build the warehouse into `target`, which is replaced only when every relation is built.
 
     `lake_files` maps feeds to Parquet files (feeds left out have none). Of several `reference_dir` a later one's CSV
-    replaces an earlier one's of the same name. `variables` are what SQL reads by `getvariable('name')`, as VARCHAR.
-    `memory_limit` is DuckDB's ("6GiB"); past it rows spill to `temp_dir` (default: beside the target). `filesystem` is
-    an fsspec filesystem for lake files that are addresses (`s3://...`).
+    replaces an earlier one's of the same name. SQL reads `variables` by `getvariable('name')`, as VARCHAR.
+    `memory_limit` is DuckDB's ("6GiB"); rows beyond it spill to `temp_dir` (default: beside the target). `filesystem`
+    is an fsspec filesystem for lake files with addresses (`s3://...`).
     """
-    tree = load_sql() if sql is None else load_sql(sql)  # the cache tells load_sql(None) from load_sql()
+    tree = load_sql() if sql is None else load_sql(sql)  # for the cache, load_sql(None) and load_sql() are two calls
     started = time.perf_counter()
     unknown = sorted(set(lake_files) - FEEDS.keys())
     if unknown:
@@ -208,7 +209,7 @@ def build(
             connection.execute("CHECKPOINT").fetchall()
         new.chmod(0o600)
         new.replace(target)
-    except duckdb.Error as error:  # at its opening or its checkpoint: a full disk, most likely
+    except duckdb.Error as error:  # when opened or at a checkpoint: most likely a full disk
         _discard(new)
         raise _build_error(target.name, error) from error
     except BaseException:
@@ -226,7 +227,7 @@ def workbench(
     memory_limit: str | None = None,
     temp_dir: Path | None = None,
 ) -> Iterator[Connection]:
-    """A database file with the macros and nothing else, for a build by partitions; anything of its name goes first."""
+    """Create a database file with the macros only, for a build by partitions; an existing file is replaced."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _discard(path)
@@ -243,15 +244,15 @@ def workbench(
 def create_lake_views(
     connection: Connection, lake_files: Mapping[str, Sequence[str]], reference_dir: Path | Sequence[Path], tree: SqlTree
 ) -> list[str]:
-    """`lake_<feed>` for each feed given, `reference_<stem>` for each reference table; gives their names."""
+    """Create `lake_<feed>` for each feed given and `reference_<stem>` for each reference table; return their names."""
     given = [_create_lake_view(connection, feed, files) for feed, files in lake_files.items()]
     return given + _create_reference_tables(connection, reference_dir, tree.relations)
 
 
 def create_raw_view(connection: Connection, tree: SqlTree, feed: str, files: Sequence[str], condition: str = "") -> str:
-    """`raw_<feed>` as a view straight on the lake's files, for a feed too large to be copied; gives its name.
+    """Create `raw_<feed>` as a view on the lake's files, for a feed too large to copy; return its name.
 
-    It reads them whenever it is read, so it lives as long as they do.
+    The files are read at each query, so they must exist as long as the view.
     """
     name = f"raw_{feed}"
     _create_lake_view(connection, feed, ())
@@ -268,14 +269,14 @@ def create_raw_view(connection: Connection, tree: SqlTree, feed: str, files: Seq
 def create_scan(
     connection: Connection, name: str, files: Sequence[str], condition: str = "", *, is_temporary: bool = False
 ) -> None:
-    """Relation `name` as a view on Parquet files that hold its rows; a read-only warehouse takes temporary ones."""
+    """Create relation `name` as a view on Parquet files with its rows; a read-only warehouse takes temporary views."""
     where = f" WHERE {condition}" if condition else ""
     kind = "TEMP VIEW" if is_temporary else "VIEW"
     _run(connection, f'CREATE OR REPLACE {kind} "{name}" AS SELECT * FROM {_scan(files)}{where}', name)
 
 
 def merge(connection: Connection, sql: SqlFile, files: Sequence[str]) -> None:
-    """The relation as a table: the rows of its parts' Parquet files, put together by its `-- parts:` line."""
+    """Create the relation as a table from the Parquet files of its parts, merged by its `-- parts:` line."""
     where = _shown(sql.path)
     by = sql_headers.merged_by(sql.parts or "", where)
     scan = f"(SELECT * FROM {_scan(files)})"
@@ -289,18 +290,18 @@ def merge(connection: Connection, sql: SqlFile, files: Sequence[str]) -> None:
 
 
 def _merged(column: str, kind: str, aggregate: str | None, key: str) -> str:
-    """A column of a merged relation, of the type that it has in a part."""
+    """The expression of a column of a merged relation, of the type that it has in a part."""
     if aggregate is None:
         return f'"{column}"'
     if aggregate == "row_number":
         return f"row_number() OVER (ORDER BY {key})"
-    if kind.startswith("STRUCT"):  # Parquet gives the fields of a row names
+    if kind.startswith("STRUCT"):  # in Parquet the fields of a row have names
         return f'struct_values({aggregate}("{column}"))'
     return f'{aggregate}("{column}")::{kind}'
 
 
 def copy_out(connection: Connection, names: Iterable[str], target: Path) -> None:
-    """Copy relations into a database file of their own, every type as it is (Parquet has no HUGEINT, for one)."""
+    """Copy relations into another database file, with their types (Parquet lacks HUGEINT, for example)."""
     _run(connection, f"ATTACH '{_quoted(target)}' AS copied", target.name)
     for name in names:
         _run(connection, f'CREATE TABLE copied."{name}" AS SELECT * FROM "{name}"', name)
@@ -308,7 +309,7 @@ def copy_out(connection: Connection, names: Iterable[str], target: Path) -> None
 
 
 def attach(connection: Connection, path: str, names: Mapping[str, str]) -> None:
-    """Make relations of a file that `copy_out` wrote readable: name -> condition on its rows, or ''."""
+    """Make relations of a file from `copy_out` readable; `names`: name -> condition on its rows, or ""."""
     alias = f"whole_{_count_databases(connection)}"
     _run(connection, f"ATTACH '{_quoted(path)}' AS {alias} (READ_ONLY)", path)
     for name, condition in names.items():
@@ -322,7 +323,7 @@ def _count_databases(connection: Connection) -> int:
 
 
 def write_parquet(connection: Connection, name: str, target: Path) -> int:
-    """Write the rows of relation `name`; gives how many there are. `SqlRefused`: a type that Parquet lacks."""
+    """Write the rows of relation `name`; return their number. Raises `SqlRefused` for a type that Parquet lacks."""
     for column, kind in _run(connection, f'SELECT column_name, column_type FROM (DESCRIBE "{name}")', name):
         if "HUGEINT" in kind:
             raise SqlRefused(f"{name}: column {column} is {kind}, which Parquet holds as DOUBLE: cast it")
@@ -342,7 +343,7 @@ def _run(connection: Connection, text: str, where: str) -> list[Any]:
 
 
 def as_named(path: str | Path) -> str:
-    """A file's path for DuckDB's readers, which take `*`, `?` and `[` in it for patterns."""
+    """A path for DuckDB's readers, which take `*`, `?` and `[` in it as patterns."""
     return _PATTERN.sub(r"[\1]", str(path))
 
 
@@ -356,7 +357,7 @@ def _quoted(path: str | Path) -> str:
 
 
 def _create_lake_view(connection: Connection, feed: str, files: Sequence[str]) -> str:
-    """`lake_<feed>`, typed by the feed's schema; a DataSet feed also has the columns that its files bring."""
+    """Create `lake_<feed>`, typed by the feed's schema; a DataSet feed also has the further columns of its files."""
     name = f"lake_{feed}"
     template = pa.Table.from_batches([], FEEDS[feed])  # `empty_table` would import pandas, most of a second
     no_rows = f"{name}_no_rows"
@@ -411,7 +412,7 @@ def _create_reference_tables(
 
 
 def _check_columns(path: Path, columns: Sequence[str], shipped: Path) -> None:
-    """A table that stands in for a shipped one has its columns, or is refused: most often it has semicolons."""
+    """Refuse a user's table that lacks columns of the shipped one; most often it has semicolons."""
     with shipped.open(encoding="utf-8", newline="") as file:
         wanted = next(csv.reader(file), [])
     if lacking := [column for column in wanted if column not in columns]:

@@ -1,4 +1,4 @@
-"""Opening DuckDB: one configuration for every connection, and what its errors mean."""
+"""Opening DuckDB: one configuration for every connection, and the errors that its messages map to."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 Connection = duckdb.DuckDBPyConnection
-#: How DuckDB words the errors ENOSPC, EDQUOT and EFBIG.
+#: DuckDB's texts for the errors ENOSPC, EDQUOT and EFBIG.
 _FULL = ("no space left", "not enough space", "disk quota exceeded", "file too large")
 
 
@@ -25,15 +25,15 @@ def _open(
     *,
     is_build: bool = False,
 ) -> Connection:
-    """A connection that installs nothing and spills where it is told to.
+    """A connection that installs nothing and spills to the given folder.
 
-    A build keeps no order of rows, for that costs memory. Any other connection does: a table is read in its order,
-    and DuckDB 2.0 else hands over even the rows of an ORDER BY as its threads get them ready (by `execute`).
+    A build does not keep the order of rows, because that takes memory. Any other connection does: otherwise DuckDB 2.0
+    returns even the rows of an ORDER BY (by `execute`) in the order in which its threads finish.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "preserve_insertion_order": "false" if is_build else "true",
-        "python_enable_replacements": "false",  # a relation that is missing is not some Python variable of its name
+        "python_enable_replacements": "false",  # no Python variable stands in for a missing relation
         "TimeZone": "UTC",
     }
     if threads:
@@ -59,7 +59,7 @@ def _open(
 
 
 def reading_error(error: duckdb.Error, where: str = "the warehouse") -> BillingError:
-    """What a query of a built warehouse met: a full disk, a damaged file, or relations of another release."""
+    """The error of a query on a built warehouse: a full disk, a damaged file, or relations of another release."""
     text = _first_line(error)
     if full := full_disk(error, where):
         return full

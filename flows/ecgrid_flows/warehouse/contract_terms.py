@@ -1,8 +1,8 @@
-"""contract_terms.csv: the terms that the user's own paper gives, checked before anything is priced by them.
+"""contract_terms.csv: the terms of the user's own contracts, checked before anything is priced by them.
 
-One row per tier. Either `contract_id` or `price_list_id` gives the owner of the terms; one of the two columns may be
+One row per tier. Either `contract_id` or `price_list_id` names the owner of the terms; one of the two columns may be
 absent. Rows of the same owner, account report, measure and `valid_from` form one ladder. An empty cell states nothing:
-the price list's number holds; an empty `maximum` of the last tier is no bound.
+the price list's number counts; an empty `maximum` of the last tier is no bound.
 """
 
 import csv
@@ -21,7 +21,7 @@ from ecgrid_transforms.money import ZERO, Decimal, fitted, to_decimal
 __all__ = ["COLUMNS", "FILE", "check"]
 
 FILE = "contract_terms.csv"
-#: The owner of the terms: a row fills one of them, and the file may have one of them alone.
+#: The owner of the terms: a row fills one of the two columns, and the file may have only one of them.
 OWNERS = ("contract_id", "price_list_id")
 COLUMNS = (
     *(*OWNERS, "account_report", "measure_field", "model", "tier", "minimum", "maximum", "allowance", "block"),
@@ -35,7 +35,7 @@ Value = TypeVar("Value")
 
 
 def check(path: Path) -> None:
-    """Raise `SettingsError`, naming line and column, for the first cell that is wrong; a header alone is right."""
+    """Raise `SettingsError`, naming line and column, for the first invalid cell; a header alone is valid."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as source:
             rows = csv.DictReader(source, strict=True)

@@ -1,7 +1,7 @@
-"""CSV files by DuckDB: read back to the very same table, and written by COPY from expressions for cells.
+"""CSV files by DuckDB: exports read back into the table they came from, and COPY from expressions for cells.
 
-Exports are written by `finance/csv_writer.py` and spreadsheets of a locale by `finance/spreadsheets.py`; the macros of
-cells, with the formula guard and how it is undone, are in `sql/macros/csv.sql`.
+Exports are written by `finance/csv_writer.py` and spreadsheets of a locale by `finance/spreadsheets.py`; the macros
+for cells, with the formula guard and its inverse, are in `sql/macros/csv.sql`.
 """
 
 import csv
@@ -30,9 +30,9 @@ __all__ = [
 ]
 
 _BOM = b"\xef\xbb\xbf"
-#: The guard of texts that files have now; 1 is that of earlier releases, at the beginning of a text alone.
+#: The present guard of texts; 1 is that of earlier releases, which checked only the beginning of a text.
 GUARD = 2
-#: Type of a column in Arrow, as a manifest carries it, -> in DuckDB; decimals beside these.
+#: Arrow type of a column, as stated in a manifest, -> DuckDB type; decimals are handled separately.
 _TYPES = {
     "int32": "INTEGER",
     "int64": "BIGINT",
@@ -44,14 +44,14 @@ _TYPES = {
 
 
 def load_csv_macros(connection: Connection) -> None:
-    """Give a connection this release's macros of cells, whichever release built its warehouse."""
+    """Give a connection this release's macros for cells, whichever release built its warehouse."""
     text = (sql_folder() / "macros/csv.sql").read_text(encoding="utf-8")
     connection.execute(text.replace("CREATE OR REPLACE MACRO", "CREATE OR REPLACE TEMP MACRO")).fetchall()
 
 
 @contextmanager
 def csv_connection() -> Iterator[Connection]:
-    """A connection without a warehouse, with the macros of cells."""
+    """A connection without a warehouse, with the macros for cells."""
     with closing(_open(":memory:")) as connection:
         load_csv_macros(connection)
         yield connection
@@ -60,10 +60,10 @@ def csv_connection() -> Iterator[Connection]:
 def write_cells(
     connection: Connection, rows: Any, cells: Mapping[str, str], target: Path, *, texts: Sequence[str], delimiter: str
 ) -> int:
-    """Write a relation to the new CSV file `target`, with a byte order mark; gives the number of rows.
+    """Write a relation to the new CSV file `target`, with a byte order mark; return the number of rows.
 
-    `cells` has the expression of each column's cells; those of the columns `texts` are in quotes. Raises
-    `StorageFailed` when the disk does not take the file, which may then be half written.
+    `cells` has the expression of each column's cells; those of the columns `texts` are quoted. Raises `StorageFailed`
+    if the file cannot be written; it may then be incomplete.
     """
     forced = f", FORCE_QUOTE ({', '.join(map(quoted, texts))})" if texts else ""
     query = with_cells(rows, cells).sql_query()
@@ -77,12 +77,12 @@ def write_cells(
 
 
 def with_cells(rows: Any, cells: Mapping[str, str]) -> Any:
-    """The rows of a relation with these columns, each by its expression."""
+    """The rows of a relation with these columns, each computed by its expression."""
     return rows.project(", ".join(f"{cell} AS {quoted(name)}" for name, cell in cells.items()))
 
 
 def _put_bom(path: Path) -> None:
-    """Put a byte order mark in front of a file."""
+    """Put a byte order mark at the start of a file."""
     marked = path.with_name(f"{path.name}.marked")
     with disk_errors(str(path)):
         with path.open("rb") as source, marked.open("xb") as file:
@@ -93,12 +93,12 @@ def _put_bom(path: Path) -> None:
 
 
 def literal(text: str) -> str:
-    """A text in SQL."""
+    """A text as a SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def _copy(connection: Connection, query: str, target: Path, options: str) -> int:
-    """Copy the rows of a query to a new file; gives their number."""
+    """Copy the rows of a query to a new file; return their number."""
     try:
         ((count,),) = connection.execute(f"COPY ({query}) TO {literal(str(target))} ({options})").fetchall()
     except duckdb.IOException as error:
@@ -119,10 +119,10 @@ def read_csv(
     guard: int = GUARD,
     is_typed: bool = True,
 ) -> Any:
-    """The rows of an exported file as a relation; `columns` are their types, as a manifest carries them.
+    """The rows of an exported file as a relation; `columns` are their types, as stated in its manifest.
 
     Empty cells are nulls, `""` is the empty text, and the guard of texts is undone. With `is_typed` false all columns
-    are texts, numbers as they stand in the file. Raises `ValueError` when the header is another.
+    are texts, numbers as written in the file. Raises `ValueError` for another header.
     """
     with disk_errors(str(source)), source.open(encoding="utf-8-sig", newline="") as file:
         header = next(csv.reader(file, delimiter=delimiter), [])
@@ -152,7 +152,7 @@ def read_csv(
 
 
 def read_table(source: Path, columns: Mapping[str, str], delimiter: str = ",", *, guard: int = GUARD) -> pa.Table:
-    """The table that an exported file was written from; `ValueError` too where a cell is not of its column's type."""
+    """The table that an exported file was written from; `ValueError` also for a cell that does not fit its type."""
     with csv_connection() as connection:
         try:
             table: pa.Table = read_csv(connection, source, columns, delimiter, guard=guard).to_arrow_table()

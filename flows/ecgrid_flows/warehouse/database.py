@@ -74,21 +74,22 @@ def connect(
 def scratch(
     tree: SqlTree | None = None, *, threads: int | None = None, memory_limit: str | None = None
 ) -> Iterator[Connection]:
-    """A warehouse in memory with the macros and nothing else: for `quote` and for tests."""
+    """A warehouse in memory with the macros only: for `quote` and for tests."""
     with closing(_open(":memory:", threads, memory_limit)) as connection:
         load_macros(connection, tree or load_sql())
         yield connection
 
 
 def register(connection: Connection, name: str, rows: pa.Table) -> None:
-    """Make `rows` readable as relation `name` (no copy), replacing what had that name."""
+    """Make `rows` readable as relation `name` (no copy); an existing relation of that name is replaced."""
     connection.register(name, rows)
 
 
 def refill(path: Path, name: str, rows: pa.Table) -> None:
-    """Let table `name` of a built warehouse hold `rows` and nothing else; a warehouse without the table is left alone.
+    """Replace the rows of table `name` of a built warehouse; a warehouse without the table is left unchanged.
 
-    A file that another connection reads cannot be written: then a copy is, and replaces it. The caller holds the lock.
+    A file that another connection of this process reads cannot be written: a copy is written, and replaces it. The
+    caller holds the lock.
     """
     if not path.is_file():
         return
@@ -105,11 +106,11 @@ def refill(path: Path, name: str, rows: pa.Table) -> None:
 
 
 def _require_only_read(path: Path) -> None:
-    """Raise `StorageFailed` where another program writes the file, or where it is damaged."""
+    """Raise `StorageFailed` if another program has the file open for writing, or if it is damaged."""
     try:
         _open(str(path), read_only=True).close()
     except StorageFailed as error:
-        if not isinstance(error.__cause__, duckdb.ConnectionException):  # else this process itself has it open
+        if not isinstance(error.__cause__, duckdb.ConnectionException):  # otherwise this process itself has it open
             raise
 
 
@@ -140,7 +141,7 @@ def rows(
     order: Sequence[str] = (),
     **equals: Any,
 ) -> pa.Table:
-    """The rows of a relation whose columns equal `equals`, in the order of the columns `order`; all columns by default.
+    """The rows of a relation whose columns equal `equals`, ordered by the columns `order` (default: all columns).
 
     A value of None equals nothing, as in SQL.
     """
@@ -151,7 +152,7 @@ def rows(
 
 
 def ordered(relation: Any, *columns: str) -> Any:
-    """A relation in the order of these columns."""
+    """A relation ordered by these columns."""
     return relation.order(_quoted(columns))
 
 
@@ -160,7 +161,7 @@ def _quoted(names: Sequence[str]) -> str:
 
 
 def column_types(connection: Connection) -> dict[str, dict[str, str]]:
-    """Relation -> column -> type, of all that the warehouse keeps."""
+    """Relation -> column -> type, of all relations in the warehouse."""
     found: dict[str, dict[str, str]] = {}
     text = (
         "FROM duckdb_columns() SELECT table_name, column_name, data_type WHERE NOT internal "
@@ -172,7 +173,7 @@ def column_types(connection: Connection) -> dict[str, dict[str, str]]:
 
 
 def was_pulled(connection: Connection, month: date) -> bool:
-    """Whether the service was asked for lines of `month`, whatever it answered."""
+    """Whether lines of `month` were requested, with or without a response."""
     return bool(table(connection, "FROM raw_calls WHERE reporting_month = ? LIMIT 1", [month]).num_rows)
 
 
@@ -182,11 +183,11 @@ def of_month(rows: Any, month: date) -> Any:
 
 
 def require_month(connection: Connection, month: date) -> None:
-    """Raise `NoSuchData` for a month of which the warehouse knows nothing.
+    """Raise `NoSuchData` for a month without data in the warehouse.
 
-    A month without a line may be exported when it was pulled; one that nobody asked about may not.
+    A month without a line may be exported if it was pulled, but not if nothing of it was requested.
     """
-    # one column alone: for all of them DuckDB would first join every line with its verdict
+    # one column: for all of them DuckDB would first join every line with its verdict
     has_lines = of_month(connection.table("out_line_items"), month).project("reporting_month").limit(1).fetchall()
     if not has_lines and not was_pulled(connection, month):
         raise NoSuchData(
@@ -202,7 +203,7 @@ def frame(connection: Connection, sql: str, params: Sequence[object] | Mapping[s
 
 def as_frame(rows: pa.Table) -> "pd.DataFrame":
     """An Arrow table as pandas on Arrow types."""
-    import pandas as pd  # by who asks for a frame alone: it is a second of every other command's time
+    import pandas as pd  # imported only for frames: it takes a second, which every other command would pay
 
     result: pd.DataFrame = rows.to_pandas(types_mapper=pd.ArrowDtype)
     return result

@@ -1,20 +1,19 @@
-"""A build by partitions: the same relations as `warehouse.build` makes, from jobs that are bounded in memory.
+"""A build by partitions: the relations of `builder.build`, made by jobs of bounded memory.
 
-Over what a relation is worked out stands in its own header (`-- per:`):
+The scope of a relation is in its own header (`-- per:`):
 
-- over a *cell*, one month of some accounts: rating, proofs and the checks of a line;
-- over a *group*, those accounts in all months: what compares a month with the one before;
-- over the *whole*, every relation without that line: price lists, readings, invoices, double billing.
+- a *cell*, one month of some accounts: rating, proofs and the checks of a line;
+- a *group*, those accounts in all months: comparisons of a month with the previous one;
+- the *whole*, every relation without that line: price lists, readings, invoices, double billing.
 
-The work goes in rounds. In a round every cell and every group is one job, a DuckDB database of its own that reads
-Parquet and writes Parquet; the whole is worked out by the run itself, in the file that becomes the warehouse. A round
-reads what earlier rounds wrote, and `rounds` finds them from the relations that each SELECT reads. What others read
-of a parted relation is put together from its parts by the `-- parts:` line of its header: `rows`, where each row is in
-one part, or an aggregate for each column that is not of the key. Numbers that a job gives out for itself (`case_id`)
-mean nothing elsewhere: such relations are *local* (`-- per: cell, local`) and may only be read over the same cell or
-group.
+The build proceeds in rounds. In a round every cell and every group is one job: a DuckDB database of its own that reads
+and writes Parquet. The whole is built by the run itself, in the file that becomes the warehouse. A round reads what
+earlier rounds wrote; `rounds` derives the rounds from the relations that each SELECT reads. Readers of a partitioned
+relation get its parts merged by the `-- parts:` line of its header: `rows`, where each row is in one part, or an
+aggregate for each column outside the key. Numbers that a job assigns (`case_id`) are valid only in that job: such
+relations are *local* (`-- per: cell, local`) and may be read only over the same cell or group.
 
-The warehouse that comes out has tables for the whole and views on the parts' Parquet, which lie beside it.
+The resulting warehouse has tables for the whole and views on the parts' Parquet files beside it.
 """
 
 import hashlib
@@ -46,18 +45,18 @@ log = logging.getLogger(__name__)
 
 CELL, GROUP, WHOLE, QUOTE = "cell", "group", "whole", "quote"
 
-#: Feeds that are as large as the lines: never copied, read where they lie.
+#: Feeds as large as the lines: read in place, never copied.
 BULK = ("line_items", "line_item_history", "calls", "invoice_lines")
-#: What everyone may look up in a warehouse.
+#: Prefixes of the public relations of a warehouse.
 SHOWN = ("out_", "fail_", "warn_", "info_")
 
-#: What a line takes of a job's memory at the worst moment, measured (tests/bench/scale.py).
+#: Peak memory of a job per line, measured (tests/bench/scale.py).
 BYTES_A_LINE = 1_500
-#: Of a job's memory, the part that DuckDB is given; the rest is Python's, and what DuckDB does not count.
+#: DuckDB's share of a job's memory; the rest is for Python and for what DuckDB does not count.
 DUCKDB_SHARE = 0.6
-#: Where one cell ends and the next begins is known to this part of a cell.
+#: Cut points per cell: cells are cut with this precision.
 GRAINS = 8
-#: The parts of the warehouse before are kept for those who still read it.
+#: Parts of the previous warehouse are kept for processes that still read it.
 BUILDS_KEPT = 2
 
 PARTS = "warehouse/parts"
@@ -95,11 +94,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What one job is told. Paths are the store's; nothing here is secret.
+    """The instructions of one job. Paths are the store's; nothing here is secret.
 
-    `lake` gives the files of bulk feeds, `inputs` those of parted relations; an input without rows has a file to show
-    its columns, in `empty`. `whole` gives database files and the relations in each. `wanted` is worked out, and of that
-    `kept` is written.
+    `lake` has the files of bulk feeds, `inputs` those of partitioned relations; an input without rows has a file in
+    `empty` for its columns. `whole` has database files and the relations in each. The job evaluates `wanted` and writes
+    `kept`, a part of them.
     """
 
     build: str
@@ -119,7 +118,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """What tells the job from others of its round."""
+        """The name of the job, unique in its round."""
         month = "all" if self.month is None else month_text(self.month)
         return f"{self.over}-{month}-{self.accounts.number:04}"
 
@@ -128,9 +127,9 @@ class Job:
 
 
 def rounds(tree: SqlTree) -> dict[str, int]:
-    """In which round each relation is worked out: after all that it reads, jobs of one kind going on in one round.
+    """Relation -> the round that evaluates it, after all that it reads; jobs of one kind share a round where possible.
 
-    Raises `SqlRefused` where a relation reads parts that no header puts together, or local ones from outside.
+    Raises `SqlRefused` for a relation that reads parts without a `-- parts:` line, or local ones from outside.
     """
     found: dict[str, int] = {}
 
@@ -154,12 +153,12 @@ def rounds(tree: SqlTree) -> dict[str, int]:
 
 
 def _over(tree: SqlTree, name: str) -> str:
-    """Over what `name` is worked out; `lake_` and `reference_` are the whole's."""
+    """The scope of `name`; `lake_` and `reference_` are read by the whole."""
     return tree.relations[name].over if name in tree.relations else WHOLE
 
 
 def _require_whole_rows(tree: SqlTree, name: str, read: str) -> None:
-    """Whether `name` may read `read`, which is worked out over something else."""
+    """Raise `SqlRefused` if `name` may not read `read`, which has another scope."""
     if _over(tree, read) == WHOLE:
         return
     over, sql = tree.relations[name].over, tree.relations[read]
@@ -179,7 +178,7 @@ _BULK_RAWS = frozenset(f"raw_{feed}" for feed in BULK)
 
 
 def digest(tree: SqlTree) -> str:
-    """What tells one version of the SQL from another."""
+    """A digest that identifies the version of the SQL."""
     texts = [(name, sql.text) for name, sql in sorted(tree.relations.items())]
     texts += [(path.name, path.read_text(encoding="utf-8")) for path in tree.macros]
     return hashlib.sha256(repr(texts).encode()).hexdigest()
@@ -191,7 +190,7 @@ def _own_digest() -> str:
 
 
 def survey(files: Sequence[str], grain: int) -> list[Bound]:
-    """The account at every `grain`-th line of some files, in the order of accounts."""
+    """Every `grain`-th account key of some files, in key order: candidate cut points for partitions."""
     keys = [
         pq.read_table(path, columns=["network_id", "mailbox_id"], use_threads=False).to_pandas().to_numpy(np.int64)
         for path in files
@@ -204,7 +203,7 @@ def survey(files: Sequence[str], grain: int) -> list[Bound]:
 
 
 def grouped(surveys: Iterable[Sequence[Bound]]) -> list[Accounts]:
-    """Groups of accounts of which no month has much more lines than `GRAINS` grains; see `survey`."""
+    """Groups of accounts with about `GRAINS` grains of lines in their largest month; see `survey`."""
     ends: list[Bound] = []
     counts: dict[int, int] = {}
     marks = sorted((bound, month) for month, found in enumerate(surveys) for bound in found)
@@ -225,7 +224,7 @@ _one_at_a_time = threading.Lock()
 
 
 def run_job(job: Job, store: Store, scratch: Path) -> dict[str, Part]:
-    """Do one job on this machine; gives what it wrote. At most one at a time in a process: its memory is bounded."""
+    """Run one job on this machine; return what it wrote. One at a time per process, to bound its memory."""
     tree = sql_files.load_sql()
     if _own_digest() != job.sql_digest:
         raise SettingsError("this worker has another version of ecgrid-billing than the run: install the same on both")
@@ -247,7 +246,7 @@ def run_job(job: Job, store: Store, scratch: Path) -> dict[str, Part]:
 
 
 def _offer(db: Connection, tree: SqlTree, job: Job, store: Store) -> list[str]:
-    """Make everything that the job may read readable; gives the names."""
+    """Make the job's inputs readable; return their names."""
     condition = job.accounts.condition()
     given = [
         builder.create_raw_view(db, tree, feed, fetched(store, paths), condition) for feed, paths in job.lake.items()
@@ -487,14 +486,14 @@ class _Build:
         self._present.update(builder.create_lake_views(db, small, list(self._sources.reference_dirs), self._tree))
         for feed in BULK:
             if self._tree.relations[f"raw_{feed}"].is_scratch:
-                continue  # for jobs alone
+                continue  # read by jobs only
             paths = [path for found in self._sources.lake[feed].values() for path in found]
             files = [self._beside(feed, number, file) for number, file in enumerate(fetched(self._store, paths))]
             self._present.add(builder.create_raw_view(db, self._tree, feed, files))
         self._export(db)
 
     def _beside(self, feed: str, number: int, file: str) -> str:
-        """The lake's file under a second name that lives as long as this warehouse: landing may drop the first."""
+        """A hard link to the lake's file that lives as long as this warehouse: landing may delete the original."""
         link = self._folder() / f"lake-{feed}" / f"{number:06}.parquet"
         with disk_errors(str(link)):
             link.parent.mkdir(parents=True, exist_ok=True)

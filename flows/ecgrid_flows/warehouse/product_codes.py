@@ -1,4 +1,4 @@
-"""invoice_lines.csv: which measure each product code of an imported invoice means, checked before lines are read."""
+"""invoice_lines.csv: the measure of each product code of an imported invoice, checked before lines are read."""
 
 import csv
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ COLUMNS = ("product_code", "account_report", "measure_field")
 
 
 def read(path: Path) -> Mapping[str, tuple[str, str]]:
-    """Product code -> account report and measure; a header alone is right.
+    """Product code -> account report and measure; a header alone is valid.
 
-    Raises `SettingsError`, naming line and column, for the first cell that is wrong.
+    Raises `SettingsError`, naming line and column, for the first invalid cell.
     """
     known = {"account_report": ACCOUNT_REPORTS, "measure_field": MEASURE_FIELDS}
     found: dict[str, tuple[str, str]] = {}

@@ -1,9 +1,9 @@
-"""Which run built the warehouse: the id that an export's manifest names, to lead back to the pull behind its files.
+"""Provenance of the warehouse: the run that built it, whose id the export's manifest has.
 
     warehouse/built_by.json      beside the warehouse, and like it a cache
 
-The id is the flow run's in Prefect, where one is recorded there; otherwise it says when the run began. While a
-warehouse is being built nobody has built it: a build that was killed never lends its id to the warehouse of another.
+The id is that of the flow run in Prefect, if it is recorded there; otherwise it states when the run began. During a
+build the file is absent: the id of a killed build is never that of another build's warehouse.
 """
 
 import json
@@ -19,13 +19,13 @@ __all__ = ["building", "new_run_id", "run_of"]
 
 
 def new_run_id() -> str:
-    """An id that tells when the run began (UTC), and apart from others of that second."""
+    """An id with the run's start (UTC) and a random part."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 @contextmanager
 def building(warehouse: Path, run_id: str) -> Iterator[None]:
-    """Around a build of `warehouse`: when the block ends well, it was built by that run."""
+    """Context of a build of `warehouse`: if the block ends without an error, that run is recorded as its builder."""
     note = _note(warehouse)
     with disk_errors(str(note)):
         note.unlink(missing_ok=True)
@@ -35,7 +35,7 @@ def building(warehouse: Path, run_id: str) -> Iterator[None]:
 
 
 def run_of(warehouse: Path) -> str | None:
-    """The run that built `warehouse`; None when it was built by none, or that was not recorded whole."""
+    """The run that built `warehouse`; None if there is none, or if the record is incomplete."""
     try:
         return str(json.loads(_note(warehouse).read_text(encoding="utf-8"))["run_id"])
     except (OSError, ValueError, KeyError, TypeError):

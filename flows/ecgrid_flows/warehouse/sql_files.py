@@ -1,4 +1,4 @@
-"""The files of `sql/`: found, parsed and put in the order of what they read."""
+"""The files of `sql/`: found, parsed and ordered by what they read."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from ecgrid_flows.warehouse.sql_headers import (
 )
 from ecgrid_flows.warehouse.sql_tree import SqlFile, SqlRefused, SqlTree
 
-#: Folder of `sql/` -> how the stems of its files begin.
+#: Folder of `sql/` -> prefixes of the stems of its files.
 LAYERS: dict[str, tuple[str, ...]] = {
     "raw": ("raw_",),
     "core": ("core_",),
@@ -30,7 +30,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "books": ("books_",),
     "clients": ("client_",),
 }
-#: Folders of relations that no warehouse has: they are made when `quote`, a closing, `rebill` and the like need them.
+#: Folders of relations that are not in a warehouse: `quote`, a closing, a correction or `rebill` creates them.
 _UNBUILT = ("quotes", "books", "clients")
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
 _KEPT_UNCOMPRESSED = re.compile(r"table, (\w+) uncompressed")
@@ -49,11 +49,10 @@ def sql_folder() -> Path:
 
 @cache
 def load_sql(folder: Path | None = None, wanted: tuple[str, ...] = (), given: tuple[str, ...] = ()) -> SqlTree:
-    """Read and check every file under `folder` (default: `sql_folder()`); raises `SqlRefused` naming the guilty file.
+    """Read and check every file under `folder` (default: `sql_folder()`); raises `SqlRefused` naming the invalid file.
 
-    With `wanted`, only the relations that these are made from, the `given` ones left out: to parse all files
-    takes longer than to rate a few thousand quantities.
-    Read once per process: editing SQL wants a new process, as editing Python does.
+    With `wanted`, only the relations needed for these, without the `given` ones: parsing all files takes longer than
+    rating a few thousand quantities. Read once per process: edited SQL needs a new process, as edited Python does.
     """
     root = folder or sql_folder()
     paths: dict[str, Path] = {}
@@ -69,7 +68,7 @@ def load_sql(folder: Path | None = None, wanted: tuple[str, ...] = (), given: tu
         if path.stem in paths:
             raise SqlRefused(f"{_shown(path)}: {_shown(paths[path.stem])} has this name too; a relation has one file")
         paths[path.stem] = path
-    paths.setdefault(CHECK_ROWS, root / CHECKS / f"{CHECK_ROWS}.sql")  # which `_text` writes, if anything reads it
+    paths.setdefault(CHECK_ROWS, root / CHECKS / f"{CHECK_ROWS}.sql")  # `_text` writes it, if anything reads it
     relations: dict[str, SqlFile] = {}
     with closing(_open(":memory:")) as parser:
         waiting = sorted(paths.keys() & set(wanted)) if wanted else sorted(paths.keys() - {CHECK_ROWS})
@@ -95,9 +94,10 @@ def _text(path: Path) -> str:
 
 
 def _parsed(parser: Connection, paths: Sequence[Path]) -> dict[Path, tuple[str, dict[str, Any]]]:
-    """Each file's text, and what DuckDB's parser says of it: its statements, or an error.
+    """Each file's text, with the result of DuckDB's parser: its statements, or an error.
 
-    All at once costs half; a fifth of the trees would be nulls, empty lists and defaults, so a node may lack any key.
+    Parsing all files at once halves the time; a fifth of the trees would be nulls, empty lists and defaults, so a node
+    may lack any key.
     """
     texts = [_text(path) for path in paths]
     answers = parser.execute(
@@ -150,19 +150,19 @@ def _read_relation(path: Path, text: str, tree: Mapping[str, Any], stems: Iterab
 
 
 def _asked_exchange(sql: SqlFile) -> str | None:
-    """What stands behind `-- with:`, if the file has such a line."""
+    """The text after `-- with:`, if the file has such a line."""
     return sql.header.instructions.get("with")
 
 
 def _exchanged(sql: SqlFile) -> frozenset[str]:
-    """The relations that a `-- with:` line names."""
+    """The relations that a `-- with:` line names: replaced -> replacement."""
     return frozenset(_NAME.findall(_asked_exchange(sql) or ""))
 
 
 def _carry_out_with(name: str, relations: dict[str, SqlFile], begun: set[str]) -> SqlFile:
-    """`relations[name]`, after its `-- with:` line, if it has one, is carried out.
+    """`relations[name]` with its `-- with:` line, if it has one, applied.
 
-    The relations between those exchanged and the SELECT become CTEs of their own names in front of it, in order.
+    The relations between those replaced and the SELECT become CTEs of the same names before it, in order.
     """
     sql = relations[name]
     asked = _asked_exchange(sql)
@@ -183,7 +183,7 @@ def _carry_out_with(name: str, relations: dict[str, SqlFile], begun: set[str]) -
     def is_changed(read: str) -> bool:
         """Whether `read` reads what is exchanged; if so it is in `chain`, after what it reads."""
         if read not in known:
-            known[read] = False  # a circle, if there is one, is for `_ordered` to report
+            known[read] = False  # a cycle is reported by `_ordered`
             if read in relations:
                 reads = sorted(_carry_out_with(read, relations, begun).reads)
                 if any([is_changed(further) for further in reads]):
@@ -218,7 +218,7 @@ def _only_statement(path: Path, tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object within a parse tree (iteratively: long CASE and AND chains nest deep)."""
+    """Every object in a parse tree (iterative, because long CASE and AND chains nest deeply)."""
     waiting = [value]
     while waiting:
         item = waiting.pop()
@@ -238,7 +238,7 @@ def _shown(path: Path) -> str:
 
 
 def _ordered(tree: SqlTree, wanted: Iterable[str], given: Iterable[str]) -> list[SqlFile]:
-    """The files to run for `wanted`, each after what it reads; `given` relations are there already."""
+    """The files to run for `wanted`, each after what it reads; `given` relations exist already."""
     present = set(given)
     graph: dict[str, set[str]] = {}
     waiting = [name for name in wanted if name not in present]

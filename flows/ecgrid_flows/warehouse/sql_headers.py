@@ -1,12 +1,12 @@
-"""The header of a SQL file: the comment lines in front of its SELECT, where the facts about its relation stand.
+"""The header of a SQL file: the comment lines before its SELECT, with the facts about its relation.
 
     -- One row per line as billed.                      the grain, always first
     -- kept as: view                                    instructions to the runner, below that sentence (INSTRUCTIONS)
     -- Amounts are those billed.                        notes
-    -- actual: quantity measured                        what a column means, in out_, raw_ and check relations
+    -- actual: quantity measured                        meaning of a column, in out_, raw_ and check relations
 
-A meaning that relations share stands once in `sql/columns.csv`; the columns of a feed are described by its schema
-(`ecgrid_transforms.schemas`). What a header gives goes before both.
+Meanings that relations share are in `sql/columns.csv`; those of a feed's columns are in its schema
+(`ecgrid_transforms.schemas`). A meaning in the header has priority.
 """
 
 import csv
@@ -18,9 +18,9 @@ from pathlib import Path
 from ecgrid_flows.warehouse.sql_tree import Header, SqlFile, SqlRefused, SqlTree
 from ecgrid_transforms.schemas import FEEDS
 
-#: What a header may tell the runner, each at most once.
+#: Instructions that a header may have, each at most once.
 INSTRUCTIONS = ("kept as", "with", "per", "parts", "title")
-#: What `-- per:` may state: over what a relation is worked out in a build by partitions (`partitioned_build`).
+#: Values of `-- per:`: the scope of a relation in a build by partitions (`partitioned_build`).
 PER = (
     *("cell", "cell, local", "group", "group, local", "quote"),
     *("whole", "whole, read by account", "whole, read by account and month"),
@@ -28,7 +28,7 @@ PER = (
 #: Relations whose columns have meanings.
 DESCRIBED = ("out_", "raw_", "fail_", "warn_", "info_")
 SHARED_MEANINGS = "columns.csv"
-#: Folder of the checks, and the relation that has the rows of all.
+#: Folder of the checks, and the relation with the rows of all checks.
 CHECKS, CHECK_ROWS = "checks", "core_check_rows"
 
 _GRAIN = re.compile(r"-- (One row per \S.*)")
@@ -72,7 +72,7 @@ def read_header(text: str, name: str, where: str) -> Header:
 
 
 def _check_parts(instructions: Mapping[str, str], where: str) -> None:
-    """Raises `SqlRefused` for a `-- per:` or `-- parts:` that the build by partitions would not understand."""
+    """Raises `SqlRefused` for a `-- per:` or `-- parts:` that the build by partitions cannot apply."""
     per, parts = instructions.get("per", "whole"), instructions.get("parts")
     if per not in PER:
         raise SqlRefused(f"{where}: `-- per: {per}` is none of {'; '.join(PER)}")
@@ -97,7 +97,7 @@ def check_titles(folder: Path) -> dict[str, str]:
 def union_of_checks(folder: Path) -> str:
     """The SELECT of `core_check_rows`: the rows of every check under `folder`, with its name and severity.
 
-    The first row, which has no data, gives every check the two columns that it may leave out.
+    The first row, without data, adds the two columns that a check may omit.
     """
     severities = {"fail": "error", "warn": "warning", "info": "info"}
     parts = ["SELECT NULL::BOOLEAN AS is_doubtful, NULL::VARCHAR AS cause WHERE false"]
@@ -111,9 +111,9 @@ def union_of_checks(folder: Path) -> str:
 
 
 def merged_by(parts: str, where: str) -> dict[str, str]:
-    """Column -> aggregate by which its values from several parts become one; all other columns are the key.
+    """Column -> aggregate that merges its values from several parts; all other columns are the key.
 
-    `row_number` numbers the rows anew, in the order of the key. Raises `SqlRefused`.
+    `row_number` numbers the rows again, in key order. Raises `SqlRefused`.
     """
     found: dict[str, str] = {}
     for part in parts.split(", "):
@@ -128,7 +128,7 @@ def merged_by(parts: str, where: str) -> dict[str, str]:
 
 
 def read_shared_meanings(folder: Path) -> dict[str, str]:
-    """Column -> meaning from `sql/columns.csv`; empty without one. Raises `SqlRefused`."""
+    """Column -> meaning from `sql/columns.csv`; empty if there is no such file. Raises `SqlRefused`."""
     path = folder / SHARED_MEANINGS
     if not path.exists():
         return {}
@@ -146,7 +146,7 @@ def read_shared_meanings(folder: Path) -> dict[str, str]:
 
 @dataclass(slots=True)
 class Meanings:
-    """What the columns of a tree's relations mean, found and missing."""
+    """Meanings of the columns of a tree's relations: found and missing."""
 
     #: relation -> column -> meaning, in the order of the columns
     found: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -192,7 +192,7 @@ def meanings(tree: SqlTree, columns: Iterable[tuple[str, str]]) -> Meanings:
 
 
 def feed_meanings(sql: SqlFile) -> Mapping[str, str]:
-    """Column -> meaning by the schema of the feed that a `raw_` or `out_` relation is named after; else nothing."""
+    """Column -> meaning by the schema of the feed that a `raw_` or `out_` relation is named after; else empty."""
     layer, feed = sql.name.split("_", 1)
     if layer not in ("raw", "out") or feed not in FEEDS:
         return {}

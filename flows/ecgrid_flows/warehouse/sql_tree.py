@@ -1,4 +1,4 @@
-"""What a build works on and returns: SQL files, trees, reports, and its two errors."""
+"""Input and output of a build: SQL files, trees, reports, and its two errors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ class SqlRefused(SettingsError):
 
 
 class BuildFailed(BillingError):
-    """DuckDB could not build a relation; the warehouse of before is still in place."""
+    """DuckDB could not build a relation; the previous warehouse is unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +26,15 @@ class Header:
 
     @property
     def sentence(self) -> str:
-        """The grain as a whole sentence, which may go on below the first line."""
+        """The grain as a whole sentence, which may extend beyond the first line."""
         return " ".join([self.grain, *self.notes]).split(". ")[0].removesuffix(".")
 
 
 @dataclass(frozen=True, slots=True)
 class SqlFile:
-    """One relation: its SELECT, what it reads, and how it is kept: as a view or a table, and whether past the build.
+    """One relation: its SELECT, what it reads, and how it is kept: view or table, and whether beyond the build.
 
-    `uncompressed` is the column of a table that is stored as it is, if there is one.
+    `uncompressed` is the column of a table that is stored without compression, if any.
     """
 
     name: str
@@ -48,17 +48,17 @@ class SqlFile:
 
     @property
     def over(self) -> str:
-        """Over what it is worked out in a build by partitions: `cell`, `group`, `whole`, or `quote` (no build)."""
+        """Its scope in a build by partitions: `cell`, `group`, `whole`, or `quote` (no build)."""
         return self.header.instructions.get("per", "whole").split(", ")[0]
 
     @property
     def is_local(self) -> bool:
-        """Whether its rows mean something in the cell or group alone that they come from."""
+        """Whether its rows are valid only in their own cell or group."""
         return self.header.instructions.get("per", "").endswith(", local")
 
     @property
     def parts(self) -> str | None:
-        """How its parts become one relation: `rows` (each row is in one part), aggregates by column, or None."""
+        """How its parts are merged: `rows` (each row is in one part), aggregates by column, or None."""
         return self.header.instructions.get("parts")
 
     @property
@@ -68,7 +68,7 @@ class SqlFile:
 
 @dataclass(frozen=True, slots=True)
 class SqlTree:
-    """Everything under one `sql` folder, read and checked: macro scripts by file name, relations by stem.
+    """All files of one `sql` folder, read and checked: macro scripts by file name, relations by stem.
 
     `meanings` are those that columns of several relations share, by column.
     """
@@ -81,7 +81,7 @@ class SqlTree:
 
 @dataclass(frozen=True, slots=True)
 class BuiltRelation:
-    """One relation as built; `rows` is None for a view."""
+    """One built relation; `rows` is None for a view."""
 
     name: str
     rows: int | None
@@ -90,7 +90,7 @@ class BuiltRelation:
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """What a build made, in the order in which it was made."""
+    """The relations that a build made, in that order."""
 
     target: Path
     relations: tuple[BuiltRelation, ...] = field(default=())
