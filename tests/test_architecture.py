@@ -91,7 +91,7 @@ def test_only_the_sandbox_and_its_tests_read_the_catalogue() -> None:
 
 #: Methods of a DuckDB relation or connection that take SQL text alone.
 SQL_METHODS = {"project", "order", "sort", "sql", "query", "execute", "executemany", "sql_query"}
-#: Where text is put together from the columns of a relation at run time: the CSV and Parquet writer of exports.
+#: Modules that build text from column names, known only at run time: the CSV and Parquet writers of exports.
 WRITES_SQL = tuple(f"ecgrid_flows/finance/{name}" for name in ("csv_writer", "export", "export_cache", "export_files"))
 
 

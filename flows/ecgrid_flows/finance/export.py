@@ -34,7 +34,7 @@ from ecgrid_flows.finance import audit_log, corrections, journal_entries, spread
 from ecgrid_flows.finance.audit_log import Log
 from ecgrid_flows.finance.csv_writer import CsvForm
 from ecgrid_flows.finance.disputes import write_disputes
-from ecgrid_flows.finance.export_cache import another, gather_charges, gather_lines, listed
+from ecgrid_flows.finance.export_cache import another, gather_charges, gather_lines
 from ecgrid_flows.finance.export_files import (
     KEY,
     MANIFEST,
@@ -60,8 +60,8 @@ from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.atomic_folder import publish, staging
 from ecgrid_flows.storage.base import Store
 from ecgrid_flows.storage.opening import open_store
-from ecgrid_flows.warehouse import database
-from ecgrid_flows.warehouse.database import of_month, require_month
+from ecgrid_flows.warehouse import books, database
+from ecgrid_flows.warehouse.database import of_month, ordered, require_month
 from ecgrid_flows.warehouse.provenance import run_of
 from ecgrid_transforms.period import month_end, month_text
 
@@ -244,25 +244,21 @@ def _small_sheets(
         amounts=summed,
         totals=("lines", *summed),
     )
-    with_states(connection, log)  # what the reconciliation reads
-    currency = f"currency, '{settings.currency}'" if settings.currency else "currency"
+    with_states(connection, log)  # the reconciliation and the findings read decisions
     sums = (
         *("invoiced_amount", "expected_invoice_amount", "recalculated_amount", "explained_difference"),
         *("unexplained_difference", "claimable_amount", "disputed_amount", "accepted_amount", "to_pay_amount"),
     )
     yield Sheet(
         "invoice_reconciliation.csv",
-        of_month(connection.table("out_invoice_reconciliation"), month).project(
-            f"* REPLACE (coalesce({currency}) AS currency)"
-        ),
+        books.create(connection, "books_reconciliation", month=month, currency=settings.currency),
         order=("contract_id", "reporting_month", "invoice_date", "invoice_number"),
         amounts=sums,
         totals=sums,
     )
-    findings = of_month(with_states(connection, log), month).project("* EXCLUDE (place)")
     yield Sheet(
         "findings.csv",
-        findings,
+        books.create(connection, "books_findings", month=month),
         order=("check_name", *KEY, "finding_id"),
         amounts=_JUDGED,
         totals=_JUDGED,
@@ -300,14 +296,6 @@ def _check_ties(files: Mapping[str, Any]) -> None:
 
 def _sources(connection: database.Connection, month: date) -> dict[str, Any]:
     """The price lists and readings behind the month's lines."""
-    found = of_month(connection.table("out_finance_lines"), month)
-    lists = ("price_list_id", "price_list_description")
-    readings = ("price_list_id", "account_report", "measure_field", "reading")
-    return {"price_lists": _counted(found, lists), "readings": _counted(found, readings)}
-
-
-def _counted(rows: Any, by: Sequence[str]) -> list[dict[str, Any]]:
-    counted: list[dict[str, Any]] = (
-        rows.aggregate(f"{listed(by)}, count(*) AS lines").order(listed(by)).to_arrow_table().to_pylist()
-    )
-    return counted
+    relations = {"price_lists": "books_line_price_lists", "readings": "books_line_readings"}
+    found = {key: books.create(connection, name, month=month) for key, name in relations.items()}
+    return {key: ordered(rows, *rows.columns).to_arrow_table().to_pylist() for key, rows in found.items()}

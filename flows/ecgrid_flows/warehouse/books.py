@@ -23,9 +23,16 @@ __all__ = ["create", "create_scan"]
 _FOLDER = "books"
 
 
-def create(connection: Connection, wanted: str, *, month: date | None = None, correction: int | None = None) -> Any:
-    """The relation `wanted` of `sql/books`; `month` and `correction` (a batch's number) are the variables it reads."""
-    variables = {"month": month and f"{month_text(month)}-01", "correction": correction}
+def create(
+    connection: Connection,
+    wanted: str,
+    *,
+    month: date | None = None,
+    correction: int | None = None,
+    currency: str | None = None,
+) -> Any:
+    """The relation `wanted` of `sql/books`; the others are variables, `correction` the number of a batch."""
+    variables = {"month": month and f"{month_text(month)}-01", "correction": correction, "currency": currency}
     for name, value in variables.items():
         if value is not None:
             connection.execute(f"SET VARIABLE {name} = ?::VARCHAR", [str(value)]).fetchall()
