@@ -1,11 +1,11 @@
-"""The folder `disputes/` of an export: what is claimed of the vendor, by contract, and what proves it.
+"""The folder `disputes/` of an export: claims to the vendor, by contract, with evidence.
 
     disputes/<contract>/claim.csv      one row per claim: invoice, line, key, both amounts, calculation, evidence
-    disputes/<contract>/letter.html    the same in words, with the sum; printable
-    disputes/<contract>/evidence/      each answer as received: of the key, of PricelistInfo, of the invoice
+    disputes/<contract>/letter.html    the same as text, with the sum; printable
+    disputes/<contract>/evidence/      responses as received: of the key, of PricelistInfo, of the invoice
 
-It goes to the vendor: no note, state, verdict or interpretation of a price list is in it. Claims of no known contract
-stand in `no_contract`. Claims are the rows of out_disputes. Nothing depends on when it is written.
+The vendor receives it: it has no note, state, verdict or interpretation of a price list. Claims of an unknown contract
+are in `no_contract`. Claims are the rows of out_disputes. The files do not depend on the time of writing.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ __all__ = ["DISPUTES", "write_disputes"]
 DISPUTES = "disputes"
 _AMOUNTS = ("billed_amount", "expected_amount", "amount_claimed")
 _EVIDENCE = ("line_evidence", "price_list_evidence", "invoice_evidence")
-#: claim.csv: what the vendor needs to find the charge, and nothing else.
+#: claim.csv: only what the vendor needs to find the charge.
 _COLUMNS = (
     *("claim_id", "contract_id", "invoice_number", "invoice_line_numbers", "network_id", "mailbox_id", "account_name"),
     *("reporting_month", "account_report", "measure_field", "price_list_id", "actual", "quantity_billed"),
@@ -59,7 +59,7 @@ Files = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """One file of evidence: the bytes as received, with secrets masked, and the answer that they are of."""
+    """One file of evidence: the bytes as received, with secrets masked, and the response that they are from."""
 
     body: bytes
     answer: RawAnswer
@@ -68,9 +68,9 @@ class _Kept:
 def write_disputes(
     connection: database.Connection, settings: Settings, month: date, folder: Path, form: CsvForm
 ) -> Files:
-    """Write `disputes/` into `folder` by the decisions that `connection` sees; what the manifest has of each file.
+    """Write `disputes/` into `folder` by the decisions of `connection`; return the files' manifest entries.
 
-    Without a claim there is no folder. Raises `StorageFailed` when the disk fails or a kept answer is damaged.
+    Without a claim there is no folder. Raises `StorageFailed` if the disk fails or a kept response is damaged.
     """
     claims = database.of_month(connection.table("out_disputes"), month)
     claims = database.ordered(claims, "contract_id", *KEY, "check_name", "finding_id").to_arrow_table()
@@ -123,7 +123,7 @@ def _write(folder: Path, name: str, data: bytes) -> Files:
 
 
 def _kept_answers(settings: Settings, month: date, rows: Sequence[Row]) -> dict[str, _Kept]:
-    """The answers that claims rest on, by the SHA-256 of their bodies in raw; one that raw does not hold is absent."""
+    """The responses behind claims, by the SHA-256 of their bodies in raw; absent if raw does not have it."""
     if not rows:
         return {}
     store = open_store(settings)
@@ -136,9 +136,9 @@ def _kept_answers(settings: Settings, month: date, rows: Sequence[Row]) -> dict[
 
 
 def _masked(body: bytes, settings: Settings) -> bytes:
-    """A body without secrets: raw masks those that its pull knew, here come those of today and what their names mark.
+    """A body without secrets: raw masks those known at the pull; here those of today, and those marked by name.
 
-    A secret so short that it may be a part of a figure is masked by its name alone.
+    A secret so short that it may be part of a figure is masked by its name alone.
     """
     masker = Masker()
     body = MASKER.in_answer(masker.data(body))
@@ -149,7 +149,7 @@ def _masked(body: bytes, settings: Settings) -> bytes:
 
 
 def _evidence_of(row: Row, kept: Mapping[str, _Kept]) -> dict[str, str | None]:
-    """The files of a claim, by the column of claim.csv that names each; None: the answer is not kept."""
+    """The files of a claim, by the column of claim.csv that names each; None if the response is not kept."""
     key = (row[name] for name in ("network_id", "mailbox_id", "account_report", "measure_field"))
     names = {
         "line_evidence": "line-" + "-".join(_UNSAFE.sub("_", str(part)) for part in key),
@@ -177,7 +177,7 @@ def _letter_words(
     used: Mapping[str, _Kept],
     titles: Mapping[str, str],
 ) -> dict[str, Any]:
-    """What the template of the letter shows; all amounts as texts."""
+    """The fields of the letter's template; all amounts as texts."""
     return {
         "notice": _INVENTED if is_invented(settings) else "",
         "contract": "charges of no known contract" if contract is None else f"contract {contract}",

@@ -1,9 +1,9 @@
-"""`invoice import`: invoices that came as files, kept in raw as received, by contract and month.
+"""`invoice import`: invoices from files, kept in raw as received, by contract and month.
 
-A file is kept once for each invoice in it, whole, under the contract and the month that the invoice bills. The same
-file again changes nothing; another file for the same invoice replaces it, and the earlier one stays in raw. All
-invoices of a file are checked before one is kept. What is wrong with the invoice itself (a total that is not its lines)
-is kept, and found by the checks; what would be filed wrongly is refused.
+A file is kept once per invoice in it, whole, under the contract and the month that the invoice bills. The same file
+again changes nothing; another file for the same invoice replaces it, and the earlier one stays in raw. All invoices of
+a file are checked before the first is kept. An error in the invoice itself (a total that is not the sum of its lines)
+is kept and found by the checks; an invoice whose contract or month is unclear is refused.
 """
 
 import hashlib
@@ -51,10 +51,10 @@ def import_file(
     wanted_currency: str | None = None,
     now: datetime | None = None,
 ) -> list[Filing]:
-    """Keep the invoices of a file; gives where each is filed. Only for the holder of the lock.
+    """Keep the invoices of a file; return where each is filed. The caller holds the lock.
 
-    `contract_id` and `month` go before what the file states. Raises `SettingsError` where the file cannot be read, or
-    where it is not clear or not right where an invoice belongs.
+    `contract_id` and `month` override the file. Raises `SettingsError` if the file cannot be read, or if the contract
+    or the month of an invoice is unclear or wrong.
     """
     moment = now or datetime.now(UTC)
     body = MASKER.in_answer(data)
@@ -88,7 +88,7 @@ def import_file(
 
 
 def withdraw(store: Store, number: str, *, now: datetime | None = None) -> Imported:
-    """Take an imported invoice back: its file stays in raw and counts no more. Only for the holder of the lock."""
+    """Withdraw an imported invoice: its file stays in raw and no longer counts. The caller holds the lock."""
     found = _imported(store).get(number_key(number) or number)
     if found is None:
         raise NoSuchData(f"no invoice {number} is imported: `ecgrid-billing invoice list` has those that are")
@@ -128,7 +128,7 @@ def _arguments(contract_id: int, number: str) -> dict[str, str | int | bool]:
 
 
 def _imported(store: Store) -> dict[str, Imported]:
-    """The imported invoices of all months, by their number as it is compared."""
+    """The imported invoices of all months, by their number in compared form."""
     return {
         number_key(one.invoice.invoice_number) or one.invoice.invoice_number: one
         for month in raw_log.months(store, raw_log.FEED_OF[IMPORTED])

@@ -1,11 +1,11 @@
-"""The journal of a month: what is still to be posted, so that the ledger has what the invoices ask.
+"""The journal of a month: the entries still to be posted so that the ledger has the invoices' totals.
 
-Nothing that was posted is written again. What was posted of a month are the journal.csv of each of its closings and the
-journal of each batch of corrections that was booked; the journal that follows is the difference to them, also after
-`reopen`. A first journal is dated at the end of its month, one that follows on the first day after the last closed
-month, so that nothing is posted into a closed one.
+Posted entries are never rewritten. Posted are the journal.csv of each closing of the month and the journal of each
+booked batch of corrections; the next journal is the difference to them, also after `reopen`. A first journal is dated
+at the end of its month, a later one on the first day after the last closed month, so nothing is posted into a closed
+one.
 
-An invoice that is not there yet, or whose total is not known, is not booked here: `accrue` books what it will cost.
+An invoice that has not arrived, or whose total is unknown, is not booked here: `accrue` books its expected cost.
 """
 
 import calendar
@@ -50,19 +50,19 @@ __all__ = [
     "unbooked",
 ]
 
-#: The journal of an export, and that of a batch of corrections in its closing's folder.
+#: File name of the journal of an export, and of a batch of corrections in its closing's folder.
 JOURNAL, BATCH = "journal.csv", "journal.parquet"
 
 
 @dataclass(frozen=True, slots=True)
 class Unbooked:
-    """An invoice, or a contract without one, that the month's journal leaves out; `invoice_number` is null without."""
+    """An invoice, or a contract without one, that the month's journal omits; `invoice_number` is null without one."""
 
     contract_id: int | None
     invoice_number: str | None
 
     def data(self) -> dict[str, Any]:
-        """As the manifest of an export has it."""
+        """In the form of an export's manifest."""
         return {"contract_id": self.contract_id, "invoice_number": self.invoice_number}
 
 
@@ -74,10 +74,10 @@ def open_journal(
     month: date,
     posting_date: date | None = None,
 ) -> pa.Table:
-    """What is to be posted of `month`, as a table of `journal_entries.SCHEMA`, by default dated as the module says.
+    """The entries to be posted for `month`, as a table of `journal_entries.SCHEMA`, dated by default as above.
 
-    Raises `SettingsError` for a posting date in a closed month or a chart that lacks a rule, `Refused` when the month
-    was posted in another currency.
+    Raises `SettingsError` for a posting date in a closed month or a chart without a matching rule, `Refused` if the
+    month was posted in another currency.
     """
     currency = settings.currency
     if currency is None:
@@ -95,7 +95,7 @@ def open_journal(
 
 
 def unbooked(connection: database.Connection, month: date) -> list[Unbooked]:
-    """The invoices of `month` that are not there yet or whose total is not known, by contract."""
+    """The invoices of `month` that have not arrived or whose total is unknown, by contract."""
     rows = database.rows(
         connection,
         "out_invoice_reconciliation",
@@ -111,7 +111,7 @@ def unbooked(connection: database.Connection, month: date) -> list[Unbooked]:
 
 
 def left_out_words(month: date, left_out: Sequence[Mapping[str, Any]]) -> str:
-    """One line about what the manifest of `month` says is not in its journal; empty when all is."""
+    """One line about what the journal of `month` omits, from its manifest; empty if nothing."""
     without = [str(one["contract_id"] or "none") for one in left_out if one["invoice_number"] is None]
     unread = [str(one["invoice_number"]) for one in left_out if one["invoice_number"] is not None]
     told = []
@@ -124,14 +124,14 @@ def left_out_words(month: date, left_out: Sequence[Mapping[str, Any]]) -> str:
 
 
 def batches(store: Store, log: Log, closing: Decision) -> list[pa.Table | None]:
-    """The journals that were booked since `closing`, in order; None for a batch that was booked without a currency."""
+    """The journals booked since `closing`, in order; None for a batch that was booked without a currency."""
     month = date.fromisoformat(f"{closing.data['month']}-01")
     booked = {entry.number: to_table(lines) for entry, lines in _posted(store, log, month)}
     return [booked.get(entry.number) for entry in log.bookings(closing)]
 
 
 def _posted(store: Store, log: Log, month: date) -> list[tuple[Decision, list[Entry]]]:
-    """What each closing and each batch of `month` posted, in order, those of closings taken back by `reopen` too."""
+    """The journals of each closing and each batch of `month`, in order, including closings undone by `reopen`."""
     found: list[tuple[Decision, list[Entry]]] = []
     for entry in log.entries:
         if entry.kind not in ("close", "corrections") or entry.data.get("month") != month_text(month):
@@ -164,24 +164,24 @@ def _posting_date(log: Log, month: date, *, is_first: bool, wanted: date | None)
 
 
 def _chart(settings: Settings) -> Chart:
-    """The user's chart of accounts, else the one that ships."""
+    """The user's chart of accounts, or the shipped one."""
     found = [folder / "journal_accounts.csv" for folder in reference_folders(settings)]
     return read_chart(next(path for path in reversed(found) if path.is_file()))
 
 
 def closed_folder(entry: Decision) -> str:
-    """Where the files of a closing, or of a batch of corrections, are kept."""
+    """The folder with the files of a closing, or of a batch of corrections."""
     return f"{CLOSINGS}/{entry.data['month']}/{entry.number:06}"
 
 
 def kept_file(store: Store, entry: Decision, path: str) -> str:
-    """A file that the entry of the log names, on this machine."""
+    """A file that the entry of the audit log names, on this machine."""
     require_kept(store, entry, path)
     return str(store.locals([path])[0])
 
 
 def require_kept(store: Store, entry: Decision, path: str) -> None:
-    """Refuse a file that is not the one that the entry of the log names by its hash."""
+    """Raise `NoSuchData` for a missing file, `StorageFailed` for one whose hash differs from that in the audit log."""
     is_whole = holds_path(store, path, entry.data["files"][path])
     if is_whole is None:
         raise NoSuchData(f"{store.uri(path)} is gone, which the closed month stands on: put it back from a backup")

@@ -1,23 +1,23 @@
 """Journal entries for the ledger: double entry, by a chart of accounts that the user keeps as a CSV.
 
-`journal_accounts.csv` (in `reference/` of the data directory, else the one that ships) has one row per rule:
+`journal_accounts.csv` (in `reference/` of the data directory, or the shipped one) has one row per rule:
 
-    role             charge (cost), disputed, unexplained, payable (whom it is owed to) or rounding
+    role             charge (cost), disputed, unexplained, payable (the creditor) or rounding
     network_id, account_report, measure_field, is_taxable
-                     which charges the rule is for; an empty cell is any. The other roles look at network_id alone
+                     the charges that the rule is for; an empty cell is any. The other roles use network_id alone
     account          the ledger's account code
-    description      the words of the entry
+    description      text of the entry
 
-The first rule that fits, from the top, is the one that counts; one that never could, below a rule that fits all that it
-fits, is refused. Cells may be separated by commas or semicolons, as a spreadsheet saves them.
+The first matching rule, from the top, counts; a rule that can never match, because a rule above it matches all its
+charges, is refused. Cells may be separated by commas or semicolons, as spreadsheets save them.
 
-Each invoice makes one entry: its cost, one line per network, account report, measure and tax flag; what is disputed,
-by the same; what nothing explains; all against one payable, which is the invoice's total. Ledgers keep minor units, so
-each line is rounded half up and so is the total; the difference to the sum of the lines is a line of its own. Debits
-equal credits.
+Each invoice has one entry: its cost, one line per network, account report, measure and tax flag; disputed amounts, by
+the same; the unexplained amount; all against one payable, the invoice's total. Ledgers keep minor units, so each line
+and the total are rounded half up; the difference between the total and the sum of the lines is a line of its own.
+Debits equal credits.
 
-What was posted is never rewritten: an entry is the difference between what the invoice's entry has to be and what was
-posted of it. A line that was posted keeps its account; the chart decides about new ones.
+Posted lines are never rewritten: an entry is the difference between the invoice's required entry and what was posted
+of it. A posted line keeps its account; the chart decides about new ones.
 """
 
 import csv
@@ -52,7 +52,7 @@ __all__ = [
 COLUMNS = ("role", "network_id", "account_report", "measure_field", "is_taxable", "account", "description")
 #: In the order of an entry's lines.
 ROLES = ("charge", "disputed", "unexplained", "rounding", "payable")
-#: What a chart of an earlier release lacks: the words of the row to add.
+#: Roles that a chart of an earlier release lacks: text of the row to add.
 _ADDED = {"disputed": "Disputed with Loren Data", "unexplained": "Loren Data, unexplained"}
 
 SCHEMA = pa.schema(
@@ -79,9 +79,9 @@ AMOUNTS = ("debit", "credit")
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """One row of out_journal_amounts: what one invoice's entry books for a role, exact; a debit is above zero.
+    """One row of out_journal_amounts: the exact amount of a role in one invoice's entry; a debit is above zero.
 
-    The key is null where an amount is of no line. The payable is the invoice's total, with the other sign.
+    The key is null for an amount of no line. The payable is the invoice's total, with the opposite sign.
     """
 
     contract_id: int | None
@@ -116,7 +116,7 @@ class Rule:
         )
 
     def covers(self, other: "Rule") -> bool:
-        """Whether this rule fits every charge that `other` fits."""
+        """Whether this rule matches every charge that `other` matches."""
         wanted = ("network_id", "account_report", "measure_field", "is_taxable")
         return self.role == other.role and all(getattr(self, name) in (None, getattr(other, name)) for name in wanted)
 
@@ -129,7 +129,7 @@ class Chart:
     source: str
 
     def rule(self, role: str, charge: Amount) -> Rule:
-        """The first rule of `role` that fits; raises `SettingsError` when there is none."""
+        """The first matching rule of `role`; raises `SettingsError` if there is none."""
         for rule in self.rules:
             if rule.role == role and rule.fits(charge):
                 return rule
@@ -162,12 +162,12 @@ class Entry:
 
     @property
     def amount(self) -> Decimal:
-        """The debit, or the credit with the other sign."""
+        """The debit, or the credit with the opposite sign."""
         return (self.debit or ZERO) - (self.credit or ZERO)
 
 
 def read_chart(path: Path) -> Chart:
-    """The chart in `path`; raises `SettingsError` naming the row that is wrong."""
+    """The chart in `path`; raises `SettingsError` naming the invalid row."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -179,7 +179,7 @@ def read_chart(path: Path) -> Chart:
     placed: list[tuple[Rule, int]] = []
     try:
         for row in rows:
-            if any(row.values()):  # a spreadsheet leaves empty lines behind
+            if any(row.values()):  # spreadsheets save empty lines
                 placed.append((_rule(row, f"{path}, line {rows.line_num}"), rows.line_num))
     except csv.Error as error:
         raise SettingsError(f"{path}, line {rows.line_num}: {error}; correct the quotes") from error
@@ -224,14 +224,14 @@ def _rule(row: dict[str, str | None], where: str) -> Rule:
     )
 
 
-#: What an entry is for: contract, month and invoice number.
+#: Key of an entry: contract, month and invoice number.
 Bill = tuple[int | None, date, str | None]
-#: What a line of an entry is for: role, network, account report, measure and tax flag.
+#: Key of a line of an entry: role, network, account report, measure and tax flag.
 Key = tuple[str, int | None, str | None, str | None, bool | None]
 
 
 class Posted:
-    """What journals posted of a month, in their order: sums, accounts and references, by invoice."""
+    """The posted journals of a month, in order: sums, accounts and references, by invoice."""
 
     def __init__(self, journals: Iterable[Sequence[Entry]] = ()) -> None:
         self.amounts: dict[Bill, dict[Key, Decimal]] = defaultdict(dict)
@@ -246,10 +246,10 @@ class Posted:
 
 
 def entries(amounts: Iterable[Amount], posted: Posted, chart: Chart, currency: str, posting_date: date) -> list[Entry]:
-    """What is to be posted so that each invoice's entry becomes what `amounts` have; invoices in a stable order.
+    """The lines to post so that each invoice's entry has the `amounts`; invoices in a stable order.
 
-    An entry that was posted for a contract and month without its invoice (by an earlier release) stays until the
-    invoice is there, then it is taken back. It balances, whatever the amounts.
+    An entry posted for a contract and month without its invoice (by an earlier release) stays until the invoice
+    arrives, then it is reversed. It balances, whatever the amounts.
     """
     digits = minor_digits(currency)
     wanted: dict[Bill, dict[Key, Decimal]] = {}
@@ -306,7 +306,7 @@ def _key(line: Amount | Entry) -> Key:
 
 
 def _place(key: Key) -> tuple[object, ...]:
-    """Where a line is in its entry: by role, then by key, what is of no line last."""
+    """Order of a line in its entry: by role, then by key, amounts of no line last."""
     role, network, report, measure, is_taxable = key
     return (
         ROLES.index(role),
@@ -327,7 +327,7 @@ def _by_chart(chart: Chart, bill: Bill, key: Key) -> tuple[str, str]:
 
 
 def _reference(bill: Bill, used: set[str]) -> str:
-    """The invoice's number; of a later entry with a number behind it, so that a ledger takes it for another one."""
+    """The invoice's number; for a later entry with a suffix number, so that a ledger does not reject a duplicate."""
     contract, month, number = bill
     first = number or f"ECGRID-{'none' if contract is None else contract}-{month_text(month)}"
     reference, place = first, 0
@@ -345,7 +345,7 @@ def to_table(lines: Sequence[Entry]) -> pa.Table:
 
 
 def from_table(table: pa.Table, month: date, batch: int | None = None) -> list[Entry]:
-    """The lines of a journal that was kept, also of one that an earlier release wrote, as the `batch` of that number.
+    """The lines of a kept journal, also one of an earlier release, as the `batch` of that number.
 
     Those had a column `date` and neither roles nor invoice numbers: the last line of an entry was its payable, another
     line without a network the rounding, and the reference the invoice's number, else ECGRID-CONTRACT-MONTH.

@@ -1,19 +1,19 @@
-"""A journal in the form of a ledger: `exports/YYYY-MM/ledgers/`, by template files that a user can copy and change.
+"""A journal in a ledger's import format: `exports/YYYY-MM/ledgers/`, by template files that a user can copy.
 
-A template is `ledgers/NAME.toml` in a folder of reference tables; one in the data directory goes before the one that
-ships. It states the file's name, encoding, separator, decimal mark, columns and their values, and the rules that the
-ledger documents. `rows` is what one row is made from:
+A template is `ledgers/NAME.toml` in a folder of reference tables; one in the data directory overrides the shipped one.
+It states the file's name, encoding, separator, decimal mark, columns and their values, and the rules that the ledger
+documents. `rows` is the source of one row:
 
     lines        each line of the journal
-    bill         each line of an entry but the payable, so that the rows of an invoice add up to its total
+    bill         each line of an entry except the payable, so that the rows of an invoice add up to its total
     pairs        an amount, its account and the contra account
     text         no columns: a text for each entry, and one for each of its lines
 
 Values are texts with fields in braces (`{account}`); dates take a format (`{posting_date:%d%m}`). A text that a
-spreadsheet could run gets an apostrophe in front, as in every CSV of an export.
+spreadsheet could run as a formula gets an apostrophe, as in every CSV of an export.
 
-A journal without lines has no file. Of a closed month the file with the form's name is of its journal.csv; each batch
-of corrections has a file of its own (`xero_C1.csv`), so that none is imported twice.
+A journal without lines has no file. For a closed month the file with the form's name is that of its journal.csv; each
+batch of corrections has its own file (`xero_C1.csv`), so that none is imported twice.
 """
 
 import csv
@@ -70,7 +70,7 @@ class Template:
 
 
 def template(settings: Settings, name: str) -> Template:
-    """The template of a ledger; raises `SettingsError` naming those that there are, or what is wrong in the file."""
+    """The template of a ledger; raises `SettingsError` naming the available ones, or the fault in the file."""
     folders = [folder / LEDGERS for folder in reference_folders(settings)]
     found = {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
     if name not in found:
@@ -113,7 +113,7 @@ def template(settings: Settings, name: str) -> Template:
 
 
 def write_ledgers(settings: Settings, store: Store, month: date, names: Sequence[str]) -> list[Path]:
-    """Write the export's journal of `month` in each of these forms; gives the paths. The caller holds the lock."""
+    """Write the export's journal of `month` in each of these forms; return the paths. The caller holds the lock."""
     if not names:
         return []
     with opened(settings) as connection:
@@ -124,9 +124,9 @@ def write_ledgers(settings: Settings, store: Store, month: date, names: Sequence
 def _write_ledger(
     connection: database.Connection, settings: Settings, store: Store, month: date, name: str
 ) -> list[Path]:
-    """Write the export's journal of `month` in the form `name`; gives the paths. The export has to be there.
+    """Write the export's journal of `month` in the form `name`; return the paths. The export must exist.
 
-    Raises `NoSuchData` when the export has no journal, `SettingsError` when an account or amount breaks a rule of the
+    Raises `NoSuchData` if the export has no journal, `SettingsError` if an account or amount breaks a rule of the
     ledger.
     """
     form = template(settings, name)
@@ -168,7 +168,7 @@ def _write_ledger(
 
 
 def _others(target: Path, name: str) -> dict[str, Any]:
-    """The whole files of other ledgers in the folder, which stay beside what is written, as its manifest has them."""
+    """Complete files of other ledgers in the folder, which stay, with their entries in the manifest."""
     if not (target / MANIFEST).is_file():
         return {}
     return {
@@ -178,7 +178,7 @@ def _others(target: Path, name: str) -> dict[str, Any]:
     }
 
 
-#: What is known of an invoice beside its entry, by contract and number.
+#: Further data of an invoice, by contract and number.
 Invoices = Mapping[tuple[int | None, str | None], Mapping[str, Any]]
 
 
@@ -212,9 +212,9 @@ def _rows(form: Template, lines: Sequence[Entry], invoices: Invoices) -> Iterato
 
 
 def _pairs(entry: Sequence[Entry]) -> Iterator[tuple[Decimal, Entry, Entry]]:
-    """Amount (a debit of the first line is above 0), line and contra line; together they book what the entry does.
+    """Amount (a debit of the first line is above 0), line and contra line; together they book the entry.
 
-    Against the payable where the entry has one, else debits against credits in their order.
+    Against the payable if the entry has one, otherwise debits against credits in their order.
     """
     payables = [line for line in entry if line.role == "payable"]
     if len(payables) == 1:
@@ -248,7 +248,7 @@ def _texts(form: Template, file: str, lines: Sequence[Entry], invoices: Invoices
 
 
 def _common(lines: Sequence[Entry]) -> dict[str, Any]:
-    """The fields of a heading: dates and currency of the journal."""
+    """The fields of a file heading: dates and currency of the journal."""
     dates = [line.posting_date for line in lines]
     return {
         "first_posting_date": min(dates),
@@ -288,7 +288,7 @@ def _fields(form: Template, line: Entry, invoices: Invoices) -> dict[str, Any]:
 
 
 def _account(form: Template, line: Entry) -> str:
-    """The account as the ledger names it: by `accounts`, of its role, with what is not `allowed` replaced."""
+    """The account in the ledger's form: by `accounts`, of its role, with characters not `allowed` replaced."""
     account = _text(form, "account", line.account)
     return form.accounts.get(line.role, "{account}").format(account=account)
 

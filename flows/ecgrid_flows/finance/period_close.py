@@ -1,13 +1,12 @@
-"""Closing a month: it is sealed, and from then on nothing that is pulled or inferred changes what finance has.
+"""Closing a month: it is sealed, and from then on no pull and no inference changes what finance has.
 
     closings/YYYY-MM/<entry>/lines.parquet, readings.parquet, findings.parquet, focus.parquet    what was closed
-                             statements.parquet                                                  what your clients owe
                              exports/…                                                           the files as they were
-    closings/log/…                                                                               see `decisions`
+    closings/log/…                                                                               see `audit_log`
 
-A month with open findings of severity error is not closed unless each is accepted, with a reason. The closing's entry
-in the log names every frozen file by its hash, and is itself sealed by the entries after it; `verify` holds all of
-that against what is there.
+A month with open findings of severity error is closed only if each is accepted, with a reason. The closing's entry in
+the audit log has the hash of every frozen file, and is itself chained to later entries; `verify` compares all of it
+with the files.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,13 +47,13 @@ from ecgrid_transforms.period import month_text
 __all__ = ["Closed", "Verified", "close_month", "reopen_month", "require_closed", "verify"]
 
 _SHOWN = 20
-#: So many first characters of a seal tell it from all others; fewer, or none, prove nothing.
+#: Length from which the first characters of a seal identify it; fewer prove nothing.
 _SHORTEST_SEAL = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A month just closed: the log's entry (its hash is the seal to keep), what was accepted, and the frozen export."""
+    """A month just closed: its log entry (keep its hash, the seal), the accepted findings, and the frozen export."""
 
     entry: Decision
     accepted: tuple[str, ...]
@@ -63,7 +62,7 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What `verify` held against the seals: how many files, and what is not as it was closed."""
+    """Result of `verify`: the number of files, and those that differ from what was closed."""
 
     files: int
     faults: tuple[str, ...]
@@ -124,7 +123,7 @@ def _require_whole(connection: database.Connection, month: date) -> None:
 
 
 def _require_decided(errors: Sequence[Mapping[str, Any]], month: date, accepted: set[str]) -> None:
-    """Refuse while an error is open that is not about to be accepted."""
+    """Raise `Refused` while an error is open and not to be accepted now."""
     shown_columns = ("finding_id", "check_name", "network_id", "mailbox_id", "difference")
     still_open = [tuple(row[name] for name in shown_columns) for row in errors if row["finding_id"] not in accepted]
     if not still_open:
@@ -151,7 +150,7 @@ def _require_decided(errors: Sequence[Mapping[str, Any]], month: date, accepted:
 def _export_again(
     connection: database.Connection, settings: Settings, store: Store, log: Log, month: date, posting_date: date | None
 ) -> list[Path]:
-    """The month's export, made anew in the form that it has, so that it carries the last decisions."""
+    """Write the month's export again in its present form, so that it has the latest decisions."""
     manifest = _manifest(settings, month)
     run_id, form = run_of(settings.warehouse_path), CsvForm()
     if manifest is not None:
@@ -162,7 +161,7 @@ def _export_again(
 
 
 def _manifest(settings: Settings, month: date) -> dict[str, Any] | None:
-    """The manifest of the month's export, when there is a whole one."""
+    """The manifest of the month's export, if that is complete."""
     try:
         return read_manifest(settings.exports_dir(month))
     except SettingsError:
@@ -183,7 +182,7 @@ def _require_currency(settings: Settings, month: date) -> None:
 def _freeze(
     connection: database.Connection, settings: Settings, store: Store, log: Log, month: date, exports: list[Path]
 ) -> Decision:
-    """Keep what is closed, then say so in the log: a closing is there with its entry, not before."""
+    """Keep the files, then append the log entry: a closing exists from its entry on."""
     folder = f"{CLOSINGS}/{month_text(month)}/{len(log.entries) + 1:06}"
     with_states(connection, log)
     snapshots = {
@@ -225,7 +224,7 @@ def _freeze(
 
 
 def reopen_month(store: Store, month: date, why: str) -> Decision:
-    """Open a closed month again, for a reason; what was closed stays in `closings`. The caller holds the lock."""
+    """Reopen a closed month, for a reason; what was closed stays in `closings`. The caller holds the lock."""
     if not why.strip():
         raise SettingsError("reopening wants a reason: say why by --why TEXT")
     log = audit_log.read(store)
@@ -237,7 +236,7 @@ def reopen_month(store: Store, month: date, why: str) -> Decision:
 
 
 def require_closed(log: Log, month: date) -> Decision:
-    """The closing of `month`; raises `NoSuchData` when it is open."""
+    """The closing of `month`; raises `NoSuchData` if it is open."""
     closing = log.closing(month)
     if closing is None:
         raise NoSuchData(f"{month_text(month)} is not closed: `ecgrid-billing close {month_text(month)}` closes it")
@@ -299,7 +298,7 @@ def _strangers(store: Store, log: Log, month: date) -> list[str]:
 
 
 def _export_faults(folder: Path, exports: Mapping[str, str]) -> list[str]:
-    """What of the export's folder is not as it was closed; the corrections in it are held against their manifest."""
+    """Files of the export's folder that differ from what was closed; corrections are compared with their manifest."""
     faults = []
     for name, kept in exports.items():
         if not (folder / name).is_file():

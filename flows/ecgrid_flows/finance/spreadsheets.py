@@ -1,15 +1,15 @@
-"""An export as spreadsheets open it by a double click: CSVs of a locale, and one workbook.
+"""An export for spreadsheets that open it by a double click: CSVs of a locale, and one workbook.
 
     exports/YYYY-MM/de-DE/*.csv             separator, decimal mark, dates and byte order mark of that locale
     exports/YYYY-MM/xlsx/YYYY-MM.xlsx       a sheet for each CSV; numbers are numbers, identifiers texts, dates dates
 
-Both are made from the CSVs of the export (and of its corrections), so that their sums are the same, and a closed month
-has them too. Each folder has a manifest. Once there they are kept up: `export` writes them again with the export.
+Both are made from the CSVs of the export (and of its corrections), so their sums are equal, and a closed month has them
+too. Each folder has a manifest. Once written they are kept up to date: `export` writes them again with the export.
 
-A spreadsheet turns what looks like a number or a date into one, in quotes or not. In the CSVs of a locale such a text
-has one more apostrophe in front: `(100)` is `'(100)`. `read_localised` undoes it.
+A spreadsheet converts texts that look like numbers or dates, quoted or not. In the CSVs of a locale such a text gets
+one more apostrophe: `(100)` is `'(100)`. `read_localised` removes it.
 
-A cell of a workbook holds 15 digits. A number of more is written as text, so that no digit is ever wrong.
+A cell of a workbook holds 15 digits. A number with more is written as text, so that no digit is wrong.
 """
 
 import re
@@ -48,10 +48,10 @@ __all__ = ["WORKBOOK", "LocaleForm", "locale_form", "read_localised", "write"]
 
 #: The folder of the workbook; the others have the names of their locales.
 WORKBOOK = "xlsx"
-#: What Excel holds: rows of a sheet with its header, and characters of a cell.
+#: Limits of Excel: rows of a sheet with its header, and characters of a cell.
 _MOST_ROWS, _MOST_TEXT = 1_048_576, 32_767
 _MOST_DIGITS = 15
-#: Where Windows separates lists by semicolons though decimals have a point.
+#: Locales for which Windows separates lists by semicolons, although decimals have a point.
 _SEMICOLON_TERRITORIES = ("CH", "LI")
 _ISO_DATE = "%Y-%m-%d"
 _PLAIN_DATE = re.compile(r"(d{1,2}|M{1,2}|y{1,4})([-./])(d{1,2}|M{1,2}|y{1,4})\2(d{1,2}|M{1,2}|y{1,4})")
@@ -62,15 +62,15 @@ _TRUTH = (
     *("prawda", "fałsz", "pravda", "nepravda", "sant", "sann", "sand", "tosi", "epätosi", "igaz", "hamis", "истина"),
     *("ложь", "doğru", "yanliş", "yanlış"),
 )
-#: Words of numbers, times and ordinals, beside those of a locale.
+#: Words of numbers, times and ordinals, besides those of a locale.
 _WORDS = ("e", "t", "z", "h", "am", "pm", "utc", "gmt", "st", "nd", "rd", "th", "usd", "eur", "gbp", "us")
 
 
 @dataclass(frozen=True, slots=True)
 class LocaleForm:
-    """How the CSVs of a locale look.
+    """Format of the CSVs of a locale.
 
-    `day` is a date for strftime. `numbers` is a pattern of RE2 that a whole text in lower case fits where a
+    `day` is a date format for strftime. `numbers` is an RE2 pattern; a text matches it as a whole, in lower case, if a
     spreadsheet could take it for a number, a date, a truth value or an error.
     """
 
@@ -82,7 +82,7 @@ class LocaleForm:
 
 
 def locale_form(name: str) -> LocaleForm:
-    """The form of a locale by CLDR (`de-DE`); raises `SettingsError` when there is no such locale."""
+    """The form of a locale by CLDR (`de-DE`); raises `SettingsError` if there is no such locale."""
     try:
         locale = Locale.parse(name.strip().replace("_", "-"), sep="-")
     except (ValueError, UnknownLocaleError) as error:
@@ -96,7 +96,7 @@ def locale_form(name: str) -> LocaleForm:
 
 
 def _day_of(locale: Locale) -> str:
-    """The short date of a locale with all digits of its year; as ISO has it where that is no plain date."""
+    """The short date of a locale with a four-digit year; ISO format if that is no plain date."""
     text = re.sub(r"'[^']*'|[^dMy./-]", "", get_date_format("short", locale).pattern).rstrip(".")
     found = _PLAIN_DATE.fullmatch(text)
     if not found:
@@ -128,7 +128,7 @@ def _numbers_of(locale: Locale) -> str:
 
 
 def write(store: Store, folder: Path, wanted: Sequence[str]) -> list[Path]:
-    """Write the export in `folder` for each locale in `wanted`, or as a workbook (`WORKBOOK`); gives the paths.
+    """Write the export in `folder` for each locale in `wanted`, or as a workbook (`WORKBOOK`); return the paths.
 
     Raises `SettingsError` for an unknown locale, and `Refused` for a file with more rows than a sheet holds.
     """
@@ -205,7 +205,7 @@ def _form_words(form: LocaleForm) -> dict[str, Any]:
 
 
 def _localised(connection: database.Connection, source: _Source, folder: Path, form: LocaleForm) -> dict[str, Any]:
-    """Write one CSV in the form of a locale; what the manifest states of it. Numbers keep their digits."""
+    """Write one CSV in the form of a locale; return its manifest entry. Numbers keep their digits."""
     columns = columns_of(source.entry)
     cells = {name: _cell(quoted(name), kind, form) for name, kind in columns.items()}
     texts = [name for name, kind in columns.items() if kind == "string"]
@@ -217,7 +217,7 @@ def _localised(connection: database.Connection, source: _Source, folder: Path, f
 
 
 def _cell(column: str, kind: str, form: LocaleForm) -> str:
-    """The cells of a column that is text as it stands in the CSV; `kind` is its type."""
+    """The cells of a column from its text in the CSV; `kind` is its type."""
     if kind == "string":
         return f"csv_kept(csv_guarded({column}), {literal(form.numbers)})"
     if kind.startswith("decimal"):
@@ -256,7 +256,7 @@ def read_localised(path: Path) -> pa.Table:
 
 
 def _workbook(connection: database.Connection, sources: Sequence[_Source], target: Path) -> dict[str, Any]:
-    """Write one workbook with a sheet for each source; what the manifest states of it. The same bytes each time."""
+    """Write one workbook with a sheet for each source; return its manifest entry. The same bytes each time."""
     for source in sources:
         if source.entry["rows"] >= _MOST_ROWS:
             raise Refused(
@@ -326,5 +326,5 @@ def _put(sheet: Any, row: int, column: int, value: Any, styles: Mapping[str, Any
 
 
 def _is_identifier(name: str) -> bool:
-    """Whether a column of whole numbers names something, so that nobody adds it up."""
+    """Whether a column of whole numbers is an identifier, which must not be summed."""
     return name.endswith(("_id", "Id", "_number", "Number"))
