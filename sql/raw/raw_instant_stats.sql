@@ -1,4 +1,3 @@
 -- One row per row of a ReportInstantStats table; the response's own columns follow those of the feed.
-SELECT
-    *
+SELECT *
 FROM lake_instant_stats

@@ -1,4 +1,3 @@
 -- One row per row of an InterconnectCount table; the response's own columns follow those of the feed.
-SELECT
-    *
+SELECT *
 FROM lake_interconnect_counts

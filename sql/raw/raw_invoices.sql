@@ -1,25 +1,3 @@
 -- One row per invoice and source: an imported file, or the operation that returned it (InvoiceCalculate for one not yet issued).
-SELECT
-    reporting_month,
-    source,
-    invoice_id,
-    invoice_number,
-    invoice_date,
-    contract_id,
-    total_amount,
-    po_number,
-    status,
-    status_date,
-    date_due,
-    price_list_description,
-    terms,
-    bill_to,
-    currency,
-    tax_amount,
-    previous_total_amount,
-    previous_response_sha256,
-    extra,
-    api_version,
-    pulled_at,
-    response_sha256
+SELECT *
 FROM lake_invoices

@@ -11,34 +11,7 @@ WITH unread AS (
         OR coalesce(json_exists(extra, '$.Schedule.Minimum') OR json_exists(extra, '$.Schedule.SpecifiedNetworkID'), false)
         OR coalesce(json_exists(extra, '$.Level.LimitedMonths'), false)
 )
-SELECT
-    reporting_month,
-    price_list_id,
-    price_list_description,
-    price_list_date,
-    price_list_status,
-    model,
-    level_number,
-    level,
-    level_name,
-    limited_months,
-    schedule_number,
-    schedule_id,
-    schedule_allowance,
-    schedule_minimum,
-    schedule_maximum,
-    schedule_block,
-    schedule_rate,
-    schedule_catalog_id,
-    schedule_description,
-    schedule_account_report,
-    schedule_measure,
-    schedule_specified_network_id,
-    schedule_include_root_mailbox,
-    extra,
-    api_version,
-    pulled_at,
-    response_sha256
+SELECT *
 FROM lake_price_schedules AS schedules
 WHERE NOT EXISTS (
     SELECT 1
