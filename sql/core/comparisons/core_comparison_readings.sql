@@ -1,4 +1,4 @@
--- One row per rule that rates billed lines and pricing model in its place.
+-- One row per rule that rates billed lines and pricing model that replaces its own.
 SELECT DISTINCT
     concat_ws('.', models.model, array_to_string(string_split(rules.reading_id, '.')[2:], '.')) AS reading_id,
     models.model,

@@ -1,8 +1,8 @@
 -- One row per line whose key had another rate ladder the month before: the new quantity at the previous ladder.
 -- per: group
--- Only sets that do not hold in every month, and accounts that changed their price list, can have moved. A set is another one
--- by a change of its terms (core_price_changes) in this month or, where two versions were in force, the one before, or by the
--- contract's own terms; not because more of its tiers have become known.
+-- Only ladders that are not in force in every month, and accounts that changed their price list, can have such lines. A ladder differs if
+-- its terms changed (core_price_changes) in this month or, where two versions were in force, in the previous one, or by the contract's
+-- own terms; not if more of its tiers became known.
 WITH months AS (
     SELECT count(*) AS months FROM core_months
 ),

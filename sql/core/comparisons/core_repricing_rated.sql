@@ -1,4 +1,4 @@
--- One row per former schedule set and quantity of core_repriced_lines: what it would have cost by the former schedules.
+-- One row per previous rate ladder and quantity of core_repriced_lines: its cost at the previous ladder.
 -- with: core_rating_cases = core_repricing_cases
 -- per: group, local
 SELECT

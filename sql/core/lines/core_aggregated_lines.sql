@@ -1,8 +1,8 @@
 -- One row per line of a mailbox that is billed 0 because its network's Root is billed for it: usage, but 0 billed at 0.00.
 -- per: whole, read by account and month
--- So a contract that aggregates the traffic of its networks is billed; or one of whose mailboxes with use none is billed anything in that
--- month, report and measure, two of them at least, and whose Root's Actual is no less than what they used together. Such a line is
--- correct, and is no evidence for the interpretation of the price list.
+-- It is accepted if the contract aggregates the traffic of its networks, or if at least two mailboxes of the network had use in that
+-- month, report and measure, none of them is billed anything, and the Root's Actual is at least their total use. Such a line is correct,
+-- and no evidence for the interpretation of the price list.
 WITH roots AS (
     SELECT network_id, reporting_month, account_report, measure_field, actual
     FROM core_lines

@@ -1,7 +1,6 @@
--- One row per line of a quantity below 0 that corrects an earlier bill: the month of the line that it reverses, where there is one.
--- It reverses the latest earlier line, or line of its month, of its account, report and measure with the same quantity and amount, of
--- the other sign. Without such a line (`reversed_month` is null) it is a correction if its quantity at a rate of its price list is its
--- amount.
+-- One row per line of a quantity below 0 that corrects an earlier bill: the month of the line that it reverses, if there is one.
+-- It reverses the latest earlier line, or line of its month, of its account, report and measure with the same quantity and amount and the
+-- opposite sign. Without one (`reversed_month` is null) it is a correction if its amount is its quantity at a rate of its price list.
 WITH negatives AS (
     SELECT *
     FROM core_line_faults

@@ -1,4 +1,4 @@
--- One row per measure that has lines: whether any of them, of whatever price list, ever showed a part of a unit.
+-- One row per measure with lines: whether any of them, of any price list, shows a fraction of a unit.
 -- per: cell
 -- parts: bool_or(has_fractions)
 SELECT line_terms.measure_field, bool_or(part_of_block(abs(lines.actual), 1) <> 0) AS has_fractions

@@ -1,6 +1,6 @@
--- One row per line whose answer names another account, report or measure than the key requested: the key that it names.
--- What follows from the mix-up on the invoice (a line of the key named that no answer has, a line that the invoice lacks) is no fault
--- of its own. `cause` is the identity of the finding.
+-- One row per line whose response names another account, report or measure than the key requested: the key that it names.
+-- Consequences on the invoice (a line of the named key without a response, a line that the invoice lacks) are not findings of their own.
+-- cause: identity of the finding.
 WITH mailboxes AS (
     SELECT mailbox_id, min(network_id) AS network_id
     FROM core_accounts

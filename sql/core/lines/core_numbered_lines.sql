@@ -1,4 +1,4 @@
--- One row per line, with its number in its month, in the order of keys: what is made of lines finds them by one number.
+-- One row per line, with its number in its month, in key order: derived rows refer to a line by one number.
 -- kept as: view
 SELECT
     row_number() OVER (

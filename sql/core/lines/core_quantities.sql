@@ -1,4 +1,4 @@
--- One row per schedule set and quantity measured: on how many lines.
+-- One row per rate ladder and measured quantity: its number of lines.
 -- per: cell
 -- parts: sum(lines)
 SELECT set_no, actual, count(*) AS lines

@@ -1,4 +1,4 @@
--- One row per ladder_id: what the choice of a tier needs to know of the whole ladder, and its first fault.
+-- One row per ladder_id: the attributes of the whole ladder that decide which tier applies, and its first fault.
 WITH ladders AS (
     SELECT
         ladder_id,

@@ -1,4 +1,4 @@
--- One row per reading that rates billed lines, as the rating takes it.
+-- One row per reading that rates billed lines, in the form of the rating.
 -- kept as: view
 SELECT
     reading_id,

@@ -1,8 +1,7 @@
--- One row per reading_id: the attributes of core_rating_readings, defaults filled in and told apart for the rating.
--- A missing attribute is the first value that `quote --batch` names; rounding's is 'none'. An unknown value is a
--- fault. `kind` numbers the ways to price a tier: readings that differ in bounds, allowance or rounding alone share
--- one. 0: fault.
--- Rounding 'half_up_slices', which `quote` does not offer, rounds each slice half up to cents before they are added.
+-- One row per reading_id: the attributes of core_rating_readings, with defaults, resolved for the rating.
+-- A missing attribute takes the first value that `quote --batch` names, rounding 'none'. An unknown value is a fault. kind numbers the
+-- ways to price a tier: readings that differ only in bounds, allowance or rounding share one; 0 is a fault. Rounding 'half_up_slices',
+-- which `quote` does not offer, rounds each slice half up to cents before they are added.
 WITH filled AS (
     SELECT
         reading_id,

@@ -1,9 +1,8 @@
--- One row per ladder and tier, as the rating takes it: a schedule set, cut as a reading cuts it.
--- Ladders that lines show with one number replaced (core_changed_tiers) are here too, under 4 x -change_no in place of 4 x set_no.
--- ladder_id = 4 x set_no + 2 where tiers begin at their Minimum (else they end at their Maximum) + 1 where Rate is the fee of
--- the step. The minimum is left open, for a ladder has one set of bounds, whichever the reading takes them from; gaps and
--- overlaps between the two are findings of their own. A schedule that stands alone is open: its bounds bound the quantity,
--- if anything.
+-- One row per ladder and tier, in the form of the rating: a rate ladder, divided by the bounds that a reading uses.
+-- Ladders that lines show with one number replaced (core_changed_tiers) are here too, with 4 x -change_no in place of 4 x set_no.
+-- ladder_id = 4 x set_no + 2 if tiers begin at their Minimum (otherwise they end at their Maximum) + 1 if Rate is the fee of the step.
+-- minimum is null, because a ladder has one set of bounds, whichever the reading uses; gaps and overlaps between the two are separate
+-- findings. A single schedule is open: its bounds limit the quantity, if anything.
 WITH ladders AS (
     SELECT set_no::BIGINT AS ladder_no, set_no, tier, minimum, maximum, rate, flat, block
     FROM core_set_tiers
