@@ -3,27 +3,27 @@
 -- parts: rows
 -- title: Line belongs to another account
 SELECT
-    odd.network_id,
-    odd.mailbox_id,
-    odd.reporting_month,
-    odd.account_report,
-    odd.measure_field,
-    odd.price_list_id,
+    lines.network_id,
+    lines.mailbox_id,
+    lines.reporting_month,
+    lines.account_report,
+    lines.measure_field,
+    lines.price_list_id,
     NULL::VARCHAR AS invoice_number,
-    odd.amount AS billed_amount,
+    lines.amount AS billed_amount,
     NULL::DECIMAL(28, 10) AS expected_amount,
     NULL::DECIMAL(28, 10) AS difference,
     concat(
-        'The request was for account ', odd.network_id, '-', odd.mailbox_id, ', ', odd.account_report, ' ', odd.measure_field,
+        'The request was for account ', lines.network_id, '-', lines.mailbox_id, ', ', lines.account_report, ' ', lines.measure_field,
         '; the response is for ',
         CASE
-            WHEN odd.is_of_other_account THEN concat(
-                lower(odd.system_object), ' ', coalesce(odd.system_id::VARCHAR, 'without a number'),
-                CASE WHEN odd.system_name IS NULL THEN '' ELSE ' (' || odd.system_name || ')' END
+            WHEN lines.is_of_other_account THEN concat(
+                lower(lines.system_object), ' ', coalesce(lines.system_id::VARCHAR, 'without a number'),
+                CASE WHEN lines.system_name IS NULL THEN '' ELSE ' (' || lines.system_name || ')' END
             )
-            ELSE concat(odd.schedule_account_report, ' ', odd.schedule_measure)
+            ELSE concat(lines.schedule_account_report, ' ', lines.schedule_measure)
         END,
-        ': do not post the ', money_text(odd.amount), ' until the vendor confirms the account.'
+        ': do not post the ', money_text(lines.amount), ' until the vendor confirms the account.'
     ) AS explanation
-FROM core_line_mismatches AS odd
-WHERE odd.is_of_other_account OR odd.is_of_other_measure
+FROM core_line_mismatches AS lines
+WHERE lines.is_of_other_account OR lines.is_of_other_measure

@@ -1,6 +1,6 @@
--- One row per invoice whose number an earlier invoice has, of another contract or month or once more of the same.
+-- One row per invoice with the number of an earlier invoice, of the same or another contract or month.
 -- title: Invoice number came twice
--- Numbers are compared as in core_issued_invoices. A file and what the API answers of its number are one invoice, unless the API has it
+-- Numbers are compared as in core_issued_invoices. A file and the API's invoice of the same number are one invoice, unless the API has it
 -- for another contract. Which of the two is meant cannot be known from them, so nothing is expected.
 -- billed_amount: total of the invoice
 -- expected_amount: always null: only the vendor can state which invoice is valid

@@ -28,7 +28,7 @@ UTC.
 
 
 def dictionary_text() -> str:
-    """The page. Builds a warehouse over no data in a temporary folder (some seconds)."""
+    """The text of the page; builds a warehouse without data in a temporary folder (some seconds)."""
     sections = [_HEAD, "## Feeds of the lake\n", "`lake/<feed>/month=YYYY-MM/`, any Parquet engine.\n"]
     for feed, schema in FEEDS.items():
         sections.append(f"### {feed}\n")
@@ -83,12 +83,12 @@ def dictionary_text() -> str:
 
 
 def _of_feed(tree: SqlTree, name: str) -> list[str]:
-    """The columns of a relation that ends with the build and shows a feed."""
+    """The columns of a relation that shows a feed and is dropped after the build."""
     return list(sql_headers.feed_meanings(tree.relations[name])) if name.startswith("raw_") else []
 
 
 def _is_shown(sql: SqlFile, column: str) -> bool:
-    """A check lists what differs from out_findings, whose columns they all have."""
+    """A check lists only meanings that differ from out_findings, whose columns all checks have."""
     return sql.name.startswith("out_") or column in sql.header.columns or column in ("is_doubtful", "cause")
 
 
@@ -113,7 +113,7 @@ def lineage_texts() -> dict[str, str]:
 
 
 def _lineage(tree: SqlTree, topic: str, names: list[str]) -> str:
-    """The drawing has an arrow from what is read; relations of another topic or layer stand as one box."""
+    """The diagram has an arrow from each relation read; relations of another topic or layer are one box."""
     edges: set[tuple[str, str]] = set()
     rows = []
     for name in names:
@@ -137,7 +137,7 @@ def _lineage(tree: SqlTree, topic: str, names: list[str]) -> str:
 
 
 def _box(tree: SqlTree, topic: str, name: str) -> str:
-    """A relation of the topic as itself; else its topic or its layer, with brackets that draw it as a box."""
+    """A relation of the topic by its name; otherwise its topic or layer, with the brackets of a box."""
     sql = tree.relations.get(name)
     if sql is not None and sql.layer == topic:
         return name
@@ -176,7 +176,7 @@ def _option(parameter: Any) -> str:
 
 
 def main() -> None:
-    """Write the pages into the checkout that this file stands in."""
+    """Write the pages into the checkout of this file."""
     root = Path(__file__).resolve().parents[3]
     (root / "data/DICTIONARY.md").write_text(dictionary_text(), encoding="utf-8")
     (root / "flows/COMMANDS.md").write_text(commands_text(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`invoice import`, `invoice withdraw` and `invoice list`: invoices that came as files, beside those of the API."""
+"""`invoice import`, `invoice withdraw` and `invoice list`: invoices imported from files, beside those of the API."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 invoice_app = typer.Typer(
     name="invoice",
-    help="Invoices that came as files, and those of the API.",
+    help="Invoices imported from files, and those of the API.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -43,16 +43,14 @@ def register(app: typer.Typer) -> None:
 def import_(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help="CSV or X12 810 (004010).")] = None,
     contract: Annotated[
-        int | None, typer.Option("--contract", metavar="N", help="ContractID, where the file names none.")
+        int | None, typer.Option("--contract", metavar="N", help="ContractID, if the file names none.")
     ] = None,
     month: Month = None,
-    is_template: Annotated[
-        bool, typer.Option("--template", help="Print a CSV to fill in, and import nothing.")
-    ] = False,
+    is_template: Annotated[bool, typer.Option("--template", help="Print a CSV to fill in; imports nothing.")] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Keep an invoice that came as a file, and build the warehouse with it; no network is used.
+    """Import an invoice from a file and rebuild the warehouse with it; uses no network.
 
     The month is --month, else the period that the file states, else the one before the invoice's date. The same file
     again changes nothing; a changed file of the same number restates the invoice.
@@ -93,7 +91,7 @@ def import_(
 
 
 def _imported(connection: "Connection", filing: "Filing") -> dict[str, Any]:
-    """What became of one invoice of the file: its row of out_invoices and the findings that name it."""
+    """Result of one invoice of the file: its row of out_invoices and the findings that name it."""
     from ecgrid_flows.warehouse import database
 
     named: dict[str, Any] = {"reporting_month": filing.month, "invoice_number": filing.invoice.invoice_number}
@@ -126,7 +124,7 @@ def withdraw(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take an imported invoice back, and build the warehouse without it. Its file stays in raw."""
+    """Withdraw an imported invoice and rebuild the warehouse without it. Its file stays in raw."""
     settings = Settings.load(data_dir)
     context.require_directory(settings)
     from ecgrid_flows.finance import invoice_import
