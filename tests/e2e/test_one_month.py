@@ -199,7 +199,7 @@ def test_no_decimal_column_of_the_lake_is_a_float(first_run, data_dir: Path) -> 
     assert guilty == []
 
 
-def test_foreign_files_idle_pins_and_own_terms_are_named_and_a_wrong_cell_stops_the_build(
+def test_foreign_files_unused_overrides_and_terms_are_named_and_an_invalid_cell_fails_the_build(
     first_run, billing, data_dir: Path, month: date
 ) -> None:
     """FixedRate of list 431 is 39.90; contract 8751 has 29.90 by its paper, contract 8755 has none."""

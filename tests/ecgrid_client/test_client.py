@@ -109,7 +109,7 @@ def test_text_arrives_as_it_was_given(server: Server, binding: str) -> None:
     assert decode.networks(answer.body) == []
 
 
-def test_the_answer_says_what_was_asked_and_when(server: Server) -> None:
+def test_a_response_has_its_request_and_its_time(server: Server) -> None:
     server.script = [told(LINE)]
     with server.client() as client:
         answer = client.ask("v3.2", OPERATION, KEY)
@@ -539,7 +539,7 @@ def test_a_retry_after_too_long_ends_the_call(server: Server) -> None:
 
 
 @pytest.mark.parametrize("said", ["soon", "\xb2", "Mon, 1 Jan 12345678901234567890 00:00:00 GMT"])
-def test_a_retry_after_that_says_nothing_is_none(server: Server, said: str) -> None:
+def test_a_retry_after_without_a_number_is_none(server: Server, said: str) -> None:
     server.script = [Told(b"", 503, {"Retry-After": said}), told(LINE)]
     with server.client() as client:
         assert client.ask("v3.2", OPERATION, KEY).attempts == 2
@@ -733,7 +733,7 @@ def test_a_silent_server_is_left_after_the_time_out(server: Server) -> None:
         client.ask("v3.2", OPERATION, KEY)
 
 
-def test_a_dripping_server_is_left_after_the_time_out(server: Server) -> None:
+def test_a_trickling_response_ends_with_the_time_out(server: Server) -> None:
     """A byte every 50 ms keeps any read time-out content, until all has come; the deadline does not care."""
     server.rules = lambda asked: Told(wire(LINE), drip_s=0.05)
     with (

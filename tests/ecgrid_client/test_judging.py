@@ -207,7 +207,7 @@ def test_a_fault_of_the_services_own_is_its_answer(server: Server, name: str) ->
     assert (caught.value.is_answer, caught.value.attempts) == (True, 1)
 
 
-def test_a_gateways_fault_that_is_busy_says_how_long(server: Server) -> None:
+def test_a_busy_gateways_fault_has_the_time_to_wait(server: Server) -> None:
     busy = Told(other_stack("", "Rate limit exceeded").body, 503, {"Retry-After": "600"})
     server.script = [busy]
     with asking(server) as client, pytest.raises(errors.ServiceBusy) as caught:

@@ -41,7 +41,7 @@ def written() -> Iterator[io.StringIO]:
     root.setLevel(before)
 
 
-def everything_said(error: BaseException) -> str:
+def all_text_of(error: BaseException) -> str:
     """What an exception shows anywhere: its words, its chain, its kept answer, its pickle."""
     parts = ["".join(traceback.format_exception(error)), repr(error), str(error)]
     seen: BaseException | None = error
@@ -95,7 +95,7 @@ def test_a_service_that_echoes_everything_gives_nothing_away(
             client.ask("v3.2", "InvoiceCalculateLineItem", LINE, binding=binding)
         logging.getLogger("test").exception("it failed", exc_info=caught.value)
         shown = repr(client) + repr(client.__dict__) + repr(credentials) + str(credentials)
-    said = everything_said(caught.value) + written.getvalue() + shown
+    said = all_text_of(caught.value) + written.getvalue() + shown
     assert f"op=v3.2.InvoiceCalculateLineItem key=4443/0/2023-08-01T00:00:00/{PAIR} status=500" in said
     assert_silent(said, PASSWORD, KEY, "5E551011-0000-4000-8000-000000000001")
 
@@ -109,7 +109,7 @@ def test_a_login_that_echoes_the_password_in_part(server: Server, written: io.St
         pytest.raises(errors.CredentialsRefused) as caught,
     ):
         client.ask("v3.2", "WhoAmI")
-    said = everything_said(caught.value) + written.getvalue()
+    said = all_text_of(caught.value) + written.getvalue()
     assert "Corr3ct" not in said
     assert "potentially dangerous" in said
 
@@ -123,7 +123,7 @@ def test_lost_connections_and_pages_give_nothing_away(server: Server, written: i
         for binding in ("soap11", "get", "post"):
             with pytest.raises(errors.ECGridError) as caught:
                 client.ask("v3.2", "InvoiceCalculateLineItem", LINE, binding=binding)
-            assert_silent(everything_said(caught.value), PASSWORD, "5E551011-0000-4000-8000-000000000001")
+            assert_silent(all_text_of(caught.value), PASSWORD, "5E551011-0000-4000-8000-000000000001")
     assert_silent(written.getvalue(), PASSWORD, "5E551011-0000-4000-8000-000000000001")
 
 
@@ -134,7 +134,7 @@ def test_nobody_home_gives_nothing_away(server: Server, written: io.StringIO) ->
         for binding in ("soap11", "get", "post"):
             with pytest.raises(errors.ServiceUnreachable) as caught:
                 client.ask("v3.2", "WhoAmI", binding=binding)
-            assert_silent(everything_said(caught.value), KEY)
+            assert_silent(all_text_of(caught.value), KEY)
     assert_silent(written.getvalue(), KEY)
 
 
@@ -180,7 +180,7 @@ def test_a_refused_argument_does_not_quote_a_secret(server: Server) -> None:
             client.ask("v3.2", "Login", wrong)
         with pytest.raises(errors.InvalidArgument) as validated:
             client.ask("v3.2", "Login", dangerous, binding="post")
-    assert "Corr3ct" not in everything_said(caught.value) + everything_said(validated.value)
+    assert "Corr3ct" not in all_text_of(caught.value) + all_text_of(validated.value)
 
 
 def test_the_masker() -> None:
@@ -209,7 +209,7 @@ def test_a_good_answer_loses_nothing_but_secrets() -> None:
     assert masker.in_answer(untouched) is untouched
 
 
-def test_old_sessions_make_room_for_new_ones() -> None:
+def test_old_sessions_are_dropped_for_new_ones() -> None:
     masker = Masker()
     for index in range(2_000):
         masker.learn(f"SESSION-{index:06d}-x", passing=True)
@@ -228,4 +228,4 @@ def test_a_login_answer_that_reaches_another_call_is_kept_without_its_session(se
         client.ask("v3.2", "NetworkList")
     assert caught.value.answer is not None
     assert b"LoginResult>***<" in caught.value.answer.body
-    assert_silent(everything_said(caught.value), stray)
+    assert_silent(all_text_of(caught.value), stray)

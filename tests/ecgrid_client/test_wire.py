@@ -43,7 +43,7 @@ def test_get_and_soap_give_the_same_line() -> None:
     assert over_soap == over_get
 
 
-def test_utf_8_that_says_it_is_utf_16_is_utf_8() -> None:
+def test_utf_8_declared_as_utf_16_is_read_as_utf_8() -> None:
     body = wire("v3.2-InvoiceCalculateLineItem.soap11.response.xml")
     found = decode.line_item(body.replace(b'encoding="utf-8"', b'encoding="utf-16"'))
     assert found is not None

@@ -11,7 +11,7 @@ MONTHS = ["2026-07-01", "2026-08-01", "2026-09-01", "2026-10-01"]
 TO_TRANS = ("TrafficAll", "ToTrans")
 
 
-def test_a_line_is_worked_out_as_the_sample_list_says(wire: Any, world: World) -> None:
+def test_a_line_is_calculated_by_the_sample_list(wire: Any, world: World) -> None:
     """Allowance 150, block 20, rate 0.0776, as in the wire samples: what comes out for the account's quantity."""
     got = wire.line((4440, 105223), TO_TRANS)
     actual = int(got.text("Actual"))

@@ -62,7 +62,7 @@ def test_the_undecidable_group_states_why() -> None:
 
 
 @pytest.mark.parametrize("seed", range(1, 9))
-def test_generated_worlds_plant_what_can_be_told(seed: int) -> None:
+def test_generated_worlds_plant_detectable_errors(seed: int) -> None:
     """A group drawn by the seed is decided in a month; each wrong line differs from the right one."""
     world = World.generate(seed, date(2026, 10, 1))
     rng = Random(seed)

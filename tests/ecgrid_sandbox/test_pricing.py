@@ -83,7 +83,7 @@ def test_blocks_counted_inside_tiers_round_each_slice() -> None:
         ("free_tier", "28"),  # 40 units, of which the first 12 lie in the free tier
     ],
 )
-def test_the_allowance_comes_off_where_its_rule_says(rule: str, amount: str) -> None:
+def test_the_allowance_is_subtracted_by_its_rule(rule: str, amount: str) -> None:
     tiers = (Tier(D(0), None, D(1), block=D(10)),)
     assert price(D(37), D(12), tiers, Reading("graduated", rate_per="unit", allowance=rule)) == D(amount)
 
@@ -97,7 +97,7 @@ def test_a_free_tier_shifts_the_bounds() -> None:
     assert price(D(160), D(50), LADDER, Reading("volume", allowance="free_tier")) == D("71.00")
 
 
-def test_zero_pays_the_first_flat_only_when_it_is_said_to() -> None:
+def test_zero_pays_the_first_flat_only_if_the_reading_states_it() -> None:
     assert bill("0", model="graduated", zero_pays_flat=True) == D(5)
     assert bill("40", allowance="40", model="graduated", zero_pays_flat=True) == D(5)
     assert bill("0", model="graduated") == 0

@@ -126,7 +126,7 @@ def _lines(world: World, *, right: bool) -> dict[tuple[tuple[int, int], date, Pa
     }
 
 
-def test_lines_are_wrong_where_the_catalogue_says_and_nowhere_else(world: World) -> None:
+def test_lines_are_wrong_only_where_the_catalogue_states_it(world: World) -> None:
     billed, right = _lines(world, right=False), _lines(world, right=True)
     assert set(billed) == set(right)
     differing = {key for key in billed if billed[key] != right[key]}
@@ -193,7 +193,7 @@ def test_malformed_ladders_are_those_planted_and_no_use_lies_in_doubt(world: Wor
                 assert not low < value < high, (name, value)
 
 
-def test_invoices_carry_the_planted_wrongs_and_no_other(world: World) -> None:
+def test_invoices_have_the_planted_errors_and_no_other(world: World) -> None:
     books = world.books
     planted = {wrong.invoice_number: wrong for wrong in world.planted_errors if wrong.invoice_number}
     assert len(planted) == 5

@@ -318,7 +318,7 @@ def test_a_month_without_its_invoice_is_not_booked(usd: Settings) -> None:
     )
 
 
-def test_without_a_currency_there_is_no_journal_and_the_manifest_says_why(settings: Settings) -> None:
+def test_without_a_currency_there_is_no_journal_and_the_manifest_has_the_reason(settings: Settings) -> None:
     build(settings, out_line_items=[line()])
     paths = export_month(settings, MONTH)
     left_out = read_manifest(settings.exports_dir(MONTH))["left_out"]

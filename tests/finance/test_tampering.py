@@ -42,7 +42,7 @@ def closed_twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("is_missing", [False, True], ids=["changed", "missing"])
 @pytest.mark.parametrize("path", TAMPERED)
-def test_whatever_is_tampered_with_is_told(settings: Settings, closed_twice: Path, path: str, is_missing: bool) -> None:
+def test_every_tampered_file_is_reported(settings: Settings, closed_twice: Path, path: str, is_missing: bool) -> None:
     shutil.copytree(closed_twice, settings.data_dir)
     path = path.replace("000001/", "000003/")  # of the closing that counts
     assert verify(settings, open_store(settings), MONTH).faults == ()
@@ -68,7 +68,7 @@ ADDED = [
 
 
 @pytest.mark.parametrize("path", ADDED)
-def test_a_file_that_was_not_closed_is_told(settings: Settings, closed_twice: Path, path: str) -> None:
+def test_a_file_that_was_not_closed_is_reported(settings: Settings, closed_twice: Path, path: str) -> None:
     shutil.copytree(closed_twice, settings.data_dir)
     stranger = Path(settings.data_dir) / path
     if not stranger.suffix:
@@ -79,14 +79,14 @@ def test_a_file_that_was_not_closed_is_told(settings: Settings, closed_twice: Pa
     assert path in fault
 
 
-def test_what_an_earlier_closing_kept_is_held_too(settings: Settings, closed_twice: Path) -> None:
+def test_files_of_an_earlier_closing_are_verified_too(settings: Settings, closed_twice: Path) -> None:
     shutil.copytree(closed_twice, settings.data_dir)
     (Path(settings.data_dir) / "closings/2026-10/000001/lines.parquet").write_text("2.00")
     (fault,) = verify(settings, open_store(settings), MONTH).faults
     assert "000001/lines.parquet is not what it was" in fault
 
 
-def test_corrections_are_held_against_their_manifest(settings: Settings) -> None:
+def test_corrections_are_compared_with_their_manifest(settings: Settings) -> None:
     build(settings, out_line_items=[line()])
     close(settings)
     build(settings, out_line_items=[line(amount="75")])
@@ -98,7 +98,7 @@ def test_corrections_are_held_against_their_manifest(settings: Settings) -> None
     assert "corrections.csv is not what its manifest says" in fault
 
 
-def test_frozen_files_without_a_log_are_told(settings: Settings) -> None:
+def test_frozen_files_without_a_log_are_reported(settings: Settings) -> None:
     """Without its log the month would pass for open, and never closed."""
     build(settings, out_line_items=[line()])
     close(settings)
@@ -116,7 +116,7 @@ class Stopped(datetime):
         return cls(2026, 11, 3, 9, 0, 0, tzinfo=tz)
 
 
-def test_a_log_cut_short_or_written_anew_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_truncated_or_rewritten_log_is_reported(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """All within one second: what tells one closing from another is no clock."""
     monkeypatch.setattr(audit_log, "datetime", Stopped)
     build(settings, out_line_items=[line()])

@@ -72,7 +72,7 @@ HEALED = {
 
 @pytest.mark.parametrize("what", HEALED)
 @pytest.mark.parametrize("is_gone", [False, True], ids=["a bit", "gone"])
-def test_what_can_be_made_anew_is(data: Path, what: str, is_gone: bool) -> None:
+def test_files_that_can_be_rebuilt_are(data: Path, what: str, is_gone: bool) -> None:
     path = HEALED[what](data)
     content = flip(path)
     if is_gone:
@@ -94,7 +94,7 @@ LOST = {
 
 
 @pytest.mark.parametrize("what", LOST)
-def test_what_cannot_be_made_anew_is_named_each_time(data: Path, what: str) -> None:
+def test_files_that_cannot_be_rebuilt_are_named_each_time(data: Path, what: str) -> None:
     path = LOST[what](data)
     flip(path)
     for _ in range(2):

@@ -91,7 +91,7 @@ def test_rights_may_differ_from_one_contract_and_network_to_the_next() -> None:
     assert not scope.unanswered
 
 
-def test_a_pair_that_cannot_be_asked_is_told() -> None:
+def test_a_pair_that_cannot_be_requested_is_reported() -> None:
     schedules = "".join(
         f"<Schedule><ScheduleID>1</ScheduleID><Allowance>0</Allowance><Maximum>0</Maximum><Block>0</Block><Rate>1</Rate>"
         f"<AccountReport>FixedRate</AccountReport><Measure>{measure}</Measure></Schedule>"

@@ -121,7 +121,7 @@ def test_a_line_that_comes_later_has_no_history(tmp_path: Path) -> None:
     assert landed(tmp_path, answer(NOTHING, 0), answer(LINE, 5)) == ([(A, 5)], [])
 
 
-def test_a_fault_replaces_no_line_but_is_told(tmp_path: Path) -> None:
+def test_a_fault_replaces_no_line_but_is_reported(tmp_path: Path) -> None:
     assert landed(tmp_path, answer(LINE, 0), answer(b"", 5, fault="access_denied")) == ([(A, 0)], [])
     (call,) = rows(tmp_path, "calls")
     assert (call["outcome"], call["fault_code"]) == ("fault", "access_denied")
@@ -193,7 +193,7 @@ def test_the_same_answers_give_the_same_bytes_however_they_lie_in_segments(tmp_p
     assert lakes[0] == lakes[1]
 
 
-def test_an_answer_that_can_no_longer_be_read_is_told_and_stops_nothing(tmp_path: Path) -> None:
+def test_an_unreadable_response_is_reported_and_stops_nothing(tmp_path: Path) -> None:
     broken = RawAnswer(
         "PricelistInfo",
         "v3.2",
@@ -280,7 +280,7 @@ def test_an_invoice_whose_info_is_refused_is_taken_from_the_list(tmp_path: Path)
     assert found == [(1, "InvoiceInfo", Decimal("5.00")), (2, "InvoiceList", Decimal("7.00"))]
 
 
-def test_a_later_refusal_replaces_nothing_that_was_said(tmp_path: Path) -> None:
+def test_a_later_refusal_replaces_no_earlier_response(tmp_path: Path) -> None:
     found = landed_invoices(
         tmp_path,
         told("InvoiceList", {"ContractID": 8}, INVOICE.format(1, "5.00")),

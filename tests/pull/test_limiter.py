@@ -90,7 +90,7 @@ def test_it_climbs_back_by_one_a_round_and_no_higher_than_the_bound() -> None:
 
 
 @pytest.mark.parametrize("error", [ServiceError("500"), AccessDenied("no"), None])
-def test_what_says_nothing_of_load_leaves_the_limit_alone(error: ECGridError | None) -> None:
+def test_errors_unrelated_to_load_leave_the_limit_unchanged(error: ECGridError | None) -> None:
     limiter = Limiter(32)
     rounds(limiter, 5, error)
     assert limiter.limit == 32
@@ -129,7 +129,7 @@ def test_a_jump_of_a_few_milliseconds_is_no_rise() -> None:
     assert limiter.limit == 8
 
 
-def test_told_to_wait_three_times_in_a_row_everyone_waits() -> None:
+def test_all_callers_wait_after_three_retry_afters_in_a_row() -> None:
     clock = Clock()
     limiter = Limiter(4, clock=clock)
     told = ServiceBusy("503", retry_after_s=0.2)
@@ -154,7 +154,7 @@ def test_told_to_wait_three_times_in_a_row_everyone_waits() -> None:
 
 
 @pytest.mark.parametrize("end", [Limiter.stop, lambda limiter: rounds(limiter, 30, ServiceError("500"))])
-def test_whoever_waits_is_told_that_it_is_over(end: Callable[[Limiter], None]) -> None:
+def test_waiting_callers_are_woken_at_the_end(end: Callable[[Limiter], None]) -> None:
     limiter = Limiter(1, circuit_failures=10, circuit_seconds=0.0)
     ended: list[type[BaseException]] = []
 

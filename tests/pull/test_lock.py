@@ -66,7 +66,7 @@ def holders(tmp_path: Path) -> Iterator[Callable[[int], list[Holder]]]:
         one.end()
 
 
-def test_the_second_is_told_who_holds_it(tmp_path: Path, holders: Callable[[int], list[Holder]]) -> None:
+def test_the_second_process_is_refused_with_the_holder(tmp_path: Path, holders: Callable[[int], list[Holder]]) -> None:
     (first,) = holders(1)
     first.go()
     assert first.said() == "held"

@@ -255,7 +255,7 @@ def verify(settings: Settings, store: Store, month: date, seal: str | None = Non
     faults = list(log.faults)
     if seal is not None and not any(entry.sha256.startswith(seal.strip().lower()) for entry in log.entries):
         faults.append(f"no entry of the log has the seal {seal}")
-    faults.extend(_strangers(store, log, month))
+    faults.extend(_unnamed_files(store, log, month))
     closing = log.closing(month)
     if closing is None:
         if not faults:
@@ -279,7 +279,7 @@ def _keeps_files(entry: Decision, month: date) -> bool:
     return entry.kind in ("close", "corrections") and entry.data.get("month") == month_text(month)
 
 
-def _strangers(store: Store, log: Log, month: date) -> list[str]:
+def _unnamed_files(store: Store, log: Log, month: date) -> list[str]:
     """Files among what the closings of `month` keep that no entry of the log names.
 
     A folder whose number the log gave to another decision is left from a closing that was cut short, and is nothing.
