@@ -16,6 +16,7 @@ from ecgrid_flows.cli import app
 from ecgrid_flows.cli.dictionary import _commands
 from ecgrid_sandbox import Sandbox, World
 from ecgrid_sandbox.service import sessions
+from tests.support.ear import TOKEN, listening
 
 pytestmark = pytest.mark.slow
 
@@ -47,6 +48,8 @@ ARGUMENTS = {
 }
 #: They run until they are stopped; the schedule has tests of its own, and the sandbox prints the credentials it made.
 SERVING = {"serve", "sandbox serve"}
+#: Refused where the month has open errors, or where nothing has the name that they are given.
+MAY_BE_REFUSED = {"close", "reopen", "findings set", "corrections", "invoice withdraw", "rebill"}
 #: Their result is a secret, for that is what they are for. Their logs may not have it.
 PRINT_ONE = {"session login", "api-key show", "api-key generate", "session whoami", "call"}
 
@@ -73,37 +76,41 @@ def issued() -> Iterator[list[str]]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def sandbox(issued: list[str]) -> Iterator[Sandbox]:
-    with Sandbox(WORLD) as running:
-        yield running
-
-
 def holding(secrets: list[str], text: str) -> list[str]:
     return [secret for secret in secrets if secret.lower() in text.lower()]
 
 
-def test_no_command_shows_a_secret_at_debug(billing, sandbox: Sandbox, issued: list[str], tmp_path: Path) -> None:
+def test_no_command_shows_a_secret_at_debug(billing, issued: list[str], tmp_path: Path) -> None:
+    """Nor does a notice: of a month that is ready, and of a service that is gone."""
     few = tmp_path / "accounts.csv"
+    accounts = [account for account in WORLD.accounts if account[0] == NETWORK]
     with few.open("w", newline="", encoding="utf-8") as file:
-        accounts = [account for account in WORLD.accounts if account[0] == NETWORK]
         csv.writer(file).writerows([("network_id", "mailbox_id"), *accounts])
-    env = {**sandbox.settings(), "ECGRID_ACCOUNTS": str(few), "ECGRID_CURRENCY": "USD"}
     log = tmp_path / "log.jsonl"
-    calls_before = 0
-    for name in names():
-        arguments = [*name.split(), *ARGUMENTS.get(name, []), "--log-level", "debug", "--log-file", str(log)]
-        done = billing(*arguments, env=env, cwd=tmp_path)
-        shown = done.stderr if name in PRINT_ONE else done.stdout + done.stderr
-        secrets = [sandbox.password, sandbox.api_key, *issued]
-        assert holding(secrets, shown) == [], name
-        assert "Traceback" not in shown, f"{name}: {shown}"
-        assert done.returncode != 2 or name in {"close", "reopen", "findings set", "corrections", "invoice withdraw"}, (
-            f"{name}: {shown}"
-        )
-        if name == "run":
-            calls_before = sum(sandbox.calls.values())
-    secrets = [sandbox.password, sandbox.api_key, *issued]
+    with listening() as ear:
+        with Sandbox(WORLD) as sandbox:
+            own = {"ECGRID_ACCOUNTS": str(few), "ECGRID_CURRENCY": "USD", "ECGRID_NOTIFY_URLS": ear.url}
+            env = {**sandbox.settings(), **own}
+            secrets = [sandbox.password, sandbox.api_key, TOKEN]
+            calls_before = 0
+            for name in names():
+                arguments = [*name.split(), *ARGUMENTS.get(name, []), "--log-level", "debug", "--log-file", str(log)]
+                done = billing(*arguments, env=env, cwd=tmp_path)
+                shown = done.stderr if name in PRINT_ONE else done.stdout + done.stderr
+                assert holding([*secrets, sandbox.api_key, *issued], shown) == [], name
+                assert "Traceback" not in shown, f"{name}: {shown}"
+                assert done.returncode != 2 or name in MAY_BE_REFUSED, f"{name}: {shown}"
+                if name == "run":
+                    calls_before = sum(sandbox.calls.values())
+            secrets += [sandbox.api_key, *issued]
+        arguments = ["run", "--month", "2026-10", "--refresh", "--log-level", "debug", "--log-file", str(log)]
+        gone = billing(*arguments, env={**env, "ECGRID_MAX_ATTEMPTS": "1"}, cwd=tmp_path)
+    assert gone.returncode == 3, gone.stderr
+    assert holding(secrets, gone.stdout + gone.stderr) == []
+    titles = [title for title in ear.titles if "overdue" not in title]  # those depend on the day
+    assert titles == ["ECGrid bill 2026-10 is ready", "ECGrid billing failed"]
+    private = [*secrets, "Tiered", "TrafficKC", *(str(account[1]) for account in accounts if account[1])]
+    assert holding(private, json.dumps(ear.heard)) == []
     assert len(issued) > 10
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert log in files

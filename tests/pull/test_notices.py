@@ -22,13 +22,11 @@ from ecgrid_flows.progress import Reporter
 from ecgrid_flows.rating.month_totals import AtStake, InvoiceTotals
 from ecgrid_flows.settings import Secret, Settings
 from ecgrid_flows.storage.local import LocalStore
-from ecgrid_sandbox import Sandbox, World
+from ecgrid_sandbox import World
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import NotAMonth
 from tests.support.commands import Command
 from tests.support.ear import TOKEN, Ear, listening
-
-from .pulling import few_of
 
 MONTH = date(2026, 10, 1)
 WORLD = World.shipped(MONTH)
@@ -258,31 +256,6 @@ def status(billing: Command, data_dir: Path, ear: Ear) -> "subprocess.CompletedP
     done = billing(*arguments, env=environment(ear))
     assert TOKEN not in done.stdout + done.stderr
     return done
-
-
-@pytest.mark.slow
-def test_the_command_run_tells_too(billing: Command, tmp_path: Path, ear: Ear) -> None:
-    """As cron starts it, at DEBUG: a month, the same again, and a service that is gone."""
-    few = tmp_path / "few.csv"
-    few.write_text("network_id,mailbox_id\n" + "".join(f"{a},{b}\n" for a, b in few_of(WORLD)[:3]))
-    options = ["--month", "2026-10", "--log-level", "DEBUG", "--log-file", str(tmp_path / "log")]
-    arguments = ["run", *options, "--data-dir", str(tmp_path / "data")]
-    shown = ""
-    with Sandbox(WORLD) as sandbox:
-        env = environment(ear, **sandbox.settings(), ECGRID_ACCOUNTS=str(few), ECGRID_MAX_ATTEMPTS="1")
-        for _ in range(2):
-            done = billing(*arguments, env=env)
-            assert done.returncode in (0, 1), done.stderr
-            shown += done.stdout + done.stderr
-    gone = billing(*arguments, "--refresh", env=env)
-    assert gone.returncode == 3, gone.stderr
-    shown += gone.stdout + gone.stderr
-    titles = [title for title in ear.titles if "overdue" not in title]  # those depend on the day
-    assert titles == ["ECGrid bill 2026-10 is ready", "ECGrid billing failed"]
-    assert TOKEN not in shown + (tmp_path / "log").read_text(encoding="utf-8")
-    said = json.dumps(ear.heard)
-    lines = [sandbox.password, sandbox.api_key, "Tiered", "TrafficKC", *(str(box) for _, box in few_of(WORLD) if box)]
-    assert [word for word in lines if word in said] == []
 
 
 def test_a_flow_run_without_credentials_tells(tmp_path: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
