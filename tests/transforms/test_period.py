@@ -14,6 +14,7 @@ from ecgrid_transforms.period import (
     next_month,
     parse_month,
     reporting_month_text,
+    require_begun,
 )
 
 
@@ -40,6 +41,15 @@ def test_the_default_month_is_counted_in_utc() -> None:
     assert last_full_month(datetime(2026, 1, 1, tzinfo=UTC)) == date(2025, 12, 1)
     still_october_in_utc = datetime(2026, 11, 1, 1, 0, tzinfo=timezone(timedelta(hours=2)))
     assert last_full_month(still_october_in_utc) == date(2026, 9, 1)
+
+
+def test_a_month_begins_with_its_first_instant_in_utc() -> None:
+    november = date(2026, 11, 1)
+    assert require_begun(november, datetime(2026, 11, 1, tzinfo=UTC)) == november
+    with pytest.raises(NotAMonth, match="2026-11 has not begun"):
+        require_begun(november, datetime(2026, 10, 31, 23, 59, 59, tzinfo=UTC))
+    already_november_in_utc = datetime(2026, 10, 31, 20, 0, tzinfo=timezone(timedelta(hours=-5)))
+    assert require_begun(november, already_november_in_utc) == november
 
 
 def test_a_range_includes_both_ends() -> None:
