@@ -70,12 +70,33 @@ def signed(row: dict[str, Any]) -> Decimal:
     return (row["debit"] or ZERO) - (row["credit"] or ZERO)
 
 
+#: Steps after the first state: a state, or what is done with the one there is.
+Sequence = list[tuple[str, Any]]
+
+
+@pytest.mark.soak
 @given(first=states, sequence=st.lists(steps, min_size=1, max_size=5))
-@checked(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@checked(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_posted_and_what_follows_are_the_present_state_for_any_sequence(
-    template: Path, tmp_path_factory: pytest.TempPathFactory, first: Any, sequence: list[tuple[str, Any]]
+    template: Path, tmp_path_factory: pytest.TempPathFactory, first: Any, sequence: Sequence
 ) -> None:
-    settings = Settings(data_dir=str(tmp_path_factory.mktemp("sequence") / "data"), currency="USD")
+    follow(template, tmp_path_factory.mktemp("sequence") / "data", first, sequence)
+
+
+def test_posted_and_what_follows_are_the_present_state(template: Path, tmp_path: Path) -> None:
+    """Closed with its invoice, changed, booked, changed again with a disputed line, reopened with another line gone."""
+    changed = ({0: "75.005", 1: "-3.50"}, "80.00", None)
+    disputed = ({0: "75.005", 1: "-3.50", 2: "12.345"}, "83.85", "7.04")
+    sequence = [
+        *(("close", None), ("change", changed), ("book", None), ("change", disputed)),
+        *(("reopen", None), ("change", ({2: "12.345"}, "12.35", None))),
+    ]
+    follow(template, tmp_path / "data", ({0: "72.96", 1: "80.00"}, "153.00", None), sequence)
+
+
+def follow(template: Path, data_dir: Path, first: Any, sequence: Sequence) -> None:
+    """Every step of the sequence, with a check of all that is posted and to be posted after each."""
+    settings = Settings(data_dir=str(data_dir), currency="USD")
     shutil.copytree(template, settings.data_dir)
     store = open_store(settings)
     posted: list[dict[str, Any]] = []

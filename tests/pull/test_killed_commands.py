@@ -18,8 +18,11 @@ from .pulling import LAST_MONTH, MONTH, files, lake_lines, pulled
 
 pytestmark = pytest.mark.slow
 
-#: Moments at which a command is killed, beside its first and last.
-KILLS = 5
+
+@pytest.fixture(params=[2, pytest.param(12, marks=pytest.mark.soak)])
+def kills(request: pytest.FixtureRequest) -> int:
+    """Moments at which a command is killed, beside its first and last change."""
+    return int(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +50,11 @@ def command(forker: Forker, data_dir: Path, *words: str, kill_at: int = 0, **env
     return forker.command([*words, "--data-dir", str(data_dir)], counted, kill_at)
 
 
-def moments(data_dir: Path, seed: int) -> list[int]:
+def moments(data_dir: Path, kills: int) -> list[int]:
     """When to kill a command that made so many changes undisturbed."""
     changes = int((data_dir.parent / "changes").read_text())
-    assert changes > KILLS
-    return sorted({1, changes, *random.Random(seed).sample(range(2, changes), KILLS)})
+    assert changes > kills
+    return sorted({1, changes, *random.Random(kills).sample(range(2, changes), kills)})
 
 
 def copied(whole: Path, folder: Path) -> Path:
@@ -64,11 +67,11 @@ def same(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
 
 
-def test_an_export_that_is_killed(whole: Path, forker: Forker, tmp_path: Path) -> None:
+def test_an_export_that_is_killed(whole: Path, forker: Forker, tmp_path: Path, kills: int) -> None:
     undisturbed = copied(whole, tmp_path / "undisturbed")
     export = ("export", "--month", MONTH)
     assert command(forker, undisturbed, *export) == 0
-    for moment in moments(undisturbed, 1):
+    for moment in moments(undisturbed, kills):
         data_dir = copied(whole, tmp_path / str(moment))
         assert command(forker, data_dir, *export, kill_at=moment) == -9
         assert command(forker, data_dir, *export) == 0
@@ -76,13 +79,13 @@ def test_an_export_that_is_killed(whole: Path, forker: Forker, tmp_path: Path) -
         shutil.rmtree(data_dir)
 
 
-def test_a_closing_that_is_killed(whole: Path, forker: Forker, tmp_path: Path) -> None:
+def test_a_closing_that_is_killed(whole: Path, forker: Forker, tmp_path: Path, kills: int) -> None:
     """Either the month is closed, or it can be; and what is closed is the same."""
     undisturbed = copied(whole, tmp_path / "undisturbed")
     assert command(forker, undisturbed, "close", MONTH) == 0
     right = frozen(undisturbed)
     assert any(name.endswith("lines.parquet") for name in right)
-    for moment in moments(undisturbed, 2):
+    for moment in moments(undisturbed, kills):
         data_dir = copied(whole, tmp_path / str(moment))
         assert command(forker, data_dir, "close", MONTH, kill_at=moment) == -9
         assert command(forker, data_dir, "close", MONTH) in (0, 2), "2: it is closed already"
@@ -98,7 +101,7 @@ def frozen(data_dir: Path) -> dict[str, bytes]:
 
 
 def test_packing_that_is_killed(
-    whole: Path, forker: Forker, sandbox: SpawnedSandbox, few_file: Path, tmp_path: Path
+    whole: Path, forker: Forker, sandbox: SpawnedSandbox, few_file: Path, tmp_path: Path, kills: int
 ) -> None:
     """A run of another month packs first: `accounts` would not, and a pull of it asks the sandbox."""
     environ = {
@@ -114,7 +117,7 @@ def test_packing_that_is_killed(
     store, right = LocalStore(undisturbed), lake_lines(whole)
     packed = {feed: raw_log.segments(store, feed, LAST_MONTH) for feed in set(raw_log.FEED_OF.values())}
     assert all(path.endswith(".zst") for paths in packed.values() for path in paths)
-    for moment in moments(undisturbed, 3):
+    for moment in moments(undisturbed, kills):
         data_dir = copied(whole, tmp_path / str(moment))
         assert command(forker, data_dir, *pull, kill_at=moment, **environ) == -9
         assert command(forker, data_dir, *pull, **environ) == 0
