@@ -33,6 +33,7 @@ ARGUMENTS = {
     "interconnects": ["--max-days", "1"],
     "stats": ["--minutes", "1", "5"],
     "explain": ["4443", "105262", "2026-10", "TrafficKCInterchangeTiered", "TieredKCIntCount"],
+    "lines": ["4443", "105262", "--month", "2026-10"],
     "close": ["2026-10"],
     "reopen": ["2026-10", "--why", "a test"],
     "corrections": ["2026-10"],
