@@ -12,6 +12,7 @@ from ecgrid_transforms.money import (
     DoesNotFit,
     NotADecimal,
     exact,
+    fits,
     fitted,
     grouped,
     plain,
@@ -77,6 +78,21 @@ def test_a_value_that_does_not_fit_stops() -> None:
         fitted(to_decimal("1000000000000000000"))
     with pytest.raises(DoesNotFit):
         fitted(to_decimal("0.00000000001"))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_fitting"),
+    [
+        ("999999999999999999.9999999999", True),
+        ("1000000000000000000", False),
+        ("-1000000000000000000", False),
+        ("0.00000000001", False),
+        ("-0.1000000000000", True),
+        ("0.0000000000000", True),
+    ],
+)
+def test_eighteen_whole_digits_and_ten_decimals_fit(text: str, is_fitting: bool) -> None:
+    assert fits(to_decimal(text)) == is_fitting
 
 
 def test_text_for_people_and_machines() -> None:
