@@ -22,14 +22,12 @@ from ecgrid_flows.progress import Reporter
 from ecgrid_flows.rating.month_totals import AtStake, InvoiceTotals
 from ecgrid_flows.settings import Secret, Settings
 from ecgrid_flows.storage.local import LocalStore
-from ecgrid_sandbox import World
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import NotAMonth
 from tests.support.commands import Command
 from tests.support.ear import TOKEN, Ear, listening
 
 MONTH = date(2026, 10, 1)
-WORLD = World.shipped(MONTH)
 
 
 @pytest.fixture
@@ -247,8 +245,8 @@ def test_a_run_killed_before_it_sends_tells_nothing_twice(billing: Command, tmp_
     assert len(ear.heard) == told == len(set(ear.titles))
 
 
-def environment(ear: Ear, **more: str) -> Mapping[str, str]:
-    return {**os.environ, "ECGRID_NOTIFY_URLS": ear.url, **more}
+def environment(ear: Ear) -> Mapping[str, str]:
+    return {**os.environ, "ECGRID_NOTIFY_URLS": ear.url}
 
 
 def status(billing: Command, data_dir: Path, ear: Ear) -> "subprocess.CompletedProcess[str]":
