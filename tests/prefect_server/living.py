@@ -87,13 +87,21 @@ def owing(folder: Path) -> dict[str, str]:
 EVERY_MINUTE = "* * * * *"
 
 
+def _heed_signals() -> None:
+    """What ignores a signal hands that on, and `serve` leaves it so: tests may run under nohup or in the background."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Process:
     """A process with its output in files, so that it never waits for a reader."""
 
     def __init__(self, command: list[str], folder: Path, variables: Mapping[str, str], name: str) -> None:
         self.out, self.err = folder / f"{name}.out", folder / f"{name}.err"
         with self.out.open("w") as out, self.err.open("w") as err:
-            self.popen = subprocess.Popen(command, env=dict(variables), cwd=folder, stdout=out, stderr=err)
+            self.popen = subprocess.Popen(
+                command, env=dict(variables), cwd=folder, stdout=out, stderr=err, preexec_fn=_heed_signals
+            )
 
     @property
     def stdout(self) -> str:
