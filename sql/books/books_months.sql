@@ -26,6 +26,11 @@ changes AS (
         sum(mix_part + new_part + ended_part + correction_part) AS other_part
     FROM out_month_on_month
     GROUP BY reporting_month
+),
+months AS (
+    SELECT reporting_month FROM core_months
+    UNION
+    SELECT reporting_month FROM invoices
 )
 SELECT
     months.reporting_month,
@@ -38,11 +43,7 @@ SELECT
     changes.price_part,
     changes.volume_part,
     changes.other_part
-FROM (
-    SELECT reporting_month FROM core_months
-    UNION
-    SELECT reporting_month FROM invoices
-) AS months
+FROM months
 LEFT JOIN invoices USING (reporting_month)
 LEFT JOIN claims USING (reporting_month)
 LEFT JOIN changes USING (reporting_month)

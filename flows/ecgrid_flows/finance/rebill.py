@@ -183,11 +183,16 @@ def _invoices(
 ) -> tuple[Decimal, list[int | None]]:
     """What the month's invoices ask of the clients, and the contracts of which no invoice, or no total, is known."""
     with_states(connection, log)
-    columns = ("contract_id", "invoice_number", "invoiced_amount", "disputed_amount", "recalculated_amount")
+    columns = ("contract_id", "invoice_source", "invoiced_amount", "disputed_amount", "recalculated_amount")
     rows = database.rows(
         connection, "out_invoice_reconciliation", columns=columns, order=("contract_id",), reporting_month=month
     ).to_pylist()
     known = [row for row in rows if row["invoiced_amount"] is not None]
+    if not known and any(row["invoice_source"] for row in rows):
+        raise NoSuchData(
+            f"the totals of the invoices of {month_text(month)} are not known: the run was limited to some accounts "
+            "(ECGRID_ACCOUNTS), or they could not be read. `run` without the limit asks for all"
+        )
     if not known:
         raise NoSuchData(
             f"no invoice of {month_text(month)} is known: nothing can be billed on. `run` asks for it, or `invoice "
