@@ -1,29 +1,16 @@
--- One row per FOCUS charge of an entry that is not yet booked: the charges of the lines in books_pending_lines.
+-- One row per FOCUS charge of an entry that is not yet booked: the charges of what books_changed_focus has.
 -- kept as: scratch view
--- Unit prices stay what they were; quantities and costs of a reversal have the other sign. No invoice that carries
--- them is known yet, so each batch has a provisional one of its own.
+-- Unit prices stay what they were; quantities and costs of a reversal have the other sign. A batch has its number behind that of the
+-- invoice: with those of all batches the sum of BilledCost is what the invoice asks.
 WITH reversed AS (
-    SELECT focus.*
-    FROM books_posted_focus AS focus
-    SEMI JOIN books_removed_lines AS lines
-        ON
-            focus.network_id = lines.network_id
-            AND focus.mailbox_id = lines.mailbox_id
-            AND focus.reporting_month = lines.reporting_month
-            AND focus."x_AccountReport" = lines.account_report
-            AND focus."x_MeasureField" = lines.measure_field
+    SELECT kept.* EXCLUDE (focus_key)
+    FROM books_posted_focus AS kept
+    SEMI JOIN books_changed_focus AS changed USING (focus_key)
 ),
 entered AS (
-    SELECT focus.*
-    FROM out_focus AS focus
-    SEMI JOIN books_added_lines AS lines
-        ON
-            focus.network_id = lines.network_id
-            AND focus.mailbox_id = lines.mailbox_id
-            AND focus.reporting_month = lines.reporting_month
-            AND focus."x_AccountReport" = lines.account_report
-            AND focus."x_MeasureField" = lines.measure_field
-    WHERE focus.reporting_month = getvariable('month')::DATE
+    SELECT present.* EXCLUDE (focus_key)
+    FROM books_present_focus AS present
+    SEMI JOIN books_changed_focus AS changed USING (focus_key)
 ),
 entries AS (
     SELECT
@@ -33,6 +20,7 @@ entries AS (
             -reversed."ContractedCost" AS "ContractedCost",
             -reversed."EffectiveCost" AS "EffectiveCost",
             -reversed."ListCost" AS "ListCost",
+            -reversed."PricingCurrencyEffectiveCost" AS "PricingCurrencyEffectiveCost",
             -reversed."PricingQuantity" AS "PricingQuantity",
             'Reversal: ' || reversed."ChargeDescription" AS "ChargeDescription"
         ),

@@ -44,3 +44,17 @@ CREATE OR REPLACE MACRO product_in_ten_places(quantity, price, product) AS
             THEN (quantity::DECIMAL(18, 10)::DECIMAL(12, 4) * price::DECIMAL(18, 10)::DECIMAL(13, 5))::DECIMAL(38, 10)
         ELSE product::DECIMAL(38, 10)
     END;
+
+-- InvoiceId: number of the invoice in ASCII; a provisional one of contract and month where there is no number.
+CREATE OR REPLACE MACRO focus_invoice(invoice_number, contract_id, reporting_month) AS
+    coalesce(
+        ascii_text(invoice_number),
+        concat_ws('-', 'provisional', contract_id::VARCHAR, left(reporting_month::VARCHAR, 7))
+    );
+
+-- What the books compare of a closed month's FOCUS rows: a line, or a charge of an invoice beside its lines.
+CREATE OR REPLACE MACRO focus_entry(network_id, mailbox_id, account_report, measure_field, invoice_id, invoice_charge) AS
+    row(
+        network_id, mailbox_id, account_report, measure_field, CASE WHEN invoice_charge IS NOT NULL THEN invoice_id END,
+        invoice_charge
+    );

@@ -4,6 +4,7 @@
 -- finding_id: finding of the decision
 -- state: accepted, disputed or resolved
 -- note: reason that the person gave
+-- decided_on: day (UTC) of the decision; of one repeated about the same amounts, of the first
 -- decided_billed_amount: amount billed at the time of the decision
 -- decided_expected_amount: amount expected at the time of the decision
 -- decided_difference: difference at the time of the decision
@@ -11,6 +12,7 @@ SELECT
     NULL::VARCHAR AS finding_id,
     NULL::VARCHAR AS state,
     NULL::VARCHAR AS note,
+    NULL::DATE AS decided_on,
     NULL::DECIMAL(28, 10) AS decided_billed_amount,
     NULL::DECIMAL(28, 10) AS decided_expected_amount,
     NULL::DECIMAL(28, 10) AS decided_difference

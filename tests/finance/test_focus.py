@@ -54,7 +54,7 @@ def focus(connection: duckdb.DuckDBPyConnection) -> Focus:
     def rows_of(**relations: Any) -> list[dict[str, Any]]:
         empty: dict[str, Any] = {"core_accounts": [], "core_tiers": [], "out_line_proofs": [], "raw_invoices": []}
         fill(connection, **{**empty, **relations})
-        ordered = focus_sheet(connection.table("out_focus"), "focus", "USD").ordered()
+        ordered = focus_sheet(connection.table("out_focus"), "focus", "USD", "1.2").ordered()
         rows: list[dict[str, Any]] = ordered.to_arrow_table().to_pylist()
         return rows
 
@@ -224,8 +224,8 @@ JOINED_BY = {
 def test_what_repeats_is_made_from_what_tells_it_apart(connection: duckdb.DuckDBPyConnection) -> None:
     """A file has each combination of what `by` names worked out once: nothing else may have a part in it."""
     layers = [made_from(connection, name) for name in ("core_focus", "core_charge_terms", "core_charges")]
-    sheet = focus_sheet(connection.table("core_focus"), "focus", "USD")
-    assert made_of("InvoiceId", layers) == {"invoice_number", "contract_id", "reporting_month"}
+    sheet = focus_sheet(connection.table("core_focus"), "focus", "USD", "1.2")
+    assert made_of("InvoiceId", layers) == {"billed_on", "invoice_number", "contract_id", "reporting_month"}
     assert made_of("ChargeDescription", layers) >= {"charge", "level", "slice_level", "measure_field"}
     for group in sheet.repeating:
         told = {*group.by, "reporting_month", *JOINED}  # what is gathered is of one month

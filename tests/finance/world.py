@@ -135,14 +135,27 @@ RELATIONS: dict[str, pa.Schema] = {
     "core_limited_runs": pa.schema([("reporting_month", pa.date32())]),
     "core_provisional_months": pa.schema([("reporting_month", pa.date32())]),
     "core_former_accounts": pa.schema([*_KEY[:3], ("contract_id", pa.int32())]),
-    "core_invoice_lines": pa.schema([*_KEY, *_ON_INVOICE, ("line_item_number", pa.int32()), ("amount", MONEY_TYPE)]),
-    "core_invoice_matches": pa.schema([*_KEY, *_ON_INVOICE, ("status", pa.string())]),
+    "core_invoice_lines": pa.schema(
+        [
+            *_KEY,
+            *_ON_INVOICE,
+            ("line_item_number", pa.int32()),
+            ("line_description", pa.string()),
+            ("amount", MONEY_TYPE),
+        ]
+    ),
+    "core_invoice_matches": pa.schema([*_KEY, *_ON_INVOICE, ("status", pa.string()), ("amount", MONEY_TYPE)]),
     "core_invoice_shares": pa.schema(
         [
             ("contract_id", pa.int32()),
             ("source", pa.string()),
             ("invoice_id", pa.int32()),
             *_KEY,
+            ("status", pa.string()),
+            ("line_kind", pa.string()),
+            ("line_description", pa.string()),
+            ("line_amount", MONEY_TYPE),
+            ("invoice_amount", MONEY_TYPE),
             ("recalculated_amount", MONEY_TYPE),
             ("difference", MONEY_TYPE),
             ("is_explained", pa.bool_()),
@@ -194,6 +207,7 @@ MACROS = ("csv", "decimals", "findings", "focus", "readings")
 #: What this part of the project builds on them.
 BUILT = (
     "core_issued_invoices",
+    "core_line_invoices",
     "raw_finding_states",
     "out_finding_states",
     "out_finding_invoices",
@@ -205,6 +219,8 @@ BUILT = (
     "out_invoice_summary",
     "out_journal_amounts",
     "out_disputes",
+    "core_credits",
+    "out_claims",
     "core_numbered_lines",
     "core_numbered_proofs",
     "core_charge_lines",
@@ -214,10 +230,12 @@ BUILT = (
     "core_prices",
     "core_charge_terms",
     "core_focus",
+    "core_invoice_charges",
+    "core_invoice_focus",
     "out_focus",
 )
 #: Those of them that a build keeps as tables.
-KEPT_AS_TABLES = ("out_finding_invoices",)
+KEPT_AS_TABLES = ("out_finding_invoices", "core_line_invoices")
 
 
 def line(**given: Any) -> dict[str, Any]:
@@ -396,7 +414,10 @@ Rows = Sequence[Mapping[str, Any]] | pa.Table
 
 
 def fill(connection: duckdb.DuckDBPyConnection, **relations: Rows) -> None:
-    """Make the given relations anew as tables."""
+    """Make the given relations anew as tables; with lines the totals of their contracts too, unless they are given."""
+    lines = relations.get("out_line_items")
+    if lines is not None and "core_recalculated_totals" not in relations:
+        relations["core_recalculated_totals"] = recalculated_totals(lines)
     for name, rows in relations.items():
         kinds = {"duckdb_tables": "TABLE", "duckdb_views": "VIEW"}
         for source, kind in kinds.items():
@@ -409,10 +430,24 @@ def fill(connection: duckdb.DuckDBPyConnection, **relations: Rows) -> None:
         connection.unregister("given_rows")
 
 
+def recalculated_totals(lines: Rows) -> list[dict[str, Any]]:
+    """The rows of core_recalculated_totals for these lines, none of which is a fault."""
+    sums: dict[tuple[Any, ...], Decimal] = {}
+    for row in lines.to_pylist() if isinstance(lines, pa.Table) else lines:
+        key = row["contract_id"], row["reporting_month"]
+        sums[key] = sums.get(key, Decimal(0)) + Decimal(row["amount"] or 0)
+    return [
+        {"contract_id": contract, "reporting_month": month, "amount": amount, "keys_faulted": 0}
+        for (contract, month), amount in sums.items()
+    ]
+
+
 def prepare(connection: duckdb.DuckDBPyConnection, **relations: Rows) -> None:
     """Make every relation: those given, empty ones for the rest, and on them what this part of the project builds."""
     tree = sandbox_tree()
     empty: dict[str, Rows] = dict.fromkeys(RELATIONS, ())
+    if "out_line_items" in relations:
+        del empty["core_recalculated_totals"]
     fill(connection, **{**empty, "reference_measures": measures(), **relations})
     database.load_macros(connection, tree)
     builder.materialise(connection, tree, wanted=BUILT, given=list(RELATIONS))

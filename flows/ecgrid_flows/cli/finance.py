@@ -65,7 +65,7 @@ def export(
         bool,
         typer.Option("--provisional", help="Export a month that is not final, into exports/YYYY-MM-provisional."),
     ] = False,
-    focus: Annotated[str, typer.Option("--focus", metavar="VERSION", help="Version of FOCUS: 1.2.")] = "1.2",
+    focus: Annotated[str, typer.Option("--focus", metavar="VERSION", help="Version of FOCUS: 1.2 or 1.4.")] = "1.2",
     posting_date: PostingDate = None,
     ledger: Annotated[
         list[str] | None,
@@ -90,17 +90,17 @@ def export(
 ) -> None:
     """Write the month's files for finance from the warehouse; uses no network.
 
-    Always lines, invoice summary, findings and disputes; the journal and FOCUS 1.2 if ECGRID_CURRENCY is set.
+    Always lines, invoice summary, findings and disputes; the journal and FOCUS if ECGRID_CURRENCY is set.
     """
-    if focus != "1.2":
-        raise SettingsError(f"FOCUS {focus} is not written: use --focus 1.2, or leave the option out")
     months = chosen_months(month, first, last)
     settings = Settings.load(data_dir)
     from ecgrid_flows.finance.csv_writer import CsvForm
-    from ecgrid_flows.finance.export import NEED_CURRENCY, NO_CURRENCY, export_month
+    from ecgrid_flows.finance.export import NO_CURRENCY, export_month, need_currency
+    from ecgrid_flows.finance.journal import JOURNAL
     from ecgrid_flows.finance.ledgers import template, write_ledgers
     from ecgrid_flows.finance.spreadsheets import WORKBOOK, locale_form
 
+    not_without_currency = need_currency(focus)
     form = CsvForm(semicolons=semicolons, bom=bom)
     also = [*(locale_form(name).name for name in csv_locale or ()), *([WORKBOOK] if xlsx else [])]
     dated = _date(posting_date)
@@ -110,26 +110,28 @@ def export(
         template(settings, name)  # a wrong name is found before anything is written
     with held(settings, "export") as store:
         written = {
-            one: export_month(settings, one, form=form, is_provisional=provisional, posting_date=dated, also=also)
+            one: export_month(
+                settings, one, form=form, is_provisional=provisional, posting_date=dated, also=also, focus=focus
+            )
             for one in months
         }
         for one in months:
             written[one] += write_ledgers(settings, store, one, ledger or ())
     if as_json:
-        left_out = [] if settings.currency else list(NEED_CURRENCY)
+        left_out = [] if settings.currency else list(not_without_currency)
         done = [{"month": month_text(one), "files": paths, "left_out": left_out} for one, paths in written.items()]
         context.emit_json({"months": done})
     else:
         for line in context.path_lines(path for paths in written.values() for path in paths):
             context.stdout.print(Text(line))
     if settings.currency is None:
-        context.stderr.print(Text(f"Left out: {', '.join(NEED_CURRENCY)}. {NO_CURRENCY}."))
+        context.stderr.print(Text(f"Left out: {', '.join(not_without_currency)}. {NO_CURRENCY}."))
     else:
         _note_not_booked(written)
         for one, paths in written.items():
-            if not {path.name for path in paths}.issuperset(NEED_CURRENCY):
+            if JOURNAL not in {path.name for path in paths}:
                 context.stderr.print(
-                    Text(f"{month_text(one)} is closed without {', '.join(NEED_CURRENCY)}: run `reopen` to write them.")
+                    Text(f"{month_text(one)} is closed without journal and FOCUS: run `reopen` to write them.")
                 )
 
 
@@ -188,7 +190,7 @@ def close(
     if seal is not None:
         raise SettingsError("--seal needs --verify: add it")
     reasons = _reasons(accept or [], why or [])
-    from ecgrid_flows.finance.export import NEED_CURRENCY
+    from ecgrid_flows.finance.export import need_currency
     from ecgrid_flows.finance.period_close import close_month
 
     with held(settings, "close") as store:
@@ -211,7 +213,7 @@ def close(
             Text("The second line is the closing's hash: keep it elsewhere, for `close --verify --seal`.")
         )
     if settings.currency is None:
-        context.stderr.print(Text(f"Closed without {', '.join(NEED_CURRENCY)}: ECGRID_CURRENCY is not set."))
+        context.stderr.print(Text(f"Closed without {', '.join(need_currency())}: ECGRID_CURRENCY is not set."))
 
 
 def _reasons(accept: Sequence[str], why: Sequence[str]) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from ecgrid_flows.cli import context
 from ecgrid_flows.cli.context import AsJson, DataDir, Month
 from ecgrid_flows.errors import ExitStatus
 from ecgrid_flows.settings import Settings
-from ecgrid_transforms.money import ZERO, Decimal, grouped, plain_number, total
+from ecgrid_transforms.money import ZERO, Decimal, grouped, plain_number
 from ecgrid_transforms.period import last_full_month, month_text
 
 if TYPE_CHECKING:
@@ -81,20 +81,12 @@ def findings(ctx: typer.Context, month: Month = None, data_dir: DataDir = None, 
         provisional = "provisional. " if is_provisional else ""
         context.stdout.print(Text(f"{month_text(wanted)}: {provisional}{invoices.words(settings.currency)}"))
         if claimed:
-            context.stdout.print(Text(_claims_sentence(claimed)))
+            context.stdout.print(
+                Text(month_totals.ClaimTotals.of(claimed, settings.dispute_days).words(settings.currency))
+            )
         context.stdout.print(Text(f"Money at stake in open errors and warnings: {at_stake.words(settings.currency)}"))
     if any(row["severity"] == "error" and row["state"] == OPEN for row in rows):
         raise typer.Exit(int(ExitStatus.FINDINGS))
-
-
-def _claims_sentence(claims: Sequence[Mapping[str, Any]]) -> str:
-    """`Claims: 2 filed for 123.44; credited 50.00; 1 short, 1 open; next deadline 2026-12-30.`"""
-    claimed, credited = (total([row[f"{name}_amount"] for row in claims]) for name in ("claimed", "credited"))
-    counts = {name: sum(row["outcome"] == name for row in claims) for name in ("recovered", "short", "open")}
-    said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    waiting = [row["deadline_on"] for row in claims if row["outcome"] != "recovered" and row["deadline_on"]]
-    deadline = f"; next deadline {min(waiting)}" if waiting else ""
-    return f"Claims: {len(claims)} filed for {grouped(claimed)}; credited {grouped(credited)}; {said}{deadline}."
 
 
 def _print_findings(month: date, rows: Sequence[Mapping[str, Any]]) -> None:

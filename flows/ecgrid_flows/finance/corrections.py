@@ -2,7 +2,7 @@
 
     exports/YYYY-MM/corrections/corrections.csv                 the pairs, line by line
                                 corrections_journal.csv         the same for the ledger             only with a currency
-                                corrections_focus_1_2.parquet   the same in FOCUS 1.2, also .csv    only with a currency
+                                corrections_focus_1_2.parquet   the same in FOCUS, also .csv        only with a currency
                                 manifest.json
 
 A line that a later pull or another reading made different is taken back as it was closed (the reversal: every quantity
@@ -38,6 +38,8 @@ from ecgrid_flows.finance.export_files import (
     NO_CURRENCY,
     Sheet,
     focus_sheet,
+    focus_stem,
+    focus_version_of,
     form_of,
     form_words,
     journal_sheet,
@@ -71,7 +73,6 @@ __all__ = [
 
 #: The snapshots of a closing that corrections are made from.
 LINES, FOCUS = "lines.parquet", "focus.parquet"
-_NEED_CURRENCY = ("corrections_journal.csv", "corrections_focus_1_2.csv", "corrections_focus_1_2.parquet")
 #: The folder of the corrections, in that of the month's export.
 CORRECTIONS = "corrections"
 
@@ -122,9 +123,9 @@ def pairs(settings: Settings, store: Store, log: Log, closing: Decision) -> Iter
         bookings = log.bookings(closing)
         number = len(bookings) + 1
         _create_scans(connection, store, closing, bookings)
-        open_lines = books.create(connection, "books_pending_lines", month=month, correction=number)
-        open_focus = books.create(connection, "books_pending_focus")
-        lines, focus = (books.create(connection, f"books_{kind}_entries") for kind in ("line", "focus"))
+        lines = books.create(connection, "books_line_entries", month=month, correction=number)
+        focus = books.create(connection, "books_focus_entries")
+        open_lines, open_focus = connection.table("books_pending_lines"), connection.table("books_pending_focus")
         yield connection, Pairs(lines, focus, open_lines, open_focus, number)
 
 
@@ -141,6 +142,7 @@ def _create_scans(
         booked = [kept_file(store, booking, f"{closed_folder(booking)}/{name}") for booking in bookings]
         books.create_scan(connection, f"books_closed_{kind}", [closed], closed, pa.schema([]))
         books.create_scan(connection, f"books_booked_{kind}", booked, closed, more)
+    database.register(connection, "books_no_focus", connection.table("out_focus").limit(0).to_arrow_table())
 
 
 def _require_same_currency(settings: Settings, closed: Mapping[str, Any]) -> None:
@@ -171,14 +173,14 @@ def export_corrections(
     target = folder / CORRECTIONS
     closed = read_manifest(folder)
     _require_same_currency(settings, closed)
-    form = form or form_of(closed)
+    form, focus = form or form_of(closed), focus_version_of(closed)
     with pairs(settings, store, log, closing) as (connection, found):
         journal = _journal(connection, settings, store, log, closing, posting_date)
-        if not target.exists() and not found.lines.limit(1).fetchall() and not (journal and journal.num_rows):
+        if not target.exists() and not _is_any(settings, journal, found.lines, found.focus):
             return []
         with staging(target) as staged:
             files: dict[str, Any] = {}
-            for sheet in _sheets(connection, settings, journal, found):
+            for sheet in _sheets(connection, settings, journal, found, focus):
                 files |= write_sheet(sheet, staged, form)
             manifest = {
                 **formats.stamp("export"),
@@ -189,8 +191,9 @@ def export_corrections(
                 "currency": settings.currency,
                 "not_booked": [one.data() for one in unbooked(connection, month)],
                 "csv": form_words(form),
+                "focus": focus,
                 "files": dict(sorted(files.items())),
-                "left_out": {} if settings.currency else dict.fromkeys(_NEED_CURRENCY, NO_CURRENCY),
+                "left_out": {} if settings.currency else dict.fromkeys(_need_currency(focus), NO_CURRENCY),
             }
             paths = place(staged, target, manifest)
     publish(store, target, f"exports/{month_text(month)}/{CORRECTIONS}", MANIFEST)
@@ -208,7 +211,7 @@ _ORDER = ("correction", *KEY, "place")
 
 
 def _sheets(
-    connection: database.Connection, settings: Settings, journal: pa.Table | None, found: Pairs
+    connection: database.Connection, settings: Settings, journal: pa.Table | None, found: Pairs, focus: str
 ) -> Iterator[Sheet]:
     amounts = ("billed_amount", "expected_amount", "difference")
     yield Sheet(
@@ -221,7 +224,18 @@ def _sheets(
     )
     if journal is not None and settings.currency:
         yield journal_sheet(connection, journal, "corrections_journal.csv")
-        yield focus_sheet(found.focus, "corrections_focus_1_2", settings.currency)
+        yield focus_sheet(found.focus, f"corrections_{focus_stem(focus)}", settings.currency, focus)
+
+
+def _need_currency(focus: str) -> list[str]:
+    stem = f"corrections_{focus_stem(focus)}"
+    return ["corrections_journal.csv", f"{stem}.csv", f"{stem}.parquet"]
+
+
+def _is_any(settings: Settings, journal: pa.Table | None, lines: Any, focus: Any) -> bool:
+    """Whether there is a row in one of the files of corrections."""
+    is_changed = bool(lines.limit(1).fetchall()) or bool(journal and journal.num_rows)
+    return is_changed or (settings.currency is not None and bool(focus.limit(1).fetchall()))
 
 
 def _journal(
@@ -266,11 +280,11 @@ def book(
         journal = None
         if settings.currency:
             journal = open_journal(connection, settings, store, log, month, posting_date)
-        if not found.open_lines.limit(1).fetchall() and not (journal and journal.num_rows):
+        if not _is_any(settings, journal, found.open_lines, found.open_focus):
             return None
         billed = database.rows(connection, "books_pending_lines", columns=["billed_amount"]).column(0).to_pylist()
         write_parquet(ordered(found.open_lines, *KEY, "entry"), staged / LINES)
-        write_parquet(ordered(found.open_focus, *FOCUS_KEY, "x_Entry", "x_Part"), staged / FOCUS)
+        write_parquet(ordered(found.open_focus, *FOCUS_KEY, "x_Entry", "InvoiceId", "x_Part"), staged / FOCUS)
         if journal is not None:
             with disk_errors(str(staged / BATCH)):
                 pq.write_table(journal, staged / BATCH, compression="zstd")

@@ -121,6 +121,7 @@ def write_relation(
     read: Callable[[Callable[..., Any]], Batches] | None = None,
     cells: Mapping[str, str] | None = None,
     same: Mapping[str, str] | None = None,
+    tail: Any = None,
 ) -> Written:
     """Write the DuckDB relation `rows`, in its order, to the new file `target`, in one pass over it.
 
@@ -129,13 +130,21 @@ def write_relation(
     `read` runs what is made of `rows` in a way of its own, say in parts: given how a relation becomes lines (and which
     columns to keep), it gives their batches. `cells` has the expression of a column's cell where that is not to be
     worked out from the column; an empty one where the cell before holds it too. `same` are columns that always hold
-    what another one does. Raises `StorageFailed` when the disk does not take it; the file may then be half written.
+    what another one does. `tail` is a relation of a few more rows with the columns of `rows`: they follow at the end,
+    and `also` gets all their columns but those of `same`. Raises `StorageFailed` when the disk does not take it; the
+    file may then be half written.
     """
     form, schema, same = form or CsvForm(), schema or schema_of(rows), same or {}
     summed = list(dict.fromkeys(same.get(name, name) for name in totals))
 
     def lines_of(rows: Any, beside: Sequence[str] = ()) -> Any:
         return _with_lines(rows, schema, amounts, form, list(dict.fromkeys((*kept, *summed, *beside))), cells, same)
+
+    def with_tail(batches: Batches) -> Batches:
+        yield from batches
+        if tail is not None:
+            whole = [name for name in schema.names if name not in same]
+            yield from _with_lines(tail, schema, amounts, form, whole, None, same).to_arrow_table().to_batches()
 
     # closed here, whatever happens: a query that still runs, or a reader that a traceback keeps, would keep the
     # warehouse from being closed
@@ -145,7 +154,7 @@ def write_relation(
         else:
             batches = ahead(stack.enter_context(closing(lines_of(rows).to_arrow_reader(ROWS_A_BATCH))))
         stack.enter_context(closing(batches))
-        written = _write(batches, target, _header(schema.names, form), summed, also)
+        written = _write(with_tail(batches), target, _header(schema.names, form), summed, also)
     return replace(written, totals={name: written.totals[same.get(name, name)] for name in totals})
 
 

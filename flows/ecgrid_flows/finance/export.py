@@ -6,7 +6,7 @@
     findings.csv                 what does not fit, and what was decided about it
     disputes/<contract>/         what is claimed of the vendor: claim.csv, letter.html, evidence/ (see `disputes`)
     journal.csv                  double entry for the ledger            only with ECGRID_CURRENCY
-    focus_1_2.parquet, .csv      FOCUS 1.2, one row per charge          only with ECGRID_CURRENCY
+    focus_1_2.parquet, .csv      FOCUS 1.2, one row per charge          only with ECGRID_CURRENCY; or focus_1_4
     <locale>/, xlsx/             the same for spreadsheets              only once asked for (see spreadsheets)
     manifest.json                rows, control totals and SHA-256 of each file; the run, price lists and readings behind
 
@@ -32,7 +32,7 @@ from ecgrid_flows import formats
 from ecgrid_flows.errors import BillingError, SettingsError
 from ecgrid_flows.finance import audit_log, corrections, journal_entries, spreadsheets
 from ecgrid_flows.finance.audit_log import Log
-from ecgrid_flows.finance.csv_writer import CsvForm
+from ecgrid_flows.finance.csv_writer import CsvForm, schema_of
 from ecgrid_flows.finance.disputes import write_disputes
 from ecgrid_flows.finance.export_cache import another, gather_charges, gather_lines
 from ecgrid_flows.finance.export_files import (
@@ -45,6 +45,7 @@ from ecgrid_flows.finance.export_files import (
     Sheet,
     derived_folders,
     focus_sheet,
+    focus_stem,
     form_words,
     journal_sheet,
     opened,
@@ -63,11 +64,17 @@ from ecgrid_flows.storage.opening import open_store
 from ecgrid_flows.warehouse import books, database
 from ecgrid_flows.warehouse.database import of_month, ordered, require_month
 from ecgrid_flows.warehouse.provenance import run_of
+from ecgrid_transforms.money import Decimal, plain, total
 from ecgrid_transforms.period import month_end, month_text
 
-__all__ = ["NEED_CURRENCY", "NO_CURRENCY", "export_month", "read_export"]
+__all__ = ["NO_CURRENCY", "export_month", "need_currency", "read_export"]
 
-NEED_CURRENCY = ("journal.csv", "focus_1_2.csv", "focus_1_2.parquet")
+
+def need_currency(focus: str = "1.2") -> tuple[str, ...]:
+    """The files that an export with this version of FOCUS leaves out without a currency."""
+    return (JOURNAL, *(f"{focus_stem(focus)}{ending}" for ending in (".csv", ".parquet")))
+
+
 #: Columns of finance_lines.csv that say the same on many lines: those of an account, and of a price and its reading.
 _ACCOUNT = ("network_id", "mailbox_id", "account_name", "contract_id", "system_object", "system_id", "system_name")
 _PRICE = (
@@ -93,12 +100,14 @@ def export_month(
     is_provisional: bool = False,
     posting_date: date | None = None,
     also: Sequence[str] = (),
+    focus: str = "1.2",
 ) -> list[Path]:
     """Write the export of `month` from the warehouse as it stands; gives the paths of its files, manifest last.
 
     The manifest names `run_id`, or else the run that built the warehouse. Of a closed month the frozen files stay, and
     the corrections are written beside them. `also` are locales for which CSVs are written too, or `WORKBOOK` (see
-    `spreadsheets`); those that are there already are kept up. Without a currency in the settings the journal and the
+    `spreadsheets`); those that are there already are kept up. `focus` is the version of FOCUS; a closed month keeps the
+    one that it was closed with. Without a currency in the settings the journal and the
     FOCUS files are left out, and the manifest says so. `is_provisional` exports a month that is not final, which is
     refused without it, and the other way round. Raises `NoSuchData` when the warehouse or the month is not there,
     `SettingsError` for a month that is final or not against `is_provisional`, `Refused` when a frozen file was changed,
@@ -130,6 +139,7 @@ def export_month(
                 form=form or CsvForm(),
                 target=target,
                 posting_date=posting_date,
+                focus=focus,
             )
         publish(store, target, f"exports/{target.name}", MANIFEST)
     return [*written, *spreadsheets.write(store, target, wanted)]
@@ -157,6 +167,7 @@ def write_month(
     form: CsvForm,
     target: Path | None = None,
     posting_date: date | None = None,
+    focus: str = "1.2",
 ) -> list[Path]:
     """Write the export of an open month, into its folder unless `target` is given."""
     gather_lines(connection, month)
@@ -164,6 +175,7 @@ def write_month(
         gather_charges(connection, month)
     require_month(connection, month)
     journal = open_journal(connection, settings, store, log, month, posting_date) if settings.currency else None
+    asked = of_month(connection.table("core_invoice_focus"), month).to_arrow_table() if settings.currency else None
     target = target or settings.exports_dir(month)
     with staging(target) as staged:
         # one thread for what is small, beside those of the two large files
@@ -171,10 +183,10 @@ def write_month(
             small = thread.submit(_write_small, beside, settings, log, journal, month, staged, form)
             files = write_sheet(_lines_sheet(connection), staged, form)
             if settings.currency:
-                files |= write_sheet(_focus_sheet(connection, settings.currency), staged, form)
+                files |= write_sheet(_focus_sheet(connection, asked, settings.currency, focus), staged, form)
             more, sources = small.result()
             files |= more
-        _check_ties(files)
+        _check_ties(files, focus_stem(focus), asked)
         manifest = {
             **formats.stamp("export"),
             "month": month_text(month),
@@ -183,8 +195,9 @@ def write_month(
             "posting_date": posting_date and posting_date.isoformat(),
             "not_booked": [one.data() for one in unbooked(connection, month)] if settings.currency else [],
             "csv": form_words(form),
+            "focus": focus,
             "files": dict(sorted(files.items())),
-            "left_out": {} if settings.currency else dict.fromkeys(NEED_CURRENCY, NO_CURRENCY),
+            "left_out": {} if settings.currency else dict.fromkeys(need_currency(focus), NO_CURRENCY),
             **sources,
         }
         return place(staged, target, manifest)
@@ -209,10 +222,14 @@ def _lines_sheet(connection: database.Connection) -> Sheet:
     )
 
 
-def _focus_sheet(connection: database.Connection, currency: str) -> Sheet:
-    """Every charge in the form of FOCUS."""
+def _focus_sheet(connection: database.Connection, beside: pa.Table, currency: str, version: str) -> Sheet:
+    """Every charge in the form of FOCUS: those of lines, then those that invoices ask `beside` them."""
     charges = Parted(connection, "core_charge_parts", lambda seen: _placed(seen.table("core_focus")))
-    return focus_sheet(charges, "focus_1_2", currency)
+    schema = schema_of(charges.whole())
+    none = pa.nulls(beside.num_rows)
+    columns = {field.name: beside[field.name] if field.name in beside.column_names else none for field in schema}
+    database.register(connection, "charges beside lines", pa.table(columns).cast(schema))
+    return focus_sheet(charges, focus_stem(version), currency, version, connection.table('"charges beside lines"'))
 
 
 def _write_small(
@@ -272,26 +289,30 @@ def _placed(rows: Any) -> Any:
     return rows.project(f'*, line_no::BIGINT AS "{PLACE}"')
 
 
-#: What else may be behind a file that does not tie.
-_WHY_NOT = {
-    "focus_1_2.csv": "FOCUS holds nine decimals: an amount with a tenth is exported with ECGRID_CURRENCY unset only. "
-}
+#: What else may be behind a FOCUS file that does not tie.
+_NINE_PLACES = "FOCUS holds nine decimals: an amount with a tenth is exported with ECGRID_CURRENCY unset only. "
 
 
-def _check_ties(files: Mapping[str, Any]) -> None:
-    """Refuse an export whose files do not add up to the same amount."""
-    billed = files["finance_lines.csv"]["control_totals"]["billed_amount"]
-    others = {"invoice_summary.csv": "billed_amount", "focus_1_2.csv": "BilledCost"}
-    for name, column in others.items():
-        if name in files and files[name]["control_totals"][column] != billed:
-            raise DoesNotTie(
-                f"{name} adds up to {files[name]['control_totals'][column]}, finance_lines.csv to {billed}: "
-                f"nothing was written. {_WHY_NOT.get(name, '')}Build the warehouse again, and report this if it stays"
-            )
+def _check_ties(files: Mapping[str, Any], stem: str, beside: pa.Table | None) -> None:
+    """Refuse an export whose files do not add up to one amount; `beside` are charges of no line, in FOCUS alone."""
+    billed = Decimal(files["finance_lines.csv"]["control_totals"]["billed_amount"])
+    _check_tie(files, "invoice_summary.csv", "billed_amount", billed)
+    if beside is not None:
+        charged = total([billed, *beside["BilledCost"].to_pylist()])
+        _check_tie(files, f"{stem}.csv", "BilledCost", charged, _NINE_PLACES)
     if "journal.csv" in files:
         debit, credit = (files["journal.csv"]["control_totals"][name] for name in journal_entries.AMOUNTS)
         if debit != credit:
             raise DoesNotTie(f"journal.csv has debits of {debit} and credits of {credit}: nothing was written")
+
+
+def _check_tie(files: Mapping[str, Any], name: str, column: str, wanted: Decimal, why: str = "") -> None:
+    found = files[name]["control_totals"][column]
+    if Decimal(found) != wanted:
+        raise DoesNotTie(
+            f"{name} adds up to {found}, what it is made of to {plain(wanted)}: nothing was written. "
+            f"{why}Build the warehouse again, and report this if it stays"
+        )
 
 
 def _sources(connection: database.Connection, month: date) -> dict[str, Any]:

@@ -43,6 +43,7 @@ from ecgrid_transforms.money import Decimal, plain
 
 __all__ = [
     "FOCUS_KEY",
+    "FOCUS_VERSIONS",
     "KEY",
     "LEDGERS",
     "MANIFEST",
@@ -55,6 +56,8 @@ __all__ = [
     "derived_folders",
     "files_below",
     "focus_sheet",
+    "focus_stem",
+    "focus_version_of",
     "form_of",
     "form_words",
     "guard_of",
@@ -81,10 +84,27 @@ PLACE = "place in the file"
 KEY = ("network_id", "mailbox_id", "reporting_month", "account_report", "measure_field")
 #: The same key in out_focus.
 FOCUS_KEY = ("network_id", "mailbox_id", "reporting_month", "x_AccountReport", "x_MeasureField")
+#: Versions of FOCUS that are written, the first when none is named, and the columns that each leaves out: those that
+#: the version has not, and in 1.2 those that ECGrid cannot fill.
+FOCUS_VERSIONS: Mapping[str, frozenset[str]] = {
+    "1.2": frozenset(
+        {
+            *("AllocatedMethodDetails", "AllocatedMethodId", "AllocatedResourceId", "AllocatedResourceName"),
+            *("AllocatedTags", "AvailabilityZone", "CapacityReservationId", "CapacityReservationStatus"),
+            *("CommitmentDiscountCategory", "CommitmentDiscountId", "CommitmentDiscountName"),
+            *("CommitmentDiscountQuantity", "CommitmentDiscountType", "CommitmentDiscountUnit"),
+            *("CommitmentProgramEligibilityDetails", "ContractApplied", "HostProviderName", "InvoiceDetailId"),
+            *("PricingCurrency", "PricingCurrencyContractedUnitPrice", "PricingCurrencyEffectiveCost"),
+            *("PricingCurrencyListUnitPrice", "RegionId", "RegionName", "ResourceId", "ResourceName", "ResourceType"),
+            *("ServiceProviderName", "Tags"),
+        }
+    ),
+    "1.4": frozenset({"ProviderName", "PublisherName"}),
+}
 #: What FOCUS says of an account.
 _FOCUS_ACCOUNT = (
-    *("BillingAccountId", "BillingAccountName", "BillingAccountType", "BillingCurrency", "InvoiceId"),
-    *("InvoiceIssuerName", "SubAccountId", "SubAccountName", "SubAccountType", "x_BillingAccountName"),
+    *("BillingAccountId", "BillingAccountName", "BillingAccountType", "BillingCurrency", "PricingCurrency"),
+    *("InvoiceId", "InvoiceIssuerName", "SubAccountId", "SubAccountName", "SubAccountType", "x_BillingAccountName"),
     *("x_ContractId", "x_SubAccountName"),
 )
 #: What FOCUS says of a single line beside its decimals. All else goes with the kind of charge, which these tell.
@@ -94,7 +114,13 @@ _FOCUS_KIND_BY = (
     *("slice_level", "slice_schedule_id", "pricing_block"),
 )
 #: Columns that are others under another name, for this service has one price and no commitments.
-_FOCUS_SAME = {"EffectiveCost": "BilledCost", "ListCost": "ContractedCost", "ListUnitPrice": "ContractedUnitPrice"}
+_FOCUS_SAME = {
+    **dict.fromkeys(("EffectiveCost", "PricingCurrencyEffectiveCost"), "BilledCost"),
+    "ListCost": "ContractedCost",
+    **dict.fromkeys(
+        ("ListUnitPrice", "PricingCurrencyContractedUnitPrice", "PricingCurrencyListUnitPrice"), "ContractedUnitPrice"
+    ),
+}
 #: A decimal of at most ten places with nine; small ones on 64 bits, where DuckDB is many times as fast.
 _NINE_PLACES = (
     "CASE WHEN abs({0}) < 99999999 THEN {0}::DECIMAL(18, 10)::DECIMAL(18, 9)::DECIMAL(38, 9) "
@@ -204,7 +230,8 @@ class Sheet:
     `order` the rows must be in order, as those of a `Parted` are. `totals` are the columns whose sums stand in the
     manifest. `same` are columns that always hold what another one does; with `repeating` it is heeded in many `Parted`
     rows. With `parquet` the rows go into a Parquet file as well. With `by`, the first column of `order`, each of its
-    values has a file, and stands for the braces in `name`.
+    values has a file, and stands for the braces in `name`. `tail` are a few more rows at the end of the file, a
+    relation in its order.
     """
 
     name: str
@@ -217,6 +244,7 @@ class Sheet:
     same: Mapping[str, str] = field(default_factory=dict)
     parquet: str | None = None
     by: str | None = None
+    tail: Any = None
 
     def ordered(self) -> Any:
         """The rows of the file, as a relation."""
@@ -251,18 +279,33 @@ def journal_sheet(connection: database.Connection, journal: pa.Table, name: str)
     )
 
 
-def focus_sheet(charges: Any, stem: str, currency: str) -> Sheet:
+def focus_stem(version: str) -> str:
+    """The name of the files of a version of FOCUS, without their endings; raises `SettingsError` for another one."""
+    if version not in FOCUS_VERSIONS:
+        raise SettingsError(f"FOCUS {version} is not written: use --focus {' or '.join(FOCUS_VERSIONS)}")
+    return f"focus_{version.replace('.', '_')}"
+
+
+def focus_version_of(manifest: Mapping[str, Any]) -> str:
+    """The version of FOCUS that an export has."""
+    return str(manifest.get("focus") or next(iter(FOCUS_VERSIONS)))
+
+
+def focus_sheet(charges: Any, stem: str, currency: str, version: str, beside: Any = None) -> Sheet:
     """FOCUS rows: decimals at nine places (none is rounded: `core_charges` lets no more through), the currency set.
 
     The columns of FOCUS begin with a capital, our own in it with x_; no others are written. Corrections have one,
-    `place`, by which an entry's rows are in order; charges that are `Parted` are in order already.
+    `place`, by which an entry's rows are in order; charges that are `Parted` are in order already. `beside` are the
+    charges of invoices that no line bills, for the end of the file.
     """
     shown, decimals, columns, others = [], [], [], []
     for column in schema_of(charges.whole() if isinstance(charges, Parted) else charges):
         name = f'"{column.name}"'
+        if column.name in FOCUS_VERSIONS[version]:
+            continue
         if not (column.name[0].isupper() or column.name.startswith("x_")):
             others.append(column.name)
-        elif column.name == "BillingCurrency":
+        elif column.name in ("BillingCurrency", "PricingCurrency"):
             name = f"'{currency}' AS {name}"
         elif pa.types.is_decimal(column.type):
             name = f"{_NINE_PLACES.format(name)} AS {name}"
@@ -272,7 +315,8 @@ def focus_sheet(charges: Any, stem: str, currency: str) -> Sheet:
             columns.append(column.name)
     rows = charges.project(", ".join(shown))
     of_others = {*_FOCUS_ACCOUNT, *_FOCUS_LINE, *decimals}
-    order = (*FOCUS_KEY, *(name for name in ("x_Correction", "place") if name in (*columns, *others)), "x_Part")
+    more = (name for name in ("x_Correction", "place", "InvoiceId") if name in (*columns, *others))
+    order = (*FOCUS_KEY, *more, "x_Part")
     return Sheet(
         f"{stem}.csv",
         rows,
@@ -281,11 +325,12 @@ def focus_sheet(charges: Any, stem: str, currency: str) -> Sheet:
         totals=("BilledCost", "EffectiveCost", "ListCost", "ContractedCost"),
         columns=tuple(columns),
         repeating=(
-            Repeating(_FOCUS_ACCOUNT, by=("account_no",)),
+            Repeating(tuple(name for name in columns if name in _FOCUS_ACCOUNT), by=("account_no", "billed_on")),
             Repeating(tuple(name for name in columns if name not in of_others), by=_FOCUS_KIND_BY),
         ),
-        same=_FOCUS_SAME,
+        same={name: other for name, other in _FOCUS_SAME.items() if name in columns},
         parquet=f"{stem}.parquet",
+        tail=None if beside is None else beside.project(", ".join(shown)).order(listed(order)),
     )
 
 
@@ -302,7 +347,9 @@ def write_sheet(sheet: Sheet, folder: Path, form: CsvForm) -> dict[str, Any]:
         )
         return {path.name: _file_words(written, schema) for path, written in made.items()}
     folded = _folded(sheet, schema, form) if isinstance(sheet.rows, Parted) else Folded()
-    options |= {"cells": folded.cells, "same": sheet.same, "read": folded.batches if folded.rows else None}
+    tail = None if sheet.tail is None else sheet.tail.project(listed(schema.names))
+    read = folded.batches if folded.rows else None
+    options |= {"cells": folded.cells, "same": sheet.same, "read": read, "tail": tail}
     if sheet.parquet is None:
         written = write_relation(rows, path, **options)
         return {sheet.name: _file_words(written, schema)}
@@ -388,6 +435,8 @@ class Folded:
         """A batch with all columns of `schema`, as `parquet` takes them."""
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))
         for fold in self.folds:
+            if fold.number not in columns:  # rows of the tail have the values themselves
+                continue
             used = columns[fold.number].dictionary_encode()
             found = fold.combinations.take(used.dictionary)
             for name in found.column_names:

@@ -10,7 +10,8 @@ SQL reads decisions in raw_finding_states. Commands replace the warehouse's rows
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pyarrow as pa
 from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.finance import audit_log
 from ecgrid_flows.finance.audit_log import Log
+from ecgrid_flows.rating import month_totals
 from ecgrid_flows.storage.base import Store
 from ecgrid_flows.warehouse import books, database, sql_files, sql_headers
 from ecgrid_transforms.columns import decimal_words, decimals, texts
@@ -59,10 +61,14 @@ _SCHEMA = pa.schema(
         ("finding_id", pa.string()),
         ("state", pa.string()),
         ("note", pa.string()),
+        ("decided_on", pa.date32()),
         *((f"decided_{name}", MONEY_TYPE) for name in _AMOUNTS),
     ]
 )
 _SHORTEST = 4
+_KEY = ("network_id", "mailbox_id", "reporting_month", "account_report", "measure_field")
+#: Findings of one key that have numbered ids; more were never seen.
+_MOST_TWINS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ def states(log: Log) -> dict[str, Decided]:
             continue
         for finding in entry.data["findings"]:
             amounts = {a: finding[a] for a in _AMOUNTS}
-            name = _today(finding["finding_id"])
+            name = _todays_id(finding)
             decided_on = date.fromisoformat(entry.at[:10])
             before = last.get(name)
             if before and (before.state, before.amounts) == (entry.data["state"], amounts):
@@ -93,13 +99,29 @@ def states(log: Log) -> dict[str, Decided]:
     return {name: decided for name, decided in last.items() if decided.state != OPEN}
 
 
-def _today(name: str) -> str:
-    """Today's id of a finding whose id, of this release or an earlier one, is `name`.
+def _todays_id(finding: Mapping[str, Any]) -> str:
+    """The id that the finding of an entry of the log has today.
 
-    Earlier ids were the twelve digits of a hash alone. One that begins with f cannot be distinguished from a present
-    id.
+    Ids of earlier releases were the first twelve digits of the hash of which today's are `f` and eleven. One that
+    begins with f is either: the hash is made again from the key, as in out_finding_ids.
     """
-    return f"f{name[:11]}" if len(name) == 12 and not name.startswith("f") else name
+    name: str = finding["finding_id"]
+    if len(name) != 12 or not name.startswith("f"):
+        return f"f{name[:11]}" if len(name) == 12 else name
+    hashes = (sha256(f"{_identity(finding)}|{twin}".encode()).hexdigest() for twin in range(1, _MOST_TWINS + 1))
+    return next((f"f{name[:11]}" for found in hashes if found[:12] == name), name)
+
+
+def _identity(finding: Mapping[str, Any]) -> str:
+    """The macro `finding_identity` of the key that the log keeps."""
+    key = {name: "" if finding[name] is None else str(finding[name]) for name in _KEY}
+    if finding["check_name"] == "reading_undecided":
+        key["reporting_month"] = ""
+    is_whole = all(finding[name] is not None for name in _KEY if name != "reporting_month")
+    others = () if is_whole else (finding["price_list_id"], finding["invoice_number"])
+    return "|".join(
+        [finding["check_name"], *key.values(), "|".join("" if value is None else str(value) for value in others)]
+    )
 
 
 def with_states(connection: database.Connection, log: Log) -> Any:
@@ -129,22 +151,12 @@ def error_counts(connection: database.Connection, log: Log) -> Any:
 def claims(
     connection: database.Connection, log: Log, month: date, dispute_days: int | None = None
 ) -> list[dict[str, Any]]:
-    """The claims of `month` (rows of books_claims), each with `filed_on` and `deadline_on`, worst first.
+    """The claims of `month` (rows of out_claims), each with its `deadline_on`, worst first.
 
-    A claim is filed on the day (UTC) on which its finding was set to disputed; its deadline is `dispute_days` later,
-    None without them.
+    The deadline is `dispute_days` after the day on which the claim was filed, None without them.
     """
     with_states(connection, log)
-    found = database.of_month(books.create(connection, "books_claims"), month)
-    filed = {name: decided.on for name, decided in states(log).items()}
-    return [
-        row
-        | {
-            "filed_on": (on := filed[row["finding_id"]]),
-            "deadline_on": None if dispute_days is None else on + timedelta(days=dispute_days),
-        }
-        for row in database.ordered(found, "place", "finding_id").to_arrow_table().to_pylist()
-    ]
+    return month_totals.claims(connection, month, dispute_days)
 
 
 def keep(warehouse: Path, log: Log) -> None:
@@ -159,6 +171,7 @@ def _table(log: Log) -> pa.Table:
         texts(one.finding_id for one in decided),
         texts(one.state for one in decided),
         texts(one.note for one in decided),
+        pa.array([one.on for one in decided], pa.date32()),
         *(
             decimals(
                 [
@@ -179,7 +192,10 @@ def find(connection: database.Connection, wanted: Iterable[str], month: date | N
     found = dict[str, dict[str, Any]]()
     where = "" if month is None else f" of {month_text(month)}"
     for name in wanted:
-        fitting = sorted(one for one in known if one.startswith(_today(name.strip().lower())))
+        given = name.strip().lower()
+        # one of an earlier release is the whole id, without the f in front
+        ids = (given, f"f{given[:11]}") if len(given) == 12 else (given,)
+        fitting = sorted(one for one in known if one.startswith(ids))
         if not fitting:
             raise NoSuchData(
                 f"there is no finding {name!r}{where}: `ecgrid-billing findings` shows them with their ids"
@@ -231,7 +247,7 @@ def set_state(store: Store, findings: Sequence[Mapping[str, Any]], state: str, n
 
 def _kept(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The data of findings that the log keeps: ids, keys and the amounts at that time, as text."""
-    names = ("network_id", "mailbox_id", "reporting_month", "account_report", "measure_field", "price_list_id")
+    names = (*_KEY, "price_list_id")
     return [
         {
             "finding_id": row["finding_id"],

@@ -28,6 +28,7 @@ from ecgrid_flows.finance.export_files import (
     MANIFEST,
     derived_folders,
     files_below,
+    focus_version_of,
     form_of,
     opened,
     read_manifest,
@@ -152,12 +153,14 @@ def _export_again(
 ) -> list[Path]:
     """Write the month's export again in its present form, so that it has the latest decisions."""
     manifest = _manifest(settings, month)
-    run_id, form = run_of(settings.warehouse_path), CsvForm()
+    run_id, form, focus = run_of(settings.warehouse_path), CsvForm(), focus_version_of(manifest or {})
     if manifest is not None:
         run_id, form = run_id or manifest["run_id"], form_of(manifest)
         if posting_date is None and manifest.get("posting_date"):
             posting_date = date.fromisoformat(manifest["posting_date"])
-    return write_month(connection, settings, store, log, month, run_id=run_id, form=form, posting_date=posting_date)
+    return write_month(
+        connection, settings, store, log, month, run_id=run_id, form=form, posting_date=posting_date, focus=focus
+    )
 
 
 def _manifest(settings: Settings, month: date) -> dict[str, Any] | None:
@@ -187,7 +190,7 @@ def _freeze(
     with_states(connection, log)
     snapshots = {
         LINES: ordered(of_month(connection.table("out_finance_lines"), month), *KEY),
-        FOCUS: ordered(of_month(connection.table("out_focus"), month), *FOCUS_KEY, "x_Part"),
+        FOCUS: ordered(of_month(connection.table("out_focus"), month), *FOCUS_KEY, "InvoiceId", "x_Part"),
         "findings.parquet": ordered(books.create(connection, "books_findings", month=month), "finding_id"),
         "readings.parquet": ordered(
             books.create(connection, "books_used_readings", month=month),

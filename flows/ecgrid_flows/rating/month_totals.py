@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +16,16 @@ from ecgrid_flows.figures import amount, plural
 from ecgrid_flows.warehouse import database
 from ecgrid_transforms.money import ZERO, Decimal, total
 
-__all__ = ["AtStake", "InvoiceTotals", "at_stake", "awaiting_invoices", "invoice_totals", "is_provisional"]
+__all__ = [
+    "AtStake",
+    "ClaimTotals",
+    "InvoiceTotals",
+    "at_stake",
+    "awaiting_invoices",
+    "claims",
+    "invoice_totals",
+    "is_provisional",
+]
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +122,60 @@ class InvoiceTotals:
         if self.unjudged:
             said += f" {plural(self.unjudged, 'invoice')} without an amount that can be judged."
         return said
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimTotals:
+    """The sums of rows of out_claims. `open`, `short` and `recovered` count claims.
+
+    `next_deadline` is the first of those that are not recovered; None without one.
+    """
+
+    count: int = 0
+    claimed: Decimal = ZERO
+    credited: Decimal = ZERO
+    open: int = 0
+    short: int = 0
+    recovered: int = 0
+    next_deadline: date | None = None
+
+    @classmethod
+    def of(cls, rows: Iterable[Mapping[str, Any]], dispute_days: int | None = None) -> Self:
+        """The sums of `rows`; a deadline is `dispute_days` after the day of filing."""
+        found = list(rows)
+        waiting = [row["filed_on"] for row in found if row["outcome"] != "recovered"]
+        outcomes = [row["outcome"] for row in found]
+        return cls(
+            count=len(found),
+            claimed=total([row["claimed_amount"] for row in found]),
+            credited=total([row["credited_amount"] for row in found]),
+            open=outcomes.count("open"),
+            short=outcomes.count("short"),
+            recovered=outcomes.count("recovered"),
+            next_deadline=deadline(min(waiting), dispute_days) if waiting else None,
+        )
+
+    def words(self, currency: str | None = None) -> str:
+        """`Claims: 2 filed for 123.44; credited 50.00; 1 short, 1 open; next deadline 2026-12-30.`"""
+        counts = {"recovered": self.recovered, "short": self.short, "open": self.open}
+        said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+        until = f"; next deadline {self.next_deadline}" if self.next_deadline else ""
+        amounts = f"{_amount(self.claimed, currency)}; credited {_amount(self.credited, currency)}"
+        return f"Claims: {self.count:,} filed for {amounts}; {said}{until}."
+
+
+def deadline(filed_on: date, dispute_days: int | None) -> date | None:
+    """The day until which a claim filed on that day is to be answered; None without `dispute_days`."""
+    return None if dispute_days is None else filed_on + timedelta(days=dispute_days)
+
+
+def claims(connection: database.Connection, month: date, dispute_days: int | None = None) -> list[dict[str, Any]]:
+    """The claims of `month` (rows of out_claims) by the decisions that the connection sees, worst first.
+
+    Each has its `deadline_on` besides.
+    """
+    rows = database.rows(connection, "out_claims", order=["place", "finding_id"], reporting_month=month).to_pylist()
+    return [row | {"deadline_on": deadline(row["filed_on"], dispute_days)} for row in rows]
 
 
 def invoice_totals(connection: database.Connection, month: date) -> InvoiceTotals:

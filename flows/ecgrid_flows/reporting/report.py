@@ -79,6 +79,7 @@ def report_month(settings: Settings, month: date) -> Path:
         "month": month_text(month),
         "data_dir": str(settings.local_dir.resolve()),
         "currency": settings.currency or "",
+        "dispute_days": str(settings.dispute_days or ""),
         "notice": " ".join(notices),
     }
     try:

@@ -5,6 +5,7 @@ the markup is in the templates, which escape every text.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -12,7 +13,7 @@ import pandas as pd
 
 from ecgrid_flows.figures import money, number, plural
 from ecgrid_flows.pages import Html, piece, without_controls
-from ecgrid_flows.rating.month_totals import InvoiceTotals
+from ecgrid_flows.rating.month_totals import ClaimTotals, InvoiceTotals
 from ecgrid_flows.reporting.frames import sums, total, worst_first
 from ecgrid_flows.reporting.html import Column, Folded, empty, headline, paragraph, table, tiles
 from ecgrid_flows.reporting.wording import (
@@ -35,6 +36,7 @@ from ecgrid_transforms.money import ZERO, Decimal
 
 __all__ = [
     "MONEY_MEASURES",
+    "claims_table",
     "findings_list",
     "invoices_table",
     "key_figures",
@@ -153,6 +155,26 @@ def reconciliation_table(reconciliation: pd.DataFrame) -> Html:
         rest="The others are in invoice_reconciliation.csv.",
         empty="No contract has an invoice or a line in the month.",
     )
+
+
+def claims_table(claims: pd.DataFrame, dispute_days: int | None = None, currency: str = "") -> Html:
+    """What is claimed in all months, summed by month; a deadline is `dispute_days` after a claim was filed."""
+    if claims.empty:
+        return empty("Nothing is disputed, so nothing is claimed.")
+    sums = [
+        (month, ClaimTotals.of(records(rows), dispute_days))
+        for month, rows in claims.groupby("reporting_month", sort=True)
+    ]
+    rows = [{"month": month, **asdict(one)} for month, one in sums]
+    columns: dict[str, str | Column] = {
+        "month": Column("Month", "month"),
+        "count": Column("Claims", "number"),
+        "claimed": Column("Claimed", "money"),
+        "credited": Column("Credited", "money"),
+        **{name: Column(name.capitalize(), "number") for name in ("recovered", "short", "open")},
+        "next_deadline": "Next deadline",
+    }
+    return table(pd.DataFrame(rows), ClaimTotals.of(records(claims), dispute_days).words(currency), columns)
 
 
 def findings_list(findings: pd.DataFrame, proofs: pd.DataFrame, top: int = 10) -> Html:

@@ -118,7 +118,10 @@ def _refill(path: Path, name: str, rows: pa.Table) -> None:
     with closing(_open(str(path))) as connection:
         try:
             tables = connection.table_function("duckdb_tables").project("table_name").fetchall()
-            if (name,) not in tables or connection.table(name).to_arrow_table().equals(rows):
+            if (name,) not in tables:
+                return
+            rows = rows.select(connection.table(name).columns)  # a warehouse of an earlier release may have fewer
+            if connection.table(name).to_arrow_table().equals(rows):
                 return
             connection.register("rows_of_table", rows)
             text = f'BEGIN; DELETE FROM "{name}"; INSERT INTO "{name}" FROM rows_of_table; COMMIT'

@@ -85,6 +85,7 @@ named AS (
             )
         ) AS is_key_unread,
         lines.line_description,
+        lines.line_kind,
         lines.product_codes,
         lines.source = 'imported' AND (lines.line_kind = 'item' OR lines.product_codes IS NOT NULL) AS may_be_unassigned
     FROM raw_invoice_lines AS lines

@@ -98,7 +98,7 @@ paired AS (
         account_report,
         measure_field,
         contract_id,
-        source,
+        arg_min(source, (invoice_id, line_item_number)) AS source,
         arg_min(price_list_id, (invoice_id, line_item_number)) AS price_list_id,
         min(invoice_id) AS invoice_id,
         arg_min(invoice_number, (invoice_id, line_item_number)) AS invoice_number,
@@ -111,17 +111,19 @@ paired AS (
         ) AS amount,
         try_cast(CASE WHEN NOT bool_or(theirs.is_unread) THEN sum(quantity_billed) END AS DECIMAL(28, 10)) AS quantity_billed,
         bool_or(theirs.is_unread) AS is_unread,
+        bool_or(theirs.source = 'imported') AS is_imported,
         bool_and(theirs.account_report IS NULL AND theirs.measure_field IS NULL AND NOT theirs.is_key_unread) AS is_invoice_only,
         bool_or(theirs.is_unassigned) AS is_unassigned,
-        arg_min(theirs.line_description, (invoice_id, line_item_number)) AS line_description
+        arg_min(theirs.line_description, (invoice_id, line_item_number)) AS line_description,
+        arg_min(theirs.line_kind, (invoice_id, line_item_number)) AS line_kind
     FROM theirs
     WHERE copy = 1 AND NOT is_stranger
     GROUP BY
-        network_id, mailbox_id, reporting_month, account_report, measure_field, contract_id, source,
+        network_id, mailbox_id, reporting_month, account_report, measure_field, contract_id,
         -- a line that names no key stands alone
         CASE
             WHEN network_id IS NULL OR account_report IS NULL OR measure_field IS NULL
-                THEN row(invoice_id, line_item_number)
+                THEN row(source, invoice_id, line_item_number)
         END
 )
 SELECT
@@ -141,6 +143,7 @@ SELECT
     paired.quantity_billed AS invoice_quantity_billed,
     NULL::INTEGER AS billing_contract_id,
     paired.line_description,
+    paired.line_kind,
     CASE
         WHEN ours.network_id IS NULL AND paired.is_unassigned THEN 'unassigned'
         WHEN paired.invoice_id IS NULL AND unknown.contract_id IS NOT NULL THEN 'unread'
@@ -156,7 +159,7 @@ SELECT
         WHEN ours.network_id IS NULL THEN 'not_asked'
         WHEN paired.is_unread THEN 'unread'
         WHEN paired.amount IS NOT DISTINCT FROM ours.amount
-            AND (paired.source = 'imported' OR paired.quantity_billed IS NOT DISTINCT FROM ours.quantity_billed)
+            AND (paired.is_imported OR paired.quantity_billed IS NOT DISTINCT FROM ours.quantity_billed)
             THEN 'matches'
         ELSE 'differs'
     END AS status
@@ -187,6 +190,7 @@ SELECT
     quantity_billed,
     billing_contract_id,
     line_description,
+    line_kind,
     CASE WHEN is_stranger THEN 'other_contract' ELSE 'copy' END
 FROM theirs
 WHERE (copy > 1 AND amount IS DISTINCT FROM 0) OR is_stranger

@@ -3,6 +3,7 @@
 -- `difference` is the invoice's amount less `recalculated_amount`. A key that several invoices bill has a row on each: the first bears
 -- what the others do not bill of our line. A line on no invoice stands on the newest of its contract and month.
 -- `is_explained`: a finding names the difference, or the line is an invoice-only charge.
+-- `line_amount`: amount of our line, on the share that bears it; 0 on every other.
 WITH matches AS (
     SELECT matches.*
     FROM core_invoice_matches AS matches
@@ -79,6 +80,9 @@ shares AS (
         matches.account_report,
         matches.measure_field,
         matches.status,
+        matches.line_description,
+        matches.line_kind,
+        coalesce(matches.amount, 0) AS line_amount,
         CASE
             WHEN matches.status IN ('matches', 'differs') THEN matches.amount - coalesce(others.invoice_amount, 0)
             ELSE coalesce(matches.amount, 0)
@@ -105,6 +109,9 @@ shares AS (
     UNION ALL
     SELECT
         contract_id, reporting_month, source, invoice_id, network_id, mailbox_id, account_report, measure_field, status,
+        NULL,
+        NULL,
+        0,
         CASE WHEN status = 'not_asked' THEN 0 ELSE invoice_amount END,
         invoice_amount
     FROM elsewhere
@@ -124,6 +131,9 @@ SELECT
     shares.account_report,
     shares.measure_field,
     shares.status,
+    shares.line_description,
+    shares.line_kind,
+    shares.line_amount::DECIMAL(38, 10) AS line_amount,
     shares.recalculated_amount::DECIMAL(38, 10) AS recalculated_amount,
     shares.invoice_amount::DECIMAL(38, 10) AS invoice_amount,
     (shares.invoice_amount - shares.recalculated_amount)::DECIMAL(38, 10) AS difference,
