@@ -65,10 +65,10 @@ GIVEN = {
 
 @dataclass(frozen=True)
 class Month:
-    """Our lines (mailbox to amount), invoices (contract, lines as mailbox and amount, excess of total), decisions."""
+    """Our lines (mailbox to amount), invoices (contract, lines as mailbox and amount, excess, source), decisions."""
 
     lines: dict[int, Decimal]
-    invoices: list[tuple[int, list[tuple[int | None, Decimal]], Decimal]]
+    invoices: list[tuple[int, list[tuple[int | None, Decimal]], Decimal, str]]
     states: dict[int, str]
 
 
@@ -77,6 +77,7 @@ invoice = st.tuples(
     st.sampled_from((1, 2)),
     st.lists(st.tuples(st.sampled_from((*MAILBOXES, None)), cents), min_size=1, max_size=6),
     st.one_of(st.just(ZERO), cents),
+    st.sampled_from(("InvoiceInfo", "InvoiceInfo", "imported")),
 )
 months = st.builds(
     Month,
@@ -119,10 +120,10 @@ DIFFERENCES = {mailbox: Decimal(mailbox) if mailbox % 2 == 0 else -Decimal(mailb
 
 def rows_of(month: Month) -> dict[str, list[dict[str, Any]]]:
     heads, lines = [], []
-    for number, (contract, billed, excess) in enumerate(month.invoices, start=1):
+    for number, (contract, billed, excess, source) in enumerate(month.invoices, start=1):
         one = {
             "reporting_month": MONTH,
-            "source": "InvoiceInfo",
+            "source": source,
             "invoice_id": number,
             "invoice_number": f"INV-{number}",
             "contract_id": contract,
@@ -182,7 +183,7 @@ def reconciled(connection: database.Connection, month: Month, relation: str) -> 
         connection.register("given_rows", pa.Table.from_pylist(given_rows.get(name, []), nullable))
         connection.execute(f'CREATE OR REPLACE TABLE "{name}" AS FROM given_rows').fetchall()
         connection.unregister("given_rows")
-    wanted = ["out_invoice_reconciliation", "out_finding_amounts"]
+    wanted = ["out_invoice_reconciliation", "out_finding_amounts", "core_invoice_charges"]
     builder.materialise(connection, sql_files.load_sql(), wanted, [*GIVEN, *feeds], is_guarded=False)
     return database.rows(connection, relation).to_pylist()
 
@@ -199,7 +200,7 @@ def test_what_is_invoiced_is_explained_to_the_cent(connection: database.Connecti
     assert sorted(row["invoice_number"] for row in issued) == [f"INV-{n}" for n in range(1, len(month.invoices) + 1)]
     for row in issued:
         invoiced, recalculated, explained, unexplained = (row[name] for name in SUMS)
-        contract, billed, excess = month.invoices[int(row["invoice_number"][4:]) - 1]
+        contract, billed, excess, _ = month.invoices[int(row["invoice_number"][4:]) - 1]
         assert invoiced == sum((amount for _, amount in billed), ZERO) + excess
         assert row["contract_id"] == contract
         assert invoiced == recalculated + explained + unexplained
@@ -215,6 +216,30 @@ def test_what_is_invoiced_is_explained_to_the_cent(connection: database.Connecti
     for state, name in (("disputed", "disputed_amount"), ("accepted", "accepted_amount")):
         assert added(rows, name) == total([over[one] for one, was in month.states.items() if was == state])
     assert InvoiceTotals.of(rows).claimable == added(rows, "claimable_amount")
+
+
+@settings(max_examples=settings.default.max_examples // 5)
+@given(month=months)
+def test_lines_and_charges_beside_them_are_what_each_invoice_asks(
+    connection: database.Connection, month: Month
+) -> None:
+    """As FOCUS has them: each line once, under one invoice; with the charges beside lines it is the invoice's total."""
+    rows = reconciled(connection, month, "out_invoice_reconciliation")
+    moved = database.rows(connection, "core_line_invoices").to_pylist()
+    newest = dict(
+        connection.table("core_issued_invoices").filter("is_newest").project("contract_id, invoice_number").fetchall()
+    )
+    under = {row["mailbox_id"]: row["invoice_number"] for row in moved}
+    assert len(under) == len(moved)
+    sums = dict.fromkeys([row["invoice_number"] for row in rows if row["invoice_number"]], ZERO)
+    for mailbox, amount in month.lines.items():
+        number = under.get(mailbox) or newest.get(contract_of(mailbox))
+        if number is not None:
+            sums[number] += amount
+    for charge in database.rows(connection, "core_invoice_charges").to_pylist():
+        assert charge["amount"] != ZERO
+        sums[charge["invoice_number"]] += charge["amount"]
+    assert sums == {row["invoice_number"]: row["invoiced_amount"] for row in rows if row["invoice_number"]}
 
 
 def test_money_at_stake_is_what_is_open(connection: database.Connection) -> None:

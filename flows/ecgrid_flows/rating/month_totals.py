@@ -160,7 +160,7 @@ class ClaimTotals:
         counts = {"recovered": self.recovered, "short": self.short, "open": self.open}
         said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
         until = f"; next deadline {self.next_deadline}" if self.next_deadline else ""
-        amounts = f"{_amount(self.claimed, currency)}; credited {_amount(self.credited, currency)}"
+        amounts = f"{amount(self.claimed, currency)}; credited {amount(self.credited, currency)}"
         return f"Claims: {self.count:,} filed for {amounts}; {said}{until}."
 
 
