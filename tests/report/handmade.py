@@ -166,6 +166,20 @@ USAGE = pa.schema(
         ("is_tied", pa.bool_()),
     ]
 )
+CLAIMS = pa.schema(
+    [
+        ("finding_id", pa.string()),
+        ("reporting_month", pa.date32()),
+        ("contract_id", pa.int32()),
+        ("filed_on", pa.date32()),
+        ("claimed_amount", MONEY),
+        ("credited_amount", MONEY),
+        ("credited_month", pa.date32()),
+        ("credited_by", pa.string()),
+        ("outcome", pa.string()),
+        ("place", pa.int32()),
+    ]
+)
 VALUE_FAULTS = pa.schema(
     [
         ("reporting_month", pa.date32()),
@@ -310,6 +324,10 @@ def build(target: Path, accounts: int = 12, months: int = 3, wrong_every: int = 
     values = [
         (MONTH, "invoices", "InvoiceInfo", "InvoiceID=7", "Invoice 7", "TotalAmount", NASTY, "is not an xs:decimal")
     ]
+    claims = [
+        ("f1", MONTH, 7, date(2026, 11, 3), Decimal("100.00"), Decimal("50.00"), date(2026, 11, 1), "key", "short", 1),
+        ("f2", MONTH, 7, date(2026, 11, 5), Decimal("23.44"), Decimal("0.00"), None, None, "open", 2),
+    ]
     severities = ("error", "warning", "info")
     findings.sort(key=lambda row: (severities.index(str(row[1])), -abs(Decimal(str(row[11] or 0)))))
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -328,6 +346,7 @@ def build(target: Path, accounts: int = 12, months: int = 3, wrong_every: int = 
             ("out_invoice_tieout", INVOICES, invoices),
             ("out_usage_tieout", USAGE, usage),
             ("out_value_faults", VALUE_FAULTS, values),
+            ("out_claims", CLAIMS, claims),
             ("raw_calls", CALLS, [(MONTH,), (QUIET_MONTH,)]),
             ("core_provisional_months", CALLS, []),
             ("core_months", CALLS, [(month,) for month in sorted({line[2] for line in lines})]),

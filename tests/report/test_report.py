@@ -10,11 +10,14 @@ from pathlib import Path
 
 import duckdb
 import nbformat
+import pandas as pd
 import pytest
 
 from ecgrid_flows.errors import ExitStatus, NoSuchData
 from ecgrid_flows.reporting.report import ReportFailed, execute, render, report_month
+from ecgrid_flows.reporting.sections import claims_table
 from ecgrid_flows.settings import Settings
+from ecgrid_transforms.money import Decimal
 
 from . import handmade
 
@@ -61,6 +64,23 @@ def test_values_that_cannot_be_read_are_counted_first_and_listed(page: Path) -> 
     assert '<a href="#values-that-cannot-be-read">1 value</a> of the responses cannot be read' in text
     assert text.count("is not an xs:decimal") == 1
     assert "InvoiceID=7" in text
+
+
+def test_claims_are_summed(page: Path) -> None:
+    """100.00 and 23.44 are claimed, 50.00 came back; a deadline is 30 days after the first, of 3 November."""
+    text = page.read_text(encoding="utf-8")
+    assert "Claims: 2 filed for 123.44 USD; credited 50.00 USD; 1 short, 1 open." in text
+    claims = pd.DataFrame(
+        {
+            "reporting_month": [handmade.MONTH],
+            "filed_on": [date(2026, 11, 3)],
+            "claimed_amount": [Decimal(100)],
+            "credited_amount": [Decimal(50)],
+            "outcome": ["short"],
+        }
+    )
+    assert "1 short; next deadline 2026-12-03." in claims_table(claims, 30).markup
+    assert "Nothing is disputed" in claims_table(claims[:0]).markup
 
 
 @pytest.mark.parametrize("accounts", [10_000, pytest.param(25_000, marks=pytest.mark.soak)])
