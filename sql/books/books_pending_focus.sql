@@ -5,12 +5,12 @@
 WITH reversed AS (
     SELECT kept.* EXCLUDE (focus_key)
     FROM books_posted_focus AS kept
-    SEMI JOIN books_changed_focus AS changed USING (focus_key)
+    SEMI JOIN books_changed_focus USING (focus_key)
 ),
 entered AS (
     SELECT present.* EXCLUDE (focus_key)
     FROM books_present_focus AS present
-    SEMI JOIN books_changed_focus AS changed USING (focus_key)
+    SEMI JOIN books_changed_focus USING (focus_key)
 ),
 entries AS (
     SELECT

@@ -34,7 +34,7 @@ totals AS (
         true AS is_note,
         -issued.total_amount AS amount
     FROM core_issued_invoices AS issued
-    ANTI JOIN core_invoice_lines AS own USING (contract_id, reporting_month, source, invoice_id)
+    ANTI JOIN core_invoice_lines USING (contract_id, reporting_month, source, invoice_id)
     WHERE issued.total_amount < 0
 ),
 credits AS (
