@@ -21,7 +21,7 @@ from ecgrid_transforms.period import next_month
 
 from .pulling import LAST_MONTH, MONTH, QUICK, files, running, settings_of
 
-STEPS = ("plan", "pull", "land", "build", "check", "export", "report")
+STEPS = ("plan", "pull", "land", "build", "check", "export", "accrue", "report")
 
 
 class Died(RuntimeError):

@@ -24,6 +24,7 @@ from typer.core import TyperGroup
 
 from ecgrid_flows import logs
 from ecgrid_flows.cli import (
+    accrue,
     analysis,
     context,
     finance,
@@ -36,6 +37,7 @@ from ecgrid_flows.cli import (
     sandbox,
     serve,
     service,
+    simulate,
     status,
     verify,
 )
@@ -92,7 +94,7 @@ def _log_options(
 _GROUPS = {
     "Every month": ("run", "pull", "build", "report", "export", "status", "serve"),
     "Look": ("findings", "explain", "lines", "compare", "accounts", "notebook", "verify"),
-    "Finance": ("invoice", "close", "reopen", "corrections", "rebill", "quote"),
+    "Finance": ("invoice", "accrue", "close", "reopen", "corrections", "rebill", "simulate", "quote"),
     "The service": ("doctor", "session", "api-key", "call", "interconnects", "stats", "sandbox"),
 }
 
@@ -166,6 +168,8 @@ for commands in (
     finance,
     invoices,
     quote,
+    simulate,
+    accrue,
     rebill,
     sandbox,
     report,

@@ -42,6 +42,7 @@ __all__ = [
     "JOURNAL",
     "Unbooked",
     "batches",
+    "chart_of",
     "closed_folder",
     "kept_file",
     "left_out_words",
@@ -91,7 +92,7 @@ def open_journal(
     with_states(connection, log)
     rows = database.rows(connection, "out_journal_amounts", reporting_month=month).to_pylist()
     dated = _posting_date(log, month, is_first=not any(journals), wanted=posting_date)
-    return to_table(entries([Amount(**row) for row in rows], Posted(journals), _chart(settings), currency, dated))
+    return to_table(entries([Amount(**row) for row in rows], Posted(journals), chart_of(settings), currency, dated))
 
 
 def unbooked(connection: database.Connection, month: date) -> list[Unbooked]:
@@ -163,7 +164,7 @@ def _posting_date(log: Log, month: date, *, is_first: bool, wanted: date | None)
     return month.replace(day=calendar.monthrange(month.year, month.month)[1])
 
 
-def _chart(settings: Settings) -> Chart:
+def chart_of(settings: Settings) -> Chart:
     """The user's chart of accounts, or the shipped one."""
     found = [folder / "journal_accounts.csv" for folder in reference_folders(settings)]
     return read_chart(next(path for path in reversed(found) if path.is_file()))

@@ -2,7 +2,8 @@
 
 `journal_accounts.csv` (in `reference/` of the data directory, or the shipped one) has one row per rule:
 
-    role             charge (cost), disputed, unexplained, payable (the creditor) or rounding
+    role             charge (cost), disputed, unexplained, payable (the creditor) or rounding; accrued (owed before
+                     the invoice), without which accruals are on the payable account
     network_id, account_report, measure_field, is_taxable
                      the charges that the rule is for; an empty cell is any. The other roles use network_id alone
     account          the ledger's account code
@@ -51,7 +52,9 @@ __all__ = [
 
 COLUMNS = ("role", "network_id", "account_report", "measure_field", "is_taxable", "account", "description")
 #: In the order of an entry's lines.
-ROLES = ("charge", "disputed", "unexplained", "rounding", "payable")
+ROLES = ("charge", "disputed", "unexplained", "rounding", "payable", "accrued")
+#: The role that a chart may lack.
+ACCRUED = "accrued"
 #: Roles that a chart of an earlier release lacks: text of the row to add.
 _ADDED = {"disputed": "Disputed with Loren Data", "unexplained": "Loren Data, unexplained"}
 
@@ -133,6 +136,8 @@ class Chart:
         for rule in self.rules:
             if rule.role == role and rule.fits(charge):
                 return rule
+        if role == ACCRUED:
+            return self.rule("payable", charge)
         of = f"{charge.account_report}/{charge.measure_field} of network {charge.network_id}"
         raise SettingsError(
             f"{self.source} has no {role} rule for {'what no line bills' if charge.network_id is None else of}: "
@@ -192,7 +197,7 @@ def read_chart(path: Path) -> Chart:
                 )
     rules = tuple(rule for rule, _ in placed)
     for role in ROLES:
-        if not any(rule.role == role for rule in rules):
+        if role != ACCRUED and not any(rule.role == role for rule in rules):
             whole = f", as `{role},,,,,ACCOUNT,{_ADDED[role]}` with your account" if role in _ADDED else ""
             raise SettingsError(f"{path} has no {role} rule: add a row that begins with {role}{whole}")
     return Chart(rules, str(path))

@@ -15,7 +15,7 @@ from ecgrid_transforms.period import months_between, parse_month, require_begun
 
 @flow(name="monthly-billing", flow_run_name="billing {month}", persist_result=False, log_prints=False)
 def monthly_billing(month: str, data_dir: str | None = None, refresh: bool = False) -> MonthDone:
-    """Bill and reconcile one month (`YYYY-MM`): plan → pull → land → build → check → export → report.
+    """Bill and reconcile one month (`YYYY-MM`): plan → pull → land → build → check → export → accrue → report.
 
     Settings come from the environment, never from parameters. An open run over `data_dir` is shared
     (`session.opened`); without `data_dir` the current run is, if there is one. Raises as `bill_months` does.

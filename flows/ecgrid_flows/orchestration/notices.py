@@ -11,15 +11,16 @@ the notice is the record taken back, and the next run sends it again.
 """
 
 import fcntl
+import hashlib
 import json
 import logging
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ecgrid_flows.errors import BillingError, ExitStatus
 from ecgrid_flows.figures import amount
@@ -30,6 +31,7 @@ from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.base import Store, disk_errors
 from ecgrid_flows.storage.data_owner import is_invented
 from ecgrid_flows.storage.local import LocalStore
+from ecgrid_transforms.money import ZERO
 from ecgrid_transforms.period import NotAMonth, month_text
 
 __all__ = ["kinds", "ready_text", "tell_overdue", "watching"]
@@ -86,6 +88,13 @@ def _tell(run: Watched, ended: ExitStatus | None) -> None:
             if done.exports:
                 title, body = ready_text(run.settings, done)
                 _send_once(run, f"{NOTICES}/ready-{month_text(done.month)}.json", title, body)
+            if done.notices:
+                _send_once(
+                    run,
+                    f"{NOTICES}/ahead-{month_text(done.month)}.json",
+                    *ahead_text(done.month, done.notices, run.settings.currency),
+                    event=_keys_of(done.notices),
+                )
             if done.month not in run.lost and not done.unchecked:
                 run.store.delete(_failing(done.month))  # from now on a failure of the month is a new one
         if ended is not ExitStatus.CLEAN:
@@ -118,6 +127,33 @@ def ready_text(settings: Settings, done: MonthDone) -> tuple[str, str]:
     if done.report and settings.report_url:
         lines.append(f"Report: {settings.report_url}/{month}/{done.report.name}")
     return f"ECGrid bill {month} is ready", "\n".join(lines)
+
+
+#: What a notice ahead of the invoice is about, and what its difference is.
+_AHEAD = {
+    "budget_ahead": ("budgets will be exceeded", "above them"),
+    "tier_ahead": ("accounts pass a tier of their price list", "more than at the price so far"),
+    "unusual_use": ("accounts use at least twice their median", "above the median"),
+}
+
+
+def ahead_text(month: date, rows: Sequence[Mapping[str, Any]], currency: str | None) -> tuple[str, str]:
+    """Title and body of the notice about budgets, tiers and use of a month before its invoice."""
+    lines = []
+    for kind, (what, more) in _AHEAD.items():
+        found = [row for row in rows if row["notice"] == kind]
+        if found:
+            difference = sum((row["difference"] for row in found), ZERO)
+            lines.append(f"{len(found):,} {what}: {amount(difference, currency)} {more}")
+    lines.append("See out_notices, or `ecgrid-billing accrue`.")
+    return f"ECGrid {month_text(month)}: notices before the invoice", "\n".join(lines)
+
+
+def _keys_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What the notices are about, as a digest: amounts that change every night are no new event."""
+    names = ("notice", "contract_id", "network_id", "mailbox_id", "client", "account_report", "measure_field")
+    text = json.dumps(sorted([str(row[name]) for name in names] for row in rows))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _failing(month: date | None) -> str:

@@ -1,4 +1,4 @@
-"""The steps of a month: plan → pull → land → build → check → export → report. The flows of Prefect are made of it.
+"""The steps of a month: plan → pull → land → build → check → export → accrue → report. Prefect flows are made of it.
 
 Nothing here loads Prefect, which takes seconds and is only needed where a run is reported to it. A month that is not
 whole (keys or invoices without a response) is landed, built and checked, so that it can be looked at, but not exported
@@ -64,11 +64,15 @@ def bill_months(run: Run, months: Sequence[date]) -> list[MonthDone]:
 
 
 def settle(run: Run, month: date, pulled: Tally | None) -> MonthDone:
-    """The steps after the build, for one month: check → export → report. A provisional month is not exported."""
+    """The steps after the build, for one month: check → export → accrue → report.
+
+    A provisional month is not exported; one whose invoices are here is not accrued.
+    """
     done = run.done(month, pulled)
     done.checked = tasks.check(run, month)
     if not done.missing_calls:
         if not done.checked.is_provisional:
             done.exports = tasks.export(run, month)
+        done.notices = tasks.accrue(run, month)
         done.report = tasks.report(run, month)
     return done

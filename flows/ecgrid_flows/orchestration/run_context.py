@@ -97,6 +97,7 @@ class MonthDone:
     value_faults: Unread = field(default_factory=Unread)
     checked: Checked = field(default_factory=Checked)
     exports: list[Path] = field(default_factory=list)
+    notices: list[Mapping[str, Any]] = field(default_factory=list)
     report: Path | None = None
 
     @property

@@ -12,15 +12,15 @@ import inspect
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cached_property, partial, wraps
 from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from ecgrid_flows import logs
-from ecgrid_flows.errors import BillingError, Unreachable
+from ecgrid_flows.errors import BillingError, NoSuchData, Refused, Unreachable
 from ecgrid_flows.extract.batches import Tally
 from ecgrid_flows.extract.plan import Asked
 from ecgrid_flows.finance import audit_log, finding_states
@@ -337,6 +337,19 @@ def export(run: Run, month: date) -> list[Path]:
     from ecgrid_flows.finance.export import export_month
 
     return list(export_month(run.settings, month))
+
+
+@step("accrue")
+def accrue(run: Run, month: date) -> list[Mapping[str, Any]]:
+    """Refresh the month's accrual until its invoices are here, and true it up then; returns its notices."""
+    from ecgrid_flows.finance.accruals import accrue_month, is_due
+
+    try:
+        if is_due(run.settings, month):
+            return list(accrue_month(run.settings, run.store, month, datetime.now(UTC).date()).notices)
+    except (NoSuchData, Refused):  # nothing to project from, or a closed month without a true-up
+        pass
+    return []
 
 
 @step("report")

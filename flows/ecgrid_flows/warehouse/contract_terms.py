@@ -14,11 +14,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
+import pyarrow as pa
+
 from ecgrid_flows.errors import SettingsError
 from ecgrid_transforms.model import ACCOUNT_REPORTS, MEASURE_FIELDS
 from ecgrid_transforms.money import ZERO, Decimal, fitted, to_decimal
 
-__all__ = ["COLUMNS", "FILE", "check"]
+__all__ = ["COLUMNS", "FILE", "LADDER_COLUMNS", "LADDER_SCHEMA", "check", "read_ladder"]
 
 FILE = "contract_terms.csv"
 #: The owner of the terms: a row fills one of the two columns, and the file may have only one of them.
@@ -27,6 +29,11 @@ COLUMNS = (
     *(*OWNERS, "account_report", "measure_field", "model", "tier", "minimum", "maximum", "allowance", "block"),
     *("rate", "flat", "valid_from", "valid_to", "document"),
 )
+#: The columns of a ladder that `simulate` tries: terms without an owner and without dates.
+LADDER_COLUMNS = COLUMNS[len(OWNERS) : COLUMNS.index("valid_from")]
+_NUMBER = pa.decimal128(28, 10)
+_LADDER_TYPES = (*[pa.string()] * 3, pa.int32(), pa.int64(), pa.int64(), *[_NUMBER] * 4)
+LADDER_SCHEMA = pa.schema(list(zip(LADDER_COLUMNS, _LADDER_TYPES, strict=True)))
 MODELS = ("unit", "volume", "graduated", "stairstep", "stacked_flat")
 _DIGITS = re.compile(r"[0-9]{1,15}")
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -36,18 +43,7 @@ Value = TypeVar("Value")
 
 def check(path: Path) -> None:
     """Raise `SettingsError`, naming line and column, for the first invalid cell; a header alone is valid."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as source:
-            rows = csv.DictReader(source, strict=True)
-            _check_header(path, rows.fieldnames or [])
-            tiers = [_tier(_Cells(path, rows.line_num, row)) for row in rows]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SettingsError(f"{path} cannot be read as CSV ({error}): make it a UTF-8 text") from error
-    ladders: dict[tuple[object, ...], list[_Tier]] = {}
-    for tier in tiers:
-        ladders.setdefault((*tier.terms, tier.valid_from), []).append(tier)
-    for ladder in ladders.values():
-        _check_ladder(ladder)
+    ladders = _ladders(path, COLUMNS)
     firsts = sorted((ladder[0] for ladder in ladders.values()), key=lambda one: (one.terms, one.valid_from))
     for earlier, later in pairwise(firsts):
         if earlier.terms == later.terms and later.valid_from <= earlier.valid_to:
@@ -55,17 +51,58 @@ def check(path: Path) -> None:
             raise later.cells.wrong("valid_from", why)
 
 
-def _check_header(path: Path, header: Sequence[str]) -> None:
-    columns = f"the columns are {','.join(COLUMNS)}"
+def read_ladder(path: Path) -> pa.Table:
+    """The tiers of a ladder file, typed, in the order of the file; raises `SettingsError` as `check` does.
+
+    One row per tier, of one or several ladders, each of a report and measure. Bounds are whole numbers; allowance,
+    block, rate and flat DECIMAL(28,10). An empty cell is null.
+    """
+    tiers = [tier for ladder in _ladders(path, LADDER_COLUMNS).values() for tier in ladder]
+    if not tiers:
+        raise SettingsError(f"{path} has no tier: write one row per tier below its header")
+    rows = [
+        {
+            "account_report": tier.terms[2],
+            "measure_field": tier.terms[3],
+            "model": tier.model or None,
+            "tier": tier.tier,
+            "minimum": tier.minimum,
+            "maximum": tier.maximum,
+            **{name: tier.cells.value(name, _decimal, "") for name in ("allowance", "block", "rate", "flat")},
+        }
+        for tier in tiers
+    ]
+    return pa.Table.from_pylist(rows, LADDER_SCHEMA)
+
+
+def _ladders(path: Path, columns: Sequence[str]) -> dict[tuple[object, ...], list["_Tier"]]:
+    """The tiers of a file with these columns, by the terms that they belong to, each ladder in order."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as source:
+            rows = csv.DictReader(source, strict=True)
+            _check_header(path, rows.fieldnames or [], columns)
+            tiers = [_tier(_Cells(path, rows.line_num, row), "valid_from" in columns) for row in rows]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SettingsError(f"{path} cannot be read as CSV ({error}): make it a UTF-8 text") from error
+    ladders: dict[tuple[object, ...], list[_Tier]] = {}
+    for tier in tiers:
+        ladders.setdefault((*tier.terms, tier.valid_from), []).append(tier)
+    for ladder in ladders.values():
+        _check_ladder(ladder)
+    return ladders
+
+
+def _check_header(path: Path, header: Sequence[str], known: Sequence[str]) -> None:
+    columns = f"the columns are {','.join(known)}"
     if ";" in "".join(header):
         raise SettingsError(f"{path}, line 1: its columns are separated by semicolons; separate them by commas")
-    if not set(OWNERS) & set(header):
+    if set(OWNERS) & set(known) and not set(OWNERS) & set(header):
         raise SettingsError(f"{path}, line 1: column contract_id or price_list_id is missing; {columns}")
-    for name in COLUMNS:
+    for name in known:
         if name not in OWNERS and name not in header:
             raise SettingsError(f"{path}, line 1: column {name} is missing; {columns}")
     for name in header:
-        if name not in COLUMNS or header.count(name) > 1:
+        if name not in known or header.count(name) > 1:
             raise SettingsError(f"{path}, line 1: column {name!r} is unknown or repeated; {columns}")
 
 
@@ -117,13 +154,15 @@ class _Tier:
     valid_to: date
 
 
-def _tier(cells: _Cells) -> _Tier:
+def _tier(cells: _Cells, has_owner: bool) -> _Tier:
     if None in cells.row or None in cells.row.values():
         raise SettingsError(
             f"{cells.path}, line {cells.line}: not one cell per column of the header; quote texts with commas"
         )
     number = "a whole number from 1"
     owners = [(name, found) for name in OWNERS if (found := cells.value(name, _identifier, number)) is not None]
+    if not has_owner:
+        owners = [("ladder", 0)]
     if len(owners) != 1:
         raise cells.wrong(OWNERS[0], "contract_id or price_list_id must be filled, and not both")
     tier = cells.value("tier", _identifier, number)

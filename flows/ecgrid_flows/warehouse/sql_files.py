@@ -29,9 +29,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "quotes": ("quote_",),
     "books": ("books_",),
     "clients": ("client_",),
+    "simulations": ("simulation_",),
+    "accruals": ("accrual_",),
 }
-#: Folders of relations that are not in a warehouse: `quote`, a closing, a correction or `rebill` creates them.
-_UNBUILT = ("quotes", "books", "clients")
+#: Folders of relations that are not in a warehouse: `quote`, a closing, a correction, `rebill`, `simulate` or `accrue` creates them.
+_UNBUILT = ("quotes", "books", "clients", "simulations", "accruals")
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
 _KEPT_UNCOMPRESSED = re.compile(r"table, (\w+) uncompressed")
 _NAME = re.compile(r"\w+")

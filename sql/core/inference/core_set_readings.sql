@@ -6,7 +6,7 @@
 -- or cap of a schedule alone) is a departure from the terms, not an interpretation: its `plausibility` is departure. It never leads and
 -- is never tied, unless it is an override; core_reading_departures has the lines billed so. Block 0 and 1, Minimum 0 and 1 and no Maximum
 -- have no effect.
--- Ladders of one shape have the same candidates, which are computed once.
+-- Ladders of one shape have the same candidates, which are computed once. `places` are the candidates of core_readings that are merged.
 WITH sets AS (
     SELECT
         set_no,
@@ -123,6 +123,7 @@ distinct_readings AS (
     SELECT
         shape_no, model, tier_bound, allowance_rule, blocks, rate_per, billed_in, lone_bounds, zero_block, zero_quantity,
         min(place) AS place,
+        list(place ORDER BY place) AS places,
         CASE
             WHEN (has_allowance AND allowance_rule = 'ignored')
                 OR (NOT has_unit_blocks AND blocks = 'none' AND rate_per = 'unit' AND billed_in = 'units')
@@ -159,6 +160,7 @@ shape_readings AS (
     SELECT
         shape_no,
         row_number() OVER (PARTITION BY shape_no ORDER BY place)::INTEGER AS reading_no,
+        places,
         array_to_string(list_filter(all_words, lambda word: word IS NOT NULL), '.') AS reading_id,
         [
             model, tier_bound, 'allowance_' || allowance_rule, 'blocks_' || blocks, 'rate_per_' || rate_per,

@@ -1,0 +1,55 @@
+-- One row per notice of the month, as out_notices has them.
+-- kept as: scratch
+SELECT
+    'budget_ahead' AS notice,
+    getvariable('month')::DATE AS reporting_month,
+    contract_id,
+    network_id,
+    mailbox_id,
+    client,
+    NULL::VARCHAR AS account_report,
+    NULL::VARCHAR AS measure_field,
+    NULL::DECIMAL(28, 10) AS quantity,
+    budget AS threshold,
+    amount,
+    (amount - budget)::DECIMAL(28, 10) AS difference,
+    concat('Projected ', money_text(amount), ' where the budget is ', money_text(budget), ': ', money_text(amount - budget), ' more.') AS explanation
+FROM accrual_budgets_ahead
+UNION ALL
+SELECT
+    'tier_ahead',
+    getvariable('month')::DATE,
+    contract_id,
+    network_id,
+    mailbox_id,
+    NULL,
+    account_report,
+    measure_field,
+    quantity,
+    bound,
+    amount,
+    (amount - amount_at_price_so_far)::DECIMAL(28, 10),
+    concat(
+        'Projected ', plain_text(quantity), ' passes ', plain_text(bound), ', from ', level_so_far, ' to ', level_ahead, ': ',
+        money_text(amount), ' where the price so far gives ', money_text(round(amount_at_price_so_far, 2)), '.'
+    )
+FROM accrual_tiers_ahead
+UNION ALL
+SELECT
+    'unusual_use',
+    getvariable('month')::DATE,
+    contract_id,
+    network_id,
+    mailbox_id,
+    NULL,
+    account_report,
+    measure_field,
+    quantity,
+    median,
+    amount,
+    amount_above_median,
+    concat(
+        'Use of ', plain_text(quantity), ' where the median of ', months, ' months is ', plain_text(median), ' (median deviation ',
+        plain_text(deviation), '): ', money_text(round(amount_above_median, 2)), ' of ', money_text(amount), ' is above it.'
+    )
+FROM accrual_unusual_use

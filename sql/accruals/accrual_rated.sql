@@ -1,0 +1,10 @@
+-- One row per case of accrual_cases that has a price: what it costs.
+-- kept as: scratch
+-- with: core_rating_cases = accrual_cases
+SELECT
+    cases.set_no,
+    cases.actual,
+    round(rated.amount, 10)::DECIMAL(28, 10) AS amount
+FROM core_rating_cases AS cases
+INNER JOIN core_rated AS rated USING (case_id)
+WHERE rated.error IS NULL

@@ -1,0 +1,26 @@
+-- One row per key whose use in the month is unusually high for the account: at least twice its median, and far outside its own spread.
+-- kept as: scratch
+-- Far is nine median deviations (six standard deviations, where use is normal). Less money than 10.00 for what is above the median is no
+-- notice, nor is a key with less than six months of history.
+WITH amounts AS (
+    SELECT network_id, mailbox_id, account_report, measure_field, projected_amount
+    FROM accrual_rows
+)
+SELECT
+    use.network_id,
+    use.mailbox_id,
+    use.contract_id,
+    use.account_report,
+    use.measure_field,
+    use.quantity,
+    use.median,
+    use.deviation,
+    use.months,
+    amounts.projected_amount AS amount,
+    (amounts.projected_amount * (1 - quotient(use.median, use.quantity)))::DECIMAL(38, 10)::DECIMAL(28, 10) AS amount_above_median
+FROM accrual_usual_use AS use
+INNER JOIN amounts USING (network_id, mailbox_id, account_report, measure_field)
+WHERE use.months >= 6
+    AND use.quantity >= use.median * 2
+    AND use.quantity > use.median + use.deviation * 9
+    AND amounts.projected_amount * (1 - quotient(use.median, use.quantity)) >= 10

@@ -1,0 +1,5 @@
+-- One row per rate ladder that is tried and candidate interpretation of it (core_set_readings).
+-- kept as: scratch
+-- with: core_tiers = simulation_tiers
+SELECT *
+FROM core_set_readings

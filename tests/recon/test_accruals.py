@@ -1,0 +1,285 @@
+"""`accrue`: a month projected from lines made by hand, booked, reversed and trued up, by the arithmetic stated.
+
+List 800 prices by volume, at 0.10 up to 1,000 and at 0.08 above, with a minimum of 100.00 an account. Account 1 uses
+1,000 and 1,100 in turn from August 2025 to September 2026; account 2 has one line of 500, in September. Account 3
+appears in October: 310 by the 11th.
+
+    October            projected                                      billed, at 0.09 above 1,000 from October on
+    1  1,100           88.00 and 12.00 to the minimum                 1,200 x 0.09 = 108.00, and 0.00
+    2  500             50.00 and 50.00                                50.00 and 50.00
+    3  310 x 31 / 10   961 x 0.10 = 96.10, no minimum known           1,000 x 0.10 = 100.00, and 0.00
+"""
+
+import json
+import shutil
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from ecgrid_flows.cli import app
+from ecgrid_flows.errors import NoSuchData, Refused
+from ecgrid_flows.finance import audit_log
+from ecgrid_flows.finance.accruals import Accrual, accrual_entries, accrue_month
+from ecgrid_flows.finance.export import read_export
+from ecgrid_flows.finance.journal_entries import Amount, read_chart
+from ecgrid_flows.settings import Settings
+from ecgrid_flows.storage.opening import open_store
+from ecgrid_transforms.money import ZERO, Decimal, total
+from ecgrid_transforms.schemas import FEEDS
+from ecgrid_transforms.wall_time import wall_time_ns
+from tests.support import lake_of
+
+from .hand import REFERENCE, Ladder, Lake, Tier
+
+USE = Ladder(800, ("TrafficAll", "ToTrans"), [Tier(0, 1000, "0.10"), Tier(1001, 0, "0.08")])
+MINIMUM = Ladder(800, ("FixedRate", "MonthlyMinimum"), [Tier(0, 0, "100.00")], model="Simple", level="Minimum")
+SEPTEMBER, OCTOBER, NOVEMBER = date(2026, 9, 1), date(2026, 10, 1), date(2026, 11, 1)
+HISTORY = [date(2025 + (7 + place) // 12, (7 + place) % 12 + 1, 1) for place in range(14)]
+AS_OF = date(2026, 10, 20)
+
+
+def billed(lake: Lake, mailbox: int, month: date, use: str, amount: str, true_up: str | None, tier: int) -> None:
+    lake.contracted(USE, mailbox, 80, month)
+    lake.billed(USE, mailbox, use, use, amount, tier=tier, month=month)
+    if true_up is not None:
+        lake.billed(MINIMUM, mailbox, "1", "1", true_up, month=month)
+
+
+def history() -> Lake:
+    lake = Lake()
+    for place, month in enumerate(HISTORY):
+        for ladder in (USE, MINIMUM):
+            lake.listed(ladder, (month,), read=month.replace(day=15))
+        if place % 2:
+            billed(lake, 1, month, "1100", "88.00", "12.00", 2)
+        else:
+            billed(lake, 1, month, "1000", "100.00", "0.00", 1)
+    billed(lake, 2, SEPTEMBER, "500", "50.00", "50.00", 1)
+    return lake
+
+
+def received(lake: Lake, day: datetime) -> None:
+    """The last line came on this day."""
+    place = FEEDS["line_items"].get_field_index("pulled_at")
+    row = list(lake.rows["line_items"][-1])
+    row[place] = day
+    lake.rows["line_items"][-1] = tuple(row)
+
+
+def placed(lake: Lake, folder: Path) -> Path:
+    """The data directory of a lake's warehouse."""
+    (folder / "lake").mkdir(parents=True)
+    built = lake.build(folder / "lake")
+    (folder / "warehouse").mkdir()
+    built.rename(folder / "warehouse/billing.duckdb")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """October as it runs."""
+    lake = history()
+    billed(lake, 3, OCTOBER, "310", "31.00", None, 1)
+    received(lake, datetime(2026, 10, 11, 6, tzinfo=UTC))
+    return placed(lake, tmp_path_factory.mktemp("before"))
+
+
+@pytest.fixture(scope="module")
+def after(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """October when its invoice is here."""
+    lake = history()
+    for ladder, rates in ((USE, ("0.10", "0.09")), (MINIMUM, ("100.00",))):
+        lake.listed(ladder, (OCTOBER,), "2026-10-01T00:00:00", read=date(2026, 10, 2), rates=rates)
+    changed = replace(USE, tiers=[USE.tiers[0], Tier(1001, 0, "0.09")])
+    lake.contracted(USE, 1, 80, OCTOBER)
+    lake.billed(changed, 1, "1200", "1200", "108.00", tier=2, month=OCTOBER)
+    lake.billed(MINIMUM, 1, "1", "1", "0.00", month=OCTOBER)
+    billed(lake, 2, OCTOBER, "500", "50.00", "50.00", 1)
+    billed(lake, 3, OCTOBER, "1000", "100.00", "0.00", 1)
+    issued = {
+        "reporting_month": OCTOBER,
+        "source": "InvoiceInfo",
+        "invoice_id": 1,
+        "invoice_number": "I-1",
+        "invoice_date": wall_time_ns("2026-11-05T00:00:00"),
+        "contract_id": 80,
+        "total_amount": Decimal("308.00"),
+        "status": "Sent",
+        "api_version": "v3.2",
+        "pulled_at": lake_of.PULLED_AT,
+        "response_sha256": lake_of.SHA256,
+    }
+    lake.rows["invoices"].append(tuple(issued.get(name) for name in FEEDS["invoices"].names))
+    return placed(lake, tmp_path_factory.mktemp("after"))
+
+
+def settings_of(folder: Path, warehouse: Path) -> Settings:
+    """A data directory of the test's own, with this warehouse."""
+    target = folder / "data/warehouse/billing.duckdb"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    shutil.copyfile(warehouse / "warehouse/billing.duckdb", target)  # notices are written into it
+    return Settings(data_dir=str(folder / "data"), currency="USD")
+
+
+def by_key(rows: Sequence[dict[str, Any]]) -> dict[tuple[int, str], dict[str, Any]]:
+    return {(row["mailbox_id"] % 1000, row["measure_field"]): row for row in rows}
+
+
+def accrued(folder: Path, warehouse: Path, as_of: date = AS_OF) -> Accrual:
+    settings = settings_of(folder, warehouse)
+    return accrue_month(settings, open_store(settings), OCTOBER, as_of)
+
+
+def test_each_key_is_projected_by_the_first_method_that_applies(before: Path, tmp_path: Path) -> None:
+    found = by_key(accrued(tmp_path, before).rows.to_pylist())
+    first, second, third = (found[place, "ToTrans"] for place in (1, 2, 3))
+    assert (first["method"], first["projected_quantity"], first["projected_amount"]) == ("last month", 1100, 88)
+    assert second["method"] == "last month; history too short for an interval"
+    assert (second["projected_quantity"], second["projected_amount"]) == (500, 50)
+    assert third["method"] == "recalculated line to date x 31 / 10 days; history too short for an interval"
+    assert (third["actual_to_date"], third["projected_quantity"]) == (310, 961)
+    assert third["projected_amount"] == Decimal("96.10")
+    assert (found[1, "MonthlyMinimum"]["projected_amount"], found[2, "MonthlyMinimum"]["projected_amount"]) == (12, 50)
+    assert found[1, "MonthlyMinimum"]["method"] == "last month, computed from the charges projected"
+    assert found[1, "ToTrans"]["source"].startswith("line of 2026-09; terms 800-TrafficAll-ToTrans-")
+    assert third["source"].startswith("line received 2026-10-11; terms ")
+    assert (3, "MonthlyMinimum") not in found
+
+
+def test_the_interval_is_of_the_accounts_own_history_and_sees_the_bound_between(before: Path, tmp_path: Path) -> None:
+    """The ratios of 13 pairs of months are 1.1 and 1 / 1.1: 999 to 1,210, with the bound of 1,000 between them.
+
+    999 x 0.10 = 99.90; 1,210 x 0.08 = 96.80; 1,000 x 0.10 = 100.00; 1,001 x 0.08 = 80.08.
+    """
+    found = by_key(accrued(tmp_path, before).rows.to_pylist())
+    line, minimum = found[1, "ToTrans"], found[1, "MonthlyMinimum"]
+    assert (line["low"], line["high"]) == (Decimal("80.08"), 100)
+    assert (minimum["low"], minimum["high"]) == (0, Decimal("19.92"))
+    assert (found[2, "ToTrans"]["low"], found[2, "ToTrans"]["high"]) == (None, None)
+
+
+def test_what_came_after_the_day_is_not_known_on_it(before: Path, tmp_path: Path) -> None:
+    found = by_key(accrued(tmp_path, before, date(2026, 10, 10)).rows.to_pylist())
+    assert (3, "ToTrans") not in found
+    # an account without any line owes its minimum
+    third = found[3, "MonthlyMinimum"]
+    assert (third["method"], third["projected_amount"], third["low"]) == ("contract minimum", 100, None)
+
+
+def test_the_journal_balances_and_its_reversal_takes_it_back(before: Path, tmp_path: Path) -> None:
+    accrued(tmp_path, before)
+    lines = read_export(tmp_path / "data/exports/2026-10-accrual/accrual_journal.csv").to_pylist()
+    dated: dict[date, list[dict[str, Any]]] = defaultdict(list)
+    for line in lines:
+        dated[line["posting_date"]].append(line)
+    assert sorted(dated) == [date(2026, 10, 31), NOVEMBER]
+    for entry in dated.values():
+        assert total([line["debit"] or ZERO for line in entry]) == Decimal("296.10")
+        assert total([line["credit"] or ZERO for line in entry]) == Decimal("296.10")
+    # 88.00 + 50.00 + 96.10; 12.00 + 50.00; owed: both
+    assert {line["account"]: line["debit"] or -line["credit"] for line in dated[date(2026, 10, 31)]} == {
+        "6100": Decimal("234.10"),
+        "6180": 62,
+        "2010": Decimal("-296.10"),
+    }
+    assert {line["reference"] for line in lines} == {"ACCRUAL-80-2026-10", "ACCRUAL-80-2026-10-R"}
+    assert {(line["currency"], line["reporting_month"]) for line in lines} == {("USD", OCTOBER)}
+
+
+def test_the_same_day_gives_the_same_bytes(before: Path, tmp_path: Path) -> None:
+    paths = accrued(tmp_path, before).paths
+    first = {path.name: path.read_bytes() for path in paths}
+    assert {path.name: path.read_bytes() for path in accrued(tmp_path, before).paths} == first
+    assert sorted(first) == ["accrual.csv", "accrual_journal.csv", "manifest.json"]
+
+
+def test_the_true_up_is_split_into_price_volume_and_method(before: Path, after: Path, tmp_path: Path) -> None:
+    booked = {path.name: path.read_bytes() for path in accrued(tmp_path, before).paths}
+    found = accrued(tmp_path, after)
+    assert found.trueups is not None
+    parts = {
+        key: tuple(row[name] for name in ("accrued", "invoiced", "difference", "price", "volume", "method"))
+        for key, row in by_key(found.trueups.to_pylist()).items()
+    }
+    cents = Decimal("0.01")
+    assert parts == {
+        # 1,200 at the accrued 0.08 are 96.00: 8.00 by volume, 12.00 by price
+        (1, "ToTrans"): (88, 108, 20, 12, 8, 0),
+        (1, "MonthlyMinimum"): (12, 0, -12, 0, 0, -12),
+        (2, "ToTrans"): (50, 50, 0, 0, 0, 0),
+        (2, "MonthlyMinimum"): (50, 50, 0, 0, 0, 0),
+        (3, "ToTrans"): (9610 * cents, 100, 390 * cents, 0, 390 * cents, 0),
+        (3, "MonthlyMinimum"): (0, 0, 0, 0, 0, 0),
+    }
+    # what was booked stays, to the byte
+    kept = {path.name: path.read_bytes() for path in found.paths}
+    assert {name: kept[name] for name in ("accrual.csv", "accrual_journal.csv")} == {
+        name: booked[name] for name in ("accrual.csv", "accrual_journal.csv")
+    }
+    assert (tmp_path / "data/exports/2026-10-accrual/accrual_trueup.csv").is_file()
+
+
+def test_a_closed_month_is_trued_up_and_not_accrued(before: Path, after: Path, tmp_path: Path) -> None:
+    accrued(tmp_path, before)
+    store = open_store(settings_of(tmp_path, before))
+    audit_log.append(store, "close", {"month": "2026-10", "files": {}, "exports": {}})
+    with pytest.raises(Refused, match="2026-10 is closed"):
+        accrued(tmp_path, before)
+    assert accrued(tmp_path, after).trueups is not None
+
+
+def test_a_month_that_is_invoiced_without_an_accrual_has_none(after: Path, tmp_path: Path) -> None:
+    with pytest.raises(NoSuchData, match="2026-10 has nothing to accrue"):
+        accrued(tmp_path, after, date(2026, 11, 20))
+
+
+def test_the_command_prints_the_sum_and_the_methods(before: Path, tmp_path: Path) -> None:
+    folder = settings_of(tmp_path, before).data_dir
+    told = ["accrue", "--month", "2026-10", "--as-of", "2026-10-20", "--data-dir", folder]
+    done = CliRunner().invoke(app, told)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[0] == "2026-10: accrued 296.10"
+    found = json.loads(CliRunner().invoke(app, [*told, "--json"]).stdout)
+    assert (Decimal(found["accrued"]), len(found["rows"]), found["trueups"]) == (Decimal("296.10"), 5, [])
+
+
+amounts = st.lists(
+    st.builds(
+        Amount,
+        contract_id=st.sampled_from([None, 80, 81]),
+        reporting_month=st.just(OCTOBER),
+        invoice_number=st.none(),
+        role=st.just("charge"),
+        network_id=st.sampled_from([1, 2]),
+        account_report=st.sampled_from(["TrafficAll", "FixedRate"]),
+        measure_field=st.sampled_from(["ToTrans", "Credit"]),
+        is_taxable=st.booleans(),
+        amount=st.decimals(min_value=-9999, max_value=9999, places=4, allow_nan=False, allow_infinity=False),
+    ),
+    max_size=12,
+)
+
+
+@given(amounts, st.sampled_from(["USD", "JPY", "KWD"]))
+def test_debits_equal_credits_and_accrual_plus_reversal_is_nothing(charges: list[Amount], currency: str) -> None:
+    owed = [
+        replace(charges[0], contract_id=contract, role="accrued", network_id=None, account_report=None,
+                measure_field=None, is_taxable=None,
+                amount=-total([one.amount for one in charges if one.contract_id == contract]))
+        for contract in {one.contract_id for one in charges}
+    ]  # fmt: skip
+    lines = accrual_entries([*charges, *owed], read_chart(REFERENCE / "journal_accounts.csv"), currency, OCTOBER)
+    for reference in {line.reference for line in lines}:
+        assert total([line.amount for line in lines if line.reference == reference]) == ZERO
+    for account in {line.account for line in lines}:
+        assert total([line.amount for line in lines if line.account == account]) == ZERO
+    assert {line.posting_date for line in lines} <= {date(2026, 10, 31), NOVEMBER}
