@@ -293,6 +293,17 @@ def test_the_command_writes_the_lines_and_nothing_else(data_dir: str, tmp_path: 
     assert isinstance(again.exception, SettingsError)
 
 
+def test_the_page_for_the_negotiation_has_the_sums_and_no_script(data_dir: str, tmp_path: Path) -> None:
+    target = tmp_path / "offer.html"
+    told = ["simulate", "--price-list", "701", "--contract", "70", "--html", str(target), "--data-dir", data_dir]
+    assert CliRunner().invoke(app, told).exit_code == 0
+    page = target.read_text(encoding="utf-8")
+    assert "Terms compared, 2026-09 to 2026-10" in page
+    assert "old 760.00, new 770.00, 12 lines" in page
+    assert "tier Tier2 at 0.08 to Tier2 at 0.07" in page
+    assert "<script" not in page
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

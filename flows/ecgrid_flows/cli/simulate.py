@@ -61,6 +61,9 @@ def simulate(
     csv: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Write the lines to this new file as well.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page for the negotiation to this new file.")
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -78,8 +81,9 @@ def simulate(
         raise SettingsError("give one of --ladder FILE.csv, --price-list ID and --present")
     if first and last and first > last:
         raise SettingsError(f"--from {month_text(first)} is after --to {month_text(last)}: swap them")
-    if csv is not None and csv.exists():
-        raise SettingsError(f"--csv {csv} exists: give the name of a new file")
+    for option, target in (("--csv", csv), ("--html", html)):
+        if target is not None and target.exists():
+            raise SettingsError(f"{option} {target} exists: give the name of a new file")
     network, mailbox = _account(account)
     terms = simulation.Terms(
         ladder=None if ladder is None else contract_terms.read_ladder(ladder),
@@ -95,10 +99,22 @@ def simulate(
         found = simulation.simulation(connection, terms, scope)
         if csv is not None:
             _write_csv(connection, found, csv)
+    if html is not None:
+        from ecgrid_flows.reporting.negotiation import write_negotiation
+
+        write_negotiation(settings, found, _terms_words(ladder, price_list, changes or ()), html)
     if as_json:
         context.emit_json(found.data())
     else:
         _print(found)
+
+
+def _terms_words(ladder: Path | None, price_list: int | None, changes: Sequence[str]) -> str:
+    """`The present terms, with 43202.rate=0.17`."""
+    terms = "The present terms" if price_list is None else f"Price list {price_list}"
+    if ladder is not None:
+        terms = f"The ladder {ladder.name}"
+    return f"{terms}, with {', '.join(changes)}" if changes else terms
 
 
 def _change(text: str) -> "Change":

@@ -133,7 +133,7 @@ def ready_text(settings: Settings, done: MonthDone) -> tuple[str, str]:
 _AHEAD = {
     "budget_ahead": ("budgets will be exceeded", "above them"),
     "tier_ahead": ("accounts pass a tier of their price list", "more than at the price so far"),
-    "unusual_use": ("accounts use at least twice their median", "above the median"),
+    "unusual_use": ("accounts use far more than their median", "above the median"),
 }
 
 

@@ -1,5 +1,6 @@
 """`reports/index.html`: all months at a glance, each with its report."""
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
@@ -14,7 +15,7 @@ from ecgrid_flows.storage.base import disk_errors
 from ecgrid_flows.storage.data_owner import is_invented
 from ecgrid_flows.storage.opening import open_store
 from ecgrid_flows.warehouse import books, database
-from ecgrid_transforms.money import ZERO, Decimal
+from ecgrid_transforms.money import ZERO, Decimal, to_decimal
 from ecgrid_transforms.period import NotAMonth, month_text, parse_month
 
 __all__ = ["write_index"]
@@ -42,6 +43,7 @@ def write_index(settings: Settings) -> Path:
             "month": month_text(month),
             "reports": reports.get(month, []),
             "share": _share(_size(found[month]), most) if month in found else None,
+            "accrued": _accrued(settings, month),
             **found.get(month, dict.fromkeys(rows[0] if rows else ())),
         }
         for month in sorted({*found, *reports}, reverse=True)
@@ -59,6 +61,17 @@ def write_index(settings: Settings) -> Path:
     if settings.is_remote:
         put_file(open_store(settings), f"reports/{INDEX}", target)
     return target
+
+
+def _accrued(settings: Settings, month: date) -> Decimal | None:
+    """The sum of the month's accrual, by its manifest; None where there is none that can be read."""
+    folder = settings.exports_dir(month)
+    path = folder.with_name(f"{folder.name}-accrual") / "manifest.json"
+    try:
+        files = json.loads(path.read_text(encoding="utf-8"))["files"]
+        return to_decimal(files["accrual.csv"]["control_totals"]["projected_amount"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _reports(folder: Path) -> Iterator[tuple[date, list[str]]]:

@@ -32,7 +32,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "simulations": ("simulation_",),
     "accruals": ("accrual_",),
 }
-#: Folders of relations that are not in a warehouse: `quote`, a closing, a correction, `rebill`, `simulate` or `accrue` creates them.
+#: Folders of relations that are not in a warehouse: a command creates those that it needs.
 _UNBUILT = ("quotes", "books", "clients", "simulations", "accruals")
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
 _KEPT_UNCOMPRESSED = re.compile(r"table, (\w+) uncompressed")

@@ -1,0 +1,124 @@
+"""How often intervals hold, and how often unusual use is seen, on drawn histories of 30 months.
+
+Half of the keys vary around a level of their own, by 5 to 40 per cent, with a season of 10 per cent; half drift by a
+quarter of that from month to month. Eight of ten quantities are to lie in the interval of the months before; at most
+one of 1,000 key-months is to be a false alarm, and every threefold use is to be seen.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from random import Random
+
+import pyarrow as pa
+
+from ecgrid_flows.warehouse import builder, database, sql_files
+from ecgrid_flows.warehouse.database import Connection
+from ecgrid_transforms.money import Decimal
+
+MONTHS, KEYS, FIRST = 30, 200, 12
+NUMBER = pa.decimal128(28, 10)
+
+
+def histories(seed: int) -> list[list[int]]:
+    """The quantities of each key, month by month; no key falls to nothing."""
+    rng = Random(seed)
+    found = []
+    for key in range(KEYS):
+        level, spread = rng.uniform(200, 5000), rng.uniform(0.05, 0.4)
+        values = []
+        for month in range(MONTHS):
+            season = 1 + 0.1 * math.sin(month * math.pi / 6)
+            if key % 2:
+                level *= math.exp(rng.gauss(0, spread / 4))
+                values.append(max(round(level), 1))
+            else:
+                values.append(max(round(level * season * math.exp(rng.gauss(0, spread))), 1))
+        found.append(values)
+    return found
+
+
+@contextmanager
+def made(relations: tuple[str, ...], given: tuple[str, ...]) -> Iterator[tuple[Connection, sql_files.SqlTree]]:
+    tree = sql_files.load_sql(None, relations, given)
+    with database.scratch(tree, threads=1) as connection:
+        yield connection, tree
+
+
+def history_of(quantities: Sequence[Sequence[int]], month: int) -> pa.Table:
+    rows = [
+        (1, key, "TrafficAll", "ToTrans", place - month, "count", Decimal(values[place]))
+        for key, values in enumerate(quantities)
+        for place in range(month + 1)
+    ]
+    names = ("network_id", "mailbox_id", "account_report", "measure_field", "place", "kind", "actual")
+    types = (pa.int32(), pa.int32(), pa.string(), pa.string(), pa.int32(), pa.string(), NUMBER)
+    return pa.table(
+        [pa.array(column, kind) for column, kind in zip(zip(*rows, strict=True), types, strict=True)], names=list(names)
+    )
+
+
+def test_eight_of_ten_quantities_lie_in_their_intervals() -> None:
+    inside = told = 0
+    with made(("accrual_intervals",), ("accrual_history",)) as (connection, tree):
+        for seed in (1, 2):
+            quantities = histories(seed)
+            for month in range(FIRST, MONTHS):
+                database.register(connection, "accrual_history", history_of(quantities, month))
+                builder.materialise(connection, tree, ["accrual_intervals"], given=["accrual_history"])
+                for row in database.rows(connection, "accrual_intervals", months=1).to_pylist():
+                    last, value = quantities[row["mailbox_id"]][month - 1], quantities[row["mailbox_id"]][month]
+                    told += 1
+                    inside += math.floor(last * row["low_ratio"]) <= value <= math.ceil(last * row["high_ratio"])
+    assert told == 2 * KEYS * (MONTHS - FIRST)
+    assert 0.75 <= inside / told <= 0.85, inside / told
+
+
+def test_a_short_history_gives_no_interval() -> None:
+    with made(("accrual_intervals",), ("accrual_history",)) as (connection, tree):
+        for month, intervals in ((9, 0), (10, KEYS)):
+            database.register(connection, "accrual_history", history_of(histories(3), month))
+            builder.materialise(connection, tree, ["accrual_intervals"], given=["accrual_history"])
+            assert database.rows(connection, "accrual_intervals", months=1).num_rows == intervals
+
+
+def seen(connection: Connection, tree: sql_files.SqlTree, quantities: Sequence[Sequence[int]], month: int) -> set[int]:
+    """The keys whose use in the month is a notice, at a price of 0.10."""
+    inputs = ("accrual_history", "accrual_projections", "accrual_rows")
+    current = [(key, values[month]) for key, values in enumerate(quantities)]
+    database.register(connection, "accrual_history", history_of(quantities, month))
+    key = {
+        "network_id": pa.array([1] * KEYS, pa.int32()),
+        "mailbox_id": pa.array([key for key, _ in current], pa.int32()),
+        "account_report": ["TrafficAll"] * KEYS,
+        "measure_field": ["ToTrans"] * KEYS,
+        "contract_id": pa.array([80] * KEYS, pa.int32()),
+    }
+    quantity = pa.array([Decimal(value) for _, value in current], NUMBER)
+    amount = pa.array([Decimal(value) / 10 for _, value in current], NUMBER)
+    method = {"kind": ["count"] * KEYS, "base_method": ["recalculated line"] * KEYS, "is_kept": [True] * KEYS}
+    database.register(
+        connection, "accrual_projections", pa.table({**key, "quantity": quantity, "amount": amount, **method})
+    )
+    database.register(connection, "accrual_rows", pa.table({**key, "projected_amount": amount}))
+    builder.materialise(connection, tree, ["accrual_unusual_use"], given=inputs)
+    return set(database.rows(connection, "accrual_unusual_use").column("mailbox_id").to_pylist())
+
+
+def test_unusual_use_is_seen_and_usual_use_is_not() -> None:
+    false_alarms = planted = found = 0
+    rng = Random(11)
+    inputs = ("accrual_history", "accrual_projections", "accrual_rows")
+    with made(("accrual_unusual_use",), inputs) as (connection, tree):
+        for seed in (4, 5, 6):
+            quantities = histories(seed)
+            for month in range(6, MONTHS):
+                false_alarms += len(seen(connection, tree, quantities, month))
+            month = rng.randrange(6, MONTHS)
+            threefold = [list(values) for values in quantities]
+            for values in threefold:
+                values[month] = 3 * max(values[max(month - 12, 0) : month])
+            planted += KEYS
+            found += len(seen(connection, tree, threefold, month))
+    assert false_alarms * 1000 <= 3 * KEYS * (MONTHS - 6), false_alarms
+    assert found == planted
