@@ -51,7 +51,7 @@ def test_the_wheel_brings_nothing_that_a_run_does_not_need(installed: Path) -> N
     listed = json.loads(pip(installed / "python", "list", "--format", "json").stdout)
     names = {one["name"].lower() for one in listed}
     assert "ecgrid-billing" in names
-    assert names & {"pytest", "mypy", "ruff", "hypothesis", "moto", "dask", "distributed", "s3fs", "boto3"} == set()
+    assert names & {"pytest", "mypy", "ruff", "hypothesis", "moto", "dask", "distributed", "obstore", "boto3"} == set()
 
 
 def test_a_schedule_from_the_wheel_makes_its_runs_by_itself(installed: Path, tmp_path: Path) -> None:

@@ -275,7 +275,7 @@ def test_without_credentials_every_command_ends_alike(
 
 
 def test_without_the_extra_the_message_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.setitem(sys.modules, "obstore.store", None)
     with pytest.raises(SettingsError, match=r"ecgrid-billing\[scale\]"):
         S3Store("s3://billing/x", tmp_path)
 

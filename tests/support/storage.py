@@ -113,7 +113,9 @@ def _handler(storage: Storage, target_port: int) -> type[BaseHTTPRequestHandler]
             if fate == "dropped":
                 self._hang_up()
                 return
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in _NOT_PASSED_ON}
+            headers = {
+                name.title(): value for name, value in self.headers.items() if name.lower() not in _NOT_PASSED_ON
+            }
             is_conditional = "If-Match" in headers or "If-None-Match" in headers
             if storage.ignores_conditions and self.command == "PUT":
                 headers.pop("If-Match", None)

@@ -1,9 +1,9 @@
-"""The store on S3-compatible storage: `ECGRID_DATA_DIR=s3://bucket/prefix` (extra `scale`: s3fs).
+"""The store on S3-compatible storage: `ECGRID_DATA_DIR=s3://bucket/prefix` (extra `scale`: obstore).
 
 Endpoint, region and credentials come from the usual AWS variables and files (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`,
-`AWS_SECRET_ACCESS_KEY`, `AWS_PROFILE`, …); none of them is stored here. Besides GET, PUT, DELETE and LIST the storage
-must support the conditional PUT (`If-None-Match: *`, `If-Match: <etag>`), on which the lock and the manifests depend;
-`prepare` verifies it. There is no rename, and nothing here needs one:
+`AWS_SECRET_ACCESS_KEY`, `AWS_PROFILE`, …; a profile or a role by boto3); none of them is stored here. Besides GET, PUT,
+DELETE and LIST the storage must support the conditional PUT (`If-None-Match: *`, `If-Match: <etag>`), on which the lock
+and the manifests depend; `prepare` verifies it. There is no rename, and nothing here needs one:
 
 - an object is PUT in one request, so a reader sees the old one or the new one, whole;
 - a growing segment is a sequence of objects, `<name>.00000.jsonl`, `<name>.00001.jsonl`, …; `sync` PUTs new pieces. The
@@ -16,11 +16,11 @@ A conditional PUT whose response was lost may have been executed: when the retry
 compared.
 """
 
-import asyncio
 import errno
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 import threading
 import time
@@ -29,10 +29,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
@@ -54,9 +52,8 @@ IN_FLIGHT = 16
 #: Objects per page of a listing; S3's maximum.
 PAGE = 1000
 CACHE_DAYS = 14
+PROBE = ".probe-"
 
-#: Transport errors outside botocore's tree: a torn response, and one whose checksum does not match.
-_BROKEN = frozenset({"ClientPayloadError", "ResponseParserError", "FlexibleChecksumError", "ServerDisconnectedError"})
 _RETRY_CODES = frozenset(
     {
         "ConditionalRequestConflict",
@@ -71,9 +68,11 @@ _RETRY_CODES = frozenset(
         "TooManyRequestsException",
     }
 )
+#: In the text of an error: S3's code, and the status.
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_STATUS = re.compile(r"status (?:code )?(\d{3})")
 _REFUSED = frozenset({"PreconditionFailed", "412"})
 _ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
-_OUT_OF_RANGE = frozenset({"InvalidRange", "416"})
 _REASONS = {
     "AccessDenied": "permission is denied: grant s3:GetObject, PutObject, DeleteObject and ListBucket on it",
     "403": "permission is denied: grant s3:GetObject, PutObject, DeleteObject and ListBucket on it",
@@ -84,13 +83,15 @@ _REASONS = {
     "InvalidBucketName": "this is not a valid bucket name: write s3://bucket/prefix",
     "QuotaExceeded": "the storage's quota is used up: free space and run again",
     "XMinioStorageFull": "the storage is full: free space and run again",
-    "NoCredentialsError": "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
-    "EndpointConnectionError": "the storage cannot be reached: check AWS_ENDPOINT_URL and the network",
+    "NoCredentials": "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
 }
 
 
+T = TypeVar("T")
+
+
 class _Answer(Exception):
-    """The storage refused one request: `code` is S3's error code, or the name of the transport error."""
+    """The storage refused one request: `code` is S3's error code, the status, or the name of the transport error."""
 
     def __init__(self, code: str, status: int | None, should_retry: bool) -> None:
         super().__init__(code)
@@ -116,7 +117,7 @@ class S3Store:
         self._synced_at = 0.0
         #: Until the storage has carried out one request, a failure is a fault of the settings.
         self._has_answered = False
-        self._fs = _filesystem()
+        self._store = _bucket(self._bucket, self.root)
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._blocks_lock = threading.Lock()
         self._hashes: dict[Entry, str] = {}
@@ -126,12 +127,12 @@ class S3Store:
 
     def prepare(self) -> None:
         """Verify that the storage responds, is writable and honours conditions; raises `SettingsError`."""
-        probe = f".probe-{secrets.token_hex(6)}"
+        probe = f"{PROBE}{secrets.token_hex(6)}"
         try:
             first = self._put(probe, b"1", None, ATTEMPTS_TO_PREPARE)
             second = self._put(probe, b"2", None, ATTEMPTS_TO_PREPARE)
             third = self._put(probe, b"3", '"0123456789abcdef0123456789abcdef"', ATTEMPTS_TO_PREPARE)
-            self._ask("delete_object", probe, ATTEMPTS_TO_PREPARE)
+            self._ask(self._store.delete, probe, ATTEMPTS_TO_PREPARE)
         except _Answer as answer:
             raise self._unusable(answer) from answer
         if first is None or second is not None or third is not None:
@@ -142,8 +143,7 @@ class S3Store:
 
     def read(self, path: str) -> bytes:
         with self._errors(path):
-            body: bytes = self._ask("get_object", path)["Body"]
-            return body
+            return self._ask(self._whole, path).body
 
     def read_range(self, path: str, offset: int, length: int) -> bytes:
         """`length` bytes from `offset`, fewer at the end. Adjacent reads share one request of `BLOCK_BYTES`."""
@@ -163,7 +163,7 @@ class S3Store:
     def write(self, path: str, data: bytes) -> None:
         with self._errors(path):
             self._guard()
-            self._ask("put_object", path, Body=data)
+            self._ask(self._store.put, path, ATTEMPTS, data)
             self._forget(path)
 
     def write_if(self, path: str, data: bytes, version: str | None) -> bool:
@@ -183,7 +183,7 @@ class S3Store:
     def version(self, path: str) -> str | None:
         with self._errors(path):
             found = self._head(path)
-            return None if found is None else str(found["ETag"])
+            return None if found is None else str(found["e_tag"])
 
     def appender(self, path: str) -> "S3Appender":
         return S3Appender(self, path)
@@ -201,13 +201,10 @@ class S3Store:
 
     def entries(self, folder: str) -> Iterator[Entry]:
         """Every object below `folder`, in path order."""
-        prefix = self._key(folder.strip("/"))
         with self._errors(folder):
-            for page in self._pages(f"{prefix}/" if prefix else ""):
-                for found in page:
-                    path = str(found["Key"])[len(self._prefix) + 1 if self._prefix else 0 :]
-                    if not any(name.startswith(".") for name in path.split("/")) and not path.endswith("/"):
-                        yield Entry(path, int(found["Size"]), str(found.get("ETag", "")))
+            for path, found in self._listed(folder.strip("/")):
+                if not any(name.startswith(".") for name in path.split("/")):
+                    yield Entry(path, int(found["size"]), str(found["e_tag"] or ""))
 
     def holds(self, entry: Entry, sha256: str) -> bool:
         """Checks the local copy; where that differs it is fetched again, because the copy may be what is damaged."""
@@ -229,21 +226,21 @@ class S3Store:
             found = self._head(path)
         if found is None:
             return None
-        at: datetime = found["LastModified"]
+        at: datetime = found["last_modified"]
         return at.astimezone(UTC).replace(microsecond=0)
 
     def delete(self, path: str) -> None:
         with self._errors(path):
             self._guard()
-            self._ask("delete_object", path)
+            self._ask(self._store.delete, path)
             self._forget(path)
 
     def quarantine(self, path: str, why: str) -> Quarantined:
         with self._errors(path):
             self._guard()
             now = free_name(self, f"{QUARANTINE}/{path}")
-            self._ask("copy_object", now, CopySource={"Bucket": self._bucket, "Key": self._key(path)})
-            self._ask("delete_object", path)
+            self._ask(self._store.copy, path, ATTEMPTS, self._key(now))
+            self._ask(self._store.delete, path)
             self._forget(path)
         return Quarantined(path, now, why)
 
@@ -257,9 +254,9 @@ class S3Store:
                 if left.is_file():
                     self._store_spooled(left)
         with self._errors(""):
-            for page in self._pages(self._key(".probe-")):
-                for found in page:
-                    self._ask("delete_object", str(found["Key"])[len(self._prefix) + 1 if self._prefix else 0 :])
+            for path, _ in self._listed(""):
+                if path.startswith(PROBE):
+                    self._ask(self._store.delete, path)
 
     def _store_spooled(self, left: Path) -> None:
         """The stored object is a prefix of the spool file. A locked spool file has a live writer."""
@@ -278,7 +275,7 @@ class S3Store:
             head = self._head(path)
             if head is None:
                 raise _Answer("NoSuchKey", 404, False)
-            etag, size = str(head["ETag"]), int(head["ContentLength"])
+            etag, size = str(head["e_tag"]), int(head["size"])
             name = hashlib.sha256(f"{path}\n{etag}".encode()).hexdigest()[:40]
             target = self._cache / name[:2] / f"{name}-{path.rsplit('/', 1)[-1]}"
             with disk_errors(str(target)):
@@ -314,9 +311,18 @@ class S3Store:
         return held(self, purpose)
 
     def stored(self, path: str) -> Stored | None:
-        """The object with its version and age; None when it is absent."""
+        """The object with its version and time; None when it is absent."""
         with self._errors(path):
             return self._get(path)
+
+    def now(self) -> datetime:
+        """The time by the storage's own clock: when it received an object, which is deleted again."""
+        probe = f"{PROBE}{secrets.token_hex(6)}"
+        with self._errors(probe):
+            self._ask(self._store.put, probe, ATTEMPTS, b"")
+            now: datetime = self._ask(self._store.head, probe)["last_modified"]
+            self._ask(self._store.delete, probe)
+        return now
 
     def put_if(self, path: str, data: bytes, version: str | None, attempts: int = ATTEMPTS) -> str | None:
         """`write_if` that returns the new version, or None where the condition does not hold. No fence applies."""
@@ -338,26 +344,27 @@ class S3Store:
 
     def _get(self, path: str, attempts: int = ATTEMPTS) -> Stored | None:
         try:
-            answer = self._ask("get_object", path, attempts)
+            return self._ask(self._whole, path, attempts)
         except _Answer as refused:
             if refused.code in _ABSENT:
                 return None
             raise
-        date = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
-        age = None
-        if date and answer.get("LastModified"):
-            with suppress(ValueError):
-                age = (parsedate_to_datetime(date) - answer["LastModified"]).total_seconds()
-        return Stored(answer["Body"], str(answer["ETag"]), age)
+
+    def _whole(self, key: str) -> Stored:
+        found = self._store.get(key)
+        return Stored(bytes(found.bytes()), str(found.meta["e_tag"]), found.meta["last_modified"])
 
     def _get_range(self, path: str, offset: int, length: int) -> bytes:
         try:
-            found: bytes = self._ask("get_object", path, Range=f"bytes={offset}-{offset + length - 1}")["Body"]
+            return self._ask(self._part, path, ATTEMPTS, offset, length)
         except _Answer as answer:
-            if answer.code in _OUT_OF_RANGE:
+            if answer.status == 416:
                 return b""
             raise
-        return found
+
+    def _part(self, key: str, offset: int, length: int, etag: str | None = None) -> bytes:
+        wanted = {"range": (offset, offset + length)} | ({"if_match": etag} if etag else {})
+        return bytes(self._store.get(key, options=wanted).bytes())
 
     def _block(self, path: str, number: int) -> bytes:
         with self._blocks_lock:
@@ -378,7 +385,7 @@ class S3Store:
 
     def _head(self, path: str) -> Mapping[str, Any] | None:
         try:
-            found: Mapping[str, Any] = self._ask("head_object", path)
+            found: Mapping[str, Any] = self._ask(self._store.head, path)
         except _Answer as answer:
             if answer.code in _ABSENT:
                 return None
@@ -387,38 +394,36 @@ class S3Store:
 
     def _put(self, path: str, data: bytes, version: str | None, attempts: int = ATTEMPTS) -> str | None:
         """A conditional PUT. A retry may be refused although the first request succeeded: then the object is ours."""
-        condition = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
+        mode: Any = "create" if version is None else {"e_tag": version}
         try:
-            return str(self._ask("put_object", path, attempts, Body=data, **condition)["ETag"])
+            return str(self._ask(lambda key: self._store.put(key, data, mode=mode), path, attempts)["e_tag"])
         except _Answer as answer:
             if answer.code not in _REFUSED | _ABSENT:
                 raise
             found = self._get(path, attempts)
             return found.version if found is not None and found.body == data else None
 
-    def _pages(self, prefix: str) -> Iterator[list[Mapping[str, Any]]]:
-        token: dict[str, str] = {}
-        while True:
-            answer = self._ask("list_objects_v2", None, Prefix=prefix, MaxKeys=PAGE, **token)
-            yield answer.get("Contents", [])
-            if not answer.get("IsTruncated"):
-                return
-            token = {"ContinuationToken": answer["NextContinuationToken"]}
+    def _listed(self, folder: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Each object below `folder` with its path, in path order; one request per page."""
+
+        def page_after(prefix: str, last: str | None) -> Sequence[Mapping[str, Any]]:
+            return next(iter(self._store.list(prefix or None, offset=last, chunk_size=PAGE)), ())
+
+        last = None
+        while page := self._ask(page_after, folder, ATTEMPTS, last):
+            last = str(page[-1]["path"])
+            for found in page:
+                yield str(found["path"])[len(self._prefix) + 1 if self._prefix else 0 :], found
 
     def _fetch(self, path: str, etag: str, size: int, target: Path) -> None:
         """Download the object into `target` in pieces, so that no part of the lake is held whole in memory."""
         with target.open("xb") as file:
             for offset in range(0, size, 8 * BLOCK_BYTES):
                 length = min(8 * BLOCK_BYTES, size - offset)
-                piece = self._ask("get_object", path, Range=f"bytes={offset}-{offset + length - 1}", IfMatch=etag)
-                file.write(piece["Body"])
+                file.write(self._ask(self._part, path, ATTEMPTS, offset, length, etag))
 
-    def _ask(self, method: str, path: str | None, attempts: int = ATTEMPTS, /, **arguments: Any) -> Any:
-        """One request, retried while its error is transient; a `Body` is returned read. The only place that retries."""
-        if path is not None:
-            arguments["Key"] = self._key(path)
-        import fsspec.asyn
-
+    def _ask(self, do: Callable[..., T], path: str, attempts: int = ATTEMPTS, /, *arguments: Any) -> T:
+        """One request, retried while its error is transient. The only place that retries."""
         for attempt in Retrying(
             stop=stop_after_attempt(attempts if self._has_answered else min(attempts, ATTEMPTS_TO_PREPARE)),
             wait=wait_exponential_jitter(multiplier=0.1, max=LONGEST_WAIT_S, jitter=0.2),
@@ -426,26 +431,13 @@ class S3Store:
             reraise=True,
         ):
             with attempt:
-                answer = fsspec.asyn.sync(self._fs.loop, self._once, method, arguments)
+                try:
+                    answer = do(self._key(path), *arguments)
+                except Exception as error:
+                    raise _answer_of(error) from None  # its text may hold the request
                 self._has_answered = True
                 return answer
         raise AssertionError("Retrying ends by an answer or an exception")
-
-    async def _once(self, method: str, arguments: Mapping[str, Any]) -> Any:
-        try:
-            client = await self._fs.set_session()
-            answer = await getattr(client, method)(Bucket=self._bucket, **arguments)
-            if "Body" in answer:
-                async with answer["Body"] as body:
-                    answer["Body"] = await body.read()
-                if len(answer["Body"]) != answer["ContentLength"]:
-                    raise _Answer("IncompleteBody", None, True)
-        except _Answer:
-            raise
-        except Exception as error:
-            # `from None`: the transport's errors may carry the request, and that its signature.
-            raise _answer_of(error) from None
-        return answer
 
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:
@@ -543,51 +535,45 @@ class _Chunk:
         os.close(self._file)
 
 
-def _filesystem() -> Any:
-    """s3fs, with its own and botocore's retries off: only `_ask` retries."""
+def _bucket(name: str, root: str) -> Any:
+    """obstore's client, with its own retries off: only `_ask` retries."""
     try:
-        import s3fs
-        from aiobotocore.session import AioSession  # type: ignore[import-untyped] # ships none
+        from obstore.store import S3Store as Bucket
     except ImportError as error:
         raise SettingsError(
             "a data directory on s3:// needs the extra `scale`: pip install 'ecgrid-billing[scale]'"
         ) from error
-    config: dict[str, Any] = {
-        "retries": {"total_max_attempts": 1},
-        "max_pool_connections": 4 * IN_FLIGHT,
-        "connect_timeout": 10,
-        "read_timeout": 30,
-    }
-    if os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
-        config["s3"] = {"addressing_style": "path"}  # other storages rarely support bucket.host names
-    session = AioSession()
-    session.register_component("data_loader", _descriptions())
-    return s3fs.S3FileSystem(session=session, config_kwargs=config, use_listings_cache=False, skip_instance_cache=True)
+    options: dict[str, Any] = {"retry_config": {"max_retries": 0}, "virtual_hosted_style_request": True}
+    options["client_options"] = {"allow_http": True, "connect_timeout": "10s", "timeout": "30s"}
+    if endpoint := os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
+        # other storages rarely support bucket.host names
+        options |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
+    if "AWS_ACCESS_KEY_ID" not in os.environ:  # a profile or a role: boto3 reads them all
+        import boto3
+        from obstore.auth.boto3 import Boto3CredentialProvider
 
-
-@cache
-def _descriptions() -> Any:
-    """botocore's descriptions of S3 and its endpoints: a megabyte of JSON, read once per process."""
-    from botocore.loaders import create_loader
-
-    return create_loader()
+        session = boto3.Session()
+        if session.get_credentials() is None:
+            raise SettingsError(f"the data directory {root} cannot be used; {_REASONS['NoCredentials']}")
+        options |= {"credential_provider": Boto3CredentialProvider(session)}
+        options |= {"region": session.region_name} if session.region_name else {}
+    return Bucket(name, **options)
 
 
 def _answer_of(error: Exception) -> _Answer:
-    """An error of botocore, aiohttp or the socket as its code, and whether a retry may help."""
-    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+    """An error of obstore as its code, and whether a retry may help. Its text holds the storage's response."""
+    from obstore import exceptions
 
-    if isinstance(error, ClientError):
-        code = str(error.response.get("Error", {}).get("Code") or "")
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        busy = isinstance(status, int) and (status >= 500 or status == 429)
-        return _Answer(code or str(status), status, busy or code in _RETRY_CODES)
-    name = type(error).__name__
-    if isinstance(error, HTTPClientError | IncompleteReadError) or name in _BROKEN:
-        return _Answer(name, None, True)
-    if isinstance(error, BotoCoreError):
-        return _Answer(name, None, False)
-    return _Answer(name, None, isinstance(error, OSError | asyncio.TimeoutError))
+    code = found[1] if (found := _CODE.search(str(error))) else ""
+    status = int(found[1]) if (found := _STATUS.search(str(error))) else None
+    if isinstance(error, FileNotFoundError):
+        return _Answer(code or "404", 404, False)
+    if isinstance(error, exceptions.AlreadyExistsError | exceptions.PreconditionError):
+        return _Answer(code or "412", 412, code in _RETRY_CODES)
+    if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError):
+        return _Answer(code or "403", 403, False)
+    may_pass = status is None or status >= 500 or status == 429 or code in _RETRY_CODES
+    return _Answer(code or str(status or type(error).__name__), status, may_pass)
 
 
 def _reason(answer: _Answer) -> str:

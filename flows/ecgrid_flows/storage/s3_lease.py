@@ -38,11 +38,11 @@ CLOCK_GRAIN_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One object as received. `age_s` is by the storage's own clock; None when the response had no age."""
+    """One object as received, with its time of the last change by the storage's own clock."""
 
     body: bytes
     version: str
-    age_s: float | None
+    changed_at: datetime
 
 
 class Bucket(Protocol):
@@ -51,6 +51,8 @@ class Bucket(Protocol):
     root: str
 
     def stored(self, path: str) -> Stored | None: ...
+
+    def now(self) -> datetime: ...
 
     def version(self, path: str) -> str | None: ...
 
@@ -125,8 +127,9 @@ class _Lease:
         if record.get("place") and record["place"] == self._who["place"] and not _is_alive(record.get("pid")):
             log.warning("took over the lock of %s, which ended without releasing it", _holder(found))
             return True
-        if found.age_s is not None and found.age_s > self._lease_of(found) + CLOCK_GRAIN_S:
-            log.warning("took over the lock of %s, which was not renewed for %d s", _holder(found), found.age_s)
+        age_s = (self._store.now() - found.changed_at).total_seconds()
+        if age_s > self._lease_of(found) + CLOCK_GRAIN_S:
+            log.warning("took over the lock of %s, which was not renewed for %d s", _holder(found), age_s)
             return True
         return False
 

@@ -169,15 +169,13 @@ def build(
     memory_limit: str | None = None,
     temp_dir: Path | None = None,
     variables: Mapping[str, str] | None = None,
-    filesystem: Any | None = None,
     sql: Path | None = None,
 ) -> BuildReport:
     """Build the warehouse into `target`, which is replaced only when every relation is built.
 
     `lake_files` maps feeds to Parquet files (feeds left out have none). Of several `reference_dir` a later one's CSV
     replaces an earlier one's of the same name. SQL reads `variables` by `getvariable('name')`, as VARCHAR.
-    `memory_limit` is DuckDB's ("6GiB"); rows beyond it spill to `temp_dir` (default: beside the target). `filesystem`
-    is an fsspec filesystem for lake files with addresses (`s3://...`).
+    `memory_limit` is DuckDB's ("6GiB"); rows beyond it spill to `temp_dir` (default: beside the target).
     """
     tree = load_sql() if sql is None else load_sql(sql)  # for the cache, load_sql(None) and load_sql() are two calls
     started = time.perf_counter()
@@ -195,8 +193,6 @@ def build(
     spill = temp_dir or target.with_name(f"{target.name}.spill")
     try:
         with closing(_open(str(new), threads, memory_limit, spill, is_build=True)) as connection:
-            if filesystem is not None:
-                connection.register_filesystem(filesystem)
             for name, value in (variables or {}).items():
                 if not _STEM.fullmatch(name):
                     raise SqlRefused(f"{name!r} is not a name for a variable: small letters, digits and _")
