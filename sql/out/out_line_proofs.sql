@@ -42,7 +42,7 @@ ANTI JOIN core_aggregated_lines AS aggregated
 INNER JOIN core_expected AS expected USING (set_no, actual)
 INNER JOIN core_chosen_readings USING (set_no)
 INNER JOIN core_reading_rules AS rules USING (set_no, reading_no)
-LEFT JOIN core_rated_slices AS slices USING (case_id)
+LEFT JOIN core_rating_slices AS slices ON slices.case_id.set_no = lines.set_no AND slices.case_id.actual = lines.actual
 LEFT JOIN core_set_tiers AS tiers ON tiers.set_no = lines.set_no AND tiers.tier = coalesce(slices.tier, 1)
 WHERE expected.error IS NULL
 UNION ALL

@@ -17,13 +17,14 @@
 WITH others AS (
     -- what the models cost that are not the reading's own
     SELECT
-        line_case_id AS case_id,
+        set_no,
+        actual,
         bool_and(amount IS NOT NULL) AS is_priced,
         any_value(amount) FILTER (WHERE model = 'unit') AS unit_amount,
         any_value(amount) FILTER (WHERE model = 'volume') AS volume_amount,
         any_value(amount) FILTER (WHERE model = 'graduated') AS graduated_amount
     FROM core_comparison_rated
-    GROUP BY line_case_id
+    GROUP BY set_no, actual
 ),
 sets AS (
     SELECT
@@ -40,6 +41,10 @@ sets AS (
             WHEN readings.allowance_rule = 'free_tier' THEN case_allowance(readings.allowance_rule, readings.lone_bounds, sets.allowance)
             ELSE 0
         END AS free_quantity,
+        readings.lone_bounds,
+        sets.allowance,
+        sets.first_minimum,
+        sets.first_maximum,
         roundings.rounding,
         roundings.unit,
         roundings.half
@@ -92,10 +97,14 @@ cases AS (
         expected.actual,
         sets.reading_id,
         sets.model,
-        try_cast(CASE
-            WHEN sets.allowance_rule = 'free_tier' THEN greatest(cases.quantity - cases.allowance, 0)
-            ELSE greatest(coalesce(quantities.rated_quantity, cases.quantity - cases.allowance), 0)
-        END AS DECIMAL(28, 10)) AS quantity,
+        CASE
+            WHEN sets.allowance_rule = 'free_tier' THEN greatest(
+                case_quantity(expected.actual, sets.lone_bounds, sets.allowance, sets.first_minimum, sets.first_maximum)
+                - sets.free_quantity,
+                0
+            )
+            ELSE quantities.rated_quantity
+        END::DECIMAL(28, 10) AS quantity,
         expected.expected_amount,
         CASE WHEN sets.tiers = 1 OR sets.model = 'unit' THEN expected.expected_amount ELSE others.unit_amount END AS unit_amount,
         CASE WHEN sets.tiers = 1 OR sets.model = 'volume' THEN expected.expected_amount ELSE others.volume_amount END AS volume_amount,
@@ -107,12 +116,12 @@ cases AS (
         steps.break_even_quantity,
         sets.model = 'volume' AND steps.amount_past_bound < expected.expected_amount AS is_past_break_even,
         expected.expected_amount - steps.amount_past_bound AS saving
-    FROM core_rating_cases AS cases
+    FROM core_expected AS expected
     INNER JOIN sets USING (set_no)
-    INNER JOIN core_expected AS expected USING (case_id)
-    LEFT JOIN core_rating_quantities AS quantities USING (case_id)
-    LEFT JOIN others USING (case_id)
-    LEFT JOIN steps ON steps.set_no = cases.set_no AND steps.tier = expected.expected_tier
+    INNER JOIN core_rating_quantities AS quantities
+        ON quantities.case_id.set_no = expected.set_no AND quantities.case_id.actual = expected.actual
+    LEFT JOIN others ON others.set_no = expected.set_no AND others.actual = expected.actual
+    LEFT JOIN steps ON steps.set_no = expected.set_no AND steps.tier = expected.expected_tier
     WHERE expected.expected_amount IS NOT NULL AND (sets.tiers = 1 OR others.is_priced)
 )
 SELECT

@@ -6,7 +6,6 @@
 WITH others AS (
     SELECT
         readings.set_no,
-        models.place,
         models.model,
         concat_ws(
             '.', models.model, array_to_string(string_split(readings.case_reading_id, '.')[2:], '.'), roundings.rounding || roundings.scale
@@ -15,17 +14,14 @@ WITH others AS (
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     INNER JOIN core_sets AS sets ON sets.set_no = readings.set_no AND sets.tiers > 1
     INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
-    INNER JOIN (VALUES (0, 'unit'), (1, 'volume'), (2, 'graduated')) AS models (place, model) ON models.model <> readings.model
+    INNER JOIN (VALUES ('unit'), ('volume'), ('graduated')) AS models (model) ON models.model <> readings.model
     WHERE readings.model IN ('unit', 'volume', 'graduated')
 )
 SELECT
-    cases.case_id * 4 + others.place AS case_id,
-    cases.case_id AS line_case_id,
-    others.model,
+    struct_pack(set_no := others.set_no, actual := cases.case_id.actual, model := others.model) AS case_id,
     cases.ladder_id,
     others.reading_id,
     cases.quantity,
     cases.allowance
 FROM core_rating_cases AS cases
-INNER JOIN others USING (set_no)
-WHERE cases.is_chosen
+INNER JOIN others ON others.set_no = cases.case_id.set_no

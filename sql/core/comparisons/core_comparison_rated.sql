@@ -3,8 +3,8 @@
 -- with: core_rating_cases = core_comparison_cases, core_rating_readings = core_comparison_readings
 -- per: cell, local
 SELECT
-    cases.line_case_id,
-    cases.model,
-    round(rated.amount, 10)::DECIMAL(28, 10) AS amount
-FROM core_rating_cases AS cases
-INNER JOIN core_rated AS rated USING (case_id)
+    case_id.set_no,
+    case_id.actual,
+    case_id.model,
+    round(amount, 10)::DECIMAL(28, 10) AS amount
+FROM core_rated

@@ -1,4 +1,5 @@
 -- One row per case_id of core_rating_cases: what the quantity costs, exactly and rounded, or why it has no price.
+-- kept as: view
 -- per: cell, local
 -- The tiers before the one that holds the quantity are full, so their sum is the ladder's own (core_rating_steps),
 -- and a case needs but the last slice. Where a number does not fit into 10 decimals, or an allowance is taken from the
@@ -53,7 +54,7 @@ slice_sums AS (
         slices.case_id,
         any_value(slices.rule_no) AS rule_no,
         max(slices.tier) AS tier,
-        sum(slices.units) AS units,
+        sum(slices.billed_quantity) AS units,
         sum(slices.blocks) AS blocks,
         sum(CASE WHEN abs(slices.amount) < 1000000000000 THEN slices.amount END) AS small_amounts,
         sum(CASE WHEN abs(slices.amount) >= 1000000000000 THEN trunc(slices.amount) END) AS wholes,
@@ -62,7 +63,7 @@ slice_sums AS (
         sum(slices.remainder) AS tail,
         any_value(slices.common_block) AS common_block,
         bool_or(
-            slices.units IS NULL OR slices.blocks IS NULL OR slices.amount IS NULL OR slices.remainder IS NULL
+            slices.billed_quantity IS NULL OR slices.blocks IS NULL OR slices.amount IS NULL OR slices.remainder IS NULL
         ) AS is_too_large
     FROM core_rating_slices AS slices
     WHERE slices.is_to_sum AND slices.tier > 0

@@ -1,57 +1,12 @@
--- One row per schedule set, quantity on its lines and reading that rates them.
+-- One row per rate ladder with an interpretation and quantity on its lines: the case that proves these lines.
+-- kept as: view
 -- per: cell, local
--- role: chosen, the interpretation that proves the lines; tied, one that an undecided verdict leaves open, or the chosen one on the ladder of
--- terms that may hold as well (core_tied_sets); inferred, what the lines alone would choose where the user has an override.
-WITH used AS (
-    SELECT set_no, set_no AS rated_set_no, reading_no, 'chosen' AS role
-    FROM core_chosen_readings
-    WHERE verdict <> 'none_fits'
-    UNION ALL
-    SELECT chosen.set_no, tied.other_set_no, chosen.reading_no, 'tied'
-    FROM core_chosen_readings AS chosen
-    INNER JOIN core_tied_sets AS tied USING (set_no)
-    WHERE chosen.verdict <> 'none_fits'
-    UNION ALL
-    SELECT tied.set_no, tied.set_no, tied.reading_no, 'tied'
-    FROM core_tied_candidates AS tied
-    INNER JOIN core_chosen_readings AS chosen USING (set_no)
-    WHERE chosen.verdict = 'undecided' AND tied.reading_no <> chosen.reading_no
-    UNION ALL
-    SELECT set_no, set_no, inferred_reading_no, 'inferred'
-    FROM core_chosen_readings
-    WHERE inferred_reading_no <> reading_no
-),
-readings AS (
-    SELECT
-        used.set_no,
-        used.reading_no,
-        used.role,
-        readings.billed_in,
-        readings.lone_bounds,
-        readings.ladder_id + (used.rated_set_no - used.set_no)::BIGINT * 4 AS ladder_id,
-        readings.case_reading_id || '.' || roundings.rounding || roundings.scale AS reading_id,
-        sets.allowance,
-        case_allowance(readings.allowance_rule, readings.lone_bounds, sets.allowance) AS rated_allowance,
-        sets.first_minimum,
-        sets.first_maximum
-    FROM used
-    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
-    INNER JOIN core_sets AS sets ON sets.set_no = used.rated_set_no
-    INNER JOIN core_reading_roundings AS roundings ON roundings.set_no = used.set_no AND roundings.reading_no = used.reading_no
-)
+-- `case_id` is the ladder and the quantity, so that what is rated leads back to its lines without a join.
 SELECT
-    row_number() OVER () AS case_id,
-    quantities.set_no,
-    readings.reading_no,
-    readings.role,
-    readings.role = 'chosen' AS is_chosen,
-    quantities.actual,
-    readings.billed_in,
-    readings.ladder_id,
-    readings.reading_id,
-    case_quantity(
-        quantities.actual, readings.lone_bounds, readings.allowance, readings.first_minimum, readings.first_maximum
-    ) AS quantity,
-    readings.rated_allowance AS allowance
+    struct_pack(set_no := quantities.set_no, actual := quantities.actual) AS case_id,
+    used.ladder_id,
+    used.reading_id,
+    case_quantity(quantities.actual, used.lone_bounds, used.allowance, used.first_minimum, used.first_maximum) AS quantity,
+    used.rated_allowance AS allowance
 FROM core_quantities AS quantities
-INNER JOIN readings USING (set_no)
+INNER JOIN core_used_readings AS used ON used.set_no = quantities.set_no AND used.role = 'chosen'

@@ -14,4 +14,4 @@ SELECT
         '", "amount": "', plain_text(amount),
         '"}'
     ) AS words
-FROM core_rated_slices
+FROM core_rating_slices

@@ -15,6 +15,10 @@
 -- flats.
 -- amount = flat + units billed x what one costs; `remainder` is what its 20 decimals could not hold, in parts
 -- of the 20th decimal over `common_block`. Either is null when it does not fit (18 whole digits).
+-- `quantity` is the part of the quantity that lies in the tier, `billed_quantity` what of it is billed: in whole blocks where they are
+-- counted per tier. The amounts add up to core_rated.amount_exact, save for what 20 decimals cannot hold of a part of a block; `blocks`
+-- has at most 10 decimals for the same reason. A case that has an error or costs nothing has no slice; of one whose amounts are too
+-- large (core_rated.error) the slices mean nothing.
 -- `slice` numbers the tiers that take part, from 1: the tiers reached are the first ones, behind the free tier if any.
 WITH cut AS (
     SELECT
@@ -61,7 +65,7 @@ SELECT
     case_id,
     tier,
     quantity,
-    units,
+    units AS billed_quantity,
     blocks_of_units(units, blocks_per_unit, block) AS blocks,
     rate,
     flat,

@@ -5,41 +5,31 @@
 -- smallest and largest amounts. `is_past_unknown`: the price may depend on a tier that no source gives (core_unknown_tiers).
 WITH tied AS (
     SELECT
-        cases.set_no,
-        cases.actual,
-        list(DISTINCT struct_pack(
-            quantity := CASE WHEN cases.billed_in = 'blocks' THEN rated.blocks_billed ELSE rated.quantity_billed END::DECIMAL(28, 10),
-            amount := round(rated.amount, 10)::DECIMAL(28, 10)
-        )) AS open_outcomes,
-        min(round(rated.amount, 10)::DECIMAL(28, 10)) AS least,
-        max(round(rated.amount, 10)::DECIMAL(28, 10)) AS most,
-        bool_or(rated.amount IS NULL) AS is_refused
-    FROM core_rating_cases AS cases
-    INNER JOIN core_rated AS rated USING (case_id)
-    WHERE cases.role = 'tied'
-    GROUP BY cases.set_no, cases.actual
+        set_no,
+        actual,
+        list(DISTINCT struct_pack(quantity := quantity, amount := amount)) AS open_outcomes,
+        min(amount) AS least,
+        max(amount) AS most,
+        bool_or(amount IS NULL) AS is_refused
+    FROM core_other_rated
+    WHERE role = 'tied'
+    GROUP BY set_no, actual
 ),
 expected AS (
     SELECT
-        cases.set_no,
-        cases.actual,
-        cases.case_id,
-        CASE
-            WHEN rated.error IS NULL
-                THEN CASE WHEN cases.billed_in = 'blocks' THEN rated.blocks_billed ELSE rated.quantity_billed END
-        END::DECIMAL(28, 10) AS quantity,
+        used.set_no,
+        rated.case_id.actual,
+        CASE WHEN used.billed_in = 'blocks' THEN rated.blocks_billed ELSE rated.quantity_billed END::DECIMAL(28, 10) AS quantity,
         rated.amount_exact,
         round(rated.amount, 10)::DECIMAL(28, 10) AS amount, -- a cast alone divides twice
         rated.tier,
         rated.error
-    FROM core_rating_cases AS cases
-    INNER JOIN core_rated AS rated USING (case_id)
-    WHERE cases.role = 'chosen'
+    FROM core_rated AS rated
+    INNER JOIN core_used_readings AS used ON used.set_no = rated.case_id.set_no AND used.role = 'chosen'
 )
 SELECT
     expected.set_no,
     expected.actual,
-    expected.case_id,
     expected.quantity AS expected_quantity_billed,
     expected.amount_exact,
     expected.amount AS expected_amount,

@@ -44,20 +44,19 @@ cases AS (
     INNER JOIN left_out USING (set_no)
     UNION ALL
     SELECT
-        cases.set_no,
-        cases.actual,
-        cases.billed_in,
+        doubtful.set_no,
+        doubtful.actual,
+        used.billed_in,
         other.model,
-        cases.ladder_id,
-        concat_ws('.', other.model, array_to_string(string_split(cases.reading_id, '.')[2:], '.')),
-        cases.quantity,
-        cases.allowance
-    FROM core_rating_cases AS cases
-    INNER JOIN doubtful USING (set_no, actual)
-    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+        used.ladder_id,
+        concat_ws('.', other.model, array_to_string(string_split(used.reading_id, '.')[2:], '.')),
+        case_quantity(doubtful.actual, used.lone_bounds, used.allowance, used.first_minimum, used.first_maximum),
+        used.rated_allowance
+    FROM doubtful
+    INNER JOIN core_used_readings AS used ON used.set_no = doubtful.set_no AND used.role = 'chosen'
+    INNER JOIN core_set_readings AS readings ON readings.set_no = used.set_no AND readings.reading_no = used.reading_no
     INNER JOIN (VALUES ('volume'), ('graduated')) AS other (model)
         ON other.model <> readings.model AND readings.model IN ('volume', 'graduated')
-    WHERE cases.role = 'chosen'
 )
 SELECT row_number() OVER (ORDER BY set_no, actual, left_out, reading_id, quantity) AS case_id, *
 FROM cases

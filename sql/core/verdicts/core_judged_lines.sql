@@ -33,7 +33,6 @@ SELECT
     line_terms.shown_block,
     line_terms.terms_source,
     line_terms.witness,
-    expected.case_id,
     expected.expected_tier,
     CASE
         WHEN money.set_no IS NOT NULL OR aggregated.terms_no IS NOT NULL THEN lines.quantity_billed

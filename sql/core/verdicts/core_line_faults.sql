@@ -119,7 +119,6 @@ SELECT
     suspects.measure_field,
     suspects.price_list_id,
     suspects.set_no,
-    suspects.case_id,
     suspects.kind,
     suspects.unit,
     suspects.verdict,

@@ -1,0 +1,10 @@
+-- One row per case of core_other_cases: the quantity and the amount that its interpretation bills.
+-- with: core_rating_cases = core_other_cases
+-- per: cell, local
+SELECT
+    case_id.set_no,
+    case_id.actual,
+    case_id.role,
+    CASE WHEN case_id.billed_in = 'blocks' THEN blocks_billed ELSE quantity_billed END::DECIMAL(28, 10) AS quantity,
+    round(amount, 10)::DECIMAL(28, 10) AS amount -- a cast alone divides twice
+FROM core_rated
