@@ -15,8 +15,13 @@ SELECT
     faults.expected_amount,
     faults.difference,
     CASE WHEN faults.verdict = 'fits' THEN concat(
-        'Billed ', money_text(faults.billed_amount), ' at the rate of ', billed.level, ' (', plain_text(billed.rate), '), the tier of ',
-        plain_text(faults.quantity_billed), ' billed, but the line shows ', shown.level, ' (', plain_text(shown.rate),
+        'Billed ', money_text(faults.billed_amount),
+        CASE faults.model
+            WHEN 'graduated' THEN ', slice by slice up to '
+            WHEN 'stacked_flat' THEN ', the fees of all tiers up to '
+            ELSE ' at the rate of '
+        END,
+        billed.level, ' (', plain_text(billed.rate), '), the tier of ', plain_text(faults.quantity_billed), ' billed, but the line shows ', shown.level, ' (', plain_text(shown.rate),
         '): the amount is correct, the schedule shown is not. Ask the vendor to correct it.'
     ) || witness_text(faults.witness) WHEN faults.verdict = 'undecided' THEN concat(
         'Billed ', money_text(faults.billed_amount), ' at the rate of ', billed.level, ' (', plain_text(billed.rate), '), but the line shows ',

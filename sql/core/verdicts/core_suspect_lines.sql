@@ -1,5 +1,5 @@
 -- One row per line that does not fit its interpretation, shows a schedule that its price list does not have, or shows another tier than
--- the one that prices its whole quantity.
+-- the one that it reaches.
 -- per: cell
 -- parts: rows
 -- These are few lines; the relations that follow read only them.
@@ -32,10 +32,10 @@ LEFT JOIN core_chosen_readings AS chosen ON chosen.set_no = results.set_no
 LEFT JOIN core_set_readings AS readings ON readings.set_no = results.set_no AND readings.reading_no = chosen.reading_no
 WHERE results.verdict <> 'fits'
     OR results.shows_other_schedule
-    -- a line priced slice by slice may show its first or its last tier
     OR (
         results.shown_tier <> results.expected_tier
         AND results.amount <> 0
         AND chosen.verdict = 'decided'
-        AND readings.model IN ('volume', 'stairstep')
+        -- a line priced slice by slice may show the tier of its first slice as well as that of its last
+        AND (readings.model IN ('volume', 'stairstep') OR (readings.model IN ('graduated', 'stacked_flat') AND results.shown_tier > 1))
     )
