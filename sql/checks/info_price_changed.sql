@@ -1,25 +1,46 @@
--- One row per price list, month, report and measure whose terms differ from those of the month before.
+-- One row per price list, contract with terms of its own, month, report and measure whose terms differ from those of the month before.
 -- title: Price changed since last month
 -- The finding names the account if only one is billed by the new terms. In a month that contains the list's Date, lines may still be
 -- billed by the previous terms.
-WITH billed AS (
+WITH own_terms AS (
+    SELECT DISTINCT terms_contract_id, price_list_id, reporting_month, account_report, measure_field
+    FROM core_tiers
+    WHERE terms_contract_id > 0
+),
+billed AS (
     SELECT
-        price_list_id,
-        reporting_month,
-        account_report,
-        measure_field,
+        changes.terms_contract_id,
+        changes.price_list_id,
+        changes.reporting_month,
+        changes.account_report,
+        changes.measure_field,
         count(*) AS lines,
-        sum(amount) AS amount,
-        min(network_id) AS network_id,
-        min(mailbox_id) AS mailbox_id
-    FROM core_lines
-    SEMI JOIN core_price_changes USING (price_list_id, reporting_month, account_report, measure_field)
+        sum(lines.amount) AS amount,
+        min(lines.network_id) AS network_id,
+        min(lines.mailbox_id) AS mailbox_id
+    FROM core_lines AS lines
+    INNER JOIN core_price_changes AS changes USING (price_list_id, reporting_month, account_report, measure_field)
+    INNER JOIN core_line_terms AS line_terms USING (terms_no)
+    LEFT JOIN own_terms
+        ON own_terms.terms_contract_id = line_terms.terms_contract_id
+        AND own_terms.price_list_id = lines.price_list_id
+        AND own_terms.reporting_month = lines.reporting_month
+        AND own_terms.account_report = lines.account_report
+        AND own_terms.measure_field = lines.measure_field
     ANTI JOIN (
         FROM core_tiers AS former
         ANTI JOIN core_tiers AS newer
-            ON newer.set_no = former.set_no AND newer.reporting_month = former.reporting_month AND newer.version = 1
+            ON newer.set_no = former.set_no
+            AND newer.reporting_month = former.reporting_month
+            AND newer.terms_contract_id = former.terms_contract_id
+            AND newer.version = 1
         WHERE version = 2
-    ) AS former USING (set_no, reporting_month)
+    ) AS former
+        ON former.set_no = lines.set_no
+        AND former.reporting_month = lines.reporting_month
+        AND former.terms_contract_id = changes.terms_contract_id
+    WHERE changes.terms_contract_id
+        = CASE WHEN changes.terms_contract_id = 0 THEN coalesce(own_terms.terms_contract_id, 0) ELSE line_terms.terms_contract_id END
     GROUP BY ALL
 )
 SELECT
@@ -34,11 +55,19 @@ SELECT
     NULL::DECIMAL(28, 10) AS expected_amount,
     NULL::DECIMAL(28, 10) AS difference,
     concat(
-        'Price list ', changes.price_list_id, ' changed the terms of ', changes.account_report, ' ', changes.measure_field,
+        CASE
+            WHEN changes.terms_contract_id = 0 THEN concat('Price list ', changes.price_list_id)
+            ELSE concat('Contract ', changes.terms_contract_id, ', price list ', changes.price_list_id, ',')
+        END,
+        ' changed the terms of ', changes.account_report, ' ', changes.measure_field,
         ' to ', changes.words, '; in ', strftime(changes.reporting_month - INTERVAL 1 MONTH, '%Y-%m'), ' they were ',
         changes.previous_words, '. ',
         coalesce(billed.lines, 0), CASE WHEN billed.lines = 1 THEN ' line' ELSE ' lines' END, ' of the month ',
-        CASE WHEN billed.lines = 1 THEN 'is' ELSE 'are' END, ' billed by the new terms: check that the change was agreed.'
+        CASE WHEN billed.lines = 1 THEN 'is' ELSE 'are' END, ' billed by the new terms: ',
+        CASE
+            WHEN changes.terms_contract_id = 0 THEN 'check that the change was agreed.'
+            ELSE 'check the dates in your contract_terms.csv.'
+        END
     ) AS explanation
 FROM core_price_changes AS changes
-LEFT JOIN billed USING (price_list_id, reporting_month, account_report, measure_field)
+LEFT JOIN billed USING (terms_contract_id, price_list_id, reporting_month, account_report, measure_field)

@@ -1,9 +1,34 @@
--- One row per price list, month, report and measure whose terms differ from those of the month before: both, as text.
+-- One row per price list, contract with terms of its own, month, report and measure whose terms differ from those of the month before:
+-- both, as text.
+-- `terms_contract_id` is 0 for the terms of the list. In months for which contract_terms.csv has no terms of a contract, it has those of
+-- the list; a change of the list alone is no row of the contract.
 -- Compared are schedules known in both months, and those of one month alone where a source states the whole ladder of the other: a tier
 -- that lines have not shown yet is unknown, and no change. A list read later that most lines do not show (core_schedules, `is_firm`) is
 -- no evidence of a month's terms, nor are lines that show several terms equally often (`is_tied`).
-WITH schedules AS (
+WITH contracts AS (
+    SELECT DISTINCT terms_contract_id, price_list_id, account_report, measure_field
+    FROM core_tiers
+    WHERE terms_contract_id > 0
+),
+in_force AS (
+    SELECT *, terms_contract_id > 0 AS is_own
+    FROM core_tiers
+    UNION ALL
+    SELECT listed.* REPLACE (contracts.terms_contract_id AS terms_contract_id), false
+    FROM core_tiers AS listed
+    INNER JOIN contracts USING (price_list_id, account_report, measure_field)
+    ANTI JOIN core_tiers AS own
+        ON own.terms_contract_id = contracts.terms_contract_id
+        AND own.price_list_id = listed.price_list_id
+        AND own.reporting_month = listed.reporting_month
+        AND own.account_report = listed.account_report
+        AND own.measure_field = listed.measure_field
+    WHERE listed.terms_contract_id = 0
+),
+schedules AS (
     SELECT
+        terms_contract_id,
+        is_own,
         price_list_id,
         reporting_month,
         account_report,
@@ -15,14 +40,15 @@ WITH schedules AS (
         terms_words(level, allowance, minimum, maximum, block, rate) || ' ' || model AS words,
         concat_ws('|', model, limited_months, terms_text(allowance, minimum, maximum, block, rate)) AS content,
         bool_and(terms_source <> 'shown' AND is_firm) OVER (
-            PARTITION BY price_list_id, reporting_month, account_report, measure_field
+            PARTITION BY terms_contract_id, price_list_id, reporting_month, account_report, measure_field
         ) AS is_whole
-    FROM core_tiers
-    WHERE version = 1 AND terms_contract_id = 0
+    FROM in_force
+    WHERE version = 1
     QUALIFY is_firm AND NOT is_tied
 ),
 levels AS (
     SELECT
+        terms_contract_id,
         price_list_id,
         reporting_month,
         account_report,
@@ -36,10 +62,12 @@ levels AS (
 ),
 ladders AS (
     SELECT
+        terms_contract_id,
         price_list_id,
         reporting_month,
         account_report,
         measure_field,
+        any_value(is_own) AS is_own,
         any_value(is_whole) AS is_whole,
         string_agg(words, ', ' ORDER BY specified_network_id, set_no, tier) AS words
     FROM schedules
@@ -47,6 +75,7 @@ ladders AS (
 ),
 pairs AS (
     SELECT
+        later.terms_contract_id,
         later.price_list_id,
         later.reporting_month,
         later.account_report,
@@ -58,10 +87,12 @@ pairs AS (
         earlier.is_whole AS is_previous_whole
     FROM ladders AS later
     INNER JOIN ladders AS earlier
-        ON earlier.price_list_id = later.price_list_id
+        ON earlier.terms_contract_id = later.terms_contract_id
+        AND earlier.price_list_id = later.price_list_id
         AND earlier.account_report = later.account_report
         AND earlier.measure_field = later.measure_field
         AND earlier.reporting_month = later.reporting_month - INTERVAL 1 MONTH
+    WHERE later.terms_contract_id = 0 OR later.is_own OR earlier.is_own
 ),
 compared AS (
     SELECT
@@ -69,9 +100,10 @@ compared AS (
         levels.content,
         earlier.content AS previous_content
     FROM pairs
-    INNER JOIN levels USING (price_list_id, reporting_month, account_report, measure_field)
+    INNER JOIN levels USING (terms_contract_id, price_list_id, reporting_month, account_report, measure_field)
     LEFT JOIN levels AS earlier
-        ON earlier.price_list_id = levels.price_list_id
+        ON earlier.terms_contract_id = levels.terms_contract_id
+        AND earlier.price_list_id = levels.price_list_id
         AND earlier.account_report = levels.account_report
         AND earlier.measure_field = levels.measure_field
         AND earlier.specified_network_id = levels.specified_network_id
@@ -81,12 +113,14 @@ compared AS (
     SELECT pairs.*, NULL AS content, levels.content AS previous_content
     FROM pairs
     INNER JOIN levels
-        ON levels.price_list_id = pairs.price_list_id
+        ON levels.terms_contract_id = pairs.terms_contract_id
+        AND levels.price_list_id = pairs.price_list_id
         AND levels.account_report = pairs.account_report
         AND levels.measure_field = pairs.measure_field
         AND levels.reporting_month = pairs.previous_month
     ANTI JOIN levels AS later
-        ON later.price_list_id = levels.price_list_id
+        ON later.terms_contract_id = levels.terms_contract_id
+        AND later.price_list_id = levels.price_list_id
         AND later.account_report = levels.account_report
         AND later.measure_field = levels.measure_field
         AND later.specified_network_id = levels.specified_network_id
@@ -95,13 +129,14 @@ compared AS (
 )
 SELECT
     price_list_id,
+    terms_contract_id,
     reporting_month,
     account_report,
     measure_field,
     any_value(words) AS words,
     any_value(previous_words) AS previous_words
 FROM compared
-GROUP BY price_list_id, reporting_month, account_report, measure_field
+GROUP BY terms_contract_id, price_list_id, reporting_month, account_report, measure_field
 HAVING bool_or(
     content <> previous_content
     OR (content IS NULL AND is_whole)
