@@ -13,14 +13,13 @@ from ecgrid_flows.cli import context
 from ecgrid_flows.cli.context import AsJson, DataDir, First, Last
 from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.settings import Settings
-from ecgrid_transforms.money import Decimal, DoesNotFit, NotADecimal, fitted, grouped, plain, to_decimal
+from ecgrid_transforms.money import Decimal, grouped, plain, to_decimal
 from ecgrid_transforms.period import month_text
 
 if TYPE_CHECKING:
-    from ecgrid_flows.rating.simulation import Change, Simulation
+    from ecgrid_flows.rating.simulation import Simulation
     from ecgrid_flows.warehouse.database import Connection
 
-_SET = re.compile(r"(\d{1,10})\.([a-z]+)=(.+)", re.ASCII)
 _ACCOUNT = re.compile(r"(\d{1,10})/(\d{1,10})", re.ASCII)
 _VOLUME = re.compile(r"([+-]?)(\d{1,4}(?:\.\d{1,4})?)%?", re.ASCII)
 #: Lines printed as text, those with the largest difference; `--json` and `--csv` have all.
@@ -88,7 +87,7 @@ def simulate(
     terms = simulation.Terms(
         ladder=None if ladder is None else contract_terms.read_ladder(ladder),
         price_list=price_list,
-        changes=tuple(_change(text) for text in changes or ()),
+        changes=tuple(map(simulation.change_of, changes or ())),
         reading=reading,
         volume=_volume(volume),
     )
@@ -115,23 +114,6 @@ def _terms_words(ladder: Path | None, price_list: int | None, changes: Sequence[
     if ladder is not None:
         terms = f"The ladder {ladder.name}"
     return f"{terms}, with {', '.join(changes)}" if changes else terms
-
-
-def _change(text: str) -> "Change":
-    from ecgrid_flows.rating.simulation import FIELDS, Change
-
-    match = _SET.fullmatch(text)
-    if not match or match[2] not in FIELDS:
-        raise SettingsError(f"--set {text!r} is not SCHEDULE.FIELD=VALUE with a field of {', '.join(FIELDS)}")
-    try:
-        value = fitted(to_decimal(match[3]))
-    except (NotADecimal, DoesNotFit) as error:
-        raise SettingsError(f"--set {text!r}: {error}") from error
-    if match[2] != "rate" and value < 0:
-        raise SettingsError(f"--set {text!r}: a negative {match[2]} has no meaning; give 0 or more")
-    if match[2] in ("minimum", "maximum") and value != value.to_integral_value():
-        raise SettingsError(f"--set {text!r}: bounds are whole numbers")
-    return Change(int(match[1]), match[2], value)
 
 
 def _account(text: str | None) -> tuple[int | None, int | None]:

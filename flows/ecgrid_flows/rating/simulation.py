@@ -6,6 +6,7 @@ the lake. Differences are new less old: a saving is negative. Amounts are decima
 percent of the quantities measured.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -17,10 +18,10 @@ import pyarrow as pa
 from ecgrid_flows.errors import NoSuchData, Refused, SettingsError
 from ecgrid_flows.warehouse import database, simulations
 from ecgrid_flows.warehouse.database import Connection
-from ecgrid_transforms.money import ZERO, Decimal, plain
+from ecgrid_transforms.money import ZERO, Decimal, DoesNotFit, NotADecimal, fitted, plain, to_decimal
 from ecgrid_transforms.period import month_text
 
-__all__ = ["FIELDS", "Change", "Scope", "Simulation", "Terms", "simulation"]
+__all__ = ["FIELDS", "Change", "Scope", "Simulation", "Terms", "change_of", "simulation"]
 
 Row = Mapping[str, Any]
 #: Numbers of a schedule that `--set` replaces.
@@ -28,6 +29,7 @@ FIELDS = ("allowance", "minimum", "maximum", "block", "rate")
 _WHOLE = Decimal(100)
 #: Volumes of the curve, in percent, and the step to which a break-even between two of them is narrowed.
 _CURVE = tuple(Decimal(percent) for percent in range(50, 155, 5))
+_SET = re.compile(r"(\d{1,10})\.([a-z]+)=(.+)", re.ASCII)
 _ROW_ORDER = ("reporting_month", "network_id", "mailbox_id", "account_report", "measure_field")
 
 
@@ -114,6 +116,22 @@ class Simulation:
             "readings": self.readings,
             "curve": self.curve,
         }
+
+
+def change_of(text: str) -> Change:
+    """`43202.rate=0.17` as a change; raises `SettingsError` for any other text."""
+    match = _SET.fullmatch(text)
+    if not match or match[2] not in FIELDS:
+        raise SettingsError(f"--set {text!r} is not SCHEDULE.FIELD=VALUE with a field of {', '.join(FIELDS)}")
+    try:
+        value = fitted(to_decimal(match[3]))
+    except (NotADecimal, DoesNotFit) as error:
+        raise SettingsError(f"--set {text!r}: {error}") from error
+    if match[2] != "rate" and value < 0:
+        raise SettingsError(f"--set {text!r}: a negative {match[2]} has no meaning; give 0 or more")
+    if match[2] in ("minimum", "maximum") and value != value.to_integral_value():
+        raise SettingsError(f"--set {text!r}: bounds are whole numbers")
+    return Change(int(match[1]), match[2], value)
 
 
 def simulation(connection: Connection, terms: Terms, scope: Scope, *, has_curve: bool = True) -> Simulation:

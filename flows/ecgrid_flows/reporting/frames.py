@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ecgrid_flows.errors import NoSuchData
+from ecgrid_flows.rating import simulation
 from ecgrid_flows.settings import DATA_DIR, SANDBOX_DIR
 from ecgrid_flows.warehouse import database
 from ecgrid_transforms.money import Decimal
@@ -63,6 +64,10 @@ class Book:
         amounts = self.out("out_finding_amounts", reporting_month=month)
         parts = ["finding_id", "claimable_amount", "too_much_amount", "too_little_amount", "unclear_amount"]
         return self.out("out_finding_states", reporting_month=month).merge(amounts[parts], on="finding_id", how="left")
+
+    def simulated(self, terms: simulation.Terms, scope: simulation.Scope | None = None) -> simulation.Simulation:
+        """The billed lines under other terms, of all months that are over unless `scope` names some."""
+        return simulation.simulation(self._connection, terms, scope or simulation.Scope())
 
     def months(self) -> list[date]:
         """The months that have billed lines, oldest first."""
