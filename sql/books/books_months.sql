@@ -15,7 +15,7 @@ WITH invoices AS (
 ),
 claims AS (
     SELECT reporting_month, sum(credited_amount) AS recovered_amount
-    FROM books_claims
+    FROM out_claims
     GROUP BY reporting_month
 ),
 changes AS (
