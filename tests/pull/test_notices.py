@@ -91,6 +91,34 @@ def test_a_month_is_told_once_and_again_when_its_figures_change(tmp_path: Path, 
     assert [path for path in files if TOKEN.encode() in path.read_bytes()] == []
 
 
+def ahead(kind: str, difference: str, **of: object) -> dict[str, object]:
+    names = ("contract_id", "network_id", "mailbox_id", "client", "account_report", "measure_field")
+    return {"notice": kind, "difference": Decimal(difference), **dict.fromkeys(names), **of}
+
+
+def test_what_is_ahead_is_told_as_sums_and_not_again_for_another_amount(tmp_path: Path, ear: Ear) -> None:
+    settings = settings_for(tmp_path, ear)
+    running = MonthDone(
+        MONTH,
+        notices=[
+            ahead("budget_ahead", "10.50", contract_id=8751),
+            ahead("budget_ahead", "2.00", client="Müller & Töchter"),
+            ahead("tier_ahead", "-30.25", network_id=4443, mailbox_id=105262, measure_field="TotalKCs"),
+        ],
+    )
+    ended(settings, running)
+    assert ear.titles == ["ECGrid 2026-10: notices before the invoice"]
+    assert ear.heard[0]["message"].startswith(
+        "Budgets that will be exceeded: 2 (12.50 USD above them)\n"
+        "Accounts that pass a tier: 1 (-30.25 USD against the price so far)\n"
+    )
+    assert not [word for word in ("8751", "105262", "Müller") if word in ear.heard[0]["message"]]
+    ended(settings, replace(running, notices=[{**one, "difference": Decimal(99)} for one in running.notices]))
+    assert len(ear.heard) == 1
+    ended(settings, replace(running, notices=[*running.notices, ahead("unusual_use", "12", network_id=4440)]))
+    assert len(ear.heard) == 2
+
+
 def test_a_failure_is_told_once_until_a_run_succeeds(tmp_path: Path, ear: Ear) -> None:
     """The text of the error names an account: it is not told."""
     settings = settings_for(tmp_path, ear)

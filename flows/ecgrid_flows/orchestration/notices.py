@@ -131,9 +131,9 @@ def ready_text(settings: Settings, done: MonthDone) -> tuple[str, str]:
 
 #: What a notice ahead of the invoice is about, and what its difference is.
 _AHEAD = {
-    "budget_ahead": ("budgets will be exceeded", "above them"),
-    "tier_ahead": ("accounts pass a tier of their price list", "more than at the price so far"),
-    "unusual_use": ("accounts use far more than their median", "above the median"),
+    "budget_ahead": ("Budgets that will be exceeded", "above them"),
+    "tier_ahead": ("Accounts that pass a tier", "against the price so far"),
+    "unusual_use": ("Accounts with unusual use", "above the median"),
 }
 
 
@@ -144,7 +144,7 @@ def ahead_text(month: date, rows: Sequence[Mapping[str, Any]], currency: str | N
         found = [row for row in rows if row["notice"] == kind]
         if found:
             difference = sum((row["difference"] for row in found), ZERO)
-            lines.append(f"{len(found):,} {what}: {amount(difference, currency)} {more}")
+            lines.append(f"{what}: {len(found):,} ({amount(difference, currency)} {more})")
     lines.append("See out_notices, or `ecgrid-billing accrue`.")
     return f"ECGrid {month_text(month)}: notices before the invoice", "\n".join(lines)
 
