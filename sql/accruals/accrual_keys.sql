@@ -2,7 +2,8 @@
 -- kept as: scratch
 -- The first method that applies: the line of the month itself (recalculated), statistics to date, the line of last month, that of the same
 -- month last year where last month is not in the warehouse, the minimum of the contract for an account without any line. A key that the
--- service answered without a line after the month's end has none. A line that is billed with its network keeps its amount. A measure of traffic grows with the days; others are as they are.
+-- service answered without a line after the month's end has none. A line that is billed with its network keeps its amount. A measure of traffic grows with the days; others are as they are,
+-- and where they show nothing in a running month, last month counts: a fee may be billed at the month's end.
 WITH has_last AS (
     SELECT count(*) FILTER (WHERE place = -1) > 0 AS is_known
     FROM accrual_history
@@ -28,7 +29,10 @@ bases AS (
     CROSS JOIN has_last
     WHERE place = 0 OR place = CASE WHEN has_last.is_known THEN -1 ELSE -12 END
     QUALIFY row_number() OVER (
-        PARTITION BY network_id, mailbox_id, account_report, measure_field ORDER BY place DESC, line_item_number
+        PARTITION BY network_id, mailbox_id, account_report, measure_field
+        ORDER BY
+            place = 0 AND NOT is_final AND actual = 0 AND amount = 0 AND account_report NOT LIKE 'Traffic%',
+            place DESC, line_item_number
     ) = 1
 ),
 keys AS (
