@@ -1,11 +1,14 @@
 """The worlds of the sandbox: shipped, drawn by a seed, or small, each with its books."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from functools import cached_property
+from random import Random
 
+from ecgrid_sandbox.billing import messages
 from ecgrid_sandbox.billing.books import Books
 from ecgrid_sandbox.world import generated, shipped, small
+from ecgrid_sandbox.world.metering import Metering, StatisticsShape
 from ecgrid_sandbox.world.model import Facts, Meaning, PlantedError
 from ecgrid_transforms.period import last_full_month
 
@@ -55,6 +58,56 @@ class World(Facts):
     def small(cls, seed: int, last_month: date | None = None) -> "World":
         """A world of one price list and a few lines, drawn by `seed`, of one of `small.KINDS`."""
         return cls.of(small.facts(seed, last_month or last_full_month()))
+
+    def metered(self, metering: Metering) -> "World":
+        """This world with statistics in another shape, and billed by a meter that errs in TrafficAll as planted.
+
+        True quantities stay what they are here (`true_use`); the bills follow from what the meter counts.
+        """
+        served = replace(self, metering=metering)
+        erring = {account for account in self.accounts if account[0] in metering.rounded_up | metering.by_1024}
+        erring |= metering.duplicates_billed | metering.partners_billed
+        use, true_use = dict(self.use), {}
+        for account in erring:
+            flows = [messages.billed_flow(served.books, account, month) for month in self.months]
+            pairs = [
+                pair for pair in self.use.get(account, {}) if pair[0] == "TrafficAll" and pair[1] in messages.MEASURES
+            ]
+            true_use[account] = {pair: self.use[account][pair] for pair in pairs}
+            metered = {pair: tuple(messages.quantity_of(flow, pair[1]) for flow in flows) for pair in pairs}
+            use[account] = {**self.use.get(account, {}), **metered}
+        return replace(served, use=use, true_use=true_use)
+
+    def with_meter_errors(self, shape: StatisticsShape) -> "World":
+        """This world with statistics of a shape and each planted error of the meter once, drawn by its seed."""
+        rng = Random(f"meter {self.seed}")
+        networks: dict[str, list[int]] = {"KCs": [], "Trans": []}
+        for unit, found in networks.items():
+            found += sorted(
+                {
+                    account[0]
+                    for account, use in self.use.items()
+                    if any(report == "TrafficAll" and measure.endswith(unit) for report, measure in use)
+                }
+            )
+        kcs = rng.sample(networks["KCs"], k=min(2, len(networks["KCs"])))
+        counted = sorted(
+            account
+            for account, use in self.use.items()
+            if account[0] not in kcs
+            and any(pair[0] == "TrafficAll" and pair[1].endswith("Trans") and use[pair][-1] > 0 for pair in use)
+        )
+        first, second, third = rng.sample(counted, k=3)
+        return self.metered(
+            Metering(
+                shape,
+                rounded_up=frozenset(kcs[:1]),
+                by_1024=frozenset(kcs[1:]),
+                duplicates_billed=frozenset({first}),
+                partners_billed=frozenset({second}),
+                missing_days=frozenset({(third, 14)}),
+            )
+        )
 
     @cached_property
     def books(self) -> Books:

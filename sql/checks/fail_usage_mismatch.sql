@@ -2,11 +2,32 @@
 -- per: cell
 -- parts: rows
 -- title: Usage differs from the service's own statistics
--- If the monthly report contradicts a To or From line, that line explains why To and From do not add up to the Total: no second row.
+-- A warning where days without statistics may hold the difference, and where KCs are of 1,024 bytes. If statistics contradict a To or From
+-- line, that line explains why To and From do not add up to the Total: no second row.
+-- expected_amount: what the price list asks for the quantity by the statistics; null where the line is not proved for its own quantity, where days are missing, or against other lines
 WITH to_and_from AS (
     SELECT DISTINCT network_id, mailbox_id, reporting_month, account_report, right(measure_field, 3) AS unit
     FROM out_usage_tieout
-    WHERE source = 'ReportMonthly' AND NOT is_tied AND measure_field NOT LIKE 'Total%'
+    WHERE source <> 'lines' AND NOT is_tied AND measure_field NOT LIKE 'Total%'
+),
+priced AS (
+    SELECT
+        usage.*,
+        usage.unit = 'bytes/1024' AND usage.is_tied AS is_1024,
+        results.amount,
+        results.verdict,
+        -- a charge of the network's or of other lines, and one that does not fit its terms, has no price of its own
+        CASE WHEN results.verdict = 'fits' AND expected.expected_amount = results.amount THEN round(rated.amount, 10)::DECIMAL(28, 10) END
+            AS usage_amount
+    FROM out_usage_tieout AS usage
+    INNER JOIN core_line_results AS results USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+    LEFT JOIN core_expected AS expected ON expected.set_no = results.set_no AND expected.actual = results.actual
+    LEFT JOIN core_fault_rated AS rated
+        ON rated.left_out = 'usage'
+        AND rated.set_no = results.set_no
+        AND rated.actual = CASE WHEN usage.is_tied THEN usage.exact_quantity ELSE usage.stated_quantity END
+        AND usage.source <> 'lines'
+    WHERE usage.is_tied IS DISTINCT FROM true OR usage.exact_quantity IS NOT NULL
 )
 SELECT
     usage.network_id,
@@ -16,22 +37,44 @@ SELECT
     usage.measure_field,
     usage.price_list_id,
     NULL::VARCHAR AS invoice_number,
-    results.amount AS billed_amount,
-    NULL::DECIMAL(28, 10) AS expected_amount,
-    NULL::DECIMAL(28, 10) AS difference,
-    concat(
-        plain_text(usage.actual), ' measured on the line, but ',
-        CASE
-            WHEN usage.source = 'lines' THEN concat('the account''s To and From lines add up to ', plain_text(usage.stated_quantity))
-            ELSE concat('the monthly report has ', plain_text(usage.stated_quantity))
-        END,
-        ': ', plain_text(abs(usage.difference)), CASE WHEN usage.difference > 0 THEN ' more' ELSE ' less' END,
-        CASE WHEN usage.tolerance > 0 THEN concat(' (rounding explains at most ', plain_text(usage.tolerance), ')') ELSE '' END,
-        '. The line bills ', money_text(results.amount),
-        CASE WHEN results.verdict = 'fits' THEN ', correct for its own quantity' ELSE '' END, '. Ask the vendor which count is correct.'
-    ) AS explanation
-FROM out_usage_tieout AS usage
-INNER JOIN core_line_results AS results USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+    usage.amount AS billed_amount,
+    CASE WHEN usage.gap_days IS NULL THEN usage.usage_amount END AS expected_amount,
+    CASE WHEN usage.gap_days IS NULL THEN usage.amount - usage.usage_amount END::DECIMAL(28, 10) AS difference,
+    CASE
+        WHEN usage.is_1024
+            THEN concat(
+                plain_text(usage.actual), ' measured on the line is the account''s bytes in KCs of 1,024; in KCs of 1,000 it is ',
+                plain_text(usage.exact_quantity),
+                CASE WHEN usage.usage_amount IS NULL THEN '' ELSE concat(', which costs ', money_text(usage.usage_amount)) END,
+                '. The line bills ', money_text(usage.amount), '. Ask the vendor which size of a KC is agreed.'
+            )
+        ELSE concat(
+            plain_text(usage.actual), ' measured on the line, but ',
+            CASE
+                WHEN usage.source = 'lines' THEN concat('the account''s To and From lines add up to ', plain_text(usage.stated_quantity))
+                ELSE concat(
+                    usage.source, ' has ', plain_text(usage.stated_quantity), ' ', usage.statistic, CASE usage.direction WHEN 'both' THEN '' ELSE ' ' || usage.direction END,
+                    CASE usage.unit WHEN 'count' THEN '' WHEN usage.statistic THEN '' ELSE concat(' (', usage.unit, ')') END
+                )
+            END,
+            ': ', plain_text(abs(usage.difference)), CASE WHEN usage.difference > 0 THEN ' more' ELSE ' less' END,
+            CASE WHEN usage.tolerance > 0 THEN concat(' (rounding explains at most ', plain_text(usage.tolerance), ')') ELSE '' END,
+            CASE WHEN usage.equal_to IS NULL THEN '' ELSE concat('. Actual equals the account''s ', usage.equal_to) END,
+            CASE
+                WHEN usage.gap_days IS NULL THEN ''
+                ELSE concat('. There are no statistics for ', usage.gap_days, '; a missing day is not zero, and may hold the difference')
+            END,
+            '. The line bills ', money_text(usage.amount),
+            CASE WHEN usage.verdict = 'fits' THEN ', correct for its own quantity' ELSE '' END,
+            CASE
+                WHEN usage.usage_amount IS NULL THEN ''
+                ELSE concat('; ', plain_text(usage.stated_quantity), ' would cost ', money_text(usage.usage_amount))
+            END,
+            '. Ask the vendor which count is correct.'
+        )
+    END AS explanation,
+    usage.is_1024 OR usage.gap_days IS NOT NULL AS is_doubtful
+FROM priced AS usage
 -- a line of another account has that account's usage
 ANTI JOIN core_line_mismatches AS odd
     ON odd.network_id = usage.network_id
@@ -47,7 +90,7 @@ ANTI JOIN to_and_from AS cause
     AND cause.reporting_month = usage.reporting_month
     AND cause.account_report = usage.account_report
     AND cause.unit = right(usage.measure_field, 3)
-WHERE NOT usage.is_tied
+WHERE usage.is_tied IS DISTINCT FROM true OR usage.is_1024
 QUALIFY row_number() OVER (
     PARTITION BY usage.network_id, usage.mailbox_id, usage.reporting_month, usage.account_report, usage.measure_field
     ORDER BY usage.source

@@ -51,7 +51,7 @@ def test_findings_are_told_in_words(shipped: World, data_dir: str) -> None:
     assert said[place + 1].startswith(f"        Billed {wrong.billed_amount} at the rate of Tier")
     assert f"which gives {wrong.true_amount}: " in said[place + 1]
     assert said[-3] == "2026-10: 12 errors, 3 warnings"
-    assert said[-2].startswith("2026-10: Invoiced 52,123.07; claimable 287.99; disputed 0.00; to pay 52,123.07")
+    assert said[-2].startswith("2026-10: Invoiced 52,123.07; claimable 290.40; disputed 0.00; to pay 52,123.07")
 
 
 def planted_in_october(world: World, check_name: str) -> PlantedError:

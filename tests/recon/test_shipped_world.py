@@ -19,7 +19,7 @@ CHECKS = {
     *("missing_line", "double_billed", "identity_mismatch", "date_outside_month", "taxable_changed", "price_changed"),
     *("restated", "usage_mismatch", "invoice_total_mismatch", "invoice_line_missing", "invoice_line_differs"),
     *("reading_undecided", "terms_differ", "list_differs_from_contract", "invoice_only_charge", "correction"),
-    *("invoice_duplicate", "invoice_currency"),
+    *("invoice_duplicate", "invoice_currency", "statistics_unread", "kc_rounding"),
 }
 
 

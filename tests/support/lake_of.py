@@ -7,6 +7,7 @@ invoices), nothing of what they mean.
 import csv
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time
+from itertools import product
 from pathlib import Path
 
 import pyarrow as pa
@@ -36,7 +37,7 @@ APART = 1_000_000
 #: Identifiers that a world's move changes; 0 stays what it is (Root, no network specified).
 MOVED = (
     *("network_id", "mailbox_id", "system_id", "price_list_id", "contract_id", "schedule_id", "invoice_id"),
-    *("schedule_specified_network_id", "NetworkID", "MailboxID"),
+    *("schedule_specified_network_id", "NetworkID", "MailboxID", "asked_network_id", "asked_mailbox_id"),
 )
 
 
@@ -176,11 +177,11 @@ def rows_of(world: World, months: Iterable[date] | None = None, *, read_monthly:
 
 
 def monthly_reports(world: World, months: Iterable[date] | None = None) -> pa.Table:
-    """The feed monthly_reports: ReportMonthly's first report of every account, with its own columns."""
+    """The feed monthly_reports: ReportMonthly's reports 1 and 2 of every account, with their own columns."""
     kinds = {"int": pa.int32(), "long": pa.int64(), "decimal": MONEY_TYPE}
     made = []
-    for month in months or world.months:
-        asked = reports.monthly(world.books, world.accounts, 1, month)[0]
+    for month, number in product(months or world.months, (1, 2)):
+        asked = reports.monthly(world.books, world.accounts, number, month)[0]
         own = {}
         for place, column in enumerate(asked.columns):
             kind = kinds.get(column.type, pa.string())
@@ -197,7 +198,7 @@ def monthly_reports(world: World, months: Iterable[date] | None = None) -> pa.Ta
             "reporting_month": [month] * count,
             "asked_network_id": [None] * count,
             "asked_mailbox_id": [None] * count,
-            "asked": ["Report=1"] * count,
+            "asked": [f"Report={number} Month={month}T00:00:00"] * count,
             "table_name": ["Table"] * count,
             "row_number": list(range(1, count + 1)),
             "api_version": ["v3.2"] * count,
@@ -207,7 +208,44 @@ def monthly_reports(world: World, months: Iterable[date] | None = None) -> pa.Ta
         schema = FEEDS["monthly_reports"]
         given = {name: pa.array(template[name], schema.field(name).type) for name in schema.names}
         made.append(pa.table(given | own))
-    return pa.concat_tables(made)
+    return pa.concat_tables(made, promote_options="default")
+
+
+def statistics(world: World, month: date) -> pa.Table:
+    """The feed monthly_reports of a month as its run would land it: every operation that the world's shape has."""
+    has = [name for name in ("ReportMonthlyEx", "ReportTrafficStatsEx", "ReportByDateEx")
+           if name not in reports.PENDING[world.metering.shape]]  # fmt: skip
+    found = []
+    first, days = f"{month}T00:00:00", (next_month(month) - month).days
+    midnight = datetime(month.year, month.month, month.day)  # noqa: DTZ001 - the server's wall time
+    for network_id, mailbox_id in world.accounts:
+        own = [(network_id, mailbox_id)]
+        if "ReportMonthlyEx" in has:
+            found.append((own[0], f"Report=1 Month={first}", reports.monthly(world.books, own, 1, month)[0]))
+        if "ReportTrafficStatsEx" in has:
+            for period, count in (("Month", 1), ("Day", days)):
+                table = reports.traffic_stats(world.books, own, midnight, count, period)[0]
+                found.append((own[0], f"TargetTime={first} NumPeriods={count} Period={period}", table))
+        if "ReportByDateEx" in has:
+            for start, end in ((1, 30), (31, 31)):
+                window = month.replace(day=start), month.replace(day=end)
+                table = reports.by_date(world.books, own[0], *window)[0]
+                found.append((own[0], f"Report=2 StartDate={window[0]} EndDate={window[1]}", table))
+    made = []
+    for (network_id, mailbox_id), asked, table in found:
+        fixed = [month, network_id, mailbox_id, asked, "Table"]
+        origin = ["v3.2", PULLED_AT, SHA256]
+        rows = [(*fixed, number, *origin) for number in range(1, len(table.rows) + 1)]
+        one = pa.Table.from_batches([batch(FEEDS["monthly_reports"], rows)])
+        for place, column in enumerate(table.columns):
+            cells = pa.array([row[place] for row in table.rows], pa.string())
+            one = one.append_column(column.name, pc.cast(cells, _KINDS.get(column.type, pa.string())))
+        made.append(one)
+    return pa.concat_tables(made, promote_options="default")
+
+
+#: Arrow types of DataSet columns, as `ecgrid_client.datasets` reads them.
+_KINDS = {"int": pa.int32(), "long": pa.int64(), "decimal": MONEY_TYPE, "dateTime": pa.timestamp("ns", tz="UTC")}
 
 
 def tables_of(rows: Rows) -> dict[str, pa.Table]:
@@ -234,7 +272,7 @@ def together(tables: Mapping[int, Mapping[str, pa.Table]]) -> dict[str, pa.Table
     for place, of_world in tables.items():
         for feed, table in of_world.items():
             parts.setdefault(feed, []).append(moved(table, place * APART))
-    return {feed: pa.concat_tables(its) for feed, its in parts.items()}
+    return {feed: pa.concat_tables(its, promote_options="default") for feed, its in parts.items()}
 
 
 def papers(worlds: Mapping[int, World], folder: Path) -> Path:

@@ -84,6 +84,16 @@ def serve(
         typer.Option(help="Ex operations refuse the id -1 (all) with this code."),
     ] = None,
     clock_off_s: Annotated[int, typer.Option(help="The service's clock is this many seconds ahead.")] = 0,
+    statistics: Annotated[
+        Literal["measures", "traffic", "by_date", "monthly", "outside"],
+        typer.Option(
+            help="Shape of the statistics of usage: ReportMonthly with measures, ReportTrafficStats of the old guide, "
+            "ReportByDate, ReportMonthly with bytes, or these three at once."
+        ),
+    ] = "measures",
+    meter_errors: Annotated[
+        bool, typer.Option("--meter-errors", help="Plant errors of the meter: rounding, 1,024 bytes, duplicates …")
+    ] = False,
     drift: Annotated[
         Literal["older", "newer"] | None,
         typer.Option(help="The interface of 2016, or an invented later one with additional elements."),
@@ -92,6 +102,7 @@ def serve(
     """Run the sandbox until Ctrl-C; prints addresses and invented credentials as ECGRID_* settings."""
     from ecgrid_sandbox import Sandbox, Trouble, World
     from ecgrid_sandbox.service.trouble import PAGE_STATUSES, OddValue, OwnFault
+    from ecgrid_sandbox.world.metering import Metering
 
     try:
         odd_values = tuple(map(OddValue.parsed, odd_value or ()))
@@ -125,6 +136,7 @@ def serve(
         seed=seed,
     )
     world = World.shipped(month, seed=seed)
+    world = world.with_meter_errors(statistics) if meter_errors else world.metered(Metering(statistics))
     try:
         served = Sandbox(world, trouble, port=port, auth_level=auth_level)
     except OSError as error:

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -24,6 +25,7 @@ from ecgrid_flows.orchestration import notices
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage import data_owner
 from ecgrid_flows.storage.opening import store_of
+from ecgrid_flows.warehouse import database
 from ecgrid_transforms.period import last_full_month, month_text, next_month, reporting_month_text
 
 #: Warning where sessions are opened (facts 4.3).
@@ -76,6 +78,7 @@ def machine(settings: Settings) -> Iterator[Check]:
     yield _modes(settings)
     yield _owner(settings)
     yield _values(settings)
+    yield _statistics(settings)
     yield from _clients(settings)
     yield _told(settings)
 
@@ -153,6 +156,22 @@ def _clients(settings: Settings) -> Iterator[Check]:
         f"of clients without a price (client_prices.csv); the first: {details[0]}"
     )
     yield Check("", name, Health.NOTE, words, details)
+
+
+def _statistics(settings: Settings) -> Check:
+    """The months whose statistics of usage came in a shape that is not understood."""
+    name = "statistics"
+    if not settings.warehouse_path.exists():
+        return Check("", name, Health.OK, "none yet: there is no warehouse")
+    try:
+        with closing(database.connect(settings.warehouse_path)) as connection:
+            found = database.rows(connection, "out_findings", check_name="statistics_unread").to_pylist()
+    except BillingError as error:
+        return Check("", name, Health.NOTE, f"cannot be read now: {error}")
+    if not found:
+        return Check("", name, Health.OK, "every shape of statistics of usage is understood")
+    details = tuple(f"{month_text(row['reporting_month'])}: {row['explanation']}" for row in found)
+    return Check("", name, Health.NOTE, details[0], details)
 
 
 def _modes(settings: Settings) -> Check:

@@ -65,6 +65,11 @@ def month_flows(books: Books, account: Account, month: date) -> Mapping[str, Flo
         return dict.fromkeys(REPORTS, Flow())
     rng = Random(f"traffic {world.seed} {account} {world.months.index(month)}")
     given = {pair: books.quantity(account, month, pair) for pair in world.use.get(account, {}) if pair[0] in REPORTS}
+    given |= {
+        pair: series[world.months.index(month)]
+        for pair, series in world.true_use.get(account, {}).items()
+        if pair[0] in REPORTS
+    }
     if given and not any(given.values()):
         return dict.fromkeys(REPORTS, Flow())
     trans = _dimension(given, "Trans", rng, Decimal(1), rng.randint(80, 900))

@@ -97,6 +97,7 @@ class Operations:
             "ReportMonthlyEx": self._report_monthly,
             "ReportTrafficStats": self._report_traffic_stats,
             "ReportTrafficStatsEx": self._report_traffic_stats,
+            "ReportByDateEx": self._report_by_date,
             "ReportInstantStats": self._report_instant_stats,
             "ReportInstantStatsEx": self._report_instant_stats,
             "InterconnectCount": self._interconnect_count,
@@ -106,7 +107,7 @@ class Operations:
     def admit(self, call: Call) -> None:
         """Authenticate the caller, and check that the operation is available; raises `Fault`."""
         name = call.operation
-        if name in self.trouble.pending:
+        if name in self.trouble.pending or name in reports.PENDING[self.world.metering.shape]:
             raise Fault(f"PENDING: {name} is not implemented.", "NotImplemented")
         if name != "Logout" and call.shape.operations[name].wants_session:
             call.user, call.session = self.sessions.user_of(
@@ -383,6 +384,12 @@ class Operations:
             call.number("NumPeriods"),
             call.text("Period"),
         )
+
+    def _report_by_date(self, call: Call) -> list[Table]:
+        first, last = call.moment("StartDate").date(), call.moment("EndDate").date()
+        if (last - first).days >= reports.BY_DATE_DAYS or last < first:
+            raise Fault(f"StartDate to EndDate is more than {reports.BY_DATE_DAYS} days", "InvalidParameter")
+        return reports.by_date(self.world.books, self._account(call), first, last)
 
     def _report_instant_stats(self, call: Call) -> list[Table]:
         minutes = call.number("Minutes1"), call.number("Minutes2")

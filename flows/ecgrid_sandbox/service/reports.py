@@ -5,6 +5,7 @@ that "the last N days" and "the last N minutes" return the same on every day.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from random import Random
@@ -12,6 +13,7 @@ from uuid import UUID
 
 from ecgrid_sandbox.billing.books import Books
 from ecgrid_sandbox.billing.documents import Account
+from ecgrid_sandbox.billing.messages import Message, counted_kcs, kcs_up, messages
 from ecgrid_sandbox.billing.traffic import REPORTS, Flow, day_flows, month_flows
 from ecgrid_sandbox.service.clock import pacific_text
 from ecgrid_sandbox.service.datasets import Table, columns
@@ -45,6 +47,30 @@ _COUNTS = columns(
 )
 _REQUESTS = columns("InterconnectID:int Status:string Requested:dateTime Fee:decimal")
 
+# shapes known from outside (facts 2.2, 9)
+_TRAFFIC = columns(
+    "Period:dateTime ParcelIn:int ParcelInKC:int ParcelOut:int ParcelOutKC:int InterchangeIn:int InterchangeInKC:int "
+    "InterchangeOut:int InterchangeOutKC:int"
+)
+_BY_DATE = columns(
+    "CustomerECGridID:int Customer:string Qid:string TradingPartner:string TradingPartnerQid:string Direction:string "
+    "InterchangeStatus:int TotalInterchanges:int TotalBytes:long"
+)
+_MONTHLY_SUMS = columns(
+    "ReportDate:dateTime MailboxID:int MailboxName:string ParcelsIn:int ParcelsOut:int InterchangesIn:int "
+    "InterchangesOut:int BytesIn:long BytesOut:long"
+)
+BY_DATE_DAYS = 30
+_MONTHLY_NAMES, _TRAFFIC_NAMES = ("ReportMonthly", "ReportMonthlyEx"), ("ReportTrafficStats", "ReportTrafficStatsEx")
+#: Operations that a service with statistics of a shape does not have.
+PENDING = {
+    "measures": ("ReportByDateEx",),
+    "traffic": ("ReportByDateEx", *_MONTHLY_NAMES),
+    "by_date": (*_MONTHLY_NAMES, *_TRAFFIC_NAMES),
+    "monthly": ("ReportByDateEx", *_TRAFFIC_NAMES),
+    "outside": (),
+}
+
 _STATUSES = ("New", "Pending", "Approved", "Completed", "Rejected & closed", "Canceled")
 _COMPLETED = 3
 NEW_INTERCONNECTS = ("Statistics", "NewInterconnects")
@@ -62,6 +88,9 @@ def _midnight(day: date) -> datetime:
 def monthly(books: Books, accounts: Iterable[Account], report: int, month: date) -> list[Table]:
     """ReportMonthly: 1 is traffic by account and account report, 2 by partner, 3 by network, 4 in detail (no rows)."""
     when = pacific_text(_midnight(month))
+    if books.world.metering.shape != "measures":
+        rows = [row for account in accounts for row in _monthly_sums(books, account, month)] if report == 1 else []
+        return [Table("Table", _MONTHLY_SUMS, rows)]
     if report == 1:
         return [
             Table("Table", _MONTHLY, [row for account in accounts for row in _monthly_rows(books, account, month)]),
@@ -94,7 +123,10 @@ def _ends(flow: Flow) -> tuple[str, str, str, str]:
 
 def _monthly_rows(books: Books, account: Account, month: date) -> list[tuple[str | None, ...]]:
     rows: list[tuple[str | None, ...]] = []
-    flows = month_flows(books, account, month)
+    flows = dict(month_flows(books, account, month))
+    if account[0] in books.world.metering.rounded_up | books.world.metering.by_1024:
+        kcs = counted_kcs(books, account, month)
+        flows["TrafficAll"] = replace(flows["TrafficAll"], to_kcs=kcs[0], from_kcs=kcs[1])
     last = _midnight(next_month(month) - timedelta(days=1 + account[1] % 9)) + timedelta(
         hours=9, minutes=account[1] % 60, seconds=35, milliseconds=3
     )
@@ -138,6 +170,8 @@ def traffic_stats(books: Books, accounts: list[Account], target: datetime, perio
     if periods == 0:
         return []
     spans = _spans(target, periods, period)
+    if books.world.metering.shape != "measures":
+        return [Table("Table", _TRAFFIC, list(_traffic_rows(books, accounts, spans)))]
     found: dict[datetime, Flow] = {}
     for moment, flow in _flows(books, accounts, spans[0][0], spans[-1][1], by_hour=period == "Hour"):
         start = _start_of(moment, period)
@@ -210,6 +244,80 @@ def _flows(
                     )
                 else:
                     yield moment, flow
+
+
+def _traffic_rows(
+    books: Books, accounts: list[Account], spans: list[tuple[datetime, datetime]]
+) -> Iterator[tuple[str | None, ...]]:
+    """Rows of the old guide's shape: parcels and interchanges, and their KCs each rounded up; none without activity."""
+    first, after = spans[0][0].date(), spans[-1][1].date()
+    several: dict[datetime, list[tuple[Account, Message]]] = {}
+    for month in books.world.months:
+        if next_month(month) <= first or month >= after:
+            continue
+        for account in accounts:
+            for one in messages(books, account, month):
+                is_missing = (account, one.day.day) in books.world.metering.missing_days
+                start = next((span[0] for span in spans if span[0].date() <= one.day < span[1].date()), None)
+                if one.counts and start is not None and not is_missing:
+                    several.setdefault(start, []).append((account, one))
+    for start, _ in spans:
+        found = several.get(start, [])
+        if not found:
+            continue
+        sides: list[str] = []
+        for side in ("in", "out"):
+            own = [(account, one) for account, one in found if one.side == side]
+            parcels: dict[tuple[Account, date, int], int] = {}
+            for account, one in own:
+                place = (account, one.day, one.parcel)
+                parcels[place] = parcels.get(place, 0) + one.size
+            count = sum(one.count for _, one in own)
+            sides += [str(len(parcels)), str(kcs_up(parcels.values()))]
+            sides += [str(count), str(kcs_up(one.size for _, one in own))]
+        yield (pacific_text(start), *sides[0:2], *sides[4:6], *sides[2:4], *sides[6:8])
+
+
+def _monthly_sums(books: Books, account: Account, month: date) -> Iterator[tuple[str | None, ...]]:
+    """The month's row of an account in the shape of the newer pages: bytes, no account report and no network."""
+    found = [one for one in messages(books, account, month) if one.counts]
+    if found:
+        sides = [[one for one in found if one.side == side] for side in ("in", "out")]
+        yield (
+            pacific_text(_midnight(month)),
+            str(account[1]),
+            books.world.name_of(*account),
+            *(str(len({(one.day, one.parcel) for one in own})) for own in sides),
+            *(str(sum(one.count for one in own)) for own in sides),
+            *(str(sum(one.size for one in own)) for own in sides),
+        )
+
+
+def by_date(books: Books, account: Account, first: date, last: date) -> list[Table]:
+    """ReportByDate: interchanges and bytes by partner, direction and state; also duplicates and what others pay."""
+    sums: dict[tuple[str, str, int], list[int]] = {}
+    for month in books.world.months:
+        if month <= last and next_month(month) > first:
+            for one in messages(books, account, month):
+                if first <= one.day <= last:
+                    place = sums.setdefault((one.partner, one.side, one.state), [0, 0])
+                    place[0] += one.count
+                    place[1] += one.size
+    rows: list[tuple[str | None, ...]] = [
+        (
+            str(700_000 + account[1]),
+            books.world.name_of(*account),
+            f"ZZ*{account[1]}",
+            partner.partition("*")[2] or partner,
+            partner,
+            "TO" if side == "in" else "FROM",
+            str(state),
+            str(count),
+            str(size),
+        )
+        for (partner, side, state), (count, size) in sorted(sums.items())
+    ]
+    return [Table("Table", _BY_DATE, rows)]
 
 
 # -- instant statistics -----------------------------------------------------------------------------------------------

@@ -263,6 +263,15 @@ _COMMON_OPERATIONS = {
     ),
 }
 
+# v4.1 only (facts 1.5)
+_NEWER_OPERATIONS = {
+    "ReportByDateEx": (
+        "SessionID:string? NetworkID:int! MailboxID:int! Report:short! StartDate:dateTime! EndDate:dateTime!",
+        "DataSet",
+        "Selected Report for a date period for a specified Network/Mailbox.",
+    ),
+}
+
 # v3.x only; the v4.1 WSDL has neither these nor their types (facts 1.5)
 _BILLING_OPERATIONS = {
     "PricelistInfo": (
@@ -364,6 +373,8 @@ def shape(version: str, drift: Drift | None = None) -> Shape:
     table = dict(_COMMON_OPERATIONS)
     if version == "v3.2":
         table |= _BILLING_OPERATIONS
+    if version == "v4.1":
+        table |= _NEWER_OPERATIONS
     if version == "v2.3":
         del table["GenerateAPIKey"], table["UserGetAPIKey"]
     operations = {

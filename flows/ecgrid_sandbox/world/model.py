@@ -26,6 +26,7 @@ from functools import cached_property, lru_cache
 from typing import Literal
 
 from ecgrid_sandbox.billing.pricing import Reading, Tier
+from ecgrid_sandbox.world.metering import Metering
 from ecgrid_transforms.money import ZERO, Decimal
 from ecgrid_transforms.period import next_month
 
@@ -278,7 +279,8 @@ class Facts:
     `use` holds, per account and pair, the measured quantity of each month; absent pairs have none. `stated` holds, per
     price list and month, the PricelistInfo response of that month where it differs from the list itself; None where it
     was refused. `papers` are the user's own terms: where they differ from PricelistInfo, the list itself holds the
-    terms of the paper.
+    terms of the paper. `true_use` holds the quantities of accounts whose meter errs (`metering`): `use` is what is
+    billed.
     """
 
     seed: int
@@ -292,6 +294,8 @@ class Facts:
     planned_errors: tuple[PlannedError, ...] = ()
     stated: Mapping[tuple[int, date], PriceList | None] = field(default_factory=dict)
     papers: tuple[Paper, ...] = ()
+    metering: Metering = field(default_factory=Metering)
+    true_use: Mapping[tuple[int, int], Mapping[Pair, tuple[Decimal, ...]]] = field(default_factory=dict)
 
     @cached_property
     def accounts(self) -> tuple[tuple[int, int], ...]:

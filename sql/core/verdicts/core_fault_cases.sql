@@ -1,6 +1,7 @@
 -- One row per doubtful quantity and number left out (allowance, block, bound): a case to rate without that number.
 -- per: cell, local
--- For volume and graduated pricing, the other of the two models is a case too.
+-- For volume and graduated pricing, the other of the two models is a case too; and so is, under the chosen interpretation, what
+-- statistics give for a line that they contradict, or that was rounded up (left_out `usage`).
 WITH doubtful AS (
     SELECT DISTINCT core_suspect_lines.set_no, core_suspect_lines.actual
     FROM core_suspect_lines
@@ -57,6 +58,25 @@ cases AS (
     INNER JOIN core_set_readings AS readings ON readings.set_no = used.set_no AND readings.reading_no = used.reading_no
     INNER JOIN (VALUES ('volume'), ('graduated')) AS other (model)
         ON other.model <> readings.model AND readings.model IN ('volume', 'graduated')
+    UNION ALL
+    SELECT
+        usage.set_no,
+        usage.quantity,
+        used.billed_in,
+        'usage',
+        used.ladder_id,
+        used.reading_id,
+        case_quantity(usage.quantity, used.lone_bounds, used.allowance, used.first_minimum, used.first_maximum),
+        used.rated_allowance
+    FROM (
+        SELECT DISTINCT lines.set_no, unnest([usage.stated_quantity, usage.exact_quantity]) AS quantity
+        FROM out_usage_tieout AS usage
+        INNER JOIN core_lines AS lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+        WHERE usage.source <> 'lines' AND (usage.is_tied IS DISTINCT FROM true OR usage.exact_quantity IS NOT NULL)
+    ) AS usage
+    INNER JOIN core_chosen_readings AS chosen ON chosen.set_no = usage.set_no AND chosen.verdict = 'decided'
+    INNER JOIN core_used_readings AS used ON used.set_no = usage.set_no AND used.role = 'chosen'
+    WHERE usage.quantity IS NOT NULL
 )
 SELECT row_number() OVER (ORDER BY set_no, actual, left_out, reading_id, quantity) AS case_id, *
 FROM cases

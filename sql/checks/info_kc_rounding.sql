@@ -1,0 +1,35 @@
+-- One row per line whose KCs the meter rounds up, interchange by interchange or parcel by parcel, where bytes give its exact KCs.
+-- per: cell
+-- parts: rows
+-- title: KCs are rounded up per message
+-- ECGrid documents such rounding ("rounded per Parcel/Interchange"), so it is no claim.
+-- expected_amount: what the exact KCs would cost; null where the line is not proved for its own quantity
+-- difference: null: this is no claim
+SELECT
+    usage.network_id,
+    usage.mailbox_id,
+    usage.reporting_month,
+    usage.account_report,
+    usage.measure_field,
+    usage.price_list_id,
+    NULL::VARCHAR AS invoice_number,
+    results.amount AS billed_amount,
+    CASE WHEN results.verdict = 'fits' AND expected.expected_amount = results.amount THEN round(rated.amount, 10)::DECIMAL(28, 10) END
+        AS expected_amount,
+    NULL::DECIMAL(28, 10) AS difference,
+    concat(
+        plain_text(usage.actual), ' KCs measured are rounded up per ', regexp_extract(usage.unit, '[a-z]+$'), ', which ECGrid documents; the bytes are ',
+        plain_text(usage.exact_quantity), ' KCs, ', plain_text(usage.actual - usage.exact_quantity), ' less. The line bills ', money_text(results.amount),
+        CASE
+            WHEN results.verdict = 'fits' AND expected.expected_amount = results.amount AND rated.amount IS NOT NULL
+                THEN concat('; exact counting would cost ', money_text(round(rated.amount, 10)::DECIMAL(28, 10)))
+            ELSE ''
+        END,
+        '. This is not a claim: ask for exact counting when you renew the contract.'
+    ) AS explanation
+FROM out_usage_tieout AS usage
+INNER JOIN core_line_results AS results USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+LEFT JOIN core_expected AS expected ON expected.set_no = results.set_no AND expected.actual = results.actual
+LEFT JOIN core_fault_rated AS rated
+    ON rated.left_out = 'usage' AND rated.set_no = results.set_no AND rated.actual = usage.exact_quantity
+WHERE usage.is_tied AND usage.exact_quantity IS NOT NULL AND usage.unit IN ('KC, up per interchange', 'KC, up per parcel')
