@@ -180,6 +180,7 @@ CLAIMS = pa.schema(
         ("place", pa.int32()),
     ]
 )
+PARTNERS = pa.schema([*KEY, ("partner", pa.string()), ("cost", MONEY)])
 VALUE_FAULTS = pa.schema(
     [
         ("reporting_month", pa.date32()),
@@ -321,6 +322,11 @@ def build(target: Path, accounts: int = 12, months: int = 3, wrong_every: int = 
             False,
         ),
     ]
+    partners = [
+        (100, 0, MONTH, "TrafficAll", "TotalKCs", NASTY, Decimal(30)),
+        (100, 0, MONTH, "TrafficAll", "TotalKCs", "01*ACME", Decimal(20)),
+        (100, 0, MONTH, "TrafficAll", "TotalKCs", None, Decimal("4.5")),
+    ]
     values = [
         (MONTH, "invoices", "InvoiceInfo", "InvoiceID=7", "Invoice 7", "TotalAmount", NASTY, "is not an xs:decimal")
     ]
@@ -345,6 +351,7 @@ def build(target: Path, accounts: int = 12, months: int = 3, wrong_every: int = 
             ("out_month_on_month", MONTH_ON_MONTH, changes),
             ("out_invoice_tieout", INVOICES, invoices),
             ("out_usage_tieout", USAGE, usage),
+            ("out_partner_usage", PARTNERS, partners),
             ("out_value_faults", VALUE_FAULTS, values),
             ("out_claims", CLAIMS, claims),
             ("raw_calls", CALLS, [(MONTH,), (QUIET_MONTH,)]),
