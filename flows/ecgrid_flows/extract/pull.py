@@ -14,12 +14,13 @@ disputes, requested again by the next run, and the run ends incomplete. Refused 
 run.
 """
 
+import json
 import logging
 import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from ecgrid_client import Answer, Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors
@@ -60,14 +61,47 @@ log = logging.getLogger(__name__)
 CLOCK_SKEW = timedelta(minutes=5)
 #: How long calls in flight may take once the run is stopped.
 GRACE_S = 6.0
+#: An interrupted refresh of a running month that began longer ago is not continued by the next one: half of the month
+#: would be a day older than the rest.
+REFRESH_SPAN = timedelta(hours=12)
 
 
-def _refresh_mark(text: str) -> str:
-    """The segment after which a refresh began; earlier releases stored the time instead."""
-    try:
-        return raw.stamp(datetime.fromisoformat(text))
-    except ValueError:
-        return text
+@dataclass(frozen=True, slots=True)
+class _Refresh:
+    """A refresh of a month, as recorded while it is not over.
+
+    `behind` is the segment after which it began, `began` its time (None in records of earlier releases, which hold the
+    segment or the time alone). `is_requested`: every call was made, and some have no usable response.
+    """
+
+    behind: str
+    began: datetime | None
+    is_requested: bool = False
+
+    @classmethod
+    def read(cls, text: str) -> "_Refresh":
+        if text.startswith("{"):
+            found = json.loads(text)
+            began = datetime.fromisoformat(found["began"]) if found["began"] else None
+            return cls(found["behind"], began, found["is_requested"])
+        try:
+            began = datetime.fromisoformat(text)
+        except ValueError:
+            return cls(text, None)
+        return cls(raw.stamp(began), began)
+
+    def written(self) -> bytes:
+        began = self.began.isoformat() if self.began else None
+        return json.dumps({"behind": self.behind, "began": began, "is_requested": self.is_requested}).encode()
+
+    def is_continued(self, now: datetime, over: datetime) -> bool:
+        """Whether another refresh continues this one instead of beginning anew."""
+        is_recent = self.began is not None and abs(now - self.began) < REFRESH_SPAN
+        return not self.is_requested and (is_recent or now >= over)
+
+
+def _refresh_path(month: date) -> str:
+    return f"{raw.RAW}/_refresh/{month_text(month)}"
 
 
 class Puller:
@@ -208,29 +242,43 @@ class Puller:
     def begin(self, month: date) -> None:
         """Open a month. An interrupted refresh continues, with `refresh` or without.
 
+        With `refresh`, one that requested everything is not continued, nor one of a running month that began more than
+        `REFRESH_SPAN` ago: a new one begins, so each night requests the whole running month. Without `refresh` only the
+        calls are made that have had no response since the refresh began.
+
         A refresh begins after the latest existing segment, whatever the times of its responses: the clock may have been
         wrong. A response from before the month's end is requested again once the month is over: it did not cover the
         whole month. So is one with a time in the future, because its real time is unknown; and one that a response
         lost from raw may have replaced (`Sealed.since`).
         """
         now, over = datetime.now(UTC), month_end(month)
-        mark = f"{raw.RAW}/_refresh/{month_text(month)}"
-        behind = _refresh_mark(self.store.read(mark).decode()) if self.store.exists(mark) else None
-        if behind is None and self.refresh:
-            behind = raw.newest(self.store, month)
-            self.store.write(mark, behind.encode())
+        refresh = self._refresh(month)
+        if self.refresh and month not in self._counting and (refresh is None or not refresh.is_continued(now, over)):
+            repeats.fold(self.store, month)  # those of the earlier one are no part of the new one's round
+            refresh = _Refresh(raw.newest(self.store, month), now)
+            self.store.write(_refresh_path(month), refresh.written())
+        behind = refresh.behind if refresh else None
         self._counting[month] = _Counting(behind, over if now >= over else None, now + CLOCK_SKEW)
+
+    def _refresh(self, month: date) -> _Refresh | None:
+        path = _refresh_path(month)
+        return _Refresh.read(self.store.read(path).decode()) if self.store.exists(path) else None
 
     def ask_anew(self, month: date, *operations: str) -> None:
         """Have `ask` request these operations of the month once more, though raw has an answer."""
         self._anew.update((month, operation) for operation in operations)
 
     def finish(self, month: date) -> None:
-        """Everything of the month was requested: a refresh of it is over, and no response lost from raw is missing."""
+        """Every call of the month has a response: a refresh of it is over, and no response lost from raw is missing."""
         pulled_whole(self.store, month)
         self.end_repeats(month)
         repeats.fold(self.store, month)
-        self.store.delete(f"{raw.RAW}/_refresh/{month_text(month)}")
+        self.store.delete(_refresh_path(month))
+
+    def all_requested(self, month: date) -> None:
+        """Every call of the month was made, and some have no usable response: the next refresh begins anew."""
+        if (refresh := self._refresh(month)) is not None:
+            self.store.write(_refresh_path(month), replace(refresh, is_requested=True).written())
 
     def end_repeats(self, month: date) -> None:
         """Close this process's segments of repeats of the month, before they are folded."""

@@ -190,7 +190,9 @@ def pull(run: Run, month: date, size: int) -> Tally:
             run.note(month)
             raise type(error)(f"{error}. {run.unanswered(month)}") from error
     run.note(month, tally)
-    if not tally.missing_calls:
+    if tally.missing_calls or puller.failed(month):
+        puller.all_requested(month)
+    else:
         if run.cluster is not None:
             run.cluster.end_repeats(month)
         puller.finish(month)
