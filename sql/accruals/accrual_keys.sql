@@ -17,11 +17,26 @@ closed_keys AS (
         AND called_at::DATE <= getvariable('as_of')::DATE
 ),
 usage AS (
+    -- by the meter that is decided, as far as its unit needs no rounding
     SELECT
-        network_id, mailbox_id, account_report, measure_field, reported_quantity,
+        usage.network_id,
+        usage.mailbox_id,
+        meters.account_report,
+        meters.measure_field,
+        any_value(CASE WHEN meters.unit = 'bytes/1000' THEN usage.quantity * 0.001 ELSE usage.quantity END)::DECIMAL(28, 10) AS reported_quantity,
         (SELECT max(pulled_at)::TIMESTAMP FROM raw_monthly_reports WHERE reporting_month = getvariable('month')::DATE) AS received_at
-    FROM core_usage
-    WHERE reporting_month = getvariable('month')::DATE
+    FROM out_meter_readings AS meters
+    INNER JOIN core_usage AS usage
+        ON usage.network_id = meters.network_id
+        AND usage.statistic = meters.statistic
+        AND usage.direction = meters.direction
+        AND coalesce(usage.account_report, 'TrafficAll') = meters.account_report
+        AND usage.unit = CASE meters.unit WHEN 'bytes/1000' THEN 'byte' ELSE meters.unit END
+    WHERE meters.is_chosen
+        AND meters.unit IN ('count', 'KC', 'bytes/1000')
+        AND usage.scope = 'all'
+        AND usage.reporting_month = getvariable('month')::DATE
+    GROUP BY usage.network_id, usage.mailbox_id, meters.account_report, meters.measure_field
 ),
 bases AS (
     SELECT *
