@@ -234,7 +234,10 @@ def test_what_is_no_address_of_a_prefect_api_is_refused_at_once(billing: Command
 def test_a_port_that_is_taken_is_refused_and_the_usual_one_evaded(
     billing: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server there would answer in the place of ours, until ours ended. How a server ended is reported."""
+    """The server there would answer in the place of ours, until ours ended. How a server ended is reported.
+
+    Its pages are in PREFECT_HOME: beside its code only who installed it may write.
+    """
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -245,6 +248,7 @@ def test_a_port_that_is_taken_is_refused_and_the_usual_one_evaded(
         with prefect_process.started(None, tmp_path / "logs", print) as server:
             assert f":{port}/" not in server.address
             assert server.ended() is None
+            assert list((tmp_path / "prefect/ui").rglob("index.html"))
             os.kill(server.pid, signal.SIGKILL)
             reason = until(server.ended, "the end of the server")
     assert reason.startswith(f"the Prefect server at {server.address} ended by SIGKILL; its log is {tmp_path}/logs/")

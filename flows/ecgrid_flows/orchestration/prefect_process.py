@@ -120,9 +120,11 @@ def started(port: int | None, folder: Path, warn: Callable[[str], None]) -> Iter
         "PREFECT_LOGGING_COLORS": "false",
         "PYTHONUNBUFFERED": "1",
     }
+    # Prefect would write its pages beside its code, where a user that did not install it may not
+    home = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
     process = subprocess.Popen(  # noqa: S603 - this interpreter, our own words
         [*command, "--analytics-off"],
-        env={**os.environ, "PREFECT_LOGGING_LEVEL": "INFO", **own},
+        env={"PREFECT_UI_STATIC_DIRECTORY": str(home / "ui"), **os.environ, "PREFECT_LOGGING_LEVEL": "INFO", **own},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
