@@ -84,8 +84,16 @@ shared AS (
 cut AS (
     SELECT
         *,
-        CASE WHEN whole > 0 THEN round(try(per_block_amount(upto::DECIMAL(28, 10), whole::DECIMAL(28, 10), amount)), 2) ELSE 0 END::DECIMAL(28, 10)
-            AS cost_upto
+        -- an amount too large to be shared stays with the rest of its line
+        coalesce(
+            CASE
+                WHEN whole > 0
+                    THEN try_cast(
+                        round(try(per_block_amount(upto::DECIMAL(28, 10), whole::DECIMAL(28, 10), amount)), 2) AS DECIMAL(28, 10)
+                    )
+            END,
+            0
+        )::DECIMAL(28, 10) AS cost_upto
     FROM shared
 )
 SELECT

@@ -6,12 +6,14 @@ For commands that must answer at once; a feed's rows go through `rows.batch`.
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 import pyarrow as pa
 
 from ecgrid_transforms.money import in_last_decimals
 from ecgrid_transforms.schemas import MONEY_TYPE
 
+_EPOCH = date(1970, 1, 1).toordinal()
 _KINDS = {"i": pa.int32(), "q": pa.int64()}
 
 
@@ -19,6 +21,11 @@ def integers(kind: str, values: Iterable[int]) -> pa.Array:
     """Whole numbers; `kind` is i (32 bits) or q (64). Raises `OverflowError`."""
     found = array(kind, values)
     return pa.Array.from_buffers(_KINDS[kind], len(found), [None, pa.py_buffer(found)])
+
+
+def dates(values: Iterable[date]) -> pa.Array:
+    """Dates, as days since 1970-01-01."""
+    return integers("i", (value.toordinal() - _EPOCH for value in values)).view(pa.date32())
 
 
 def booleans(values: Sequence[bool]) -> pa.Array:

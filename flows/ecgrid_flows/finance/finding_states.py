@@ -23,7 +23,7 @@ from ecgrid_flows.finance.audit_log import Log
 from ecgrid_flows.rating import month_totals
 from ecgrid_flows.storage.base import Store
 from ecgrid_flows.warehouse import books, database, sql_files, sql_headers
-from ecgrid_transforms.columns import decimal_words, decimals, texts
+from ecgrid_transforms.columns import dates, decimal_words, decimals, texts
 from ecgrid_transforms.money import Decimal, fitted, plain, to_decimal
 from ecgrid_transforms.period import month_text
 from ecgrid_transforms.schemas import MONEY_TYPE
@@ -171,7 +171,7 @@ def _table(log: Log) -> pa.Table:
         texts(one.finding_id for one in decided),
         texts(one.state for one in decided),
         texts(one.note for one in decided),
-        pa.array([one.on for one in decided], pa.date32()),
+        dates(one.on for one in decided),
         *(
             decimals(
                 [

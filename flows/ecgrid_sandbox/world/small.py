@@ -378,6 +378,7 @@ class _Draw:
         self._differs(group, (0, 1))
         self._agreed(group, 2)
         self._by_list("rate_mismatch", group)
+        self._changed(group, 2)
 
     def _paper_inside(self) -> None:
         """The contract begins inside the last month, whose lines are billed by the list or already by the contract."""
