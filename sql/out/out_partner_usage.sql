@@ -57,7 +57,12 @@ weighed AS (
         partners.direction,
         partners.interchanges,
         partners.kc,
-        coalesce(CASE WHEN lines.measure_field LIKE '%Trans' THEN partners.paid_interchanges ELSE partners.paid_kc END, 0)::DECIMAL(28, 10)
+        coalesce(
+            try_cast(
+                CASE WHEN lines.measure_field LIKE '%Trans' THEN partners.paid_interchanges ELSE partners.paid_kc END AS DECIMAL(28, 10)
+            ),
+            0
+        )
             AS quantity
     FROM core_lines AS lines
     INNER JOIN partners
@@ -108,7 +113,7 @@ SELECT
     interchanges,
     kc,
     quantity,
-    (cost_upto - lag(cost_upto, 1, 0) OVER (line ORDER BY partner, direction))::DECIMAL(28, 10) AS cost,
+    (cost_upto - lag(cost_upto, 1, 0) OVER (line ORDER BY partner, direction))::DECIMAL(38, 10) AS cost,
     concat(
         money_text(amount), ' of the line, by ', plain_text(quantity), ' of ', plain_text(whole), ' ',
         CASE WHEN measure_field LIKE '%Trans' THEN 'interchanges' ELSE 'KCs' END
@@ -123,8 +128,8 @@ SELECT
     account_report,
     measure_field,
     any_value(price_list_id) AS price_list_id,
-    (any_value(whole) - any_value(covered))::DECIMAL(28, 10) AS quantity,
-    (any_value(amount) - arg_max(cost_upto, upto))::DECIMAL(28, 10) AS cost,
+    (any_value(whole) - any_value(covered))::DECIMAL(38, 10) AS quantity,
+    (any_value(amount)::DECIMAL(38, 10) - arg_max(cost_upto, upto))::DECIMAL(38, 10) AS cost,
     'the rest of the line, which the statistics of partners do not cover' AS rule
 FROM cut
 GROUP BY network_id, mailbox_id, reporting_month, account_report, measure_field

@@ -41,7 +41,7 @@ SELECT
     network_id,
     mailbox_id,
     reporting_month,
-    cost::DECIMAL(28, 10) AS cost,
+    cost::DECIMAL(38, 10) AS cost,
     interchanges,
     kc::DECIMAL(28, 10) AS kc,
     partners,

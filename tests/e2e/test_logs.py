@@ -45,12 +45,13 @@ ARGUMENTS = {
     "findings set": ["f0000000000", "accepted", "--note", "a test"],
     "quote": ["--batch", "/dev/null"],
     "invoice import": ["--template"],
+    "simulate": ["--present"],
     "invoice withdraw": ["8753"],
 }
 #: They run until they are stopped; the schedule has tests of its own, and the sandbox prints the credentials it made.
 SERVING = {"serve", "sandbox serve"}
 #: Refused where the month has open errors, or where nothing has the name that they are given.
-MAY_BE_REFUSED = {"close", "reopen", "findings set", "corrections", "invoice withdraw", "rebill"}
+MAY_BE_REFUSED = {"accrue", "close", "corrections", "findings set", "invoice withdraw", "rebill", "reopen", "simulate"}
 #: Their result is a secret, for that is what they are for. Their logs may not have it.
 PRINT_ONE = {"session login", "api-key show", "api-key generate", "session whoami", "call"}
 

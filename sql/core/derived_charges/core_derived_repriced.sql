@@ -7,9 +7,10 @@ SELECT
     moved.reporting_month,
     moved.account_report,
     moved.measure_field,
-    money_line_amount(
+    -- null: too large
+    try(money_line_amount(
         readings.rule, sets.first_rate, money.base_amount, roundings.rounding, units.unit, units.half
-    ) AS amount
+    )) AS amount
 FROM core_repriced_lines AS moved
 INNER JOIN core_derived_expected AS money USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 INNER JOIN core_derived_chosen AS chosen ON chosen.set_no = moved.previous_set_no AND chosen.verdict <> 'none_fits'

@@ -131,12 +131,13 @@ priced AS (
         imagined.charges,
         imagined.parting_charge,
         imagined.parting_measure,
-        money_line_amount(
+        -- null: too large
+        try(money_line_amount(
             imagined.rule, sets.first_rate, imagined.own_sum, roundings.rounding, units.unit, units.half
-        ) AS amount_there,
-        money_line_amount(
+        )) AS amount_there,
+        try(money_line_amount(
             imagined.leading_rule, sets.first_rate, imagined.leading_sum, roundings.rounding, units.unit, units.half
-        ) AS leading_amount_there
+        )) AS leading_amount_there
     FROM imagined
     INNER JOIN core_sets AS sets USING (set_no)
     INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)

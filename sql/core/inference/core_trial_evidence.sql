@@ -85,8 +85,9 @@ told AS (
         OR (ways.has_units AND ways.has_blocks AND spans.least_units <> spans.least_blocks)
         OR (
             spans.least <> spans.most
-            AND line_amount(spans.least, kinds.rounding, kinds.unit, kinds.half)
-            <> line_amount(spans.most, kinds.rounding, kinds.unit, kinds.half)
+            -- an amount too large to be rounded differs from any other
+            AND try(line_amount(spans.least, kinds.rounding, kinds.unit, kinds.half))
+            IS DISTINCT FROM try(line_amount(spans.most, kinds.rounding, kinds.unit, kinds.half))
         ) AS differs
     FROM spans
     INNER JOIN ways USING (set_no)
