@@ -5,7 +5,6 @@ Prefect takes seconds to load, in every process that collects tests: it is loade
 
 import asyncio
 import signal
-import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import parse_month
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -126,9 +126,8 @@ def test_a_signal_stops_the_calls_of_every_step_of_a_scheduled_run(
 
     def stopped(*_: Any) -> list[date]:
         signal.raise_signal(signal.SIGTERM)
-        while True:
-            run_context.current().puller.check_going_on()
-            time.sleep(0.01)
+        until(lambda: run_context.current().puller.check_going_on())  # it raises once the calls are stopped
+        raise AssertionError("nothing stopped the calls")
 
     def engine(*parameters: str) -> MonthDone:
         before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("the flow does not handle it"))

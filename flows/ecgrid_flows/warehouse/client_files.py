@@ -6,16 +6,16 @@ They lie in `data/reference` (the data directory's `reference` in front of the s
 
 import csv
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
 
 import pyarrow as pa
 
 from ecgrid_flows.errors import SettingsError
+from ecgrid_flows.warehouse.user_rows import Cells
 from ecgrid_transforms.columns import texts
 from ecgrid_transforms.model import ACCOUNT_REPORTS, MEASURE_FIELDS
 from ecgrid_transforms.money import ZERO, Decimal, fitted, to_decimal
@@ -57,8 +57,6 @@ _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 #: So many whole digits of a value or a minimum leave room for the product with a cost.
 _LARGEST = Decimal(10) ** 12
 
-Value = TypeVar("Value")
-
 
 @dataclass(frozen=True, slots=True)
 class ClientFiles:
@@ -95,62 +93,21 @@ def read(folders: Sequence[Path]) -> ClientFiles:
         row.one_of("rule", SHARES)
     _check_once(rows[ALLOCATION], ("contract_id", "charge"))
     tables = {f"reference_{Path(name).stem}": _table(COLUMNS[name], rows[name]) for name in COLUMNS}
-    of_ladders = [{**row.cells, "ladder": stem} for stem, found in ladders.items() for row in found]
+    of_ladders = [{**row.row, "ladder": stem} for stem, found in ladders.items() for row in found]
     tables["reference_ladders"] = _texts(("ladder", *_LADDER_COLUMNS), of_ladders)
     return ClientFiles(tables, tuple(sorted(clients)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One row of a file; every cell is a text, empty where nothing is stated."""
-
-    path: Path
-    line: int
-    cells: Mapping[str, str]
-
-    def wrong(self, column: str, why: str) -> SettingsError:
-        return SettingsError(f"{self.path}, line {self.line}, column {column}: {why}")
-
-    def text(self, column: str) -> str:
-        return self.cells[column]
-
-    def one_of(self, column: str, known: Collection[str]) -> str:
-        text = self.text(column)
-        if text not in known:
-            raise self.wrong(column, f"{text!r} is none of {', '.join(filter(None, known))}")
-        return text
-
-    def value(self, column: str, read_as: Callable[[str], Value], what: str) -> Value | None:
-        """The cell by `read_as`; None where it is empty."""
-        text = self.text(column)
-        if not text:
-            return None
-        try:
-            return read_as(text)
-        except (ValueError, ArithmeticError):
-            raise self.wrong(column, f"{text!r} is not {what}") from None
-
-    def needed(self, column: str, read_as: Callable[[str], Value], what: str) -> Value:
-        """The cell by `read_as`, which must not be empty."""
-        found = self.value(column, read_as, what)
-        if found is None:
-            raise self.wrong(column, f"is empty; write {what}")
-        return found
-
-    def date(self, column: str) -> date | None:
-        return self.value(column, _date, "a date such as 2026-10-01")
 
 
 def _latest(folders: Sequence[Path], name: str) -> Path | None:
     return next((folder / name for folder in reversed(folders) if (folder / name).is_file()), None)
 
 
-def _file(folders: Sequence[Path], name: str) -> Iterator[_Row]:
+def _file(folders: Sequence[Path], name: str) -> Iterator[Cells]:
     path = _latest(folders, name)
     return iter(()) if path is None else _rows(path, COLUMNS[name])
 
 
-def _rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
+def _rows(path: Path, columns: Sequence[str]) -> Iterator[Cells]:
     """The rows of a file that has these columns, in any order; empty lines are none."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as source:
@@ -167,16 +124,15 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
                         f"{path}, line {lines.line_num}: {len(cells)} cells under {len(header)} columns; "
                         "quote texts with commas"
                     )
-                row = _Row(path, lines.line_num, dict(zip(header, cells, strict=True)))
-                for column, text in row.cells.items():
-                    if text != text.strip():
-                        raise row.wrong(column, f"{text!r} has spaces at its ends; remove them")
+                row = Cells(path, lines.line_num, dict(zip(header, cells, strict=True)))
+                for column in row.row:
+                    row.text(column)  # refuses spaces at its ends
                 yield row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SettingsError(f"{path} cannot be read as CSV ({error}): make it a UTF-8 text") from error
 
 
-def _check_account(row: _Row) -> None:
+def _check_account(row: Cells) -> None:
     row.needed("network_id", _identifier, "a whole number from 1")
     row.value("mailbox_id", _whole, "a whole number from 0, or empty for every mailbox of the network")
     client = row.text("client")
@@ -186,27 +142,27 @@ def _check_account(row: _Row) -> None:
         raise row.wrong("client", f"{UNASSIGNED} is the name for accounts without a client; choose another")
     if len(client.encode()) > 150:
         raise row.wrong("client", "is longer than 150 bytes, and files are named after it; shorten it")
-    begins, ends = row.date("valid_from"), row.date("valid_to")
+    begins, ends = _day(row, "valid_from"), _day(row, "valid_to")
     if begins and ends and ends < begins:
         raise row.wrong("valid_to", f"{ends} is before valid_from")
 
 
-def _check_accounts(rows: Sequence[_Row]) -> None:
+def _check_accounts(rows: Sequence[Cells]) -> None:
     """An account has one client at a time."""
 
-    def account(row: _Row) -> tuple[int, int]:
+    def account(row: Cells) -> tuple[int, int]:
         return int(row.text("network_id")), int(row.text("mailbox_id") or -1)
 
-    ordered = sorted(rows, key=lambda row: (account(row), row.date("valid_from") or date.min))
+    ordered = sorted(rows, key=lambda row: (account(row), _day(row, "valid_from") or date.min))
     for earlier, later in pairwise(ordered):
         if account(earlier) == account(later):
-            ends, begins = earlier.date("valid_to") or date.max, later.date("valid_from") or date.min
+            ends, begins = _day(earlier, "valid_to") or date.max, _day(later, "valid_from") or date.min
             if begins <= ends:
                 why = f"line {earlier.line} still gives this account to {earlier.text('client')!r}; end that row first"
                 raise later.wrong("valid_from", why)
 
 
-def _check_price(row: _Row, clients: Collection[str], ladders: Mapping[str, Sequence[_Row]]) -> None:
+def _check_price(row: Cells, clients: Collection[str], ladders: Mapping[str, Sequence[Cells]]) -> None:
     if row.text("client") not in clients:
         raise row.wrong("client", f"{row.text('client')!r} is not in {CLIENTS}; add it there or correct the name")
     row.one_of("account_report", ("", *ACCOUNT_REPORTS))
@@ -229,24 +185,24 @@ def _check_price(row: _Row, clients: Collection[str], ladders: Mapping[str, Sequ
     least = row.value("minimum", _amount, "a decimal from 0 with at most 10 decimals")
     if least is not None and least < ZERO:
         raise row.wrong("minimum", "is below 0")
-    row.date("valid_from")
+    _day(row, "valid_from")
 
 
-def _check_once(rows: Sequence[_Row], columns: Sequence[str]) -> None:
-    seen: dict[tuple[str, ...], _Row] = {}
+def _check_once(rows: Sequence[Cells], columns: Sequence[str]) -> None:
+    seen: dict[tuple[str, ...], Cells] = {}
     for row in rows:
         before = seen.setdefault(tuple(row.text(column) for column in columns), row)
         if before is not row:
             raise row.wrong(columns[0], f"line {before.line} has the same {', '.join(columns)}; leave one of them")
 
 
-def _ladders(folders: Sequence[Path]) -> dict[str, list[_Row]]:
+def _ladders(folders: Sequence[Path]) -> dict[str, list[Cells]]:
     """Stem -> rows of each ladder file, a later folder's in place of an earlier one's."""
     paths = {path.stem: path for folder in folders for path in sorted((folder / LADDERS).glob("*.csv"))}
-    found: dict[str, list[_Row]] = {}
+    found: dict[str, list[Cells]] = {}
     for stem, path in paths.items():
         found[stem] = list(_rows(path, _LADDER_COLUMNS))
-        by_measure: dict[tuple[str, str], list[_Row]] = {}
+        by_measure: dict[tuple[str, str], list[Cells]] = {}
         for row in found[stem]:
             key = (row.one_of("account_report", ACCOUNT_REPORTS), row.one_of("measure_field", MEASURE_FIELDS))
             row.one_of("model", ("", *MODELS))
@@ -263,7 +219,7 @@ def _ladders(folders: Sequence[Path]) -> dict[str, list[_Row]]:
     return found
 
 
-def _check_tiers(rows: Sequence[_Row]) -> None:
+def _check_tiers(rows: Sequence[Cells]) -> None:
     """Tiers are numbered from 1, bounds rise, and each begins where the one before ends, or one unit above."""
     end: Decimal | None = ZERO
     for place, row in enumerate(rows, start=1):
@@ -282,13 +238,17 @@ def _check_tiers(rows: Sequence[_Row]) -> None:
         end = limit
 
 
-def _table(columns: Sequence[str], rows: Sequence[_Row]) -> pa.Table:
-    return _texts(columns, [row.cells for row in rows])
+def _table(columns: Sequence[str], rows: Sequence[Cells]) -> pa.Table:
+    return _texts(columns, [row.row for row in rows])
 
 
-def _texts(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> pa.Table:
+def _texts(columns: Sequence[str], rows: Sequence[Mapping[str, str | None]]) -> pa.Table:
     """A table of texts, null where a cell is empty."""
     return pa.table({name: texts(row[name] or None for row in rows) for name in columns})
+
+
+def _day(row: Cells, column: str) -> date | None:
+    return row.value(column, _date, "a date such as 2026-10-01")
 
 
 def _whole(text: str) -> int:

@@ -7,16 +7,16 @@ the price list's number counts; an empty `maximum` of the last tier is no bound.
 
 import csv
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
 
 import pyarrow as pa
 
 from ecgrid_flows.errors import SettingsError
+from ecgrid_flows.warehouse.user_rows import Cells
 from ecgrid_transforms.model import ACCOUNT_REPORTS, MEASURE_FIELDS
 from ecgrid_transforms.money import ZERO, Decimal, fitted, to_decimal
 
@@ -37,8 +37,6 @@ LADDER_SCHEMA = pa.schema(list(zip(LADDER_COLUMNS, _LADDER_TYPES, strict=True)))
 MODELS = ("unit", "volume", "graduated", "stairstep", "stacked_flat")
 _DIGITS = re.compile(r"[0-9]{1,15}")
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-Value = TypeVar("Value")
 
 
 def check(path: Path) -> None:
@@ -81,7 +79,7 @@ def _ladders(path: Path, columns: Sequence[str]) -> dict[tuple[object, ...], lis
         with path.open(encoding="utf-8-sig", newline="") as source:
             rows = csv.DictReader(source, strict=True)
             _check_header(path, rows.fieldnames or [], columns)
-            tiers = [_tier(_Cells(path, rows.line_num, row), "valid_from" in columns) for row in rows]
+            tiers = [_tier(Cells(path, rows.line_num, row), "valid_from" in columns) for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SettingsError(f"{path} cannot be read as CSV ({error}): make it a UTF-8 text") from error
     ladders: dict[tuple[object, ...], list[_Tier]] = {}
@@ -107,44 +105,10 @@ def _check_header(path: Path, header: Sequence[str], known: Sequence[str]) -> No
 
 
 @dataclass(frozen=True, slots=True)
-class _Cells:
-    """One row of the file."""
-
-    path: Path
-    line: int
-    row: Mapping[str, str | None]
-
-    def wrong(self, column: str, why: str) -> SettingsError:
-        return SettingsError(f"{self.path}, line {self.line}, column {column}: {why}")
-
-    def text(self, column: str) -> str:
-        text = self.row.get(column) or ""
-        if text != text.strip():
-            raise self.wrong(column, f"{text!r} has spaces at its ends; remove them")
-        return text
-
-    def one_of(self, column: str, known: Collection[str]) -> str:
-        text = self.text(column)
-        if text not in known:
-            raise self.wrong(column, f"{text!r} is none of {', '.join(filter(None, known))}")
-        return text
-
-    def value(self, column: str, read: Callable[[str], Value], what: str) -> Value | None:
-        """The cell by `read`; None where it is empty."""
-        text = self.text(column)
-        if not text:
-            return None
-        try:
-            return read(text)
-        except (ValueError, ArithmeticError):
-            raise self.wrong(column, f"{text!r} is not {what}") from None
-
-
-@dataclass(frozen=True, slots=True)
 class _Tier:
     """One tier. `terms` are owner, number of the owner, report and measure."""
 
-    cells: _Cells
+    cells: Cells
     terms: tuple[str, int, str, str]
     model: str
     tier: int
@@ -154,7 +118,7 @@ class _Tier:
     valid_to: date
 
 
-def _tier(cells: _Cells, has_owner: bool) -> _Tier:
+def _tier(cells: Cells, has_owner: bool) -> _Tier:
     if None in cells.row or None in cells.row.values():
         raise SettingsError(
             f"{cells.path}, line {cells.line}: not one cell per column of the header; quote texts with commas"
