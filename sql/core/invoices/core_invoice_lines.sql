@@ -1,12 +1,12 @@
 -- One row per line of an invoice that counts: the account and the key that it bills.
--- A contract and month counts by its issued invoices (one that InvoiceList alone has, if it has lines); while there is none, by
--- its Pending invoices, else by InvoiceCalculate. Canceled invoices do not count.
--- A mailbox is found by its id; a network's own line is its Root's. The codes of an 810's line give its measure by invoice_lines.csv.
--- `is_unassigned`: an imported line that names no account or no measure, so that it may bill any line of the contract. A line that
--- names neither, on an invoice whose other lines name both, is a charge of its own.
--- `copy` numbers lines of one contract and month with the same values for the same account, on one invoice or on several.
--- A value that could not be read is null: `is_unread` where that is what the line bills, `is_key_unread` where it is for whom or
--- what. In a limited month only lines of accounts that were asked are here.
+-- Of a contract and month, the lines of its issued invoices count. While there is none, those of its Pending invoices; without these,
+-- those of InvoiceCalculate. Canceled invoices do not count.
+-- A mailbox is found by its id. A line of a network itself is its Root mailbox's. invoice_lines.csv gives the measure of an 810's codes.
+-- `is_unassigned`: an imported line names no account or no measure, so it may bill any line of the contract. On an invoice whose other
+-- lines name both, a line that names neither is a charge of its own, and not unassigned.
+-- `copy` numbers the lines of one contract and month that bill the same values for the same account, on one invoice or on several.
+-- A value that could not be read is null: `is_unread` where it is a quantity or an amount, `is_key_unread` where it is the account,
+-- report or measure. In a month that was limited to some accounts, only their lines are here.
 WITH issued AS (
     SELECT contract_id, reporting_month, source, invoice_id
     FROM core_issued_invoices
