@@ -69,7 +69,6 @@ class Operation:
     namespace: str
     parameters: tuple[Field, ...]
     result_type: str | None
-    documentation: str
     enumerations: Mapping[str, tuple[str, ...]]
 
     @cached_property
@@ -296,13 +295,11 @@ def read_wsdl(body: bytes, api_version: str, source: str) -> Service:
         if local(entry) != "operation" or name not in messages or f"{name}Response" not in messages:
             continue
         results = [_field(item, item.nsmap) for item in _sequence(messages[f"{name}Response"])]
-        words = next((found.text or "" for found in children(entry) if local(found) == "documentation"), "")
         operations[name] = Operation(
             name=name,
             namespace=namespace,
             parameters=tuple(_field(item, item.nsmap) for item in _sequence(messages[name])),
             result_type=results[0].type if results else None,
-            documentation=" ".join(words.split()),
             enumerations=enumerations,
         )
     if not operations or not namespace:

@@ -273,7 +273,7 @@ def test_a_wrong_cell_is_named_by_file_line_and_column(tmp_path: Path, place: st
     ("cell", "place"),
     [
         ("TieredKCIntCount,graduated,1,0,1000", "line 3, column model"),
-        ("TieredKCIntCount,volume,1,0,", "line 3, column tier"),
+        ("TieredKCIntCount,volume,1,0,", "line 2, column maximum"),
         ("TieredKCIntCount,volume,1,0,900", "line 3, column minimum"),
         ("TieredKCIntCount,volume,3,0,1000", "line 3, column tier"),
     ],

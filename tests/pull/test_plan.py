@@ -84,7 +84,6 @@ def test_without_a_ladder_all_pairs_are_asked_once() -> None:
     other = Account(4440, 105214)
     plan = Plan(OCTOBER, [billed(), billed(other)], {431: None}, learnt)
     assert [asked.planned for asked in plan.asked()] == [bits(FLAT, TRANS), ALL_PAIRS], "but of a new account in full"
-    assert plan.unread_lists() == [431]
 
 
 def test_an_account_without_a_list_is_asked_everything() -> None:

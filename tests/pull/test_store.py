@@ -23,7 +23,6 @@ def test_what_is_written_is_read(store: LocalStore) -> None:
     store.write("a/b/c.txt", b"one")
     store.write("a/b/c.txt", b"two")
     assert store.read("a/b/c.txt") == b"two"
-    assert store.read_range("a/b/c.txt", 1, 2) == b"wo"
     assert [(entry.path, entry.size) for entry in store.entries("a")] == [("a/b/c.txt", 3)]
 
 

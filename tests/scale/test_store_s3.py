@@ -1,6 +1,5 @@
 """The store on S3, against a server over HTTP: the same promises as a folder, and no harm from a failing storage."""
 
-import os
 import subprocess
 import sys
 import threading
@@ -17,7 +16,7 @@ from ecgrid_flows.orchestration import schedule
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.base import Store
 from ecgrid_flows.storage.local import LocalStore
-from ecgrid_flows.storage.s3 import BLOCK_BYTES, CHUNK_BYTES, S3Store
+from ecgrid_flows.storage.s3 import CHUNK_BYTES, S3Store
 from tests.support.storage import KINDS, Storage
 
 Make = Callable[[], S3Store]
@@ -53,9 +52,6 @@ def test_an_object_is_replaced_whole(store: Store) -> None:
     store.write("lake/a/part.parquet", b"first")
     store.write("lake/a/part.parquet", b"second, longer")
     assert store.read("lake/a/part.parquet") == b"second, longer"
-    assert store.read_range("lake/a/part.parquet", 0, 6) == b"second"
-    assert store.read_range("lake/a/part.parquet", 8, 100) == b"longer"
-    assert store.read_range("lake/a/part.parquet", 100, 100) == b""
     with store.open("lake/a/part.parquet") as file:
         assert file.read() == b"second, longer"
     assert store.uri("lake/a/part.parquet").startswith(store.root)
@@ -159,18 +155,6 @@ def test_what_a_killed_process_had_not_stored_yet_is_stored_by_the_next(
     assert [path for path in store.spool.rglob("*") if path.is_file()] == []
 
 
-def test_small_reads_of_one_neighbourhood_share_a_request(make: Make, storage: Storage) -> None:
-    store = make()
-    content = os.urandom(2 * BLOCK_BYTES + 5000)
-    store.write("raw/s.jsonl", content)
-    gets = storage.requests["GET"]
-    for offset in range(0, len(content) - 3000, 3000):
-        assert store.read_range("raw/s.jsonl", offset, 3000) == content[offset : offset + 3000]
-    assert storage.requests["GET"] - gets == 3
-    store.write("raw/s.jsonl", b"changed" * 100)
-    assert store.read_range("raw/s.jsonl", 0, 70) == b"changed" * 10
-
-
 def test_a_local_copy_is_fetched_once_per_version(make: Make, storage: Storage) -> None:
     store = make()
     store.write("lake/f/part.parquet", b"1" * 100)
@@ -234,7 +218,6 @@ def test_what_is_gone_is_named(make: Make) -> None:
     store = make()
     for reading in (
         lambda: store.read("lake/x"),
-        lambda: store.read_range("lake/x", 0, 100),
         lambda: store.open("lake/x"),
         lambda: store.local("lake/x"),
     ):

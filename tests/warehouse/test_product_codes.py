@@ -26,11 +26,11 @@ def test_codes_give_measures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("code\n", "line 1: the columns are product_code,account_report,measure_field"),
-        (HEADER.replace(",", ";"), "line 1: the columns are"),
+        ("code\n", "line 1: column product_code is missing; the columns are product_code,account_report,measure_field"),
+        (HEADER.replace(",", ";"), "line 1: its columns are separated by semicolons"),
         (HEADER + "KC,TrafficAll\n", "line 2: 2 cells under 3 columns"),
-        (HEADER + ",TrafficAll,TotalKCs\n", "line 2, column product_code: '' is empty"),
-        (HEADER + "KC ,TrafficAll,TotalKCs\n", "line 2, column product_code: 'KC ' is empty or has spaces"),
+        (HEADER + ",TrafficAll,TotalKCs\n", "line 2, column product_code: is empty"),
+        (HEADER + "KC ,TrafficAll,TotalKCs\n", "line 2, column product_code: 'KC ' has spaces"),
         (HEADER + "KC,TrafficAll,TotalKCs\nKC,TrafficAll,ToKCs\n", "line 3, column product_code: 'KC' has a line"),
         (HEADER + "KC,Traffic,TotalKCs\n", "line 2, column account_report: 'Traffic' is none of FixedRate"),
         (HEADER + "KC,TrafficAll,KCs\n", "line 2, column measure_field: 'KCs' is none of"),

@@ -51,39 +51,6 @@ MEASURE_FIELDS = (
 )
 #: Measures that are amounts of money, not counts (billing-semantics C1).
 MONEY_MEASURES = ("Subtotal", "CreditPercentage", "DebitPercentage", "MonthlyMinimum", "Credit")
-PRICE_LIST_MODELS = ("Simple", "Tiered", "Stacked")
-ITEM_LEVELS = (
-    "Minimum",
-    "Additional",
-    "OneTime",
-    "General",
-    "Developement",  # spelt so on the wire
-    *(f"Level{n}" for n in range(1, 10)),
-    *(f"Tier{n}" for n in range(1, 10)),
-)
-SYSTEM_OBJECTS = (
-    "System",
-    "User",
-    "Network",
-    "Mailbox",
-    "ECGridID",
-    "Interconnect",
-    "Migration",
-    "Parcel",
-    "Interchange",
-    "CarbonCopy",
-    "CallBackEvent",
-    "AS2",
-    "GISB",
-    "ParcelNotes",
-    "InterconnectNote",
-    "PriceList",
-    "Contract",
-    "Invoice",
-)
-INVOICE_STATUSES = ("Pending", "Sent", "Paid", "Canceled", "AllUnpaid", "All")
-INVOICE_INCLUDES = ("AllCurrentCharges", "MonthlyItemsOnly", "SpecialChargesOnly")
-STATUSES = ("Development", "Active", "Preproduction", "Suspended", "Terminated")
 
 Extra = Mapping[str, object]
 NO_EXTRA: Extra = MappingProxyType({})

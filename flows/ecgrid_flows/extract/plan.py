@@ -110,10 +110,6 @@ class Plan:
         """How many keys the plan has."""
         return sum(asked.pairs.bit_count() for asked in self.asked())
 
-    def unread_lists(self) -> list[int]:
-        """Price lists whose ladder could not be read, so that all pairs are requested."""
-        return sorted(list_id for list_id, ladder in self.ladders.items() if ladder is None)
-
     def _planned(self, billed: Billed, on_ladder: Mapping[int, int | None]) -> int:
         account, list_id = billed.account, billed.price_list_id
         refused = self.memory.refused.get(account, 0)

@@ -55,14 +55,13 @@ class Sealed:
     """A month's segments by path. `lost` counts kept responses that are missing, until the month is pulled whole.
 
     `since` has, for each feed that lost any, the start of the names of the first damaged segment's writer.
-    `lost_imports` counts lost records of imported invoices; `lost_now` is what this sealing found missing of both.
+    `lost_imports` counts lost records of imported invoices.
     """
 
     month: date
     segments: dict[str, Segment] = field(default_factory=dict)
     lost: int = 0
     lost_imports: int = 0
-    lost_now: int = 0
     since: dict[str, str] = field(default_factory=dict)
     quarantined: list[Quarantined] = field(default_factory=list)
     repeats: list[str] = field(default_factory=list)
@@ -73,7 +72,6 @@ class Sealed:
 
     def lose(self, path: str, count: int, *, is_imported: bool) -> None:
         """Count lost responses of a segment."""
-        self.lost_now += count
         if is_imported:
             self.lost_imports += count
         elif count:

@@ -57,10 +57,6 @@ class LocalStore:
         with disk_errors(self.uri(path)):
             return self._at(path).read_bytes()
 
-    def read_range(self, path: str, offset: int, length: int) -> bytes:
-        with disk_errors(self.uri(path)), self._at(path).open("rb", buffering=0) as source:
-            return os.pread(source.fileno(), length, offset)
-
     def open(self, path: str) -> BinaryIO:
         with disk_errors(self.uri(path)):
             return self._at(path).open("rb")

@@ -24,7 +24,6 @@ import re
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -41,10 +40,8 @@ from ecgrid_flows.storage.s3_lease import Stored, held
 #: A growing object is closed at this size; at most this much is PUT again with a flush.
 CHUNK_BYTES = 1 << 19
 SYNC_EVERY_S = 0.1
-#: Number of aligned blocks in the cache that serves small reads.
-BLOCK_BYTES, BLOCKS_KEPT = 1 << 20, 96
-#: Shorter reads (magic bytes of Parquet) request just their bytes.
-SHORT_READ = 64
+#: An object is downloaded in pieces of this size.
+PIECE_BYTES = 1 << 23
 ATTEMPTS, ATTEMPTS_TO_PREPARE = 10, 5
 LONGEST_WAIT_S = 8.0
 #: Concurrent requests of one bulk operation (fetching parts, syncing segments).
@@ -118,8 +115,6 @@ class S3Store:
         #: Until the storage has carried out one request, a failure is a fault of the settings.
         self._has_answered = False
         self._store = _bucket(self._bucket, self.root)
-        self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
-        self._blocks_lock = threading.Lock()
         self._hashes: dict[Entry, str] = {}
         self._fence: Callable[[], str | None] = lambda: None
 
@@ -145,16 +140,6 @@ class S3Store:
         with self._errors(path):
             return self._ask(self._whole, path).body
 
-    def read_range(self, path: str, offset: int, length: int) -> bytes:
-        """`length` bytes from `offset`, fewer at the end. Adjacent reads share one request of `BLOCK_BYTES`."""
-        with self._errors(path):
-            if length < SHORT_READ:
-                return self._get_range(path, offset, length)
-            first, last = offset // BLOCK_BYTES, (offset + length - 1) // BLOCK_BYTES
-            found = b"".join(self._block(path, number) for number in range(first, last + 1))
-        begin = offset - first * BLOCK_BYTES
-        return found[begin : begin + length]
-
     def open(self, path: str) -> BinaryIO:
         local = self.local(path)
         with disk_errors(local):
@@ -164,13 +149,11 @@ class S3Store:
         with self._errors(path):
             self._guard()
             self._ask(self._store.put, path, ATTEMPTS, data)
-            self._forget(path)
 
     def write_if(self, path: str, data: bytes, version: str | None) -> bool:
         """PUT if the object is still `version` (None: still absent). True also when it already has this content."""
         with self._errors(path):
             self._guard()
-            self._forget(path)
             return self._put(path, data, version) is not None
 
     def adopt(self, path: str, file: Path) -> None:
@@ -233,7 +216,6 @@ class S3Store:
         with self._errors(path):
             self._guard()
             self._ask(self._store.delete, path)
-            self._forget(path)
 
     def quarantine(self, path: str, why: str) -> Quarantined:
         with self._errors(path):
@@ -241,7 +223,6 @@ class S3Store:
             now = free_name(self, f"{QUARANTINE}/{path}")
             self._ask(self._store.copy, path, ATTEMPTS, self._key(now))
             self._ask(self._store.delete, path)
-            self._forget(path)
         return Quarantined(path, now, why)
 
     def uri(self, path: str) -> str:
@@ -354,34 +335,9 @@ class S3Store:
         found = self._store.get(key)
         return Stored(bytes(found.bytes()), str(found.meta["e_tag"]), found.meta["last_modified"])
 
-    def _get_range(self, path: str, offset: int, length: int) -> bytes:
-        try:
-            return self._ask(self._part, path, ATTEMPTS, offset, length)
-        except _Answer as answer:
-            if answer.status == 416:
-                return b""
-            raise
-
-    def _part(self, key: str, offset: int, length: int, etag: str | None = None) -> bytes:
-        wanted = {"range": (offset, offset + length)} | ({"if_match": etag} if etag else {})
+    def _part(self, key: str, offset: int, length: int, etag: str) -> bytes:
+        wanted = {"range": (offset, offset + length), "if_match": etag}
         return bytes(self._store.get(key, options=wanted).bytes())
-
-    def _block(self, path: str, number: int) -> bytes:
-        with self._blocks_lock:
-            if (path, number) in self._blocks:
-                self._blocks.move_to_end((path, number))
-                return self._blocks[path, number]
-        found = self._get_range(path, number * BLOCK_BYTES, BLOCK_BYTES)
-        with self._blocks_lock:
-            self._blocks[path, number] = found
-            while len(self._blocks) > BLOCKS_KEPT:
-                self._blocks.popitem(last=False)
-        return found
-
-    def _forget(self, path: str) -> None:
-        with self._blocks_lock:
-            for known in [block for block in self._blocks if block[0] == path]:
-                del self._blocks[known]
 
     def _head(self, path: str) -> Mapping[str, Any] | None:
         try:
@@ -418,8 +374,8 @@ class S3Store:
     def _fetch(self, path: str, etag: str, size: int, target: Path) -> None:
         """Download the object into `target` in pieces, so that no part of the lake is held whole in memory."""
         with target.open("xb") as file:
-            for offset in range(0, size, 8 * BLOCK_BYTES):
-                length = min(8 * BLOCK_BYTES, size - offset)
+            for offset in range(0, size, PIECE_BYTES):
+                length = min(PIECE_BYTES, size - offset)
                 file.write(self._ask(self._part, path, ATTEMPTS, offset, length, etag))
 
     def _ask(self, do: Callable[..., T], path: str, attempts: int = ATTEMPTS, /, *arguments: Any) -> T:

@@ -97,15 +97,6 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _copy(connection: Connection, query: str, target: Path, options: str) -> int:
-    """Copy the rows of a query to a new file; return their number."""
-    try:
-        ((count,),) = connection.execute(f"COPY ({query}) TO {literal(str(target))} ({options})").fetchall()
-    except duckdb.IOException as error:
-        raise reading_error(error, str(target)) from error
-    return int(count)
-
-
 def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 

@@ -1,10 +1,9 @@
 """invoice_lines.csv: the measure of each product code of an imported invoice, checked before lines are read."""
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-from ecgrid_flows.errors import SettingsError
+from ecgrid_flows.warehouse.user_rows import read_rows
 from ecgrid_transforms.model import ACCOUNT_REPORTS, MEASURE_FIELDS
 
 __all__ = ["COLUMNS", "FILE", "read"]
@@ -18,30 +17,10 @@ def read(path: Path) -> Mapping[str, tuple[str, str]]:
 
     Raises `SettingsError`, naming line and column, for the first invalid cell.
     """
-    known = {"account_report": ACCOUNT_REPORTS, "measure_field": MEASURE_FIELDS}
     found: dict[str, tuple[str, str]] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as source:
-            rows = csv.reader(source, strict=True)
-            header = next(rows, [])
-            if tuple(header) != COLUMNS:
-                raise SettingsError(f"{path}, line 1: the columns are {','.join(COLUMNS)}, separated by commas")
-            for row in rows:
-                where = f"{path}, line {rows.line_num}"
-                if len(row) != len(COLUMNS):
-                    raise SettingsError(f"{where}: {len(row)} cells under {len(COLUMNS)} columns")
-                cells = dict(zip(COLUMNS, row, strict=True))
-                code = cells["product_code"]
-                if not code or code != code.strip():
-                    raise SettingsError(f"{where}, column product_code: {code!r} is empty or has spaces at its ends")
-                if code in found:
-                    raise SettingsError(f"{where}, column product_code: {code!r} has a line already; leave one of them")
-                for column, words in known.items():
-                    if cells[column] not in words:
-                        raise SettingsError(
-                            f"{where}, column {column}: {cells[column]!r} is none of {', '.join(words)}"
-                        )
-                found[code] = cells["account_report"], cells["measure_field"]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SettingsError(f"{path} cannot be read as CSV ({error}): make it a UTF-8 text") from error
+    for row in read_rows(path, COLUMNS):
+        code = row.needed("product_code", str, "the code on the invoice")
+        if code in found:
+            raise row.wrong("product_code", f"{code!r} has a line already; leave one of them")
+        found[code] = row.one_of("account_report", ACCOUNT_REPORTS), row.one_of("measure_field", MEASURE_FIELDS)
     return found

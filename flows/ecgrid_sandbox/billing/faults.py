@@ -22,11 +22,6 @@ LASTING = frozenset({"taxable_changed"})
 #: Kinds that are in a price list's schedules, visible in every month; the list itself is built with the error.
 OF_PRICE_LIST = frozenset({"tier_gap", "tier_overlap", "price_changed", "reading_undecided"})
 
-#: Kinds that are on an issued invoice.
-OF_INVOICE = frozenset(
-    {"duplicate_line", "double_billed", "invoice_total_mismatch", "invoice_line_missing", "invoice_line_differs"}
-)
-
 
 class Bills(Protocol):
     """The part of `books.Books` that is needed here."""

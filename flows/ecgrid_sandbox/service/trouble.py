@@ -128,9 +128,6 @@ class Fate:
     page_status: int | None = None
 
 
-UNTROUBLED = Fate()
-
-
 class Fates:
     """Draws the fate of each call in turn."""
 
