@@ -161,6 +161,15 @@ class Settings:
             wsdl_v4=_wsdl(found, "ECGRID_WSDL_V4"),
         )
 
+    @classmethod
+    def of_notices(cls, data_dir: str | None = None) -> "Settings":
+        """The recipients of notices and the data directory alone, for a run whose other settings are refused."""
+        found = _found(os.environ, Path(".env"))
+        has_credentials = "ECGRID_API_KEY" in found or "ECGRID_LOGIN_NAME" in found
+        logs.hide(found.get("ECGRID_PASSWORD"), found.get("ECGRID_API_KEY"))
+        chosen = data_dir or found.get("ECGRID_DATA_DIR") or _default_data_dir(has_credentials=has_credentials)
+        return cls(data_dir=_data_dir(chosen), notify_urls=_notify_urls(found))
+
     @property
     def has_credentials(self) -> bool:
         return self.api_key is not None or self.login_name is not None

@@ -296,6 +296,64 @@ def test_a_flow_run_without_credentials_tells(tmp_path: Path, ear: Ear, monkeypa
     assert ear.titles == ["ECGrid billing failed"]
 
 
+@pytest.mark.parametrize(
+    ("flow", "months"), [("billing_month", ["2026-13"]), ("billing_range", ["2026-13", "2026-10"]),
+                         ("billing_range", ["2026-10", "2026-08"])],
+)  # fmt: skip
+def test_a_flow_run_with_a_wrong_month_tells(
+    tmp_path: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch, flow: str, months: list[str]
+) -> None:
+    from ecgrid_flows.orchestration import deployments
+
+    monkeypatch.setenv("ECGRID_API_KEY", "a-key")
+    monkeypatch.setenv("ECGRID_NOTIFY_URLS", ear.url)
+    monkeypatch.chdir(tmp_path)
+    assert getattr(deployments, flow).fn(*months, data_dir=str(tmp_path / "data")).name == "Settings"
+    assert ear.titles == ["ECGrid billing failed"]
+    assert "status 2" in ear.heard[0]["message"]
+
+
+def test_reference_tables_that_are_refused_are_told_once(tmp_path: Path, ear: Ear) -> None:
+    """A person edited a table by day; the run of the night ends before it is open."""
+    settings = settings_for(tmp_path, ear)
+    (tmp_path / "data/reference").mkdir()
+    (tmp_path / "data/reference/contract_terms.csv").write_text("no,such,columns\n1,2,3\n")
+    for _ in range(2):
+        with pytest.raises(SettingsError, match=r"contract_terms\.csv"), session.opened(settings=settings):
+            pytest.fail("it was opened")
+    assert ear.titles == ["ECGrid billing failed"]
+    with pytest.raises(SettingsError), session.opened(settings=settings, purpose="build"):
+        pytest.fail("it was opened")
+    assert len(ear.heard) == 1
+
+
+@pytest.mark.parametrize("way", ["command", "flow"])
+def test_settings_that_are_refused_are_told(
+    billing: Command, tmp_path: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    wrong = {"ECGRID_NOTIFY_URLS": ear.url, "ECGRID_CONCURRENCY": "many", "ECGRID_API_KEY": "s3cret-key"}
+    if way == "command":
+        done = billing("run", "--data-dir", str(tmp_path / "data"), env=wrong, cwd=tmp_path)
+        assert (done.returncode, TOKEN in done.stderr) == (2, False)
+    else:
+        from ecgrid_flows.orchestration import deployments
+
+        for name, text in wrong.items():
+            monkeypatch.setenv(name, text)
+        monkeypatch.chdir(tmp_path)
+        assert deployments._settled(lambda _: iter(()), str(tmp_path / "data")).name == "Settings"
+    assert ear.titles == ["ECGrid billing failed"]
+    assert "s3cret" not in json.dumps(ear.heard)
+
+
+def test_addresses_that_are_refused_end_the_run_in_their_own_sentence(billing: Command, tmp_path: Path) -> None:
+    wrong = {"ECGRID_NOTIFY_URLS": "no-address", "ECGRID_API_KEY": "a-key"}
+    done = billing("run", "--data-dir", str(tmp_path / "data"), env=wrong, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "entry 1 is not an address" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_amounts_have_a_currency_where_one_is_set() -> None:
     assert "51,783.13 EUR, 1,417 lines" in notices.ready_text(Settings(currency="EUR"), MADE)[1]
     assert "51,783.13, 1,417 lines" in notices.ready_text(Settings(), MADE)[1]

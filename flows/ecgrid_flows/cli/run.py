@@ -53,12 +53,12 @@ def run(
 ) -> None:
     """The monthly flow: plan, pull, land, build, check, export, report."""
     months = chosen_months(month, first, last)
-    settings = Settings.load(data_dir)
     _quiet_prefect()
     from ecgrid_flows.orchestration import session, signals, tasks
     from ecgrid_flows.orchestration.pipeline import MonthIncomplete
     from ecgrid_flows.progress import Reporter
 
+    settings = session.settings_of_run(data_dir)
     reporter = Reporter(console=context.stderr, quiet=as_json)
     incomplete: MonthIncomplete | None = None
     is_reported = tasks.prefect_is_set_up()

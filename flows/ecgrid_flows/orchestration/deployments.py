@@ -123,13 +123,13 @@ def billing_open_month(data_dir: str | None = None) -> State[Any]:
 def billing_range(first: str, last: str, data_dir: str | None = None) -> State[Any]:
     """Bill and reconcile every month from `first` to `last`, in order; existing responses are not requested again."""
 
-    def work(settings: Settings) -> Iterator[MonthDone]:
-        months = list(months_between(parse_month(first), require_begun(parse_month(last))))
-        if not months:
+    def months(_: Run) -> list[date]:
+        found = list(months_between(parse_month(first), require_begun(parse_month(last))))
+        if not found:
             raise SettingsError(f"first, {first}, is after last, {last}: swap them")
-        return _billed(settings, lambda _: months)
+        return found
 
-    return _settled(work, data_dir)
+    return _settled(lambda settings: _billed(settings, months), data_dir)
 
 
 def open_month(now: datetime | None = None) -> date:
@@ -217,7 +217,7 @@ def _settled(work: Callable[[Settings], Iterator[MonthDone]], data_dir: str | No
     failure: BillingError | None = None
     try:
         logs.set_up(*log_options())
-        settings = with_blocks(data_dir)
+        settings = session.settings_of_run(data_dir, with_blocks)
         if not settings.has_credentials:
             with session.opened(settings=settings):  # how a run ends is sent to people from there
                 raise SettingsError(NO_CREDENTIALS)

@@ -31,10 +31,11 @@ from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.base import Store, disk_errors
 from ecgrid_flows.storage.data_owner import is_invented
 from ecgrid_flows.storage.local import LocalStore
+from ecgrid_flows.storage.opening import open_store
 from ecgrid_transforms.money import ZERO
 from ecgrid_transforms.period import NotAMonth, month_text
 
-__all__ = ["kinds", "ready_text", "tell_overdue", "watching"]
+__all__ = ["kinds", "ready_text", "tell_not_opened", "tell_overdue", "watching"]
 
 NOTICES = "notices"
 _FAILING = f"{NOTICES}/failing"
@@ -77,6 +78,18 @@ def watching(run: Watched) -> Iterator[None]:
         raise
     is_whole = not run.lost and not run.not_followed and not any(one.is_incomplete for one in run.results)
     _tell(run, ExitStatus.CLEAN if is_whole else ExitStatus.INCOMPLETE)
+
+
+def tell_not_opened(settings: Settings, reporter: Reporter, error: Exception) -> None:
+    """Send a notice of a run that ended before it was open: its settings or reference tables were refused."""
+    if not settings.notify_urls:
+        return
+    try:
+        place = _Place(settings, open_store(settings), reporter)
+    except BillingError:
+        reporter.warn("the notice about this run could not be sent: the data directory cannot be used")
+        return
+    _tell(place, _status_of(error))
 
 
 def _tell(run: Watched, ended: ExitStatus | None) -> None:
@@ -194,10 +207,14 @@ def tell_overdue(settings: Settings, store: Store, reporter: Reporter, found: St
 
 
 class _Place:
-    """The settings, store and reporter of a notice sent outside of a run."""
+    """What a notice sent outside of a run needs: the settings, the store and the reporter, and no month."""
 
     def __init__(self, settings: Settings, store: Store, reporter: Reporter) -> None:
         self.settings, self.store, self.reporter = settings, store, reporter
+        self.results: list[MonthDone] = []
+        self.lost: dict[date, str] = {}
+        self.not_followed: dict[date, str] = {}
+        self.months: Sequence[date] = ()
 
 
 def _send_once(place: "_Place | Watched", path: str, title: str, body: str, *, event: str | None = None) -> None:

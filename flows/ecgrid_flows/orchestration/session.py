@@ -1,15 +1,25 @@
 """One run from its start to its end: the lock, the notices, the workers, the local copy of the lake, the puller."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 
 from ecgrid_client import RetryPolicy
-from ecgrid_flows.errors import SettingsError
+from ecgrid_flows.errors import BillingError, SettingsError
 from ecgrid_flows.lake.local_mirror import fetch, noting_lake
 from ecgrid_flows.orchestration import notices, run_context
 from ecgrid_flows.orchestration.run_context import Run
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Settings
+
+
+def settings_of_run(data_dir: str | None, load: Callable[[str | None], Settings] = Settings.load) -> Settings:
+    """The settings that a run is to have, by `load`. A notice is sent when they are refused."""
+    try:
+        return load(data_dir)
+    except SettingsError as error:
+        with suppress(SettingsError):  # the addresses, or the data directory, are what is wrong
+            notices.tell_not_opened(Settings.of_notices(data_dir), Reporter(), error)
+        raise
 
 
 @contextmanager
@@ -40,13 +50,13 @@ def opened(
         with run_context.entered(shared):
             yield shared
         return
-    run = Run(
-        settings or Settings.load(data_dir),
-        reporter or Reporter(),
-        refresh=refresh,
-        is_invented=is_invented,
-        retry=retry,
-    )
+    settings, reporter = settings or Settings.load(data_dir), reporter or Reporter()
+    try:
+        run = Run(settings, reporter, refresh=refresh, is_invented=is_invented, retry=retry)
+    except BillingError as error:
+        if purpose == "run":
+            notices.tell_not_opened(settings, reporter, error)
+        raise
     with notices.watching(run) if purpose == "run" else nullcontext(), run.store.lock(purpose):
         fetch(run.settings, run.store)
         try:
