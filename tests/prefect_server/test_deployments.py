@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from ecgrid_flows.errors import Incomplete, SettingsError
-from ecgrid_flows.orchestration import run_context, schedule
+from ecgrid_flows.finance import audit_log
+from ecgrid_flows.orchestration import run_context, schedule, session, status
 from ecgrid_flows.orchestration.run_context import Checked, MonthDone
+from ecgrid_flows.progress import Reporter
 from ecgrid_flows.rating.month_totals import AtStake, InvoiceTotals
-from ecgrid_flows.settings import Settings
+from ecgrid_flows.settings import Secret, Settings
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import parse_month
@@ -66,11 +68,37 @@ def test_what_a_data_directory_owes_is_read_from_its_exports_and_its_record(tmp_
     begun = schedule.begin(store, datetime(2026, 10, 15, tzinfo=UTC))
     assert schedule.begin(store, now) == begun  # it stays as it was first recorded
     assert [one.month for one in schedule.owed(settings, store, now)] == [date(2026, 10, 1)]
-    for month in ("2026-07", "2026-10", "2026-08-provisional", "2026-09/nested"):
+    for month in ("2026-07", "2026-10", "2026-08-provisional", "2026-09/nested", "2026-13", "0000-01"):
         (tmp_path / "exports" / month).mkdir(parents=True)
         (tmp_path / "exports" / month / "manifest.json").write_text("{}")
     (tmp_path / "exports/2026-08").mkdir()  # begun, and not whole
     assert [one.month for one in schedule.owed(settings, store, now)] == [date(2026, 8, 1), date(2026, 9, 1)]
+
+
+def test_a_night_takes_up_exported_months_that_are_not_fully_checked(
+    deployments: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trial calculation without a response holds no export back, and status 4 promises that it is requested again."""
+    store = LocalStore(tmp_path)
+    for month, is_whole in (("2026-07", True), ("2026-08", False), ("2026-09", False), ("2026-10", True)):
+        store.write(f"exports/{month}/manifest.json", b"{}")
+        status.note(store, parse_month(month), 5, 0, is_whole=is_whole)
+    audit_log.append(store, "close", {"month": "2026-08"})
+    store.write("runs/2026-07.json", b"cut sh")
+    settings = Settings(data_dir=str(tmp_path), api_key=Secret("a-key"))
+    taken: list[list[date]] = []
+
+    def billed(_: Settings, months_of: Any) -> Any:
+        with session.opened(settings=settings, reporter=Reporter(mute=True)) as run:
+            taken.append(months_of(run))
+        return iter(())
+
+    monkeypatch.setattr(deployments, "_scheduled_at", lambda: datetime.now(UTC))
+    monkeypatch.setattr(deployments, "_settled", lambda work, _: list(work(settings)))
+    monkeypatch.setattr(deployments, "_billed", billed)
+    monkeypatch.setattr(deployments, "_looked_at", lambda _: iter(()))
+    deployments.billing_open_month.fn()
+    assert taken[0] == [date(2026, 7, 1), date(2026, 9, 1)]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": "../../x", "since": "2026-10-15T00:00:00+00:00"}',

@@ -7,16 +7,15 @@ says its status. `Forker` is the test's end of it.
 import json
 import os
 import resource
-import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from ecgrid_flows.errors import BillingError
 from ecgrid_flows.settings import Secret
+from tests.support.disk import Disk
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Calls in flight of a child.
@@ -44,9 +43,9 @@ class Forker:
         }
         return self._ask(job)
 
-    def command(self, words: list[str], environ: dict[str, str], kill_at: int = 0) -> int:
-        """Run a command in a child that kills itself (SIGKILL) at its `kill_at`-th change of the disk: its status."""
-        return self.wait(self._ask({"command": words, "environ": environ, "kill_at": kill_at}))
+    def command(self, words: list[str], environ: dict[str, str], **disk: Any) -> int:
+        """Run a command in a child whose data directory is a `Disk` with these options; gives its status."""
+        return self.wait(self._ask({"command": words, "environ": environ, "disk": disk}))
 
     def wait(self, pid: int) -> int:
         """The exit status of a child, negative for the signal that killed it."""
@@ -84,38 +83,27 @@ def _pull(job: dict[str, Any]) -> int:
     return 0
 
 
-#: What a file system is changed by, beside the writing itself.
-CHANGES = ("replace", "rename", "unlink", "rmdir", "mkdir", "fsync")
-
-
 def _command(job: dict[str, Any]) -> int:
-    """What a child does: `main` of the command line, with its changes of the disk counted in $CHANGES_FILE."""
+    """What a child does: `main` of the command line over a `Disk`, whose operations are counted in $CHANGES_FILE.
+
+    What it writes to stderr goes to the file $CHANGES_FILE.err.
+    """
     from ecgrid_flows.cli import main
 
     os.environ.update(job["environ"])
-    done = 0
-
-    def counting(real: Callable[..., Any]) -> Callable[..., Any]:
-        def one(*given: Any, **named: Any) -> Any:
-            nonlocal done
-            done += 1
-            if done == job["kill_at"]:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return real(*given, **named)
-
-        return one
-
-    for name in CHANGES:
-        setattr(os, name, counting(getattr(os, name)))
-    sys.argv = ["ecgrid-billing", *job["command"]]
-    with Path(os.devnull).open("w") as nothing:
-        os.dup2(nothing.fileno(), 1)
+    words, counted = job["command"], Path(job["environ"]["CHANGES_FILE"])
+    disk = Disk(Path(words[words.index("--data-dir") + 1]), **job["disk"])
+    sys.argv = ["ecgrid-billing", *words]
+    for number, path in ((1, Path(os.devnull)), (2, counted.with_name(f"{counted.name}.err"))):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
+    disk.watch()
     status = 0
     try:
         main()
     except SystemExit as ended:
         status = int(ended.code or 0)
-    Path(job["environ"]["CHANGES_FILE"]).write_text(str(done))
+    disk.end()
+    counted.write_text(str(disk.done))
     return status
 
 

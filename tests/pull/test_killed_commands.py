@@ -47,7 +47,7 @@ def whole(sandbox: SpawnedSandbox, few_file: Path, forker: Forker, tmp_path_fact
 
 def command(forker: Forker, data_dir: Path, *words: str, kill_at: int = 0, **environ: str) -> int:
     counted = {"CHANGES_FILE": str(data_dir.parent / "changes"), "ECGRID_CURRENCY": "USD", **environ}
-    return forker.command([*words, "--data-dir", str(data_dir)], counted, kill_at)
+    return forker.command([*words, "--data-dir", str(data_dir)], counted, what="kill", at=kill_at)
 
 
 def moments(data_dir: Path, kills: int) -> list[int]:

@@ -11,6 +11,7 @@ import pytest
 from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.orchestration import doctor, session, tasks
 from ecgrid_flows.progress import Reporter
+from ecgrid_flows.reporting.report import write_whole
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.atomic_folder import put_file
 from ecgrid_flows.storage.local import LocalStore
@@ -45,6 +46,17 @@ def test_what_is_new_is_the_owners_alone_but_for_what_others_read(tmp_path: Path
     assert {mode for name, mode in found.items() if name.startswith(("raw", "closings"))} == {0o700, 0o600}
     assert found["exports/2026-10"] == 0o755
     assert found["exports/2026-10/a.csv"] == found["reports/2026-10/a.html"] == 0o644
+
+
+def test_a_report_follows_the_umask(tmp_path: Path) -> None:
+    """The units of UNATTENDED.md set 077."""
+    for umask, mode in ((0o022, 0o644), (0o077, 0o600)):
+        before = os.umask(umask)
+        try:
+            write_whole(tmp_path / f"{umask}.html", "<p>")
+        finally:
+            os.umask(before)
+        assert modes(tmp_path)[f"{umask}.html"] == mode
 
 
 def test_doctor_names_what_other_users_can_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

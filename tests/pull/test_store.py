@@ -1,11 +1,15 @@
 """The local store: whole or not at all, durable, and every failure told with what to do."""
 
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ecgrid_flows.errors import SettingsError, StorageFailed
+from ecgrid_flows.finance import audit_log
+from ecgrid_flows.storage import atomic_folder, local
 from ecgrid_flows.storage.base import disk_errors
 from ecgrid_flows.storage.local import LocalStore
 
@@ -101,3 +105,63 @@ def test_every_reason_says_what_to_do() -> None:
         raise OSError(5, "Input/output error")
     with pytest.raises(StorageFailed, match="Too many open files: correct it"), disk_errors("here"):
         raise OSError(24, "Too many open files")
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error_and_not_empty(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in it would be taken for missing: lines would be requested again, a build would be without them."""
+    store.write("raw/line_items/a", b"1")
+    real, folder = os.scandir, store.uri("raw/line_items")
+
+    def scandir(path: Any) -> Any:
+        if os.fsdecode(path) == folder:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), folder)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(StorageFailed, match="the disk failed to read or write"):
+        list(store.entries("raw"))
+
+
+@pytest.mark.parametrize("failing", [1, 2], ids=["the entry", "the head"])
+def test_a_decision_that_is_reported_as_failed_is_kept_only_where_the_head_counts_it(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """Both are in place when the sync of their folder fails."""
+    audit_log.append(store, "close", {"month": "2026-09"})
+    real, synced = local._sync_folder, 0
+
+    def sync_folder(folder: Path) -> None:
+        nonlocal synced
+        synced += 1
+        if synced == failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder))
+        real(folder)
+
+    monkeypatch.setattr(local, "_sync_folder", sync_folder)
+    with pytest.raises(StorageFailed):
+        audit_log.append(store, "close", {"month": "2026-10"})
+    monkeypatch.undo()
+    log = audit_log.read(store)
+    assert [entry.data["month"] for entry in log.entries] == (["2026-09"] if failing == 1 else ["2026-09", "2026-10"])
+    assert log.faults == ()
+    audit_log.append(store, "close", {"month": "2026-11"})
+    assert audit_log.read(store).faults == ()
+
+
+def test_a_folder_whose_replacement_was_cut_short_is_put_back(tmp_path: Path) -> None:
+    """Between the two renames; that of another folder, whose name begins alike, is not taken for it."""
+    target = tmp_path / "2026-10"
+    for name in (".staged-2026-10-0123abcd-old", ".staged-2026-10-provisional-0123abcd-old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "which").write_text(name)
+    atomic_folder.put_back(target)
+    assert (target / "which").read_text() == ".staged-2026-10-0123abcd-old"
+    atomic_folder.put_back(tmp_path / "2026-10-provisional")
+    assert (tmp_path / "2026-10-provisional/which").read_text() == ".staged-2026-10-provisional-0123abcd-old"
+    with atomic_folder.staging(target) as staged:
+        (staged / "which").write_text("new")
+        atomic_folder.put_in_place(staged, target)
+    assert (target / "which").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2026-10", "2026-10-provisional"]

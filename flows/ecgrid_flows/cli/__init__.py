@@ -43,6 +43,7 @@ from ecgrid_flows.cli import (
 )
 from ecgrid_flows.errors import BillingError, ExitStatus, SettingsError, StorageFailed
 from ecgrid_flows.settings import log_options
+from ecgrid_flows.storage.base import FAILED_DISK
 
 log = logging.getLogger(__name__)
 
@@ -205,8 +206,10 @@ def main() -> None:
 
 def _known(error: Exception) -> BillingError | None:
     """An error of the disk or of DuckDB as a `BillingError`; None for any other error."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in FAILED_DISK:
         where = error.filename or "standard output or a temporary file"
+        if error.errno == errno.EIO:
+            return StorageFailed(f"{where} cannot be used; the disk failed to read or write: check it and run again")
         return StorageFailed(f"{where} cannot be written; the disk is full: free space and run again")
     if isinstance(error, OSError) and error.filename is not None:
         return SettingsError(f"{error.filename}: {error.strerror}")

@@ -151,18 +151,28 @@ def append(store: Store, kind: str, data: Mapping[str, Any]) -> Decision:
         "nonce": secrets.token_hex(16),
     }
     text = (json.dumps(entry, ensure_ascii=False, indent=1) + "\n").encode()
-    if not store.write_if(_path(number), text, None):
+    try:
+        is_first = store.write_if(_path(number), text, None)
+    except StorageFailed:
+        _take_back(store, number)
+        raise
+    if not is_first:
         raise DataDirectoryHeld(f"someone else decided something just now ({_path(number)}): look at it and try again")
     seal = hashlib.sha256(text).hexdigest()
     head = (json.dumps({"entries": number, "sha256": seal}) + "\n").encode()
     try:
         store.write(HEAD, head)
     except StorageFailed:
-        # A decision reported as failed must not be kept. In a bucket the head may still arrive, so the entry stays.
-        if isinstance(store, LocalStore) and not (store.exists(HEAD) and store.read(HEAD) == head):
-            store.delete(_path(number))
+        if not (store.exists(HEAD) and store.read(HEAD) == head):
+            _take_back(store, number)
         raise
     return Decision(number, kind, str(entry["at"]), str(entry["by"]), data, seal)
+
+
+def _take_back(store: Store, number: int) -> None:
+    """Delete the entry of a decision that is reported as failed. In a bucket it may still arrive, so it stays."""
+    if isinstance(store, LocalStore):
+        store.delete(_path(number))
 
 
 def _path(number: int) -> str:

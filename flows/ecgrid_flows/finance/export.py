@@ -58,7 +58,7 @@ from ecgrid_flows.finance.journal import JOURNAL, open_journal, unbooked
 from ecgrid_flows.logs import staged
 from ecgrid_flows.rating import month_totals
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.storage.atomic_folder import publish, staging
+from ecgrid_flows.storage.atomic_folder import publish, put_back, staging
 from ecgrid_flows.storage.base import Store
 from ecgrid_flows.storage.opening import open_store
 from ecgrid_flows.warehouse import books, database
@@ -120,6 +120,7 @@ def export_month(
     target = settings.exports_dir(month)
     if is_provisional and closing is None:
         target = target.with_name(f"{target.name}-provisional")
+    put_back(target)
     wanted = sorted({*also, *derived_folders(target)})
     if closing is not None:
         written = corrections.frozen_export(settings, store, closing)
@@ -140,6 +141,7 @@ def export_month(
                 target=target,
                 posting_date=posting_date,
                 focus=focus,
+                also=wanted,
             )
         publish(store, target, f"exports/{target.name}", MANIFEST)
     return [*written, *spreadsheets.write(store, target, wanted)]
@@ -168,8 +170,9 @@ def write_month(
     target: Path | None = None,
     posting_date: date | None = None,
     focus: str = "1.2",
+    also: Sequence[str] = (),
 ) -> list[Path]:
-    """Write the export of an open month, into its folder unless `target` is given."""
+    """Write the export of an open month, into its folder unless `target` is given; `also` in these other forms."""
     gather_lines(connection, month)
     if settings.currency:
         gather_charges(connection, month)
@@ -200,7 +203,8 @@ def write_month(
             "left_out": {} if settings.currency else dict.fromkeys(need_currency(focus), NO_CURRENCY),
             **sources,
         }
-        return place(staged, target, manifest)
+        in_place_of = target.name
+        return place(staged, target, manifest, lambda made: spreadsheets.write_staged(made, in_place_of, also))
 
 
 def _lines_sheet(connection: database.Connection) -> Sheet:

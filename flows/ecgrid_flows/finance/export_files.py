@@ -559,16 +559,19 @@ def guard_of(manifest: Mapping[str, Any]) -> int:
     return int(manifest["csv"].get("guard", 1))
 
 
-def place(staged: Path, target: Path, manifest: Mapping[str, Any]) -> list[Path]:
+def place(
+    staged: Path, target: Path, manifest: Mapping[str, Any], beside: Callable[[Path], object] = lambda _: None
+) -> list[Path]:
     """Put the staged files and their manifest in place of `target`, unless they are there already.
 
-    An export in place that differs in nothing but the run and the release behind it stays, both included. Gives the
-    paths, manifest last.
+    An export in place that differs in nothing but the run and the release behind it stays, both included. Otherwise
+    `beside` adds to the staged folder what is made of its files. Gives the paths, manifest last.
     """
     if not _is_unchanged(target, manifest):
         with disk_errors(str(staged)):
             text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
             (staged / MANIFEST).write_text(text, encoding="utf-8")
+        beside(staged)
         put_in_place(staged, target)
     return [target / name for name in (*manifest["files"], MANIFEST)]
 
@@ -618,7 +621,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def derived_folders(folder: Path) -> frozenset[str]:
     """The folders of an export that hold it once more, for spreadsheets."""
     found = folder.glob(f"*/{MANIFEST}")
-    return frozenset(path.parent.name for path in found if "made_from" in path.read_text(encoding="utf-8"))
+    return frozenset(path.parent.name for path in found if b"made_from" in path.read_bytes())
 
 
 def columns_of(entry: Mapping[str, Any]) -> dict[str, str]:

@@ -37,7 +37,7 @@ from ecgrid_flows.finance.export_files import (
 )
 from ecgrid_flows.finance.finding_states import find, keep, open_errors, set_state, with_states
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.storage.atomic_folder import publish, put_file, staging
+from ecgrid_flows.storage.atomic_folder import publish, put_back, put_file, staging
 from ecgrid_flows.storage.base import Store
 from ecgrid_flows.warehouse import books, database
 from ecgrid_flows.warehouse.database import of_month, ordered, require_month
@@ -97,8 +97,9 @@ def close_month(
         for why in dict.fromkeys(reasons):
             set_state(store, [row for row, one in zip(accepted, reasons, strict=True) if one == why], "accepted", why)
         log = audit_log.read(store)
+        put_back(settings.exports_dir(month))
         made = sorted(derived_folders(settings.exports_dir(month)))
-        exports = _export_again(connection, settings, store, log, month, posting_date)
+        exports = _export_again(connection, settings, store, log, month, posting_date, made)
         publish(store, settings.exports_dir(month), f"exports/{month_text(month)}", MANIFEST)
         spreadsheets.write(store, settings.exports_dir(month), made)
         entry = _freeze(connection, settings, store, log, month, exports)
@@ -149,9 +150,15 @@ def _require_decided(errors: Sequence[Mapping[str, Any]], month: date, accepted:
 
 
 def _export_again(
-    connection: database.Connection, settings: Settings, store: Store, log: Log, month: date, posting_date: date | None
+    connection: database.Connection,
+    settings: Settings,
+    store: Store,
+    log: Log,
+    month: date,
+    posting_date: date | None,
+    also: Sequence[str],
 ) -> list[Path]:
-    """Write the month's export again in its present form, so that it has the latest decisions."""
+    """Write the month's export again in its present forms, so that it has the latest decisions."""
     manifest = _manifest(settings, month)
     run_id, form, focus = run_of(settings.warehouse_path), CsvForm(), focus_version_of(manifest or {})
     if manifest is not None:
@@ -159,7 +166,16 @@ def _export_again(
         if posting_date is None and manifest.get("posting_date"):
             posting_date = date.fromisoformat(manifest["posting_date"])
     return write_month(
-        connection, settings, store, log, month, run_id=run_id, form=form, posting_date=posting_date, focus=focus
+        connection,
+        settings,
+        store,
+        log,
+        month,
+        run_id=run_id,
+        form=form,
+        posting_date=posting_date,
+        focus=focus,
+        also=also,
     )
 
 

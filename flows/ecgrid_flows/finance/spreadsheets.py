@@ -14,7 +14,7 @@ A cell of a workbook holds 15 digits. A number with more is written as text, so 
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import chain
@@ -134,11 +134,20 @@ def write(store: Store, folder: Path, wanted: Sequence[str]) -> list[Path]:
     """
     paths = []
     for name in wanted:
-        form = None if name == WORKBOOK else locale_form(name)
-        target = folder / (form.name if form else WORKBOOK)
-        paths += _write(folder, target, form)
+        paths += _write(folder, name)
+        target = paths[-1].parent
         publish(store, target, f"exports/{folder.name}/{target.name}", MANIFEST)
     return paths
+
+
+def write_staged(staged: Path, month: str, wanted: Sequence[str]) -> None:
+    """Write them into an export that is not in place yet, so that it is never without them.
+
+    One that is refused is left out: `write` reports it, once the export is in place.
+    """
+    for name in wanted:
+        with suppress(SettingsError):
+            _write(staged, name, month)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +169,10 @@ class _Source:
         return read_csv(connection, self.path, columns, self.delimiter, guard=self.guard, is_typed=is_typed)
 
 
-def _write(folder: Path, target: Path, form: LocaleForm | None) -> list[Path]:
+def _write(folder: Path, name: str, month: str = "") -> list[Path]:
+    """The export in `folder` in one more form; `month` is the name of that folder once it is in place."""
+    form = None if name == WORKBOOK else locale_form(name)
+    target = folder / (form.name if form else WORKBOOK)
     manifests = [path for path in (folder / MANIFEST, folder / "corrections" / MANIFEST) if path.is_file()]
     made_from = {path.relative_to(folder).as_posix(): sha256_of(path) for path in manifests}
     sources = list(_sources([path.parent for path in manifests]))
@@ -168,7 +180,7 @@ def _write(folder: Path, target: Path, form: LocaleForm | None) -> list[Path]:
         files = (
             {source.name: _localised(connection, source, staged, form) for source in sources}
             if form
-            else _workbook(connection, sources, staged / f"{folder.name}.xlsx")
+            else _workbook(connection, sources, staged / f"{month or folder.name}.xlsx")
         )
         main = read_manifest(folder)
         manifest = {

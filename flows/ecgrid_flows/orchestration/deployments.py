@@ -1,8 +1,8 @@
 """The flows of the schedule, and their deployments from one definition.
 
     monthly     every month that is due (`due`), or the last full month when none is
-    open-month  every night: months that are still owed, then ended months whose invoice came since, then the running
-                month, which is pulled again, rebuilt, checked and reported, never exported
+    open-month  every night: months that are still owed or not fully checked, then ended months whose invoice came
+                since, then the running month, which is pulled again, rebuilt, checked and reported, never exported
     range       a backfill from one month to another, started by hand
 
 `ecgrid-billing serve` runs them in its process (`serving`); `prefect.yaml` gives the same to a work pool. It is written
@@ -32,7 +32,7 @@ from prefect.types.entrypoint import EntrypointType
 
 from ecgrid_flows import due, logs
 from ecgrid_flows.errors import BillingError, ExitStatus, Incomplete, SettingsError
-from ecgrid_flows.orchestration import schedule, session, signals, tasks
+from ecgrid_flows.orchestration import schedule, session, signals, status, tasks
 from ecgrid_flows.orchestration.artifacts import leave_artifacts
 from ecgrid_flows.orchestration.flows import monthly_billing
 from ecgrid_flows.orchestration.pipeline import MonthIncomplete
@@ -101,14 +101,14 @@ def billing_month(month: str | None = None, data_dir: str | None = None) -> Stat
 
 @flow(name="billing-open-month", flow_run_name=_open_name, persist_result=False)
 def billing_open_month(data_dir: str | None = None) -> State[Any]:
-    """Bill what is still owed, and months whose invoice came; then pull the running month again, rebuild and report it.
+    """Bill what is still owed or not fully checked, and months whose invoice came; then pull the running month again.
 
-    The running month is not exported: it is provisional.
+    The running month is rebuilt and reported, not exported: it is provisional.
     """
 
     def work(settings: Settings) -> Iterator[MonthDone]:
         failures = []
-        for months in (_billed(settings, _owed), _billed(settings, _newly_invoiced), _looked_at(settings)):
+        for months in (_billed(settings, _unfinished), _billed(settings, _newly_invoiced), _looked_at(settings)):
             try:
                 yield from months
             except BillingError as error:  # the other steps are independent of this one
@@ -151,6 +151,11 @@ def _owed(run: Run) -> list[date]:
     """
     schedule.begin(run.store, _scheduled_at() - timedelta(minutes=1))
     return [one.month for one in schedule.owed(run.settings, run.store, datetime.now(UTC))]
+
+
+def _unfinished(run: Run) -> list[date]:
+    """The months due in the data directory, and exported ones of which calls that check them have no response yet."""
+    return sorted({*_owed(run), *status.unfinished(run.store, datetime.now(UTC))})
 
 
 def _newly_invoiced(run: Run) -> list[date]:
@@ -227,8 +232,11 @@ def _settled(work: Callable[[Settings], Iterator[MonthDone]], data_dir: str | No
         failure = SettingsError(str(error))
     except BillingError as error:
         failure = error
-    for month in done:
-        leave_artifacts(settings, month)
+    try:
+        for month in done:
+            leave_artifacts(settings, month)
+    except BillingError as error:  # the warehouse cannot be read any more
+        failure = failure or error
     if failure is not None:
         return Failed(name=STATE_NAMES.get(failure.status, "Failed"), message=str(failure))
     errors = sum(month.checked.open_errors for month in done)

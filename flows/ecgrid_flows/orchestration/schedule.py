@@ -9,6 +9,7 @@ deployments of `serve` carry it, so that they are never another data directory's
 import json
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -16,7 +17,7 @@ from ecgrid_flows.due import DueMonth, due_months
 from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.base import Store
-from ecgrid_transforms.period import parse_month
+from ecgrid_transforms.period import NotAMonth, parse_month
 
 SCHEDULE = "schedule.json"
 _EXPORT = re.compile(r"exports/(\d{4}-\d{2})/manifest\.json")
@@ -59,7 +60,12 @@ def read(store: Store) -> Schedule | None:
 
 def exported_months(store: Store) -> set[date]:
     """The months with a complete export: its manifest is written last."""
-    return {parse_month(match[1]) for entry in store.entries("exports") if (match := _EXPORT.fullmatch(entry.path))}
+    found = set()
+    for entry in store.entries("exports"):
+        if match := _EXPORT.fullmatch(entry.path):
+            with suppress(NotAMonth):  # a folder that a person made
+                found.add(parse_month(match[1]))
+    return found
 
 
 def owed(settings: Settings, store: Store, now: datetime) -> list[DueMonth]:

@@ -33,7 +33,7 @@ from ecgrid_transforms.invoices import IMPORTED, number_key
 from ecgrid_transforms.money import ZERO, Decimal
 from ecgrid_transforms.period import NotAMonth, month_end, month_text, parse_month
 
-__all__ = ["INVOICE", "RUN", "MonthStatus", "Status", "note", "status"]
+__all__ = ["INVOICE", "RUN", "MonthStatus", "Status", "note", "status", "unfinished"]
 
 RUNS = "runs"
 #: What can be overdue.
@@ -85,6 +85,22 @@ def note(store: Store, month: date, asked: int, missing: int, *, is_whole: bool)
     """Record the month's planned and unanswered keys, and whether it is complete; under the lock."""
     document = {"asked": asked, "missing": missing, "is_whole": is_whole}
     store.write(_note(month), (json.dumps(document) + "\n").encode())
+
+
+def unfinished(store: Store, now: datetime) -> list[date]:
+    """The months that were exported although calls that check them have no response; none that is closed."""
+    log = audit_log.read(store)
+    exported = (month for month in sorted(schedule.exported_months(store)) if now >= month_end(month))
+    return [month for month in exported if log.closing(month) is None and _is_noted_incomplete(store, month)]
+
+
+def _is_noted_incomplete(store: Store, month: date) -> bool:
+    if not store.exists(_note(month)):
+        return False
+    try:
+        return not json.loads(store.read(_note(month)))["is_whole"]
+    except (ValueError, KeyError, TypeError):
+        return True
 
 
 def status(settings: Settings, now: datetime | None = None) -> Status:

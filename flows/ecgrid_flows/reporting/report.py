@@ -11,6 +11,7 @@ import hashlib
 import logging
 import os
 import re
+import secrets
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ from ecgrid_flows.pages import Html
 from ecgrid_flows.rating import month_totals
 from ecgrid_flows.reporting.render_svg import UNDRAWN, drawing
 from ecgrid_flows.settings import Settings
-from ecgrid_flows.storage.atomic_folder import put_file
+from ecgrid_flows.storage.atomic_folder import make_folder, put_file, sync
 from ecgrid_flows.storage.base import disk_errors
 from ecgrid_flows.storage.data_owner import is_invented
 from ecgrid_flows.storage.opening import open_store
@@ -91,7 +92,7 @@ def report_month(settings: Settings, month: date) -> Path:
     page = render(executed, title=f"Reconciliation {month_text(month)}{' (provisional)' if is_provisional else ''}")
     target = settings.reports_dir(month) / "reconcile_month.html"
     with disk_errors(str(target)):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         write_whole(target, page)
     if settings.is_remote:
         put_file(open_store(settings), f"reports/{month_text(month)}/{target.name}", target)
@@ -113,14 +114,15 @@ def notebooks() -> list[str]:
 
 def write_whole(target: Path, text: str) -> None:
     """Write `target` so that a reader sees the old file or the new one."""
-    handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with partial.open("x", encoding="utf-8") as file:  # its mode follows the umask
             file.write(text)
-        Path(partial).chmod(0o644)
-        Path(partial).replace(target)
+        sync(partial)
+        partial.replace(target)
+        sync(target.parent)
     except BaseException:
-        Path(partial).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
 
 

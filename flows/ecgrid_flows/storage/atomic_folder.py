@@ -1,10 +1,11 @@
 """Folders replaced as a whole: files are written to a hidden sibling folder, made durable, then moved into place.
 
 The new folder holds the files of one writer and none of its predecessor. A process killed at any moment leaves the old
-folder, the new one, or for an instant none; the next writer removes the hidden folder.
+folder or the new one; killed between the two renames it leaves the old one hidden, and the next writer puts it back.
 """
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -15,18 +16,17 @@ from ecgrid_flows.errors import StorageFailed
 from ecgrid_flows.storage.base import PRIVATE_FILE, SHARED, Store, disk_errors
 from ecgrid_flows.storage.local import LocalStore
 
-__all__ = ["publish", "put_file", "put_in_place", "staging"]
+__all__ = ["make_folder", "publish", "put_back", "put_file", "put_in_place", "staging", "sync"]
 
-_HIDDEN = ".staged-"
+_HIDDEN, _OLD = ".staged-", "-old"
 
 
 @contextmanager
 def staging(target: Path) -> Iterator[Path]:
     """An empty hidden folder beside `target`; removed when the block ends, whether or not it was put in place."""
     with disk_errors(str(target.parent)):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for leftover in target.parent.glob(f"{_HIDDEN}{target.name}-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        make_folder(target.parent)
+        put_back(target)
         staged = target.parent / f"{_HIDDEN}{target.name}-{secrets.token_hex(4)}"
         staged.mkdir()
     try:
@@ -35,13 +35,27 @@ def staging(target: Path) -> Iterator[Path]:
         shutil.rmtree(staged, ignore_errors=True)
 
 
+def put_back(target: Path) -> None:
+    """Undo a replacement of `target` that was cut short, and remove hidden folders of earlier writers.
+
+    Needed before `target` is read for what a new one is to keep; `staging` does it too.
+    """
+    with disk_errors(str(target)):
+        for leftover in sorted(target.parent.glob(f"{_HIDDEN}{target.name}-*")):
+            own = re.fullmatch(r"[0-9a-f]{8}(-old)?", leftover.name.removeprefix(f"{_HIDDEN}{target.name}-"))
+            if own and own[1] and not target.exists():
+                leftover.rename(target)
+            elif own:
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
 def put_in_place(staged: Path, target: Path) -> None:
     """Make the files of `staged` durable and replace `target` with the folder; raises `StorageFailed`."""
     with disk_errors(str(target)):
         for path in staged.rglob("*"):
-            _sync(path, os.O_RDONLY | os.O_DIRECTORY if path.is_dir() else os.O_RDONLY)
-        _sync(staged, os.O_RDONLY | os.O_DIRECTORY)
-        old = staged.with_name(f"{staged.name}-old")
+            sync(path)
+        sync(staged)
+        old = staged.with_name(f"{staged.name}{_OLD}")
         if target.exists():
             target.rename(old)
         try:
@@ -50,12 +64,21 @@ def put_in_place(staged: Path, target: Path) -> None:
             if old.exists():
                 old.rename(target)
             raise
-        _sync(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        sync(target.parent)
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _sync(path: Path, flags: int) -> None:
-    handle = os.open(path, flags | os.O_CLOEXEC)
+def make_folder(folder: Path) -> None:
+    """Create a folder and those above it, each with a durable name."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    for place in reversed(missing):
+        place.mkdir(exist_ok=True)
+        sync(place.parent)
+
+
+def sync(path: Path) -> None:
+    """Make the content of a file, or the names in a folder, durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:
@@ -75,11 +98,11 @@ def put_file(store: Store, path: str, source: Path) -> None:
             shutil.copyfile(source, half)
             if path.split("/", 1)[0] not in SHARED:
                 half.chmod(PRIVATE_FILE)
-            _sync(half, os.O_RDONLY)
+            sync(half)
             half.replace(target)
         finally:
             half.unlink(missing_ok=True)
-        _sync(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        sync(target.parent)
 
 
 def publish(store: Store, folder: Path, path: str, last: str) -> None:

@@ -43,6 +43,9 @@ _REASONS = {
     errno.EIO: "the disk failed to read or write: check it before running again",
 }
 
+#: Errors of the disk, which are no error of a setting.
+FAILED_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.storage.base import (
     _REASONS,
+    FAILED_DISK,
     LOCK_FILE,
     PRIVATE_FILE,
     QUARANTINE,
@@ -48,6 +49,9 @@ class LocalStore:
             probe.write_bytes(b"")
             probe.unlink()
         except OSError as error:
+            if error.errno in FAILED_DISK:
+                with disk_errors(self.root):
+                    raise
             reason = _REASONS.get(error.errno or 0, error.strerror or type(error).__name__)
             if error.errno == errno.ENOENT:
                 reason = "no folder can be created there: choose another --data-dir"
@@ -121,7 +125,7 @@ class LocalStore:
         with disk_errors(self.uri(folder)):
             if not top.is_dir():
                 return
-            for place, folders, names in os.walk(top):
+            for place, folders, names in os.walk(top, onerror=_raise_unless_gone):
                 folders[:] = sorted(name for name in folders if not name.startswith("."))
                 for name in sorted(names):
                     if not name.startswith("."):
@@ -245,6 +249,12 @@ class LocalAppender:
 
     def close(self) -> None:
         os.close(self._file)
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    """A folder that cannot be listed is an error, not an empty folder; one that is gone by now is nothing."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _open_new(path: str, flags: int, *, mode: int) -> int:

@@ -9,7 +9,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,7 +50,8 @@ def flocked(path: str, purpose: str, refusal: str) -> Iterator[None]:
         try:
             yield
         finally:
-            os.ftruncate(handle, 0)
+            with suppress(OSError):  # a name that stays has no meaning without the lock
+                os.ftruncate(handle, 0)
     finally:
         os.close(handle)
 
