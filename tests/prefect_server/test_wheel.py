@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,14 @@ def pip(python: str | Path, *arguments: str | Path) -> "subprocess.CompletedProc
     )
 
 
+def built(source: Path, folder: Path) -> Path:
+    """The wheel of a tree, or of a source distribution."""
+    done = pip(sys.executable, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, source)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = folder.glob("ecgrid_billing-*.whl")
+    return wheel
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the programs of a new environment that holds the wheel of this tree."""
@@ -37,9 +46,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     looked = pip(sys.executable, "download", "--no-deps", "--no-cache-dir", "--dest", folder / "one", "iniconfig")
     if looked.returncode != 0:
         pytest.skip(f"pip reaches no package index: {looked.stderr.strip().splitlines()[-1]}")
-    built = pip(sys.executable, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, ROOT)
-    assert built.returncode == 0, built.stderr
-    (wheel,) = folder.glob("ecgrid_billing-*.whl")
+    wheel = built(ROOT, folder)
     subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
     programs = folder / "venv/bin"
     done = pip(programs / "python", "install", wheel)
@@ -52,6 +59,41 @@ def test_the_wheel_brings_nothing_that_a_run_does_not_need(installed: Path) -> N
     names = {one["name"].lower() for one in listed}
     assert "ecgrid-billing" in names
     assert names & {"pytest", "mypy", "ruff", "hypothesis", "moto", "dask", "distributed", "obstore", "boto3"} == set()
+
+
+def test_the_source_distribution_holds_the_whole_wheel(tmp_path: Path) -> None:
+    """Built where no checkout is: SQL, notebooks and reference tables come from the archive alone."""
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", str(tmp_path / "sdist")],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (archive,) = (tmp_path / "sdist").glob("ecgrid_billing-*.tar.gz")
+    of_archive, of_tree = (
+        {name: whole.read(name) for name in whole.namelist()}
+        for whole in (
+            zipfile.ZipFile(built(archive, tmp_path / "archive")),
+            zipfile.ZipFile(built(ROOT, tmp_path / "tree")),
+        )
+    )
+    assert of_archive == of_tree
+    assert any(name.endswith("_assets/sql/out/out_findings.sql") for name in of_tree)
+
+
+def test_the_wheel_bills_a_month_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
+    """No Makefile and no checkout: 417 lines of the sandbox's month, with its planted errors (status 1)."""
+    done = subprocess.run(
+        [str(installed / "ecgrid-billing"), "run", "--json"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout)["lines"] == 417
+    assert list(tmp_path.rglob("reports/*.html")), "the report of the month"
 
 
 def test_a_schedule_from_the_wheel_makes_its_runs_by_itself(installed: Path, tmp_path: Path) -> None:

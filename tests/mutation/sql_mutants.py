@@ -1,0 +1,183 @@
+"""SELECTs with one small fault each, made in the tree of DuckDB's own parser, so that every one still parses.
+
+The faults are those that a person makes: `>` for `>=`, minus for plus, INNER for LEFT, AND for OR, UNION for UNION ALL,
+a constant that is one more, and a condition, a WHERE, a NOT or an arm of a CASE that is missing.
+"""
+
+import copy
+import itertools
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ecgrid_transforms.money import Decimal
+
+Node = dict[str, Any]
+Way = tuple[str | int, ...]
+
+_COMPARISONS = {
+    "COMPARE_EQUAL": ("COMPARE_NOTEQUAL", "= to <>"),
+    "COMPARE_NOTEQUAL": ("COMPARE_EQUAL", "<> to ="),
+    "COMPARE_LESSTHAN": ("COMPARE_LESSTHANOREQUALTO", "< to <="),
+    "COMPARE_LESSTHANOREQUALTO": ("COMPARE_LESSTHAN", "<= to <"),
+    "COMPARE_GREATERTHAN": ("COMPARE_GREATERTHANOREQUALTO", "> to >="),
+    "COMPARE_GREATERTHANOREQUALTO": ("COMPARE_GREATERTHAN", ">= to >"),
+    "COMPARE_DISTINCT_FROM": ("COMPARE_NOT_DISTINCT_FROM", "IS DISTINCT FROM to IS NOT DISTINCT FROM"),
+    "COMPARE_NOT_DISTINCT_FROM": ("COMPARE_DISTINCT_FROM", "IS NOT DISTINCT FROM to IS DISTINCT FROM"),
+    "OPERATOR_IS_NULL": ("OPERATOR_IS_NOT_NULL", "IS NULL to IS NOT NULL"),
+    "OPERATOR_IS_NOT_NULL": ("OPERATOR_IS_NULL", "IS NOT NULL to IS NULL"),
+    "CONJUNCTION_AND": ("CONJUNCTION_OR", "AND to OR"),
+    "CONJUNCTION_OR": ("CONJUNCTION_AND", "OR to AND"),
+}
+_FUNCTIONS = {
+    "+": ("-", "+ to -"),
+    "-": ("+", "- to +"),
+    "min": ("max", "min to max"),
+    "max": ("min", "max to min"),
+    "least": ("greatest", "least to greatest"),
+    "greatest": ("least", "greatest to least"),
+    "bool_and": ("bool_or", "bool_and to bool_or"),
+    "bool_or": ("bool_and", "bool_or to bool_and"),
+}
+#: A type's digits are no constants of the query.
+_NOT_CODE = ("cast_type",)
+_JOINS = {"LEFT": ("INNER", "LEFT JOIN to JOIN"), "INNER": ("LEFT", "JOIN to LEFT JOIN")}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One file of `sql/` with one fault: its path in the folder, the words for the change, and the whole new text."""
+
+    path: Path
+    change: str
+    text: str
+
+
+def sample(folder: Path, count: int, seed: int, under: Sequence[str] = ("core", "checks", "out")) -> list[Mutant]:
+    """So many mutants of the files under these folders, drawn over all places of all files."""
+    drawing = random.Random(seed)
+    texts = {
+        path.relative_to(folder): path.read_text(encoding="utf-8")
+        for layer in under
+        for path in sorted((folder / layer).rglob("*.sql"))
+    }
+    with duckdb.connect() as parser:
+        trees = {path: _tree(parser, text) for path, text in texts.items()}
+        places = [
+            (path, way) for path, tree in trees.items() for way in _ways(tree, ()) if _alterations(_at(tree, way))
+        ]
+        drawing.shuffle(places)
+        drawn: list[Mutant] = []
+        for path, way in places:
+            change, altered = drawing.choice(_alterations(_at(trees[path], way)))
+            whole = _with(trees[path], way, altered)
+            select = _select(parser, whole)
+            if select == _select(parser, trees[path]):
+                continue
+            change = f"{change}, {_position(texts[path], trees[path], way)}"
+            drawn.append(Mutant(path, change, _header(texts[path]) + select + "\n"))
+            if len(drawn) == count:
+                break
+    return drawn
+
+
+def _tree(parser: duckdb.DuckDBPyConnection, text: str) -> Node:
+    return dict(json.loads(_one(parser, "SELECT json_serialize_sql(?::VARCHAR)", text)))
+
+
+def _select(parser: duckdb.DuckDBPyConnection, tree: Node) -> str:
+    return _one(parser, "SELECT json_deserialize_sql(?::JSON)", json.dumps(tree))
+
+
+def _one(parser: duckdb.DuckDBPyConnection, query: str, value: str) -> str:
+    row = parser.execute(query, [value]).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def _header(text: str) -> str:
+    """The comments that a file opens with: they state how its relation is made, so a mutant keeps them."""
+    return "".join(itertools.takewhile(lambda line: line.startswith("--"), text.splitlines(keepends=True)))
+
+
+def _with(tree: Node, way: Way, altered: Node) -> Node:
+    """A copy of the tree with another node in that place."""
+    whole = copy.deepcopy(tree)
+    _at(whole, way[:-1])[way[-1]] = altered
+    return whole
+
+
+def _ways(node: Any, way: Way) -> Iterator[Way]:
+    if isinstance(node, dict):
+        if way:
+            yield way
+        for key, child in node.items():
+            if key not in _NOT_CODE:
+                yield from _ways(child, (*way, key))
+    elif isinstance(node, list):
+        for place, child in enumerate(node):
+            yield from _ways(child, (*way, place))
+
+
+def _at(node: Any, way: Way) -> Any:
+    for step in way:
+        node = node[step]
+    return node
+
+
+def _position(text: str, tree: Node, way: Way) -> str:
+    """The line of the file nearest to the node, as the parser gives places."""
+    for length in range(len(way), -1, -1):
+        node = _at(tree, way[:length])
+        place = node.get("query_location") if isinstance(node, dict) else None
+        if isinstance(place, int) and place < len(text):
+            return f"line {text.encode()[:place].decode(errors='replace').count(chr(10)) + 1}"
+    return "somewhere"
+
+
+def _alterations(node: Node) -> list[tuple[str, Node]]:
+    """Each fault that this node can have, in words and as the node with it."""
+    return list(_faults(node))
+
+
+def _faults(node: Node) -> Iterator[tuple[str, Node]]:
+    kind = node.get("type")
+    if kind in _COMPARISONS:
+        other, change = _COMPARISONS[kind]
+        yield change, node | {"type": other}
+    if kind in ("CONJUNCTION_AND", "CONJUNCTION_OR"):
+        children = node["children"]
+        for place in range(len(children)):
+            rest = children[:place] + children[place + 1 :]
+            yield (
+                f"condition {place + 1} of {len(children)} dropped",
+                rest[0] if len(rest) == 1 else node | {"children": rest},
+            )
+    if kind == "OPERATOR_NOT":
+        yield "NOT dropped", node["children"][0]
+    if kind == "CASE_EXPR":
+        checks = node["case_checks"]
+        for place in range(len(checks)):
+            rest = checks[:place] + checks[place + 1 :]
+            yield f"arm {place + 1} of CASE dropped", node | {"case_checks": rest} if rest else node["else_expr"]
+    if kind == "FUNCTION" and node["function_name"] in _FUNCTIONS:
+        other, change = _FUNCTIONS[node["function_name"]]
+        yield change, node | {"function_name": other}
+    if kind == "JOIN" and node.get("join_type") in _JOINS and node.get("ref_type") == "REGULAR":
+        other, change = _JOINS[node["join_type"]]
+        yield change, node | {"join_type": other}
+    if kind == "SET_OPERATION_NODE" and node.get("setop_type") == "UNION":
+        yield (
+            "UNION ALL to UNION" if node["setop_all"] else "UNION to UNION ALL",
+            node | {"setop_all": not node["setop_all"]},
+        )
+    if kind == "SELECT_NODE" and node.get("where_clause"):
+        yield "WHERE dropped", node | {"where_clause": None}
+    if kind == "VALUE_CONSTANT" and node["literal"]["kind"] in ("INTEGER", "NUMERIC"):
+        number = node["literal"]["text"]
+        yield f"{number} to one more", node | {"literal": node["literal"] | {"text": str(Decimal(number) + 1)}}
