@@ -1,6 +1,6 @@
 """Which share of small faults in the SQL do the tests find? Prints each fault, what found it, and the shares.
 
-    python tests/mutation/measure.py --count 40 --seed 1 [--under core/rating --under checks] [--only-cases]
+    python -m tests.mutation.measure --count 40 --seed 1 [--under core/rating --under checks] [--only-cases]
 
 Each fault is put into a copy of the tree. First the SQL cases that run its relation are tried, then the tests that
 build whole warehouses (`WHOLE`). One that survives is printed with its file and line: it lacks a test, or the code
@@ -17,14 +17,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ecgrid_flows.warehouse import sql_files
+from tests.mutation.sql_mutants import Mutant, sample
+from tests.test_sql_cases import CASES, read_case
+
 ROOT = Path(__file__).resolve().parents[2]
-if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
-
-from ecgrid_flows.warehouse import sql_files  # noqa: E402 -- a script's own path comes first
-from tests.mutation.sql_mutants import Mutant, sample  # noqa: E402
-from tests.test_sql_cases import CASES, read_case  # noqa: E402
-
 #: The tests that build warehouses of whole worlds, the quickest to find a fault first.
 WHOLE = ("tests/recon/test_shipped_world.py", "tests/recon", "tests/rating", "tests/warehouse", "tests/finance")
 

@@ -84,7 +84,7 @@ def test_the_source_distribution_holds_the_whole_wheel(tmp_path: Path) -> None:
 def test_the_wheel_bills_a_month_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     """No Makefile and no checkout: 417 lines of the sandbox's month, with its planted errors (status 1)."""
     done = subprocess.run(
-        [str(installed / "ecgrid-billing"), "run", "--json"],
+        [str(installed / "ecgrid-billing"), "run", "--json", "--month", "2026-10"],
         cwd=tmp_path,
         env=environment(tmp_path),
         capture_output=True,
@@ -92,8 +92,9 @@ def test_the_wheel_bills_a_month_in_an_empty_folder(installed: Path, tmp_path: P
         check=False,
     )
     assert done.returncode == 1, done.stderr
-    assert json.loads(done.stdout)["lines"] == 417
-    assert list(tmp_path.rglob("reports/*.html")), "the report of the month"
+    (month,) = json.loads(done.stdout)["months"]
+    assert month["lines"] == 417
+    assert (tmp_path / month["report"]).is_file()
 
 
 def test_a_schedule_from_the_wheel_makes_its_runs_by_itself(installed: Path, tmp_path: Path) -> None:
