@@ -1,6 +1,6 @@
-"""Two clients that no one here wrote, each from the sandbox's own ?WSDL: zeep, and node's `soap`.
+"""Three clients that no one here wrote, each from the sandbox's own ?WSDL: zeep, node's `soap`, PHP's SoapClient.
 
-The second one runs where node and its package are installed (`npm install soap` in some folder, and NODE_PATH set to
+Node's runs where node and its package are installed (`npm install soap` in some folder, and NODE_PATH set to
 that folder's node_modules); by hand: `node tests/ecgrid_sandbox/soap_client.mjs ADDRESS_V3 ADDRESS_V4 LOGIN PASSWORD`.
 """
 
@@ -18,7 +18,7 @@ import zeep
 from ecgrid_sandbox import World
 from ecgrid_transforms.money import Decimal
 
-SCRIPT = Path(__file__).parent / "soap_client.mjs"
+FOLDER = Path(__file__).parent
 MONTH = datetime(2026, 10, 1)  # noqa: DTZ001 - months go out bare
 TIERED = ("TrafficKCInterchangeTiered", "TieredKCIntCount")
 
@@ -57,16 +57,32 @@ def test_zeep_reads_data_sets_of_the_other_versions(wire: Any, version: str, url
 
 
 def test_node_soap_drives_the_sandbox(wire: Any, world: World) -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed")
     modules = os.environ.get("NODE_PATH", "").split(os.pathsep)
     if not any(folder and (Path(folder) / "soap").is_dir() for folder in modules):
         pytest.skip("node's package `soap` is not installed, or NODE_PATH does not name its node_modules")
-    sandbox = wire.sandbox
-    command = [node, str(SCRIPT), sandbox.v3_url, sandbox.v4_url, sandbox.login_name, sandbox.password]
+    drives(wire.sandbox, world, program("node"), FOLDER / "soap_client.mjs")
+
+
+def test_php_drives_the_sandbox(wire: Any, world: World) -> None:
+    php = program("php")
+    listed = subprocess.run([php, "-m"], capture_output=True, text=True, check=True)
+    if "soap" not in listed.stdout.split():
+        pytest.skip("PHP's extension `soap` is not installed")
+    drives(wire.sandbox, world, php, FOLDER / "soap_client.php")
+
+
+def program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def drives(sandbox: Any, world: World, program: str, script: Path) -> None:
+    """The script logs in, reads lists, a line, a fault, a price list and a DataSet, logs out, and prints them."""
+    command = [program, str(script), sandbox.v3_url, sandbox.v4_url, sandbox.login_name, sandbox.password]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert told["networks"] == [network.network_id for network in world.networks]
     assert told["actual"] == str(world.use[(4443, 0)][TIERED][3])
