@@ -1,16 +1,21 @@
 """Keeping invoices that came as files: where each is filed, what changes nothing, what is refused."""
 
 import hashlib
+import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from ecgrid_flows.errors import NoSuchData, SettingsError
+from ecgrid_flows.cli import app
+from ecgrid_flows.errors import Incomplete, NoSuchData, SettingsError
 from ecgrid_flows.finance.invoice_import import NEW, RESTATED, UNCHANGED, Filing, import_file, withdraw
 from ecgrid_flows.lake import raw_log, raw_manifest
 from ecgrid_flows.lake.landing import imported_invoices, land_month
 from ecgrid_flows.lake.partitions import Lake
+from ecgrid_flows.orchestration import doctor
+from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_transforms.money import to_decimal
 from ecgrid_transforms.rows import batch
@@ -135,3 +140,85 @@ def test_a_code_that_is_no_currency_is_refused(store: LocalStore) -> None:
 def test_a_month_that_has_not_begun_is_refused(store: LocalStore) -> None:
     with pytest.raises(SettingsError, match="bills 2026-12, which has not begun"):
         keep(store, TOTAL.replace("2026-11-01", "2027-01-01"))
+
+
+def lost(store: LocalStore) -> list[str]:
+    return [str(one) for one in land_month(store, OCTOBER).lost_imports]
+
+
+def named(number: str, text: str) -> str:
+    return (
+        f"the file {hashlib.sha256(text.encode()).hexdigest()[:12]} of invoice {number}, contract 8751, of 2026-11-05"
+    )
+
+
+@pytest.mark.parametrize("is_gone", [True, False], ids=["the segment", "a byte"])
+def test_a_lost_file_is_named_until_its_own_invoice_is_imported_again(store: LocalStore, is_gone: bool) -> None:
+    """A pull of the whole month, a new manifest of raw, and an import of another invoice restore nothing."""
+    keep(store, TOTAL)
+    assert lost(store) == []
+    (path,) = raw_log.segments(store, "invoices", OCTOBER)
+    if is_gone:
+        store.delete(path)
+    else:
+        store.write(path, store.read(path).replace(b"8113.07", b"8113.08"))
+    assert lost(store) == [named("8753", TOTAL)]
+    raw_manifest.pulled_whole(store, OCTOBER)
+    store.delete("raw/_segments/2026-10.json")
+    assert lost(store) == [named("8753", TOTAL)]
+    other = TOTAL.replace("8753", "8754")
+    keep(store, other)
+    assert lost(store) == [named("8753", TOTAL)]
+    assert kept(store) == [("8754", "8113.07")]
+    keep(store, TOTAL)
+    assert lost(store) == []
+    assert kept(store) == [("8753", "8113.07"), ("8754", "8113.07")]
+
+
+def test_a_lost_file_that_nobody_has_any_more_is_withdrawn(store: LocalStore) -> None:
+    keep(store, TOTAL)
+    land_month(store, OCTOBER)
+    store.delete(raw_log.segments(store, "invoices", OCTOBER)[0])
+    assert lost(store) == [named("8753", TOTAL)]
+    assert withdraw(store, "08753", now=NOW).month == OCTOBER
+    assert (lost(store), kept(store)) == ([], [])
+    with pytest.raises(NoSuchData, match="no invoice 8753 is imported"):
+        withdraw(store, "8753")
+
+
+def test_a_lost_withdrawal_is_named(store: LocalStore) -> None:
+    """Without it the invoice would ask to be paid again."""
+    keep(store, TOTAL)
+    withdraw(store, "8753", now=NOW)
+    land_month(store, OCTOBER)
+    store.delete(raw_log.segments(store, "invoices", OCTOBER)[-1])
+    assert lost(store) == ["the withdrawal of invoice 8753, contract 8751, of 2026-11-05"]
+    withdraw(store, "8753", now=NOW)
+    assert (lost(store), kept(store)) == ([], [])
+
+
+def test_an_import_that_was_killed_before_its_registration_is_registered_by_the_landing(store: LocalStore) -> None:
+    keep(store, TOTAL)
+    assert not store.exists("raw/_imports/2026-10.json")
+    land_month(store, OCTOBER)
+    store.write("raw/_imports/2026-10.json", b"{")
+    assert [one.path for one in land_month(store, OCTOBER).quarantined] == ["raw/_imports/2026-10.json"]
+    store.delete(raw_log.segments(store, "invoices", OCTOBER)[0])
+    assert lost(store) == [named("8753", TOTAL)]
+
+
+def test_a_lost_file_is_named_by_build_verify_and_doctor(
+    tmp_path: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECGRID_DATA_DIR", str(tmp_path))
+    keep(store, TOTAL)
+    land_month(store, OCTOBER)
+    healthy = next(iter(doctor._imports(Settings.load())), None)
+    assert healthy is None
+    store.delete(raw_log.segments(store, "invoices", OCTOBER)[0])
+    for _ in range(2):
+        done = CliRunner().invoke(app, ["verify", "--json"])
+        assert isinstance(done.exception, Incomplete)
+        assert named("8753", TOTAL) in json.loads(done.stdout)["lost"][0]
+        (check,) = doctor._imports(Settings.load())
+        assert (check.health, check.details) == (doctor.Health.FAILED, (f"2026-10: {named('8753', TOTAL)}",))

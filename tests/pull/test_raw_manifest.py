@@ -291,20 +291,10 @@ def test_where_the_latest_response_is_damaged_an_earlier_one_is_not_taken_for_it
     assert CliRunner().invoke(app, ["build", "--data-dir", str(tmp_path)]).exit_code == 0
 
 
-def test_a_lost_record_of_an_imported_invoice_is_named_until_it_is_imported_again(store: LocalStore) -> None:
-    """A pull cannot request it."""
-    text = (
-        b"invoice_number,invoice_date,due_date,currency,total_amount,po_number,payment_terms,network_id,mailbox_id,"
-        b"account_report,measure_field,description,quantity,amount,tax\nR-1,2026-11-01,,USD,12.50,,,,,,,Fee,1,12.50,\n"
-    )
-    import_file(store, text, contract_id=7, month=MONTH, now=LATER)
+def test_lost_records_of_imported_invoices_are_no_lost_responses(store: LocalStore) -> None:
+    """A pull cannot request them: `import_register` names each."""
+    import_file(store, b"invoice_number,invoice_date,total_amount\nR-1,2026-11-01,12.50\n", contract_id=7, month=MONTH)
     (path,) = raw_log.segments(store, "invoices", MONTH)
-    assert not seal(store, MONTH).lost_imports
+    seal(store, MONTH)
     store.write(path, store.read(path).replace(b"12.50", b"10.50"))
-    for _ in range(2):
-        sealed = seal(store, MONTH)
-        assert (sealed.lost, sealed.lost_imports) == (0, 1)
-    pulled_whole(store, MONTH)
-    assert land_month(store, MONTH).lost_imports == 1
-    import_file(store, text, contract_id=7, month=MONTH, now=LATER)
-    assert land_month(store, MONTH).lost_imports == 0
+    assert [seal(store, MONTH).lost for _ in range(2)] == [0, 0]

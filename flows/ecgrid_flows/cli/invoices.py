@@ -137,14 +137,11 @@ def withdraw(
         run.restore()
         tasks.build(run)
     if as_json:
-        context.emit_json(
-            {"invoice_number": gone.invoice.invoice_number, "contract_id": gone.contract_id, "month": gone.month}
-        )
+        context.emit_json({"invoice_number": gone.invoice_number, "contract_id": gone.contract_id, "month": gone.month})
     else:
         context.stdout.print(
             Text(
-                f"withdrawn: invoice {gone.invoice.invoice_number} of contract {gone.contract_id} for "
-                f"{month_text(gone.month)}"
+                f"withdrawn: invoice {gone.invoice_number} of contract {gone.contract_id} for {month_text(gone.month)}"
             )
         )
 

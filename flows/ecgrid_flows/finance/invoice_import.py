@@ -15,7 +15,7 @@ from typing import Any
 from ecgrid_client.masking import MASKER
 from ecgrid_flows import currency, formats
 from ecgrid_flows.errors import NoSuchData, SettingsError
-from ecgrid_flows.lake import raw_log, raw_manifest
+from ecgrid_flows.lake import import_register, raw_log
 from ecgrid_flows.lake.landing import imported_invoices
 from ecgrid_flows.lake.partitions import Lake
 from ecgrid_flows.lake.raw_log import RawAnswer, RawLog
@@ -26,7 +26,7 @@ from ecgrid_transforms.invoices import BY_FILE, IMPORTED, Imported, number_key
 from ecgrid_transforms.model import Account
 from ecgrid_transforms.period import month_text
 
-__all__ = ["NEW", "RESTATED", "UNCHANGED", "Filing", "import_file", "withdraw"]
+__all__ = ["NEW", "RESTATED", "UNCHANGED", "Filing", "Withdrawn", "import_file", "withdraw"]
 
 NEW, RESTATED, UNCHANGED = "new", "restated", "unchanged"
 
@@ -40,6 +40,15 @@ class Filing:
     month: date
     state: str
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """An invoice that was withdrawn."""
+
+    month: date
+    contract_id: int
+    invoice_number: str
 
 
 def import_file(
@@ -82,20 +91,32 @@ def import_file(
             if filing.state != UNCHANGED:
                 opened.record(filing.month, _answer(filing, body, moment))
         opened.flush()
-    for of_month in {filing.month for filing in filings}:
-        raw_manifest.imported_again(store, of_month)
+    for filing in filings:
+        import_register.settle(store, filing.month, filing.contract_id, filing.invoice.invoice_number)
     return filings
 
 
-def withdraw(store: Store, number: str, *, now: datetime | None = None) -> Imported:
-    """Withdraw an imported invoice: its file stays in raw and no longer counts. The caller holds the lock."""
-    found = _imported(store).get(number_key(number) or number)
-    if found is None:
-        raise NoSuchData(f"no invoice {number} is imported: `ecgrid-billing invoice list` has those that are")
+def withdraw(store: Store, number: str, *, now: datetime | None = None) -> Withdrawn:
+    """Withdraw an imported invoice: its file stays in raw and no longer counts. The caller holds the lock.
+
+    An invoice whose file raw has lost can be withdrawn too.
+    """
+    key = number_key(number) or number
+    if (kept := _imported(store).get(key)) is not None:
+        found = Withdrawn(kept.month, kept.contract_id, kept.invoice.invoice_number)
+    else:
+        lost = (
+            Withdrawn(month, one.contract_id, one.invoice_number)
+            for month, one in import_register.all_missing(store)
+            if (number_key(one.invoice_number) or one.invoice_number) == key
+        )
+        if (gone := next(lost, None)) is None:
+            raise NoSuchData(f"no invoice {number} is imported: `ecgrid-billing invoice list` has those that are")
+        found = gone
     taken_back = RawAnswer(
         IMPORTED,
         BY_FILE,
-        _arguments(found.contract_id, found.invoice.invoice_number),
+        _arguments(found.contract_id, found.invoice_number),
         now or datetime.now(UTC),
         0,
         1,
@@ -105,7 +126,7 @@ def withdraw(store: Store, number: str, *, now: datetime | None = None) -> Impor
     with RawLog(store) as opened:
         opened.record(found.month, taken_back)
         opened.flush()
-    raw_manifest.imported_again(store, found.month)
+    import_register.settle(store, found.month, found.contract_id, found.invoice_number)
     return found
 
 

@@ -31,7 +31,8 @@ import pyarrow as pa
 from ecgrid_client import decode
 from ecgrid_client.errors import ECGridError, MissingElement, ValueOutOfRange
 from ecgrid_flows.errors import Incomplete, StorageFailed, Unreachable
-from ecgrid_flows.lake import billing_scope, raw_log, raw_manifest, repeats
+from ecgrid_flows.lake import billing_scope, import_register, raw_log, raw_manifest, repeats
+from ecgrid_flows.lake.import_register import Record
 from ecgrid_flows.lake.partitions import LANDED, Lake, PartitionWriter
 from ecgrid_flows.lake.raw_log import Arguments, Bodies, NotAsKept, Place, RawAnswer
 from ecgrid_flows.lake.raw_manifest import Sealed
@@ -80,8 +81,8 @@ VALUE_FAULTS = (ValueOutOfRange.code, MissingElement.code)
 class Landed:
     """The result of landing a month: rows by feed (empty when nothing had changed), what was quarantined or not read.
 
-    `faults` are the rows of value_faults. `lost` and `lost_imports` count responses, and records of imported invoices,
-    that raw once kept and no longer has.
+    `faults` are the rows of value_faults. `lost` counts responses that raw once kept and no longer has; `lost_imports`
+    are such records of imported invoices.
     """
 
     month: date
@@ -91,7 +92,7 @@ class Landed:
     faults: list[Row] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)
     lost: int = 0
-    lost_imports: int = 0
+    lost_imports: list[Record] = field(default_factory=list)
 
     def note(self, answer: RawAnswer, odd: Sequence[OddValue]) -> None:
         """Record the values of a response that do not fit their types."""
@@ -140,7 +141,9 @@ def land_month(store: Store, month: date, only: frozenset[Account] | None = None
 
 
 def _landed(store: Store, month: date, only: frozenset[Account] | None, sealed: Sealed) -> Landed:
-    landed = Landed(month, quarantined=sealed.quarantined, lost=sealed.lost, lost_imports=sealed.lost_imports)
+    landed = Landed(month, quarantined=sealed.quarantined, lost=sealed.lost)
+    imports = sorted(path for path, segment in sealed.segments.items() if segment.is_imported)
+    landed.lost_imports = import_register.register(store, month, imports, landed.quarantined)
     lake = Lake(store)
     note, mark = f"{LANDED}/{month_text(month)}.json", _mark(sealed, only)
     is_whole = all(lake.parts(feed, month) is not None for feed in FEEDS)
@@ -149,7 +152,7 @@ def _landed(store: Store, month: date, only: frozenset[Account] | None, sealed: 
         return landed
     is_less = set(mark["segments"]).issubset(before.get("segments", ()))
     if (
-        (sealed.lost or sealed.lost_imports)
+        (sealed.lost or landed.lost_imports)
         and is_less
         and all(before.get(name) == mark[name] for name in ("landing", "accounts"))
     ):

@@ -7,8 +7,8 @@ whole. One that grew since is whole up to its described size. Any other is read 
 damaged or do not match their body's SHA-256 are quarantined, and the responses that the manifest counts beyond the
 remaining ones are lost. They stay named until the month is pulled whole again (`pulled_whole`). Which calls they
 answered is unknown, and an earlier response to the same call may remain: so of a feed that lost any, only what the
-writer of the damaged segment or a later one wrote still counts for a pull (`Sealed.since`). An imported invoice cannot
-be requested: its loss stays named until an invoice of the month is imported or withdrawn again (`imported_again`).
+writer of the damaged segment or a later one wrote still counts for a pull (`Sealed.since`). Records of imported
+invoices are not counted: no pull restores them, so `import_register` names each that is missing.
 
 Segments of a month that is over are packed (`pack`): zstd frames of whole lines, so `zstdcat … | jq` reads them and a
 damaged frame costs its own lines alone.
@@ -25,12 +25,13 @@ from typing import Any
 
 from ecgrid_flows import formats
 from ecgrid_flows.lake import raw_log, repeats
+from ecgrid_flows.lake.import_register import IMPORTS
 from ecgrid_flows.lake.raw_log import FEED_OF, PACKED, RAW
 from ecgrid_flows.storage.base import QUARANTINE, Entry, Quarantined, Store
 from ecgrid_transforms.invoices import IMPORTED
 from ecgrid_transforms.period import NotAMonth, month_end, month_text, parse_month
 
-__all__ = ["Sealed", "Segment", "imported_again", "months", "pack", "pulled_whole", "seal"]
+__all__ = ["Sealed", "Segment", "months", "pack", "pulled_whole", "seal"]
 
 SEGMENTS = f"{RAW}/_segments"
 _THREADS = 4
@@ -55,13 +56,11 @@ class Sealed:
     """A month's segments by path. `lost` counts kept responses that are missing, until the month is pulled whole.
 
     `since` has, for each feed that lost any, the start of the names of the first damaged segment's writer.
-    `lost_imports` counts lost records of imported invoices.
     """
 
     month: date
     segments: dict[str, Segment] = field(default_factory=dict)
     lost: int = 0
-    lost_imports: int = 0
     since: dict[str, str] = field(default_factory=dict)
     quarantined: list[Quarantined] = field(default_factory=list)
     repeats: list[str] = field(default_factory=list)
@@ -72,9 +71,7 @@ class Sealed:
 
     def lose(self, path: str, count: int, *, is_imported: bool) -> None:
         """Count lost responses of a segment."""
-        if is_imported:
-            self.lost_imports += count
-        elif count:
+        if count and not is_imported:
             self.lost += count
             feed, writer = path.split("/")[1], raw_log.place_in_order(path).rpartition("-")[0]
             self.since[feed] = min(writer, self.since.get(feed, writer))
@@ -90,11 +87,12 @@ class Sealed:
 def months(store: Store) -> list[date]:
     """Every month that has, or had, raw responses."""
     found = {month for feed in set(FEED_OF.values()) for month in raw_log.months(store, feed)}
-    for entry in store.entries(SEGMENTS):
-        try:
-            found.add(parse_month(entry.path.removeprefix(f"{SEGMENTS}/").removesuffix(".json")))
-        except NotAMonth:
-            continue
+    for folder in (SEGMENTS, IMPORTS):
+        for entry in store.entries(folder):
+            try:
+                found.add(parse_month(entry.path.removeprefix(f"{folder}/").removesuffix(".json")))
+            except NotAMonth:
+                continue
     return sorted(found)
 
 
@@ -130,22 +128,9 @@ def seal(store: Store, month: date, *, is_deep: bool = False, advance: Callable[
 
 def pulled_whole(store: Store, month: date) -> None:
     """Record that every key of the month has a response again, so that nothing lost is missing."""
-    _forget(store, month, imports=False)
-
-
-def imported_again(store: Store, month: date) -> None:
-    """Record that an invoice of the month was imported or withdrawn, so that no lost record of one is missing."""
-    _forget(store, month, imports=True)
-
-
-def _forget(store: Store, month: date, *, imports: bool) -> None:
-    """Take back what the manifest counts as lost: of imported invoices, or all else."""
     sealed = Sealed(month)
     sealed.segments, before = _read(store, month, sealed)
-    if imports:
-        sealed.lost_imports = 0
-    else:
-        sealed.lost, sealed.since = 0, {}
+    sealed.lost, sealed.since = 0, {}
     if before:
         _write(store, sealed, before)
 
@@ -295,12 +280,12 @@ def _read(store: Store, month: date, sealed: Sealed) -> tuple[dict[str, Segment]
         found = json.loads(data)
         formats.require_readable("raw", found, store.uri(path))
         segments = {f"{RAW}/{one['path']}": _segment(one) for one in found["segments"]}
-        lost, imports = int(found["lost"]), int(found.get("lost_imports", 0))
+        lost = int(found["lost"])
         sealed.since = {str(feed): str(name) for feed, name in found.get("lost_since", {}).items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         sealed.quarantined.append(store.quarantine(path, "it is not a manifest of raw responses; a new one is written"))
         return {}, b""
-    sealed.lost, sealed.lost_imports = lost, imports
+    sealed.lost = lost
     return segments, data
 
 
@@ -329,8 +314,6 @@ def _write(store: Store, sealed: Sealed, before: bytes) -> None:
     document: dict[str, Any] = {**formats.stamp("raw"), "lost": sealed.lost}
     if sealed.since:
         document["lost_since"] = sealed.since
-    if sealed.lost_imports:
-        document["lost_imports"] = sealed.lost_imports
     document["segments"] = list(_described(sealed))
     data = (json.dumps(document, indent=1) + "\n").encode()
     if data != before:

@@ -19,6 +19,7 @@ from pathlib import Path
 from ecgrid_client import VERSIONS, ECGridClient, decode, drift, errors, own_service
 from ecgrid_flows.errors import BillingError
 from ecgrid_flows.finance import rebill
+from ecgrid_flows.lake import import_register
 from ecgrid_flows.lake.partitions import Lake
 from ecgrid_flows.lake.value_faults import unread
 from ecgrid_flows.orchestration import notices
@@ -78,6 +79,7 @@ def machine(settings: Settings) -> Iterator[Check]:
     yield _modes(settings)
     yield _owner(settings)
     yield _values(settings)
+    yield from _imports(settings)
     yield _statistics(settings)
     yield from _clients(settings)
     yield _told(settings)
@@ -132,6 +134,19 @@ def _values(settings: Settings) -> Check:
         f"cannot be read: {counted}; the first: {details[0]}. Ask the vendor; `run --refresh` requests them again",
         details,
     )
+
+
+def _imports(settings: Settings) -> Iterator[Check]:
+    """Imported invoices whose files raw has lost; nothing where none is missing."""
+    name = "imported invoices"
+    try:
+        found = tuple(f"{month_text(month)}: {one}" for month, one in import_register.all_missing(store_of(settings)))
+    except BillingError as error:
+        yield Check("", name, Health.NOTE, f"cannot be read now: {error}")
+        return
+    if found:
+        words = f"{len(found)} missing in raw, the first {found[0]}; import or withdraw the invoice again"
+        yield Check("", name, Health.FAILED, words, found)
 
 
 def _clients(settings: Settings) -> Iterator[Check]:
