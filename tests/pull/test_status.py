@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from ecgrid_flows.finance import audit_log, finding_states
+from ecgrid_flows.lake.partitions import Lake
 from ecgrid_flows.orchestration import session, status, tasks
 from ecgrid_flows.orchestration.pipeline import bill_months
 from ecgrid_flows.progress import Reporter
@@ -20,6 +21,8 @@ from ecgrid_flows.storage.local import LocalStore
 from ecgrid_flows.warehouse import database
 from ecgrid_sandbox import Sandbox, World
 from ecgrid_transforms.money import Decimal
+from ecgrid_transforms.rows import Row, batch
+from ecgrid_transforms.schemas import INVOICES
 from tests.support.commands import Command
 
 from .pulling import few_of, settings_of
@@ -100,6 +103,52 @@ def test_the_invoiced_amount_is_what_the_invoices_ask(billed: Settings) -> None:
     asked = [invoice.total_amount for invoice in WORLD.books.invoices() if invoice.month == MONTH]
     assert len(asked) > 1
     assert one(status.status(billed, NOW), "2026-10").invoiced_amount == sum(asked)
+
+
+def invoice(month: date, source: str, number: str, contract: int, asked: str | None, state: str = "Sent") -> Row:
+    """A row of the feed."""
+    known = {
+        "reporting_month": month,
+        "source": source,
+        "invoice_id": 1,
+        "invoice_number": number,
+        "contract_id": contract,
+        "total_amount": None if asked is None else Decimal(asked),
+        "status": state,
+        "api_version": "v4.1",
+        "pulled_at": NOW,
+        "response_sha256": "0" * 64,
+    }
+    return tuple(known.get(name) for name in INVOICES.names)
+
+
+def test_an_invoice_counts_once_whatever_month_and_contract_its_sources_state(tmp_path: Path) -> None:
+    """As in out_invoice_reconciliation: a file goes before the API, also where it was filed elsewhere."""
+    september = date(2026, 9, 1)
+    rows = {
+        september: [invoice(september, "imported", "INV-0123", 8752, "70.00")],
+        MONTH: [
+            invoice(MONTH, "InvoiceInfo", "inv 0123", 8751, "70.00"),
+            invoice(MONTH, "InvoiceInfo", "124", 8751, "8.50"),
+            invoice(MONTH, "InvoiceCalculate", "124", 8751, "9.50"),
+            invoice(MONTH, "InvoiceList", "125", 8753, "400.00"),
+            invoice(MONTH, "imported", "0125", 8753, "400.00", "Canceled"),
+            invoice(MONTH, "InvoiceInfo", "126", 8753, "-2.25"),
+        ],
+        date(2026, 8, 1): [invoice(date(2026, 8, 1), "InvoiceInfo", "119", 8751, None)],
+    }
+    lake = Lake(LocalStore(tmp_path))
+    for month, of_month in rows.items():
+        lake.write_partition("invoices", month, [batch(INVOICES, of_month)])
+        status.note(LocalStore(tmp_path), month, 1, 0, is_whole=True)
+    exported(tmp_path, "2026-08", "2026-09", "2026-10")
+    found = status.status(Settings(data_dir=str(tmp_path)), NOW + timedelta(days=90))
+    amounts = {f"{row.month:%Y-%m}": (row.invoiced_amount, row.overdue) for row in found.months[:3]}
+    assert amounts == {
+        "2026-08": (None, None),  # there is one, whose total cannot be read
+        "2026-09": (Decimal("70.00"), None),
+        "2026-10": (Decimal("6.25"), None),
+    }
 
 
 def test_open_errors_are_those_that_nobody_decided(billed: Settings, tmp_path: Path) -> None:

@@ -36,7 +36,6 @@ from ecgrid_flows.lake.landing import imported_invoices, land_month, limit_run
 from ecgrid_flows.lake.partitions import Lake
 from ecgrid_flows.lake.value_faults import Unread, unread
 from ecgrid_flows.orchestration import status
-from ecgrid_flows.orchestration.status import is_issued
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.rating import month_totals
 from ecgrid_flows.rating.month_totals import AtStake, InvoiceTotals
@@ -251,7 +250,11 @@ class Run(Context):
         """ContractID and InvoiceID of each invoice in the lake that asks to be paid."""
         columns = ["source", "status", "contract_id", "invoice_id"]
         rows = (row for batch in self.lake.batches("invoices", month, columns) for row in batch.to_pylist())
-        return {(row["contract_id"], row["invoice_id"]) for row in rows if is_issued(row["source"], row["status"])}
+        return {
+            (row["contract_id"], row["invoice_id"])
+            for row in rows
+            if row["source"] != "InvoiceCalculate" and row["status"] not in ("Canceled", "Pending")
+        }
 
     def batches(self, month: date) -> Iterator[list[Asked]]:
         """The plan as tasks: one account each, or several if there are very many."""
@@ -354,10 +357,8 @@ class Run(Context):
         if landed.lost:
             lost.append(f"{landed.lost} responses of the raw log are damaged or missing")
         if landed.lost_imports:
-            lost.append(
-                f"{landed.lost_imports} records of imported invoices are damaged or missing: import or withdraw those "
-                "invoices again"
-            )
+            named = ", ".join(map(str, landed.lost_imports))
+            lost.append(f"raw no longer has {named}: import or withdraw the invoice again")
         if lost:
             self.lost[month] = f"{month_text(month)}: {', '.join(lost)}"
 
