@@ -93,6 +93,8 @@ def test_a_file_holds_several_invoices() -> None:
     assert [(one.invoice_number, plain(one.total_amount)) for one in found] == [
         ("8753", "15.00"), ("8754", "8113.07"), ("8755", "0.01")
     ]  # fmt: skip
+    with pytest.raises(InvoiceFileRefused, match="holds invoice 08-753 twice, written as 8753 too"):
+        invoice_files.read(interchange(LINE, ("BIG*20261102*08-753", "TDS*1")))
     with pytest.raises(InvoiceFileRefused, match="holds invoice 8753 twice"):
         invoice_files.read(interchange(LINE) + interchange(LINE))
 

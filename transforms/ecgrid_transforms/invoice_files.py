@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ecgrid_transforms import invoice_csv, x12_810
 from ecgrid_transforms.filed_invoices import FiledInvoice, InvoiceFileRefused
+from ecgrid_transforms.invoices import number_key
 
 __all__ = ["CSV", "X12", "media_type", "read"]
 
@@ -21,7 +22,12 @@ def read(data: bytes) -> Sequence[FiledInvoice]:
     found = x12_810.read(data) if media_type(data) == X12 else invoice_csv.read(data)
     if not found:
         raise InvoiceFileRefused("the file holds no invoice")
-    numbers = [invoice.invoice_number for invoice in found]
-    if twice := [number for number in numbers if numbers.count(number) > 1]:
-        raise InvoiceFileRefused(f"the file holds invoice {twice[0]} twice; leave one of them")
+    numbers: dict[str, str] = {}
+    for invoice in found:
+        number = invoice.invoice_number
+        key = number_key(number) or number
+        if key in numbers:
+            written = "" if numbers[key] == number else f", written as {numbers[key]} too"
+            raise InvoiceFileRefused(f"the file holds invoice {number} twice{written}; leave one of them")
+        numbers[key] = number
     return found
