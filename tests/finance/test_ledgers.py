@@ -99,6 +99,9 @@ DATEV = {
     "Umsatz (ohne Soll/Haben-Kz)": r"\d{1,10}[,]\d{2}",
     "Soll/Haben-Kennzeichen": r'["](S|H)["]',
     "WKZ Umsatz": r'["][A-Z]{3}["]',
+    "Kurs": r"([1-9]\d{0,3}[,]\d{2,6})?",
+    "Basis-Umsatz": r"(\d{1,10}[,]\d{2})?",
+    "WKZ Basis-Umsatz": r'["]([A-Z]{3})?["]',
     "Konto": r"\d{1,9}",
     "Gegenkonto (ohne BU-Schlüssel)": r"\d{1,9}",
     "Belegdatum": r"\d{4}",
@@ -148,6 +151,44 @@ def test_a_datev_batch_without_a_payable_pairs_debits_and_credits(exported: Sett
     assert '"Größe ""0"";' in text
     balances = datev_balances(text.replace('""0"";', "0"))
     assert balances == {"6100": D("7"), "6110": D("0.96"), "1310": D("-7.96")}
+
+
+def with_base(exported: Settings, rate: str, currency: str = "EUR") -> Settings:
+    """The shipped form with a base currency, as a user's copy."""
+    shipped = template(replace(exported, data_dir=f"{exported.data_dir}/none"), "datev").path.read_text("utf-8")
+    folder = Path(exported.data_dir) / "reference/ledgers"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "datev.toml").write_text(f'{shipped}\n[base]\ncurrency = "{currency}"\nrate = "{rate}"\n', "utf-8")
+    return exported
+
+
+def test_a_datev_batch_in_a_foreign_currency_has_rate_and_base_amount(exported: Settings) -> None:
+    """DATEV, Buchungsstapel #4: of a foreign amount #4, #5 and #6 are due. 7,950.11 USD at 1.25 is 6,360.09 EUR."""
+    text = (ledger(with_base(exported, "1.25"), "datev") / "EXTF_Buchungsstapel.csv").read_bytes().decode("cp1252")
+    assert datev_balances(text) == by_account(journal(exported)), "the amounts stay those of the journal"
+    _, columns, *rows = text.removesuffix("\r\n").split("\r\n")
+    names = ("Umsatz (ohne Soll/Haben-Kz)", "WKZ Umsatz", "Kurs", "Basis-Umsatz", "WKZ Basis-Umsatz")
+    cells = [dict(zip(columns.split(";"), row.split(";"), strict=True)) for row in rows]
+    shown = {tuple(one[name] for name in names) for one in cells}
+    assert ("7,96", '"USD"', "1,25", "6,37", '"EUR"') in shown  # 7.96 / 1.25 = 6.368
+    assert ("161,02", '"USD"', "1,25", "128,82", '"EUR"') in shown  # 161.02 / 1.25 = 128.816
+    assert {one[2:3] + one[4:] for one in shown} == {("1,25", '"EUR"')}
+    own = (ledger(with_base(exported, "1.25", "USD"), "datev") / "EXTF_Buchungsstapel.csv").read_bytes()
+    assert b';;;"";' in own, "no rate where the journal is in the base currency"
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [
+        ("0.92", r"rate '0,92' of 8753 does not fit"),
+        ("0", "a rate above 0"),
+        ("x", "NotADecimal"),
+        ("1,08", "NotADecimal"),
+    ],
+)
+def test_a_rate_that_datev_does_not_take_is_refused(exported: Settings, rate: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        ledger(with_base(exported, rate), "datev")
 
 
 def test_an_account_that_a_ledger_does_not_know_is_named(exported: Settings) -> None:

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgrid_flows import formats
-from ecgrid_flows.currency import minor_digits
+from ecgrid_flows.currency import codes, minor_digits
 from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.finance.export_files import LEDGERS, MANIFEST, opened, place, read_export, read_manifest, sha256_of
 from ecgrid_flows.finance.journal import JOURNAL
@@ -37,7 +37,7 @@ from ecgrid_flows.settings import Settings, reference_folders
 from ecgrid_flows.storage.atomic_folder import publish, staging
 from ecgrid_flows.storage.base import Store, disk_errors
 from ecgrid_flows.warehouse import database
-from ecgrid_transforms.money import ZERO, Decimal, rounded, total
+from ecgrid_transforms.money import ZERO, Decimal, rounded, to_decimal, total
 from ecgrid_transforms.period import month_text
 
 __all__ = ["Template", "rendered", "template", "write_ledgers"]
@@ -66,6 +66,7 @@ class Template:
     allowed: Mapping[str, str]
     rules: Mapping[str, str]
     texts: Mapping[str, str]
+    base: Mapping[str, str]
     line_end: str
 
 
@@ -96,9 +97,12 @@ def template(settings: Settings, name: str) -> Template:
             told.get("allowed", {}),
             told.get("rules", {}),
             told.get("texts", {}),
+            told.get("base", {}),
             told.get("line_end", "\r\n"),
         )
         "".encode(wanted.encoding)
+        if wanted.base and (to_decimal(wanted.base["rate"]) <= ZERO or wanted.base["currency"] not in codes()):
+            raise ValueError("base needs a currency of ISO 4217 and a rate above 0")
     except (OSError, ValueError, KeyError, TypeError, LookupError) as error:
         raise SettingsError(
             f"{path} is no template of a ledger ({type(error).__name__}: {error}): correct it"
@@ -204,7 +208,8 @@ def _rows(form: Template, lines: Sequence[Entry], invoices: Invoices) -> Iterato
         if form.rows == "pairs":
             for amount, line, contra in _pairs(entry):
                 side = {"amount": _number(form, abs(amount), line.currency), "side": "S" if amount > ZERO else "H"}
-                yield _fields(form, line, invoices) | side | {"contra_account": _account(form, contra)}
+                of_pair = side | _in_base(form, abs(amount), line.currency)
+                yield _fields(form, line, invoices) | of_pair | {"contra_account": _account(form, contra)}
         else:
             for line in entry:
                 if form.rows != "bill" or line.role != "payable":
@@ -284,6 +289,19 @@ def _fields(form: Template, line: Entry, invoices: Invoices) -> dict[str, Any]:
                 ("measure_field", line.measure_field),
             )
         },
+    }
+
+
+def _in_base(form: Template, amount: Decimal, currency: str) -> dict[str, str]:
+    """Rate, amount and code of the ledger's base currency; empty where the journal is in it, or none is stated."""
+    code = form.base.get("currency", currency)
+    if code == currency:
+        return dict.fromkeys(("rate", "base_amount", "base_currency"), "")
+    rate = to_decimal(form.base["rate"])
+    return {
+        "rate": f"{rounded(rate, max(2, len(form.base['rate'].partition('.')[2]))):f}".replace(".", form.decimal_mark),
+        "base_amount": _number(form, amount / rate, code),
+        "base_currency": code,
     }
 
 
