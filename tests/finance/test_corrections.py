@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as checked
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from ecgrid_flows.cli import app
 from ecgrid_flows.errors import Refused
 from ecgrid_flows.finance import audit_log, corrections
 from ecgrid_flows.finance.export import export_month, read_export
@@ -20,7 +23,7 @@ from ecgrid_flows.finance.export_files import read_manifest
 from ecgrid_flows.finance.period_close import verify
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.opening import open_store
-from ecgrid_transforms.money import ZERO, Decimal
+from ecgrid_transforms.money import ZERO, Decimal, total
 
 from .decided import book, close, corrected, journal_of, shown
 from .world import MONTH, build, fill, invoiced, line
@@ -73,6 +76,60 @@ def test_corrections_for_the_ledger_and_in_focus(usd: Settings) -> None:
         assert row["PricingQuantity"] * row["ContractedUnitPrice"] == row["ContractedCost"]
         assert row["ContractedUnitPrice"] > ZERO
         assert row["ChargePeriodStart"].date() == MONTH
+
+
+def files_of_focus(folder: Path) -> dict[str, Decimal]:
+    """The CSVs of FOCUS below an export, each with the sum that its manifest states and its rows have."""
+    found = {}
+    for path in sorted(folder.rglob("*focus_*.csv")):
+        manifest = next(above for above in path.parents if (above / "manifest.json").is_file())
+        entry = read_manifest(manifest)["files"][path.relative_to(manifest).as_posix()]
+        billed = total(read_export(path).column("BilledCost").to_pylist())
+        assert Decimal(entry["control_totals"]["BilledCost"]) == billed
+        parquet = pq.read_table(path.with_suffix(".parquet"))
+        assert total(parquet.column("BilledCost").to_pylist()) == billed
+        found[path.relative_to(folder).as_posix()] = billed
+    return found
+
+
+def test_each_version_of_focus_stands_beside_the_other(usd: Settings) -> None:
+    """1.4 has a folder of its own, so a reader of the month's files counts nothing twice; it is kept up, and closed."""
+    build(usd, **invoiced([line()]))
+    folder = usd.exports_dir(MONTH)
+    export_month(usd, MONTH)
+    assert files_of_focus(folder) == {"focus_1_2.csv": Decimal("72.96")}
+    export_month(usd, MONTH, focus="1.4")
+    both = {"focus-1.4/focus_1_4.csv": Decimal("72.96"), "focus_1_2.csv": Decimal("72.96")}
+    assert files_of_focus(folder) == both
+    assert [path.name for path in folder.glob("*.parquet")] == ["focus_1_2.parquet"]
+    export_month(usd, MONTH)
+    assert files_of_focus(folder) == both, "what is there is kept up"
+    assert verify_names(folder) == []
+    close(usd)
+    build(usd, **invoiced([line(amount="75.00", expected_amount="75.00", schedule_rate="0.2238805970")]))
+    export_month(usd, MONTH)
+    assert files_of_focus(folder) == both | {
+        "corrections/corrections_focus_1_2.csv": Decimal("2.04"),
+        "corrections/focus-1.4/corrections_focus_1_4.csv": Decimal("2.04"),
+    }
+    assert verify(usd, open_store(usd), MONTH).faults == ()
+
+
+def verify_names(folder: Path) -> list[str]:
+    """Files of an export that its manifest does not name."""
+    named = {*read_manifest(folder)["files"], "manifest.json"}
+    return sorted({path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - named)
+
+
+def test_a_month_closed_without_a_version_of_focus_says_so(usd: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECGRID_CURRENCY", "USD")
+    build(usd, **invoiced([line()]))
+    close(usd)
+    asked = ["export", "--month", "2026-10", "--focus", "1.4", "--data-dir", usd.data_dir]
+    done = CliRunner().invoke(app, asked)
+    assert "2026-10 is closed without FOCUS 1.4: run `reopen` to write it." in done.stderr
+    assert list(files_of_focus(usd.exports_dir(MONTH))) == ["focus_1_2.csv"]
+    assert "FOCUS" not in CliRunner().invoke(app, [*asked[:3], *asked[5:]]).stderr
 
 
 #: What a month billed and should have, by mailbox; nothing is a line without a proof.

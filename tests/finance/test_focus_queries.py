@@ -29,7 +29,7 @@ def exported(usd: Settings) -> Path:
     charges = every_kind_of_charge()
     build(usd, **{**charges, **invoiced(charges["out_line_items"], "700.00")})
     export_month(usd, MONTH, focus="1.4")
-    return usd.exports_dir(MONTH)
+    return usd.exports_dir(MONTH) / "focus-1.4"
 
 
 def queried(folder: Path) -> dict[str, Any]:

@@ -65,7 +65,9 @@ def export(
         bool,
         typer.Option("--provisional", help="Export a month that is not final, into exports/YYYY-MM-provisional."),
     ] = False,
-    focus: Annotated[str, typer.Option("--focus", metavar="VERSION", help="Version of FOCUS: 1.2 or 1.4.")] = "1.2",
+    focus: Annotated[
+        str, typer.Option("--focus", metavar="VERSION", help="Version of FOCUS beside 1.2: 1.4, into focus-1.4/.")
+    ] = "1.2",
     posting_date: PostingDate = None,
     ledger: Annotated[
         list[str] | None,
@@ -132,6 +134,10 @@ def export(
             if JOURNAL not in {path.name for path in paths}:
                 context.stderr.print(
                     Text(f"{month_text(one)} is closed without journal and FOCUS: run `reopen` to write them.")
+                )
+            elif not any(path.as_posix().endswith(f"/{name}") for path in paths for name in not_without_currency[-1:]):
+                context.stderr.print(
+                    Text(f"{month_text(one)} is closed without FOCUS {focus}: run `reopen` to write it.")
                 )
 
 

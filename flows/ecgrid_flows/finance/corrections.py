@@ -37,9 +37,10 @@ from ecgrid_flows.finance.export_files import (
     MANIFEST,
     NO_CURRENCY,
     Sheet,
+    focus_files,
     focus_sheet,
     focus_stem,
-    focus_version_of,
+    focus_versions,
     form_of,
     form_words,
     journal_sheet,
@@ -173,14 +174,14 @@ def export_corrections(
     target = folder / CORRECTIONS
     closed = read_manifest(folder)
     _require_same_currency(settings, closed)
-    form, focus = form or form_of(closed), focus_version_of(closed)
+    form, versions = form or form_of(closed), focus_versions(closed)
     with pairs(settings, store, log, closing) as (connection, found):
         journal = _journal(connection, settings, store, log, closing, posting_date)
         if not target.exists() and not _is_any(settings, journal, found.lines, found.focus):
             return []
         with staging(target) as staged:
             files: dict[str, Any] = {}
-            for sheet in _sheets(connection, settings, journal, found, focus):
+            for sheet in _sheets(connection, settings, journal, found, versions):
                 files |= write_sheet(sheet, staged, form)
             manifest = {
                 **formats.stamp("export"),
@@ -191,9 +192,9 @@ def export_corrections(
                 "currency": settings.currency,
                 "not_booked": [one.data() for one in unbooked(connection, month)],
                 "csv": form_words(form),
-                "focus": focus,
+                "focus": list(versions),
                 "files": dict(sorted(files.items())),
-                "left_out": {} if settings.currency else dict.fromkeys(_need_currency(focus), NO_CURRENCY),
+                "left_out": {} if settings.currency else dict.fromkeys(_need_currency(versions), NO_CURRENCY),
             }
             paths = place(staged, target, manifest)
     publish(store, target, f"exports/{month_text(month)}/{CORRECTIONS}", MANIFEST)
@@ -208,10 +209,15 @@ def in_order(found: Pairs) -> list[dict[str, Any]]:
 
 
 _ORDER = ("correction", *KEY, "place")
+_PREFIX = "corrections_"
 
 
 def _sheets(
-    connection: database.Connection, settings: Settings, journal: pa.Table | None, found: Pairs, focus: str
+    connection: database.Connection,
+    settings: Settings,
+    journal: pa.Table | None,
+    found: Pairs,
+    versions: Sequence[str],
 ) -> Iterator[Sheet]:
     amounts = ("billed_amount", "expected_amount", "difference")
     yield Sheet(
@@ -224,12 +230,12 @@ def _sheets(
     )
     if journal is not None and settings.currency:
         yield journal_sheet(connection, journal, "corrections_journal.csv")
-        yield focus_sheet(found.focus, f"corrections_{focus_stem(focus)}", settings.currency, focus)
+        for version in versions:
+            yield focus_sheet(found.focus, focus_stem(version, _PREFIX), settings.currency, version)
 
 
-def _need_currency(focus: str) -> list[str]:
-    stem = f"corrections_{focus_stem(focus)}"
-    return ["corrections_journal.csv", f"{stem}.csv", f"{stem}.parquet"]
+def _need_currency(versions: Sequence[str]) -> list[str]:
+    return ["corrections_journal.csv", *focus_files(versions, _PREFIX)]
 
 
 def _is_any(settings: Settings, journal: pa.Table | None, lines: Any, focus: Any) -> bool:

@@ -6,7 +6,8 @@
     findings.csv                 what does not fit, and what was decided about it
     disputes/<contract>/         what is claimed of the vendor: claim.csv, letter.html, evidence/ (see `disputes`)
     journal.csv                  double entry for the ledger            only with ECGRID_CURRENCY
-    focus_1_2.parquet, .csv      FOCUS 1.2, one row per charge          only with ECGRID_CURRENCY; or focus_1_4
+    focus_1_2.parquet, .csv      FOCUS 1.2, one row per charge          only with ECGRID_CURRENCY
+    focus-1.4/                   the same charges as FOCUS 1.4          only once asked for
     <locale>/, xlsx/             the same for spreadsheets              only once asked for (see spreadsheets)
     manifest.json                rows, control totals and SHA-256 of each file; the run, price lists and readings behind
 
@@ -29,7 +30,7 @@ from typing import Any
 import pyarrow as pa
 
 from ecgrid_flows import formats
-from ecgrid_flows.errors import BillingError, SettingsError
+from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError
 from ecgrid_flows.finance import audit_log, corrections, journal_entries, spreadsheets
 from ecgrid_flows.finance.audit_log import Log
 from ecgrid_flows.finance.csv_writer import CsvForm, schema_of
@@ -44,13 +45,16 @@ from ecgrid_flows.finance.export_files import (
     Repeating,
     Sheet,
     derived_folders,
+    focus_files,
     focus_sheet,
     focus_stem,
+    focus_versions,
     form_words,
     journal_sheet,
     opened,
     place,
     read_export,
+    read_manifest,
     write_sheet,
 )
 from ecgrid_flows.finance.finding_states import with_states
@@ -72,7 +76,7 @@ __all__ = ["NO_CURRENCY", "export_month", "need_currency", "read_export"]
 
 def need_currency(focus: str = "1.2") -> tuple[str, ...]:
     """The files that an export with this version of FOCUS leaves out without a currency."""
-    return (JOURNAL, *(f"{focus_stem(focus)}{ending}" for ending in (".csv", ".parquet")))
+    return (JOURNAL, *focus_files(focus_versions({}, focus)))
 
 
 #: Columns of finance_lines.csv that say the same on many lines: those of an account, and of a price and its reading.
@@ -106,12 +110,12 @@ def export_month(
 
     The manifest names `run_id`, or else the run that built the warehouse. Of a closed month the frozen files stay, and
     the corrections are written beside them. `also` are locales for which CSVs are written too, or `WORKBOOK` (see
-    `spreadsheets`); those that are there already are kept up. `focus` is the version of FOCUS; a closed month keeps the
-    one that it was closed with. Without a currency in the settings the journal and the
-    FOCUS files are left out, and the manifest says so. `is_provisional` exports a month that is not final, which is
-    refused without it, and the other way round. Raises `NoSuchData` when the warehouse or the month is not there,
-    `SettingsError` for a month that is final or not against `is_provisional`, `Refused` when a frozen file was changed,
-    `StorageFailed` when the disk fails.
+    `spreadsheets`); those that are there already are kept up. `focus` is a version of FOCUS to write beside 1.2, with
+    those that are there already; a closed month keeps those that it was closed with. Without a currency in the settings
+    the journal and the FOCUS files are left out, and the manifest says so. `is_provisional` exports a month that is not
+    final, which is refused without it, and the other way round. Raises `NoSuchData` when the warehouse or the month is
+    not there, `SettingsError` for a month that is final or not against `is_provisional`, `Refused` when a frozen file
+    was changed, `StorageFailed` when the disk fails.
     """
     run_id = run_id or run_of(settings.warehouse_path)
     store = open_store(settings)
@@ -180,16 +184,18 @@ def write_month(
     journal = open_journal(connection, settings, store, log, month, posting_date) if settings.currency else None
     asked = of_month(connection.table("core_invoice_focus"), month).to_arrow_table() if settings.currency else None
     target = target or settings.exports_dir(month)
+    versions = _focus_versions(target, focus)
     with staging(target) as staged:
         # one thread for what is small, beside those of the two large files
         with another(connection) as beside, ThreadPoolExecutor(1) as thread:
             small = thread.submit(_write_small, beside, settings, log, journal, month, staged, form)
             files = write_sheet(_lines_sheet(connection), staged, form)
             if settings.currency:
-                files |= write_sheet(_focus_sheet(connection, asked, settings.currency, focus), staged, form)
+                for version in versions:
+                    files |= write_sheet(_focus_sheet(connection, asked, settings.currency, version), staged, form)
             more, sources = small.result()
             files |= more
-        _check_ties(files, focus_stem(focus), asked)
+        _check_ties(files, versions, asked)
         manifest = {
             **formats.stamp("export"),
             "month": month_text(month),
@@ -198,13 +204,22 @@ def write_month(
             "posting_date": posting_date and posting_date.isoformat(),
             "not_booked": [one.data() for one in unbooked(connection, month)] if settings.currency else [],
             "csv": form_words(form),
-            "focus": focus,
+            "focus": list(versions),
             "files": dict(sorted(files.items())),
-            "left_out": {} if settings.currency else dict.fromkeys(need_currency(focus), NO_CURRENCY),
+            "left_out": {} if settings.currency else dict.fromkeys([JOURNAL, *focus_files(versions)], NO_CURRENCY),
             **sources,
         }
         in_place_of = target.name
         return place(staged, target, manifest, lambda made: spreadsheets.write_staged(made, in_place_of, also))
+
+
+def _focus_versions(target: Path, asked: str) -> tuple[str, ...]:
+    """The versions of FOCUS to write: 1.2, those of the export in place, and the one that is asked for."""
+    focus_stem(asked)  # refuses one that is not written
+    try:
+        return focus_versions(read_manifest(target), asked)
+    except (NoSuchData, SettingsError):
+        return focus_versions({}, asked)
 
 
 def _lines_sheet(connection: database.Connection) -> Sheet:
@@ -297,13 +312,14 @@ def _placed(rows: Any) -> Any:
 _NINE_PLACES = "FOCUS holds nine decimals: an amount with a tenth is exported with ECGRID_CURRENCY unset only. "
 
 
-def _check_ties(files: Mapping[str, Any], stem: str, beside: pa.Table | None) -> None:
+def _check_ties(files: Mapping[str, Any], versions: Sequence[str], beside: pa.Table | None) -> None:
     """Refuse an export whose files do not add up to one amount; `beside` are charges of no line, in FOCUS alone."""
     billed = Decimal(files["finance_lines.csv"]["control_totals"]["billed_amount"])
     _check_tie(files, "invoice_summary.csv", "billed_amount", billed)
     if beside is not None:
         charged = total([billed, *beside["BilledCost"].to_pylist()])
-        _check_tie(files, f"{stem}.csv", "BilledCost", charged, _NINE_PLACES)
+        for version in versions:
+            _check_tie(files, f"{focus_stem(version)}.csv", "BilledCost", charged, _NINE_PLACES)
     if "journal.csv" in files:
         debit, credit = (files["journal.csv"]["control_totals"][name] for name in journal_entries.AMOUNTS)
         if debit != credit:

@@ -55,9 +55,10 @@ __all__ = [
     "columns_of",
     "derived_folders",
     "files_below",
+    "focus_files",
     "focus_sheet",
     "focus_stem",
-    "focus_version_of",
+    "focus_versions",
     "form_of",
     "form_words",
     "guard_of",
@@ -84,7 +85,7 @@ PLACE = "place in the file"
 KEY = ("network_id", "mailbox_id", "reporting_month", "account_report", "measure_field")
 #: The same key in out_focus.
 FOCUS_KEY = ("network_id", "mailbox_id", "reporting_month", "x_AccountReport", "x_MeasureField")
-#: Versions of FOCUS that are written, the first when none is named, and the columns that each leaves out: those that
+#: Versions of FOCUS that are written, the first always, and the columns that each leaves out: those that
 #: the version has not, and in 1.2 those that ECGrid cannot fill.
 FOCUS_VERSIONS: Mapping[str, frozenset[str]] = {
     "1.2": frozenset(
@@ -101,6 +102,7 @@ FOCUS_VERSIONS: Mapping[str, frozenset[str]] = {
     ),
     "1.4": frozenset({"ProviderName", "PublisherName"}),
 }
+_FIRST_FOCUS = next(iter(FOCUS_VERSIONS))
 #: What FOCUS says of an account.
 _FOCUS_ACCOUNT = (
     *("BillingAccountId", "BillingAccountName", "BillingAccountType", "BillingCurrency", "PricingCurrency"),
@@ -230,8 +232,8 @@ class Sheet:
     `order` the rows must be in order, as those of a `Parted` are. `totals` are the columns whose sums stand in the
     manifest. `same` are columns that always hold what another one does; with `repeating` it is heeded in many `Parted`
     rows. With `parquet` the rows go into a Parquet file as well. With `by`, the first column of `order`, each of its
-    values has a file, and stands for the braces in `name`. `tail` are a few more rows at the end of the file, a
-    relation in its order.
+    values has a file, and stands for the braces in `name`, or its text in `stems` does. `tail` are a few more rows at
+    the end of the file, a relation in its order.
     """
 
     name: str
@@ -244,6 +246,7 @@ class Sheet:
     same: Mapping[str, str] = field(default_factory=dict)
     parquet: str | None = None
     by: str | None = None
+    stems: Mapping[Any, str] = field(default_factory=dict)
     tail: Any = None
 
     def ordered(self) -> Any:
@@ -279,16 +282,28 @@ def journal_sheet(connection: database.Connection, journal: pa.Table, name: str)
     )
 
 
-def focus_stem(version: str) -> str:
-    """The name of the files of a version of FOCUS, without their endings; raises `SettingsError` for another one."""
+def focus_stem(version: str, prefix: str = "") -> str:
+    """The files of a version of FOCUS as the manifest names them, without their endings.
+
+    Every version but the first is in a folder of its own: a reader of all files of a folder would count it twice.
+    Raises `SettingsError` for a version that is not written.
+    """
     if version not in FOCUS_VERSIONS:
         raise SettingsError(f"FOCUS {version} is not written: use --focus {' or '.join(FOCUS_VERSIONS)}")
-    return f"focus_{version.replace('.', '_')}"
+    folder = "" if version == _FIRST_FOCUS else f"focus-{version}/"
+    return f"{folder}{prefix}focus_{version.replace('.', '_')}"
 
 
-def focus_version_of(manifest: Mapping[str, Any]) -> str:
-    """The version of FOCUS that an export has."""
-    return str(manifest.get("focus") or next(iter(FOCUS_VERSIONS)))
+def focus_files(versions: Sequence[str], prefix: str = "") -> list[str]:
+    """The files of these versions, as the manifest names them."""
+    return [f"{focus_stem(version, prefix)}{ending}" for version in versions for ending in (".csv", ".parquet")]
+
+
+def focus_versions(manifest: Mapping[str, Any], asked: str = "") -> tuple[str, ...]:
+    """The versions of FOCUS that an export has, and the one that is `asked` for; the first always."""
+    found = manifest.get("focus", _FIRST_FOCUS)
+    wanted = {_FIRST_FOCUS, asked, *([found] if isinstance(found, str) else found)}
+    return tuple(version for version in FOCUS_VERSIONS if version in wanted)
 
 
 def focus_sheet(charges: Any, stem: str, currency: str, version: str, beside: Any = None) -> Sheet:
@@ -339,11 +354,16 @@ def write_sheet(sheet: Sheet, folder: Path, form: CsvForm) -> dict[str, Any]:
     rows = sheet.ordered()
     schema = schema_of(rows)
     path = folder / sheet.name
+    with disk_errors(str(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
     options: dict[str, Any] = {"amounts": sheet.amounts, "totals": sheet.totals, "form": form, "schema": schema}
     if sheet.by is not None:
         none = f"no_{sheet.by.removesuffix('_id')}"
         made = write_groups(
-            rows, sheet.by, lambda value: folder / sheet.name.format(none if value is None else value), **options
+            rows,
+            sheet.by,
+            lambda value: folder / sheet.name.format(none if value is None else sheet.stems.get(value, value)),
+            **options,
         )
         return {path.name: _file_words(written, schema) for path, written in made.items()}
     folded = _folded(sheet, schema, form) if isinstance(sheet.rows, Parted) else Folded()

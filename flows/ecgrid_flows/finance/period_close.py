@@ -28,7 +28,6 @@ from ecgrid_flows.finance.export_files import (
     MANIFEST,
     derived_folders,
     files_below,
-    focus_version_of,
     form_of,
     opened,
     read_manifest,
@@ -160,7 +159,7 @@ def _export_again(
 ) -> list[Path]:
     """Write the month's export again in its present forms, so that it has the latest decisions."""
     manifest = _manifest(settings, month)
-    run_id, form, focus = run_of(settings.warehouse_path), CsvForm(), focus_version_of(manifest or {})
+    run_id, form = run_of(settings.warehouse_path), CsvForm()
     if manifest is not None:
         run_id, form = run_id or manifest["run_id"], form_of(manifest)
         if posting_date is None and manifest.get("posting_date"):
@@ -174,7 +173,6 @@ def _export_again(
         run_id=run_id,
         form=form,
         posting_date=posting_date,
-        focus=focus,
         also=also,
     )
 
