@@ -2,7 +2,9 @@
 -- kept as: scratch
 -- A shared amount is divided among the clients that have amounts of their own in the contract and month (in the network, where it is
 -- shared within one), by the rule that allocation.csv has for the contract and the charge: by these amounts (proportional, the default),
--- by what each would be charged alone (standalone), or evenly. Shares are whole cents by largest remainder, equal remainders by the
+-- by what each would be charged alone (standalone), or evenly. Alone, a minimum is what a client's own amounts leave of it, shared usage
+-- what its own use costs by the network's price list (client_alone), a percentage and what no line bills follow its own amounts, and a
+-- credit is the same for each. Where no use of a client is known, shared usage follows own amounts. Shares are whole cents by largest remainder, equal remainders by the
 -- client's name; what is left below a cent goes to the first. Without a client all of it is `unassigned`.
 WITH numbered AS (
     SELECT *, row_number() OVER (ORDER BY contract_id, reporting_month, network_id, mailbox_id, account_report, measure_field) AS cost_no
@@ -29,12 +31,21 @@ ruled AS (
         shared.* EXCLUDE (client),
         coalesce(sharers.client, 'unassigned') AS client,
         coalesce(sharers.own_amount, 0) AS own_amount,
-        coalesce(named.rule, general.rule, 'proportional') AS rule
+        coalesce(named.rule, general.rule, 'proportional') AS rule,
+        alone.amount AS alone_amount,
+        count(alone.client) OVER (PARTITION BY shared.cost_no) > 0 AS is_alone_known
     FROM numbered AS shared
     LEFT JOIN sharers
         ON sharers.contract_id IS NOT DISTINCT FROM shared.contract_id
         AND sharers.reporting_month = shared.reporting_month
         AND sharers.shared_network_id IS NOT DISTINCT FROM shared.shared_network_id
+    LEFT JOIN client_alone AS alone
+        ON shared.charge = 'shared_tiers'
+        AND alone.network_id = shared.network_id
+        AND alone.reporting_month = shared.reporting_month
+        AND alone.account_report = shared.account_report
+        AND alone.measure_field = shared.measure_field
+        AND alone.client = sharers.client
     LEFT JOIN rules AS named ON named.contract_id = shared.contract_id AND named.charge = shared.charge
     LEFT JOIN rules AS general ON general.contract_id = shared.contract_id AND general.charge = 'all'
     WHERE shared.charge IS NOT NULL
@@ -45,6 +56,7 @@ weighed AS (
         CASE
             WHEN rule = 'even' OR (rule = 'standalone' AND charge = 'credit') THEN 1
             WHEN rule = 'standalone' AND charge = 'minimum' THEN greatest(coalesce(rate, 0) - own_amount, 0)
+            WHEN rule = 'standalone' AND charge = 'shared_tiers' AND is_alone_known THEN greatest(coalesce(alone_amount, 0), 0)
             ELSE greatest(own_amount, 0)
         END AS weight
     FROM ruled
@@ -90,5 +102,5 @@ SELECT
     client, contract_id, reporting_month, network_id, mailbox_id, account_report, measure_field, NULL,
     cost::DECIMAL(28, 10),
     charge,
-    rule
+    CASE WHEN charge = 'shared_tiers' AND rule = 'standalone' AND NOT is_alone_known THEN 'proportional' ELSE rule END
 FROM shared

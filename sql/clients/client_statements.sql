@@ -2,7 +2,8 @@
 -- kept as: scratch
 -- client_issued has the lines of all statements that were closed, which never change. The first month after the last of them carries the
 -- difference between what stands today and what was issued; a line that has no price today differs in nothing. A client one of whose
--- charges has no price gets no statement: `is_whole` is false.
+-- charges has no price gets no statement: `is_whole` is false. Of a share of what is billed to another client's account its name and cost
+-- centre are not shown.
 WITH present AS (
     SELECT
         client, reporting_month, network_id, mailbox_id, account_report, measure_field, charge,
@@ -49,7 +50,7 @@ SELECT
     lines.reporting_month,
     lines.network_id,
     lines.mailbox_id,
-    accounts.account_name,
+    CASE WHEN lines.charge IS NULL OR coalesce(own.client, network.client) IS NOT NULL THEN accounts.account_name END AS account_name,
     coalesce(own.cost_centre, network.cost_centre) AS cost_centre,
     lines.account_report,
     lines.measure_field,
@@ -63,7 +64,9 @@ LEFT JOIN client_accounts AS own
     ON own.network_id = lines.network_id
     AND own.mailbox_id = lines.mailbox_id
     AND own.reporting_month = lines.reporting_month
+    AND own.client = lines.client
 LEFT JOIN client_accounts AS network
     ON network.mailbox_id IS NULL
     AND network.network_id = lines.network_id
     AND network.reporting_month = lines.reporting_month
+    AND network.client = lines.client

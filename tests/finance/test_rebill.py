@@ -2,7 +2,11 @@
 
 import csv
 import json
+import re
 import shutil
+import signal
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from datetime import date
@@ -16,7 +20,7 @@ from typer.testing import CliRunner
 
 from ecgrid_flows.cli import app
 from ecgrid_flows.errors import SettingsError
-from ecgrid_flows.finance import audit_log
+from ecgrid_flows.finance import audit_log, rebill
 from ecgrid_flows.finance.finding_states import keep, open_errors
 from ecgrid_flows.finance.period_close import close_month, reopen_month
 from ecgrid_flows.finance.rebill import Rebilled, gaps, rebill_month
@@ -24,7 +28,7 @@ from ecgrid_flows.rating import quote
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.opening import open_store
 from ecgrid_flows.warehouse import client_files, database
-from ecgrid_transforms.money import ZERO, Decimal, plain, total
+from ecgrid_transforms.money import ZERO, Decimal, money_text, plain, total
 from tests.support.lake_of import shipped_dir
 
 OCTOBER = date(2026, 10, 1)
@@ -238,6 +242,43 @@ def test_a_closed_statement_keeps_its_number_and_what_changes_is_on_the_next(dat
         assert total(issued) == total(present)
 
 
+#: Closes 2026-09 in the data directory of the first argument, and is killed where the function of the second is called.
+KILLED = """
+import os, signal, sys
+from importlib import import_module
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from tests.finance import test_rebill
+module, _, name = sys.argv[2].rpartition(".")
+setattr(import_module(module), name, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+test_rebill._close(test_rebill.Settings(data_dir=sys.argv[1], currency="USD"), test_rebill.SEPTEMBER)
+"""
+
+
+@pytest.mark.parametrize(
+    "at", ["period_close.put_file", "rebill.rebill_month"], ids=["before its entry", "after its entry"]
+)
+def test_a_closing_that_is_killed_leaves_no_gap_in_the_numbers(data: Settings, at: str) -> None:
+    """Before its entry in the log nothing is numbered; after it the statements have their numbers for good."""
+    write(data, "4440,,Acme,,,\n4443,,Beta,,,\n", "Acme,,,pass_through,,,,\nBeta,,,pass_through,,,,\n")
+    root = str(Path(__file__).parents[2])
+    command = [sys.executable, "-c", KILLED, data.data_dir, f"ecgrid_flows.finance.{at}", root]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    if at == "period_close.put_file":
+        assert {row["statement_number"] for row in lines_of_statements(data, "2026-09")} == set()
+        _close(data, SEPTEMBER)
+    billed(data, SEPTEMBER)
+    assert {row["statement_number"] for row in lines_of_statements(data, "2026-09")} == {"S000001", "S000002"}
+    _close(data, OCTOBER)
+    assert {row["statement_number"] for row in lines_of_statements(data, "2026-10")} == {"S000003", "S000004"}
+
+
+def lines_of_statements(settings: Settings, month: str) -> list[dict[str, str]]:
+    folder = Path(settings.data_dir) / "rebill" / month
+    names = (path.stem for path in folder.glob("*.csv") if path.name != rebill.MARGIN)
+    return [row for name in names for row in statement(settings, name, month)]
+
+
 def _close(settings: Settings, month: date) -> None:
     store = open_store(settings)
     with closing(database.connect(settings.warehouse_path)) as connection:
@@ -298,3 +339,21 @@ def test_decisions_reach_the_costs_without_a_build(data: Settings) -> None:
     claimed = total([row["difference"] for row in found if row["difference"] is not None])
     assert claimed > ZERO
     assert billed(settings).cost == before - claimed
+
+
+def test_a_long_statement_shows_sums_by_measure(data: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page of many lines has their sums, to the cent those of its CSV, which has every line."""
+    write(data, "4440,,Acme,,,\n", "Acme,,,pass_through,,,,\n")
+    monkeypatch.setattr(rebill, "_MOST_LINES", 3)
+    billed(data)
+    rows = statement(data, "Acme")
+    assert len(rows) > 20
+    page = (Path(data.data_dir) / "rebill/2026-10/Acme.html").read_text("utf-8")
+    assert "By charge; the CSV beside this page has every line." in page
+    sums: dict[tuple[str, str, str], Decimal] = {}
+    for row in rows:
+        key = (row["account_report"], row["measure_field"], row["charge"])
+        sums[key] = sums.get(key, ZERO) + Decimal(row["price"])
+    shown = re.findall(r'<td class="amount">([^<]*)</td></tr></tbody>', page)
+    assert sorted(shown) == sorted(money_text(amount) for amount in sums.values())
+    assert f"<strong>{money_text(total(list(sums.values())))} USD</strong>" in page

@@ -119,10 +119,15 @@ def keep(settings: Settings, log: Log) -> None:
     """Fill out_rebill_lines of the warehouse; the caller holds the lock."""
     with opened(settings) as connection:
         _make_lines(connection, settings, log)
-        columns = connection.table(LINES).columns
-        order = ("reporting_month", "client", *_ORDER[2:])
-        rows = database.rows(connection, "client_lines", columns=columns, order=order)
+        rows = _all_lines(connection)
     database.refill(settings.warehouse_path, LINES, rows)
+
+
+def _all_lines(connection: database.Connection) -> pa.Table:
+    """The rows of out_rebill_lines by what `_make_lines` made."""
+    columns = connection.table(LINES).columns
+    order = ("reporting_month", "client", *_ORDER[2:])
+    return database.rows(connection, "client_lines", columns=columns, order=order)
 
 
 def gaps(settings: Settings) -> tuple[date | None, tuple[str, ...], tuple[str, ...]]:
@@ -153,16 +158,18 @@ def rebill_month(settings: Settings, store: Store, log: Log, month: date) -> Reb
 
     Raises `NoSuchData` for a month of which the warehouse has nothing or no invoice, `SettingsError` for a wrong file.
     """
-    keep(settings, log)
     with opened(settings) as connection:
         database.require_month(connection, month)
-        _make_lines(connection, settings, log)
         wanted, without = _invoices(connection, settings, log, month)
+        _make_lines(connection, settings, log)
         rows = _statement_rows(connection, store, log, month)
+        lines = _all_lines(connection)
+    database.refill(settings.warehouse_path, LINES, lines)
+    lines = lines.filter(pc.equal(lines.column("reporting_month"), pa.scalar(month, pa.date32())))
+    with opened(settings) as connection:
         margins = database.rows(
             connection, "out_rebill_margin", order=("client", "measure_field"), reporting_month=month
         )
-        lines = database.rows(connection, LINES, order=("client", *_ORDER[2:]), reporting_month=month)
         cost = total([row["cost"] for row in margins.to_pylist()])
         if cost != wanted:
             raise DoesNotTie(
@@ -297,19 +304,21 @@ def _write(
             ),
         )
         files = write_sheet(margin_sheet, staged, form)
-        for client, name in names.items():
-            own = rows.filter(pc.equal(rows.column("client"), client))
-            database.register(connection, "lines_of_statement", own)
-            sheet = Sheet(
-                f"{name}.csv",
-                connection.table("lines_of_statement"),
-                order=_ORDER,
-                amounts=("price",),
-                totals=("price",),
-                columns=_COLUMNS,
-            )
-            files |= write_sheet(sheet, staged, form)
-            page = pages.page("statement.html.j2", **_words(settings, month, client, own.to_pylist())).encode()
+        database.register(connection, "lines_of_statements", rows)
+        statements = Sheet(
+            "{}.csv",
+            connection.table("lines_of_statements"),
+            order=("client", *_ORDER),
+            amounts=("price",),
+            totals=("price",),
+            columns=_COLUMNS,
+            by="client",
+            stems=names,
+        )
+        files |= write_sheet(statements, staged, form) if names else {}
+        for client, own in _by_client(rows):
+            name = names[client]
+            page = pages.page("statement.html.j2", **_words(settings, month, client, own)).encode()
             with disk_errors(str(staged)):
                 (staged / f"{name}.html").write_bytes(page)
             files[f"{name}.html"] = {"bytes": len(page), "sha256": hashlib.sha256(page).hexdigest()}
@@ -325,6 +334,15 @@ def _write(
         written = place(staged, target, manifest)
     publish(store, target, f"rebill/{target.name}", MANIFEST)
     return written, numbers
+
+
+def _by_client(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """The rows of each client, by its name."""
+    ordered = rows.sort_by("client")
+    begin = 0
+    for client, count in sorted((one["values"], one["counts"]) for one in ordered["client"].value_counts().to_pylist()):
+        yield client, ordered.slice(begin, count)
+        begin += count
 
 
 def _file_names(names: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -344,10 +362,10 @@ def _file_names(names: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield name, chosen
 
 
-def _words(settings: Settings, month: date, client: str, rows: Sequence[Row]) -> dict[str, Any]:
+def _words(settings: Settings, month: date, client: str, rows: pa.Table) -> dict[str, Any]:
     """What the template of a statement shows; all amounts as texts."""
-    is_long = len(rows) > _MOST_LINES
-    shown = _by_measure(rows) if is_long else rows
+    is_long = rows.num_rows > _MOST_LINES
+    shown = _by_measure(rows) if is_long else rows.to_pylist()
     ordered = sorted(shown, key=lambda row: tuple((row[name] is not None, row[name]) for name in _ORDER))
     sums = defaultdict[str, Decimal](lambda: ZERO)
     for row in ordered:
@@ -355,12 +373,12 @@ def _words(settings: Settings, month: date, client: str, rows: Sequence[Row]) ->
     return {
         "notice": _INVENTED if is_invented(settings) else "",
         "client": client,
-        "number": rows[0]["statement_number"],
+        "number": rows.column("statement_number")[0].as_py(),
         "month": month_text(month),
         "currency": settings.currency,
         "is_by_measure": is_long,
         "has_cost_centres": any(row["cost_centre"] for row in shown),
-        "total": money_text(total([row["price"] for row in rows])),
+        "total": money_text(total(list(sums.values()))),
         "parts": [
             {
                 "is_correction": entry == "correction",
@@ -373,21 +391,23 @@ def _words(settings: Settings, month: date, client: str, rows: Sequence[Row]) ->
     }
 
 
-def _by_measure(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def _by_measure(rows: pa.Table) -> list[dict[str, Any]]:
     """One line for each measure and month of a statement too long to be read line by line."""
-    sums: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for row in rows:
-        key = tuple(row[name] for name in ("entry", "reporting_month", "account_report", "measure_field", "charge"))
-        one = sums.setdefault(
-            key,
-            {**row, "network_id": None, "mailbox_id": None, "account_name": None, "cost_centre": None, **_NOTHING},
-        )
-        for name in _NOTHING:
-            one[name] = None if one[name] is None or row[name] is None else one[name] + row[name]
-    return list(sums.values())
+    of = ("entry", "reporting_month", "account_report", "measure_field", "charge")
+    known = pc.CountOptions(mode="only_null")
+    summed = rows.group_by(of).aggregate([("quantity", "sum"), ("price", "sum"), ("quantity", "count", known)])
+    nothing = dict.fromkeys(("network_id", "mailbox_id", "account_name", "cost_centre"))
+    return [
+        {
+            **{name: row[name] for name in of},
+            **nothing,
+            "quantity": None if row["quantity_count"] else row["quantity_sum"],
+            "price": row["price_sum"],
+        }
+        for row in summed.to_pylist()
+    ]
 
 
-_NOTHING: Mapping[str, Decimal] = {"quantity": ZERO, "price": ZERO}
 _SHARES = {
     "minimum": "Share of a minimum charge",
     "percentage": "Share of a percentage",
