@@ -16,6 +16,7 @@ from ecgrid_flows.finance.export_files import read_manifest
 from ecgrid_flows.settings import Settings
 from ecgrid_sandbox.world.names import TRICKY
 from ecgrid_transforms.money import ZERO, Decimal
+from ecgrid_transforms.wall_time import wall_time_ns
 
 from .world import MONTH, build, every_kind_of_charge, finding, line
 
@@ -107,14 +108,24 @@ OTHERS = (
 ENGLISH, GERMAN = "CSV:44,34,76,1,,1033,false,true", "CSV:59,34,76,1,,1031,false,true"
 
 
-def exported(folder: Path, names: tuple[str, ...], **also: Any) -> Path:
-    """The export of a month with every kind of charge, and a line for each of the names."""
+def exported(folder: Path, names: tuple[str, ...], *, has_invoice: bool = True, **also: Any) -> Path:
+    """The export of a month with every kind of charge, and a line for each of the names.
+
+    Its invoice asks 8,113.07; a spreadsheet would take its number and purchase order for numbers. Without it the
+    journal is empty, and the reconciliation has a row without an invoice.
+    """
     settings = Settings(data_dir=str(folder), currency="USD")
     world = every_kind_of_charge()
     world["out_line_items"] += [
         line(mailbox_id=number, account_name=name, amount=AMOUNTS[number % len(AMOUNTS)], expected_amount=None)
         for number, name in enumerate(names, start=100)
     ]
+    if has_invoice:
+        key = {"contract_id": 8751, "reporting_month": MONTH, "source": "InvoiceInfo", "invoice_id": 1}
+        asked = {"invoice_number": "0008753", "po_number": "1E5", "terms": "=1+1", "total_amount": "8113.07"}
+        dates = {"invoice_date": wall_time_ns("2026-11-01"), "date_due": wall_time_ns("2026-12-01")}
+        world["raw_invoices"] = [{**key, **asked, **dates, "status": "Sent", "currency": "USD"}]
+        world["core_invoice_sums"] = [{**key, "recalculated_amount": "7958.07", "lines_difference": "150.00"}]
     build(settings, **world, out_findings=[finding(explanation=name) for name in names])
     export_month(settings, MONTH, **also)
     return settings.exports_dir(MONTH)
@@ -155,19 +166,22 @@ def same_rows(
     assert sums == {column: Decimal(text) for column, text in totals.items()}
 
 
-FILES = ("finance_lines.csv", "findings.csv", "invoice_summary.csv", "journal.csv")
+FILES = ("finance_lines.csv", "findings.csv", "invoice_summary.csv", "journal.csv", "invoice_reconciliation.csv")
 
 
 def test_a_plain_csv_in_an_english_spreadsheet(tmp_path: Path) -> None:
     """FOCUS and names that look like numbers are left out: a plain CSV stays plain, and they are for --csv-locale."""
-    folder = exported(tmp_path / "data", OTHERS)
+    folder = exported(tmp_path / "data", OTHERS, has_invoice=False)
     sheets = converted([folder / name for name in FILES], tmp_path / "office", ENGLISH)
     for name, sheet in zip(FILES, sheets, strict=True):
         same_rows(folder, name, sheet, is_plain=True)
 
 
-def test_a_german_spreadsheet_opens_the_files_of_its_locale(tmp_path: Path) -> None:
-    folder = exported(tmp_path / "data", OTHERS + LIKE_NUMBERS, also=["de-DE"])
+@pytest.mark.parametrize("has_invoice", [True, False])
+def test_a_german_spreadsheet_opens_the_files_of_its_locale(tmp_path: Path, has_invoice: bool) -> None:
+    folder = exported(tmp_path / "data", OTHERS + LIKE_NUMBERS, has_invoice=has_invoice, also=["de-DE"])
+    owed = [row["credit"] for row in read_export(folder / "journal.csv").to_pylist() if row["role"] == "payable"]
+    assert owed == ([Decimal("8113.07")] if has_invoice else [])
     names = sorted(path.name for path in (folder / "de-DE").glob("*.csv"))
     assert names == sorted(path.name for path in folder.glob("*.csv"))
     sheets = converted([folder / "de-DE" / name for name in names], tmp_path / "office", GERMAN)
