@@ -69,7 +69,7 @@ SELECT
     concat(
         'Invoice ', invoice_number, ' bills ', coalesce(account_report || ' ' || measure_field, 'what invoice_lines.csv maps to no measure'),
         ' at ', money_text(try_cast(invoice_amount AS DECIMAL(28, 10))), ' in ', invoice_lines,
-        CASE WHEN invoice_lines = 1 THEN ' line' ELSE ' lines' END, ' without an account; InvoiceCalculateLineItem answers ', lines,
+        CASE WHEN invoice_lines = 1 THEN ' line' ELSE ' lines' END, ' without an account or measure; InvoiceCalculateLineItem answers ', lines,
         CASE WHEN lines = 1 THEN ' line' ELSE ' lines' END, ' for it over ', money_text(try_cast(amount AS DECIMAL(28, 10))),
         ': the invoice has ', too_much_text(try_cast(invoice_amount - amount AS DECIMAL(28, 10))), '.'
     ),

@@ -23,7 +23,7 @@ SELECT
         CASE
             WHEN invoices.status = 'Canceled' THEN concat('it is now canceled; the previous total was ', money_text(invoices.previous_total_amount), '.')
             WHEN invoices.total_amount = invoices.previous_total_amount
-                THEN concat('lines or terms changed; the total of ', money_text(invoices.total_amount), ' did not.')
+                THEN concat('the file changed; the total of ', money_text(invoices.total_amount), ' did not.')
             ELSE concat(
                 'the total changed from ', money_text(invoices.previous_total_amount), ' to ', money_text(invoices.total_amount),
                 ': correct the posting by ', money_text(invoices.total_amount - invoices.previous_total_amount), '.'
