@@ -18,10 +18,12 @@ SELECT
     concat(
         'Invoice ', coalesce(invoice_number, invoice_id::VARCHAR), ' of contract ', contract_id, ' totals ', money_text(total_amount),
         CASE
-            WHEN lines = 0 AND lines_amount <> 0 THEN ' and has no lines; the lines calculated for the contract, less its other invoices,'
-            ELSE '; its ' || lines || ' lines'
+            WHEN lines = 0 AND lines_amount <> 0
+                THEN ' and has no lines; the lines calculated for the contract, less its other invoices, add up to '
+            WHEN lines = 1 THEN '; its 1 line is '
+            ELSE '; its ' || lines || ' lines add up to '
         END,
-        ' add up to ', money_text(lines_amount), ': ', too_much_text(total_difference), '.'
+        money_text(lines_amount), ': ', too_much_text(total_difference), '.'
     ) AS explanation
 FROM out_invoice_tieout
 WHERE total_difference <> 0 AND NOT (total_amount IS NOT DISTINCT FROM billed_amount AND cause <> '')
