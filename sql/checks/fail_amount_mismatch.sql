@@ -31,7 +31,10 @@ SELECT
         END,
         '. Request a correction.'
     ) || range_text(faults.expected_least, faults.expected_most) || witness_text(faults.witness) || doubt_text(faults.doubt) AS explanation,
-    faults.doubt IS NOT NULL AS is_doubtful
+    faults.doubt IS NOT NULL AS is_doubtful,
+    CASE
+        WHEN faults.doubt = 'few_lines_fit' THEN undecided_cause(faults.price_list_id, faults.account_report, faults.measure_field)
+    END AS cause
 FROM core_line_faults AS faults
 LEFT JOIN core_derived_expected AS money
     ON money.network_id = faults.network_id

@@ -43,6 +43,7 @@ SELECT
     ) END || range_text(faults.expected_least, faults.expected_most) || doubt_text(faults.doubt) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful,
     CASE
+        WHEN faults.doubt = 'few_lines_fit' THEN undecided_cause(faults.price_list_id, faults.account_report, faults.measure_field)
         WHEN faults.departs_in = 'block' THEN terms_cause(
             'quantity_mismatch', faults.price_list_id, faults.account_report, faults.measure_field, faults.shown_block,
             faults.listed_block

@@ -22,7 +22,11 @@ SELECT
             money_text(faults.billed_amount), '; price list ', faults.price_list_id, ' gives ',
             money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.'
         )
-    END AS explanation
+    END || doubt_text(faults.doubt) AS explanation,
+    faults.doubt IS NOT NULL AS is_doubtful,
+    CASE
+        WHEN faults.doubt = 'few_lines_fit' THEN undecided_cause(faults.price_list_id, faults.account_report, faults.measure_field)
+    END AS cause
 FROM core_line_faults AS faults
 ANTI JOIN core_corrections USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 WHERE faults.fault = 'sign_mismatch'

@@ -27,11 +27,16 @@ CREATE OR REPLACE MACRO terms_cause(check_name, price_list_id, account_report, m
         coalesce(plain_text(due_number), '-')
     );
 
+-- The cause of a line's finding where less than half of the lines follow from the terms: the one reading_undecided.
+CREATE OR REPLACE MACRO undecided_cause(price_list_id, account_report, measure_field) AS
+    finding_identity('reading_undecided', NULL, NULL, NULL, account_report, measure_field, price_list_id, NULL);
+
 -- Suffix of the explanation of a doubtful finding (core_line_faults.doubt).
 CREATE OR REPLACE MACRO doubt_text(doubt) AS
     CASE doubt
         WHEN 'terms_read_later' THEN ' That list was read after the month: ask the vendor which terms were in force.'
         WHEN 'number_unshown' THEN ' No line of the list shows whether the allowance is taken off or is a free tier: ask the vendor.'
+        WHEN 'few_lines_fit' THEN ' Less than half of the lines of that measure follow from the terms: ask the vendor how they apply.'
         WHEN 'applied_nowhere' THEN ' No line of any list shows this number applied: ask the vendor whether it applies.'
         ELSE ''
     END;

@@ -37,7 +37,10 @@ WIRE_TRANS = Ladder(431, TRANS, [Tier(0, 0, "0.0776")], allowance="150", block="
 GRADUATED = Ladder(500, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.50")], model="Stacked")
 VOLUME = Ladder(501, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.50")], model="Stacked")
 SMALL = Ladder(502, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.50")])
-NONSENSE = Ladder(503, TRANS, [Tier(0, 0, "1.00")], model="Simple")
+NONSENSE = Ladder(503, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.50")])
+#: Terms of one interpretation, by which no line is billed, or one of four.
+DEARER = Ladder(520, FEE, [Tier(0, 0, "10.00")], model="Simple")
+DOUBLED = Ladder(521, TRANS, [Tier(0, 0, "0.05")], model="Simple")
 FLOOR = Ladder(504, ("Statistics", "ActiveQIDs"), [Tier(25, 200, "1.25")], model="Simple")
 UNLISTED = Ladder(506, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.50")])
 DATED_LATER = Ladder(507, FEE, [Tier(0, 0, "3.00")], model="Simple")
@@ -97,7 +100,16 @@ def made() -> Lake:
     billed(lake, VOLUME, [("10", "10"), ("100", "100"), ("101", "50.5"), ("150", "75"), ("200", "100")])
     # nobody leaves the first tier
     billed(lake, SMALL, [("10", "10"), ("20", "20"), ("30", "30")])
-    billed(lake, NONSENSE, [("10", "3.33"), ("20", "9.99"), ("30", "1"), ("40", "40")])
+    billed(lake, NONSENSE, [("110", "3.33"), ("120", "9.99"), ("130", "1"), ("40", "40")])
+    # three fees of 10.00 billed 11.00; 100 x 0.05 = 5.00, and three lines of twice the quantity: 2 x n x 0.05
+    for ladder in (DEARER, DOUBLED):
+        lake.listed(ladder)
+    billed(lake, DEARER, [("1", "11")] * 3)
+    lake.billed(DOUBLED, 1, "100", "100", "5")
+    for mailbox, (actual, twice, amount) in enumerate(
+        [("200", "400", "20"), ("340", "680", "34"), ("50", "100", "5")], 2
+    ):
+        lake.billed(DOUBLED, mailbox, actual, twice, amount)
     # at least 25 and at most 200, at 1.25
     for mailbox, (actual, quantity, amount) in enumerate(
         [("18", "25", "31.25"), ("25", "25", "31.25"), ("60", "60", "75"), ("200", "200", "250"), ("241", "200", "250")]
@@ -283,6 +295,27 @@ def test_where_no_reading_explains_half_nothing_is_claimed(built: Connection) ->
     assert {line["verdict"] for line in lines(built, NONSENSE)} == {"not_provable"}
     assert {line["expected_amount"] for line in lines(built, NONSENSE)} == {None}
     assert [found["check_name"] for found in findings(built, NONSENSE)] == ["reading_undecided"]
+
+
+@pytest.mark.parametrize(
+    ("ladder", "check_name", "amounts"),
+    [
+        (DEARER, "amount_mismatch", [("11", "10")] * 3),
+        (DOUBLED, "quantity_mismatch", [("20", "10"), ("34", "17"), ("5", "2.5")]),
+    ],
+    ids=["no line", "one line of four"],
+)
+def test_terms_of_one_interpretation_give_the_amounts_whatever_the_lines_have(
+    built: Connection, ladder: Ladder, check_name: str, amounts: list[tuple[str, str]]
+) -> None:
+    """Questions with both amounts, not errors: the vendor may apply the terms in a way that nobody lists."""
+    assert chosen(built, ladder)["verdict"] == "none_fits"
+    question, *wrong = sorted(findings(built, ladder), key=lambda found: found["mailbox_id"] or 0)
+    assert (question["severity"], question["check_name"]) == ("warning", "reading_undecided")
+    assert [
+        (found["severity"], found["check_name"], found["billed_amount"], found["expected_amount"]) for found in wrong
+    ] == [("warning", check_name, Decimal(billed), Decimal(due)) for billed, due in amounts]
+    assert {found["cause_id"] for found in wrong} == {question["cause_id"]}
 
 
 def test_minimum_and_maximum_of_a_schedule_alone_bound_the_quantity(built: Connection) -> None:

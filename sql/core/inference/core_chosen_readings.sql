@@ -1,8 +1,16 @@
 -- One row per rate ladder with lines: the interpretation that proves its lines, and the verdict.
 -- verdict: none_fits if the leader explains less than half of the telling lines; undecided if tied candidates bill some quantity
 -- differently; else decided. With an override the verdict is decided: the chosen one is the candidate with its words that explains most.
--- `inferred_reading_no` is the leader, which the lines alone choose.
-WITH overridden AS (
+-- `inferred_reading_no` is the leader, which the lines alone choose. `is_alone`: the terms have one ordinary interpretation, so they give
+-- the amounts even where hardly any line follows from them.
+WITH alone AS (
+    SELECT set_no
+    FROM core_set_readings
+    WHERE plausibility = 'ordinary'
+    GROUP BY set_no
+    HAVING count(*) = 1
+),
+overridden AS (
     SELECT
         scores.set_no,
         arg_min(scores.reading_no, scores.place) AS reading_no
@@ -37,10 +45,12 @@ SELECT
     CASE WHEN overridden.set_no IS NULL THEN tied.deciding_quantity END AS deciding_quantity,
     CASE WHEN overridden.set_no IS NULL THEN tied.amount_at_stake END AS amount_at_stake,
     overridden.set_no IS NOT NULL AS is_pinned,
-    leaders.reading_no AS inferred_reading_no
+    leaders.reading_no AS inferred_reading_no,
+    chosen.plausibility = 'ordinary' AND alone.set_no IS NOT NULL AS is_alone
 FROM core_reading_scores AS leaders
 LEFT JOIN overridden ON overridden.set_no = leaders.set_no
 INNER JOIN core_reading_scores AS chosen
     ON chosen.set_no = leaders.set_no AND chosen.reading_no = coalesce(overridden.reading_no, leaders.reading_no)
+LEFT JOIN alone ON alone.set_no = leaders.set_no
 LEFT JOIN core_tied_candidates AS tied ON tied.set_no = leaders.set_no AND tied.reading_no = leaders.reading_no
 WHERE leaders.place = 1

@@ -8,7 +8,7 @@ WITH neighbours AS (
         tiers.tier,
         tiers.level,
         tiers.minimum,
-        nullif(tiers.maximum, 0) AS maximum,
+        CASE WHEN tiers.maximum > 0 THEN tiers.maximum END AS maximum,
         lead(tiers.tier) OVER ladder AS next_tier,
         lead(tiers.level) OVER ladder AS next_level,
         lead(tiers.minimum) OVER ladder AS next_minimum,

@@ -4,7 +4,7 @@
 WITH used AS (
     SELECT set_no, set_no AS rated_set_no, reading_no, 'chosen' AS role
     FROM core_chosen_readings
-    WHERE verdict <> 'none_fits'
+    WHERE verdict <> 'none_fits' OR is_alone
     UNION ALL
     SELECT chosen.set_no, tied.other_set_no, chosen.reading_no, 'tied'
     FROM core_chosen_readings AS chosen

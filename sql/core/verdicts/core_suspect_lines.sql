@@ -21,6 +21,7 @@ SELECT
     line_terms.listed_maximum,
     line_terms.is_firm,
     readings.model,
+    coalesce(chosen.verdict = 'none_fits', false) AS is_of_none,
     readings.billed_in,
     readings.rate_per,
     readings.lone_bounds,
