@@ -7,8 +7,8 @@
 --     unassigned      an imported line that names no account or measure; in_group  our line, which such a line may bill
 -- Of an imported line the amount is compared alone: a file may count in blocks, in thousands or not at all.
 -- A key may have several lines there, one a tier or on several invoices: together they bill it, under the first one's number. Lines that
--- are alike are no copies where together they are what our line bills (two fees of 15.00, and 2 for 30.00); nor where they bill nothing,
--- or name no key, so that nothing tells a second fee from a copy.
+-- are alike are no copies as far as together they are what our line bills (of three fees of 15.00, the third, where ours is 30.00); nor
+-- where they bill nothing, or name no key, so that nothing tells a second fee from a copy.
 WITH invoiced AS (
     SELECT DISTINCT reporting_month, contract_id
     FROM core_invoice_lines
@@ -44,22 +44,28 @@ ours AS (
         AND invoiced.contract_id = coalesce(former.contract_id, accounts.contract_id)
 ),
 attributed AS (
-    SELECT invoices.*, coalesce(former.contract_id, accounts.contract_id) AS billing_contract_id
+    SELECT
+        invoices.*,
+        coalesce(former.contract_id, accounts.contract_id) AS billing_contract_id,
+        row_number() OVER key AS place,
+        sum(invoices.amount) OVER key AS amount_so_far
     FROM core_invoice_lines AS invoices
     LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)
     LEFT JOIN core_former_accounts AS former USING (network_id, mailbox_id, reporting_month)
+    WINDOW key AS (
+        PARTITION BY network_id, mailbox_id, reporting_month, account_report, measure_field, invoices.contract_id
+        ORDER BY invoices.copy, invoices.invoice_id, invoices.line_item_number
+    )
 ),
 alike AS (
-    -- keys whose lines, copies included, are what our line bills
+    -- keys whose first lines, copies included, are what our line bills: how many they are
     SELECT
         attributed.network_id, attributed.mailbox_id, attributed.reporting_month, attributed.account_report,
-        attributed.measure_field, attributed.contract_id
+        attributed.measure_field, attributed.contract_id, max(attributed.place) AS lines_due
     FROM attributed
     INNER JOIN ours USING (network_id, mailbox_id, reporting_month, account_report, measure_field, contract_id)
+    WHERE attributed.amount_so_far = ours.amount
     GROUP BY ALL
-    HAVING max(attributed.copy) > 1
-        AND sum(attributed.amount) = any_value(ours.amount)
-        AND sum(attributed.quantity_billed) = any_value(ours.quantity_billed)
 ),
 theirs AS (
     SELECT
@@ -74,6 +80,7 @@ theirs AS (
                         AND alike.account_report = attributed.account_report
                         AND alike.measure_field = attributed.measure_field
                         AND alike.contract_id = attributed.contract_id
+                        AND alike.lines_due >= attributed.place
                 ) THEN 1
                 ELSE copy
             END AS copy

@@ -1,8 +1,8 @@
 -- One row per requested key that should have a line and has none, with the evidence.
---     invoice  an invoice or its trial bills the key, and the response was no line or a fault
+--     invoice  an invoice or its trial bills an amount for the key, and the response was no line or a fault
 --     answer   the response is a line with a value that does not fit its type, and no invoice bills the key
 --     peers    the price list has the key, its response was no line, and nine in ten of at least four accounts on the list have a line
---              in that month (an account without usage has a line of 0; a Terminated account has none)
+--              in that month (an account without usage has a line of 0; a Terminated or Suspended account may have none)
 -- Any other fault is no evidence: the run reports it. `invoice_amount` is the amount that the invoice bills for the key; null where no
 -- invoice has it, or its amount is unreadable.
 WITH answered AS (
@@ -63,7 +63,7 @@ asked AS (
         ON ended.network_id = answered.network_id
         AND ended.mailbox_id = answered.mailbox_id
         AND ended.reporting_month = answered.reporting_month
-        AND ended.status = 'Terminated'
+        AND ended.status IN ('Terminated', 'Suspended')
     WHERE answered.outcome IN ('line', 'no_line')
 ),
 peers AS (
@@ -74,6 +74,7 @@ peers AS (
 )
 SELECT *, 'invoice' AS evidence, NULL::BIGINT AS accounts, NULL::BIGINT AS accounts_with_line
 FROM on_invoice
+WHERE invoice_amount IS DISTINCT FROM 0
 UNION ALL
 SELECT
     network_id, mailbox_id, reporting_month, account_report, measure_field, price_list_id, NULL, NULL, NULL, fault_message,
