@@ -222,7 +222,6 @@ BUILT = (
     "core_credits",
     "out_claims",
     "core_numbered_lines",
-    "core_numbered_proofs",
     "core_charge_lines",
     "core_charge_slices",
     "core_charge_parts",

@@ -51,11 +51,11 @@ _ACCOUNT = Told(
     beside=("network_id", "mailbox_id"),
 )
 _TOLD = (_KIND, _ACCOUNT)
-_LINES, _PROOFS, _CHARGES = "out_line_items", "core_numbered_proofs", "core_charge_parts"
+_LINES, _PROOFS, _CHARGES = "out_line_items", "out_line_proofs", "core_charge_parts"
 #: Cached tables with such numbers.
 TOLD = {_LINES: _TOLD, _CHARGES: _TOLD}
 #: Further relations that a cached table replaces.
-_ALSO = {_LINES: ("core_numbered_lines",), _PROOFS: ("out_line_proofs",)}
+_ALSO = {_LINES: ("core_numbered_lines",)}
 #: Columns of lines, proofs and charges that no file has.
 _UNREAD_OF_LINES = (
     *("schedule_catalog_id", "schedule_description", "schedule_account_report", "schedule_measure"),
@@ -75,7 +75,7 @@ def listed(columns: Sequence[str]) -> str:
 def gather_lines(connection: database.Connection, month: date) -> None:
     """Cache the lines of a month in key order, each with its number, and their proofs.
 
-    `core_numbered_lines` and `core_numbered_proofs` are cached with them.
+    `core_numbered_lines` is cached with them.
     """
     full = f"{_LINES} in full"
     _create(connection, full, _month_of(connection, _LINES, month, _UNREAD_OF_LINES))

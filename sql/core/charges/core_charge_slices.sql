@@ -5,8 +5,11 @@
 -- nine decimals, and none has a negative price. cost is null for a slice that is no such product.
 WITH proofs AS MATERIALIZED (
     SELECT
+        network_id,
+        mailbox_id,
         reporting_month,
-        line_no,
+        account_report,
+        measure_field,
         slice,
         level,
         schedule_id,
@@ -17,17 +20,17 @@ WITH proofs AS MATERIALIZED (
         flat,
         product,
         expected_amount
-    FROM core_numbered_proofs
+    FROM out_line_proofs
 ),
 sliced_lines AS (
-    SELECT reporting_month, line_no
+    SELECT network_id, mailbox_id, reporting_month, account_report, measure_field
     FROM proofs
     WHERE slice = 2
 ),
 marked AS NOT MATERIALIZED (
-    SELECT proofs.*, sliced_lines.line_no IS NOT NULL AS is_sliced
+    SELECT proofs.*, sliced_lines.network_id IS NOT NULL AS is_sliced
     FROM proofs
-    LEFT JOIN sliced_lines USING (reporting_month, line_no)
+    LEFT JOIN sliced_lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 ),
 factors AS NOT MATERIALIZED (
     SELECT
@@ -42,8 +45,11 @@ factors AS NOT MATERIALIZED (
 ),
 priced AS NOT MATERIALIZED (
     SELECT
+        network_id,
+        mailbox_id,
         reporting_month,
-        line_no,
+        account_report,
+        measure_field,
         slice,
         level,
         schedule_id,
@@ -74,8 +80,11 @@ judged AS NOT MATERIALIZED (
 )
 -- most lines have one slice, and nothing of it needs to be sorted
 SELECT
+    network_id,
+    mailbox_id,
     reporting_month,
-    line_no,
+    account_report,
+    measure_field,
     slice,
     level,
     schedule_id,
@@ -93,8 +102,11 @@ FROM judged
 WHERE NOT is_sliced
 UNION ALL
 SELECT
+    network_id,
+    mailbox_id,
     reporting_month,
-    line_no,
+    account_report,
+    measure_field,
     slice,
     level,
     schedule_id,
@@ -117,5 +129,5 @@ SELECT
 FROM judged
 WHERE is_sliced
 WINDOW
-    line AS (PARTITION BY reporting_month, line_no),
-    running AS (PARTITION BY reporting_month, line_no ORDER BY slice)
+    line AS (PARTITION BY network_id, mailbox_id, reporting_month, account_report, measure_field),
+    running AS (PARTITION BY network_id, mailbox_id, reporting_month, account_report, measure_field ORDER BY slice)
