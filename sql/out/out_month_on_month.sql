@@ -31,42 +31,79 @@ results AS (
         coalesce(expected_amount, amount) AS expected_amount
     FROM core_line_results
 ),
+later AS (
+    SELECT results.*
+    FROM results
+    INNER JOIN pairs USING (reporting_month)
+),
+earlier AS (
+    SELECT results.* REPLACE (pairs.reporting_month AS reporting_month)
+    FROM results
+    INNER JOIN pairs ON pairs.previous_month = results.reporting_month
+),
+keys AS (
+    SELECT
+        network_id,
+        mailbox_id,
+        account_report,
+        measure_field,
+        reporting_month,
+        later.price_list_id,
+        later.set_no,
+        earlier.price_list_id AS previous_price_list_id,
+        earlier.set_no AS previous_set_no,
+        later.amount,
+        earlier.amount AS previous_amount,
+        later.actual AS quantity,
+        earlier.actual AS previous_quantity,
+        later.expected_amount AS expected,
+        earlier.expected_amount AS previous_expected
+    FROM later
+    FULL JOIN earlier USING (network_id, mailbox_id, account_report, measure_field, reporting_month)
+),
+single AS (
+    -- keys of one of the two months alone, which the other month can tell
+    SELECT keys.*
+    FROM keys
+    INNER JOIN pairs USING (reporting_month)
+    ANTI JOIN core_faulted_keys AS faulted
+        ON faulted.network_id = keys.network_id
+        AND faulted.mailbox_id = keys.mailbox_id
+        AND faulted.account_report = keys.account_report
+        AND faulted.measure_field = keys.measure_field
+        AND faulted.reporting_month = CASE WHEN keys.amount IS NULL THEN pairs.reporting_month ELSE pairs.previous_month END
+    LEFT JOIN core_limited_runs AS limited
+        ON limited.reporting_month = CASE WHEN keys.amount IS NULL THEN pairs.reporting_month ELSE pairs.previous_month END
+    WHERE (keys.amount IS NULL OR keys.previous_amount IS NULL)
+        AND (
+            limited.reporting_month IS NULL
+            OR EXISTS (
+                FROM core_requested_accounts AS asked
+                WHERE asked.network_id = keys.network_id
+                    AND asked.mailbox_id = keys.mailbox_id
+                    AND asked.reporting_month = limited.reporting_month
+            )
+        )
+),
 kept AS (
     SELECT
-        lines.network_id,
-        lines.mailbox_id,
-        lines.account_report,
-        lines.measure_field,
-        lines.reporting_month,
-        lines.price_list_id,
+        keys.*,
         sets.tiers,
-        earlier.amount AS previous_amount,
-        lines.amount,
-        try((lines.amount - lines.expected_amount) - (earlier.amount - earlier.expected_amount)) AS correction_part,
-        earlier.actual AS previous_quantity,
-        lines.actual AS quantity,
-        earlier.expected_amount AS previous_expected,
-        lines.expected_amount AS expected,
+        try((keys.amount - keys.expected) - (keys.previous_amount - keys.previous_expected)) AS correction_part,
         CASE
-            WHEN lines.set_no IS NOT DISTINCT FROM earlier.set_no THEN lines.expected_amount
-            ELSE coalesce(moved.amount, moved_money.amount, lines.expected_amount)
+            WHEN keys.set_no IS NOT DISTINCT FROM keys.previous_set_no THEN keys.expected
+            ELSE coalesce(moved.amount, moved_money.amount, keys.expected)
         END AS expected_by_former
-    FROM results AS lines
-    INNER JOIN pairs USING (reporting_month)
-    INNER JOIN results AS earlier
-        ON earlier.network_id = lines.network_id
-        AND earlier.mailbox_id = lines.mailbox_id
-        AND earlier.account_report = lines.account_report
-        AND earlier.measure_field = lines.measure_field
-        AND earlier.reporting_month = pairs.previous_month
-    LEFT JOIN core_sets AS sets ON sets.set_no = lines.set_no
-    LEFT JOIN core_repricing_rated AS moved ON moved.set_no = earlier.set_no AND moved.actual = lines.actual
+    FROM keys
+    LEFT JOIN core_sets AS sets ON sets.set_no = keys.set_no
+    LEFT JOIN core_repricing_rated AS moved ON moved.set_no = keys.previous_set_no AND moved.actual = keys.quantity
     LEFT JOIN core_derived_repriced AS moved_money
-        ON moved_money.network_id = lines.network_id
-        AND moved_money.mailbox_id = lines.mailbox_id
-        AND moved_money.reporting_month = lines.reporting_month
-        AND moved_money.account_report = lines.account_report
-        AND moved_money.measure_field = lines.measure_field
+        ON moved_money.network_id = keys.network_id
+        AND moved_money.mailbox_id = keys.mailbox_id
+        AND moved_money.reporting_month = keys.reporting_month
+        AND moved_money.account_report = keys.account_report
+        AND moved_money.measure_field = keys.measure_field
+    WHERE keys.amount IS NOT NULL AND keys.previous_amount IS NOT NULL
 ),
 parts AS (
     SELECT
@@ -107,53 +144,21 @@ SELECT
 FROM parts
 UNION ALL
 SELECT
-    lines.network_id, lines.mailbox_id, lines.account_report, lines.measure_field, lines.reporting_month,
-    0, lines.amount, lines.amount, 0, 0, 0, lines.amount, 0, 0, lines.price_list_id, 0, lines.actual
-FROM core_lines AS lines
-INNER JOIN pairs USING (reporting_month)
-ANTI JOIN core_faulted_keys AS faulted
-    ON faulted.network_id = lines.network_id
-    AND faulted.mailbox_id = lines.mailbox_id
-    AND faulted.account_report = lines.account_report
-    AND faulted.measure_field = lines.measure_field
-    AND faulted.reporting_month = pairs.previous_month
-ANTI JOIN core_lines AS earlier
-    ON earlier.network_id = lines.network_id
-    AND earlier.mailbox_id = lines.mailbox_id
-    AND earlier.account_report = lines.account_report
-    AND earlier.measure_field = lines.measure_field
-    AND earlier.reporting_month = pairs.previous_month
-WHERE
-    NOT EXISTS (FROM core_limited_runs AS limited WHERE limited.reporting_month = pairs.previous_month)
-    OR EXISTS (
-        FROM core_requested_accounts AS asked
-        WHERE asked.network_id = lines.network_id
-            AND asked.mailbox_id = lines.mailbox_id
-            AND asked.reporting_month = pairs.previous_month
-    )
-UNION ALL
-SELECT
-    earlier.network_id, earlier.mailbox_id, earlier.account_report, earlier.measure_field, pairs.reporting_month,
-    earlier.amount, 0, -earlier.amount, 0, 0, 0, 0, -earlier.amount, 0, earlier.price_list_id, earlier.actual, 0
-FROM core_lines AS earlier
-INNER JOIN pairs ON pairs.previous_month = earlier.reporting_month
-ANTI JOIN core_faulted_keys AS faulted
-    ON faulted.network_id = earlier.network_id
-    AND faulted.mailbox_id = earlier.mailbox_id
-    AND faulted.account_report = earlier.account_report
-    AND faulted.measure_field = earlier.measure_field
-    AND faulted.reporting_month = pairs.reporting_month
-ANTI JOIN core_lines AS lines
-    ON lines.network_id = earlier.network_id
-    AND lines.mailbox_id = earlier.mailbox_id
-    AND lines.account_report = earlier.account_report
-    AND lines.measure_field = earlier.measure_field
-    AND lines.reporting_month = pairs.reporting_month
-WHERE
-    NOT EXISTS (FROM core_limited_runs AS limited WHERE limited.reporting_month = pairs.reporting_month)
-    OR EXISTS (
-        FROM core_requested_accounts AS asked
-        WHERE asked.network_id = earlier.network_id
-            AND asked.mailbox_id = earlier.mailbox_id
-            AND asked.reporting_month = pairs.reporting_month
-    )
+    network_id,
+    mailbox_id,
+    account_report,
+    measure_field,
+    reporting_month,
+    coalesce(previous_amount, 0),
+    coalesce(amount, 0),
+    coalesce(amount, -previous_amount),
+    0,
+    0,
+    0,
+    coalesce(amount, 0),
+    CASE WHEN amount IS NULL THEN -previous_amount ELSE 0 END,
+    0,
+    coalesce(price_list_id, previous_price_list_id),
+    coalesce(previous_quantity, 0),
+    coalesce(quantity, 0)
+FROM single
