@@ -1,6 +1,6 @@
 """Format versions of stored data; data of a later format are refused.
 
-    raw/_format.json, lake/_format.json     {"format": 2, "written_by": "0.1.0"}
+    raw/_format.json, lake/_format.json     {"format": 2, "written_by": "0.2.0"}
 
 Entries of the log of closings (finding states among them) and manifests carry the same two fields. An item without them
 was written before formats had numbers, and is of format 1. Every release reads all formats up to its own; when a format
