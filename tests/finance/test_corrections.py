@@ -1,5 +1,6 @@
 """What changes in a closed month comes as corrections, which sum to the change."""
 
+import json
 import shutil
 from collections import defaultdict
 from contextlib import closing as closing_of
@@ -76,6 +77,24 @@ def test_corrections_for_the_ledger_and_in_focus(usd: Settings) -> None:
         assert row["PricingQuantity"] * row["ContractedUnitPrice"] == row["ContractedCost"]
         assert row["ContractedUnitPrice"] > ZERO
         assert row["ChargePeriodStart"].date() == MONTH
+
+
+def test_a_late_credit_note_is_listed_although_no_line_changed(usd: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """9.30 credited after the closing: the command lists its journal entry, and books it."""
+    monkeypatch.setenv("ECGRID_CURRENCY", "USD")
+    build(usd, **invoiced([line()]))
+    close(usd)
+    shown = CliRunner().invoke(app, ["corrections", "2026-10", "--data-dir", usd.data_dir]).stdout
+    assert shown == "2026-10: no changes since the closing\n"
+    build(usd, **invoiced([line()], "63.66"))
+    for command in (["corrections", "2026-10"], ["corrections", "2026-10", "--book"], ["corrections", "2026-10"]):
+        shown = CliRunner().invoke(app, [*command, "--data-dir", usd.data_dir]).stdout
+        assert "2026-10, journal since the closing" in shown
+        assert [text.split()[0:3] + text.split()[-1:] for text in shown.splitlines() if "8753-C1" in text] == [
+            ["1", "2026-11-01", "8753-C1", "9.30"]
+        ] * 2
+    done = CliRunner().invoke(app, ["corrections", "2026-10", "--json", "--data-dir", usd.data_dir])
+    assert [row["role"] for row in json.loads(done.stdout)["journal"]] == ["unexplained", "payable"]
 
 
 def files_of_focus(folder: Path) -> dict[str, Decimal]:

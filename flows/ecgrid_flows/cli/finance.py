@@ -296,27 +296,41 @@ def corrections(
         paths = correcting.export_corrections(settings, store, log, closing, posting_date=dated)
         with correcting.pairs(settings, store, log, closing) as (_, found):
             rows = correcting.in_order(found)
+        journal = correcting.listed_journal(settings, month)
     if as_json:
-        context.emit_json({"month": month_text(month), "corrections": rows, "files": paths})
+        context.emit_json({"month": month_text(month), "corrections": rows, "journal": journal, "files": paths})
         return
-    _print_corrections(month, rows, paths)
+    _print_corrections(month, rows, journal, paths)
     if rows and settings.currency is None:
         context.stderr.print(Text(f"Left out: the journal and FOCUS. {NO_CURRENCY}."))
 
 
 _SHOWN = ("correction", "entry", "network_id", "mailbox_id", "account_report", "measure_field")
 _SHOWN_AMOUNTS = ("quantity_billed", "billed_amount", "expected_amount")
+_ENTRY = ("correction", "posting_date", "reference", "account", "description", "debit", "credit")
 
 
-def _print_corrections(month: date, rows: Sequence[Mapping[str, Any]], paths: Sequence[Path]) -> None:
-    if not rows:
+def _print_corrections(
+    month: date, rows: Sequence[Mapping[str, Any]], journal: Sequence[Mapping[str, Any]], paths: Sequence[Path]
+) -> None:
+    if not rows and not journal:
         context.stdout.print(Text(f"{month_text(month)}: no changes since the closing"))
         return
-    columns = (*_SHOWN, *_SHOWN_AMOUNTS)
-    cells = [[_cell(name, row[name]) for name in columns] for row in rows]
-    context.stdout.print(context.table(f"{month_text(month)}, since the closing", columns, cells))
-    billed, expected = (total([row[name] for row in rows if row[name] is not None]) for name in _SHOWN_AMOUNTS[1:])
-    context.stdout.print(Text(f"Total: billed {money_text(billed)}, expected {money_text(expected)}"))
+    if rows:
+        columns = (*_SHOWN, *_SHOWN_AMOUNTS)
+        cells = [[_cell(name, row[name]) for name in columns] for row in rows]
+        context.stdout.print(context.table(f"{month_text(month)}, lines since the closing", columns, cells))
+        billed, expected = (total([row[name] for row in rows if row[name] is not None]) for name in _SHOWN_AMOUNTS[1:])
+        context.stdout.print(Text(f"Total: billed {money_text(billed)}, expected {money_text(expected)}"))
+    if journal:  # invoices and decisions change it without a changed line
+        entries = [
+            [
+                row[name] if (row[name] is None or name not in ("debit", "credit")) else money_text(row[name])
+                for name in _ENTRY
+            ]
+            for row in journal
+        ]
+        context.stdout.print(context.table(f"{month_text(month)}, journal since the closing", _ENTRY, entries))
     for path in paths:
         context.stderr.print(Text(str(path)))
 

@@ -46,6 +46,7 @@ from ecgrid_flows.finance.export_files import (
     journal_sheet,
     opened,
     place,
+    read_export,
     read_manifest,
     sha256_of,
     write_parquet,
@@ -201,6 +202,13 @@ def export_corrections(
     return paths
 
 
+def listed_journal(settings: Settings, month: date) -> list[dict[str, Any]]:
+    """The journal of what changed since the closing, as exported: booked batches, then what is to be posted."""
+    path = settings.exports_dir(month) / CORRECTIONS / _JOURNAL
+    rows: list[dict[str, Any]] = read_export(path).to_pylist() if path.is_file() else []
+    return rows
+
+
 def in_order(found: Pairs) -> list[dict[str, Any]]:
     """The pairs line by line: batch, key, reversal before re-entry."""
     rows = database.ordered(found.lines, *_ORDER).to_arrow_table().drop_columns(["place"])
@@ -209,7 +217,7 @@ def in_order(found: Pairs) -> list[dict[str, Any]]:
 
 
 _ORDER = ("correction", *KEY, "place")
-_PREFIX = "corrections_"
+_PREFIX, _JOURNAL = "corrections_", "corrections_journal.csv"
 
 
 def _sheets(
@@ -229,13 +237,13 @@ def _sheets(
         columns=tuple(name for name in found.lines.columns if name != "place"),
     )
     if journal is not None and settings.currency:
-        yield journal_sheet(connection, journal, "corrections_journal.csv")
+        yield journal_sheet(connection, journal, _JOURNAL)
         for version in versions:
             yield focus_sheet(found.focus, focus_stem(version, _PREFIX), settings.currency, version)
 
 
 def _need_currency(versions: Sequence[str]) -> list[str]:
-    return ["corrections_journal.csv", *focus_files(versions, _PREFIX)]
+    return [_JOURNAL, *focus_files(versions, _PREFIX)]
 
 
 def _is_any(settings: Settings, journal: pa.Table | None, lines: Any, focus: Any) -> bool:
