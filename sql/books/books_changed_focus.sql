@@ -1,6 +1,6 @@
 -- One row per entry whose FOCUS charges the books do not hold as the warehouse has them: changed lines, and what changed on invoices.
 -- kept as: scratch
--- A line has changed as in books_removed_lines, or when another invoice bills it; a charge of an invoice when its sum is another.
+-- A line has changed as in books_changed_lines, or when another invoice bills it; a charge of an invoice when its sum is another.
 WITH kept AS (
     SELECT focus_key, min("InvoiceId") AS invoice_number, sum("BilledCost") AS amount
     FROM books_posted_focus
@@ -10,11 +10,6 @@ present AS (
     SELECT focus_key, min("InvoiceId") AS invoice_number, sum("BilledCost") AS amount
     FROM books_present_focus
     GROUP BY focus_key
-),
-lines AS (
-    SELECT network_id, mailbox_id, account_report, measure_field FROM books_removed_lines
-    UNION
-    SELECT network_id, mailbox_id, account_report, measure_field FROM books_added_lines
 )
 SELECT coalesce(kept.focus_key, present.focus_key) AS focus_key
 FROM kept
@@ -22,4 +17,4 @@ FULL JOIN present ON present.focus_key = kept.focus_key
 WHERE present.amount IS DISTINCT FROM kept.amount OR present.invoice_number IS DISTINCT FROM kept.invoice_number
 UNION
 SELECT focus_entry(network_id, mailbox_id, account_report, measure_field, NULL::VARCHAR, NULL::VARCHAR)
-FROM lines
+FROM books_changed_lines

@@ -38,7 +38,8 @@ from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.atomic_folder import put_in_place
 from ecgrid_flows.storage.base import disk_errors
 from ecgrid_flows.warehouse import database
-from ecgrid_flows.warehouse.csv_files import GUARD, load_csv_macros, read_table
+from ecgrid_flows.warehouse.csv_files import GUARD, MACROS, read_table
+from ecgrid_flows.warehouse.temporary import load_macros_of
 from ecgrid_transforms.money import Decimal, plain
 
 __all__ = [
@@ -263,7 +264,7 @@ def opened(settings: Settings) -> "closing[database.Connection]":
     # several threads hand the rows of a large relation over as they get ready, whatever its order
     connection.execute("SET threads = 1").fetchall()
     connection.execute(f"ATTACH ':memory:' AS {GATHERED} (READ_WRITE)").fetchall()
-    load_csv_macros(connection)
+    load_macros_of(connection, MACROS)
     return closing(connection)
 
 

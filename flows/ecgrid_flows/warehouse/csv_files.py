@@ -15,13 +15,13 @@ import pyarrow as pa
 
 from ecgrid_flows.storage.base import disk_errors
 from ecgrid_flows.warehouse.connection import Connection, _open, reading_error
-from ecgrid_flows.warehouse.sql_files import sql_folder
+from ecgrid_flows.warehouse.temporary import load_macros_of
 
 __all__ = [
     "GUARD",
+    "MACROS",
     "csv_connection",
     "literal",
-    "load_csv_macros",
     "quoted",
     "read_csv",
     "read_table",
@@ -29,6 +29,8 @@ __all__ = [
     "write_cells",
 ]
 
+#: The macros for cells, in `sql/macros`.
+MACROS = "csv.sql"
 _BOM = b"\xef\xbb\xbf"
 #: The present guard of texts; 1 is that of earlier releases, which checked only the beginning of a text.
 GUARD = 2
@@ -43,17 +45,11 @@ _TYPES = {
 }
 
 
-def load_csv_macros(connection: Connection) -> None:
-    """Give a connection this release's macros for cells, whichever release built its warehouse."""
-    text = (sql_folder() / "macros/csv.sql").read_text(encoding="utf-8")
-    connection.execute(text.replace("CREATE OR REPLACE MACRO", "CREATE OR REPLACE TEMP MACRO")).fetchall()
-
-
 @contextmanager
 def csv_connection() -> Iterator[Connection]:
     """A connection without a warehouse, with the macros for cells."""
     with closing(_open(":memory:")) as connection:
-        load_csv_macros(connection)
+        load_macros_of(connection, MACROS)
         yield connection
 
 

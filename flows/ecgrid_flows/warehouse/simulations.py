@@ -1,33 +1,24 @@
 """The relations of `sql/simulations` and `sql/accruals`: charges by other terms, or for quantities not yet billed.
 
-No build makes them, and nothing of them is kept: they are temporary relations over a built warehouse, which is opened
-to read only. The rating is that of the lines (`sql/core/rating`), over the terms that are tried.
+They are temporary relations over a built warehouse, which is opened to read only. The rating is that of the lines
+(`sql/core/rating`), over the terms that are tried.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from functools import cache
 from typing import Any
 
 import pyarrow as pa
 
 from ecgrid_flows.errors import BillingError
-from ecgrid_flows.warehouse import builder, contract_terms, database
+from ecgrid_flows.warehouse import contract_terms, database
 from ecgrid_flows.warehouse.connection import Connection
-from ecgrid_flows.warehouse.sql_files import load_sql, sql_folder
-from ecgrid_flows.warehouse.sql_tree import SqlTree
+from ecgrid_flows.warehouse.temporary import make, set_variables, stems
 from ecgrid_transforms.money import Decimal, plain
 
 __all__ = ["CHANGES", "accrue", "compare_accrual", "lines_of_file", "months", "simulate"]
 
 _SIMULATIONS, _ACCRUALS = "simulations", "accruals"
-#: Relations of `sql/core` that are made of the terms tried, not of those in force.
-_TRIED = (
-    *("core_tiers", "core_set_tiers", "core_sets", "core_set_readings", "core_changed_tiers", "core_reading_roundings"),
-    *("core_trial_readings", "core_rounded_readings", "core_rating_readings", "core_rating_rules", "core_rating_tiers"),
-    *("core_rating_bounds", "core_rating_ladders", "core_rating_steps", "core_rating_cases", "core_rating_quantities"),
-    *("core_rating_slices", "core_rated"),
-)
 #: What the relations read by getvariable; one that is None is not set.
 _VARIABLES = ("first_month", "last_month", "contract", "network", "mailbox", "price_list", "reading")
 _RESULTS = ("simulation_results", "simulation_totals", "simulation_readings", "simulation_refused")
@@ -64,7 +55,7 @@ def simulate(
     contract_terms.LADDER_SCHEMA, `changes` those of CHANGES. Raises `BillingError` where derived charges count each
     other without end.
     """
-    _set(connection, {name: variables.get(name) for name in _VARIABLES})
+    set_variables(connection, {name: variables.get(name) for name in _VARIABLES})
     _simulate(connection, volumes, ladder, changes, made=())
 
 
@@ -74,28 +65,28 @@ def accrue(connection: Connection, month: date, as_of: date, booked: pa.Table | 
     `booked` has the rows of accrual.csv as it is; those of contracts that are invoiced since stay.
     """
     database.register(connection, "accrual_booked", BOOKED.empty_table() if booked is None else booked)
-    _set(connection, dict.fromkeys(_VARIABLES) | {"month": month, "as_of": as_of})
-    _make(connection, _ACCRUALS, "accrual_lines", "accrual_quantities")
+    set_variables(connection, dict.fromkeys(_VARIABLES) | {"month": month, "as_of": as_of})
+    make(connection, _ACCRUALS, "accrual_lines", "accrual_quantities")
     for name, source in (("lines", "lines"), ("line_quantities", "quantities")):
         _run(connection, f"CREATE OR REPLACE TEMP TABLE simulation_{name} AS FROM accrual_{source}")
     replaced = ("simulation_lines", "simulation_line_quantities")
     _simulate(connection, map(Decimal, _PROJECTED), None, None, made=replaced)
     parts = ("accrual_lines", "accrual_quantities", "accrual_projections", "accrual_keys", "accrual_sets")
     made = (*parts, "accrual_history", "accrual_invoiced_contracts")
-    _make(connection, _ACCRUALS, "accrual_all", "accrual_amounts", "accrual_notices", made=made)
+    make(connection, _ACCRUALS, "accrual_all", "accrual_amounts", "accrual_notices", made=made)
 
 
 def compare_accrual(connection: Connection, month: date, booked: pa.Table) -> Any:
     """The relation accrual_trueups of `month`: `booked`, the rows of accrual.csv, beside what was invoiced."""
-    _set(connection, {"month": month})
+    set_variables(connection, {"month": month})
     database.register(connection, "accrual_booked", booked)
-    _make(connection, _ACCRUALS, "accrual_trueups")
+    make(connection, _ACCRUALS, "accrual_trueups")
     return connection.table("accrual_trueups")
 
 
 def months(connection: Connection) -> Any:
     """The months that are over and have lines, as a relation with the column reporting_month."""
-    _make(connection, _SIMULATIONS, "simulation_months")
+    make(connection, _SIMULATIONS, "simulation_months")
     return connection.table("simulation_months")
 
 
@@ -121,11 +112,11 @@ def _simulate(
     }
     for name, rows in inputs.items():
         database.register(connection, name, rows)
-    _make(connection, _SIMULATIONS, "simulation_counted", "simulation_first_pass", made=made)
+    make(connection, _SIMULATIONS, "simulation_counted", "simulation_first_pass", made=made)
     _run(connection, "CREATE OR REPLACE TEMP TABLE simulation_passed AS FROM simulation_first_pass")
     last = (*made, "simulation_counted", "simulation_bases")
     for _ in range(_MOST_PASSES):
-        _make(connection, _SIMULATIONS, "simulation_derived", "simulation_moving", made=last)
+        make(connection, _SIMULATIONS, "simulation_derived", "simulation_moving", made=last)
         if not connection.table("simulation_moving").limit(1).fetchall():
             break
         _run(connection, "CREATE OR REPLACE TEMP TABLE simulation_passed AS FROM simulation_derived")
@@ -134,37 +125,9 @@ def _simulate(
             f"derived charges count each other and do not settle in {_MOST_PASSES} passes: "
             f"pin how they are computed in pinned_readings.csv"
         )
-    own = tuple(name for name in _own(_SIMULATIONS) if name not in _RESULTS)
-    _make(connection, _SIMULATIONS, *_RESULTS, made=own)
-
-
-def _set(connection: Connection, variables: Mapping[str, object]) -> None:
-    for name, value in variables.items():
-        text = None if value is None else str(value)
-        connection.execute(f"SET VARIABLE {name} = ?::VARCHAR", [text]).fetchall()
+    own = tuple(name for name in stems(_SIMULATIONS) if name not in _RESULTS)
+    make(connection, _SIMULATIONS, *_RESULTS, made=own)
 
 
 def _run(connection: Connection, text: str) -> None:
     connection.execute(text).fetchall()
-
-
-def _make(connection: Connection, folder: str, *wanted: str, made: tuple[str, ...] = ()) -> None:
-    """Make relations of a folder and what they read of it, but for those made already."""
-    tree = _tree(folder)
-    reads = frozenset[str]().union(*(sql.reads for sql in tree.relations.values()))
-    given = (reads - tree.relations.keys()) | set(made)
-    builder.materialise(connection, tree, wanted, given=given, is_guarded=False)
-
-
-@cache
-def _own(folder: str) -> tuple[str, ...]:
-    return tuple(sorted(path.stem for path in (sql_folder() / folder).glob("*.sql")))
-
-
-@cache
-def _tree(folder: str) -> SqlTree:
-    """The files of the folder; relations that are in the warehouse, and not made anew, are not parsed."""
-    own = _own(folder)
-    others = {path.stem for path in sql_folder().rglob("*.sql")} - {*own, *_TRIED}
-    tree = load_sql(None, own, tuple(sorted(others)))
-    return SqlTree(tree.folder, tree.macros, {name: tree.relations[name] for name in own}, tree.meanings)
