@@ -217,6 +217,8 @@ BUILT = (
     "out_finding_ids",
     "out_contract_invoices",
     "out_invoice_summary",
+    "core_known_invoices",
+    "core_invoice_amounts",
     "out_journal_amounts",
     "out_disputes",
     "core_credits",
