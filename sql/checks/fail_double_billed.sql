@@ -77,11 +77,7 @@ LEFT JOIN core_former_accounts AS former USING (network_id, mailbox_id, reportin
 LEFT JOIN aggregates
     ON aggregates.contract_id = coalesce(former.contract_id, accounts.contract_id)
     AND aggregates.reporting_month = root.reporting_month
-LEFT JOIN equal
-    ON equal.network_id = root.network_id
-    AND equal.reporting_month = root.reporting_month
-    AND equal.account_report = root.account_report
-    AND equal.measure_field = root.measure_field
+LEFT JOIN equal USING (network_id, reporting_month, account_report, measure_field)
 WHERE root.mailbox_id = 0
     AND root.amount <> 0
     AND (

@@ -79,10 +79,7 @@ kinds AS (
     FROM amounts
     LEFT JOIN core_lines AS lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
     LEFT JOIN scopes USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
-    LEFT JOIN client_accounts AS own
-        ON own.network_id = amounts.network_id
-        AND own.mailbox_id = amounts.mailbox_id
-        AND own.reporting_month = amounts.reporting_month
+    LEFT JOIN client_accounts AS own USING (network_id, mailbox_id, reporting_month)
     LEFT JOIN client_accounts AS network
         ON network.mailbox_id IS NULL
         AND network.network_id = amounts.network_id

@@ -60,11 +60,7 @@ SELECT
     bool_and(lines.is_priced) OVER (PARTITION BY lines.client) AS is_whole
 FROM lines
 LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)
-LEFT JOIN client_accounts AS own
-    ON own.network_id = lines.network_id
-    AND own.mailbox_id = lines.mailbox_id
-    AND own.reporting_month = lines.reporting_month
-    AND own.client = lines.client
+LEFT JOIN client_accounts AS own USING (network_id, mailbox_id, reporting_month, client)
 LEFT JOIN client_accounts AS network
     ON network.mailbox_id IS NULL
     AND network.network_id = lines.network_id

@@ -89,22 +89,11 @@ tied AS (
             CASE WHEN matched.lines_not_on_invoice > 0 THEN matched.lines_not_on_invoice || ' not on the invoice' END
         ) AS cause
     FROM raw_invoices AS invoices
-    LEFT JOIN sums
-        ON sums.invoice_id = invoices.invoice_id
-        AND sums.reporting_month = invoices.reporting_month
-        AND sums.source = invoices.source
-        AND sums.contract_id = invoices.contract_id
-    LEFT JOIN contract_sums
-        ON contract_sums.contract_id = invoices.contract_id AND contract_sums.reporting_month = invoices.reporting_month
-    LEFT JOIN matched
-        ON matched.contract_id = invoices.contract_id AND matched.reporting_month = invoices.reporting_month
-    LEFT JOIN core_recalculated_totals AS recalculated
-        ON recalculated.contract_id = invoices.contract_id AND recalculated.reporting_month = invoices.reporting_month
-    LEFT JOIN core_issued_invoices AS issued
-        ON issued.source = invoices.source
-        AND issued.invoice_id = invoices.invoice_id
-        AND issued.reporting_month = invoices.reporting_month
-        AND issued.contract_id = invoices.contract_id
+    LEFT JOIN sums USING (invoice_id, reporting_month, source, contract_id)
+    LEFT JOIN contract_sums USING (contract_id, reporting_month)
+    LEFT JOIN matched USING (contract_id, reporting_month)
+    LEFT JOIN core_recalculated_totals AS recalculated USING (contract_id, reporting_month)
+    LEFT JOIN core_issued_invoices AS issued USING (source, invoice_id, reporting_month, contract_id)
     LEFT JOIN core_limited_runs AS limited ON limited.reporting_month = invoices.reporting_month
     -- an invoice that was issued counts without a line too: nothing then shows what its total is made of. In a limited month one
     -- without a line bills nobody that was asked.

@@ -59,18 +59,6 @@ SELECT
     invoices.pulled_at,
     invoices.response_sha256
 FROM raw_invoices AS invoices
-LEFT JOIN core_issued_invoices AS issued
-    ON issued.source = invoices.source
-    AND issued.invoice_id = invoices.invoice_id
-    AND issued.contract_id = invoices.contract_id
-    AND issued.reporting_month = invoices.reporting_month
-LEFT JOIN stated
-    ON stated.source = invoices.source
-    AND stated.invoice_id = invoices.invoice_id
-    AND stated.contract_id = invoices.contract_id
-    AND stated.reporting_month = invoices.reporting_month
-LEFT JOIN counted
-    ON counted.source = invoices.source
-    AND counted.invoice_id = invoices.invoice_id
-    AND counted.contract_id = invoices.contract_id
-    AND counted.reporting_month = invoices.reporting_month
+LEFT JOIN core_issued_invoices AS issued USING (source, invoice_id, contract_id, reporting_month)
+LEFT JOIN stated USING (source, invoice_id, contract_id, reporting_month)
+LEFT JOIN counted USING (source, invoice_id, contract_id, reporting_month)

@@ -16,6 +16,5 @@ SELECT
 FROM core_charges AS charges
 LEFT JOIN core_prices AS prices
     USING (price_list_id, reporting_month, account_report, measure_field, schedule_id)
-LEFT JOIN out_contract_invoices AS invoices
-    ON invoices.contract_id = charges.contract_id AND invoices.reporting_month = charges.reporting_month
+LEFT JOIN out_contract_invoices AS invoices USING (contract_id, reporting_month)
 LEFT JOIN core_accounts AS networks ON networks.network_id = charges.network_id AND networks.mailbox_id = 0

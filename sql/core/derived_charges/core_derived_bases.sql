@@ -97,8 +97,7 @@ based AS (
         END AS is_base_open,
         summed.measures_after
     FROM summed
-    INNER JOIN wanted
-        ON wanted.set_no = summed.set_no AND wanted.scope = summed.scope AND wanted.period = summed.period
+    INNER JOIN wanted USING (set_no, scope, period)
 )
 SELECT
     * EXCLUDE (base_sum) REPLACE (is_base_open OR coalesce(abs(base_sum) >= 1000000000000000000, false) AS is_base_open),

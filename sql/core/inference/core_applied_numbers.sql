@@ -3,8 +3,7 @@
 SELECT DISTINCT sets.account_report, sets.measure_field, departures.departed
 FROM core_chosen_readings AS chosen
 INNER JOIN core_sets AS sets USING (set_no)
-INNER JOIN core_reading_departures AS departures
-    ON departures.set_no = chosen.set_no AND departures.reading_no = chosen.reading_no
+INNER JOIN core_reading_departures AS departures USING (set_no, reading_no)
 INNER JOIN core_fits AS fits
     ON fits.set_no = chosen.set_no AND fits.reading_no = chosen.reading_no AND fits.departures = 0
 WHERE chosen.verdict <> 'none_fits'

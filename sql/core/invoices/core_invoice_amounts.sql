@@ -30,10 +30,9 @@ WITH amounts AS (
         lines.amount,
         0
     FROM out_line_items AS lines
-    INNER JOIN core_issued_invoices AS issued
-        ON issued.contract_id = lines.contract_id AND issued.reporting_month = lines.reporting_month AND issued.is_newest
-    ANTI JOIN core_invoice_shares AS shares
-        ON shares.contract_id = lines.contract_id AND shares.reporting_month = lines.reporting_month
+    INNER JOIN core_issued_invoices AS issued USING (contract_id, reporting_month)
+    ANTI JOIN core_invoice_shares AS shares USING (contract_id, reporting_month)
+    WHERE issued.is_newest
     UNION ALL
     SELECT
         contract_id,

@@ -89,17 +89,8 @@ named AS (
         lines.product_codes,
         lines.source = 'imported' AND (lines.line_kind = 'item' OR lines.product_codes IS NOT NULL) AS may_be_unassigned
     FROM raw_invoice_lines AS lines
-    SEMI JOIN counted
-        ON counted.invoice_id = lines.invoice_id
-        AND counted.reporting_month = lines.reporting_month
-        AND counted.source = lines.source
-        AND counted.contract_id = lines.contract_id
-    LEFT JOIN coded
-        ON coded.invoice_id = lines.invoice_id
-        AND coded.reporting_month = lines.reporting_month
-        AND coded.source = lines.source
-        AND coded.contract_id = lines.contract_id
-        AND coded.line_item_number = lines.line_item_number
+    SEMI JOIN counted USING (invoice_id, reporting_month, source, contract_id)
+    LEFT JOIN coded USING (invoice_id, reporting_month, source, contract_id, line_item_number)
     LEFT JOIN mailboxes ON mailboxes.mailbox_id = lines.system_id AND lines.system_object <> 'Network'
 )
 SELECT

@@ -47,10 +47,5 @@ SELECT
         tied.total_difference <> 0 AND NOT (tied.total_amount IS NOT DISTINCT FROM tied.billed_amount AND tied.cause <> ''), false
     ) AS is_total_named
 FROM others
-LEFT JOIN core_recalculated_totals AS recalculated
-    ON recalculated.contract_id = others.contract_id AND recalculated.reporting_month = others.reporting_month
-LEFT JOIN out_invoice_tieout AS tied
-    ON tied.contract_id = others.contract_id
-    AND tied.reporting_month = others.reporting_month
-    AND tied.source = others.source
-    AND tied.invoice_id = others.invoice_id
+LEFT JOIN core_recalculated_totals AS recalculated USING (contract_id, reporting_month)
+LEFT JOIN out_invoice_tieout AS tied USING (contract_id, reporting_month, source, invoice_id)

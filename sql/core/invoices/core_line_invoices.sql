@@ -12,9 +12,5 @@ SELECT
     issued.invoice_number,
     matches.amount
 FROM core_invoice_matches AS matches
-INNER JOIN core_issued_invoices AS issued
-    ON issued.contract_id = matches.contract_id
-    AND issued.reporting_month = matches.reporting_month
-    AND issued.source = matches.source
-    AND issued.invoice_id = matches.invoice_id
+INNER JOIN core_issued_invoices AS issued USING (contract_id, reporting_month, source, invoice_id)
 WHERE matches.amount IS NOT NULL AND NOT issued.is_newest

@@ -21,13 +21,11 @@ left_out AS (
         sets.first_minimum,
         sets.first_maximum
     FROM core_chosen_readings AS chosen
-    INNER JOIN core_reading_departures AS departures
-        ON departures.set_no = chosen.set_no AND departures.reading_no = chosen.reading_no
+    INNER JOIN core_reading_departures AS departures USING (set_no, reading_no)
     INNER JOIN core_set_readings AS readings
         ON readings.set_no = departures.set_no AND readings.reading_no = departures.departed_reading_no
     INNER JOIN core_sets AS sets ON sets.set_no = chosen.set_no
-    INNER JOIN core_reading_roundings AS roundings
-        ON roundings.set_no = chosen.set_no AND roundings.reading_no = chosen.reading_no
+    INNER JOIN core_reading_roundings AS roundings USING (set_no, reading_no)
 ),
 cases AS (
     SELECT

@@ -38,12 +38,7 @@ unread AS (
     FROM lineless
     LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)
     LEFT JOIN core_former_accounts AS former USING (network_id, mailbox_id, reporting_month)
-    ANTI JOIN on_invoice
-        ON on_invoice.network_id = lineless.network_id
-        AND on_invoice.mailbox_id = lineless.mailbox_id
-        AND on_invoice.reporting_month = lineless.reporting_month
-        AND on_invoice.account_report = lineless.account_report
-        AND on_invoice.measure_field = lineless.measure_field
+    ANTI JOIN on_invoice USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
     WHERE lineless.is_unread
 ),
 asked AS (
@@ -97,10 +92,5 @@ SELECT
     peers.accounts_with_line
 FROM asked
 INNER JOIN peers USING (price_list_id, reporting_month, account_report, measure_field)
-ANTI JOIN on_invoice
-    ON on_invoice.network_id = asked.network_id
-    AND on_invoice.mailbox_id = asked.mailbox_id
-    AND on_invoice.reporting_month = asked.reporting_month
-    AND on_invoice.account_report = asked.account_report
-    AND on_invoice.measure_field = asked.measure_field
+ANTI JOIN on_invoice USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 WHERE NOT asked.has_line AND peers.accounts >= 4 AND peers.accounts_with_line * 10 >= peers.accounts * 9
