@@ -84,6 +84,13 @@ CREATE OR REPLACE MACRO csv_number(value) AS
         ELSE rtrim(ten_places(value), '0')
     END;
 
+-- A decimal of at most ten places with nine, as FOCUS has them.
+CREATE OR REPLACE MACRO csv_nine_places(value) AS
+    CASE
+        WHEN abs(value) < 99999999 THEN value::DECIMAL(18, 10)::DECIMAL(18, 9)::DECIMAL(38, 9)
+        ELSE value::DECIMAL(38, 9)
+    END;
+
 -- Whole numbers, true and false, dates (2026-10-31).
 CREATE OR REPLACE MACRO csv_plain(value) AS coalesce(value::VARCHAR, '');
 

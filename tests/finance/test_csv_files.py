@@ -286,3 +286,14 @@ def test_numbers_on_both_sides_of_the_short_way(
     """Below 10^8 a number takes a faster way to its text; the text is the same on both."""
     table = table_of([(1, None, None, Decimal(value), Decimal(value), None, None, None, None)])
     assert write(connection, table, CsvForm()).decode().split("\r\n")[1] == f"1,,,{number},{amount},,,,"
+
+
+@given(amount=st.integers(1 - 10**27, 10**27 - 1).map(lambda units: Decimal(units).scaleb(-9)))
+@example(amount=Decimal("99999999"))
+@example(amount=Decimal("-99999998.999999999"))
+@example(amount=Decimal("100000000.000000001"))
+@settings(deadline=None)
+def test_nine_places_hold_every_amount_of_nine_decimals(connection: duckdb.DuckDBPyConnection, amount: Decimal) -> None:
+    ((found,),) = connection.execute("SELECT csv_nine_places(?::DECIMAL(28, 10))", [amount]).fetchall()
+    assert found == amount
+    assert found.as_tuple().exponent == -9

@@ -16,12 +16,8 @@ import pytest
 from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError, StorageFailed
 from ecgrid_flows.finance.csv_writer import CsvForm
 from ecgrid_flows.finance.export import export_month, read_export
-from ecgrid_flows.finance.export_cache import gather
 from ecgrid_flows.finance.export_files import (
     KEY,
-    PLACE,
-    Parted,
-    Repeating,
     Sheet,
     files_below,
     focus_sheet,
@@ -31,6 +27,8 @@ from ecgrid_flows.finance.export_files import (
 )
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.warehouse import database
+from ecgrid_flows.warehouse.export_cache import gather
+from ecgrid_flows.warehouse.parted import PLACE, Parted, Repeating
 from ecgrid_flows.warehouse.provenance import building, run_of
 from ecgrid_transforms.money import Decimal
 

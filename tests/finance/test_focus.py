@@ -20,10 +20,10 @@ from typer.testing import CliRunner
 from ecgrid_flows.cli import app
 from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.finance.export import export_month, read_export
-from ecgrid_flows.finance.export_cache import TOLD
 from ecgrid_flows.finance.export_files import focus_sheet
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.warehouse import sql_files
+from ecgrid_flows.warehouse.export_cache import TOLD
 from ecgrid_transforms.money import ONE, ZERO, Decimal, rounded, total
 
 from .world import MONTH, build, fill, line, prepare, proof

@@ -14,7 +14,7 @@ import csv
 import hashlib
 import io
 import os
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -26,32 +26,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecgrid_flows.storage.base import disk_errors
+from ecgrid_flows.warehouse.csv_lines import LINE, schema_of, with_lines
+from ecgrid_flows.warehouse.parted import ROWS_A_BATCH, Batches, ahead
 from ecgrid_transforms.money import ZERO, Decimal, total
 
-__all__ = [
-    "ROWS_A_BATCH",
-    "Batches",
-    "CsvForm",
-    "Written",
-    "ahead",
-    "field_types",
-    "joined_cells",
-    "schema_of",
-    "write_groups",
-    "write_relation",
-]
+__all__ = ["CsvForm", "Written", "field_types", "write_groups", "write_relation"]
 
 _BOM = b"\xef\xbb\xbf"
-ROWS_A_BATCH = 65_536
-#: Decimals that the macros write; a relation with more must round them itself, in plain sight.
-_MOST_PLACES = 10
 #: Bytes not yet flushed to disk: with more, the final flush would wait with nothing else to do.
 _AT_MOST_WAITING = 64 << 20
 _make_durable = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
-#: Batches of rows, computed as they are read; a reader that stops early must close it.
-Batches = Generator[pa.RecordBatch, None, None]
-#: Name of the column with the text of a row's whole line.
-_LINE = "line of the file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,32 +58,6 @@ class Written:
     size: int
     sha256: str
     totals: Mapping[str, Decimal]
-
-
-def schema_of(rows: Any) -> pa.Schema:
-    """The Arrow schema of a DuckDB relation."""
-    schema: pa.Schema = rows.limit(0).to_arrow_table().schema
-    return schema
-
-
-def _cell(field: pa.Field, is_amount: bool) -> str:
-    """The macro call that turns one column into the text of its cell."""
-    kind = field.type
-    if pa.types.is_string(kind):
-        macro = "csv_text"
-    elif pa.types.is_decimal(kind) and kind.scale <= _MOST_PLACES:
-        macro = "csv_amount" if is_amount else "csv_number"
-    elif pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_date(kind):
-        macro = "csv_plain"
-    elif pa.types.is_timestamp(kind) and kind.tz is None:
-        macro = "csv_time"
-    else:
-        raise TypeError(f"column {field.name} is {kind}, which has no form in a CSV")
-    return f"{macro}({_quoted(field.name)})"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _header(columns: Sequence[str], form: CsvForm) -> bytes:
@@ -138,13 +96,17 @@ def write_relation(
     summed = list(dict.fromkeys(same.get(name, name) for name in totals))
 
     def lines_of(rows: Any, beside: Sequence[str] = ()) -> Any:
-        return _with_lines(rows, schema, amounts, form, list(dict.fromkeys((*kept, *summed, *beside))), cells, same)
+        return with_lines(
+            rows, schema, amounts, form.delimiter, list(dict.fromkeys((*kept, *summed, *beside))), cells, same
+        )
 
     def with_tail(batches: Batches) -> Batches:
         yield from batches
         if tail is not None:
             whole = [name for name in schema.names if name not in same]
-            yield from _with_lines(tail, schema, amounts, form, whole, None, same).to_arrow_table().to_batches()
+            yield from (
+                with_lines(tail, schema, amounts, form.delimiter, whole, None, same).to_arrow_table().to_batches()
+            )
 
     # closed here, whatever happens: a query that still runs, or a reader that a traceback keeps, would keep the
     # warehouse from being closed
@@ -173,7 +135,7 @@ def write_groups(
     The relation is run once, however many files it makes, and held in memory.
     """
     form, schema = form or CsvForm(), schema or schema_of(rows)
-    table = _with_lines(rows, schema, amounts, form, (by, *totals)).to_arrow_table()
+    table = with_lines(rows, schema, amounts, form.delimiter, (by, *totals)).to_arrow_table()
     values = table.column(by).to_pylist()
     begins = [at for at, value in enumerate(values) if at == 0 or value != values[at - 1]]
     written = {}
@@ -181,34 +143,6 @@ def write_groups(
         target, batches = target_of(values[begin]), table.slice(begin, end - begin).to_batches()
         written[target] = _write(batches, target, _header(schema.names, form), totals, None)
     return written
-
-
-def joined_cells(columns: Sequence[str], schema: pa.Schema, amounts: Sequence[str], form: CsvForm) -> str:
-    """What makes the cells of these columns, with the delimiters between them, as an expression."""
-    cells = ", ".join(_cell(schema.field(name), name in amounts) for name in columns)
-    return f"concat_ws('{form.delimiter}', {cells})"
-
-
-def _with_lines(
-    rows: Any,
-    schema: pa.Schema,
-    amounts: Sequence[str],
-    form: CsvForm,
-    kept: Sequence[str],
-    cells: Mapping[str, str] | None = None,
-    same: Mapping[str, str] | None = None,
-) -> Any:
-    """The columns `kept` of a relation, and each row's line of the file; `cells` and `same` as for `write_relation`."""
-    same = same or {}
-    # in a step before the line: DuckDB would evaluate a text used twice in it twice
-    twice = {name: _quoted(f"cell of {name}") for name in same.values()}
-    texts = [f"{_cell(schema.field(name), name in amounts)} AS {cell}" for name, cell in twice.items()]
-    rows = rows.project(", ".join(["*", *texts])) if texts else rows
-    cells = {**(cells or {}), **twice, **{name: twice[other] for name, other in same.items()}}
-    shown = [cells.get(field.name, _cell(field, field.name in amounts)) for field in schema]
-    delimited = f", '{form.delimiter}', ".join(cell for cell in shown if cell)
-    line = f"concat({delimited}, chr(13), chr(10)) AS {_quoted(_LINE)}"
-    return rows.project(", ".join([*map(_quoted, kept), line]))
 
 
 def _write(
@@ -234,7 +168,7 @@ def _write(
 
         written = thread.submit(put, header)
         for batch in batches:
-            text = _text_of(batch.column(_LINE))
+            text = _text_of(batch.column(LINE))
             written.result()
             written = thread.submit(put, text)  # writes and hashes on its thread while the batch is summed
             size += len(text)
@@ -242,19 +176,9 @@ def _write(
             for name in sums:
                 sums[name] = total([sums[name], pc.sum(batch.column(name)).as_py() or ZERO])
             if also:
-                also(batch.drop_columns([_LINE]))
+                also(batch.drop_columns([LINE]))
         written.result()
     return Written(count, size, digest.hexdigest(), sums)
-
-
-def ahead(batches: Iterable[pa.RecordBatch]) -> Batches:
-    """The same batches, of which the next is worked out on a thread while one is written."""
-    waiting = iter(batches)
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, waiting, None)
-        while (batch := coming.result()) is not None:
-            coming = thread.submit(next, waiting, None)
-            yield batch
 
 
 def _text_of(column: pa.StringArray) -> memoryview:

@@ -33,16 +33,12 @@ from ecgrid_flows import formats
 from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError
 from ecgrid_flows.finance import audit_log, corrections, journal_entries, spreadsheets
 from ecgrid_flows.finance.audit_log import Log
-from ecgrid_flows.finance.csv_writer import CsvForm, schema_of
+from ecgrid_flows.finance.csv_writer import CsvForm
 from ecgrid_flows.finance.disputes import write_disputes
-from ecgrid_flows.finance.export_cache import another, gather_charges, gather_lines
 from ecgrid_flows.finance.export_files import (
     KEY,
     MANIFEST,
     NO_CURRENCY,
-    PLACE,
-    Parted,
-    Repeating,
     Sheet,
     derived_folders,
     focus_files,
@@ -66,7 +62,10 @@ from ecgrid_flows.storage.atomic_folder import publish, put_back, staging
 from ecgrid_flows.storage.base import Store
 from ecgrid_flows.storage.opening import open_store
 from ecgrid_flows.warehouse import books, database
+from ecgrid_flows.warehouse.csv_lines import schema_of
 from ecgrid_flows.warehouse.database import of_month, ordered, require_month
+from ecgrid_flows.warehouse.export_cache import another, finance_lines, gather_charges, gather_lines
+from ecgrid_flows.warehouse.parted import Parted, Repeating, placed
 from ecgrid_flows.warehouse.provenance import run_of
 from ecgrid_transforms.money import Decimal, plain, total
 from ecgrid_transforms.period import month_end, month_text
@@ -85,8 +84,6 @@ _PRICE = (
     *("reporting_month", "account_report", "measure_field", "price_list_id", "price_list_description", "reading"),
     *("verdict", "is_taxable", "level", "level_name", "model", "schedule_id", "schedule_rate", "schedule_block"),
 )
-#: out_finance_lines out of the gathered lines, which have the numbers of what repeats.
-_AS_IN_FINANCE_LINES = "*, reading_id AS reading, amount AS billed_amount"
 _JUDGED = ("billed_amount", "expected_amount", "difference")
 
 
@@ -226,11 +223,7 @@ def _lines_sheet(connection: database.Connection) -> Sheet:
     """Every line; by far the largest file but that of FOCUS."""
     return Sheet(
         "finance_lines.csv",
-        Parted(
-            connection,
-            "out_line_items",
-            lambda seen: _placed(seen.table("out_line_items").project(_AS_IN_FINANCE_LINES)),
-        ),
+        Parted(connection, "out_line_items", lambda seen: placed(finance_lines(seen))),
         amounts=_JUDGED,
         totals=("quantity_billed", *_JUDGED),
         columns=tuple(connection.table("out_finance_lines").columns),
@@ -243,7 +236,7 @@ def _lines_sheet(connection: database.Connection) -> Sheet:
 
 def _focus_sheet(connection: database.Connection, beside: pa.Table, currency: str, version: str) -> Sheet:
     """Every charge in the form of FOCUS: those of lines, then those that invoices ask `beside` them."""
-    charges = Parted(connection, "core_charge_parts", lambda seen: _placed(seen.table("core_focus")))
+    charges = Parted(connection, "core_charge_parts", lambda seen: placed(seen.table("core_focus")))
     schema = schema_of(charges.whole())
     none = pa.nulls(beside.num_rows)
     columns = {field.name: beside[field.name] if field.name in beside.column_names else none for field in schema}
@@ -301,11 +294,6 @@ def _small_sheets(
     )
     if journal is not None:
         yield journal_sheet(connection, journal, JOURNAL)
-
-
-def _placed(rows: Any) -> Any:
-    """Rows that are in the order of their lines, and the place of each."""
-    return rows.project(f'*, line_no::BIGINT AS "{PLACE}"')
 
 
 #: What else may be behind a FOCUS file that does not tie.

@@ -8,38 +8,32 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import chain, groupby, zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ecgrid_flows import formats
 from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError, StorageFailed
 from ecgrid_flows.finance import journal_entries
 from ecgrid_flows.finance.csv_writer import (
-    ROWS_A_BATCH,
-    Batches,
     CsvForm,
     Written,
-    ahead,
     field_types,
-    joined_cells,
-    schema_of,
     write_groups,
     write_relation,
 )
-from ecgrid_flows.finance.export_cache import GATHERED, listed, show
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.atomic_folder import put_in_place
 from ecgrid_flows.storage.base import disk_errors
-from ecgrid_flows.warehouse import database
-from ecgrid_flows.warehouse.csv_files import GUARD, MACROS, read_table
-from ecgrid_flows.warehouse.temporary import load_macros_of
+from ecgrid_flows.warehouse import database, export_cache
+from ecgrid_flows.warehouse.csv_files import GUARD, read_table
+from ecgrid_flows.warehouse.csv_lines import joined_cells, schema_of
+from ecgrid_flows.warehouse.focus_rows import focus_rows, is_of_focus
+from ecgrid_flows.warehouse.parted import Batches, Fold, Parted, Repeating
 from ecgrid_transforms.money import Decimal, plain
 
 __all__ = [
@@ -49,9 +43,6 @@ __all__ = [
     "LEDGERS",
     "MANIFEST",
     "NO_CURRENCY",
-    "PLACE",
-    "Parted",
-    "Repeating",
     "Sheet",
     "columns_of",
     "derived_folders",
@@ -79,10 +70,6 @@ LEDGERS = "ledgers"
 NO_CURRENCY = "ECGrid states no currency: set ECGRID_CURRENCY (USD, EUR, …) and export again"
 #: What DuckDB may use for an export; past that memory, sorts spill to a folder beside the warehouse.
 MEMORY_LIMIT = "1500MiB"
-#: Parts of a file that are worked out at the same time; each takes some 100 MB.
-_AT_ONCE = 2
-#: Column by which a row's place is known on its way to a file.
-PLACE = "place in the file"
 KEY = ("network_id", "mailbox_id", "reporting_month", "account_report", "measure_field")
 #: The same key in out_focus.
 FOCUS_KEY = ("network_id", "mailbox_id", "reporting_month", "x_AccountReport", "x_MeasureField")
@@ -124,105 +111,6 @@ _FOCUS_SAME = {
         ("ListUnitPrice", "PricingCurrencyContractedUnitPrice", "PricingCurrencyListUnitPrice"), "ContractedUnitPrice"
     ),
 }
-#: A decimal of at most ten places with nine; small ones on 64 bits, where DuckDB is many times as fast.
-_NINE_PLACES = (
-    "CASE WHEN abs({0}) < 99999999 THEN {0}::DECIMAL(18, 10)::DECIMAL(18, 9)::DECIMAL(38, 9) "
-    "ELSE {0}::DECIMAL(38, 9) END"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Parted:
-    """Rows that follow a gathered table, each from one of its rows, so that they can be worked out part by part.
-
-    `rows_of` gives the rows that a connection sees, with `PLACE` among their columns: a whole number that never falls
-    from row to row. Several threads of DuckDB's would hand the rows of one query over as they get ready, whatever
-    their order; several queries that take turns at the parts keep it.
-    """
-
-    connection: database.Connection
-    gathered: str
-    rows_of: Callable[[database.Connection], Any]
-
-    def whole(self) -> Any:
-        """All rows, as a relation, without their places."""
-        return self.rows_of(self.connection).project(f"* EXCLUDE ({listed([PLACE])})")
-
-    def project(self, columns: str) -> "Parted":
-        """The same rows with other columns."""
-        rows_of = self.rows_of
-        return replace(self, rows_of=lambda seen: rows_of(seen).project(f"{columns}, {listed([PLACE])}"))
-
-    def beside(self, table: str, columns: str, same: str) -> "Parted":
-        """The same rows, each with columns of the row of a gathered table that it fits."""
-        rows_of, name = self.rows_of, f"{GATHERED}.main.{table}"
-        return replace(
-            self, rows_of=lambda seen: rows_of(seen).join(seen.table(name).project(columns), same, how="left")
-        )
-
-    def one_of_each(self, by: Sequence[str], most: int) -> Any:
-        """One of the rows for each combination that the gathered table has in `by`; None if they are above `most`."""
-        cursor = self.connection.cursor()
-        combinations = cursor.table(f"{GATHERED}.main.{self.gathered}").aggregate("min(rowid) AS row", listed(by))
-        first = combinations.project("row").to_arrow_table()
-        if first.num_rows > most:
-            return None
-        database.register(cursor, "first_of_each", first)
-        show(cursor, self.gathered, "rowid IN (FROM first_of_each)")
-        return self.rows_of(cursor)
-
-    def count(self) -> int:
-        """How many rows there are."""
-        ((count,),) = self.connection.table(self.gathered).aggregate("count(*)").fetchall()
-        return int(count)
-
-    def batches(self, made_of: Callable[..., Any]) -> Batches:
-        """What `made_of` makes of the rows, in the order of the gathered table, by `_AT_ONCE` queries at the same time.
-
-        A part has as many rows as a batch, so the batches of the queries take turns. Few rows have one query, for a
-        plan costs more than they do. `made_of` gets rows, and the names of columns that it has to keep.
-        """
-        at_once = _AT_ONCE if self.count() > ROWS_A_BATCH else 1
-        with ExitStack() as stack:
-            queries = []
-            # a join with a table larger than the rows would be turned round, and give rows in the order of that table
-            self.connection.execute("SET disabled_optimizers = 'build_side_probe_side'").fetchall()
-            for turn in range(at_once):
-                cursor = self.connection.cursor()
-                show(cursor, self.gathered, f"rowid // {ROWS_A_BATCH} % {at_once} = {turn}")
-                reader = stack.enter_context(
-                    closing(made_of(self.rows_of(cursor), [PLACE]).to_arrow_reader(ROWS_A_BATCH))
-                )
-                queries.append(stack.enter_context(closing(ahead(reader))))
-            self.connection.execute("RESET disabled_optimizers").fetchall()
-            is_last, place = False, 0
-            for batch in chain.from_iterable(zip_longest(*queries)):
-                if batch is not None and batch.num_rows:
-                    if is_last or not _is_rising(batch.column(PLACE), place):
-                        raise BillingError(
-                            f"{self.gathered} lost the order of its rows on the way to a file, so nothing was written: "
-                            "export again, and report this if it stays"
-                        )
-                    is_last, place = batch.num_rows < ROWS_A_BATCH, batch.column(PLACE)[-1].as_py()
-                    yield batch.drop_columns([PLACE])
-
-
-def _is_rising(places: pa.Array, begin: int) -> bool:
-    """Whether no place is below the one before it, the first not below `begin`."""
-    steps = pc.subtract(places[1:], places[:-1])
-    return bool(places[0].as_py() >= begin and (pc.min(steps).as_py() or 0) >= 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Repeating:
-    """Columns of a file that repeat together, so that each combination is worked out once.
-
-    `by` are columns of the gathered table, which the rows have too: all that the repeating ones are made from. One row
-    stands for all that agree in them.
-    """
-
-    columns: tuple[str, ...]
-    by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,18 +141,15 @@ class Sheet:
     def ordered(self) -> Any:
         """The rows of the file, as a relation."""
         rows = self.rows.whole() if isinstance(self.rows, Parted) else self.rows
-        rows = rows.order(listed(self.order)) if self.order else rows
-        return rows.project(listed(self.columns)) if self.columns else rows
+        rows = database.ordered(rows, *self.order) if self.order else rows
+        return database.selected(rows, *self.columns) if self.columns else rows
 
 
 def opened(settings: Settings) -> "closing[database.Connection]":
     """The warehouse, read-only, within the memory that an export may use."""
     spill = settings.warehouse_path.with_name("export.spill")
     connection = database.connect(settings.warehouse_path, memory_limit=MEMORY_LIMIT, temp_dir=spill)
-    # several threads hand the rows of a large relation over as they get ready, whatever its order
-    connection.execute("SET threads = 1").fetchall()
-    connection.execute(f"ATTACH ':memory:' AS {GATHERED} (READ_WRITE)").fetchall()
-    load_macros_of(connection, MACROS)
+    export_cache.prepare(connection)
     return closing(connection)
 
 
@@ -314,24 +199,13 @@ def focus_sheet(charges: Any, stem: str, currency: str, version: str, beside: An
     `place`, by which an entry's rows are in order; charges that are `Parted` are in order already. `beside` are the
     charges of invoices that no line bills, for the end of the file.
     """
-    shown, decimals, columns, others = [], [], [], []
-    for column in schema_of(charges.whole() if isinstance(charges, Parted) else charges):
-        name = f'"{column.name}"'
-        if column.name in FOCUS_VERSIONS[version]:
-            continue
-        if not (column.name[0].isupper() or column.name.startswith("x_")):
-            others.append(column.name)
-        elif column.name in ("BillingCurrency", "PricingCurrency"):
-            name = f"'{currency}' AS {name}"
-        elif pa.types.is_decimal(column.type):
-            name = f"{_NINE_PLACES.format(name)} AS {name}"
-            decimals.append(column.name)
-        shown.append(name)
-        if column.name not in others:
-            columns.append(column.name)
-    rows = charges.project(", ".join(shown))
+    left_out = FOCUS_VERSIONS[version]
+    schema = schema_of(charges.whole() if isinstance(charges, Parted) else charges)
+    columns = [name for name in schema.names if is_of_focus(name) and name not in left_out]
+    decimals = [name for name in columns if pa.types.is_decimal(schema.field(name).type)]
+    rows = focus_rows(charges, schema, left_out, currency)
     of_others = {*_FOCUS_ACCOUNT, *_FOCUS_LINE, *decimals}
-    more = (name for name in ("x_Correction", "place", "InvoiceId") if name in (*columns, *others))
+    more = (name for name in ("x_Correction", "place", "InvoiceId") if name in schema.names)
     order = (*FOCUS_KEY, *more, "x_Part")
     return Sheet(
         f"{stem}.csv",
@@ -346,7 +220,7 @@ def focus_sheet(charges: Any, stem: str, currency: str, version: str, beside: An
         ),
         same={name: other for name, other in _FOCUS_SAME.items() if name in columns},
         parquet=f"{stem}.parquet",
-        tail=None if beside is None else beside.project(", ".join(shown)).order(listed(order)),
+        tail=None if beside is None else database.ordered(focus_rows(beside, schema, left_out, currency), *order),
     )
 
 
@@ -368,7 +242,7 @@ def write_sheet(sheet: Sheet, folder: Path, form: CsvForm) -> dict[str, Any]:
         )
         return {path.name: _file_words(written, schema) for path, written in made.items()}
     folded = _folded(sheet, schema, form) if isinstance(sheet.rows, Parted) else Folded()
-    tail = None if sheet.tail is None else sheet.tail.project(listed(schema.names))
+    tail = None if sheet.tail is None else database.selected(sheet.tail, *schema.names)
     read = folded.batches if folded.rows else None
     options |= {"cells": folded.cells, "same": sheet.same, "read": read, "tail": tail}
     if sheet.parquet is None:
@@ -398,14 +272,6 @@ class _HashedFile(io.BufferedWriter):
     def write(self, data: Any) -> int:
         self.digest.update(data)
         return super().write(data)
-
-
-@dataclass(frozen=True, slots=True)
-class Fold:
-    """The combinations of one group of columns; the rows have a column `number` that says which one is theirs."""
-
-    number: str
-    combinations: pa.Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -492,37 +358,12 @@ def _each(values: pa.Array, places: pa.Array) -> pa.Array:
 
 
 def _folded(sheet: Sheet, schema: pa.Schema, form: CsvForm) -> Folded:
-    """The rows of a sheet; beside them the cells of its `repeating` columns, and the numbers of their combinations.
+    """The rows of a sheet, with its `repeating` columns folded (`Parted.folded`)."""
 
-    Columns of a group that follow one another in the file share a text. Few rows are left as they are, as is a group
-    that hardly repeats.
-    """
-    rows: Parted = sheet.rows
-    count, plain, cells, folds = rows.count(), rows, dict[str, str](), []
-    for place, group in enumerate(sheet.repeating if count > ROWS_A_BATCH else ()):
-        some = plain.one_of_each(group.by, most=count // 2)
-        if some is None:
-            continue
-        table = sheet.name.replace(".csv", f"_{place}")
-        number = f"number in {table}"
-        runs = {run: joined_cells(run, schema, sheet.amounts, form) for run in _runs(group.columns, schema.names)}
-        told = [f'"{name}" AS "{name} of {table}"' for name in group.by]
-        texts = [f'{text} AS "{run[0]} in {table}"' for run, text in runs.items()]
-        numbered = f'(row_number() OVER () - 1)::INTEGER AS "{number}"'
-        values = listed(group.columns)
-        some.project(", ".join([*told, *texts, numbered, values])).create(f"{GATHERED}.main.{table}")
-        made = rows.connection.table(f"{GATHERED}.main.{table}")
-        folds.append(Fold(number, made.order(f'"{number}"').project(values).to_arrow_table()))
-        same = " AND ".join(f'"{name}" IS NOT DISTINCT FROM "{name} of {table}"' for name in group.by)
-        rows = rows.beside(table, f"* EXCLUDE ({values})", same)
-        for run in runs:
-            cells |= {run[0]: f'"{run[0]} in {table}"', **dict.fromkeys(run[1:], "")}
-    return Folded(rows, cells, tuple(folds))
+    def cells_of(columns: Sequence[str]) -> str:
+        return joined_cells(columns, schema, sheet.amounts, form.delimiter)
 
-
-def _runs(group: Sequence[str], columns: Sequence[str]) -> list[tuple[str, ...]]:
-    """The columns of a group, those together that follow one another among `columns`."""
-    return [tuple(run) for is_in_group, run in groupby(columns, lambda name: name in group) if is_in_group]
+    return Folded(*sheet.rows.folded(sheet.repeating, sheet.name.removesuffix(".csv"), schema.names, cells_of))
 
 
 def write_parquet(rows: Any, path: Path) -> None:

@@ -44,6 +44,7 @@ __all__ = [
     "require_month",
     "rows",
     "scratch",
+    "selected",
     "table",
     "was_pulled",
 ]
@@ -157,6 +158,11 @@ def rows(
 def ordered(relation: Any, *columns: str) -> Any:
     """A relation ordered by these columns."""
     return relation.order(_quoted(columns))
+
+
+def selected(relation: Any, *columns: str) -> Any:
+    """A relation with these columns alone."""
+    return relation.project(_quoted(columns))
 
 
 def _quoted(names: Sequence[str]) -> str:

@@ -15,9 +15,22 @@ from typing import Any
 
 from ecgrid_flows.errors import NoSuchData
 from ecgrid_flows.warehouse import database
+from ecgrid_flows.warehouse.csv_files import MACROS
 from ecgrid_flows.warehouse.database import of_month
+from ecgrid_flows.warehouse.temporary import load_macros_of
 
-__all__ = ["GATHERED", "another", "gather", "gather_charges", "gather_lines", "listed", "show"]
+__all__ = [
+    "GATHERED",
+    "TOLD",
+    "another",
+    "finance_lines",
+    "gather",
+    "gather_charges",
+    "gather_lines",
+    "listed",
+    "prepare",
+    "show",
+]
 
 #: The database in memory with the cached tables: visible to all connections, which a temporary table is not.
 GATHERED = "gathered"
@@ -72,6 +85,16 @@ def listed(columns: Sequence[str]) -> str:
     return ", ".join(f'"{column}"' for column in columns)
 
 
+def prepare(connection: database.Connection) -> None:
+    """Let a connection cache tables: with a database in memory, one thread, and the macros for cells.
+
+    Several threads would return the rows of a large relation in any order.
+    """
+    connection.execute("SET threads = 1").fetchall()
+    connection.execute(f"ATTACH ':memory:' AS {GATHERED} (READ_WRITE)").fetchall()
+    load_macros_of(connection, MACROS)
+
+
 def gather_lines(connection: database.Connection, month: date) -> None:
     """Cache the lines of a month in key order, each with its number, and their proofs.
 
@@ -97,6 +120,11 @@ def gather_lines(connection: database.Connection, month: date) -> None:
     connection.execute(f"DROP TABLE {_named(full)}").fetchall()
     show(connection, _LINES)
     gather(connection, _PROOFS, month, without=_UNREAD_OF_PROOFS)
+
+
+def finance_lines(connection: database.Connection) -> Any:
+    """The cached lines with the columns of out_finance_lines, and the numbers of what repeats."""
+    return connection.table(_LINES).project("*, reading_id AS reading, amount AS billed_amount")
 
 
 def gather_charges(connection: database.Connection, month: date) -> None:
