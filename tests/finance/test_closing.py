@@ -75,7 +75,7 @@ def test_closing_twice_and_reopening(settings: Settings) -> None:
     close(settings)
     with pytest.raises(Refused, match="is closed, since"):
         close(settings)
-    with pytest.raises(SettingsError, match="wants a reason"):
+    with pytest.raises(SettingsError, match="needs a reason"):
         reopen_month(open_store(settings), MONTH, " ")
     build(settings, out_line_items=[line(amount="75")])
     assert len(corrected(settings)) == 2

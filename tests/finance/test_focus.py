@@ -23,7 +23,7 @@ from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.finance.export_files import focus_sheet
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.warehouse import sql_files
-from ecgrid_flows.warehouse.export_cache import TOLD
+from ecgrid_flows.warehouse.export_cache import COMBINED
 from ecgrid_transforms.money import ONE, ZERO, Decimal, rounded, total
 
 from .world import MONTH, build, fill, line, prepare, proof
@@ -229,7 +229,7 @@ def test_what_repeats_is_made_from_what_tells_it_apart(connection: duckdb.DuckDB
     assert made_of("ChargeDescription", layers) >= {"charge", "level", "slice_level", "measure_field"}
     for group in sheet.repeating:
         told = {*group.by, "reporting_month", *JOINED}  # what is gathered is of one month
-        for numbered in TOLD["core_charge_parts"]:
+        for numbered in COMBINED["core_charge_parts"]:
             if numbered.number in group.by:
                 told.update(numbered.columns, numbered.beside)
         assert {name: made_of(name, layers) - told for name in group.columns} == {name: set() for name in group.columns}

@@ -95,7 +95,7 @@ def test_corrections_are_compared_with_their_manifest(settings: Settings) -> Non
     path = settings.exports_dir(MONTH) / "corrections/corrections.csv"
     path.write_bytes(path.read_bytes().replace(b"75", b"57"))
     (fault,) = verify(settings, open_store(settings), MONTH).faults
-    assert "corrections.csv is not what its manifest says" in fault
+    assert "corrections.csv does not match its manifest" in fault
 
 
 def test_frozen_files_without_a_log_are_reported(settings: Settings) -> None:

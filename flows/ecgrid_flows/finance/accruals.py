@@ -192,7 +192,7 @@ def _write(
     journal: pa.Table | None,
     trueups: pa.Table | None,
 ) -> dict[str, Any]:
-    """Write the files; what the manifest says of each."""
+    """Write the files and their manifest."""
     form = CsvForm()
     database.register(connection, "accrual_file", rows)
     sheets = [Sheet(ACCRUAL, connection.table("accrual_file"), order=_KEY, amounts=_AMOUNTS, totals=_AMOUNTS)]

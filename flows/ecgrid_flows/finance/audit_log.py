@@ -98,10 +98,10 @@ def read(store: Store) -> Log:
         data = store.read(path)
         seal = hashlib.sha256(data).hexdigest()
         try:
-            said = json.loads(data)
-            formats.require_readable("closings", said, path)
-            decision = Decision(said["number"], said["kind"], said["at"], said["by"], said["data"], seal)
-            before = said["previous"]
+            entry = json.loads(data)
+            formats.require_readable("closings", entry, path)
+            decision = Decision(entry["number"], entry["kind"], entry["at"], entry["by"], entry["data"], seal)
+            before = entry["previous"]
         except (ValueError, KeyError, TypeError, AttributeError):
             faults.append(f"{path} is no entry of this log")
             previous = seal

@@ -5,15 +5,15 @@
                                 corrections_focus_1_2.parquet   the same in FOCUS, also .csv        only with a currency
                                 manifest.json
 
-A line that a later pull or another reading made different is taken back as it was closed (the reversal: every quantity
-and amount with the other sign) and entered as it is now (the re-entry). A line that came later has a re-entry alone,
-one that is gone a reversal alone. All are of the month that was closed.
+A line that a later pull or another reading changed has a reversal (the closed values with the opposite sign) and a
+re-entry (the present values). A new line has a re-entry only, a removed one a reversal only. All belong to the closed
+month.
 
-Corrections can be booked (`corrections M --book`): a batch then has its number for good, is kept with the closing, and
-later changes are corrections of what was booked, in a batch of the next number. So each pair is posted once, however
-often a month is pulled again, and all batches together are always the difference between the closed month and today.
-The journal is not made from these pairs: it starts from the invoices, as the month's own does (`journal`), and is the
-difference to what was posted. What was booked stays as it was: accounts, references, dates and currency.
+`corrections M --book` posts the pending corrections as a numbered batch, which is kept with the closing; later changes
+start the next batch. So each pair is posted once, however often a month is pulled again, and all batches together are
+the difference between the closed month and today. The journal is not made from these pairs: it starts from the
+invoices, as the month's own does (`journal`), and is the difference to what was posted. Posted accounts, references,
+dates and currency never change.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -75,12 +75,12 @@ __all__ = [
 
 #: The snapshots of a closing that corrections are made from.
 LINES, FOCUS = "lines.parquet", "focus.parquet"
-#: The folder of the corrections, in that of the month's export.
+#: Folder of the corrections, inside the folder of the month's export.
 CORRECTIONS = "corrections"
 
 
 def frozen_export(settings: Settings, store: Store, closing: Decision) -> list[Path]:
-    """The export of a closed month, as it was closed; put back when gone. Raises `Refused` when it was changed."""
+    """The export of a closed month, restored from the closing if it is missing. Raises `Refused` if it was changed."""
     month = parse_month(closing.data["month"])
     target = settings.exports_dir(month)
     seals: dict[str, str] = closing.data["exports"]
@@ -119,7 +119,7 @@ class Pairs:
 
 @contextmanager
 def pairs(settings: Settings, store: Store, log: Log, closing: Decision) -> Iterator[tuple[database.Connection, Pairs]]:
-    """The corrections of a closed month: those booked, and what else the warehouse now says."""
+    """The corrections of a closed month: those booked, and the differences of the present warehouse to them."""
     month = parse_month(closing.data["month"])
     with opened(settings) as connection:
         bookings = log.bookings(closing)
@@ -134,7 +134,7 @@ def pairs(settings: Settings, store: Store, log: Log, closing: Decision) -> Iter
 def _create_scans(
     connection: database.Connection, store: Store, closing: Decision, bookings: Sequence[Decision]
 ) -> None:
-    """The files that the closing and its batches keep, as the relations that `sql/books` reads."""
+    """Create the inputs of `sql/books` from the files of the closing and its batches."""
     columns = {
         LINES: ("lines", pa.schema([("correction", pa.int32()), ("entry", pa.string())])),
         FOCUS: ("focus", pa.schema([("x_Correction", pa.int32()), ("x_Entry", pa.string())])),
@@ -148,7 +148,7 @@ def _create_scans(
 
 
 def _require_same_currency(settings: Settings, closed: Mapping[str, Any]) -> None:
-    """Refuse to correct a month in another currency than the `closed` export (its manifest) has."""
+    """Raise `Refused` if the currency is not that of `closed`, the manifest of the closed export."""
     if closed["currency"] and settings.currency and closed["currency"] != settings.currency:
         raise Refused(
             f"{closed['month']} was closed in {closed['currency']}, and ECGRID_CURRENCY is now {settings.currency}: "
@@ -260,7 +260,7 @@ def _journal(
     closing: Decision,
     posting_date: date | None,
 ) -> pa.Table | None:
-    """What was posted since the closing and what is to be, each with its batch's number; None without a currency."""
+    """Journal lines posted since the closing, and those to post, with their batch; None without a currency."""
     if settings.currency is None:
         return None
     month = parse_month(closing.data["month"])
@@ -276,7 +276,7 @@ def _journal(
 def book(
     settings: Settings, store: Store, log: Log, closing: Decision, note: str, posting_date: date | None = None
 ) -> Decision | None:
-    """Book what is open: it gets its number for good. None when there is nothing; the caller holds the lock."""
+    """Post the pending corrections as a numbered batch; None if there are none. The caller holds the lock."""
     month = parse_month(closing.data["month"])
     log.require_sound()
     closed = read_manifest(settings.exports_dir(parse_month(closing.data["month"])))

@@ -1,13 +1,13 @@
-"""CSV files for ledgers and spreadsheets: written exactly, and read back to the very same table.
+"""CSV files for ledgers and spreadsheets, which read back to the same table.
 
 The form is RFC 4180: CRLF after every line, quotes doubled, a header line. UTF-8; dates as 2026-10-31, times in UTC as
 2026-10-31T23:59:59Z, `true` and `false`, plain decimals with a point. A missing value is an empty cell, an empty text
-is `""`. In a text that a spreadsheet could run as a formula, by any separator, apostrophes keep it from that
-(`sql/macros/csv.sql` states where); numbers are never touched. By choice cells stand apart by semicolons and a
-byte-order mark opens the file; spreadsheets of a locale are made by `spreadsheets`.
+is `""`. A text that a spreadsheet could run as a formula, by any separator, gets apostrophes (`sql/macros/csv.sql`
+states where); numbers never do. Semicolons as separators and a byte order mark are options (`CsvForm`); CSVs of a
+locale are made by `spreadsheets`.
 
-`warehouse/csv_files.py` undoes all of it. Rows of a DuckDB relation become lines inside DuckDB and leave it as Arrow
-buffers, which are written as they are: no value passes through a Python object.
+`warehouse/csv_files.py` is the inverse. DuckDB makes the lines (`csv_lines`) and returns them as Arrow buffers, which
+are written without a Python object per value.
 """
 
 import csv
@@ -33,14 +33,14 @@ from ecgrid_transforms.money import ZERO, Decimal, total
 __all__ = ["CsvForm", "Written", "field_types", "write_groups", "write_relation"]
 
 _BOM = b"\xef\xbb\xbf"
-#: Bytes not yet flushed to disk: with more, the final flush would wait with nothing else to do.
+#: Bytes written before a flush to disk: a single flush at the end would take all its time alone.
 _AT_MOST_WAITING = 64 << 20
 _make_durable = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 
 @dataclass(frozen=True, slots=True)
 class CsvForm:
-    """How a CSV file looks: `semicolons` between cells instead of commas, and a byte-order mark at its beginning."""
+    """Form of a CSV file: `semicolons` between cells instead of commas, and a byte order mark at its beginning."""
 
     semicolons: bool = False
     bom: bool = False
@@ -52,7 +52,7 @@ class CsvForm:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was written: lines below the header, size, the SHA-256 of the whole file, and sums of columns."""
+    """A written file: lines below the header, size in bytes, SHA-256, and sums of columns."""
 
     rows: int
     size: int
@@ -84,13 +84,11 @@ def write_relation(
     """Write the DuckDB relation `rows`, in its order, to the new file `target`, in one pass over it.
 
     Columns named in `amounts` are money and show at least two decimals; `totals` are added up. `schema` is that of
-    `rows`, where it is known already. `also` gets every batch as Arrow, with the columns `kept`, in the same order.
-    `read` runs what is made of `rows` in a way of its own, say in parts: given how a relation becomes lines (and which
-    columns to keep), it gives their batches. `cells` has the expression of a column's cell where that is not to be
-    worked out from the column; an empty one where the cell before holds it too. `same` are columns that always hold
-    what another one does. `tail` is a relation of a few more rows with the columns of `rows`: they follow at the end,
-    and `also` gets all their columns but those of `same`. Raises `StorageFailed` when the disk does not take it; the
-    file may then be half written.
+    `rows`, if known. `also` is called with every batch as Arrow, with the columns `kept`, in order. `read` evaluates
+    the lines itself, for example in parts: called with a function from relation (and columns to keep) to lines, it
+    yields batches. `cells` and `same` are those of `csv_lines.with_lines`. `tail` is a relation of a few more rows for
+    the end of the file; `also` gets all their columns except those in `same`. Raises `StorageFailed` if the disk fails;
+    the file may then be incomplete.
     """
     form, schema, same = form or CsvForm(), schema or schema_of(rows), same or {}
     summed = list(dict.fromkeys(same.get(name, name) for name in totals))
@@ -108,8 +106,7 @@ def write_relation(
                 with_lines(tail, schema, amounts, form.delimiter, whole, None, same).to_arrow_table().to_batches()
             )
 
-    # closed here, whatever happens: a query that still runs, or a reader that a traceback keeps, would keep the
-    # warehouse from being closed
+    # closed in any case: a running query, or a reader that a traceback keeps alive, would keep the warehouse open
     with ExitStack() as stack:
         if read:
             batches = read(lines_of)
@@ -130,9 +127,9 @@ def write_groups(
     form: CsvForm | None = None,
     schema: pa.Schema | None = None,
 ) -> dict[Path, Written]:
-    """Write a file for each value of the column `by`, in which `rows` are in order; otherwise as `write_relation`.
+    """Write a file for each value of the column `by`, by which `rows` are ordered; otherwise as `write_relation`.
 
-    The relation is run once, however many files it makes, and held in memory.
+    The relation is evaluated once, and held in memory.
     """
     form, schema = form or CsvForm(), schema or schema_of(rows)
     table = with_lines(rows, schema, amounts, form.delimiter, (by, *totals)).to_arrow_table()
@@ -182,7 +179,7 @@ def _write(
 
 
 def _text_of(column: pa.StringArray) -> memoryview:
-    """All texts of a column as they lie in memory, one after the other."""
+    """The bytes of all texts of a column, without a copy."""
     if len(column) == 0:
         return memoryview(b"")
     _, offsets, data = column.buffers()
@@ -191,5 +188,5 @@ def _text_of(column: pa.StringArray) -> memoryview:
 
 
 def field_types(schema: pa.Schema) -> list[Mapping[str, str]]:
-    """Columns and their types as a manifest carries them."""
+    """Columns and their types, for a manifest."""
     return [{"name": field.name, "type": str(field.type)} for field in schema]

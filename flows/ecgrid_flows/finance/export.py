@@ -1,24 +1,23 @@
-"""The files that finance takes: `exports/YYYY-MM/`, whole or not at all, and the same bytes for the same warehouse.
+"""The export of a month for finance: `exports/YYYY-MM/`, written atomically, the same bytes for the same warehouse.
 
     finance_lines.csv            every billed line, with what it should have cost
     invoice_summary.csv          what the lines add up to, per contract and account
-    invoice_reconciliation.csv   what each invoice asks, what explains it, and what is to be paid
-    findings.csv                 what does not fit, and what was decided about it
-    disputes/<contract>/         what is claimed of the vendor: claim.csv, letter.html, evidence/ (see `disputes`)
+    invoice_reconciliation.csv   what each invoice asks, its explanation, and the amount to pay
+    findings.csv                 findings and the decisions about them
+    disputes/<contract>/         claims to the vendor: claim.csv, letter.html, evidence/ (see `disputes`)
     journal.csv                  double entry for the ledger            only with ECGRID_CURRENCY
     focus_1_2.parquet, .csv      FOCUS 1.2, one row per charge          only with ECGRID_CURRENCY
     focus-1.4/                   the same charges as FOCUS 1.4          only once asked for
     <locale>/, xlsx/             the same for spreadsheets              only once asked for (see spreadsheets)
     manifest.json                rows, control totals and SHA-256 of each file; the run, price lists and readings behind
 
-Nothing in a CSV tells when or by which run it was written. The manifest names the run that built the warehouse behind
-the files: an export that would change nothing leaves the old one in place, its run id included. `read_export` takes a
-file back in.
+A CSV has neither the time nor the run that wrote it. The manifest names the run that built the warehouse; an export
+that would change nothing leaves the old one in place, its run id included. `read_export` reads a file back.
 
-A month that is not over, or of which nothing was received since, is provisional: it is exported when asked for alone,
-into `exports/YYYY-MM-provisional/`.
+A month that is not over, or was not pulled since its end, is provisional: it is exported only on request, into
+`exports/YYYY-MM-provisional/`.
 
-A closed month is never written again: what changed since goes into `exports/YYYY-MM/corrections/` (see `corrections`).
+A closed month is never written again: later changes go into `exports/YYYY-MM/corrections/` (see `corrections`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -78,7 +77,7 @@ def need_currency(focus: str = "1.2") -> tuple[str, ...]:
     return (JOURNAL, *focus_files(focus_versions({}, focus)))
 
 
-#: Columns of finance_lines.csv that say the same on many lines: those of an account, and of a price and its reading.
+#: Columns of finance_lines.csv that repeat on many lines: those of an account, and of a price and its reading.
 _ACCOUNT = ("network_id", "mailbox_id", "account_name", "contract_id", "system_object", "system_id", "system_name")
 _PRICE = (
     *("reporting_month", "account_report", "measure_field", "price_list_id", "price_list_description", "reading"),
@@ -88,7 +87,7 @@ _JUDGED = ("billed_amount", "expected_amount", "difference")
 
 
 class DoesNotTie(BillingError):
-    """Two files of one export do not add up to the same amount: a fault of this program, or of its warehouse."""
+    """Two files of one export have different totals: an internal error, or a damaged warehouse."""
 
 
 @staged("export")
@@ -149,7 +148,7 @@ def export_month(
 
 
 def _require_final(connection: database.Connection, month: date, is_provisional: bool) -> None:
-    """Refuse a provisional month that was not asked for as such, and a final one that was."""
+    """Raise `SettingsError` for a provisional month without --provisional, and for a final one with it."""
     is_over = datetime.now(UTC) >= month_end(month)
     is_final = is_over and not month_totals.is_provisional(connection, month)
     if is_final and is_provisional:
@@ -173,7 +172,10 @@ def write_month(
     focus: str = "1.2",
     also: Sequence[str] = (),
 ) -> list[Path]:
-    """Write the export of an open month, into its folder unless `target` is given; `also` in these other forms."""
+    """Write the export of an open month into its folder, or into `target`; return the paths, manifest last.
+
+    `also` as for `export_month`.
+    """
     gather_lines(connection, month)
     if settings.currency:
         gather_charges(connection, month)
@@ -220,7 +222,7 @@ def _focus_versions(target: Path, asked: str) -> tuple[str, ...]:
 
 
 def _lines_sheet(connection: database.Connection) -> Sheet:
-    """Every line; by far the largest file but that of FOCUS."""
+    """finance_lines.csv: every line."""
     return Sheet(
         "finance_lines.csv",
         Parted(connection, "out_line_items", lambda seen: placed(finance_lines(seen))),
@@ -235,7 +237,7 @@ def _lines_sheet(connection: database.Connection) -> Sheet:
 
 
 def _focus_sheet(connection: database.Connection, beside: pa.Table, currency: str, version: str) -> Sheet:
-    """Every charge in the form of FOCUS: those of lines, then those that invoices ask `beside` them."""
+    """Every charge in the form of FOCUS: those of lines, then `beside`, the charges of invoices that no line bills."""
     charges = Parted(connection, "core_charge_parts", lambda seen: placed(seen.table("core_focus")))
     schema = schema_of(charges.whole())
     none = pa.nulls(beside.num_rows)
@@ -253,7 +255,7 @@ def _write_small(
     folder: Path,
     form: CsvForm,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Write what has few rows; what the manifest says of these files, and of the sources of all."""
+    """Write the files with few rows; return their manifest entries, and the sources of all files."""
     files = dict[str, Any]()
     for sheet in _small_sheets(connection, settings, log, journal, month):
         files |= write_sheet(sheet, folder, form)
@@ -264,7 +266,7 @@ def _write_small(
 def _small_sheets(
     connection: database.Connection, settings: Settings, log: Log, journal: pa.Table | None, month: date
 ) -> Iterator[Sheet]:
-    """Every file but the manifest and those that have a row for each line."""
+    """The files without a row per line."""
     summed = ("billed_amount", "expected_amount", "difference", "unproved_amount", "taxable_amount")
     yield Sheet(
         "invoice_summary.csv",
@@ -296,7 +298,7 @@ def _small_sheets(
         yield journal_sheet(connection, journal, JOURNAL)
 
 
-#: What else may be behind a FOCUS file that does not tie.
+#: A further possible cause of a FOCUS file that does not tie.
 _NINE_PLACES = "FOCUS holds nine decimals: an amount with a tenth is exported with ECGRID_CURRENCY unset only. "
 
 

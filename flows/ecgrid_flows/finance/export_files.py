@@ -1,7 +1,7 @@
-"""How the files of an export are written, and how they are read back.
+"""Files of an export: written with their manifest, and read back.
 
-A `Sheet` says what goes into one CSV: a relation, its order, its money. A folder of files has a manifest with rows,
-columns, control totals and SHA-256 of each; `read_export` reads a file by it.
+A `Sheet` describes one CSV: its relation, order and money columns. The manifest of a folder has rows, columns, control
+totals and SHA-256 of each file; `read_export` reads a file by it.
 """
 
 import hashlib
@@ -65,10 +65,10 @@ __all__ = [
 ]
 
 MANIFEST = "manifest.json"
-#: The folder of ledger files (`ledgers`), in that of the month's export.
+#: Folder of ledger files (`ledgers`), inside the folder of the month's export.
 LEDGERS = "ledgers"
 NO_CURRENCY = "ECGrid states no currency: set ECGRID_CURRENCY (USD, EUR, …) and export again"
-#: What DuckDB may use for an export; past that memory, sorts spill to a folder beside the warehouse.
+#: Memory of DuckDB for an export; larger sorts spill to a folder beside the warehouse.
 MEMORY_LIMIT = "1500MiB"
 KEY = ("network_id", "mailbox_id", "reporting_month", "account_report", "measure_field")
 #: The same key in out_focus.
@@ -91,19 +91,19 @@ FOCUS_VERSIONS: Mapping[str, frozenset[str]] = {
     "1.4": frozenset({"ProviderName", "PublisherName"}),
 }
 _FIRST_FOCUS = next(iter(FOCUS_VERSIONS))
-#: What FOCUS says of an account.
+#: Columns of FOCUS that depend on the account.
 _FOCUS_ACCOUNT = (
     *("BillingAccountId", "BillingAccountName", "BillingAccountType", "BillingCurrency", "PricingCurrency"),
     *("InvoiceId", "InvoiceIssuerName", "SubAccountId", "SubAccountName", "SubAccountType", "x_BillingAccountName"),
     *("x_ContractId", "x_SubAccountName"),
 )
-#: What FOCUS says of a single line beside its decimals. All else goes with the kind of charge, which these tell.
+#: Columns of FOCUS that differ on every line, besides decimals; all others depend on the kind of charge, by these:
 _FOCUS_LINE = ("x_LineDate", "x_LineItemNumber", "x_Part", "x_ResponseSha256")
 _FOCUS_KIND_BY = (
     *("kind_no", "charge", "category", "shows_factors", "is_above_proof"),
     *("slice_level", "slice_schedule_id", "pricing_block"),
 )
-#: Columns that are others under another name, for this service has one price and no commitments.
+#: Columns equal to another column, because the service has one price and no commitments.
 _FOCUS_SAME = {
     **dict.fromkeys(("EffectiveCost", "PricingCurrencyEffectiveCost"), "BilledCost"),
     "ListCost": "ContractedCost",
@@ -117,12 +117,12 @@ _FOCUS_SAME = {
 class Sheet:
     """One file to write: a relation (whose column names and types are the file's), its order, and what is money.
 
-    `order` must leave no ties that show; its columns need not be among `columns` (all of them by default). Without an
-    `order` the rows must be in order, as those of a `Parted` are. `totals` are the columns whose sums stand in the
-    manifest. `same` are columns that always hold what another one does; with `repeating` it is heeded in many `Parted`
-    rows. With `parquet` the rows go into a Parquet file as well. With `by`, the first column of `order`, each of its
-    values has a file, and stands for the braces in `name`, or its text in `stems` does. `tail` are a few more rows at
-    the end of the file, a relation in its order.
+    `order` must be unique in `columns` (default: all); its own columns need not be among them. Without an `order` the
+    rows must be in order, as those of a `Parted` are. `totals` are the columns whose sums are in the manifest. `same`
+    maps a column to another one that is always equal; it is used for many `Parted` rows, as `repeating` is. With
+    `parquet` the rows are written to a Parquet file too. With `by`, the first column of `order`, each of its values has
+    a file, named by the value, or its text in `stems`, in place of the braces in `name`. `tail` is a relation of a few more rows for the end of
+    the file, in order.
     """
 
     name: str
@@ -193,11 +193,11 @@ def focus_versions(manifest: Mapping[str, Any], asked: str = "") -> tuple[str, .
 
 
 def focus_sheet(charges: Any, stem: str, currency: str, version: str, beside: Any = None) -> Sheet:
-    """FOCUS rows: decimals at nine places (none is rounded: `core_charges` lets no more through), the currency set.
+    """FOCUS rows in `currency`: decimals with nine places (no amount of `core_charges` has more, so none is rounded).
 
-    The columns of FOCUS begin with a capital, our own in it with x_; no others are written. Corrections have one,
-    `place`, by which an entry's rows are in order; charges that are `Parted` are in order already. `beside` are the
-    charges of invoices that no line bills, for the end of the file.
+    Columns of FOCUS begin with a capital, ours in its files with x_; other columns are not written. Corrections have
+    the column `place`, the order of an entry's rows; `Parted` charges are in order. `beside` are the charges of
+    invoices that no line bills, for the end of the file.
     """
     left_out = FOCUS_VERSIONS[version]
     schema = schema_of(charges.whole() if isinstance(charges, Parted) else charges)
@@ -225,7 +225,7 @@ def focus_sheet(charges: Any, stem: str, currency: str, version: str, beside: An
 
 
 def write_sheet(sheet: Sheet, folder: Path, form: CsvForm) -> dict[str, Any]:
-    """Write the file or files of one sheet; what the manifest says of each."""
+    """Write the file or files of one sheet; return their manifest entries by name."""
     rows = sheet.ordered()
     schema = schema_of(rows)
     path = folder / sheet.name
@@ -276,9 +276,9 @@ class _HashedFile(io.BufferedWriter):
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """Rows of which columns that repeat are known by the number of their combination.
+    """Rows whose repeating columns are replaced by the number of their combination.
 
-    `cells` are as for `write_relation`: the texts of its combination stand beside each row.
+    `cells` are as for `write_relation`: each row has the texts of its combination as further columns.
     """
 
     rows: Parted | None = None
@@ -286,7 +286,7 @@ class Folded:
     folds: tuple[Fold, ...] = ()
 
     def batches(self, made_of: Callable[..., Any]) -> Batches:
-        """As those of a `Parted`, with the numbers; a row that is of no combination is a `BillingError`."""
+        """Batches as of a `Parted`, with the numbers; raises `BillingError` for a row without a combination."""
         rows: Any = self.rows
         numbers = [fold.number for fold in self.folds]
         with closing(rows.batches(lambda rows, kept: made_of(rows, [*kept, *numbers]))) as batches:
@@ -303,10 +303,9 @@ class Folded:
         return frozenset(name for fold in self.folds for name in fold.combinations.column_names)
 
     def parquet(self, file: BinaryIO, schema: pa.Schema) -> pq.ParquetWriter:
-        """A Parquet file for rows of `schema`; texts that repeat are handed to it as dictionaries, and read as texts.
+        """A Parquet file for rows of `schema`; repeating texts are written as dictionaries, and read as texts.
 
-        Decimals and digests hardly repeat: to look for the same among them, for the least and the most, would take
-        longer than to write them.
+        Decimals and digests hardly repeat: dictionaries and statistics of them would take longer than the writing.
         """
         repeating = self.repeating()
         looked_at = [column.name for column in schema if column.name in repeating or not _is_wide(column.type)]
@@ -350,7 +349,7 @@ def _is_wide(kind: pa.DataType) -> bool:
 
 
 def _each(values: pa.Array, places: pa.Array) -> pa.Array:
-    """The values at `places`; texts as a dictionary, in which each stands once."""
+    """The values at `places`; texts as a dictionary with each text once."""
     if not pa.types.is_string(values.type):
         return values.take(places)
     texts = values.dictionary_encode()
@@ -369,7 +368,7 @@ def _folded(sheet: Sheet, schema: pa.Schema, form: CsvForm) -> Folded:
 def write_parquet(rows: Any, path: Path) -> None:
     """The rows of a relation, in its order, as a Parquet file.
 
-    The reader is closed also where the disk is full: one that a traceback keeps alive holds its connection open, and
+    The reader is closed also if the disk is full: a reader that a traceback keeps alive keeps its connection open, and
     the next `connect` of the process would wait for it.
     """
     with (
@@ -401,7 +400,7 @@ def _total_text(value: Decimal | int) -> str:
 
 
 def form_words(form: CsvForm) -> dict[str, Any]:
-    """How the CSVs are written, as a manifest says it."""
+    """The form of the CSVs, for a manifest."""
     return {
         "delimiter": form.delimiter,
         "line_end": "CRLF",
@@ -417,7 +416,7 @@ def form_of(manifest: Mapping[str, Any]) -> CsvForm:
 
 
 def guard_of(manifest: Mapping[str, Any]) -> int:
-    """Which guard the texts of the CSVs have."""
+    """The version of the guard of texts in the CSVs."""
     return int(manifest["csv"].get("guard", 1))
 
 
@@ -426,8 +425,8 @@ def place(
 ) -> list[Path]:
     """Put the staged files and their manifest in place of `target`, unless they are there already.
 
-    An export in place that differs in nothing but the run and the release behind it stays, both included. Otherwise
-    `beside` adds to the staged folder what is made of its files. Gives the paths, manifest last.
+    An export in place that differs only in run and release stays as it is. Otherwise `beside` adds to the staged folder
+    what is made of its files. Returns the paths, manifest last.
     """
     if not _is_unchanged(target, manifest):
         with disk_errors(str(staged)):
@@ -481,20 +480,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def derived_folders(folder: Path) -> frozenset[str]:
-    """The folders of an export that hold it once more, for spreadsheets."""
+    """The folders of an export with copies for spreadsheets."""
     found = folder.glob(f"*/{MANIFEST}")
     return frozenset(path.parent.name for path in found if b"made_from" in path.read_bytes())
 
 
 def columns_of(entry: Mapping[str, Any]) -> dict[str, str]:
-    """The columns of a file and their types, by what its manifest states."""
+    """The columns of a file and their types, by its manifest entry."""
     return {column["name"]: column["type"] for column in entry["columns"]}
 
 
 def read_export(path: Path) -> pa.Table:
     """One CSV of an export as the table it was written from: types by its manifest, the formula guard undone.
 
-    This is how an exported file is imported again without loss. Raises `NoSuchData` when the manifest does not name
+    Importing an exported file this way loses nothing. Raises `NoSuchData` when the manifest does not name
     the file, `StorageFailed` when it is not the file that the manifest describes.
     """
     folder = next((above for above in path.parents if (above / MANIFEST).is_file()), path.parent)

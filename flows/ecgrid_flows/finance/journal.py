@@ -185,9 +185,9 @@ def require_kept(store: Store, entry: Decision, path: str) -> None:
     """Raise `NoSuchData` for a missing file, `StorageFailed` for one whose hash differs from that in the audit log."""
     is_whole = holds_path(store, path, entry.data["files"][path])
     if is_whole is None:
-        raise NoSuchData(f"{store.uri(path)} is gone, which the closed month stands on: put it back from a backup")
+        raise NoSuchData(f"{store.uri(path)} is missing, and the closed month needs it: restore it from a backup")
     if not is_whole:
         raise StorageFailed(
-            f"{store.uri(path)} is damaged, which the closed month stands on: put it back from a backup; "
+            f"{store.uri(path)} is damaged, and the closed month needs it: restore it from a backup; "
             "`ecgrid-billing verify` quarantines it"
         )

@@ -243,7 +243,7 @@ def _freeze(
 def reopen_month(store: Store, month: date, why: str) -> Decision:
     """Reopen a closed month, for a reason; what was closed stays in `closings`. The caller holds the lock."""
     if not why.strip():
-        raise SettingsError("reopening wants a reason: say why by --why TEXT")
+        raise SettingsError("reopening needs a reason: add --why TEXT")
     log = audit_log.read(store)
     log.require_sound()
     closing = require_closed(log, month)
@@ -341,7 +341,7 @@ def _correction_faults(folder: Path) -> list[str]:
     except (NoSuchData, SettingsError):
         return [f"{folder / MANIFEST} is missing or damaged; {again}"]
     return [
-        f"{folder / name} is not what its manifest says; {again}"
+        f"{folder / name} does not match its manifest; {again}"
         for name, entry in files.items()
         if not (folder / name).is_file() or sha256_of(folder / name) != entry["sha256"]
     ]

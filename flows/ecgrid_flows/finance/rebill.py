@@ -6,7 +6,7 @@
 
 The cost of all clients together is what the month's invoices ask. A statement gets its number when its month is closed:
 `close` keeps its lines in the closing's folder (`statements.parquet`), and from then on it never changes, also after
-`reopen`. What changes later stands on the next statement as a correction.
+`reopen`. A later change is a correction on the next statement.
 """
 
 import hashlib

@@ -170,7 +170,7 @@ def _runner(settings: Settings) -> Iterator[DaskTaskRunner]:
         )
     else:
         runner = DaskTaskRunner(address=f"tcp://{settings.task_runner.removeprefix('dask://')}")
-    # It tells of every worker that comes and goes; whoever sets Prefect's logging level gets to see it.
+    # It logs every worker that joins or leaves; the level of Prefect's logging decides whether that is shown.
     logging.getLogger("distributed").setLevel(os.environ.get("PREFECT_LOGGING_LEVEL", "CRITICAL"))
     with runner:
         try:

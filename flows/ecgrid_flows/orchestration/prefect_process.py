@@ -159,7 +159,7 @@ def end_with_serve(environ: Mapping[str, str]) -> None:
 def hang_up_as_terminate() -> None:
     """Have a closed terminal (SIGHUP) end this flow run's process as SIGTERM does: in good order, sessions closed.
 
-    By itself it ends a process where it stands. What ignores it (`nohup`) goes on.
+    By default it ends a process at once. A process that ignores it (`nohup`) continues.
     """
     is_main = threading.current_thread() is threading.main_thread()
     if is_main and hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:

@@ -128,7 +128,7 @@ class Explanation:
     def _verdict(self, line: Row) -> list[str]:
         parts = [_entry("Billed", f"{money_text(line['amount'])} for {plain_number(line['quantity_billed'])}")]
         if line["expected_amount"] is None:
-            return [*parts, _entry("Expected", "nothing can be said: the line is not provable")]
+            return [*parts, _entry("Expected", "unknown: the line is not provable")]
         parts.append(
             _entry(
                 "Expected",

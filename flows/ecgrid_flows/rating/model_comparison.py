@@ -61,7 +61,7 @@ def comparison(connection: Connection, month: date) -> Comparison:
     if not lines:
         raise NoSuchData(
             f"no line of {month_text(month)} is rated by unit prices under a known reading: there is nothing to "
-            f"compare, and `ecgrid-billing findings --month {month_text(month)}` says what is undecided"
+            f"compare, and `ecgrid-billing findings --month {month_text(month)}` lists what is undecided"
         )
     return Comparison(
         month,

@@ -1,8 +1,8 @@
 """The charts of the notebooks and of the monthly report, in Altair.
 
 A number on a chart is either text made from the decimal (labels, tooltips) or a position on the screen; positions
-alone are floats. Colours are Okabe and Ito's, which people with any colour blindness tell apart, and no chart speaks
-by colour only. Every chart carries a title, a subtitle with its unit and a description for screen readers.
+alone are floats. Colours are Okabe and Ito's, which people with any colour blindness can distinguish, and no chart uses
+colour alone. Every chart has a title, a subtitle with its unit and a description for screen readers.
 
 Importing this module makes Altair show charts as a Vega-Lite specification beside a drawing of it (SVG), so that they
 appear in any notebook front end without a network.

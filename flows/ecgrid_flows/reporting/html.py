@@ -56,7 +56,7 @@ def headline(name: str | None, number: str, text: str) -> Html:
 
 
 def empty(text: str) -> Html:
-    """What stands in the place of a list without entries."""
+    """The piece shown for a list without entries."""
     return macro("empty", text)
 
 

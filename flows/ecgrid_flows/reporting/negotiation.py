@@ -19,7 +19,7 @@ _LINES = 40
 
 
 def write_negotiation(settings: Settings, found: Simulation, terms: str, target: Path) -> Path:
-    """Write the page of a simulation; `terms` says what was tried. Raises `StorageFailed` when the disk fails."""
+    """Write the page of a simulation; `terms` describes the terms tried. Raises `StorageFailed` when the disk fails."""
     figures.use_currency(settings.currency)
     changed = [row for row in found.lines if row["error"] is None and (row["difference_low"] or row["difference_high"])]
     changed.sort(key=lambda row: -max(abs(row["difference_low"]), abs(row["difference_high"])))

@@ -1,4 +1,4 @@
-"""Colours that people with any colour blindness tell apart: Okabe and Ito, "Color Universal Design" (2008)."""
+"""Colours that people with any colour blindness can distinguish: Okabe and Ito, "Color Universal Design" (2008)."""
 
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, PURPLE, YELLOW, GREY = "#56B4E9", "#CC79A7", "#F0E442", "#7A7A7A"

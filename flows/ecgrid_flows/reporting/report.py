@@ -177,7 +177,7 @@ def _sentence(error: BaseException | None) -> str:
 
 
 def _kernel_class(scratch: Path, said: Path, are_charts_drawn: bool) -> type:
-    """A kernel manager bound to this interpreter, without secrets, whose files and words stay in `scratch`."""
+    """A kernel manager bound to this interpreter, without secrets, whose files and output stay in `scratch`."""
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
 
@@ -273,11 +273,11 @@ def _heading(source: str) -> tuple[str | None, str]:
 
 def _block(output: Any, chart_id: str) -> Block | None:
     if output.output_type not in ("display_data", "execute_result"):
-        return None  # what libraries say to stdout and stderr is not for this page
+        return None  # output of libraries is not for this page
     data = output.data
     chart = next((mime for mime in data if _VEGA_MIME.fullmatch(mime)), None)
     if chart:
-        spec = {name: value for name, value in data[chart].items() if name != "title"}  # stands above, in HTML
+        spec = {name: value for name, value in data[chart].items() if name != "title"}  # shown above, in HTML
         title = data[chart].get("title", {})
         return Block(
             "chart",

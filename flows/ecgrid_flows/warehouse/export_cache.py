@@ -1,7 +1,7 @@
 """Per-month export cache: lines, proofs and charges materialised once in memory, in the order of the files.
 
 A cached table replaces the warehouse's relation of its name for every reader. Repeated attributes are
-dictionary-encoded: rows have the number of a combination, which is stored once (`TOLD`). So millions of rows are
+dictionary-encoded: rows have the number of a combination, which is stored once (`COMBINED`). So millions of rows are
 sorted and joined by a few numbers, and texts are joined back where they are read.
 
 SQL text built here consists of identifiers only: the columns of a relation are known at run time.
@@ -20,8 +20,8 @@ from ecgrid_flows.warehouse.database import of_month
 from ecgrid_flows.warehouse.temporary import load_macros_of
 
 __all__ = [
+    "COMBINED",
     "GATHERED",
-    "TOLD",
     "another",
     "finance_lines",
     "gather",
@@ -37,8 +37,8 @@ GATHERED = "gathered"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Columns of lines that repeat together: a line has the `number` of its combination in their place.
+class Combination:
+    """Columns of lines that repeat together: a line has the `number` of its combination in place of their values.
 
     The columns `beside` are part of a combination too, but stay with the line as well.
     """
@@ -49,7 +49,7 @@ class Told:
 
 
 #: Attributes of a price and its reading. The first columns are those by which lines are ordered.
-_KIND = Told(
+_KIND = Combination(
     "kind_no",
     (
         *("account_report", "measure_field", "price_list_id", "price_list_description", "level", "level_name", "model"),
@@ -58,15 +58,15 @@ _KIND = Told(
     ),
     beside=("reporting_month",),
 )
-_ACCOUNT = Told(
+_ACCOUNT = Combination(
     "account_no",
     ("account_name", "contract_id", "system_object", "system_id", "system_name"),
     beside=("network_id", "mailbox_id"),
 )
-_TOLD = (_KIND, _ACCOUNT)
+_COMBINED = (_KIND, _ACCOUNT)
 _LINES, _PROOFS, _CHARGES = "out_line_items", "out_line_proofs", "core_charge_parts"
 #: Cached tables with such numbers.
-TOLD = {_LINES: _TOLD, _CHARGES: _TOLD}
+COMBINED = {_LINES: _COMBINED, _CHARGES: _COMBINED}
 #: Further relations that a cached table replaces.
 _ALSO = {_LINES: ("core_numbered_lines",)}
 #: Columns of lines, proofs and charges that no file has.
@@ -103,17 +103,17 @@ def gather_lines(connection: database.Connection, month: date) -> None:
     full = f"{_LINES} in full"
     _create(connection, full, _month_of(connection, _LINES, month, _UNREAD_OF_LINES))
     rows = connection.table(_named(full)).set_alias("rows")
-    for told in _TOLD:
-        columns = listed((*told.beside, *told.columns))
-        numbered = f"(row_number() OVER (ORDER BY {columns}))::INTEGER AS {told.number}"
+    for one in _COMBINED:
+        columns = listed((*one.beside, *one.columns))
+        numbered = f"(row_number() OVER (ORDER BY {columns}))::INTEGER AS {one.number}"
         combinations = connection.table(_named(full)).project(columns).distinct()
-        _create(connection, told.number, combinations.project(f"{numbered}, *"))
+        _create(connection, one.number, combinations.project(f"{numbered}, *"))
         same = " AND ".join(
-            f"rows.{name} IS NOT DISTINCT FROM {told.number}s.{name}" for name in (*told.beside, *told.columns)
+            f"rows.{name} IS NOT DISTINCT FROM {one.number}s.{name}" for name in (*one.beside, *one.columns)
         )
-        rows = rows.join(connection.table(_named(told.number)).set_alias(f"{told.number}s"), same)
-    left_out = listed([name for told in _TOLD for name in told.columns])
-    numbers = ", ".join(told.number for told in _TOLD)
+        rows = rows.join(connection.table(_named(one.number)).set_alias(f"{one.number}s"), same)
+    left_out = listed([name for one in _COMBINED for name in one.columns])
+    numbers = ", ".join(one.number for one in _COMBINED)
     # kind_no is in the order of report and measure, like the key
     rows = rows.project(f"rows.* EXCLUDE ({left_out}), {numbers}").order("network_id, mailbox_id, kind_no")
     _create(connection, _LINES, rows)
@@ -129,7 +129,7 @@ def finance_lines(connection: database.Connection) -> Any:
 
 def gather_charges(connection: database.Connection, month: date) -> None:
     """Cache the charges of the cached lines, in their order."""
-    words = [name for told in _TOLD for name in told.columns]
+    words = [name for one in _COMBINED for name in one.columns]
     gather(connection, _CHARGES, month, ("line_no", "part"), without=(*words, *_UNREAD_OF_CHARGES))
 
 
@@ -172,9 +172,9 @@ def show(connection: database.Connection, name: str, only: str = "") -> None:
     rows = table.filter(only) if only else table
     if name == _LINES:
         rows = rows.project("(rowid + 1)::INTEGER AS line_no, *")
-    for told in TOLD.get(name, ()):
-        words = connection.table(_named(told.number)).project(listed((told.number, *told.columns)))
-        rows = rows.join(words, told.number, how="left")
+    for one in COMBINED.get(name, ()):
+        words = connection.table(_named(one.number)).project(listed((one.number, *one.columns)))
+        rows = rows.join(words, one.number, how="left")
     for shown in (name, *_ALSO.get(name, ())):
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {listed([shown])} AS {rows.sql_query()}").fetchall()
 

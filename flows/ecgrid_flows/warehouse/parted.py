@@ -147,7 +147,7 @@ class Parted:
         at_once = _AT_ONCE if self.count() > ROWS_A_BATCH else 1
         with ExitStack() as stack:
             queries = []
-            # a join with a table larger than the rows would be turned round, and give rows in the order of that table
+            # otherwise DuckDB swaps the sides of a join with a larger table, and rows follow the order of that table
             self.connection.execute("SET disabled_optimizers = 'build_side_probe_side'").fetchall()
             for turn in range(at_once):
                 cursor = self.connection.cursor()

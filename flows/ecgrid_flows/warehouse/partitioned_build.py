@@ -341,9 +341,9 @@ class _Written:
 def build(
     sources: Sources, store: Store, target: Path, bounds: Bounds, do_jobs: Jobs, do_surveys: Surveys
 ) -> BuildReport:
-    """Build the warehouse anew into `target` by partitions; `target` is replaced only when everything stands.
+    """Build the warehouse anew into `target` by partitions; `target` is replaced only when all of it is built.
 
-    `do_jobs` does the jobs of a round, wherever it likes, and gives what each wrote, in order; `do_surveys` the same
+    `do_jobs` runs the jobs of a round anywhere and returns what each wrote, in order; `do_surveys` the same
     for `survey`.
     """
     started = time.perf_counter()
