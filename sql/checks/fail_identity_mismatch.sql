@@ -9,10 +9,7 @@ SELECT
     lines.account_report,
     lines.measure_field,
     lines.price_list_id,
-    NULL::VARCHAR AS invoice_number,
     lines.amount AS billed_amount,
-    NULL::DECIMAL(28, 10) AS expected_amount,
-    NULL::DECIMAL(28, 10) AS difference,
     concat(
         'The request was for account ', lines.network_id, '-', lines.mailbox_id, ', ', lines.account_report, ' ', lines.measure_field,
         '; the response is for ',

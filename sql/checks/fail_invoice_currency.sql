@@ -3,8 +3,6 @@
 -- Amounts of two currencies must not be added. `invoice import` refuses a currency that is not ECGRID_CURRENCY; this is for a directory
 -- that was filled without it, or before it was changed.
 -- billed_amount: total of the invoice, in its own currency
--- expected_amount: always null: the amount due in the other currency is not known
--- difference: always null
 WITH counts AS (
     SELECT currency, count(*) AS invoices, min(invoice_date) AS first_date
     FROM core_issued_invoices
@@ -18,16 +16,9 @@ usual AS (
     LIMIT 1
 )
 SELECT
-    NULL::INTEGER AS network_id,
-    NULL::INTEGER AS mailbox_id,
     invoices.reporting_month,
-    NULL::VARCHAR AS account_report,
-    NULL::VARCHAR AS measure_field,
-    NULL::INTEGER AS price_list_id,
     invoices.invoice_number,
     invoices.total_amount AS billed_amount,
-    NULL::DECIMAL(28, 10) AS expected_amount,
-    NULL::DECIMAL(28, 10) AS difference,
     concat(
         'Invoice ', invoices.invoice_number, ' of contract ', invoices.contract_id, ' asks ', money_text(invoices.total_amount), ' ',
         invoices.currency, ', other invoices are in ', usual.currency,

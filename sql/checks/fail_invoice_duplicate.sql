@@ -3,8 +3,6 @@
 -- Numbers are compared as in core_issued_invoices. A file and the API's invoice of the same number are one invoice, unless the API has it
 -- for another contract. Which of the two is meant cannot be known from them, so nothing is expected.
 -- billed_amount: total of the invoice
--- expected_amount: always null: only the vendor can state which invoice is valid
--- difference: always null
 WITH numbered AS (
     SELECT
         *,
@@ -30,16 +28,9 @@ placed AS (
     WINDOW of_number AS (PARTITION BY number_key ORDER BY invoice_date NULLS FIRST, reporting_month, contract_id, source, invoice_id)
 )
 SELECT
-    NULL::INTEGER AS network_id,
-    NULL::INTEGER AS mailbox_id,
     invoices.reporting_month,
-    NULL::VARCHAR AS account_report,
-    NULL::VARCHAR AS measure_field,
-    NULL::INTEGER AS price_list_id,
     invoices.invoice_number,
     invoices.total_amount AS billed_amount,
-    NULL::DECIMAL(28, 10) AS expected_amount,
-    NULL::DECIMAL(28, 10) AS difference,
     concat(
         'Invoice ', invoices.invoice_number, ' of contract ', invoices.contract_id, ' over ',
         coalesce(money_text(invoices.total_amount), 'an amount that cannot be read'),

@@ -55,25 +55,21 @@ ANTI JOIN raw_line_item_history AS earlier
     AND earlier.amount = matches.invoice_amount
     AND earlier.quantity_billed = matches.invoice_quantity_billed
 WHERE matches.status = 'differs' AND matches.invoice_amount IS DISTINCT FROM faults.expected_amount
-UNION ALL
+UNION ALL BY NAME
 SELECT
-    NULL,
-    NULL,
     reporting_month,
     account_report,
     measure_field,
-    NULL,
     invoice_number,
-    try_cast(invoice_amount AS DECIMAL(28, 10)),
-    try_cast(amount AS DECIMAL(28, 10)),
-    try_cast(invoice_amount - amount AS DECIMAL(28, 10)),
+    try_cast(invoice_amount AS DECIMAL(28, 10)) AS billed_amount,
+    try_cast(amount AS DECIMAL(28, 10)) AS expected_amount,
+    try_cast(invoice_amount - amount AS DECIMAL(28, 10)) AS difference,
     concat(
         'Invoice ', invoice_number, ' bills ', coalesce(account_report || ' ' || measure_field, 'what invoice_lines.csv maps to no measure'),
         ' at ', money_text(try_cast(invoice_amount AS DECIMAL(28, 10))), ' in ', invoice_lines,
         CASE WHEN invoice_lines = 1 THEN ' line' ELSE ' lines' END, ' without an account or measure; InvoiceCalculateLineItem answers ', lines,
         CASE WHEN lines = 1 THEN ' line' ELSE ' lines' END, ' for it over ', money_text(try_cast(amount AS DECIMAL(28, 10))),
         ': the invoice has ', too_much_text(try_cast(invoice_amount - amount AS DECIMAL(28, 10))), '.'
-    ),
-    NULL
+    ) AS explanation
 FROM core_invoice_groups
 WHERE invoice_amount <> amount AND keys_faulted = 0

@@ -1,7 +1,6 @@
 -- One row per line with an amount that the invoice of its contract does not have.
 -- title: Line is missing on the invoice
 -- A line whose response names another key has the `cause` of that finding: the invoice may bill it under the key named.
--- billed_amount: always null: the invoice does not bill the line
 -- expected_amount: amount of the line by InvoiceCalculateLineItem
 -- difference: the amount, negative: the invoice is too low by it
 WITH numbers AS (
@@ -17,7 +16,6 @@ SELECT
     matches.measure_field,
     matches.price_list_id,
     numbers.invoice_number,
-    NULL::DECIMAL(28, 10) AS billed_amount,
     matches.amount AS expected_amount,
     -matches.amount AS difference,
     concat(

@@ -5,12 +5,7 @@
 -- billed_amount: total of the invoice
 -- expected_amount: sum of its lines
 SELECT
-    NULL::INTEGER AS network_id,
-    NULL::INTEGER AS mailbox_id,
     reporting_month,
-    NULL::VARCHAR AS account_report,
-    NULL::VARCHAR AS measure_field,
-    NULL::INTEGER AS price_list_id,
     invoice_number,
     total_amount AS billed_amount,
     try_cast(lines_amount AS DECIMAL(28, 10)) AS expected_amount,

@@ -3,7 +3,6 @@
 -- Both amounts are sums over the lines that are billed by other terms. The difference is null because each line has its own finding.
 -- billed_amount: sum of the lines that are billed by other terms than the contract's
 -- expected_amount: sum of these lines at the contract's terms
--- difference: always null: each line has its own finding with its difference
 WITH answers AS (
     SELECT price_list_id, reporting_month, max(read_at) AS read_at
     FROM core_stated_readings
@@ -72,16 +71,12 @@ lines AS (
     GROUP BY ALL
 )
 SELECT
-    NULL::INTEGER AS network_id,
-    NULL::INTEGER AS mailbox_id,
     differing.reporting_month,
     differing.account_report,
     differing.measure_field,
     differing.price_list_id,
-    NULL::VARCHAR AS invoice_number,
     lines.billed_amount,
     lines.expected_amount,
-    NULL::DECIMAL(28, 10) AS difference,
     concat(
         'Price list ', differing.price_list_id, ', ', differing.account_report, ' ', differing.measure_field,
         CASE WHEN differing.terms_contract_id > 0 THEN concat(', contract ', differing.terms_contract_id) ELSE '' END,

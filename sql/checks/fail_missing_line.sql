@@ -2,8 +2,6 @@
 -- title: Expected line is missing
 -- The expected amount is unknown. If the response to another key names this key, both findings have one `cause`.
 -- billed_amount: amount that the invoice bills for the key; null where no invoice has it
--- expected_amount: always null: without a line no amount can be calculated
--- difference: always null
 SELECT
     missing.network_id,
     missing.mailbox_id,
@@ -12,10 +10,7 @@ SELECT
     missing.measure_field,
     missing.price_list_id,
     -- the finding is about the line; the invoice is only evidence
-    NULL::VARCHAR AS invoice_number,
     missing.invoice_amount AS billed_amount,
-    NULL::DECIMAL(28, 10) AS expected_amount,
-    NULL::DECIMAL(28, 10) AS difference,
     CASE missing.evidence
         WHEN 'invoice' THEN concat(
             CASE

@@ -8,7 +8,6 @@ SELECT
     faults.account_report,
     faults.measure_field,
     faults.price_list_id,
-    NULL::VARCHAR AS invoice_number,
     faults.billed_amount,
     faults.expected_amount,
     faults.difference,

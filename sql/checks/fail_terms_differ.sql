@@ -128,7 +128,6 @@ SELECT
     faults.account_report,
     faults.measure_field,
     faults.price_list_id,
-    NULL::VARCHAR AS invoice_number,
     faults.billed_amount,
     faults.expected_amount,
     faults.difference,
@@ -169,18 +168,12 @@ SELECT
     ) AS cause
 FROM core_line_faults AS faults
 WHERE faults.fault = 'terms_differ'
-UNION ALL
+UNION ALL BY NAME
 SELECT
-    NULL,
-    NULL,
     reporting_month,
     account_report,
     measure_field,
     price_list_id,
-    NULL,
-    NULL,
-    NULL,
-    NULL,
     concat(
         'Price list ', price_list_id, ', ', account_report, ' ', measure_field, ': ', words, ' by ', witness,
         '; ', coalesce(later_words, 'no such schedule'), ' by the price list read on ', strftime(changed_at, '%Y-%m-%d'),
@@ -195,22 +188,16 @@ SELECT
             ELSE '. The previous terms apply to the month'
         END,
         '. Ask the vendor when the new terms take effect.'
-    ),
-    true,
-    NULL
+    ) AS explanation,
+    true AS is_doubtful
 FROM changed
-UNION ALL
+UNION ALL BY NAME
 SELECT
-    NULL,
-    NULL,
     tied.reporting_month,
     tied.account_report,
     tied.measure_field,
     tied.price_list_id,
-    NULL,
     tied_lines.billed_amount,
-    NULL,
-    NULL,
     concat(
         'The terms of price list ', tied.price_list_id, ', ', tied.account_report, ' ', tied.measure_field,
         ', are known only from its lines, and none are on most of them: ', tied.words, '. ',
@@ -223,9 +210,8 @@ SELECT
             ELSE ''
         END,
         'Ask the vendor which terms were in force, or enter yours in contract_terms.csv.'
-    ),
-    true,
-    NULL
+    ) AS explanation,
+    true AS is_doubtful
 FROM tied
 LEFT JOIN tied_lines USING (price_list_id, reporting_month, account_report, measure_field)
 WHERE tied.lines > 0 OR tied_lines.lines > 0

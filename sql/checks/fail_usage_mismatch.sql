@@ -36,7 +36,6 @@ SELECT
     usage.account_report,
     usage.measure_field,
     usage.price_list_id,
-    NULL::VARCHAR AS invoice_number,
     usage.amount AS billed_amount,
     CASE WHEN usage.gap_days IS NULL THEN usage.usage_amount END AS expected_amount,
     CASE WHEN usage.gap_days IS NULL THEN usage.amount - usage.usage_amount END::DECIMAL(28, 10) AS difference,

@@ -7,10 +7,7 @@ SELECT
     account_report,
     measure_field,
     price_list_id,
-    NULL::VARCHAR AS invoice_number,
     billed_amount,
-    NULL::DECIMAL(28, 10) AS expected_amount,
-    NULL::DECIMAL(28, 10) AS difference,
     CASE
         WHEN reversed_month IS NOT NULL THEN concat(
             'Credited ', money_text(-billed_amount), ' for ', plain_text(-actual), ' ', unit, 's: reverses the line of ',

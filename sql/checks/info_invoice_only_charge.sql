@@ -1,19 +1,12 @@
 -- One row per invoice charge without a Schedule: it has no key, so no line item can be requested for it. This is no error.
 -- title: Charge only on the invoice
 -- billed_amount: amount of the charge on the invoice
--- expected_amount: always null: no price list has the charge
--- difference: always null
 SELECT
     matches.network_id,
     matches.mailbox_id,
     matches.reporting_month,
-    NULL::VARCHAR AS account_report,
-    NULL::VARCHAR AS measure_field,
-    NULL::INTEGER AS price_list_id,
     matches.invoice_number,
     matches.invoice_amount AS billed_amount,
-    NULL::DECIMAL(28, 10) AS expected_amount,
-    NULL::DECIMAL(28, 10) AS difference,
     concat(
         CASE WHEN matches.source = 'InvoiceCalculate' THEN 'InvoiceCalculate' ELSE 'Invoice ' END,
         coalesce(matches.invoice_number, CASE WHEN matches.source = 'InvoiceCalculate' THEN '' ELSE matches.invoice_id::VARCHAR END),

@@ -4,7 +4,6 @@
 -- title: KCs are rounded up per message
 -- ECGrid documents such rounding ("rounded per Parcel/Interchange"), so it is no claim.
 -- expected_amount: what the exact KCs would cost; null where the line is not proved for its own quantity
--- difference: null: this is no claim
 SELECT
     usage.network_id,
     usage.mailbox_id,
@@ -12,11 +11,9 @@ SELECT
     usage.account_report,
     usage.measure_field,
     usage.price_list_id,
-    NULL::VARCHAR AS invoice_number,
     results.amount AS billed_amount,
     CASE WHEN results.verdict = 'fits' AND expected.expected_amount = results.amount THEN round(rated.amount, 10)::DECIMAL(28, 10) END
         AS expected_amount,
-    NULL::DECIMAL(28, 10) AS difference,
     concat(
         plain_text(usage.actual), ' KCs measured are rounded up per ', regexp_extract(usage.unit, '[a-z]+$'), ', which ECGrid documents; the bytes are ',
         plain_text(usage.exact_quantity), ' KCs, ', plain_text(usage.actual - usage.exact_quantity), ' less. The line bills ', money_text(results.amount),

@@ -50,10 +50,7 @@ SELECT
     changes.account_report,
     changes.measure_field,
     changes.price_list_id,
-    NULL::VARCHAR AS invoice_number,
     billed.amount AS billed_amount,
-    NULL::DECIMAL(28, 10) AS expected_amount,
-    NULL::DECIMAL(28, 10) AS difference,
     concat(
         CASE
             WHEN changes.terms_contract_id = 0 THEN concat('Price list ', changes.price_list_id)

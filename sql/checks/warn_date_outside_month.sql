@@ -9,10 +9,7 @@ SELECT
     lines.account_report,
     lines.measure_field,
     lines.price_list_id,
-    NULL::VARCHAR AS invoice_number,
     lines.amount AS billed_amount,
-    NULL::DECIMAL(28, 10) AS expected_amount,
-    NULL::DECIMAL(28, 10) AS difference,
     concat(
         'The ', strftime(lines.reporting_month, '%Y-%m'), ' line of ', money_text(lines.amount), ' is dated ',
         strftime(lines.line_date, '%Y-%m-%d'), ': check which month to post it in, and that no other month also bills it.'

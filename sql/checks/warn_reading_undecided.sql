@@ -52,16 +52,10 @@ money_rivals AS (
     QUALIFY row_number() OVER (PARTITION BY tied.set_no ORDER BY tied.amount_at_stake DESC, tied.place) = 1
 )
 SELECT
-    NULL::INTEGER AS network_id,
-    NULL::INTEGER AS mailbox_id,
     months.reporting_month,
     months.account_report,
     months.measure_field,
     months.price_list_id,
-    NULL::VARCHAR AS invoice_number,
-    NULL::DECIMAL(28, 10) AS billed_amount,
-    NULL::DECIMAL(28, 10) AS expected_amount,
-    NULL::DECIMAL(28, 10) AS difference,
     CASE
         WHEN chosen.verdict = 'undecided' THEN concat(
             'The lines of price list ', months.price_list_id, ' fit more than one interpretation of ', months.account_report, ' ',

@@ -5,14 +5,9 @@
 -- expected_amount: previous amount or total
 SELECT *
 FROM core_restated_lines
-UNION ALL
+UNION ALL BY NAME
 SELECT
-    NULL::INTEGER AS network_id,
-    NULL::INTEGER AS mailbox_id,
     invoices.reporting_month,
-    NULL::VARCHAR AS account_report,
-    NULL::VARCHAR AS measure_field,
-    NULL::INTEGER AS price_list_id,
     invoices.invoice_number,
     CASE WHEN invoices.status = 'Canceled' THEN 0 ELSE invoices.total_amount END AS billed_amount,
     invoices.previous_total_amount AS expected_amount,

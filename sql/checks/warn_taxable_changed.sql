@@ -27,10 +27,7 @@ SELECT
     lines.account_report,
     lines.measure_field,
     lines.price_list_id,
-    NULL::VARCHAR AS invoice_number,
     lines.amount AS billed_amount,
-    NULL::DECIMAL(28, 10) AS expected_amount,
-    NULL::DECIMAL(28, 10) AS difference,
     concat(
         'The line of ', money_text(lines.amount), ' is ', CASE WHEN lines.is_taxable THEN '' ELSE 'not ' END, 'taxable; in ',
         strftime(earlier.reporting_month, '%Y-%m'), ' the same line was', CASE WHEN lines.is_taxable THEN ' not' ELSE '' END,

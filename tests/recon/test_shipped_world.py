@@ -44,6 +44,15 @@ def test_findings_are_the_rows_of_all_checks() -> None:
     assert "core_check_rows" in tree.relations["out_findings"].reads
 
 
+def test_a_check_has_no_column_but_those_of_a_finding(reconciled: Connection) -> None:
+    """A check omits what is null in all its rows, so a misspelt column would be lost without a word."""
+    columns = database.column_types(reconciled)
+    checks = {name for name in columns if name.startswith(("fail_", "warn_", "info_"))}
+    assert {name: columns[name].keys() - sql_headers.CHECK_COLUMNS.keys() for name in checks} == {
+        name: set() for name in checks
+    }
+
+
 def test_findings_carry_the_severity_of_their_file(reconciled: Connection) -> None:
     words = {"fail": "error", "warn": "warning", "info": "info"}
     files = [name for name in sql_files.load_sql().relations if name.startswith(("fail_", "warn_", "info_"))]

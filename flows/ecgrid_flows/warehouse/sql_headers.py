@@ -30,6 +30,14 @@ DESCRIBED = ("out_", "raw_", "fail_", "warn_", "info_")
 SHARED_MEANINGS = "columns.csv"
 #: Folder of the checks, and the relation with the rows of all checks.
 CHECKS, CHECK_ROWS = "checks", "core_check_rows"
+#: Columns that a check may have, with their types.
+CHECK_COLUMNS = {
+    **dict.fromkeys(("network_id", "mailbox_id", "price_list_id"), "INTEGER"),
+    "reporting_month": "DATE",
+    **dict.fromkeys(("account_report", "measure_field", "invoice_number", "explanation", "cause"), "VARCHAR"),
+    **dict.fromkeys(("billed_amount", "expected_amount", "difference"), "DECIMAL(28, 10)"),
+    "is_doubtful": "BOOLEAN",
+}
 
 _GRAIN = re.compile(r"-- (One row per \S.*)")
 _INSTRUCTION = re.compile(rf"-- ({'|'.join(INSTRUCTIONS)}): (.+)")
@@ -97,10 +105,10 @@ def check_titles(folder: Path) -> dict[str, str]:
 def union_of_checks(folder: Path) -> str:
     """The SELECT of `core_check_rows`: the rows of every check under `folder`, with its name and severity.
 
-    The first row, without data, adds the two columns that a check may omit.
+    A check omits the columns that are null in all its rows: the first SELECT, without a row, has them all.
     """
     severities = {"fail": "error", "warn": "warning", "info": "info"}
-    parts = ["SELECT NULL::BOOLEAN AS is_doubtful, NULL::VARCHAR AS cause WHERE false"]
+    parts = [f"SELECT {', '.join(f'NULL::{kind} AS {column}' for column, kind in CHECK_COLUMNS.items())} WHERE false"]
     for path in sorted(folder.glob(f"{CHECKS}/*.sql")):
         kind, name = path.stem.split("_", 1)
         parts.append(f"SELECT '{name}' AS check_name, '{severities[kind]}' AS severity, * FROM {path.stem}")
