@@ -43,6 +43,11 @@ MOST_NODES = 1_000_000
 DEEPEST = 100
 
 _parsers = threading.local()
+#: No entity is resolved and nothing is fetched; comments and instructions are no data.
+_OPTIONS = {
+    **dict.fromkeys(("resolve_entities", "load_dtd", "huge_tree"), False),
+    **dict.fromkeys(("no_network", "remove_comments", "remove_pis"), True),
+}
 #: Cache of tags without their namespace.
 LOCAL_NAMES: dict[str, str] = {}
 
@@ -51,14 +56,7 @@ def _parser() -> Any:
     """This thread's parser: a parser shared by threads would serialise them."""
     parser = getattr(_parsers, "parser", None)
     if parser is None:
-        parser = _parsers.parser = etree.XMLParser(
-            resolve_entities=False,
-            no_network=True,
-            load_dtd=False,
-            huge_tree=False,
-            remove_comments=True,
-            remove_pis=True,
-        )
+        parser = _parsers.parser = etree.XMLParser(**_OPTIONS)
     return parser
 
 
@@ -180,15 +178,7 @@ def read_stream(body: bytes, make_target: Callable[[], Any]) -> Any:
 
 
 def _streamed(document: bytes, target: Any) -> Any:
-    parser = etree.XMLParser(
-        target=target,
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
+    parser = etree.XMLParser(target=target, **_OPTIONS)
     for start in range(0, len(document), _PIECE):
         parser.feed(document[start : start + _PIECE])
     return parser.close()

@@ -54,7 +54,7 @@ def run(
     """The monthly flow: plan, pull, land, build, check, export, report."""
     months = chosen_months(month, first, last)
     _quiet_prefect()
-    from ecgrid_flows.orchestration import session, signals, tasks
+    from ecgrid_flows.orchestration import tasks
     from ecgrid_flows.orchestration.pipeline import MonthIncomplete
     from ecgrid_flows.progress import Reporter
 
@@ -62,12 +62,7 @@ def run(
     reporter = Reporter(console=context.stderr, quiet=as_json)
     incomplete: MonthIncomplete | None = None
     is_reported = tasks.prefect_is_set_up()
-    with (
-        serving(settings, reporter) as (served, is_invented),
-        session.opened(settings=served, reporter=reporter, refresh=refresh, is_invented=is_invented) as opened,
-        signals.stopping_on_signals(opened.puller, reporter),
-    ):
-        opened.check_source()
+    with _opened(settings, reporter, "run", refresh) as (opened, is_invented):
         try:
             done = _billed(opened, months, is_reported)
         except MonthIncomplete as error:
@@ -107,20 +102,13 @@ def pull(
     months = chosen_months(month, first, last)
     settings = Settings.load(data_dir)
     _quiet_prefect()
-    from ecgrid_flows.orchestration import session, signals, tasks
+    from ecgrid_flows.orchestration import tasks
     from ecgrid_flows.orchestration.pipeline import MonthIncomplete
     from ecgrid_flows.progress import Reporter
 
     reporter = Reporter(console=context.stderr, quiet=as_json)
     done = []
-    with (
-        serving(settings, reporter) as (served, is_invented),
-        session.opened(
-            settings=served, reporter=reporter, refresh=refresh, is_invented=is_invented, purpose="pull"
-        ) as opened,
-        signals.stopping_on_signals(opened.puller, reporter),
-    ):
-        opened.check_source()
+    with _opened(settings, reporter, "pull", refresh) as (opened, is_invented):
         for wanted in months:
             size = tasks.plan(opened, wanted)
             tally = tasks.pull(opened, wanted, size)
@@ -163,16 +151,10 @@ def accounts(month: Month = None, data_dir: DataDir = None, as_json: AsJson = Fa
     """The accounts and contracts that a run would bill."""
     one = month or last_full_month()
     settings = Settings.load(data_dir)
-    from ecgrid_flows.orchestration import session, signals
     from ecgrid_flows.progress import Reporter
 
     reporter = Reporter(console=context.stderr, quiet=as_json)
-    with (
-        serving(settings, reporter) as (served, is_invented),
-        session.opened(settings=served, reporter=reporter, is_invented=is_invented, purpose="accounts") as opened,
-        signals.stopping_on_signals(opened.puller, reporter),
-    ):
-        opened.check_source()
+    with _opened(settings, reporter, "accounts") as (opened, is_invented):
         scope = opened.scope(one)
     rows = [
         (
@@ -242,6 +224,24 @@ def serving(settings: Settings, reporter: "Reporter") -> Iterator[tuple[Settings
                 served, api_key=Secret(sandbox.api_key)
             )  # a cluster may need more sessions than a user is allowed
         yield served, True
+
+
+@contextmanager
+def _opened(
+    settings: Settings, reporter: "Reporter", purpose: str, refresh: bool = False
+) -> Iterator[tuple[Any, bool]]:
+    """A run that Ctrl-C and SIGTERM stop, with its source checked; and whether the data are invented."""
+    from ecgrid_flows.orchestration import session, signals
+
+    with (
+        serving(settings, reporter) as (served, is_invented),
+        session.opened(
+            settings=served, reporter=reporter, refresh=refresh, is_invented=is_invented, purpose=purpose
+        ) as run,
+        signals.stopping_on_signals(run.puller, reporter),
+    ):
+        run.check_source()
+        yield run, is_invented
 
 
 def _quiet_prefect() -> None:

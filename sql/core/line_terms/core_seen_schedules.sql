@@ -16,7 +16,6 @@ SELECT
     schedule_rate AS rate,
     min(price_list_description) AS price_list_description,
     min(level_name) AS level_name,
-    bool_or(schedule_include_root_mailbox) AS include_root_mailbox,
     sum(lines)::BIGINT AS lines
 FROM core_line_terms
 WHERE schedule_id IS NOT NULL

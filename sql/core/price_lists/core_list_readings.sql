@@ -22,8 +22,7 @@ SELECT
     schedule_rate AS rate,
     price_list_description,
     level_name,
-    coalesce(limited_months, 0) AS limited_months,
-    schedule_include_root_mailbox AS include_root_mailbox
+    coalesce(limited_months, 0) AS limited_months
 FROM answers
 QUALIFY row_number() OVER (
     PARTITION BY price_list_id, pulled_at, schedule_account_report, schedule_measure, schedule_id

@@ -18,7 +18,6 @@ shapes AS (
         any_value(maximum) FILTER (WHERE tier = 1) AS first_maximum,
         any_value(rate) FILTER (WHERE tier = 1) AS first_rate,
         any_value(block) FILTER (WHERE tier = 1) AS first_block,
-        max(maximum) AS highest_bound,
         bool_and(block = 0) AS is_without_blocks,
         bool_and(block IN (0, 1)) AS has_unit_blocks,
         -- what Minimum is beside the Maximum before it
@@ -45,7 +44,6 @@ SELECT
     any_value(shapes.first_maximum) AS first_maximum,
     any_value(shapes.first_rate) AS first_rate,
     any_value(shapes.first_block) AS first_block,
-    any_value(shapes.highest_bound) AS highest_bound,
     any_value(shapes.is_without_blocks) AS is_without_blocks,
     any_value(shapes.has_unit_blocks) AS has_unit_blocks,
     coalesce(any_value(shapes.is_cut_at_maximum_only), true) AS is_cut_at_maximum_only,

@@ -95,7 +95,6 @@ SELECT
     rate,
     flat,
     limited_months,
-    include_root_mailbox,
     price_list_description,
     terms_source,
     is_firm,
