@@ -1,6 +1,6 @@
 -- One row per account and month that clients.csv gives a client.
 -- kept as: scratch
--- A row without mailbox_id stands for every mailbox of its network that has no row of its own. Of several rows the one that begins last
+-- A row without mailbox_id applies to every mailbox of its network that has no row of its own. Of several rows the one that begins last
 -- in the month counts.
 WITH months AS (
     SELECT reporting_month FROM core_months

@@ -7,7 +7,7 @@ WITH unread AS (
     WHERE
         schedule_id IS NULL OR schedule_allowance IS NULL OR schedule_maximum IS NULL OR schedule_block IS NULL
         OR schedule_rate IS NULL OR schedule_account_report IS NULL OR schedule_measure IS NULL OR level IS NULL OR model IS NULL
-        -- absent where the service does not have them; with a text in `extra` they are there and say something else
+        -- null where the service does not have them; with a text in `extra` they have a value that cannot be read
         OR coalesce(json_exists(extra, '$.Schedule.Minimum') OR json_exists(extra, '$.Schedule.SpecifiedNetworkID'), false)
         OR coalesce(json_exists(extra, '$.Level.LimitedMonths'), false)
 )

@@ -40,7 +40,7 @@ factors AS NOT MATERIALIZED (
             WHEN try(blocks * rate) = product - flat THEN 'blocks'
             WHEN try(quantity * rate) = product - flat THEN 'units'
             WHEN product = flat THEN 'nothing'
-        END AS told_by
+        END AS factor
     FROM marked
 ),
 priced AS NOT MATERIALIZED (
@@ -59,10 +59,10 @@ priced AS NOT MATERIALIZED (
         cost,
         expected_amount,
         is_sliced,
-        CASE told_by WHEN 'blocks' THEN blocks WHEN 'units' THEN quantity WHEN 'nothing' THEN quantity END
+        CASE factor WHEN 'blocks' THEN blocks WHEN 'units' THEN quantity WHEN 'nothing' THEN quantity END
             AS pricing_quantity,
-        CASE told_by WHEN 'blocks' THEN rate WHEN 'units' THEN rate WHEN 'nothing' THEN 0 END AS unit_price,
-        CASE WHEN told_by = 'blocks' AND block > 0 AND block <> 1 THEN block END AS pricing_block
+        CASE factor WHEN 'blocks' THEN rate WHEN 'units' THEN rate WHEN 'nothing' THEN 0 END AS unit_price,
+        CASE WHEN factor = 'blocks' AND block > 0 AND block <> 1 THEN block END AS pricing_block
     FROM factors
 ),
 judged AS NOT MATERIALIZED (

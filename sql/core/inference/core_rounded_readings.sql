@@ -1,4 +1,4 @@
--- One row per rule and rounding that readings of its schedule set use, as the rating takes it.
+-- One row per rule and rounding that readings of its rate ladder use, as the rating takes it.
 SELECT DISTINCT
     readings.case_reading_id || '.' || roundings.rounding || roundings.scale AS reading_id,
     trial.model,

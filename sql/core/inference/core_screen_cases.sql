@@ -1,4 +1,4 @@
--- One row per schedule set, quantity screened and rule of its candidates, as a case to rate.
+-- One row per rate ladder, quantity screened and rule of its candidates, as a case to rate.
 -- kept as: scratch
 -- A rule that does not use a stated number is tried only where lines bill a quantity that it can give.
 WITH rules AS (

@@ -1,4 +1,4 @@
--- One row per schedule set, further quantity and rule of its shortlist, as a case to rate.
+-- One row per rate ladder, further quantity and rule of its shortlist, as a case to rate.
 -- kept as: scratch
 -- A rule that does not use a stated number is tried only where lines bill a quantity that it can give.
 WITH remaining AS (

@@ -72,7 +72,7 @@ spans AS (
     INNER JOIN rules ON rules.set_no = quantities.set_no AND rules.rule_no = rule_of_case(rated.case_id)
     GROUP BY quantities.quantity_no
 ),
-told AS (
+compared AS (
     SELECT
         spans.quantity_no,
         ways.is_alone,
@@ -98,8 +98,8 @@ SELECT
     lines.trial_no,
     lines.lines,
     lines.shown_tier,
-    told.tier_reached,
-    told.highest_tier,
-    CASE WHEN told.is_alone THEN told.is_billed OR lines.amount <> 0 OR lines.quantity_billed <> 0 ELSE told.differs END AS is_telling
+    compared.tier_reached,
+    compared.highest_tier,
+    CASE WHEN compared.is_alone THEN compared.is_billed OR lines.amount <> 0 OR lines.quantity_billed <> 0 ELSE compared.differs END AS is_telling
 FROM core_trial_lines AS lines
-INNER JOIN told USING (quantity_no)
+INNER JOIN compared USING (quantity_no)

@@ -1,4 +1,4 @@
--- One row per quantity on trial and ladder on which it is tried: its schedule set's own, and those that lines of that quantity show.
+-- One row per quantity on trial and ladder on which it is tried: its own, and those that lines of that quantity show.
 -- kept as: scratch
 -- `case_quantity_no` is the quantity in trial_case; `ladder_shift` leads from a set's ladder_id to that of the ladder shown;
 -- allowance, floor and cap are the ladder's. `change_no` is null on the set's own ladder.

@@ -1,14 +1,14 @@
 -- One row per case_id of core_rating_cases: what the quantity costs, exactly and rounded, or why it has no price.
 -- kept as: view
 -- per: cell, local
--- The tiers before the one that holds the quantity are full, so their sum is the ladder's own (core_rating_steps),
--- and a case needs but the last slice. Where a number does not fit into 10 decimals, or an allowance is taken from the
--- slices, all slices are rated and added up (core_rating_slices).
--- `amount_exact` is the sum of the slices; `amount` is that sum rounded once, by the reading's rounding (a line is
--- rounded, not a slice, but under the rounding half_up_slices). An exact amount may have no last decimal (a third of a block): it is then rounded from
--- what it is, not from its 20 decimals; `amount_exact` is cut after 20, and without a rounding `amount` has 20,
--- half up. `quantity_billed` is in units and `blocks_billed` in blocks, after allowance and blocks; what lies in a free
--- tier is not billed. `tier` is the one that holds the quantity: 0 the free tier, null for quantity 0.
+-- The tiers before the one that holds the quantity are full, so their sum belongs to the ladder (core_rating_steps), and a
+-- case needs only its last slice. If a number does not fit into 10 decimals, or the allowance is taken off the slices, all
+-- slices are rated and added up (core_rating_slices).
+-- `amount_exact` is the sum of the slices; `amount` is that sum rounded once, by the reading's rounding; only half_up_slices
+-- rounds each slice. An exact amount without a last decimal (a third of a block) is rounded from its exact value, not from
+-- its 20 decimals; `amount_exact` is cut after 20, and without a rounding `amount` has 20, half up. `quantity_billed` is
+-- in units and `blocks_billed` in blocks, after allowance and blocks, without the part in a free tier. `tier` is the one
+-- that holds the quantity: 0 the free tier, null for quantity 0.
 WITH reached AS (
     SELECT
         quantities.case_id,

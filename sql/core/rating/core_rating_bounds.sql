@@ -1,6 +1,6 @@
 -- One row per ladder_id and tier: its bounds, its prices, and its fault.
--- A tier runs from the end of the previous one (`lower_bound`) to its own maximum, the running upper bound; null is open. minimum decides
--- nothing and is checked. It must be the previous maximum (100, 100: one continuous ladder) or, after a whole maximum, one more (100,
+-- A tier runs from the end of the previous one (`lower_bound`) to its own maximum, the running upper bound; null is open. minimum is only
+-- checked. It must be the previous maximum (100, 100: one continuous ladder) or, after a whole maximum, one more (100,
 -- 101: tiers of whole units); a fraction between, 100.5, is beyond 100 and so in the next tier. A lower one is an overlap, a higher one a
 -- gap. The first tier begins at 0, or at 1 for whole units. A null minimum states nothing and is not checked. A block of 0 is no block;
 -- both are null here. half_block and inverse (1 / block) are cut after 10 decimals.

@@ -1,16 +1,17 @@
--- One row per case_id of core_rating_cases whose ladder has tiers: the quantity that is rated, or why none is.
+-- One row per case_id of core_rating_cases whose ladder has tiers: the quantity to rate, or the error.
 -- kept as: view
 -- per: cell, local
 -- The order of operations, decided from the words of `quote --batch`:
 --   1. allowance before_blocks: quantity less allowance, not below 0;
 --   2. block_scope quantity: the whole quantity to a multiple of the first tier's block; a block of 0 or null
 --      rounds nothing;
---   3. allowance after_blocks: what is then left less the allowance, not below 0. With block_scope tier the blocks
---      are counted inside the slices, so it comes off there, after them, from the first slice up (core_rating_slices);
---   4. allowance free_tier: nothing is subtracted; a tier of the allowance's size stands in front, every bound moves
---      up by it. `ladder_quantity`, the rated quantity less that size, is what the tiers' own bounds are held against.
--- Errors, never numbers: malformed tiers, a negative quantity or allowance, a quantity past a bounded last tier
--- (whatever the model: `unit` too), digits that do not fit.
+--   3. allowance after_blocks: the result less the allowance, not below 0. With block_scope tier the blocks are counted
+--      inside the slices, so the allowance is taken off there, after the blocks, from the first slice up
+--      (core_rating_slices);
+--   4. allowance free_tier: nothing is subtracted; a free tier of the allowance's size precedes the first, and every bound
+--      moves up by it. `ladder_quantity`, the rated quantity less that size, is compared with the tiers' own bounds.
+-- Errors, never numbers: malformed tiers, a negative quantity or allowance, a quantity past a bounded last tier (also
+-- under `unit`), digits that do not fit.
 WITH netted AS (
     SELECT
         cases.case_id,
@@ -84,7 +85,7 @@ SELECT
     is_whole,
     is_inclusive,
     is_allowance_in_slices,
-    zero_pays_flat AND free_quantity = 0 AS zero_pays_flat, -- the first tier is else the free one, whose flat is nought
+    zero_pays_flat AND free_quantity = 0 AS zero_pays_flat, -- otherwise the first tier is the free one, with a flat of 0
     allowance,
     free_quantity,
     rated_quantity,

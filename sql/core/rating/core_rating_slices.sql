@@ -1,4 +1,4 @@
--- One row per case and tier that takes part in its price: what lies in the tier, what of it is billed, for how much.
+-- One row per case and tier that takes part in its price: the quantity in the tier, the part of it that is billed, and the amount.
 -- kept as: view
 -- per: cell, local
 -- Which tiers take part, by model (`reached`: the quantity is above the tier's lower bound, or on it where that bound
@@ -6,20 +6,19 @@
 --   unit          the first, for everything        volume        the one that holds the quantity, for everything
 --   graduated     every tier reached, its slice    stairstep     the one that holds the quantity, its flat alone
 --   stacked_flat  every tier reached, its flat alone
--- `flat` is due for every tier that takes part, so on an excluded bound the next tier's too, though its slice is
--- empty. The free tier (0) is a tier in front, with the prices nought: under volume and stairstep, a quantity past it
--- is priced whole by the tier that holds it; `unit` prices by the first tier whatever the free tier does not hold.
--- Quantity 0 (after allowance and blocks) reaches no tier; with zero_pays_flat it pays the flat of the first, which is
--- nought where a free tier stands in front: more may never cost less.
--- An allowance after_blocks with block_scope tier takes from the units counted, the first slices' first, and leaves
--- flats.
--- amount = flat + units billed x what one costs; `remainder` is what its 20 decimals could not hold, in parts
--- of the 20th decimal over `common_block`. Either is null when it does not fit (18 whole digits).
--- `quantity` is the part of the quantity that lies in the tier, `billed_quantity` what of it is billed: in whole blocks where they are
--- counted per tier. The amounts add up to core_rated.amount_exact, save for what 20 decimals cannot hold of a part of a block; `blocks`
--- has at most 10 decimals for the same reason. A case that has an error or costs nothing has no slice; of one whose amounts are too
--- large (core_rated.error) the slices mean nothing.
--- `slice` numbers the tiers that take part, from 1: the tiers reached are the first ones, behind the free tier if any.
+-- `flat` is due for every tier that takes part: on an excluded bound also for the next tier, whose slice is empty. The free
+-- tier (0) precedes the first and its prices are 0: under volume and stairstep, a quantity past it is priced whole by the
+-- tier that holds it; `unit` prices by the first tier what exceeds the free tier.
+-- Quantity 0 (after allowance and blocks) reaches no tier; with zero_pays_flat it pays the flat of the first, which is 0 if
+-- there is a free tier, so that a larger quantity never costs less.
+-- An allowance after_blocks with block_scope tier is taken off the units counted, from the first slice up; flats stay.
+-- amount = flat + units billed x price of one; `remainder` is the rest beyond its 20 decimals, in parts of the 20th decimal
+-- over `common_block`. Either is null if it does not fit (18 whole digits).
+-- `quantity` is the part of the quantity in the tier, `billed_quantity` the part of it that is billed: in whole blocks if they are counted
+-- per tier. The amounts add up to core_rated.amount_exact, up to the rest of a part of a block beyond 20 decimals; `blocks` has at most
+-- 10 decimals for the same reason. A case with an error, or of no cost, has no slice; the slices of a case whose amounts are too large
+-- (core_rated.error) are undefined.
+-- `slice` numbers the tiers that take part, from 1, in their order; the free tier, if any, is the first.
 WITH cut AS (
     SELECT
         quantities.case_id,

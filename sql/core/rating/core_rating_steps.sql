@@ -1,15 +1,15 @@
 -- One row per ladder_id, kind of pricing and tier: all that is the same for every quantity that reaches the tier.
 -- per: cell, local
--- Only the kinds that some case asks of a ladder are here. Kind 0, tier 1 takes in the cases that are not priced.
---   slice_start    where the slice begins: the tier's lower bound, or 0 where one tier prices the whole quantity
---   tier_block     the block in which the slice is counted, null where blocks are not counted per tier
+-- Only kinds that some case of the ladder needs are here. Kind 0, tier 1 is for the cases that are not priced.
+--   slice_start    start of the slice: the tier's lower bound, or 0 if one tier prices the whole quantity
+--   tier_block     block in which the slice is counted, null if blocks are not counted per tier
 --   lift           how its count is rounded: lift_to_block
---   unit_price     what one unit costs, null where 10 decimals do not hold it (then `rate` a `price_block`)
---   ..._before     what the tiers before add, each full: units billed, blocks, amount with flats, and that amount with each
+--   unit_price     price of one unit, null if 10 decimals do not hold it (then it is `rate` per `price_block`)
+--   ..._before     sums of the tiers before, each full: units billed, blocks, amount with flats, and that amount with each
 --                  slice rounded half up to cents (cents_before)
---   is_summed      whether that does not do here, for a number that 10 decimals do not hold or that is too large: then
---                  the slices are rated one by one
--- Which tiers a kind has: `unit` the first alone, open; the others all.
+--   is_summed      true: these sums cannot be used, because a number does not fit into 10 decimals or is too large; the
+--                  slices are rated one by one
+-- The kind `unit` has only the first tier, open; the others have all.
 WITH asked AS (
     SELECT DISTINCT cases.ladder_id, rules.kind
     FROM core_rating_cases AS cases
