@@ -88,7 +88,7 @@ billed AS (
         true AS is_newest,
         recalculated.amount AS recalculated_amount
     FROM without
-    ANTI JOIN core_issued_invoices AS issued USING (contract_id, reporting_month)
+    ANTI JOIN core_issued_invoices USING (contract_id, reporting_month)
     LEFT JOIN core_recalculated_totals AS recalculated
         ON recalculated.contract_id IS NOT DISTINCT FROM without.contract_id AND recalculated.reporting_month = without.reporting_month
 ),

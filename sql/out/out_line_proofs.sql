@@ -37,7 +37,7 @@ SELECT
     rules.reading_id,
     rules.rule
 FROM core_lines AS lines
-ANTI JOIN core_aggregated_lines AS aggregated USING (network_id, mailbox_id, terms_no)
+ANTI JOIN core_aggregated_lines USING (network_id, mailbox_id, terms_no)
 INNER JOIN core_expected AS expected USING (set_no, actual)
 INNER JOIN core_chosen_readings USING (set_no)
 INNER JOIN core_reading_rules AS rules USING (set_no, reading_no)

@@ -31,7 +31,7 @@ WITH amounts AS (
         0
     FROM out_line_items AS lines
     INNER JOIN core_issued_invoices AS issued USING (contract_id, reporting_month)
-    ANTI JOIN core_invoice_shares AS shares USING (contract_id, reporting_month)
+    ANTI JOIN core_invoice_shares USING (contract_id, reporting_month)
     WHERE issued.is_newest
     UNION ALL
     SELECT
