@@ -3,6 +3,8 @@
 -- Amounts of two currencies must not be added. `invoice import` refuses a currency that is not ECGRID_CURRENCY; this is for a directory
 -- that was filled without it, or before it was changed.
 -- billed_amount: total of the invoice, in its own currency
+-- expected_amount: always null: the amount due in the other currency is not known
+-- difference: always null
 WITH counts AS (
     SELECT currency, count(*) AS invoices, min(invoice_date) AS first_date
     FROM core_issued_invoices

@@ -3,6 +3,8 @@
 -- Numbers are compared as in core_issued_invoices. A file and the API's invoice of the same number are one invoice, unless the API has it
 -- for another contract. Which of the two is meant cannot be known from them, so nothing is expected.
 -- billed_amount: total of the invoice
+-- expected_amount: always null: only the vendor can state which invoice is valid
+-- difference: always null
 WITH numbered AS (
     SELECT
         *,

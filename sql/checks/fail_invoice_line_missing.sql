@@ -1,6 +1,7 @@
 -- One row per line with an amount that the invoice of its contract does not have.
 -- title: Line is missing on the invoice
 -- A line whose response names another key has the `cause` of that finding: the invoice may bill it under the key named.
+-- billed_amount: always null: the invoice does not bill the line
 -- expected_amount: amount of the line by InvoiceCalculateLineItem
 -- difference: the amount, negative: the invoice is too low by it
 WITH numbers AS (

@@ -3,6 +3,7 @@
 -- Both amounts are sums over the lines that are billed by other terms. The difference is null because each line has its own finding.
 -- billed_amount: sum of the lines that are billed by other terms than the contract's
 -- expected_amount: sum of these lines at the contract's terms
+-- difference: always null: each line has its own finding with its difference
 WITH answers AS (
     SELECT price_list_id, reporting_month, max(read_at) AS read_at
     FROM core_stated_readings

@@ -2,6 +2,8 @@
 -- title: Expected line is missing
 -- The expected amount is unknown. If the response to another key names this key, both findings have one `cause`.
 -- billed_amount: amount that the invoice bills for the key; null where no invoice has it
+-- expected_amount: always null: without a line no amount can be calculated
+-- difference: always null
 SELECT
     missing.network_id,
     missing.mailbox_id,

@@ -1,6 +1,8 @@
 -- One row per invoice charge without a Schedule: it has no key, so no line item can be requested for it. This is no error.
 -- title: Charge only on the invoice
 -- billed_amount: amount of the charge on the invoice
+-- expected_amount: always null: no price list has the charge
+-- difference: always null
 SELECT
     matches.network_id,
     matches.mailbox_id,

@@ -4,6 +4,7 @@
 -- title: KCs are rounded up per message
 -- ECGrid documents such rounding ("rounded per Parcel/Interchange"), so it is no claim.
 -- expected_amount: what the exact KCs would cost; null where the line is not proved for its own quantity
+-- difference: null: this is no claim
 SELECT
     usage.network_id,
     usage.mailbox_id,

@@ -1,6 +1,6 @@
 -- One row per finding: something that does not fit, with its key, both amounts and a sentence to act on.
 -- The worst come first, by `place`: every list of findings has this order.
--- Two columns of the checks are not here. `is_doubtful`: an error of this row is a warning, for its terms are not certain.
+-- A check may give two columns more. `is_doubtful`: an error of this row is a warning, for its terms are not certain.
 -- Of a provisional month no finding is an error: what is one later is a warning.
 -- `cause`: the text that findings of one cause share (`terms_cause`, or the `finding_identity` of the finding that this one
 -- follows from); without it a finding is its own cause. `cause_id` is its hash.

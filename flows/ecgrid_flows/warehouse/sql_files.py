@@ -17,6 +17,7 @@ from ecgrid_flows.warehouse.sql_headers import (
     read_header,
     read_shared_meanings,
     union_of_checks,
+    with_all_columns,
 )
 from ecgrid_flows.warehouse.sql_tree import SqlFile, SqlRefused, SqlTree
 
@@ -92,7 +93,10 @@ def load_sql(folder: Path | None = None, wanted: tuple[str, ...] = (), given: tu
 
 
 def _text(path: Path) -> str:
-    return union_of_checks(path.parents[1]) if path.stem == CHECK_ROWS else path.read_text(encoding="utf-8")
+    if path.stem == CHECK_ROWS:
+        return union_of_checks(path.parents[1])
+    text = path.read_text(encoding="utf-8")
+    return with_all_columns(text) if path.parent.name == CHECKS else text
 
 
 def _parsed(parser: Connection, paths: Sequence[Path]) -> dict[Path, tuple[str, dict[str, Any]]]:

@@ -13,6 +13,7 @@ import csv
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 from ecgrid_flows.warehouse.sql_tree import Header, SqlFile, SqlRefused, SqlTree
@@ -30,13 +31,15 @@ DESCRIBED = ("out_", "raw_", "fail_", "warn_", "info_")
 SHARED_MEANINGS = "columns.csv"
 #: Folder of the checks, and the relation with the rows of all checks.
 CHECKS, CHECK_ROWS = "checks", "core_check_rows"
-#: Columns that a check may have, with their types.
+#: Columns of every check, with their types; a file leaves out those that are null in all its rows.
 CHECK_COLUMNS = {
-    **dict.fromkeys(("network_id", "mailbox_id", "price_list_id"), "INTEGER"),
+    **dict.fromkeys(("network_id", "mailbox_id"), "INTEGER"),
     "reporting_month": "DATE",
-    **dict.fromkeys(("account_report", "measure_field", "invoice_number", "explanation", "cause"), "VARCHAR"),
+    **dict.fromkeys(("account_report", "measure_field"), "VARCHAR"),
+    "price_list_id": "INTEGER",
+    "invoice_number": "VARCHAR",
     **dict.fromkeys(("billed_amount", "expected_amount", "difference"), "DECIMAL(28, 10)"),
-    "is_doubtful": "BOOLEAN",
+    "explanation": "VARCHAR",
 }
 
 _GRAIN = re.compile(r"-- (One row per \S.*)")
@@ -105,10 +108,10 @@ def check_titles(folder: Path) -> dict[str, str]:
 def union_of_checks(folder: Path) -> str:
     """The SELECT of `core_check_rows`: the rows of every check under `folder`, with its name and severity.
 
-    A check omits the columns that are null in all its rows: the first SELECT, without a row, has them all.
+    The first row, without data, adds the two columns that a check may omit.
     """
     severities = {"fail": "error", "warn": "warning", "info": "info"}
-    parts = [f"SELECT {', '.join(f'NULL::{kind} AS {column}' for column, kind in CHECK_COLUMNS.items())} WHERE false"]
+    parts = ["SELECT NULL::BOOLEAN AS is_doubtful, NULL::VARCHAR AS cause WHERE false"]
     for path in sorted(folder.glob(f"{CHECKS}/*.sql")):
         kind, name = path.stem.split("_", 1)
         parts.append(f"SELECT '{name}' AS check_name, '{severities[kind]}' AS severity, * FROM {path.stem}")
@@ -116,6 +119,14 @@ def union_of_checks(folder: Path) -> str:
         "-- One row per row of a check, with the check's name and severity: written by the runner from sql/checks.\n"
         "-- kept as: scratch view\n" + "\nUNION ALL BY NAME\n".join(parts) + "\n"
     )
+
+
+def with_all_columns(text: str) -> str:
+    """The file of a check with all CHECK_COLUMNS: those that it leaves out are null."""
+    body = text.lstrip().splitlines()
+    header = list(takewhile(lambda line: line.startswith("--"), body))
+    none = ", ".join(f"NULL::{kind} AS {column}" for column, kind in CHECK_COLUMNS.items())
+    return "\n".join([*header, f"SELECT {none} WHERE false UNION ALL BY NAME (", *body[len(header) :], ")"])
 
 
 def merged_by(parts: str, where: str) -> dict[str, str]:
