@@ -13,7 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as checked
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from ecgrid_flows.cli import app
 from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.finance import audit_log, corrections
 from ecgrid_flows.finance.export import export_month, read_export
@@ -176,6 +178,16 @@ def test_a_late_invoice_is_posted_after_the_closed_month(template: Path, usd: Se
         (NOVEMBER, MONTH, "2000", Decimal("-8113.07")),
     ]
     assert read_manifest(usd.exports_dir(MONTH) / "corrections")["not_booked"] == []
+
+
+def test_close_dates_the_journal_as_told(template: Path, usd: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(template, usd.data_dir)
+    monkeypatch.setenv("ECGRID_CURRENCY", "USD")
+    arguments = ["close", "2026-10", "--posting-date", "2026-11-12", "--data-dir", usd.data_dir]
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    rows = read_export(usd.exports_dir(MONTH) / "journal.csv").to_pylist()
+    assert {row["posting_date"] for row in rows} == {date(2026, 11, 12)}
 
 
 def test_a_posting_date_is_the_users_and_never_in_a_closed_month(template: Path, usd: Settings) -> None:

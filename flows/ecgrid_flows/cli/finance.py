@@ -200,7 +200,7 @@ def close(
     from ecgrid_flows.finance.period_close import close_month
 
     with held(settings, "close") as store:
-        done = close_month(settings, store, month, reasons)
+        done = close_month(settings, store, month, reasons, _date(posting_date))
     if as_json:
         context.emit_json(
             {

@@ -148,7 +148,7 @@ def simulation(connection: Connection, terms: Terms, scope: Scope, *, has_curve:
     assert last
     present = _curve(connection, Terms(), scope, _CURVE) if has_curve else {}
     _run(connection, terms, scope, sorted({terms.volume, *(_CURVE if has_curve else ())}))
-    _check(connection, terms, scope)
+    _check(connection, terms)
     rows = _Rows(connection, terms.volume)
     found = Simulation(
         first=first,
@@ -216,7 +216,7 @@ def _months(connection: Connection, scope: Scope) -> Scope:
     return replace(scope, first=first, last=last)
 
 
-def _check(connection: Connection, terms: Terms, scope: Scope) -> None:
+def _check(connection: Connection, terms: Terms) -> None:
     """Raise for terms that no line in scope can be tried on, and for a quantity past a bounded last tier."""
     pairs = database.rows(connection, "simulation_terms").to_pylist()
     if not pairs:

@@ -377,7 +377,7 @@ class _Build:
             for number in range(1, max(self._rounds.values()) + 1):
                 wanted = [name for name, found in self._rounds.items() if found == number]
                 self._work_parts(number, [name for name in wanted if self._over(name) != WHOLE])
-                self._work_whole(db, number, [name for name in wanted if self._over(name) == WHOLE])
+                self._work_whole(db, [name for name in wanted if self._over(name) == WHOLE])
             self._show_parts(db)
             builder.describe(db, self._tree)
             db.execute("CHECKPOINT").fetchall()
@@ -452,7 +452,7 @@ class _Build:
             if reader in self._rounds
         )
 
-    def _work_whole(self, db: Connection, number: int, wanted: Sequence[str]) -> None:
+    def _work_whole(self, db: Connection, wanted: Sequence[str]) -> None:
         read = set().union(*(self._tree.relations[name].reads for name in wanted))
         for name in sorted(read & self._parted.keys() - self._present):
             self._take_parts(db, name)

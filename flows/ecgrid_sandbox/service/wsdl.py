@@ -28,7 +28,7 @@ def wsdl(version: str, drift: Drift | None, address: str) -> bytes:
     parts = [
         _HEAD.format(namespace=interface.namespace, about=about),
         _types(interface),
-        *(_messages(interface, operation) for operation in interface.operations.values()),
+        *(_messages(operation) for operation in interface.operations.values()),
         *(_port_type(interface, kind) for kind in ("Soap", "HttpGet", "HttpPost")),
         *(_binding(interface, kind) for kind in ("Soap", "Soap12", "HttpGet", "HttpPost")),
         _service(interface, about, address),
@@ -92,7 +92,7 @@ def _types(interface: Shape) -> str:
     return "\n".join(lines)
 
 
-def _messages(interface: Shape, operation: Operation) -> str:
+def _messages(operation: Operation) -> str:
     name = operation.name
     made = [
         f'  <wsdl:message name="{name}SoapIn"><wsdl:part name="parameters" element="tns:{name}" /></wsdl:message>',

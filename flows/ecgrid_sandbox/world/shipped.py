@@ -342,7 +342,7 @@ def facts(seed: int, last_month: date) -> Facts:
         Contract(8759, "Never invoiced", "C-8759", "2020-12-31T00:00:00", status="Terminated"),
     )
     bare = Facts(seed, last_month, months, networks, tuple(boxes), _price_lists(months), contracts, use={})
-    return replace(bare, use=_use(bare, rng), planned_errors=_planned_errors(bare))
+    return replace(bare, use=_use(bare, rng), planned_errors=_planned_errors())
 
 
 def _use(bare: Facts, rng: Random) -> dict[tuple[int, int], dict[Pair, Series]]:
@@ -385,7 +385,7 @@ def _telling(group: Group) -> tuple[Series, ...]:
     return tuple(inference.completed(group, ladders.telling_series(group, MONTHS), MONTHS, rng))
 
 
-def _planned_errors(bare: Facts) -> tuple[PlannedError, ...]:
+def _planned_errors() -> tuple[PlannedError, ...]:
     """The planned errors of catalogue.toml; `months` there counts from 0, the oldest."""
     text = resources.files("ecgrid_sandbox.world").joinpath("catalogue.toml").read_text(encoding="utf-8")
     planned_errors: list[PlannedError] = []
