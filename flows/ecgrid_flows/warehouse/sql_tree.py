@@ -32,10 +32,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class SqlFile:
-    """One relation: its SELECT, what it reads, and how it is kept: view or table, and whether beyond the build.
-
-    `uncompressed` is the column of a table that is stored without compression, if any.
-    """
+    """One relation: its SELECT, what it reads, and how it is kept: view or table, and whether beyond the build."""
 
     name: str
     path: Path
@@ -44,7 +41,6 @@ class SqlFile:
     is_view: bool
     is_scratch: bool
     header: Header
-    uncompressed: str | None = None
 
     @property
     def over(self) -> str:
