@@ -41,7 +41,8 @@ from ecgrid_flows.finance.export_files import (
 from ecgrid_flows.storage.atomic_folder import publish, staging
 from ecgrid_flows.storage.base import Store, disk_errors
 from ecgrid_flows.warehouse import database
-from ecgrid_flows.warehouse.csv_files import GUARD, csv_connection, literal, quoted, read_csv, with_cells, write_cells
+from ecgrid_flows.warehouse.connection import literal, quoted
+from ecgrid_flows.warehouse.csv_files import GUARD, csv_connection, read_csv, with_cells, write_cells
 from ecgrid_transforms.money import Decimal
 
 __all__ = ["WORKBOOK", "LocaleForm", "locale_form", "read_localised", "write"]

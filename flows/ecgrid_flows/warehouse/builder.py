@@ -37,7 +37,7 @@ import pyarrow as pa
 
 from ecgrid_flows.errors import BillingError, StorageFailed
 from ecgrid_flows.warehouse import contract_terms, product_codes, sql_headers
-from ecgrid_flows.warehouse.connection import Connection, _first_line, _open, full_disk
+from ecgrid_flows.warehouse.connection import Connection, _first_line, _open, full_disk, literal
 from ecgrid_flows.warehouse.database import load_macros
 from ecgrid_flows.warehouse.sql_files import _STEM, _ordered, _shown, load_sql
 from ecgrid_flows.warehouse.sql_tree import BuildFailed, BuildReport, BuiltRelation, SqlFile, SqlRefused, SqlTree
@@ -113,11 +113,11 @@ def describe(connection: Connection, tree: SqlTree) -> None:
     found = sql_headers.meanings(tree, rows).found
     grains = {name: tree.relations[name].header.sentence for name, _ in rows if name in tree.relations}
     statements = [
-        f"COMMENT ON {'VIEW' if name in views else 'TABLE'} \"{name}\" IS '{_quoted(grain)}'"
+        f'COMMENT ON {"VIEW" if name in views else "TABLE"} "{name}" IS {literal(grain)}'
         for name, grain in grains.items()
     ]
     statements += [
-        f'COMMENT ON COLUMN "{name}"."{column}" IS \'{_quoted(meaning)}\''
+        f'COMMENT ON COLUMN "{name}"."{column}" IS {literal(meaning)}'
         for name, columns in found.items()
         for column, meaning in columns.items()
     ]
@@ -279,7 +279,7 @@ def _merged(column: str, kind: str, aggregate: str | None, key: str) -> str:
 
 def copy_out(connection: Connection, names: Iterable[str], target: Path) -> None:
     """Copy relations into another database file, with their types (Parquet lacks HUGEINT, for example)."""
-    _run(connection, f"ATTACH '{_quoted(target)}' AS copied", target.name)
+    _run(connection, f"ATTACH {literal(str(target))} AS copied", target.name)
     for name in names:
         _run(connection, f'CREATE TABLE copied."{name}" AS SELECT * FROM "{name}"', name)
     _run(connection, "DETACH copied", target.name)
@@ -288,7 +288,7 @@ def copy_out(connection: Connection, names: Iterable[str], target: Path) -> None
 def attach(connection: Connection, path: str, names: Mapping[str, str]) -> None:
     """Make relations of a file from `copy_out` readable; `names`: name -> condition on its rows, or ""."""
     alias = f"whole_{_count_databases(connection)}"
-    _run(connection, f"ATTACH '{_quoted(path)}' AS {alias} (READ_ONLY)", path)
+    _run(connection, f"ATTACH {literal(path)} AS {alias} (READ_ONLY)", path)
     for name, condition in names.items():
         where = f" WHERE {condition}" if condition else ""
         text = f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM {alias}."{name}"{where}'
@@ -306,7 +306,7 @@ def write_parquet(connection: Connection, name: str, target: Path) -> int:
             raise SqlRefused(f"{name}: column {column} is {kind}, which Parquet holds as DOUBLE: cast it")
     copied = _run(
         connection,
-        f"COPY (SELECT * FROM \"{name}\") TO '{_quoted(target)}' (FORMAT parquet, COMPRESSION zstd)",
+        f'COPY (SELECT * FROM "{name}") TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd)',
         name,
     )
     return int(copied[0][0])
@@ -325,12 +325,8 @@ def as_named(path: str | Path) -> str:
 
 
 def _scan(files: Sequence[str]) -> str:
-    listed = ", ".join(f"'{_quoted(as_named(path))}'" for path in files)
+    listed = ", ".join(literal(str(as_named(path))) for path in files)
     return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-
-
-def _quoted(path: str | Path) -> str:
-    return str(path).replace("'", "''")
 
 
 def _create_lake_view(connection: Connection, feed: str, files: Sequence[str]) -> str:

@@ -1,15 +1,11 @@
 """Opening DuckDB: one configuration for every connection, and the errors that its messages map to."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 
 from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError, StorageFailed
-
-if TYPE_CHECKING:
-    pass
-
 
 Connection = duckdb.DuckDBPyConnection
 #: DuckDB's texts for the errors ENOSPC, EDQUOT and EFBIG.
@@ -86,3 +82,18 @@ def full_disk(error: duckdb.Error, where: str) -> StorageFailed | None:
 
 def _first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def literal(text: str) -> str:
+    """A text as a SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def quoted(name: str) -> str:
+    """A name of a relation or column as SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names of columns as a list for SQL."""
+    return ", ".join(map(quoted, names))

@@ -14,15 +14,13 @@ import duckdb
 import pyarrow as pa
 
 from ecgrid_flows.storage.base import disk_errors
-from ecgrid_flows.warehouse.connection import Connection, _open, reading_error
+from ecgrid_flows.warehouse.connection import Connection, _open, literal, quoted, reading_error
 from ecgrid_flows.warehouse.temporary import load_macros_of
 
 __all__ = [
     "GUARD",
     "MACROS",
     "csv_connection",
-    "literal",
-    "quoted",
     "read_csv",
     "read_table",
     "with_cells",
@@ -86,15 +84,6 @@ def _put_bom(path: Path) -> None:
             while piece := source.read(1 << 20):
                 file.write(piece)
         marked.replace(path)
-
-
-def literal(text: str) -> str:
-    """A text as a SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def read_csv(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ecgrid_flows.warehouse.csv_files import quoted
+from ecgrid_flows.warehouse.connection import quoted
 
 __all__ = ["LINE", "joined_cells", "schema_of", "with_lines"]
 

@@ -22,7 +22,9 @@ from ecgrid_flows.warehouse.connection import (
     _first_line,
     _open,
     full_disk,
+    listed,
     of_another_version,
+    quoted,
     reading_error,
 )
 from ecgrid_flows.warehouse.sql_files import _shown, load_sql
@@ -149,24 +151,20 @@ def rows(
 
     A value of None equals nothing, as in SQL.
     """
-    chosen = f"SELECT {_quoted(columns)} " if columns else ""
-    where = " AND ".join(f"{_quoted([name])} = ?" for name in equals)
-    text = f"{chosen}FROM {_quoted([relation])}{where and f' WHERE {where}'}"
-    return table(connection, text + (f" ORDER BY {_quoted(order)}" if order else ""), list(equals.values()))
+    chosen = f"SELECT {listed(columns)} " if columns else ""
+    where = " AND ".join(f"{quoted(name)} = ?" for name in equals)
+    text = f"{chosen}FROM {quoted(relation)}{where and f' WHERE {where}'}"
+    return table(connection, text + (f" ORDER BY {listed(order)}" if order else ""), list(equals.values()))
 
 
 def ordered(relation: Any, *columns: str) -> Any:
     """A relation ordered by these columns."""
-    return relation.order(_quoted(columns))
+    return relation.order(listed(columns))
 
 
 def selected(relation: Any, *columns: str) -> Any:
     """A relation with these columns alone."""
-    return relation.project(_quoted(columns))
-
-
-def _quoted(names: Sequence[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
+    return relation.project(listed(columns))
 
 
 def column_types(connection: Connection) -> dict[str, dict[str, str]]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from ecgrid_flows.errors import NoSuchData
 from ecgrid_flows.warehouse import database
+from ecgrid_flows.warehouse.connection import listed, quoted
 from ecgrid_flows.warehouse.csv_files import MACROS
 from ecgrid_flows.warehouse.database import of_month
 from ecgrid_flows.warehouse.temporary import load_macros_of
@@ -78,11 +79,6 @@ _UNREAD_OF_PROOFS = ("lower_bound", "upper_bound", "amount_before_rounding", "re
 _UNREAD_OF_CHARGES = (
     *("actual", "quantity_billed", "amount", "expected_quantity_billed", "expected_amount", "difference"),
 )
-
-
-def listed(columns: Sequence[str]) -> str:
-    """Column names as a list for DuckDB."""
-    return ", ".join(f'"{column}"' for column in columns)
 
 
 def prepare(connection: database.Connection) -> None:
@@ -155,7 +151,7 @@ def _month_of(connection: database.Connection, name: str, month: date, without: 
 
 
 def _named(table: str) -> str:
-    return f"{GATHERED}.main.{listed([table])}"
+    return f"{GATHERED}.main.{quoted(table)}"
 
 
 def _create(connection: database.Connection, table: str, rows: Any) -> None:
@@ -176,7 +172,7 @@ def show(connection: database.Connection, name: str, only: str = "") -> None:
         words = connection.table(_named(one.number)).project(listed((one.number, *one.columns)))
         rows = rows.join(words, one.number, how="left")
     for shown in (name, *_ALSO.get(name, ())):
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW {listed([shown])} AS {rows.sql_query()}").fetchall()
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(shown)} AS {rows.sql_query()}").fetchall()
 
 
 @contextmanager

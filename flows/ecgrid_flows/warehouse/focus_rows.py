@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ecgrid_flows.warehouse.csv_files import literal, quoted
+from ecgrid_flows.warehouse.connection import literal, quoted
 
 __all__ = ["focus_rows", "is_of_focus"]
 

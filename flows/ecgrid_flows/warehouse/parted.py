@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from ecgrid_flows.errors import BillingError
 from ecgrid_flows.warehouse import database
-from ecgrid_flows.warehouse.export_cache import GATHERED, listed, show
+from ecgrid_flows.warehouse.connection import listed
+from ecgrid_flows.warehouse.export_cache import GATHERED, show
 
 __all__ = ["PLACE", "ROWS_A_BATCH", "Batches", "Fold", "Parted", "Repeating", "ahead", "placed"]
 
