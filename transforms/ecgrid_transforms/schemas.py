@@ -152,23 +152,26 @@ CONTRACT_ACCOUNTS = pa.schema(
         _field("account_name", _TEXT, "name as the contract states it"),
     ]
 )
+_INVOICE = [
+    _field("reporting_month", _MONTH, "month that the invoice bills", required=True),
+    _field(
+        "source",
+        _TEXT,
+        "imported (a file), or the operation that returned it: InvoiceInfo, InvoiceList where that is refused, "
+        "InvoiceCalculate",
+        required=True,
+    ),
+    _field(
+        "invoice_id",
+        _INT,
+        "InvoiceID; of an imported invoice its place among those of its contract and month, by date and number",
+        required=True,
+    ),
+    _field("invoice_number", _TEXT, "InvoiceNumber"),
+]
 INVOICES = pa.schema(
     [
-        _field("reporting_month", _MONTH, "month that the invoice bills", required=True),
-        _field(
-            "source",
-            _TEXT,
-            "imported (a file), or the operation that returned it: InvoiceInfo, InvoiceList where that is refused, "
-            "InvoiceCalculate",
-            required=True,
-        ),
-        _field(
-            "invoice_id",
-            _INT,
-            "InvoiceID; of an imported invoice its place among those of its contract and month, by date and number",
-            required=True,
-        ),
-        _field("invoice_number", _TEXT, "InvoiceNumber"),
+        *_INVOICE,
         _field("invoice_date", _WALL_TIME, "Date"),
         _field("contract_id", _INT, "ContractID", required=True),
         _field("total_amount", MONEY_TYPE, "TotalAmount; null where it does not fit (text in extra)"),
@@ -189,21 +192,7 @@ INVOICES = pa.schema(
 )
 INVOICE_LINES = pa.schema(
     [
-        _field("reporting_month", _MONTH, "month that the invoice bills", required=True),
-        _field(
-            "source",
-            _TEXT,
-            "imported (a file), or the operation that returned it: InvoiceInfo, InvoiceList where that is refused, "
-            "InvoiceCalculate",
-            required=True,
-        ),
-        _field(
-            "invoice_id",
-            _INT,
-            "InvoiceID; of an imported invoice its place among those of its contract and month, by date and number",
-            required=True,
-        ),
-        _field("invoice_number", _TEXT, "InvoiceNumber"),
+        *_INVOICE,
         _field("contract_id", _INT, "ContractID", required=True),
         *_INVOICE_LINE,
         _field("line_kind", _TEXT, "item, allowance, charge, tax or rounding on an imported invoice"),
