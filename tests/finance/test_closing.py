@@ -134,7 +134,7 @@ def test_a_month_of_which_a_line_was_asked_only_while_it_ran_is_not_closed(
     if is_closed:
         close(settings)
         return
-    with pytest.raises(Refused, match="1 of its lines were asked only while it still ran"):
+    with pytest.raises(Refused, match="1 of its lines were requested only before its end"):
         close(settings)
     assert not audit_log.read(open_store(settings)).entries
 

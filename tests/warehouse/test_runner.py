@@ -303,7 +303,7 @@ REFUSED = {
     "kept as something": ({"core/core_a": "-- One row per x\n-- kept as: index\nSELECT 1 AS x"}, "kept as: view"),
     "an instruction below a note": (
         {"core/core_a": "-- One row per x.\n-- A note.\n-- kept as: view\nSELECT 1 AS x"},
-        "core/core_a.sql: `-- kept as: view` stands once, directly below the first sentence",
+        "core/core_a.sql: write `-- kept as: view` once, directly below the first sentence",
     ),
     "two meanings": (
         {"out/out_a": "-- One row per x\n-- x: one\n-- x: another\nSELECT 1 AS x"},

@@ -107,7 +107,7 @@ def read(store: Store) -> Log:
             previous = seal
             continue
         if path != _path(number) or decision.number != number:
-            faults.append(f"{path} stands where entry {number} should")
+            faults.append(f"{path} is in the place of entry {number}")
         elif before != previous:
             faults.append(f"{_path(number - 1)} was changed after {path} sealed it")
         decisions.append(decision)

@@ -73,8 +73,8 @@ def close_month(
 ) -> Closed:
     """Seal `month`; `accept` gives a reason for each finding to accept. The caller holds the data directory's lock.
 
-    Raises `Refused` when the month is closed already, was asked only while it still ran, or has open findings of
-    severity error; then nothing is recorded.
+    Raises `Refused` if the month is closed, was requested only before its end, or has open findings of severity error;
+    then nothing is recorded.
     """
     log = audit_log.read(store)
     log.require_sound()
@@ -85,7 +85,7 @@ def close_month(
             f"`corrections {month_text(month)}` shows what changed, `reopen` opens it again"
         )
     if empty := [name for name, why in accept.items() if not why.strip()]:
-        raise SettingsError(f"finding {empty[0]} is to be accepted without a reason: give one by --why")
+        raise SettingsError(f"--accept {empty[0]} needs a reason: add --why TEXT")
     _require_currency(settings, month)
     with opened(settings) as connection:
         require_month(connection, month)
@@ -109,17 +109,17 @@ def close_month(
 
 
 def _require_whole(connection: database.Connection, month: date) -> None:
-    """Refuse a month of which something was asked only while it still ran: those answers are not of the whole month.
+    """Raise `Refused` for a month with responses from before its end, which are not of the whole month.
 
-    A run asks every line of its accounts again; what an account that no list names any more has stays as it is.
+    A run requests every line of its accounts again; lines of an account that no list names any more stay as they are.
     """
     early = database.of_month(books.create(connection, "books_incomplete_months"), month).to_arrow_table().to_pylist()
     if early:
         lines = early[0]["early_lines"]
         what = f"{lines} of its lines were" if lines else "it was"
         raise Refused(
-            f"{month_text(month)} is not closed: {what} asked only while it still ran (UTC). Once it is over, "
-            f"`ecgrid-billing run --month {month_text(month)}` asks again"
+            f"{month_text(month)} is not closed: {what} requested only before its end (UTC). After its end, run "
+            f"`ecgrid-billing run --month {month_text(month)}`"
         )
 
 

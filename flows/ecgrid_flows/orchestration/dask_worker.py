@@ -1,6 +1,6 @@
 """Code of a worker process of the cluster: own settings, store, client and raw log, while the run lasts.
 
-The run tells its workers which data directory and which service (`Job`), never a credential: those a worker takes from
+The run sends its workers the data directory and the service (`Job`), never a credential: those a worker takes from
 its own environment. A process has one puller, so at most one session, however many batches it is given; answers go to
 segments of its own, and which keys they answer goes back with the batch.
 """
@@ -30,7 +30,7 @@ HEAVY = "ecgrid-heavy"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a run tells its workers. `service` are the settings that must be the same everywhere, by variable.
+    """What a run sends its workers. `service` are the settings that must be the same everywhere, by variable.
 
     `beacon` is an object in the data directory that a worker must see, else it looks at another one.
     """

@@ -6,7 +6,7 @@ Sent from `session.opened`, which `run`, `serve` and a work pool all pass throug
 holds sums and counts: no account, no line, no text of the service, no secret. One that cannot be sent is a warning.
 
 At most once: an event is recorded before it is sent, so a process killed in between sends nothing, and never twice. A
-month in the state that nobody was told of shows in `status`, and in the next notice. Only where every address refused
+month whose state no notice has reported shows in `status`, and in the next notice. Only where every address refused
 the notice is the record taken back, and the next run sends it again.
 """
 

@@ -25,7 +25,7 @@ _EXPORT = re.compile(r"exports/(\d{4}-\d{2})/manifest\.json")
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """`name` tells the data directory from others; `since` is when a schedule first served it, UTC."""
+    """`name` distinguishes the data directory from others; `since` is when a schedule first served it, UTC."""
 
     name: str
     since: datetime

@@ -56,7 +56,7 @@ GRACE = timedelta(minutes=2)
 AHEAD = timedelta(days=90)
 _ENDING = [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 _UNDER_WAY = (StateType.PENDING, StateType.RUNNING)
-#: Where Prefect does not answer, and how it says so.
+#: Errors of Prefect's client while its server does not respond.
 _SILENT = (httpx.HTTPError, PrefectHTTPStatusError)
 
 

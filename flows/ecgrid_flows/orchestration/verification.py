@@ -1,8 +1,8 @@
 """`verify`: checks every stored hash and restores damaged files from the stage before.
 
-raw ← nothing: an answer that is gone is named, and asked again by the next `run` of its month. The lake ← raw. Exports
-← the warehouse; those of a closed month ← closings. Closings ← the export, where it still is as it was closed; else
-nothing. What is damaged is quarantined before it is replaced.
+raw ← nothing: a missing response is reported, and the next `run` of its month requests it again. The lake ← raw.
+Exports ← the warehouse; those of a closed month ← closings. Closings ← the export if it is unchanged since the closing,
+else nothing. A damaged file is quarantined before it is replaced.
 """
 
 from collections.abc import Callable, Iterator, Mapping

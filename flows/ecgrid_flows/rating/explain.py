@@ -76,7 +76,7 @@ class Explanation:
 
     def _without_line(self) -> list[str]:
         if self.call is None:
-            return ["", "The service was not asked for this key."]
+            return ["", "This key was not requested."]
         words = {"no_line": "no line", "fault": f"a fault: {self.call['fault_code']} {self.call['fault_message']}"}
         answered = words.get(self.call["outcome"], self.call["outcome"])
         return ["", f"The service answered with {answered}, on {self.call['called_at']:%Y-%m-%d %H:%M} UTC."]

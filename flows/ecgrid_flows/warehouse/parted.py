@@ -49,7 +49,7 @@ class Repeating:
     """Columns of a file that repeat together, so that each combination is worked out once.
 
     `by` are columns of the cached table, which the rows have too: all that the repeating ones are made from. One row
-    stands for all that agree in them.
+    represents all that agree in them.
     """
 
     columns: tuple[str, ...]

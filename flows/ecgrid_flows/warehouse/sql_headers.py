@@ -66,7 +66,7 @@ def read_header(text: str, name: str, where: str) -> Header:
     for line in comments:
         if instruction := _INSTRUCTION.fullmatch(line):
             if instruction[1] in instructions or not is_below_grain:
-                raise SqlRefused(f"{where}: `{line}` stands once, directly below the first sentence")
+                raise SqlRefused(f"{where}: write `{line}` once, directly below the first sentence")
             instructions[instruction[1]] = instruction[2].strip()
         elif name.startswith(DESCRIBED) and (meaning := _MEANING.fullmatch(line)):
             if meaning[1] in columns:
