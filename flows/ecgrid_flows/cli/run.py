@@ -54,7 +54,7 @@ def run(
     """The monthly flow: plan, pull, land, build, check, export, report."""
     months = chosen_months(month, first, last)
     _quiet_prefect()
-    from ecgrid_flows.orchestration import tasks
+    from ecgrid_flows.orchestration import session, tasks
     from ecgrid_flows.orchestration.pipeline import MonthIncomplete
     from ecgrid_flows.progress import Reporter
 
