@@ -31,7 +31,7 @@ def test_open_errors_keep_a_month_open_until_each_is_accepted(settings: Settings
     assert ids[0] in str(refused.value)
     with pytest.raises(Refused, match="1 open finding of"):
         close(settings, {ids[0]: "within our tolerance"})
-    with pytest.raises(SettingsError, match="--accept f[0-9a-f]+ needs a reason"):
+    with pytest.raises(SettingsError, match=r"--accept f[0-9a-f]+ needs a reason"):
         close(settings, {ids[0]: "fine", ids[1]: " "})
     with pytest.raises(NoSuchData, match="no finding 'abcdef'"):
         close(settings, {ids[0]: "fine", "abcdef": "fine"})

@@ -121,8 +121,8 @@ class Sheet:
     rows must be in order, as those of a `Parted` are. `totals` are the columns whose sums are in the manifest. `same`
     maps a column to another one that is always equal; it is used for many `Parted` rows, as `repeating` is. With
     `parquet` the rows are written to a Parquet file too. With `by`, the first column of `order`, each of its values has
-    a file, named by the value, or its text in `stems`, in place of the braces in `name`. `tail` is a relation of a few more rows for the end of
-    the file, in order.
+    a file, named by the value, or its text in `stems`, in place of the braces in `name`. `tail` is a relation of a few
+    more rows for the end of the file, in order.
     """
 
     name: str
