@@ -134,7 +134,7 @@ def pairs(settings: Settings, store: Store, log: Log, closing: Decision) -> Iter
 def _create_scans(
     connection: database.Connection, store: Store, closing: Decision, bookings: Sequence[Decision]
 ) -> None:
-    """Create the inputs of `sql/books` from the files of the closing and its batches."""
+    """Make the files of the closing and its batches readable as the inputs of `sql/books`."""
     columns = {
         LINES: ("lines", pa.schema([("correction", pa.int32()), ("entry", pa.string())])),
         FOCUS: ("focus", pa.schema([("x_Correction", pa.int32()), ("x_Entry", pa.string())])),
