@@ -58,6 +58,9 @@ ruled AS (
         chosen.reading,
         rated.amount AS ladder_amount,
         rated.tier AS ladder_tier,
+        -- a share has no quantity, and what these measure is money
+        costs.charge IS NULL
+        AND coalesce(costs.measure_field NOT IN ('CreditPercentage', 'DebitPercentage', 'MonthlyMinimum', 'Subtotal'), true) AS has_units,
         CASE
             WHEN chosen.rule IS DISTINCT FROM 'ladder' THEN NULL
             WHEN costs.quantity IS NULL THEN 'the quantity is not known'
@@ -85,7 +88,7 @@ priced AS (
         CASE rule
             WHEN 'pass_through' THEN cost
             WHEN 'markup_percent' THEN round(cost + cost * value * 0.01, 2)
-            WHEN 'markup_per_unit' THEN cost + CASE WHEN quantity IS NULL AND charge IS NOT NULL THEN 0 ELSE round(value * quantity, 10) END
+            WHEN 'markup_per_unit' THEN cost + CASE WHEN quantity IS NULL AND NOT has_units THEN 0 ELSE round(value * quantity, 10) END
             WHEN 'fixed' THEN value
             WHEN 'ladder' THEN CASE WHEN ladder_error IS NULL THEN ladder_amount END
         END::DECIMAL(28, 10) AS rule_price
@@ -134,6 +137,7 @@ SELECT
             WHEN rule = 'pass_through' THEN 'price: as billed'
             WHEN rule = 'markup_percent' THEN concat('price: cost and ', plain_text(value), ' percent')
             WHEN price IS NULL AND rule = 'markup_per_unit' THEN 'no price: the quantity is not known'
+            WHEN rule = 'markup_per_unit' AND quantity IS NULL THEN 'price: as billed, a charge without units'
             WHEN rule = 'markup_per_unit' THEN concat('price: cost and ', plain_text(value), ' a unit')
             WHEN rule = 'fixed' THEN concat('price: fixed at ', csv_amount(value))
             WHEN ladder_error IS NOT NULL THEN concat('no price: ', ladder_error)
