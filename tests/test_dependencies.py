@@ -55,6 +55,7 @@ def test_every_licence_permits_to_pass_it_on() -> None:
     assert guilty == {}
 
 
+@pytest.mark.audit
 def test_no_vulnerability_is_known(tmp_path: Path) -> None:
     """By pip-audit, where it reaches its data."""
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)

@@ -21,17 +21,21 @@ TYPE = re.compile(r"[A-Z][A-Z0-9_]*(\(\d+(, ?\d+)?\))?(\[\])?|STRUCT\(.+\)")
 
 @dataclass(frozen=True)
 class Case:
-    """What `case.toml` says: relations to run from their own files, and variables of the build."""
+    """What `case.toml` says: relations to run from their own files, and variables of the build.
+
+    `is_soak`: it runs nearly all relations, and others that do are in `make test`.
+    """
 
     runs: tuple[str, ...] = ()
     variables: dict[str, str] = field(default_factory=dict)
+    is_soak: bool = False
 
 
 def read_case(folder: Path) -> Case:
     path = folder / "case.toml"
     told = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    assert told.keys() <= {"runs", "variables"}, f"{path}: the entries are runs and variables"
-    return Case(tuple(told.get("runs", ())), dict(told.get("variables", {})))
+    assert told.keys() <= {"runs", "variables", "soak"}, f"{path}: the entries are runs, variables and soak"
+    return Case(tuple(told.get("runs", ())), dict(told.get("variables", {})), bool(told.get("soak", False)))
 
 
 def quoted(text: str) -> str:
@@ -124,7 +128,17 @@ def connection(macros: database.Connection) -> Iterator[database.Connection]:
         own.rollback()
 
 
-@pytest.mark.parametrize("folder", CASES, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
+@pytest.mark.parametrize(
+    "folder",
+    [
+        pytest.param(
+            folder,
+            id=f"{folder.parent.name}/{folder.name}",
+            marks=[pytest.mark.soak] if read_case(folder).is_soak else [],
+        )
+        for folder in CASES
+    ],
+)
 def test_sql_case(connection: database.Connection, folder: Path) -> None:
     relation = folder.parent.name
     tree = sql_files.load_sql()

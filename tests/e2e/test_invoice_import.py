@@ -43,6 +43,7 @@ def x12_of(invoice: Invoice, world: World) -> bytes:
     return interchange(body, line="\n")
 
 
+@pytest.mark.soak
 def test_an_imported_invoice_reconciles_a_month_of_which_the_api_has_none(
     billing, sandbox: Sandbox, world: World, tmp_path: Path
 ) -> None:

@@ -199,6 +199,7 @@ def test_no_decimal_column_of_the_lake_is_a_float(first_run, data_dir: Path) -> 
     assert guilty == []
 
 
+@pytest.mark.soak
 def test_foreign_files_unused_overrides_and_terms_are_named_and_an_invalid_cell_fails_the_build(
     first_run, billing, data_dir: Path, month: date
 ) -> None:

@@ -47,6 +47,7 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
+@pytest.mark.soak
 def test_every_command_does_what_the_readme_says(billing, sandbox: Sandbox, tmp_path: Path) -> None:
     few = tmp_path / "accounts.csv"
     with few.open("w", newline="", encoding="utf-8") as file:

@@ -42,6 +42,7 @@ def test_a_line_is_compared_whole() -> None:
     assert not is_shown("a b", "a b c")
 
 
+@pytest.mark.soak
 def test_every_step_prints_what_the_tour_shows(billing, tmp_path: Path) -> None:
     env = {"COLUMNS": "120"}
     decided = False

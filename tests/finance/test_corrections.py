@@ -186,10 +186,25 @@ def closed_months(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return folders
 
 
-@given(
+pulls_of_a_closed_month = given(
     which=st.integers(0, len(CLOSED) - 1),
     pulls=st.lists(st.tuples(figures, st.booleans()), min_size=1, max_size=4),
 )
+
+
+@pulls_of_a_closed_month
+@checked(max_examples=3, suppress_health_check=[HealthCheck.too_slow])
+def test_reversals_and_re_entries_sum_to_the_change(
+    closed_months: list[Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    which: int,
+    pulls: list[tuple[Figures, bool]],
+) -> None:
+    pull_and_correct(closed_months[which], CLOSED[which], tmp_path_factory.mktemp("pulls") / "data", pulls)
+
+
+@pytest.mark.soak
+@pulls_of_a_closed_month
 @checked(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 def test_reversals_and_re_entries_sum_to_the_change_for_any_sequence_of_pulls(
     closed_months: list[Path],
@@ -197,9 +212,13 @@ def test_reversals_and_re_entries_sum_to_the_change_for_any_sequence_of_pulls(
     which: int,
     pulls: list[tuple[Figures, bool]],
 ) -> None:
+    pull_and_correct(closed_months[which], CLOSED[which], tmp_path_factory.mktemp("pulls") / "data", pulls)
+
+
+def pull_and_correct(closed: Path, first: Figures, data_dir: Path, pulls: list[tuple[Figures, bool]]) -> None:
     """After every pull, booked or not: what was closed and all corrections make what the warehouse says, by line."""
-    settings, first = Settings(data_dir=str(tmp_path_factory.mktemp("pulls") / "data")), CLOSED[which]
-    shutil.copytree(closed_months[which], settings.data_dir)
+    settings = Settings(data_dir=str(data_dir))
+    shutil.copytree(closed, settings.data_dir)
     store = open_store(settings)
     booked: list[dict[str, Any]] = []
     for month, is_booked in pulls:
@@ -260,6 +279,7 @@ def test_what_is_booked_is_posted_once(settings: Settings) -> None:
     ]
 
 
+@pytest.mark.soak
 def test_what_was_posted_stays_in_the_journal_as_it_was(usd: Settings) -> None:
     """A batch keeps its reference and accounts when another chart comes later; so does what it posted to."""
     build(usd, **invoiced([line()]))
@@ -284,6 +304,7 @@ def test_what_was_posted_stays_in_the_journal_as_it_was(usd: Settings) -> None:
     ]
 
 
+@pytest.mark.soak
 def test_the_ledger_ends_at_the_new_sums_rounded(usd: Settings) -> None:
     """Tenths of a cent: 10.004 and 10.004 were booked as 10.00 each and owed as 20.01, of which 0.01 is rounding.
 

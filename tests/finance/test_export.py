@@ -248,6 +248,7 @@ def test_more_rows_than_one_part_come_in_their_order(settings: Settings, tmp_pat
     ]
 
 
+@pytest.mark.soak
 def test_a_month_of_more_lines_than_one_part_says_what_the_relations_say(tmp_path: Path) -> None:
     """What repeats is worked out once for all that are alike; here 9,000 times eight lines are."""
     usd = Settings(data_dir=str(tmp_path), currency="USD")

@@ -31,10 +31,18 @@ D = Decimal
 LINES = [line(amount="7958.07"), line(mailbox_id=1, measure_field="Credit", amount="-6.02", is_taxable=True)]
 
 
-@pytest.fixture
-def exported(usd: Settings) -> Settings:
+@pytest.fixture(scope="module")
+def month_exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of these lines, exported; each test has a copy."""
+    usd = Settings(data_dir=str(tmp_path_factory.mktemp("ledgers") / "data"), currency="USD")
     build(usd, raw_calls=[CALL], **invoiced(LINES, "8113.07", disputed={0: "7.96"}))
     export_month(usd, MONTH)
+    return Path(usd.data_dir)
+
+
+@pytest.fixture
+def exported(month_exported: Path, usd: Settings) -> Settings:
+    shutil.copytree(month_exported, usd.data_dir)
     return usd
 
 

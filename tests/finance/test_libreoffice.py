@@ -3,7 +3,7 @@
 import csv
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,23 +29,35 @@ TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 Cell = tuple[str | None, str]
 
 
-def converted(files: list[Path], folder: Path, options: str | None) -> list[list[list[Cell]]]:
-    """Each file as LibreOffice has it: rows of cells. `options` are the filter's, as a user ticks them on opening."""
+Converted = Callable[[list[Path], Path, str | None], list[list[list[Cell]]]]
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
+    """Each file as LibreOffice has it: rows of cells. `options` are the filter's, as a user ticks them on opening.
+
+    All conversions share a user's profile, which takes as long to make as a conversion.
+    """
     soffice = shutil.which("soffice")
     if soffice is None:
         pytest.skip("LibreOffice is not installed (no soffice on the PATH): apt-get install libreoffice-calc-nogui")
-    subprocess.run(
-        [
-            soffice,
-            f"-env:UserInstallation={(folder / 'profile').as_uri()}",
-            "--headless",
-            *(["--infilter=" + options] if options else []),
-            *("--convert-to", "fods", "--outdir", folder, *files),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return [list(rows_of(folder / f"{path.stem}.fods")) for path in files]
+    profile = tmp_path_factory.mktemp("profile").as_uri()
+
+    def convert(files: list[Path], folder: Path, options: str | None) -> list[list[list[Cell]]]:
+        subprocess.run(
+            [
+                soffice,
+                f"-env:UserInstallation={profile}",
+                "--headless",
+                *(["--infilter=" + options] if options else []),
+                *("--convert-to", "fods", "--outdir", folder, *files),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        return [list(rows_of(folder / f"{path.stem}.fods")) for path in files]
+
+    return convert
 
 
 def rows_of(path: Path) -> Iterator[list[Cell]]:
@@ -169,7 +181,7 @@ def same_rows(
 FILES = ("finance_lines.csv", "findings.csv", "invoice_summary.csv", "journal.csv", "invoice_reconciliation.csv")
 
 
-def test_a_plain_csv_in_an_english_spreadsheet(tmp_path: Path) -> None:
+def test_a_plain_csv_in_an_english_spreadsheet(converted: Converted, tmp_path: Path) -> None:
     """FOCUS and names that look like numbers are left out: a plain CSV stays plain, and they are for --csv-locale."""
     folder = exported(tmp_path / "data", OTHERS, has_invoice=False)
     sheets = converted([folder / name for name in FILES], tmp_path / "office", ENGLISH)
@@ -178,7 +190,9 @@ def test_a_plain_csv_in_an_english_spreadsheet(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("has_invoice", [True, False])
-def test_a_german_spreadsheet_opens_the_files_of_its_locale(tmp_path: Path, has_invoice: bool) -> None:
+def test_a_german_spreadsheet_opens_the_files_of_its_locale(
+    converted: Converted, tmp_path: Path, has_invoice: bool
+) -> None:
     folder = exported(tmp_path / "data", OTHERS + LIKE_NUMBERS, has_invoice=has_invoice, also=["de-DE"])
     owed = [row["credit"] for row in read_export(folder / "journal.csv").to_pylist() if row["role"] == "payable"]
     assert owed == ([Decimal("8113.07")] if has_invoice else [])
@@ -189,8 +203,8 @@ def test_a_german_spreadsheet_opens_the_files_of_its_locale(tmp_path: Path, has_
         same_rows(folder, name, sheet)
 
 
-@pytest.mark.parametrize("separator", [44, 59, 9])
-def test_no_formula_comes_to_life_under_another_separator(tmp_path: Path, separator: int) -> None:
+@pytest.mark.parametrize("separator", [59, *(pytest.param(other, marks=pytest.mark.soak) for other in (44, 9))])
+def test_no_formula_comes_to_life_under_another_separator(converted: Converted, tmp_path: Path, separator: int) -> None:
     """`rows_of` refuses a cell that is a formula, and the filter evaluates them; without the guard it finds one."""
     options = f"CSV:{separator},34,76,1,,1033,false,true,,,,,true"
     folder = exported(tmp_path / "data", OTHERS, also=["de-DE"])
@@ -202,7 +216,7 @@ def test_no_formula_comes_to_life_under_another_separator(tmp_path: Path, separa
         converted([tmp_path / "bare.csv"], tmp_path / "office", options)
 
 
-def test_a_workbook(tmp_path: Path) -> None:
+def test_a_workbook(converted: Converted, tmp_path: Path) -> None:
     folder = exported(tmp_path / "data", OTHERS + LIKE_NUMBERS, also=["xlsx"])
     (book,) = (folder / "xlsx").glob("*.xlsx")
     converted([book], tmp_path / "office", None)

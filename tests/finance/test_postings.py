@@ -85,6 +85,7 @@ def test_posted_and_what_follows_are_the_present_state_for_any_sequence(
     follow(template, tmp_path_factory.mktemp("sequence") / "data", first, sequence)
 
 
+@pytest.mark.soak
 def test_posted_and_what_follows_are_the_present_state(template: Path, tmp_path: Path) -> None:
     """Closed with its invoice, changed, booked, changed again with a disputed line, reopened with another line gone."""
     changed = ({0: "75.005", 1: "-3.50"}, "80.00", None)

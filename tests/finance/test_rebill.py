@@ -204,6 +204,7 @@ def test_nothing_of_cost_or_margin_is_in_a_statement(data: Settings) -> None:
     assert owed == total([row["price"] for row in found])
 
 
+@pytest.mark.soak
 def test_a_closed_statement_keeps_its_number_and_what_changes_is_on_the_next(data: Settings) -> None:
     write(data, "4440,,Acme,,,\n4443,,Beta,,,\n", "Acme,,,pass_through,,,,\nBeta,,,pass_through,,,,\n")
     store = open_store(data)

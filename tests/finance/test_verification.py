@@ -71,7 +71,7 @@ HEALED = {
 
 
 @pytest.mark.parametrize("what", HEALED)
-@pytest.mark.parametrize("is_gone", [False, True], ids=["a bit", "gone"])
+@pytest.mark.parametrize("is_gone", [False, pytest.param(True, marks=pytest.mark.soak)], ids=["a bit", "gone"])
 def test_files_that_can_be_rebuilt_are(data: Path, what: str, is_gone: bool) -> None:
     path = HEALED[what](data)
     content = flip(path)

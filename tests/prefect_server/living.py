@@ -161,7 +161,7 @@ class Api:
         )
         for pause in (1, 2, 4, 8, None):
             try:
-                with urllib.request.urlopen(request, timeout=60) as answer:
+                with urllib.request.urlopen(request) as answer:
                     text = answer.read()
                 return json.loads(text) if text else None
             except urllib.error.HTTPError as error:

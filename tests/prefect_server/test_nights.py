@@ -62,6 +62,7 @@ def check_after_the_night(folder: Path) -> None:
     assert not (folder / "data/exports" / f"{OPEN}-provisional").exists()
 
 
+@pytest.mark.soak
 def test_a_night_reconciles_invoices_that_came_late_and_bills_the_running_month_provisionally(
     billing: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

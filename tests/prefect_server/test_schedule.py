@@ -231,6 +231,7 @@ def test_what_is_no_address_of_a_prefect_api_is_refused_at_once(billing: Command
     assert "PREFECT_API_URL is 'https://[::1'" in done.stderr
 
 
+@pytest.mark.soak
 def test_a_port_that_is_taken_is_refused_and_the_usual_one_evaded(
     billing: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

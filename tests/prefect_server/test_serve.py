@@ -170,6 +170,7 @@ def test_no_secret_reaches_the_server_or_the_data_directory(
     assert guilty == []
 
 
+@pytest.mark.soak
 def test_a_wrong_month_is_a_state_a_sentence_and_a_notice(served: Served, billed: dict[str, Any], ear: Ear) -> None:
     words = "'2026-13' is not a month"
     said = len(served.process.stderr)
@@ -194,6 +195,7 @@ def test_a_second_serve_of_the_data_directory_is_refused(served: Served, billing
     assert f"is already served by `serve`, process {served.process.popen.pid}" in again.stderr
 
 
+@pytest.mark.soak
 def test_a_run_beside_another_is_held_off_by_the_lock(served: Served, ear: Ear) -> None:
     """Whatever Prefect allows at once, the data directory allows one run."""
     held = subprocess.Popen(

@@ -109,9 +109,11 @@ def _command(job: dict[str, Any]) -> int:
 
 def _serve() -> None:
     from ecgrid_flows.finance import export, period_close  # noqa: F401 - so that no child has to
+    from ecgrid_flows.warehouse import sql_files
 
     from . import pulling  # noqa: F401 - so that no child has to
 
+    sql_files.load_sql()
     for line in sys.stdin:
         job = json.loads(line)
         if "wait" in job:

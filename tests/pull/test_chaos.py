@@ -31,8 +31,6 @@ from .pulling import LAST_MONTH, files, lake_lines, line_calls, pull_and_land, p
 
 pytestmark = pytest.mark.slow
 
-KILLS = 20
-
 
 @pytest.fixture(scope="module")
 def forker() -> Iterator[Forker]:
@@ -65,11 +63,14 @@ def at_call(number: int, operation: bytes, act: Callable[[], object]) -> Callabl
     return before
 
 
-def test_kills_at_random_moments_cost_only_the_calls_in_flight(tmp_path: Path, world: World, forker: Forker) -> None:
+@pytest.mark.parametrize("most", [8, pytest.param(20, marks=pytest.mark.soak)])
+def test_kills_at_random_moments_cost_only_the_calls_in_flight(
+    tmp_path: Path, world: World, forker: Forker, most: int
+) -> None:
     rng = random.Random(4)
     with spawn(world) as sandbox, fronted(sandbox) as (front, proxy):
         kills, calls_at_kills = 0, []
-        while kills < KILLS:
+        while kills < most:
             pids: queue.Queue[int] = queue.Queue()
 
             def kill(pids: queue.Queue[int] = pids) -> None:

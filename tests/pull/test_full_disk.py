@@ -146,6 +146,7 @@ def test_landing_build_and_checkpoint_on_a_full_disk(disk: Disk, whole: Path, bi
     assert findings(disk.data_dir) == findings(whole)
 
 
+@pytest.mark.soak
 def test_what_follows_a_build_on_a_full_disk(
     disk: Disk, whole: Path, tmp_path: Path, billing: Billing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

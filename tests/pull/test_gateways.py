@@ -28,7 +28,9 @@ def assert_whole(data_dir: Path, world: World) -> None:
     assert found == true_lines(world)
 
 
-@pytest.mark.parametrize("page_is_empty", [False, True], ids=["a page", "no body"])
+@pytest.mark.parametrize(
+    "page_is_empty", [False, pytest.param(True, marks=pytest.mark.soak)], ids=["a page", "no body"]
+)
 def test_a_page_for_every_ninth_line_costs_a_retry_and_no_line(
     world: World, tmp_path: Path, page_is_empty: bool
 ) -> None:
@@ -70,7 +72,12 @@ def test_keys_that_got_a_page_alone_are_missing_and_requested_by_the_next_run(
 
 @pytest.mark.parametrize(
     ("operation", "is_held_back"),
-    [("InvoiceList", True), ("InvoiceInfo", True), ("InvoiceCalculate", False), ("InterconnectCountEx", False)],
+    [
+        ("InvoiceList", True),
+        ("InvoiceCalculate", False),
+        pytest.param("InvoiceInfo", True, marks=pytest.mark.soak),
+        pytest.param("InterconnectCountEx", False, marks=pytest.mark.soak),
+    ],
 )
 def test_a_call_besides_the_lines_that_got_pages_alone_is_missing(
     world: World, tmp_path: Path, few_file: Path, operation: str, is_held_back: bool
@@ -96,26 +103,35 @@ def test_a_call_besides_the_lines_that_got_pages_alone_is_missing(
         assert any(words.startswith(f"{operation} is left out") for words in run.reporter.warnings)
 
 
+@pytest.mark.parametrize(
+    ("operation", "is_billed"),
+    [("InvoiceList", False), pytest.param("InvoiceCalculate", True, marks=pytest.mark.soak)],
+)
 def test_a_month_without_its_invoices_is_held_back_and_one_without_its_trials_is_not(
-    world: World, tmp_path: Path, few_file: Path
+    world: World, tmp_path: Path, few_file: Path, operation: str, is_billed: bool
 ) -> None:
     """The run is incomplete both times, and names what is missing."""
-    patience = replace(QUICK, max_attempts=2)
-    for operation, is_billed in (("InvoiceList", False), ("InvoiceCalculate", True)):
-        trouble = Trouble(page_every=1, page_of=(operation,))
-        with (
-            spawn(world, trouble) as sandbox,
-            running(sandbox, tmp_path / operation, retry=patience, accounts_file=few_file) as run,
-            pytest.raises(MonthIncomplete) as raised,
-        ):
-            bill_months(run, [LAST_MONTH])
-        (done,) = raised.value.done
-        assert raised.value.status == 4
-        assert f"{operation} ContractID=" in str(raised.value)
-        assert (bool(done.exports), done.report is not None) == (is_billed, is_billed)
+    trouble = Trouble(page_every=1, page_of=(operation,))
+    with (
+        spawn(world, trouble) as sandbox,
+        running(sandbox, tmp_path, retry=replace(QUICK, max_attempts=2), accounts_file=few_file) as run,
+        pytest.raises(MonthIncomplete) as raised,
+    ):
+        bill_months(run, [LAST_MONTH])
+    (done,) = raised.value.done
+    assert raised.value.status == 4
+    assert f"{operation} ContractID=" in str(raised.value)
+    assert (bool(done.exports), done.report is not None) == (is_billed, is_billed)
 
 
-@pytest.mark.parametrize("trouble", [Trouble(doubled_after_ms=0.5), Trouble(doubled_after_ms=0), Trouble(is_late=True)])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Trouble(doubled_after_ms=0),
+        Trouble(is_late=True),
+        pytest.param(Trouble(doubled_after_ms=0.5), marks=pytest.mark.soak),
+    ],
+)
 def test_answers_that_come_twice_or_late_are_no_other_keys(world: World, tmp_path: Path, trouble: Trouble) -> None:
     with spawn(world, trouble) as sandbox:
         tally = pulled(sandbox, tmp_path, concurrency=8)
@@ -124,7 +140,7 @@ def test_answers_that_come_twice_or_late_are_no_other_keys(world: World, tmp_pat
     assert_whole(tmp_path, world)
 
 
-@pytest.mark.parametrize("code", ["NotFound", "AccessDenied"])
+@pytest.mark.parametrize("code", ["NotFound", pytest.param("AccessDenied", marks=pytest.mark.soak)])
 def test_where_minus_one_is_not_known_every_network_has_its_reports(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:

@@ -19,7 +19,7 @@ from .pulling import LAST_MONTH, MONTH, files, lake_lines, pulled
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=[2, pytest.param(12, marks=pytest.mark.soak)])
+@pytest.fixture(params=[1, pytest.param(12, marks=pytest.mark.soak)])
 def kills(request: pytest.FixtureRequest) -> int:
     """Moments at which a command is killed, beside its first and last change."""
     return int(request.param)

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from ecgrid_flows.finance import audit_log
 from ecgrid_flows.orchestration import tasks
 from ecgrid_flows.storage.opening import open_store
@@ -13,6 +15,7 @@ from .pulling import LAST_MONTH, QUICK, pull_and_land, running
 ONCE = replace(QUICK, max_attempts=1)
 
 
+@pytest.mark.soak
 def test_an_invoice_that_comes_later_is_followed(tmp_path: Path, world: World, few_file: Path) -> None:
     refused = Trouble(refused=("InvoiceList",))
     with spawn(world, refused) as sandbox, running(sandbox, tmp_path, accounts_file=few_file) as run:
@@ -44,6 +47,7 @@ def test_an_invoice_that_cannot_be_asked_for_is_not_taken_for_none(
         assert "so it is not known how much is invoiced (malformed_answer: " in run.not_followed[LAST_MONTH]
 
 
+@pytest.mark.soak
 def test_a_run_of_such_a_month_asks_again_unless_it_is_closed(tmp_path: Path, world: World, few_file: Path) -> None:
     refused = Trouble(refused=("InvoiceList",))
     with spawn(world, refused) as sandbox, running(sandbox, tmp_path, accounts_file=few_file) as run:

@@ -67,13 +67,6 @@ def changes(right: list[dict[str, Any]], found: list[dict[str, Any]]) -> Counter
     return counted
 
 
-def built(sandbox: Any, data_dir: Path) -> None:
-    """A build of what is kept: it succeeds, whatever the answers hold."""
-    with running(sandbox, data_dir) as run:
-        run.restore()
-        tasks.build(run)
-
-
 @pytest.fixture(scope="module")
 def right(sandbox: SpawnedSandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
     """The lake of a healthy service."""
@@ -121,7 +114,6 @@ def test_an_odd_value_costs_its_key_or_row_alone_and_a_right_answer_heals_it(
         "contracts": {},
         "accounts": {},
     }
-    built(sandbox, tmp_path)
     assert not pulled(sandbox, tmp_path, EARLIER).missing_calls
     assert not rows(tmp_path, "value_faults", EARLIER)
     pulled(sandbox, tmp_path, refresh=True)
@@ -129,6 +121,7 @@ def test_an_odd_value_costs_its_key_or_row_alone_and_a_right_answer_heals_it(
     assert not rows(tmp_path, "value_faults")
 
 
+@pytest.mark.soak
 def test_an_account_whose_number_cannot_be_read_leaves_the_month_incomplete_until_it_can(
     sandbox: SpawnedSandbox, right: dict[str, list[dict[str, Any]]], tmp_path: Path
 ) -> None:
@@ -173,6 +166,7 @@ def without_extra(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "extra"}
 
 
+@pytest.mark.soak
 def test_a_fault_of_the_services_own_on_a_key_that_is_invoiced_is_a_missing_line(
     right: dict[str, list[dict[str, Any]]], tmp_path: Path
 ) -> None:

@@ -201,6 +201,7 @@ def served(sandbox: SpawnedSandbox, few_file: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(tasks, "report", lambda *_: None)
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 @pytest.mark.usefixtures("served")
 def test_two_threads_bill_into_the_directories_that_they_were_given(

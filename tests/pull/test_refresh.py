@@ -111,6 +111,7 @@ def test_an_interrupted_refresh_continues_unless_its_running_month_went_on_for_h
     assert pulled(service, tmp_path, RUNNING, refresh=True, accounts_file=accounts).calls == whole
 
 
+@pytest.mark.soak
 def test_an_interrupted_refresh_of_a_month_that_is_over_continues_at_any_time(
     tmp_path: Path, sandbox: SpawnedSandbox, few_file: Path
 ) -> None:

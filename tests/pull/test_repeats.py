@@ -49,7 +49,7 @@ def size(folder: Path) -> int:
     return sum(map(len, files(folder).values()))
 
 
-@pytest.mark.parametrize("nights", [6, pytest.param(30, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("nights", [3, pytest.param(30, marks=pytest.mark.soak)])
 def test_nightly_pulls_of_an_unchanged_month_add_a_three_hundredth_each_at_most(
     sandbox: SpawnedSandbox, tmp_path: Path, world: World, few_file: Path, monkeypatch: pytest.MonkeyPatch, nights: int
 ) -> None:
@@ -114,6 +114,7 @@ def landed(folder: Path, nights: list[dict[int, str]], days: list[datetime], *, 
     return {feed: rows(folder, feed, MONTH) for feed in ("line_items", "line_item_history", "calls")}
 
 
+@pytest.mark.soak
 @settings(max_examples=30)
 @given(st.lists(st.dictionaries(st.integers(1, 3), st.sampled_from("ab"), min_size=1), min_size=1, max_size=5))
 def test_the_lake_is_as_if_every_body_had_been_kept(

@@ -33,7 +33,9 @@ def built(sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path) -> Any:
     return settings_of(sandbox, tmp_path, accounts_file=few_file)
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize(
+    "name", [name if name in STEPS[:4] else pytest.param(name, marks=pytest.mark.soak) for name in STEPS]
+)
 def test_a_step_that_dies_leaves_no_session_open(
     sandbox: SpawnedSandbox, built: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -95,6 +97,7 @@ def test_a_run_that_is_ended_while_it_builds_leaves_no_session_open(
     assert sandbox.open_sessions == 0
 
 
+@pytest.mark.soak
 def test_no_session_id_is_in_any_file(tmp_path: Path, few_file: Path) -> None:
     """Raw answers, lake, warehouse, exports, reports and logs, of a run whose sessions end every forty calls."""
     world = World.shipped()

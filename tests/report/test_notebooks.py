@@ -67,9 +67,14 @@ def test_each_reads_only_out_relations(path: Path) -> None:
     assert not re.search(r"duckdb|read_parquet|read_csv|\bopen\(|raw_|core_|lake_", code)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_run_all_works_on_the_shipped_world(path: Path, shipped_dir: Path, rebilled_dir: Path) -> None:
-    executed = execute(path, {"data_dir": str(rebilled_dir if path.stem == "margin" else shipped_dir)})
+@pytest.mark.parametrize(
+    "path",
+    [NOTEBOOKS[0], *(pytest.param(path, marks=pytest.mark.soak) for path in NOTEBOOKS[1:])],
+    ids=lambda path: path.stem,
+)
+def test_run_all_works_on_the_shipped_world(path: Path, request: pytest.FixtureRequest) -> None:
+    data_dir = request.getfixturevalue("rebilled_dir" if path.stem == "margin" else "shipped_dir")
+    executed = execute(path, {"data_dir": str(data_dir)})
     outputs = [output for cell in executed.cells if cell.cell_type == "code" for output in cell.outputs]
     assert not [output for output in outputs if output.output_type in ("error", "stream")]
     charts = [output.data for output in outputs if any("vegalite" in mime for mime in output.get("data", {}))]

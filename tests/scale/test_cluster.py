@@ -102,7 +102,7 @@ def make_deadly(run: Run, code: str, mark: Path, left: int, parts: str = "") -> 
     run.cluster.client.run(exec, DEADLY + code, {"mark": str(mark), "left": left, "parts": parts})
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_stopped_run_and_killed_workers_change_nothing(local: Billed, counted: Storage, tmp_path: Path) -> None:
     """A run is stopped while it pulls. Another goes on, and loses a worker in the pull and one in the build."""
     settings = local.settings(
