@@ -52,7 +52,8 @@ differing AS (
     LEFT JOIN answers
         ON answers.price_list_id = coalesce(papers.price_list_id, listed.price_list_id)
         AND answers.reporting_month = coalesce(papers.reporting_month, listed.reporting_month)
-    WHERE (papers.allowance, papers.block, papers.rate) IS DISTINCT FROM (listed.allowance, listed.block, listed.rate)
+    WHERE (papers.allowance, effective_block(papers.block), papers.rate)
+        IS DISTINCT FROM (listed.allowance, effective_block(listed.block), listed.rate)
         OR NOT is_same_bounds(papers.minimum, papers.maximum, listed.minimum, listed.maximum)
         OR papers.flat <> 0
     GROUP BY ALL

@@ -28,11 +28,15 @@ CREATE OR REPLACE MACRO slice_of_tier(standing, is_whole, rated_quantity, ladder
         ELSE ladder_quantity - slice_start
     END::DECIMAL(28, 10);
 
--- The numbers of one schedule as text, for comparison. Minimum 0 and a Maximum that is no bound (is_open_end) are written alike.
+-- The block that a schedule states; 0 of Block 1, which states as little as Block 0.
+CREATE OR REPLACE MACRO effective_block(block) AS CASE WHEN block = 1 THEN 0 ELSE block END;
+
+-- The numbers of one schedule as text, for comparison. Blocks 0 and 1, Minimum 0, and a Maximum that is no bound (is_open_end) are written
+-- alike.
 CREATE OR REPLACE MACRO terms_text(allowance, minimum, maximum, block, rate) AS
     concat_ws(
         '|', plain_text(coalesce(allowance, 0)), coalesce(minimum, 0),
-        CASE WHEN is_open_end(maximum) THEN 0 ELSE maximum END, plain_text(coalesce(block, 0)), plain_text(rate)
+        CASE WHEN is_open_end(maximum) THEN 0 ELSE maximum END, plain_text(coalesce(effective_block(block), 0)), plain_text(rate)
     );
 
 -- The numbers of one schedule in words: `Tier1 rate 0.05, block 10, from 0 to 100`.

@@ -44,6 +44,8 @@ LACKING = Ladder(711, TRANS, [Tier(0, 100, "1.00"), Tier(101, 500, "0.80"), Tier
 SLICED = Ladder(712, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.80")])
 WITH_FEE = replace(TEN_TIMES, price_list_id=713)
 MIDDLE = replace(TEN_TIMES, price_list_id=714)
+#: Terms that state no more than the list: a Block of 1, a Maximum that is no bound.
+IN_OTHER_WORDS = replace(TEN_TIMES, price_list_id=715)
 
 TERMS = """
 ,707,TrafficAll,ToTrans,unit,1,,,,,0.05,,2026-01-01,,MSA 7
@@ -52,6 +54,7 @@ TERMS = """
 ,712,TrafficAll,ToTrans,graduated,1,,100,,,1.00,,,,
 ,712,TrafficAll,ToTrans,graduated,2,,,,,0.80,,,,
 ,713,TrafficAll,ToTrans,,1,,,,,0.05,10,,,
+,715,TrafficAll,ToTrans,,1,0,2147483647,0,1,0.05,,,,
 """.strip()
 
 
@@ -134,6 +137,10 @@ def made() -> Lake:
     lake.listed(WITH_FEE, read=THIRD)
     for mailbox, (actual, amount) in enumerate([("100", "15"), ("200", "20"), ("400", "30"), ("500", "25")], start=1):
         lake.billed(WITH_FEE, mailbox, actual, actual, amount)
+    # by the list, and so by the contract: 100 x n are 5.00 x n
+    lake.listed(IN_OTHER_WORDS, read=THIRD)
+    for mailbox in (1, 2, 3):
+        lake.billed(IN_OTHER_WORDS, mailbox, f"{mailbox}00", f"{mailbox}00", str(5 * mailbox))
     # 0.06 from the 15th on: two lines by the terms before, two by those after
     lake.listed(MIDDLE, [MONTHS[3]], read=date(2026, 10, 3))
     lake.listed(MIDDLE, [MONTH], "2026-10-15T00:00:00", read=THIRD, rates=["0.06"])
@@ -275,6 +282,10 @@ def test_lines_by_the_contract_are_right_whatever_the_list_has(built: Connection
     (found,) = findings(built, AGREED)
     assert named([found]) == [("list_differs_from_contract", "error", None, None, None)]
     assert "No line of the month is billed by other terms than the contract's" in found["explanation"]
+
+
+def test_a_block_of_one_and_an_open_maximum_state_nothing(built: Connection) -> None:
+    assert findings(built, IN_OTHER_WORDS) == []
 
 
 def test_the_model_of_the_contract_decides(built: Connection) -> None:

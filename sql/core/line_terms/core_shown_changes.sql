@@ -31,7 +31,7 @@ compared AS (
         *,
         list_filter([
             CASE WHEN rate IS DISTINCT FROM stated_rate THEN 'rate' END,
-            CASE WHEN block IS DISTINCT FROM stated_block THEN 'block' END,
+            CASE WHEN effective_block(block) IS DISTINCT FROM effective_block(stated_block) THEN 'block' END,
             CASE WHEN allowance IS DISTINCT FROM stated_allowance THEN 'allowance' END,
             CASE WHEN minimum IS DISTINCT FROM stated_minimum THEN 'minimum' END,
             CASE WHEN coalesce(maximum, 0) IS DISTINCT FROM stated_maximum THEN 'maximum' END

@@ -43,7 +43,7 @@ shown AS (
         tiers.witness,
         tiers.schedule_id = line_terms.schedule_id AS is_same_schedule,
         is_same_number(line_terms.schedule_rate, tiers.rate) AS has_same_rate,
-        is_same_number(line_terms.schedule_block, tiers.block) AS has_same_block,
+        is_same_number(effective_block(line_terms.schedule_block), effective_block(tiers.block)) AS has_same_block,
         is_same_number(line_terms.schedule_allowance, tiers.allowance) AS has_same_allowance,
         is_same_bounds(line_terms.schedule_minimum, line_terms.schedule_maximum, tiers.minimum, tiers.maximum) AS has_same_bounds,
         tiers.version
@@ -54,7 +54,7 @@ shown AS (
             tiers.level = line_terms.level
             AND tiers.specified_network_id = coalesce(line_terms.schedule_specified_network_id, 0)
             AND is_same_number(line_terms.schedule_rate, tiers.rate)
-            AND is_same_number(line_terms.schedule_block, tiers.block)
+            AND is_same_number(effective_block(line_terms.schedule_block), effective_block(tiers.block))
             AND is_same_number(line_terms.schedule_allowance, tiers.allowance)
             AND is_same_bounds(line_terms.schedule_minimum, line_terms.schedule_maximum, tiers.minimum, tiers.maximum)
         )
