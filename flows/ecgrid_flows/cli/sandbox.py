@@ -94,6 +94,12 @@ def serve(
     meter_errors: Annotated[
         bool, typer.Option("--meter-errors", help="Plant errors of the meter: rounding, 1,024 bytes, duplicates …")
     ] = False,
+    habits: Annotated[
+        int | None,
+        typer.Option(
+            metavar="SEED", help="Draw by this seed: order of lines, rows and columns, and which operations answer."
+        ),
+    ] = None,
     drift: Annotated[
         Literal["older", "newer"] | None,
         typer.Option(help="The interface of 2016, or an invented later one with additional elements."),
@@ -101,6 +107,7 @@ def serve(
 ) -> None:
     """Run the sandbox until Ctrl-C; prints addresses and invented credentials as ECGRID_* settings."""
     from ecgrid_sandbox import Sandbox, Trouble, World
+    from ecgrid_sandbox.service.habits import Habits
     from ecgrid_sandbox.service.trouble import PAGE_STATUSES, OddValue, OwnFault
     from ecgrid_sandbox.world.metering import Metering
 
@@ -138,7 +145,8 @@ def serve(
     world = World.shipped(month, seed=seed)
     world = world.with_meter_errors(statistics) if meter_errors else world.metered(Metering(statistics))
     try:
-        served = Sandbox(world, trouble, port=port, auth_level=auth_level)
+        drawn = None if habits is None else Habits(habits)
+        served = Sandbox(world, trouble, port=port, auth_level=auth_level, habits=drawn)
     except OSError as error:
         context.fail(f"port {port} is not available ({error.strerror}): choose another with --port", ExitStatus.USAGE)
     except ValueError as error:

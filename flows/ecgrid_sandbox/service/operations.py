@@ -14,6 +14,7 @@ from ecgrid_sandbox.service import records, reports
 from ecgrid_sandbox.service.clock import as_server_reads, utc_text
 from ecgrid_sandbox.service.datasets import Table
 from ecgrid_sandbox.service.envelope import Binding, Fault
+from ecgrid_sandbox.service.habits import Habits
 from ecgrid_sandbox.service.sessions import Session, Sessions, User, new_guid
 from ecgrid_sandbox.service.shapes import BUILDS, Shape
 from ecgrid_sandbox.service.trouble import Trouble
@@ -68,10 +69,12 @@ def _not_found(what: str) -> Fault:
 class Operations:
     """The operations of one sandbox: a world, its users and sessions, and the trouble that affects results."""
 
-    def __init__(self, world: World, sessions: Sessions, trouble: Trouble) -> None:
+    def __init__(self, world: World, sessions: Sessions, trouble: Trouble, habits: Habits | None = None) -> None:
         self.world = world
         self.sessions = sessions
         self.trouble = trouble
+        self.habits = habits
+        self._pending = {*trouble.pending, *reports.PENDING[world.metering.shape], *(habits.pending if habits else ())}
         self._handlers: dict[str, Callable[[Call], Any]] = {
             "Login": self._login,
             "Logout": self._logout,
@@ -107,7 +110,7 @@ class Operations:
     def admit(self, call: Call) -> None:
         """Authenticate the caller, and check that the operation is available; raises `Fault`."""
         name = call.operation
-        if name in self.trouble.pending or name in reports.PENDING[self.world.metering.shape]:
+        if name in self._pending:
             raise Fault(f"PENDING: {name} is not implemented.", "NotImplemented")
         if name != "Logout" and call.shape.operations[name].wants_session:
             call.user, call.session = self.sessions.user_of(
@@ -124,7 +127,8 @@ class Operations:
             of_all = [name for name in _IDS if call.arguments.get(name) == str(_ALL)]
             if of_all:
                 raise Fault(f"{of_all[0]} {_ALL} is unknown to this service", self.trouble.all_refused)
-        return self._handlers[call.operation](call)
+        result = self._handlers[call.operation](call)
+        return result if self.habits is None else self.habits.ordered(result, call.operation, call.arguments)
 
     def _now(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self.trouble.clock_off_s)

@@ -28,6 +28,7 @@ from starlette.types import Receive, Scope, Send
 
 from ecgrid_sandbox.service import datasets, envelope, pages
 from ecgrid_sandbox.service.envelope import Binding, Fault
+from ecgrid_sandbox.service.habits import Habits
 from ecgrid_sandbox.service.operations import Call, Operations
 from ecgrid_sandbox.service.sessions import LEVELS, Sessions, User
 from ecgrid_sandbox.service.shapes import PATHS, VERSIONS, shape
@@ -405,6 +406,7 @@ class Sandbox(Addresses):
         latency_ms: int | None = None,
         port: int = 0,
         auth_level: str = "NetOps",
+        habits: Habits | None = None,
     ) -> None:
         if auth_level not in LEVELS:
             raise ValueError(f"{auth_level!r} is not an authorisation level: choose one of {', '.join(LEVELS)}")
@@ -425,7 +427,7 @@ class Sandbox(Addresses):
             session_calls=self.trouble.session_calls,
             idle_s=self.trouble.session_idle_s,
         )
-        self.service = Service(world, Operations(world, self.sessions, self.trouble), self.trouble)
+        self.service = Service(world, Operations(world, self.sessions, self.trouble, habits), self.trouble)
         # asyncio disables Nagle's algorithm only where the protocol is named; else each response waits 40 ms for an ACK
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
