@@ -37,11 +37,13 @@ class World(Facts):
         mailboxes: int | None = None,
         meanings: tuple[Meaning, ...] | None = None,
         planted_errors: tuple[str, ...] | None = None,
+        varies: bool = False,
     ) -> "World":
         """A world drawn by `seed`: other meanings, ladders and planted errors than the shipped one.
 
         `meanings` are used for the counted groups in turn instead of drawn ones, `planted_errors` are the check names
-        to plant (all that fit when None, none when empty), `mailboxes` the approximate number of mailboxes.
+        to plant (all that fit when None, none when empty), `mailboxes` the approximate number of mailboxes. With
+        `varies`, use that grows also varies from month to month, by 3 to 25 per cent and a season.
         """
         return cls.of(
             generated.facts(
@@ -51,6 +53,7 @@ class World(Facts):
                 mailboxes=mailboxes,
                 meanings=meanings,
                 planted_errors=planted_errors,
+                varies=varies,
             )
         )
 

@@ -45,11 +45,12 @@ SELECT
     account_report,
     measure_field,
     quantity,
-    median,
+    usual,
     amount,
-    amount_above_median,
+    amount_above_usual,
     concat(
-        'Use of ', plain_text(quantity), ' where the median of ', months, ' months is ', plain_text(median), ' (median deviation ',
-        plain_text(deviation), '): ', money_text(round(amount_above_median, 2)), ' of ', money_text(amount), ' is above it.'
+        'Use of ', plain_text(quantity), ' where the median of ',
+        CASE WHEN usual > median THEN 'the latest three' ELSE months::VARCHAR END, ' months is ', plain_text(usual), ' (median deviation ',
+        plain_text(deviation), '): ', money_text(round(amount_above_usual, 2)), ' of ', money_text(amount), ' is above it.'
     )
 FROM accrual_unusual_use

@@ -7,7 +7,7 @@
 -- mailbox_id: MailboxID of the account; null for a budget of a contract or client
 -- client: client of the budget; null: none
 -- quantity: quantity projected for the month, in units of the measure
--- threshold: what is passed: the budget, the bound of the tier, or the median of the account's use
+-- threshold: what is passed: the budget, the bound of the tier, or what is usual for the account (a median)
 -- amount: amount projected for the month
 -- difference: amount less the budget; less what the quantity would cost at the price so far; or the part above the median
 -- explanation: the notice in words

@@ -14,11 +14,13 @@ import json
 import shutil
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -250,6 +252,22 @@ def test_the_command_prints_the_sum_and_the_methods(before: Path, tmp_path: Path
     assert done.stdout.splitlines()[0] == "2026-10: accrued 296.10"
     found = json.loads(CliRunner().invoke(app, [*told, "--json"]).stdout)
     assert (Decimal(found["accrued"]), len(found["rows"]), found["trueups"]) == (Decimal("296.10"), 5, [])
+    # account 3 alone has use of the month itself, and no history
+    assert found["use_not_judged"] == 1
+    assert "1 key with less than six months of history: unusual use is not judged" in done.stdout
+
+
+@pytest.mark.parametrize("command", [["simulate", "--present"], ["accrue", "--month", "2026-10"]])
+def test_a_warehouse_of_an_earlier_version_is_to_be_built_anew(
+    before: Path, tmp_path: Path, command: list[str]
+) -> None:
+    folder = settings_of(tmp_path, before)
+    with closing(duckdb.connect(str(folder.warehouse_path))) as connection:
+        connection.execute("ALTER TABLE core_set_tiers RENAME COLUMN maximum TO upto")
+    done = CliRunner().invoke(app, [*command, "--data-dir", folder.data_dir])
+    assert isinstance(done.exception, NoSuchData)
+    assert "built by another version" in str(done.exception)
+    assert "run `ecgrid-billing build`" in str(done.exception)
 
 
 amounts = st.lists(

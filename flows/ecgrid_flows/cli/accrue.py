@@ -11,6 +11,7 @@ from ecgrid_flows.cli import context
 from ecgrid_flows.cli.context import AsJson, DataDir, Month
 from ecgrid_flows.cli.finance import held
 from ecgrid_flows.errors import SettingsError
+from ecgrid_flows.figures import plural
 from ecgrid_flows.settings import Settings
 from ecgrid_transforms.money import ZERO, Decimal, grouped
 from ecgrid_transforms.period import last_full_month, month_text
@@ -54,6 +55,7 @@ def accrue(
                 "rows": found.rows.to_pylist(),
                 "trueups": found.trueups.to_pylist() if found.trueups else [],
                 "notices": found.notices,
+                "use_not_judged": found.unjudged,
                 "files": [str(path) for path in found.paths],
             }
         )
@@ -83,6 +85,9 @@ def _print(found: "Accrual", currency: str | None) -> None:
         of = notice["contract_id"] if notice["network_id"] is None else f"{notice['network_id']}-{notice['mailbox_id']}"
         named = " ".join(str(part) for part in (notice["client"] or of, notice["measure_field"]) if part is not None)
         context.stdout.print(context.cell(f"{notice['notice']}  {named}: {notice['explanation']}"))
+    if found.unjudged:
+        words = f"{plural(found.unjudged, 'key')} with less than six months of history: unusual use is not judged"
+        context.stdout.print(Text(words))
     for line in context.path_lines(found.paths):
         context.stdout.print(line, style=None, markup=False)
 

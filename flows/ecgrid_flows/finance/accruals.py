@@ -65,13 +65,17 @@ _TRUEUP_AMOUNTS = ("accrued", "invoiced", "difference", "price", "volume", "meth
 
 @dataclass(frozen=True, slots=True)
 class Accrual:
-    """What was written: the rows of accrual.csv, accrual_trueup.csv and out_notices, and the paths of the files."""
+    """What was written: the rows of accrual.csv, accrual_trueup.csv and out_notices, and the paths of the files.
+
+    `unjudged` is the number of keys whose history is too short to tell unusual use.
+    """
 
     month: date
     rows: pa.Table
     trueups: pa.Table | None
     notices: tuple[Mapping[str, Any], ...]
     paths: tuple[Path, ...]
+    unjudged: int = 0
 
     @property
     def amount(self) -> Decimal:
@@ -111,6 +115,7 @@ def accrue_month(settings: Settings, store: Store, month: date, as_of: date, *, 
     _fetch(store, target)
     booked = read_export(target / ACCRUAL) if (target / MANIFEST).is_file() else None
     notices: pa.Table | None = None
+    unjudged = 0
     with opened(settings) as connection, staging(target) as folder:
         trueups = None if booked is None else simulations.compare_accrual(connection, month, booked).to_arrow_table()
         if log.closing(month) is not None:
@@ -126,6 +131,7 @@ def accrue_month(settings: Settings, store: Store, month: date, as_of: date, *, 
             notices = database.rows(
                 connection, "accrual_notices", columns=connection.table(NOTICES).columns, order=_NOTICE_ORDER
             )
+            unjudged = database.rows(connection, "accrual_usual_use", columns=["months"], is_judged=False).num_rows
             journal = _journal(settings, connection, month)
         files = _write(connection, folder, rows, journal, trueups)
         manifest = {
@@ -141,7 +147,8 @@ def accrue_month(settings: Settings, store: Store, month: date, as_of: date, *, 
     publish(store, target, f"exports/{target.name}", MANIFEST)
     if notices is not None:
         database.refill(settings.warehouse_path, NOTICES, notices)
-    return Accrual(month, rows, trueups or None, tuple(notices.to_pylist() if notices else ()), tuple(paths))
+    found = tuple(notices.to_pylist() if notices else ())
+    return Accrual(month, rows, trueups or None, found, tuple(paths), unjudged)
 
 
 def _accrued(connection: database.Connection, month: date, as_of: date, booked: pa.Table | None) -> pa.Table:

@@ -7,10 +7,12 @@ registered by the caller first; what is worked out anew for them, as the rating 
 from collections.abc import Mapping
 from functools import cache
 
+import duckdb
+
 from ecgrid_flows.warehouse import builder
-from ecgrid_flows.warehouse.connection import Connection
+from ecgrid_flows.warehouse.connection import Connection, of_another_version
 from ecgrid_flows.warehouse.sql_files import load_sql, sql_folder
-from ecgrid_flows.warehouse.sql_tree import SqlTree
+from ecgrid_flows.warehouse.sql_tree import SqlRefused, SqlTree
 
 __all__ = ["load_macros_of", "make", "set_variables", "stems"]
 
@@ -24,11 +26,19 @@ _TRIED = (
 
 
 def make(connection: Connection, folder: str, *wanted: str, made: tuple[str, ...] = ()) -> None:
-    """Make relations of a folder of `sql/`, and what they read of it but for those `made` already."""
+    """Make relations of a folder of `sql/`, and what they read of it but for those `made` already.
+
+    Raises `NoSuchData` where the warehouse, of an earlier version, lacks what they read.
+    """
     tree = _tree(folder)
     reads = frozenset[str]().union(*(sql.reads for sql in tree.relations.values()))
     given = (reads - tree.relations.keys()) | set(made)
-    builder.materialise(connection, tree, wanted, given=given, is_guarded=False)
+    try:
+        builder.materialise(connection, tree, wanted, given=given, is_guarded=False)
+    except SqlRefused as error:
+        if isinstance(error.__cause__, duckdb.BinderException | duckdb.CatalogException):
+            raise of_another_version("the warehouse", str(error)) from error
+        raise
 
 
 def set_variables(connection: Connection, values: Mapping[str, object]) -> None:

@@ -325,6 +325,7 @@ def facts(
     mailboxes: int | None = None,
     meanings: Sequence[Meaning] | None = None,
     planted_errors: tuple[str, ...] | None = None,
+    varies: bool = False,
 ) -> Facts:
     """The world that `seed` draws; see `World.generate`."""
     if months < 2:
@@ -342,7 +343,7 @@ def facts(
     drawn.append(draw.price_list("malformed", "Tiered", old))
     drawn.append(draw.price_list("changed", "Simple", when[rng.randint(1, months - 1)]))
     bare, accounts = _peopled(seed, last_month, when, rng, drawn, mailboxes)
-    bare = replace(bare, use=_use(rng, months, drawn, accounts))
+    bare = replace(bare, use=_use(rng, months, drawn, accounts, Random(f"variation {seed}") if varies else None))
     return replace(bare, planned_errors=planned_errors(bare, _candidates(drawn, accounts), rng, planted_errors))
 
 
@@ -419,9 +420,16 @@ def _peopled(
 
 
 def _use(
-    rng: Random, months: int, drawn: Sequence[_Drawn], accounts: dict[int, list[tuple[int, int]]]
+    rng: Random,
+    months: int,
+    drawn: Sequence[_Drawn],
+    accounts: dict[int, list[tuple[int, int]]],
+    variation: Random | None,
 ) -> dict[tuple[int, int], dict[Pair, Series]]:
-    """The use of every account: the telling quantities first, so that the last accounts of a list are growing ones."""
+    """The use of every account: the telling quantities first, so that the last accounts of a list are growing ones.
+
+    With `variation`, what grows also varies from month to month.
+    """
     found: dict[tuple[int, int], dict[Pair, Series]] = {}
     for it in drawn:
         mine = accounts[it.price_list.price_list_id]
@@ -442,6 +450,9 @@ def _use(
                     high=high,
                     avoid=it.avoid.get(group.pair),
                 )
+                if variation is not None and group.pair not in it.avoid:
+                    telling = len(it.telling[group.pair])
+                    series[telling:] = [ladders.varied(one, group.measure, variation) for one in series[telling:]]
             for account, values in zip(mine, series, strict=True):
                 found.setdefault(account, {})[group.pair] = values
     return found

@@ -126,6 +126,18 @@ def use(
     return series
 
 
+def varied(series: Series, measure: str, rng: Random) -> Series:
+    """The series with each month off by a spread of its own, 3 to 25 per cent, and a season of up to 10 per cent."""
+    step, spread, season, phase = step_of(measure), rng.randint(3, 25), rng.randint(0, 10), rng.randint(0, 11)
+    made = []
+    for month, value in enumerate(series):
+        # a sum of three dice is near enough to a bell; the season is a triangle of twelve months
+        noise = sum(rng.randint(-100, 100) for _ in range(3)) * spread
+        swing = (abs((month + phase) % 12 - 6) * 2 - 6) * season
+        made.append(max(_stepped(value * (Decimal(10_000 + noise) / 10_000 + Decimal(swing) / 600), step), step))
+    return tuple(made)
+
+
 def _between(value: Decimal, avoid: tuple[int, int] | None) -> bool:
     return avoid is not None and avoid[0] < value < avoid[1]
 
