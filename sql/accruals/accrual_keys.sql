@@ -35,6 +35,7 @@ usage AS (
     WHERE meters.is_chosen
         AND meters.unit IN ('count', 'KC', 'bytes/1000')
         AND usage.scope = 'all'
+        AND usage.clock = coalesce(meters.clock, 'server')
         AND usage.reporting_month = getvariable('month')::DATE
     GROUP BY usage.network_id, usage.mailbox_id, meters.account_report, meters.measure_field
 ),

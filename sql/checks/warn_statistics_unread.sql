@@ -1,12 +1,12 @@
--- One row per month with statistics of usage in a shape that is not understood: each report and table, and its columns.
+-- One row per month with statistics of usage that are not understood, or not whole: each report and table, its columns, and values in quotes.
 -- title: Statistics are not understood
--- No quantity is compared with them. The responses are kept whole in raw_monthly_reports.
+-- Nothing is compared with them. The responses are kept whole in raw_monthly_reports.
 SELECT
     reporting_month,
     concat(
-        'Statistics of usage came in a shape that is not understood, so no quantity is compared with them: ',
+        'Statistics of usage are not understood, so nothing is compared with these columns and values: ',
         string_agg(DISTINCT concat(source, ', table ', table_name, ', has ', unread_columns), '; ' ORDER BY concat(source, ', table ', table_name, ', has ', unread_columns)),
-        '. Add the columns to data/reference/usage_columns.csv.'
+        '. Add the columns, and words of direction, to data/reference/usage_columns.csv; ask the vendor about values that are no numbers.'
     ) AS explanation
 FROM core_statistics
 WHERE unread_columns IS NOT NULL

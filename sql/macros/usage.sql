@@ -17,12 +17,15 @@ CREATE OR REPLACE MACRO usage_name(column_name) AS
         'sent|outbound', 'out', 'g'
     );
 
--- in, out or null: the direction that a row names, from the account's side (FROM is what the account sent).
-CREATE OR REPLACE MACRO usage_direction(word) AS
-    CASE
-        WHEN lower(trim(word)) IN ('to', 'in', 'inbound', 'receive', 'received', 'r') THEN 'in'
-        WHEN lower(trim(word)) IN ('from', 'out', 'outbound', 'send', 'sent', 's') THEN 'out'
-    END;
+-- The account report that a row names, in other letters and spaces too; null: no account report.
+CREATE OR REPLACE MACRO usage_report(word) AS
+    list_filter(
+        [
+            'FixedRate', 'Statistics', 'TrafficAll', 'TrafficIntraNetwork', 'TrafficInterECGrid', 'TrafficOffNetwork', 'TrafficSpecial',
+            'TrafficKCInterchangeTiered'
+        ],
+        lambda name: lower(name) = regexp_replace(lower(word), '[^a-z0-9]', '', 'g')
+    )[1];
 
 -- What an interchange's state means for the bill (facts 9: E1403 duplicate, E4101 canceled, E4001 charge sender, E4002 charge receiver,
 -- E4003 no charge): uncounted, free, sender, receiver or null.
@@ -37,3 +40,15 @@ CREATE OR REPLACE MACRO usage_state(status) AS
 -- A quantity of at least 0 rounded up to a whole one.
 CREATE OR REPLACE MACRO whole_units_up(quantity) AS
     try_cast(ceil(quantity::DECIMAL(28, 10)) AS DECIMAL(28, 10));
+
+-- A quantity of at least 0 rounded half up to a whole one.
+CREATE OR REPLACE MACRO whole_units_nearest(quantity) AS
+    try_cast(floor(quantity::DECIMAL(28, 10) + 0.5) AS DECIMAL(28, 10));
+
+-- Rounding that a quantity may have: `absolute` of reference_usage_tolerances; where KCs are measured in at most two decimals, half of the
+-- second.
+CREATE OR REPLACE MACRO meter_tolerance(actual, absolute) AS
+    CASE
+        WHEN absolute::DECIMAL(18, 6) > 0 AND (actual::DECIMAL(28, 10) * 100) % 1 = 0 THEN greatest(absolute::DECIMAL(18, 6), 0.005)
+        ELSE coalesce(absolute::DECIMAL(18, 6), 0)
+    END;

@@ -28,7 +28,7 @@ counts AS (
         max(quantity) FILTER (WHERE statistic = 'interchanges') AS interchanges,
         coalesce(max(quantity) FILTER (WHERE unit = 'KC'), max(quantity * 0.001) FILTER (WHERE unit = 'byte' AND statistic = 'bytes')) AS kc
     FROM core_usage
-    WHERE direction = 'both' AND scope = 'all' AND coalesce(account_report, 'TrafficAll') = 'TrafficAll'
+    WHERE direction = 'both' AND scope = 'all' AND clock = 'server' AND coalesce(account_report, 'TrafficAll') = 'TrafficAll'
     GROUP BY ALL
 ),
 partners AS (

@@ -63,6 +63,7 @@ chosen AS (
         arg_min(trials.quantity, trials.place) FILTER (
             WHERE trials.unit IN ('KC', 'bytes/1000')
                 AND trials.direction = readings.direction
+                AND trials.clock = coalesce(readings.clock, 'server')
                 AND regexp_extract(trials.statistic, ' (without|charged) .*$') = regexp_extract(readings.statistic, ' (without|charged) .*$')
                 AND readings.unit NOT IN ('count', 'KC', 'bytes/1000')
         ) AS exact_quantity,
@@ -70,14 +71,18 @@ chosen AS (
             concat(
                 trials.statistic,
                 CASE trials.direction WHEN 'both' THEN '' ELSE ' ' || trials.direction END,
-                CASE trials.unit WHEN 'count' THEN '' ELSE concat(' (', trials.unit, ')') END
+                CASE trials.unit WHEN 'count' THEN '' ELSE concat(' (', trials.unit, ')') END,
+                CASE trials.clock WHEN 'utc' THEN ' of the month by UTC' ELSE '' END
             ),
             trials.place
         ) FILTER (WHERE trials.is_explained) AS equal_to
     FROM (
         SELECT
             trials.*,
-            decided.statistic = trials.statistic AND decided.unit = trials.unit AND decided.direction = trials.direction AS is_decided
+            decided.statistic = trials.statistic
+            AND decided.unit = trials.unit
+            AND decided.direction = trials.direction
+            AND coalesce(decided.clock, 'server') = trials.clock AS is_decided
         FROM core_meter_trials AS trials
         INNER JOIN out_meter_readings AS decided USING (network_id, account_report, measure_field)
         WHERE decided.is_chosen
@@ -105,7 +110,7 @@ compared AS (
         lines.actual,
         stated.* EXCLUDE (network_id, mailbox_id, reporting_month, account_report, measure_field),
         greatest(
-            coalesce(tolerances.absolute::DECIMAL(18, 6), 0),
+            meter_tolerance(lines.actual, tolerances.absolute),
             CASE
                 WHEN lines.actual % 1 = 0 AND stated.stated_quantity % 1 <> 0
                     THEN stated.parcels * coalesce(tolerances.per_parcel::DECIMAL(18, 6), 0)

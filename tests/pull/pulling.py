@@ -1,9 +1,12 @@
 """Helpers of these tests: a run over a sandbox, and what its lake ought to hold, told by the sandbox's own books."""
 
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from ecgrid_client import RetryPolicy
@@ -51,6 +54,23 @@ def running(
         retry=retry,
     ) as run:
         yield run
+
+
+@contextmanager
+def served(*options: str) -> Iterator[Any]:
+    """`ecgrid-billing sandbox serve` with these options: its addresses and credentials."""
+    command = [str(Path(sys.executable).parent / "ecgrid-billing"), "sandbox", "serve", "--port", "0"]
+    process = subprocess.Popen(
+        [*command, "--last-month", MONTH, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    try:
+        told = dict(process.stdout.readline().strip().split("=", 1) for _ in range(5))
+        yield SimpleNamespace(**{name.removeprefix("ECGRID_").lower(): value for name, value in told.items()})
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
 
 
 def pull_and_land(run: Run, month: date = LAST_MONTH) -> Tally:

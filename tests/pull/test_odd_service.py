@@ -1,13 +1,9 @@
 """A service whose answers hold odd values, or faults of its own, over HTTP: each costs its own key or row alone."""
 
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +12,7 @@ from ecgrid_flows.orchestration import doctor, tasks
 from ecgrid_flows.warehouse import database
 from ecgrid_sandbox import SpawnedSandbox
 
-from .pulling import LAST_MONTH, MONTH, WORLD, pull_and_land, pulled, rows, running
+from .pulling import LAST_MONTH, WORLD, pull_and_land, pulled, rows, running, served
 
 THIRD, LONG = "0.3333333333333333333333333333", "4.77001111111111111111107306"
 LINE = "InvoiceCalculateLineItem"
@@ -29,23 +25,6 @@ KEY = ("network_id", "mailbox_id", "account_report", "measure_field")
 
 def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in KEY)
-
-
-@contextmanager
-def served(*options: str) -> Iterator[Any]:
-    """`ecgrid-billing sandbox serve` with these options: its addresses and credentials."""
-    command = [str(Path(sys.executable).parent / "ecgrid-billing"), "sandbox", "serve", "--port", "0"]
-    process = subprocess.Popen(
-        [*command, "--last-month", MONTH, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert process.stdout is not None
-    try:
-        told = dict(process.stdout.readline().strip().split("=", 1) for _ in range(5))
-        yield SimpleNamespace(**{name.removeprefix("ECGRID_").lower(): value for name, value in told.items()})
-    finally:
-        process.terminate()
-        process.wait()
-        process.stdout.close()
 
 
 def lake(data_dir: Path, month: date = LAST_MONTH) -> dict[str, list[dict[str, Any]]]:

@@ -183,7 +183,35 @@ def test_rounding_up_per_interchange_is_no_claim_and_priced(
         }
 
 
-@pytest.mark.parametrize("shape", ["by_date", "monthly", "outside"])
+@pytest.mark.parametrize(
+    ("shape", "network", "words"),
+    [
+        ("measures", 4451, "whether KCs are rounded up message by message"),
+        ("traffic", 4451, "whether a KC has 1,000 or 1,024 bytes, and what rounding costs"),
+        ("traffic", 4447, "whether a KC has 1,000 or 1,024 bytes, and what rounding costs"),
+        ("monthly", 4451, "whether KCs are rounded up message by message"),
+        ("monthly", 4447, None),
+        ("outside", 4451, None),
+        ("outside", 4447, None),
+    ],
+)
+def test_what_a_shape_cannot_tell_about_kcs_is_stated(
+    warehouse: database.Connection, shape: str, network: int, words: str | None
+) -> None:
+    query = "SELECT *, 0 AS mailbox_id FROM out_meter_readings WHERE account_report = 'TrafficAll'"
+    of_kcs = [
+        row
+        for row in rows(warehouse, query, place_of(shape, FALSE))
+        if row["network_id"] == network and row["measure_field"].endswith("KCs")
+    ]
+    assert of_kcs
+    for row in of_kcs:
+        assert words in row["not_told"] if words else "KC" not in (row["not_told"] or "")
+        assert row["clock"] is None, "no shape has times of interchanges"
+        assert "by UTC or by the service's clock" in row["not_told"]
+
+
+@pytest.mark.parametrize("shape", ["measures", "by_date", "monthly", "outside"])
 def test_a_network_read_at_1024_is_named_and_priced(
     warehouse: database.Connection, worlds: dict[int, World], shape: str
 ) -> None:

@@ -585,13 +585,23 @@ def _month_of(text: str | None) -> date | None:
 
 
 def _dataset_tables(store: Store, feed: str, landed: Landed) -> Iterator[pa.Table]:
-    """The tables of a DataSet feed, grouped by shape, all with the columns of all."""
-    tables: list[tuple[str, pa.Table]] = []
+    """The tables of a DataSet feed, grouped by shape, all with the columns of all.
+
+    Of an account that has no response for some window of its month, no window is landed: a part is not the month.
+    """
+    tables: list[tuple[str, Arguments, pa.Table]] = []
+    asked: list[Arguments] = []
     for answer, found in _latest_read(store, feed, landed):
+        asked.append(answer.arguments)
         for name, own in found.items():
             table = _with_origin(FEEDS[feed], landed.month, answer, name, own)
-            tables.append((f"{name}\n{table.schema.to_string()}", table))
-    several = [table for _, table in sorted(tables, key=lambda pair: pair[0])]
+            tables.append((f"{name}\n{table.schema.to_string()}", answer.arguments, table))
+    cut = _accounts_cut(asked, landed.month)
+    several = [
+        table
+        for _, arguments, table in sorted(tables, key=lambda found: found[0])
+        if not (arguments.keys() >= _WINDOW and _account_of(arguments) in cut)
+    ]
     fields = {field_.name: field_ for table in reversed(several) for field_ in table.schema}
     names = dict.fromkeys(name for table in several for name in table.column_names)
     columns = {name: _as_one_type([table[name] for table in several if name in table.column_names]) for name in names}
@@ -606,6 +616,26 @@ def _dataset_tables(store: Store, feed: str, landed: Landed) -> Iterator[pa.Tabl
             ],
             schema=schema,
         )
+
+
+#: Arguments of an operation that is requested window by window.
+_WINDOW = frozenset({"StartDate", "EndDate"})
+
+
+def _account_of(arguments: Arguments) -> tuple[object, object]:
+    return arguments.get("NetworkID"), arguments.get("MailboxID")
+
+
+def _accounts_cut(asked: Iterable[Arguments], month: date) -> set[tuple[object, object]]:
+    """Accounts (network, mailbox) whose windows leave a day of the month out."""
+    days: dict[tuple[object, object], set[date]] = {}
+    for arguments in asked:
+        if arguments.keys() >= _WINDOW:
+            first, last = (date.fromisoformat(str(arguments[name])[:10]) for name in ("StartDate", "EndDate"))
+            own = days.setdefault(_account_of(arguments), set())
+            own |= {first + timedelta(days=number) for number in range((last - first).days + 1)}
+    whole = {month + timedelta(days=number) for number in range((next_month(month) - month).days)}
+    return {account for account, own in days.items() if not whole <= own}
 
 
 def _as_one_type(columns: list[pa.ChunkedArray]) -> list[pa.ChunkedArray]:

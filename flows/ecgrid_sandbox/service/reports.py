@@ -123,7 +123,8 @@ def _ends(flow: Flow) -> tuple[str, str, str, str]:
 
 def _monthly_rows(books: Books, account: Account, month: date) -> list[tuple[str | None, ...]]:
     rows: list[tuple[str | None, ...]] = []
-    flows = dict(month_flows(books, account, month))
+    true = month_flows(books, account, month)
+    flows = dict(true)
     if account[0] in books.world.metering.rounded_up | books.world.metering.by_1024:
         kcs = counted_kcs(books, account, month)
         flows["TrafficAll"] = replace(flows["TrafficAll"], to_kcs=kcs[0], from_kcs=kcs[1])
@@ -149,8 +150,8 @@ def _monthly_rows(books: Books, account: Account, month: date) -> list[tuple[str
                 f"{flow.total_kcs:.3f}",
                 str(_parcels(flow.to_trans)),
                 str(_parcels(flow.from_trans)),
-                str(int(flow.to_kcs * 1000)),
-                str(int(flow.from_kcs * 1000)),
+                str(int(true[report].to_kcs * 1000)),
+                str(int(true[report].from_kcs * 1000)),
                 pacific_text(last),
             )
         )

@@ -1,13 +1,51 @@
--- One row per account, month, account report (null: all traffic), statistic, unit, scope and direction: the quantity by the statistics.
+-- One row per account, month, account report (null: all traffic), statistic, unit, scope, direction and clock: the quantity by the statistics.
 -- per: whole, read by account and month
 -- Rows of one response add up (a row may be a day, or a partner). Of several responses the one that states the month as a whole counts, and
 -- of these the one requested for the fewest accounts. A sum of which one value cannot be read is not known: it has no row.
 -- `scope`: all; and where states are known, counted (without duplicates and canceled ones), charged (counted, and to be paid by the
 -- account) and doubled (charged, with duplicates and canceled ones).
+-- `clock`: `server` is the month as the service cuts it. `utc` is the month by UTC, from rows of single interchanges with a time and a zone,
+-- where the service's month ends at another moment and the neighbouring month has rows too.
+-- A row without a direction beside rows with one is a sum of them, or the sum of both is not known.
 -- `parcels`: number of parcels behind it; of interchanges where no parcels are stated. `gap_days`: days without a row, though the same
--- weekday has rows in three other weeks and a third of an average day; at most three, unless the month's own sum exceeds its days. A gap is no zero: each such day
+-- weekday has rows in three other weeks and a third of an average day; at most one for three days with rows. A gap is no zero: each such day
 -- may hold half the account's smallest day to twice its largest, together `gap_least` to `gap_most`.
-WITH scoped AS (
+-- `lost_days`, `lost_quantity`: such days where the month's own sum exceeds the sum of its days by what they may hold, and by how much.
+WITH timed AS (
+    SELECT
+        *,
+        date_trunc('month', sent_at)::DATE AS utc_month,
+        bool_or(sent_at >= reporting_month + INTERVAL 1 MONTH) OVER account AS is_behind,
+        bool_or(sent_at < reporting_month) OVER account AS is_ahead
+    FROM core_statistics
+    WHERE sent_at IS NOT NULL AND statistic IS NOT NULL
+    WINDOW account AS (PARTITION BY network_id, mailbox_id, source)
+),
+-- months by UTC of which both parts are there
+utc_months AS (
+    SELECT own.network_id, own.mailbox_id, own.source, own.reporting_month
+    FROM (SELECT DISTINCT network_id, mailbox_id, source, reporting_month, is_behind, is_ahead FROM timed) AS own
+    SEMI JOIN timed AS neighbour
+        ON neighbour.network_id = own.network_id
+        AND neighbour.mailbox_id = own.mailbox_id
+        AND neighbour.source = own.source
+        AND neighbour.reporting_month = own.reporting_month + CASE WHEN own.is_behind THEN -INTERVAL 1 MONTH ELSE INTERVAL 1 MONTH END
+    WHERE own.is_behind <> own.is_ahead
+),
+clocked AS (
+    SELECT *, 'server' AS clock
+    FROM core_statistics
+    WHERE statistic IS NOT NULL
+    UNION ALL
+    SELECT timed.* EXCLUDE (utc_month, is_behind, is_ahead) REPLACE (timed.utc_month AS reporting_month), 'utc'
+    FROM timed
+    INNER JOIN utc_months
+        ON utc_months.network_id = timed.network_id
+        AND utc_months.mailbox_id = timed.mailbox_id
+        AND utc_months.source = timed.source
+        AND utc_months.reporting_month = timed.utc_month
+),
+scoped AS (
     SELECT
         statistics.*,
         scopes.name AS scope,
@@ -18,9 +56,8 @@ WITH scoped AS (
             WHEN state = 'free' OR (state = 'sender' AND direction = 'in') OR (state = 'receiver' AND direction = 'out') THEN 0
             ELSE quantity
         END AS scope_quantity
-    FROM core_statistics AS statistics
+    FROM clocked AS statistics
     INNER JOIN (VALUES ('all'), ('counted'), ('charged'), ('doubled')) AS scopes (name) ON scopes.name = 'all' OR statistics.has_state
-    WHERE statistics.statistic IS NOT NULL
 ),
 sums AS (
     SELECT
@@ -31,6 +68,7 @@ sums AS (
         statistic,
         unit,
         scope,
+        clock,
         source,
         source_rank,
         asked_mailbox_id >= 0 AS is_own,
@@ -52,7 +90,11 @@ responses AS (
             AS quantity_in,
         coalesce(any_value(quantity) FILTER (WHERE direction = 'out'), CASE WHEN bool_or(is_by_row) AND count(*) = count(quantity) THEN 0 END)
             AS quantity_out,
-        any_value(quantity) FILTER (WHERE direction = 'both') AS quantity_both,
+        CASE
+            WHEN bool_or(is_by_row) AND any_value(quantity) FILTER (WHERE direction = 'both') <> sum(quantity) FILTER (WHERE direction <> 'both') THEN NULL
+            ELSE any_value(quantity) FILTER (WHERE direction = 'both')
+        END AS quantity_both,
+        bool_or(is_by_row) AND bool_or(direction = 'both') AS is_mixed,
         min(smallest) FILTER (WHERE direction = 'in') AS smallest_in,
         min(smallest) FILTER (WHERE direction = 'out') AS smallest_out,
         min(smallest) FILTER (WHERE direction = 'both') AS smallest_both,
@@ -65,13 +107,13 @@ responses AS (
 directions AS (
     SELECT
         responses.* EXCLUDE (
-            quantity_in, quantity_out, quantity_both, smallest_in, smallest_out, smallest_both, largest_in, largest_out, largest_both
+            quantity_in, quantity_out, quantity_both, is_mixed, smallest_in, smallest_out, smallest_both, largest_in, largest_out, largest_both
         ),
         sides.direction,
         CASE sides.direction
             WHEN 'in' THEN quantity_in
             WHEN 'out' THEN quantity_out
-            ELSE coalesce(quantity_both, try_cast(quantity_in + quantity_out AS DECIMAL(28, 10)))
+            ELSE coalesce(quantity_both, CASE WHEN NOT is_mixed THEN try_cast(quantity_in + quantity_out AS DECIMAL(28, 10)) END)
         END AS quantity,
         CASE sides.direction
             WHEN 'in' THEN smallest_in
@@ -106,10 +148,11 @@ gaps AS (
         mailbox_id,
         reporting_month,
         source,
-        flatten(list(list_filter(
+        list_sort(flatten(list(list_filter(
             list_transform(range(reporting_month, reporting_month + INTERVAL 1 MONTH, INTERVAL 1 DAY), lambda moment: moment::DATE),
             lambda one: isodow(one) = weekday AND NOT list_contains(days, one)
-        ))) AS gap_days
+        )))) AS gap_days,
+        any_value(all_days) AS all_days
     FROM (
         SELECT *, sum(number) OVER account AS all_days, sum(volume) OVER account AS whole
         FROM weekdays
@@ -128,7 +171,7 @@ parcels AS (
         direction,
         arg_min(quantity, (CASE statistic WHEN 'parcels' THEN 0 ELSE 1 END, source_rank)) AS parcels
     FROM directions
-    WHERE unit = 'count' AND scope = 'all' AND quantity IS NOT NULL
+    WHERE unit = 'count' AND scope = 'all' AND clock = 'server' AND quantity IS NOT NULL
     GROUP BY ALL
 )
 SELECT
@@ -140,12 +183,20 @@ SELECT
     usage.unit,
     usage.scope,
     usage.direction,
+    usage.clock,
     usage.source,
     usage.quantity,
     parcels.parcels,
-    daily.gap_days,
-    try_cast(len(daily.gap_days) * daily.smallest * 0.5 AS DECIMAL(28, 10)) AS gap_least,
-    try_cast(len(daily.gap_days) * daily.largest * 2 AS DECIMAL(28, 10)) AS gap_most
+    CASE WHEN daily.quantity >= usage.quantity THEN daily.gap_days END AS gap_days,
+    CASE WHEN daily.quantity >= usage.quantity THEN least_of_gap END AS gap_least,
+    CASE WHEN daily.quantity >= usage.quantity THEN most_of_gap END AS gap_most,
+    CASE
+        WHEN usage.quantity > daily.quantity AND usage.quantity - daily.quantity BETWEEN least_of_gap AND most_of_gap THEN daily.gap_days
+    END AS lost_days,
+    CASE
+        WHEN usage.quantity > daily.quantity AND usage.quantity - daily.quantity BETWEEN least_of_gap AND most_of_gap
+            THEN try_cast(usage.quantity - daily.quantity AS DECIMAL(28, 10))
+    END AS lost_quantity
 FROM directions AS usage
 LEFT JOIN parcels
     ON parcels.network_id = usage.network_id
@@ -154,10 +205,14 @@ LEFT JOIN parcels
     AND parcels.account_report IS NOT DISTINCT FROM usage.account_report
     AND parcels.direction = usage.direction
 LEFT JOIN (
-    SELECT directions.*, gaps.gap_days
+    SELECT
+        directions.*,
+        gaps.gap_days,
+        try_cast(len(gaps.gap_days) * directions.smallest * 0.5 AS DECIMAL(28, 10)) AS least_of_gap,
+        try_cast(len(gaps.gap_days) * directions.largest * 2 AS DECIMAL(28, 10)) AS most_of_gap
     FROM directions
     INNER JOIN gaps USING (network_id, mailbox_id, reporting_month, source)
-    WHERE directions.scope = 'all' AND len(gaps.gap_days) BETWEEN 1 AND 3
+    WHERE directions.scope = 'all' AND directions.clock = 'server' AND len(gaps.gap_days) > 0 AND len(gaps.gap_days) * 3 <= gaps.all_days
 ) AS daily
     ON daily.network_id = usage.network_id
     AND daily.mailbox_id = usage.mailbox_id
@@ -166,11 +221,10 @@ LEFT JOIN (
     AND daily.statistic = usage.statistic
     AND daily.unit = usage.unit
     AND daily.direction = usage.direction
-    AND daily.quantity >= usage.quantity
 WHERE usage.quantity IS NOT NULL
 QUALIFY row_number() OVER (
     PARTITION BY
         usage.network_id, usage.mailbox_id, usage.reporting_month, usage.account_report, usage.statistic, usage.unit, usage.scope,
-        usage.direction
+        usage.direction, usage.clock
     ORDER BY usage.source_rank, usage.is_own DESC NULLS LAST, usage.asked_for, usage.table_name, daily.asked_for
 ) = 1
