@@ -127,6 +127,7 @@ def test_a_pull_onto_a_full_disk_keeps_what_it_has(
     assert lake_lines(disk.data_dir) == lake_lines(whole)
 
 
+@pytest.mark.soak
 def test_landing_build_and_checkpoint_on_a_full_disk(disk: Disk, whole: Path, billing: Billing) -> None:
     shutil.copytree(whole / "raw", disk.data_dir / "raw")
     command = ("build", "--data-dir", str(disk.data_dir))

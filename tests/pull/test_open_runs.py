@@ -240,6 +240,7 @@ def test_two_threads_bill_into_the_directories_that_they_were_given(
     assert not (tmp_path / "default").exists()
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 @pytest.mark.usefixtures("served")
 def test_a_month_billed_inside_a_run_goes_where_it_was_given(tmp_path: Path) -> None:

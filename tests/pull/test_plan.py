@@ -243,6 +243,7 @@ print(count, peak_kib // 1024)
 """
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc, for a process's own peak of memory")
 def test_a_million_keys_are_planned_in_little_memory() -> None:
     told = subprocess.run([sys.executable, "-c", MILLION], capture_output=True, text=True, check=True).stdout

@@ -253,7 +253,8 @@ def test_torn_raw_keeps_what_is_landed_and_ends_a_build_with_status_4(
     assert lake_lines(tmp_path) == right
 
 
-@pytest.mark.parametrize("is_landed", [True, pytest.param(False, marks=pytest.mark.soak)], ids=["lake", "no lake"])
+@pytest.mark.soak
+@pytest.mark.parametrize("is_landed", [True, False], ids=["lake", "no lake"])
 def test_where_the_latest_response_is_damaged_an_earlier_one_is_not_taken_for_it(
     sandbox: SpawnedSandbox,
     tmp_path: Path,

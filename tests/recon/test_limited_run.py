@@ -47,6 +47,7 @@ def rows(settings: Settings, relation: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.soak
 def test_a_build_without_the_setting_says_nothing_about_other_accounts(limited: tuple[Path, Settings]) -> None:
     _, settings = limited
     with session.opened(settings=settings, reporter=Reporter(mute=True), purpose="build") as run:

@@ -78,6 +78,7 @@ def counted(local: Billed) -> Iterator[Storage]:
         yield proxy
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 def test_workers_keep_repeats_without_their_bodies(local: Billed, tmp_path: Path) -> None:
     """A refresh of an unchanged month by a cluster adds what one by this process adds: a line in `_rounds`."""

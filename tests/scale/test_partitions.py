@@ -175,6 +175,7 @@ def test_a_survey_marks_every_so_manieth_line(tmp_path: Path) -> None:
     assert partitioned_build.survey([], 2) == []
 
 
+@pytest.mark.soak
 def test_a_build_by_partitions_is_the_build_in_one(local: Billed, tmp_path: Path) -> None:
     """Two months in cells of some 60 lines; jobs done back to front, one of them twice, as a cluster may."""
     data_dir = Path(shutil.copytree(local.data_dir, tmp_path / "data"))

@@ -17,7 +17,7 @@ from ecgrid_transforms.money import Decimal
 
 from .make_directory import CLOSED, OPEN, small_world
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 
 HERE = Path(__file__).resolve().parent
 #: Lines and what they add up to, by the sandbox's books; those of the closed month after the vendor restated a line.
@@ -34,11 +34,7 @@ KEY = ("network_id", "mailbox_id", "reporting_month", "account_report", "measure
 AS_RECEIVED = (*KEY, "line_item_number", "actual", "quantity_billed", "billed_amount", "response_sha256")
 
 
-#: The oldest first: `make test` works on that one.
-OLDEST, *LATER = sorted(path.name for path in HERE.glob("*.tar.xz"))
-
-
-@pytest.fixture(params=[OLDEST, *(pytest.param(name, marks=pytest.mark.soak) for name in LATER)])
+@pytest.fixture(params=sorted(path.name for path in HERE.glob("*.tar.xz")))
 def earlier(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The directory, unpacked, as the one that commands work on."""
     folder = tmp_path / "data"
@@ -106,7 +102,6 @@ def test_it_builds_and_exports_the_same(earlier: Path) -> None:
     assert billing("close", CLOSED, "--verify")["faults"] == []
 
 
-@pytest.mark.soak
 def test_it_runs_without_asking_again_what_it_has(earlier: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = received(earlier / "exports" / OPEN / "finance_lines.csv")
     (earlier / "raw/_source.json").unlink(missing_ok=True)  # the sandbox that filled it had another port
