@@ -6,9 +6,9 @@
 --     unread          a value on the invoice that could not be read keeps the two from being compared
 --     unassigned      an imported line that names no account or measure; in_group  our line, which such a line may bill
 -- Of an imported line the amount is compared alone: a file may count in blocks, in thousands or not at all.
--- A key may have several lines there, one a tier or on several invoices: together they bill it, under the first one's number. Lines that
--- are alike are no copies as far as together they are what our line bills (of three fees of 15.00, the third, where ours is 30.00); nor
--- where they bill nothing, or name no key, so that nothing tells a second fee from a copy.
+-- A key may have several lines there, one a tier or on several invoices: together they bill it, under the first one's number, a credit
+-- note's last. Lines that are alike are no copies as far as together they are what our line bills (of three fees of 15.00, the third,
+-- where ours is 30.00); nor where they bill nothing, or name no key, so that nothing tells a second fee from a copy.
 WITH invoiced AS (
     SELECT DISTINCT reporting_month, contract_id
     FROM core_invoice_lines
@@ -105,10 +105,10 @@ paired AS (
         account_report,
         measure_field,
         contract_id,
-        arg_min(source, (invoice_id, line_item_number)) AS source,
-        arg_min(price_list_id, (invoice_id, line_item_number)) AS price_list_id,
-        min(invoice_id) AS invoice_id,
-        arg_min(invoice_number, (invoice_id, line_item_number)) AS invoice_number,
+        arg_min(source, (coalesce(theirs.amount <= 0, false), invoice_id, line_item_number)) AS source,
+        arg_min(price_list_id, (coalesce(theirs.amount <= 0, false), invoice_id, line_item_number)) AS price_list_id,
+        arg_min(invoice_id, (coalesce(theirs.amount <= 0, false), invoice_id, line_item_number)) AS invoice_id,
+        arg_min(invoice_number, (coalesce(theirs.amount <= 0, false), invoice_id, line_item_number)) AS invoice_number,
         -- never a sum of what could be read alone; a line that names no key stands alone, and needs no quantity
         try_cast(
             CASE
@@ -121,8 +121,8 @@ paired AS (
         bool_or(theirs.source = 'imported') AS is_imported,
         bool_and(theirs.account_report IS NULL AND theirs.measure_field IS NULL AND NOT theirs.is_key_unread) AS is_invoice_only,
         bool_or(theirs.is_unassigned) AS is_unassigned,
-        arg_min(theirs.line_description, (invoice_id, line_item_number)) AS line_description,
-        arg_min(theirs.line_kind, (invoice_id, line_item_number)) AS line_kind
+        arg_min(theirs.line_description, (coalesce(theirs.amount <= 0, false), invoice_id, line_item_number)) AS line_description,
+        arg_min(theirs.line_kind, (coalesce(theirs.amount <= 0, false), invoice_id, line_item_number)) AS line_kind
     FROM theirs
     WHERE copy = 1 AND NOT is_stranger
     GROUP BY
