@@ -29,6 +29,8 @@ from typer.testing import CliRunner
 from ecgrid_flows.cli import app
 from ecgrid_flows.errors import NoSuchData, Refused, SettingsError
 from ecgrid_flows.rating.simulation import Change, Scope, Simulation, Terms, simulation
+from ecgrid_flows.reporting.negotiation import write_negotiation
+from ecgrid_flows.settings import Settings
 from ecgrid_flows.warehouse import contract_terms, database, simulations
 from ecgrid_flows.warehouse.database import Connection
 from ecgrid_transforms.money import ZERO, Decimal, plain, total
@@ -116,6 +118,22 @@ def test_another_list_is_tried_and_back(opened: Connection) -> None:
     assert there.total["difference"] == -back.total["difference"] == 10
     assert [row["difference"] for row in there.months] == [5, 5]
     assert {row["mailbox_id"] % 1000: row["difference"] for row in there.accounts} == {1: 0, 2: 10, 3: 0}
+
+
+def test_what_corrects_errors_is_no_merit_of_the_terms(opened: Connection, tmp_path: Path) -> None:
+    """Billed 760, and 770 under list 701: of the 10 more, were 750 due by the present terms, 20 are of the terms."""
+    there = tried_on(opened, Terms(price_list=701), OF_700)
+    assert there.parts is None, "there is no curve"
+    point = {"volume_percent": Decimal(100), "new_low": Decimal(770), "new_high": Decimal(770)}
+    due = replace(there, curve=({**point, "present_low": Decimal(750), "present_high": Decimal(755)},))
+    assert due.parts == {"errors_low": -10, "errors_high": -5, "terms_low": 15, "terms_high": 20}
+    assert due.data()["parts"] == due.parts
+    page = write_negotiation(Settings(data_dir=str(tmp_path)), due, "List 701", tmp_path / "page.html")
+    text = page.read_text(encoding="utf-8")
+    assert "Of it −10.00 to −5.00 corrects lines that are billed wrongly, by the present terms too;" in text
+    assert "+15.00 to +20.00 is of these terms." in text
+    as_due = replace(there, curve=({**point, "present_low": Decimal(760), "present_high": Decimal(760)},))
+    assert as_due.parts is None
 
 
 def test_a_line_states_why(opened: Connection) -> None:

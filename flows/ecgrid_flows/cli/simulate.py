@@ -154,6 +154,13 @@ def _print(found: "Simulation") -> None:
             f"{month_text(found.first)} to {month_text(found.last)}{volume and ', '}{volume}: {_sum_words(found.total)}"
         )
     )
+    if (parts := found.parts) is not None:
+        context.stdout.print(
+            Text(
+                f"Of it {_range(parts, 'errors')} corrects lines that are billed wrongly, by the present terms too; "
+                f"{_range(parts, 'terms')} is of these terms"
+            )
+        )
     _print_rows("Months", found.months, lambda row: month_text(row["reporting_month"]))
     _print_rows("Contracts", found.contracts, _contract)
     for name, row in (("Best", found.best_month), ("Worst", found.worst_month)):

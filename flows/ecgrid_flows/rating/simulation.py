@@ -99,6 +99,27 @@ class Simulation:
         """The month in which the terms tried cost most more, or save least."""
         return max(self.months, key=lambda row: (row["difference_low"], row["reporting_month"]))
 
+    @property
+    def parts(self) -> Row | None:
+        """The difference in two: what the present terms give less what was billed, and what is of the terms tried.
+
+        Lines that are billed wrongly are right under any terms, which is no merit of these. `errors_low` to
+        `terms_high`; None where the present terms give what was billed, at another volume, without a curve, and with
+        lines unrated.
+        """
+        row = next((row for row in self.curve if row["volume_percent"] == _WHOLE), None)
+        if row is None or self.volume != _WHOLE or self.total["unrated_lines"]:
+            return None
+        old = self.total["old_amount"]
+        if row["present_low"] == row["present_high"] == old:
+            return None
+        return {
+            "errors_low": row["present_low"] - old,
+            "errors_high": row["present_high"] - old,
+            "terms_low": row["new_low"] - row["present_high"],
+            "terms_high": row["new_high"] - row["present_low"],
+        }
+
     def data(self) -> dict[str, Any]:
         """The simulation as one JSON-ready mapping."""
         return {
@@ -106,6 +127,7 @@ class Simulation:
             "to": month_text(self.last),
             "volume_percent": self.volume,
             "total": self.total,
+            "parts": self.parts,
             "best_month": self.best_month,
             "worst_month": self.worst_month,
             "break_evens": self.break_evens,

@@ -32,6 +32,7 @@ def write_negotiation(settings: Settings, found: Simulation, terms: str, target:
         first=month_text(found.first),
         last=month_text(found.last),
         total=found.total,
+        parts=found.parts,
         best=_named(found.best_month),
         worst=_named(found.worst_month),
         break_evens=found.break_evens,
