@@ -1,5 +1,6 @@
 """One month of the built-in sandbox, end to end, twice: what a new user runs first."""
 
+import base64
 import csv
 import hashlib
 import json
@@ -26,6 +27,7 @@ from ecgrid_flows.settings import Settings
 from ecgrid_sandbox import World
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import last_full_month, month_text, parse_month
+from tests.report.chromium import Chromium, installed
 
 pytestmark = pytest.mark.slow
 
@@ -91,6 +93,15 @@ def test_the_run_finds_what_is_wrong_and_says_that_the_data_are_invented(first_r
         assert word in shown.lower(), f"the summary says nothing of {word!r}"
     assert "Traceback" not in shown
     assert "Warning" not in shown
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(installed() is None, reason="no Chromium on this machine")
+def test_the_report_prints_on_six_sheets(first_run, data_dir: Path, month: date, tmp_path: Path) -> None:
+    with Chromium(tmp_path) as browser:
+        browser.open(data_dir / f"reports/{month_text(month)}/reconcile_month.html")
+        printed = base64.b64decode(browser.call("Page.printToPDF", preferCSSPageSize=True)["data"])
+    assert 1 < len(re.findall(rb"/Type\s*/Page\b", printed)) <= 6
 
 
 def test_the_manifest_ties(first_run, data_dir: Path, month: date) -> None:

@@ -180,6 +180,12 @@ CLAIMS = pa.schema(
         ("place", pa.int32()),
     ]
 )
+METERS = pa.schema(
+    [
+        *(("network_id", pa.int32()), ("account_report", pa.string()), ("measure_field", pa.string())),
+        ("not_told", pa.string()),
+    ]
+)
 PARTNERS = pa.schema([*KEY, ("partner", pa.string()), ("cost", MONEY)])
 VALUE_FAULTS = pa.schema(
     [
@@ -352,6 +358,7 @@ def build(target: Path, accounts: int = 12, months: int = 3, wrong_every: int = 
             ("out_invoice_tieout", INVOICES, invoices),
             ("out_usage_tieout", USAGE, usage),
             ("out_partner_usage", PARTNERS, partners),
+            ("out_meter_readings", METERS, [(7, "TrafficAll", "TotalKCs", "whether duplicates are counted")]),
             ("out_value_faults", VALUE_FAULTS, values),
             ("out_claims", CLAIMS, claims),
             ("raw_calls", CALLS, [(MONTH,), (QUIET_MONTH,)]),

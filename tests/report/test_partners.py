@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ecgrid_flows.reporting import partners
+from ecgrid_flows.reporting import partners, sections
 from ecgrid_transforms.money import Decimal
 
 
@@ -38,9 +38,28 @@ def test_three_sentences_name_share_mover_and_cause() -> None:
 
 def test_without_a_month_before_nothing_is_compared() -> None:
     said = str(partners.sentences(partners.by_partner(NOW, usage()), CHANGES.head(0)))
-    assert "Acme moved the bill most: 12.50, with no cost in the month before. There is no month before" in said
+    assert "of the 20.75 that their lines cost. There is no month before to compare with.</p>" in said
 
 
 def test_a_name_of_a_partner_is_escaped() -> None:
     said = str(partners.sentences(partners.by_partner(usage(("<script>", "1")), usage()), CHANGES.head(0)))
     assert "<script>" not in said
+
+
+def test_what_the_statistics_cannot_tell_is_counted_by_measure() -> None:
+    clock, size = "whether the month ends by UTC or by the service's clock", "whether a KC has 1,000 or 1,024 bytes"
+    meters = pd.DataFrame(
+        [
+            (1, "TrafficAll", "ToTrans", "in", clock),
+            (1, "TrafficAll", "ToTrans", "out", clock),
+            (1, "TrafficAll", "ToKCs", "in", f"{clock}; {size}"),
+            (2, "TrafficAll", "ToKCs", "in", None),
+        ],
+        columns=["network_id", "account_report", "measure_field", "direction", "not_told"],
+    )
+    assert sections.not_told(meters).markup == (
+        "<p>What the statistics cannot tell of 3 measures of networks: whether the month ends by UTC or by the "
+        "service&#39;s clock (2 measures); whether a KC has 1,000 or 1,024 bytes (1 measure).</p>"
+    )
+    assert sections.not_told(meters[meters["network_id"] == 2]).markup == ""
+    assert sections.not_told(meters.head(0)).markup == ""

@@ -123,7 +123,7 @@ def stacked(
         .mark_bar(height=18, stroke="white", strokeWidth=1)
         .encode(
             y=alt.Y("category:N", sort=None, title=None, axis=alt.Axis(labelLimit=LONGEST_LABEL)),
-            x=alt.X("place:Q", title=None, axis=alt.Axis(format=TICKS)),
+            x=alt.X("place:Q", title=None, axis=alt.Axis(format=TICKS), scale=_stacked_scale(frame, category, amount)),
             color=alt.Color(
                 "series:N",
                 title=None,
@@ -139,6 +139,16 @@ def stacked(
         )
     )
     return _finished(chart, title, unit, describe, height=30 * data["category"].nunique() + 6)
+
+
+def _stacked_scale(frame: pd.DataFrame, category: str, amount: str) -> alt.Scale:
+    """From the lowest sum of negative parts, mostly zero, to the highest sum: no further round step to the left."""
+    signs = [(str(name), value, value < ZERO) for name, value in zip(frame[category], frame[amount], strict=True)]
+    sums: dict[tuple[str, bool], Decimal] = {}
+    for name, value, is_negative in signs:
+        sums[name, is_negative] = sums.get((name, is_negative), ZERO) + value
+    ends = positions([min([ZERO, *sums.values()]), max([ZERO, *sums.values()])])
+    return alt.Scale(domain=ends, nice=False)
 
 
 def pairs(

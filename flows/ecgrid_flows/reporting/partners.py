@@ -33,7 +33,10 @@ def by_partner(now: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
 
 
 def sentences(partners: pd.DataFrame, changes: pd.DataFrame) -> Html:
-    """Who has the largest share, who moved the bill most, and whether price or volume did. Three sentences."""
+    """Who has the largest share, who moved the bill most, and whether price or volume did.
+
+    Three sentences; without a month before, one and that there is none.
+    """
     named = [row for row in records(partners) if row["partner"] != REST]
     whole = sum((row["cost"] for row in records(partners)), ZERO)
     if not named:
@@ -44,6 +47,9 @@ def sentences(partners: pd.DataFrame, changes: pd.DataFrame) -> Html:
     said = [
         f"The statistics name {count}; {largest['partner']} has {share} of the {money(whole)} that their lines cost."
     ]
+    traffic = changes[changes["account_report"].str.startswith("Traffic")] if not changes.empty else changes
+    if traffic.empty and not any(row["previous"] for row in records(partners)):
+        return paragraph(f"{said[0]} There is no month before to compare with.")
     if moved["previous"]:
         way = "more" if moved["change"] >= ZERO else "less"
         said.append(
@@ -54,7 +60,6 @@ def sentences(partners: pd.DataFrame, changes: pd.DataFrame) -> Html:
         said.append(
             f"{moved['partner']} moved the bill most: {money(moved['cost'])}, with no cost in the month before."
         )
-    traffic = changes[changes["account_report"].str.startswith("Traffic")] if not changes.empty else changes
     if traffic.empty:
         said.append("There is no month before to compare with.")
     else:

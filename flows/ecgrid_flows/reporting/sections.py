@@ -4,6 +4,7 @@ Each section is a value with `_repr_html_`, for notebooks and for the report. Th
 the markup is in the templates, which escape every text.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
@@ -40,6 +41,7 @@ __all__ = [
     "findings_list",
     "invoices_table",
     "key_figures",
+    "not_told",
     "readings_summary",
     "reconciliation_table",
     "ties",
@@ -355,6 +357,18 @@ def ties(invoices: pd.DataFrame, usage: pd.DataFrame) -> Html:
         counted = plural(len(usage), "usage quantity", "usage quantities")
         said.append(f"{tied:,} of {counted} {equal(tied)} the service's own statistics.")
     return paragraph(" ".join(said) or "There is no invoice or statistic to compare the lines with.")
+
+
+def not_told(meters: pd.DataFrame) -> Html:
+    """One sentence on what the statistics of usage cannot tell, from out_meter_readings."""
+    if meters.empty:
+        return Html("")
+    measures = meters.drop_duplicates(["network_id", "account_report", "measure_field"])
+    counted = Counter(words for text in measures["not_told"].dropna() for words in text.split("; "))
+    if not counted:
+        return Html("")
+    several = "; ".join(f"{words} ({plural(count, 'measure')})" for words, count in counted.most_common())
+    return paragraph(f"What the statistics cannot tell of {plural(len(measures), 'measure')} of networks: {several}.")
 
 
 def usage_table(tieout: pd.DataFrame, lines: pd.DataFrame) -> Html:
