@@ -183,6 +183,22 @@ def test_a_signal_in_the_middle_of_a_pull_leaves_no_session_open_and_the_month_o
 
 
 @pytest.mark.soak
+def test_a_signal_to_all_processes_of_serve_ends_it_although_its_prefect_server_is_gone(
+    tmp_path: Path, sandbox: SpawnedSandbox, gate: Gate
+) -> None:
+    """As a supervisor sends it that signals a whole control group; Prefect's client would try for minutes."""
+    variables, options = owed(tmp_path, gate.settings)
+    with serve(tmp_path, variables, *options) as (process, api):
+        under_way(process, api, gate)
+        for pid in children(process, "prefect"):
+            os.kill(pid, signal.SIGTERM)
+        process.popen.send_signal(signal.SIGTERM)
+        assert process.ended() == ExitStatus.CLEAN
+        assert sandbox.open_sessions == 0
+        assert [line for line in process.own_lines if "Traceback" in line] == []
+
+
+@pytest.mark.soak
 def test_what_a_person_paused_stays_paused_over_a_restart(tmp_path: Path, sandbox: SpawnedSandbox) -> None:
     variables, options = owed(tmp_path, sandbox.settings())
     variables |= {"ECGRID_LOG_LEVEL": "INFO"}

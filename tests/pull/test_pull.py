@@ -532,7 +532,9 @@ def test_the_stop_of_a_run_is_incomplete_and_resumable(
 ) -> None:
     with running(sandbox, tmp_path, accounts_file=few_file) as run:
         run.plan(LAST_MONTH)
+        assert sandbox.open_sessions
         run.puller.stop("stopped by SIGTERM")
+        assert sandbox.open_sessions == 0, "a flow run may be killed before it ends"
         with pytest.raises(Incomplete, match=r"stopped by SIGTERM.*run again"):
             pull_and_land(run)
     assert sandbox.open_sessions == 0

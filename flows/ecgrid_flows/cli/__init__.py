@@ -41,7 +41,7 @@ from ecgrid_flows.cli import (
     status,
     verify,
 )
-from ecgrid_flows.errors import BillingError, ExitStatus, SettingsError, StorageFailed
+from ecgrid_flows.errors import BillingError, ExitStatus, Incomplete, SettingsError, StorageFailed
 from ecgrid_flows.settings import log_options
 from ecgrid_flows.storage.base import FAILED_DISK
 
@@ -205,12 +205,18 @@ def main() -> None:
 
 
 def _known(error: Exception) -> BillingError | None:
-    """An error of the disk or of DuckDB as a `BillingError`; None for any other error."""
+    """An error of the disk, of DuckDB, or for want of memory as a `BillingError`; None for any other error."""
     if isinstance(error, OSError) and error.errno in FAILED_DISK:
         where = error.filename or "standard output or a temporary file"
         if error.errno == errno.EIO:
             return StorageFailed(f"{where} cannot be used; the disk failed to read or write: check it and run again")
         return StorageFailed(f"{where} cannot be written; the disk is full: free space and run again")
+    if isinstance(error, MemoryError) or str(error) == "can't start new thread":
+        lacks = "memory" if isinstance(error, MemoryError) else "threads"
+        return Incomplete(
+            f"out of {lacks}: allow this process more, or lower ECGRID_BUILD_MEMORY_MB and ECGRID_CONCURRENCY, and run "
+            "again"
+        )
     if isinstance(error, OSError) and error.filename is not None:
         return SettingsError(f"{error.filename}: {error.strerror}")
     duckdb = sys.modules.get("duckdb")

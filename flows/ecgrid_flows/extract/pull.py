@@ -420,12 +420,20 @@ class Puller:
             raise type(self._failure)(str(self._failure)) from self._failure
 
     def stop(self, why: str) -> None:
-        """No new calls; those in flight may finish within `GRACE_S`. Safe in a signal handler's thread."""
+        """No new calls; those in flight may finish within `GRACE_S`, then sessions are closed.
+
+        Safe in a signal handler's thread. Sessions do not wait for the end of the run: a flow run may first wait for
+        its Prefect server, and be killed meanwhile.
+        """
         self._stopping = why
         self._fail(Incomplete(f"{why}; every response so far is kept: run again to continue"))
         self.limiter.stop()
         if self._client is not None:
             self._client.stop(grace_s=GRACE_S)
+            end = time.monotonic() + GRACE_S
+            while self.limiter.in_flight and time.monotonic() < end:
+                time.sleep(0.05)
+            self._client.close()
 
     def close(self) -> None:
         """Wait for calls in flight (for a limited time, when stopping), then close sessions and segments."""

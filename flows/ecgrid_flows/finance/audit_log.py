@@ -151,10 +151,11 @@ def append(store: Store, kind: str, data: Mapping[str, Any]) -> Decision:
         "nonce": secrets.token_hex(16),
     }
     text = (json.dumps(entry, ensure_ascii=False, indent=1) + "\n").encode()
+    earlier = store.read(HEAD) if store.exists(HEAD) else None
     try:
         is_first = store.write_if(_path(number), text, None)
     except StorageFailed:
-        _take_back(store, number)
+        _take_back(store, number, earlier)
         raise
     if not is_first:
         raise DataDirectoryHeld(f"someone else decided something just now ({_path(number)}): look at it and try again")
@@ -163,16 +164,20 @@ def append(store: Store, kind: str, data: Mapping[str, Any]) -> Decision:
     try:
         store.write(HEAD, head)
     except StorageFailed:
-        if not (store.exists(HEAD) and store.read(HEAD) == head):
-            _take_back(store, number)
+        _take_back(store, number, earlier)
         raise
     return Decision(number, kind, str(entry["at"]), str(entry["by"]), data, seal)
 
 
-def _take_back(store: Store, number: int) -> None:
-    """Delete the entry of a decision that is reported as failed. In a bucket it may still arrive, so it stays."""
-    if isinstance(store, LocalStore):
-        store.delete(_path(number))
+def _take_back(store: Store, number: int, head: bytes | None) -> None:
+    """Undo a decision that is reported as failed: the head as it was, then no entry. In a bucket it may yet arrive."""
+    if not isinstance(store, LocalStore):
+        return
+    if head is None:
+        store.delete(HEAD)
+    elif not store.exists(HEAD) or store.read(HEAD) != head:
+        store.write(HEAD, head)
+    store.delete(_path(number))
 
 
 def _path(number: int) -> str:

@@ -169,9 +169,9 @@ class Run(Context):
 
     def stop(self, why: str) -> None:
         """Start no new calls, here or on a worker; calls in flight finish. Safe from a signal handler's thread."""
-        self.puller.stop(why)
         if self.cluster is not None:
             self.cluster.stop(why)
+        self.puller.stop(why)
 
     def check_source(self) -> None:
         """Raise `SettingsError` if the data directory belongs to another service.

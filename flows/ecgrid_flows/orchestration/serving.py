@@ -8,6 +8,7 @@ answers, or when nothing is scheduled within two minutes although a cron is.
 
 import asyncio
 import logging
+import math
 import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -36,6 +37,7 @@ from ecgrid_flows.errors import Unreachable
 from ecgrid_flows.orchestration import schedule
 from ecgrid_flows.orchestration.deployments import Deployment, deployments, with_blocks
 from ecgrid_flows.orchestration.prefect_api import shown
+from ecgrid_flows.orchestration.prefect_process import END_WITHIN_S
 from ecgrid_flows.orchestration.schedule import Schedule
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.base import Store
@@ -195,12 +197,28 @@ class _Serving:
         watching.cancel()
         if not serving.done():
             if reason is None and runner.started:
-                await runner.astop()
+                if not await self._stopped(runner):
+                    logging.disable()
+                    serving.cancel()
             else:
                 serving.cancel()
-        await asyncio.wait({serving, watching}, timeout=60)
+        await asyncio.wait({serving, watching}, timeout=60 if self.server_ended() is None else 10)
         if reason is not None:
             raise reason
+
+    async def _stopped(self, runner: Runner) -> bool:
+        """Stop the runner and its runs; False where its server is gone, so that it would report in vain for minutes.
+
+        The run in progress still gets `END_WITHIN_S` to end.
+        """
+        stopping, until = asyncio.create_task(runner.astop()), math.inf
+        while not (await asyncio.wait({stopping}, timeout=1))[0]:
+            if until == math.inf and self.server_ended() is not None:
+                until = time.monotonic() + END_WITHIN_S
+            if time.monotonic() > until:
+                stopping.cancel()
+                return False
+        return True
 
     async def _watch(self, client: PrefectClient) -> None:
         """Raises `ScheduleFailed` when the server is gone or nothing is scheduled; starts what nobody started."""
