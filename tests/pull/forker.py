@@ -4,6 +4,7 @@ As a script it is that process: it reads one job a line, forks, and says the chi
 says its status. `Forker` is the test's end of it.
 """
 
+import importlib
 import json
 import os
 import resource
@@ -15,6 +16,7 @@ from typing import Any
 
 from ecgrid_flows.errors import BillingError
 from ecgrid_flows.settings import Secret
+from tests.support.commands import IMPORTED
 from tests.support.disk import Disk
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,10 +110,10 @@ def _command(job: dict[str, Any]) -> int:
 
 
 def _serve() -> None:
-    from ecgrid_flows.finance import export, period_close  # noqa: F401 - so that no child has to
     from ecgrid_flows.warehouse import sql_files
 
-    from . import pulling  # noqa: F401 - so that no child has to
+    for name in (*IMPORTED, "tests.pull.pulling", "ecgrid_flows.finance.export", "ecgrid_flows.finance.period_close"):
+        importlib.import_module(name)  # so that no child has to
 
     sql_files.load_sql()
     for line in sys.stdin:

@@ -6,7 +6,8 @@ libraries write (DuckDB, Arrow) is not numbered; their files count when this pro
 **Power loss.** A file is durable as it was when it was last synced; a name is durable once its folder was synced after
 it was made, renamed or removed. POSIX promises nothing of the rest, in any order: of each unsynced change of a folder
 it is drawn whether it happened (a rename happens whole or not at all), and of each unsynced file what remains: nothing,
-a beginning, zeros, or all. The state that remains is written beside the folder, as `<folder>.after`.
+a beginning, zeros, or all. The state that remains is written beside the folder, as `<folder>.after`. The warehouse
+stays as it is: DuckDB syncs it, and it is a cache.
 """
 
 import builtins
@@ -138,7 +139,7 @@ class Memory:
     """What of a folder is durable, from the operations on it; all that is there at the start is."""
 
     def __init__(self, root: Path, seed: int) -> None:
-        self._root = root
+        self._root, self._warehouse = root, root / "warehouse"
         self._draw = random.Random(seed)
         self._listings: dict[int, dict[str, int]] = {}
         self._first: dict[int, tuple[int, int]] = {}
@@ -199,6 +200,8 @@ class Memory:
         def write(here: int, target: Path) -> None:
             target.mkdir(mode=0o700)
             durable, now = self._listings.get(here, {}), present.get(here, {})
+            if paths.get(here) == self._warehouse:
+                durable = now
             for name in sorted(durable.keys() | now.keys()):
                 inode = (
                     now.get(name) if durable.get(name) == now.get(name) or happened(here, name) else durable.get(name)
@@ -220,6 +223,8 @@ class Memory:
         if place is None:
             return self._synced.get(inode)  # a native library removed it
         now, found = place.read_bytes(), place.stat()
+        if place.parent == self._warehouse:
+            return now
         if self._first.get(inode) == (found.st_mtime_ns, found.st_size) or self._synced.get(inode) == now:
             return now
         kept = self._synced.get(inode, b"")
