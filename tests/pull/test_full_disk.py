@@ -16,6 +16,7 @@ from ecgrid_flows.cli import main
 from ecgrid_flows.errors import StorageFailed
 from ecgrid_flows.finance import export_files
 from ecgrid_flows.settings import Settings
+from ecgrid_flows.storage.local import LocalStore
 from ecgrid_flows.warehouse import builder, database, sql_files
 from ecgrid_sandbox import SpawnedSandbox
 
@@ -99,6 +100,22 @@ def require_full(ended: Ended, where: str) -> None:
     assert status == 4
     assert "the disk is full" in words
     assert where in words
+    assert "Traceback" not in words
+
+
+@pytest.mark.parametrize(
+    ("error", "lacks"), [(MemoryError(), "memory"), (RuntimeError("can't start new thread"), "threads")]
+)
+def test_want_of_memory_or_threads_is_a_sentence(
+    billing: Billing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, lacks: str
+) -> None:
+    def lacking(_: LocalStore) -> None:
+        raise error
+
+    monkeypatch.setattr(LocalStore, "prepare", lacking)
+    status, words = billing("verify", "--data-dir", str(tmp_path))
+    assert status == 4
+    assert f"out of {lacks}: allow this process more" in words
     assert "Traceback" not in words
 
 
