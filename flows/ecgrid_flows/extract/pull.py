@@ -134,6 +134,7 @@ class Puller:
         self._raw_log: RawLog | None = None
         self._making = threading.Lock()  # several threads may need one first
         self._making_first = threading.Lock()
+        self._ending = threading.Lock()
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         self._batches: deque[Batch] = deque()
@@ -433,7 +434,7 @@ class Puller:
             end = time.monotonic() + GRACE_S
             while self.limiter.in_flight and time.monotonic() < end:
                 time.sleep(0.05)
-            self._client.close()
+            self._close_client()
 
     def close(self) -> None:
         """Wait for calls in flight (for a limited time, when stopping), then close sessions and segments."""
@@ -446,14 +447,19 @@ class Puller:
         for thread in self._threads:
             thread.join(timeout=max(end - time.monotonic(), 0.05))
         try:
-            if self._client is not None:
-                self._client.close()
+            self._close_client()
         finally:
             self._bodies.close()
             if self._raw_log is not None:
                 self._raw_log.close()
 
     # --- internals ----------------------------------------------------------------------------------------------------
+
+    def _close_client(self) -> None:
+        """Close the sessions; waits for another thread that does, for the process may end after this."""
+        with self._ending:
+            if self._client is not None:
+                self._client.close()
 
     def _start(self) -> None:
         with self._lock:
