@@ -23,7 +23,7 @@ from ecgrid_sandbox import Sandbox
 from tests.upgrade.make_directory import CLOSED, small_world
 
 from .forker import Forker
-from .pulling import files, lake_lines
+from .pulling import files, lake_lines, rows
 
 pytestmark = pytest.mark.slow
 
@@ -143,7 +143,9 @@ def decisions(data_dir: Path) -> Any:
 
 
 def imported(data_dir: Path) -> Any:
-    return {name: body for name, body in lake(data_dir).items() if "/month=" in name and name.startswith("invoice")}
+    """The invoices: an imported one has the time of its import."""
+    found = rows(data_dir, "invoices", MONTH)
+    return sorted((row["source"], row["invoice_number"] or "", row["total_amount"]) for row in found)
 
 
 @dataclass(frozen=True)
