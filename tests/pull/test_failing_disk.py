@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ from ecgrid_sandbox import Sandbox
 from tests.upgrade.make_directory import CLOSED, small_world
 
 from .forker import Forker
-from .pulling import files
+from .pulling import files, lake_lines
 
 pytestmark = pytest.mark.slow
 
+MONTH = date(2026, 9, 1)
 DONE = (ExitStatus.CLEAN, ExitStatus.FINDINGS)
 #: In how many tests all operations of a step are tried, and which of them: CI tries one, `make soak` all.
 PARTS = 32
@@ -97,11 +99,24 @@ class Place:
         """With a form for spreadsheets, which each later export keeps up."""
         self.done(self.copy("decided", place), "export", "--month", CLOSED, "--csv-locale", "de-DE")
 
+    def _make_closed(self, place: Path) -> None:
+        self.done(self.copy("exported", place), "close", CLOSED)
+
+    def _make_restated(self, place: Path) -> None:
+        self.copy("closed", place)
+        self.sandbox.restate()
+        self.done(place, "pull", "--month", CLOSED, "--refresh")
+        self.done(place, "build")
+
 
 def errors(data_dir: Path) -> list[str]:
     with closing(database.connect(data_dir / "warehouse/billing.duckdb")) as connection:
         rows = connection.execute("SELECT finding_id FROM out_finding_ids WHERE severity = 'error'").fetchall()
     return [str(finding) for (finding,) in rows]
+
+
+def lines(data_dir: Path) -> Any:
+    return lake_lines(data_dir, MONTH)
 
 
 def exports(data_dir: Path) -> Any:
@@ -145,6 +160,8 @@ SLOW = (
     Step("first export", "decided", (*EXPORT, "--csv-locale", "de-DE"), exports),
     Step("export again", "exported", EXPORT, exports),
     Step("close again", "exported", ("close", CLOSED), closings, "is closed, since"),
+    Step("pull", "empty", ("pull", "--month", CLOSED), lines),
+    Step("book", "restated", ("corrections", CLOSED, "--book", "--note", "x"), closings, "no corrections"),
 )
 TRIED = (*QUICK, *(pytest.param(step, marks=pytest.mark.soak) for step in SLOW))
 
