@@ -1,10 +1,16 @@
 """The page as a browser shows it: charts, folds, sorting, filtering, keyboard, screen reader, no network."""
 
+import base64
 import re
+import shutil
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
+from ecgrid_flows.reporting.report import report_month
+from ecgrid_flows.settings import Settings
 
 from .chromium import Chromium
 from .handmade import NASTY
@@ -235,6 +241,15 @@ def test_print_opens_the_proofs_and_closes_them_again(browser: Chromium) -> None
     assert browser.ask(closed) == before
     pdf = browser.call("Page.printToPDF")["data"]
     assert len(pdf) > 20_000
+
+
+@pytest.mark.soak
+def test_the_sandboxs_month_prints_on_six_sheets(started_browser: Chromium, shipped_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "warehouse").mkdir()
+    shutil.copyfile(shipped_dir / "warehouse/billing.duckdb", tmp_path / "warehouse/billing.duckdb")
+    started_browser.open(report_month(Settings(data_dir=str(tmp_path), currency="USD"), date(2026, 10, 1)))
+    printed = base64.b64decode(started_browser.call("Page.printToPDF", preferCSSPageSize=True)["data"])
+    assert 3 <= len(re.findall(rb"/Type\s*/Page\b(?!s)", printed)) <= 6
 
 
 def selected(browser: Chromium, selector: str) -> list[int]:
