@@ -243,6 +243,16 @@ def test_print_opens_the_proofs_and_closes_them_again(browser: Chromium) -> None
     assert len(pdf) > 20_000
 
 
+def test_bars_begin_at_a_zero_that_is_a_tick(browser: Chromium) -> None:
+    """An axis of differences shows 0. The last chart is the waterfall: ticks for the levels, on a scale without 0."""
+    ticks = browser.ask(
+        "[...document.querySelectorAll('figure.chart')].map(f => "
+        "[...f.querySelectorAll('.role-axis-label text')].map(t => t.textContent))"
+    )
+    scales = [[text for text in one if re.fullmatch(r"[−-]?[\d,.]+", text)] for one in ticks]
+    assert ["0" in one for one in scales] == [True, True, True, False]
+
+
 @pytest.mark.soak
 def test_the_sandboxs_month_prints_on_six_sheets(started_browser: Chromium, shipped_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "warehouse").mkdir()

@@ -41,7 +41,11 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu 
 
 #: Vega's number formats for axis ticks: whole steps of a scale, never an amount.
 TICKS = ",~f"
+#: Few ticks and every one labelled: where labels make room for each other, Vega leaves out every second, 0 too.
+FROM_ZERO = alt.Axis(format=TICKS, tickCount=5, labelOverlap=False)
 LONGEST_LABEL = 320
+#: Share of a scale that the amount beside its longest bar takes.
+LABEL_ROOM = 0.15
 
 _MIME = "application/vnd.vegalite.v6+json"
 
@@ -77,7 +81,7 @@ def bars(
     )
     base = alt.Chart(data).encode(
         y=alt.Y("category:N", sort=None, title=None, axis=alt.Axis(labelLimit=LONGEST_LABEL)),
-        x=alt.X("place:Q", title=None, axis=alt.Axis(format=TICKS), scale=alt.Scale(padding=64 if difference else 72)),
+        x=alt.X("place:Q", title=None, axis=FROM_ZERO, scale=_from_zero(data["place"])),
         tooltip=[alt.Tooltip("category:N", title=" "), alt.Tooltip("label:N", title=unit)],
     )
     colour = (
@@ -118,12 +122,14 @@ def stacked(
             "rank": [list(colours).index(str(value)) for value in frame[series]],
         }
     )
+    above, below = data["place"].clip(lower=0), data["place"].clip(upper=0)
+    ends = pd.concat([side.groupby(data["category"]).sum() for side in (above, below)])
     chart = (
         alt.Chart(data)
         .mark_bar(height=18, stroke="white", strokeWidth=1)
         .encode(
             y=alt.Y("category:N", sort=None, title=None, axis=alt.Axis(labelLimit=LONGEST_LABEL)),
-            x=alt.X("place:Q", title=None, axis=alt.Axis(format=TICKS), scale=_stacked_scale(frame, category, amount)),
+            x=alt.X("place:Q", title=None, axis=FROM_ZERO, scale=_from_zero(ends, room=0)),
             color=alt.Color(
                 "series:N",
                 title=None,
@@ -139,16 +145,6 @@ def stacked(
         )
     )
     return _finished(chart, title, unit, describe, height=30 * data["category"].nunique() + 6)
-
-
-def _stacked_scale(frame: pd.DataFrame, category: str, amount: str) -> alt.Scale:
-    """From the lowest sum of negative parts, mostly zero, to the highest sum: no further round step to the left."""
-    signs = [(str(name), value, value < ZERO) for name, value in zip(frame[category], frame[amount], strict=True)]
-    sums: dict[tuple[str, bool], Decimal] = {}
-    for name, value, is_negative in signs:
-        sums[name, is_negative] = sums.get((name, is_negative), ZERO) + value
-    ends = positions([min([ZERO, *sums.values()]), max([ZERO, *sums.values()])])
-    return alt.Scale(domain=ends, nice=False)
 
 
 def pairs(
@@ -167,7 +163,7 @@ def pairs(
     base = alt.Chart(data).encode(
         y=alt.Y("category:N", sort=None, title=None, axis=alt.Axis(labelLimit=LONGEST_LABEL)),
         yOffset=alt.YOffset("series:N", sort=names),
-        x=alt.X("place:Q", title=None, axis=alt.Axis(format=TICKS), scale=alt.Scale(padding=72)),
+        x=alt.X("place:Q", title=None, axis=FROM_ZERO, scale=_from_zero(data["place"])),
         tooltip=[
             alt.Tooltip("category:N", title=" "),
             alt.Tooltip("series:N", title="Counted"),
@@ -326,6 +322,13 @@ def curves(
         )
     )
     return _finished(alt.layer(lines, points), title, unit, describe, height=300)
+
+
+def _from_zero(places: "pd.Series[Any]", room: float = LABEL_ROOM) -> alt.Scale:
+    """A scale with 0 among its ticks, which ends at the values and the room of their labels beside them."""
+    low, high = min(0, places.min()), max(0, places.max())
+    aside = room * (high - low)
+    return alt.Scale(domain=[low - aside if low else 0, high + aside if high else 0 if low else 1], nice=False)
 
 
 def _scale(names: Sequence[str]) -> alt.Scale:
