@@ -307,11 +307,6 @@ class _Draw:
         if listed is not None:
             self.plan.stated = dict.fromkeys(range(len(self.months)), self._former(listed))
 
-    def _agreed(self, group: Group, at: int) -> None:
-        """A paper for the price list changes its price; one for the contract is no change of the list."""
-        if not self.plan.papers[-1].contract_id:
-            self._changed(group, at)
-
     def _differs(self, group: Group, months: Sequence[int]) -> None:
         for at in months:
             self.plan.planned_errors.append(
@@ -366,7 +361,7 @@ class _Draw:
         self._until(group, self.months[1])
         self._paper(self._now(group), listed, valid_from=self.months[1])
         self._differs(group, (1, 2))
-        self._agreed(group, 1)
+        self._changed(group, 1)
         self._by_list("rate_mismatch", group)
 
     def _paper_until(self) -> None:
@@ -376,7 +371,6 @@ class _Draw:
         self._until(group, self.months[2])
         self._paper(former, listed, valid_to=self.months[2] - timedelta(days=1))
         self._differs(group, (0, 1))
-        self._agreed(group, 2)
         self._by_list("rate_mismatch", group)
         self._changed(group, 2)
 
@@ -387,7 +381,7 @@ class _Draw:
         begins = self.months[2] + timedelta(days=self.rng.randint(4, 25))
         self._paper(self._now(group), replace(former, former_rate=None), valid_from=begins)
         self._differs(group, (2,))
-        self._agreed(group, 2)
+        self._changed(group, 2)
 
     def _paper_refused(self) -> None:
         """The contract gives terms for a list that PricelistInfo refuses."""
