@@ -30,6 +30,7 @@ FROM core_line_results AS results
 INNER JOIN core_terms_sets AS line_terms USING (terms_no)
 LEFT JOIN core_sets AS sets ON sets.set_no = results.set_no
 LEFT JOIN core_chosen_readings AS chosen ON chosen.set_no = results.set_no
+LEFT JOIN core_set_tiers AS lower ON lower.set_no = results.set_no AND lower.tier = least(results.shown_tier, results.expected_tier)
 LEFT JOIN core_set_readings AS readings ON readings.set_no = results.set_no AND readings.reading_no = chosen.reading_no
 WHERE results.verdict <> 'fits'
     OR results.shows_other_schedule
@@ -37,6 +38,14 @@ WHERE results.verdict <> 'fits'
         results.shown_tier <> results.expected_tier
         AND results.amount <> 0
         AND chosen.verdict = 'decided'
-        -- a line priced slice by slice may show the tier of its first slice as well as that of its last
-        AND (readings.model IN ('volume', 'stairstep') OR (readings.model IN ('graduated', 'stacked_flat') AND results.shown_tier > 1))
+        -- a line priced slice by slice may show the tier of its first slice as well as that of its last, and at a Maximum either tier beside
+        -- it: to which of them the Maximum belongs changes no amount
+        AND (
+            readings.model IN ('volume', 'stairstep')
+            OR (
+                readings.model IN ('graduated', 'stacked_flat')
+                AND results.shown_tier > 1
+                AND (abs(results.shown_tier - results.expected_tier) = 1 AND lower.maximum = results.quantity_billed) IS NOT true
+            )
+        )
     )
