@@ -213,7 +213,7 @@ def write_month(
 
 
 def _focus_versions(target: Path, asked: str) -> tuple[str, ...]:
-    """The versions of FOCUS to write: 1.2, those of the export in place, and the one that is asked for."""
+    """The versions of FOCUS to write: 1.2, every version that the present export has, and that of `--focus`."""
     focus_stem(asked)  # refuses one that is not written
     try:
         return focus_versions(read_manifest(target), asked)

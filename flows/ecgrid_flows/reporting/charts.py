@@ -327,8 +327,10 @@ def curves(
 def _from_zero(places: "pd.Series[Any]", room: float = LABEL_ROOM) -> alt.Scale:
     """A scale with 0 among its ticks, which ends at the values and the room of their labels beside them."""
     low, high = min(0, places.min()), max(0, places.max())
+    if low == high:
+        return alt.Scale(domain=[0, 1], nice=False)
     aside = room * (high - low)
-    return alt.Scale(domain=[low - aside if low else 0, high + aside if high else 0 if low else 1], nice=False)
+    return alt.Scale(domain=[low - aside if low < 0 else 0, high + aside if high > 0 else 0], nice=False)
 
 
 def _scale(names: Sequence[str]) -> alt.Scale:
