@@ -1,8 +1,8 @@
 """Each step with its n-th operation on the disk failing, or the power going at it, for every n; then run again.
 
 The result is that of an undisturbed run, and a command that fails ends with a sentence. What fails and what a power
-loss leaves is drawn by `tests.support.disk`. `make soak` tries all operations, CI one of 32, `make test` one of each
-quick step.
+loss leaves is drawn by `tests.support.disk`. `make soak` tries all operations, `make soak SHARE=ci` one of 32,
+`make test` one of each quick step.
 """
 
 import json
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 MONTH = date(2026, 9, 1)
 DONE = (ExitStatus.CLEAN, ExitStatus.FINDINGS)
-#: In how many tests all operations of a step are tried, and which of them: CI tries one, `make soak` all.
+#: In how many tests all operations of a step are tried, and which of them SHARE=ci tries; `make soak` tries all.
 PARTS = 32
 TRIED_PARTS = range(PARTS) if "HYPOTHESIS_SEARCH" in os.environ else (7,)
 
