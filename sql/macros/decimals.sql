@@ -141,12 +141,13 @@ CREATE OR REPLACE MACRO cut_to_unit(value, unit) AS
 -- value has more decimals than `value`.
 --     half_up    ties up           half_even  ties to the even neighbour
 --     up         to the next       down       to the last
+-- A rounding of slices (`up_slices`) rounds a single value alike.
 -- A result past 38 digits raises; wrap the use in TRY.
 CREATE OR REPLACE MACRO rounded_to_unit(value, has_tail, unit, half, rounding) AS
     CASE
-        WHEN rounding = 'down' THEN cut_to_unit(value, unit)
-        WHEN rounding = 'up' THEN
+        WHEN rounding IN ('down', 'down_slices') THEN cut_to_unit(value, unit)
+        WHEN rounding IN ('up', 'up_slices') THEN
             cut_to_unit(value + unit - CASE WHEN has_tail THEN 0 ELSE 0.00000000000000000001::DECIMAL(20, 20) END, unit)
-        WHEN rounding = 'half_even' AND NOT has_tail AND (value + half) % (unit + unit) = unit THEN value - half
+        WHEN rounding IN ('half_even', 'half_even_slices') AND NOT has_tail AND (value + half) % (unit + unit) = unit THEN value - half
         ELSE cut_to_unit(value + half, unit)
     END;

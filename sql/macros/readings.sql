@@ -41,9 +41,16 @@ CREATE OR REPLACE MACRO line_amount(exact_amount, rounding, unit, half) AS
         ELSE rounded_to_unit(exact_amount, false, unit, half, rounding)
     END::DECIMAL(38, 20);
 
--- The amount to round: the exact amount, or the sum of slices that are each rounded to cents.
-CREATE OR REPLACE MACRO rounded_from(exact_amount, amount_of_cents, rounding) AS
-    CASE WHEN rounding = 'half_up_slices' THEN amount_of_cents ELSE exact_amount END;
+-- Whether a rounding rounds each slice before the slices are added, instead of the line.
+CREATE OR REPLACE MACRO is_of_slices(rounding) AS ends_with(rounding, '_slices');
+
+-- The amount of a line from its exact amount, or from its slices where these are rounded one by one (`slices` null: there is only one).
+CREATE OR REPLACE MACRO rounded_amount(exact_amount, slices, rounding, unit, half) AS
+    CASE
+        WHEN is_of_slices(rounding) AND slices IS NOT NULL
+            THEN list_sum(list_transform(slices, lambda slice: line_amount(slice, rounding, unit, half)))
+        ELSE line_amount(exact_amount, rounding, unit, half)
+    END::DECIMAL(38, 20);
 
 -- part / whole in percent, half up; null for a whole of 0. The only quotient shown with interpretations and findings.
 CREATE OR REPLACE MACRO share_of(part, whole) AS

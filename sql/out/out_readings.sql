@@ -56,10 +56,10 @@ WITH witnesses AS (
     GROUP BY set_no
 ),
 rated AS (
-    SELECT case_id, amount_exact, amount_of_cents, units, blocks, error
+    SELECT case_id, amount_exact, slices, units, blocks, error
     FROM core_screen_rated
     UNION ALL
-    SELECT case_id, amount_exact, amount_of_cents, units, blocks, error
+    SELECT case_id, amount_exact, slices, units, blocks, error
     FROM core_trial_rated
 ),
 misses AS (
@@ -75,9 +75,7 @@ misses AS (
         rated.error,
         CASE WHEN readings.billed_in = 'blocks' THEN rated.blocks ELSE rated.units END AS reading_quantity,
         -- null where the amount is too large to be rounded
-        try(line_amount(
-            rounded_from(rated.amount_exact, rated.amount_of_cents, roundings.rounding), roundings.rounding, units.unit, units.half
-        )) AS reading_amount
+        try(rounded_amount(rated.amount_exact, rated.slices, roundings.rounding, units.unit, units.half)) AS reading_amount
     FROM core_counter_examples AS missed
     INNER JOIN rated USING (case_id)
     INNER JOIN core_trial_lines AS lines USING (trial_no)
@@ -105,7 +103,7 @@ SELECT
     readings.zero_block,
     readings.zero_quantity,
     replace(roundings.rounding, '_slices', '') AS rounding,
-    CASE WHEN roundings.rounding = 'half_up_slices' THEN 'slice' ELSE 'line' END AS rounding_scope,
+    CASE WHEN is_of_slices(roundings.rounding) THEN 'slice' ELSE 'line' END AS rounding_scope,
     roundings.scale,
     roundings.is_seen AS is_rounding_seen,
     readings.plausibility,
@@ -174,7 +172,7 @@ SELECT
     sets.model_word,
     sets.kind AS model,
     replace(roundings.rounding, '_slices', '') AS rounding,
-    CASE WHEN roundings.rounding = 'half_up_slices' THEN 'slice' ELSE 'line' END AS rounding_scope,
+    CASE WHEN is_of_slices(roundings.rounding) THEN 'slice' ELSE 'line' END AS rounding_scope,
     roundings.scale,
     roundings.is_seen AS is_rounding_seen,
     readings.plausibility,

@@ -33,7 +33,7 @@ def truth_of(group: Group) -> Row:
         "zero_block": "no_blocks",
         "zero_quantity": "pays_flat" if reading.zero_pays_flat else "free",
         "rounding": reading.rounding.removesuffix("_slices"),
-        "rounding_scope": "slice" if reading.rounding == "half_up_slices" else "line",
+        "rounding_scope": "slice" if reading.rounding.endswith("_slices") else "line",
         "scale": reading.scale,
     }
 

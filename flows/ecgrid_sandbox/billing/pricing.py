@@ -22,7 +22,9 @@ Bound = Literal["inclusive", "exclusive"]
 Scope = Literal["quantity", "tier"]
 RatePer = Literal["block", "unit"]
 AllowanceRule = Literal["before_blocks", "after_blocks", "free_tier"]
-Rounding = Literal["half_up", "half_up_slices", "half_even", "up", "down", "none"]
+Rounding = Literal[
+    "half_up", "half_even", "up", "down", "none", "half_up_slices", "half_even_slices", "up_slices", "down_slices"
+]
 
 
 class Unpriceable(ValueError):
@@ -42,7 +44,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The interpretation of a ladder. The defaults are CONTRACT's. `half_up_slices` rounds each slice before adding."""
+    """The interpretation of a ladder. The defaults are CONTRACT's. `up_slices` rounds each slice before adding."""
 
     model: Model = "unit"
     upper_bound: Bound = "inclusive"
@@ -177,7 +179,7 @@ def _rated(asked: int, free: int, one: int, tiers: Sequence[Tier], reading: Read
         if reading.model not in ("stairstep", "stacked_flat") and quantity:
             each = _exact(tier.rate) * Fraction(quantity, block if reading.rate_per == "block" else one)
             amount = amount + each if amount else each
-        if reading.rounding == "half_up_slices":
+        if reading.rounding.endswith("_slices"):
             amount = Fraction(rounded(amount, reading))
         slices.append(Slice(place + 1, quantity, one, block, amount))
     total = slices[0].amount if len(slices) == 1 else sum((part.amount for part in slices), Fraction(0))
@@ -248,13 +250,14 @@ def rounded(amount: Fraction, reading: Reading) -> Decimal:
     `none` keeps the amount exact; one that no decimal equals (a third of a block) has 20 decimals.
     """
     exact = reading.rounding == "none"
+    mode = reading.rounding.removesuffix("_slices")
     scale = 20 if exact else reading.scale
     top, bottom = abs(amount.numerator), amount.denominator
     whole, rest = divmod(top * 10**scale, bottom)
     if (
-        (reading.rounding == "up" and rest > 0)
-        or (reading.rounding in ("half_up", "half_up_slices", "none") and 2 * rest >= bottom)
-        or (reading.rounding == "half_even" and (2 * rest > bottom or (2 * rest == bottom and whole % 2 == 1)))
+        (mode == "up" and rest > 0)
+        or (mode in ("half_up", "none") and 2 * rest >= bottom)
+        or (mode == "half_even" and (2 * rest > bottom or (2 * rest == bottom and whole % 2 == 1)))
     ):
         whole += 1
     while exact and scale and whole % 10 == 0:  # trailing zeros are not digits of the amount

@@ -493,9 +493,11 @@ class _Draw:
     def _rounding(self) -> None:
         """Whole units of money, tenths of a cent, or slices rounded singly; on ten lines, so that two can decide."""
         self.accounts, self.months = 5, months_back(self.months[-1], 2)
-        rounding: Rounding = self.rng.choice(("half_up", "down", "up"))
+        of_lines: tuple[Rounding, ...] = ("half_up", "down", "up")
+        of_slices: tuple[Rounding, ...] = ("half_up_slices", "down_slices", "up_slices")
+        at = self.rng.randrange(3)
         scale, by_slice = self.rng.choice(((0, False), (3, False), (2, True)))
-        self.rounding = Reading(rounding="half_up_slices" if by_slice else rounding, scale=scale)
+        self.rounding = Reading(rounding=(of_slices if by_slice else of_lines)[at], scale=scale)
         self.is_plain = True
         if by_slice:
             self.word = "Stacked"

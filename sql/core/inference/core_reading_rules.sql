@@ -59,8 +59,10 @@ WITH words AS (
         CASE WHEN readings.zero_quantity = 'pays_flat' THEN 'no use pays the first step' END AS zero_words,
         CASE
             WHEN roundings.rounding = 'none' THEN 'the amount is not rounded'
-            WHEN roundings.rounding = 'half_up_slices' THEN 'each slice is rounded half up to 2 decimals'
-            ELSE concat('the line is rounded ', replace(roundings.rounding, '_', ' '), ' to ', roundings.scale, ' decimals')
+            ELSE concat(
+                CASE WHEN is_of_slices(roundings.rounding) THEN 'each slice' ELSE 'the line' END, ' is rounded ',
+                replace(replace(roundings.rounding, '_slices', ''), '_', ' '), ' to ', roundings.scale, ' decimals'
+            )
         END AS rounding_words
     FROM core_set_readings AS readings
     INNER JOIN core_sets AS sets USING (set_no)

@@ -10,7 +10,7 @@ WITH tried AS (
     INNER JOIN core_tried_quantities AS shown ON shown.quantity_no = lines.quantity_no AND list_contains(lines.change_nos, shown.change_no)
 ),
 near AS MATERIALIZED (
-    -- no rounding moves an amount by as much as 1
+    -- no rounding moves an amount, or each of its slices, by as much as 1
     SELECT
         lines.set_no,
         lines.trial_no,
@@ -22,28 +22,29 @@ near AS MATERIALIZED (
         rated.blocks,
         lines.quantity_billed,
         rated.amount_exact,
-        rated.amount_of_cents
+        rated.slices
     FROM tried AS lines
     INNER JOIN core_screen_rated AS rated ON quantity_of_case(rated.case_id) = lines.case_quantity_no
     WHERE rated.error IS NULL
-        AND try(abs(rated.amount_exact - lines.amount)) <= 1
+        AND try(abs(rated.amount_exact - lines.amount)) <= coalesce(len(rated.slices), 1)
         AND lines.quantity_billed IN (rated.units, rated.blocks)
 ),
 rounded AS (
-    SELECT pairs.set_no, pairs.amount_exact, pairs.amount_of_cents, pairs.amount, list(candidates.rounding_no) AS roundings
-    FROM (SELECT DISTINCT set_no, amount_exact, amount_of_cents, amount FROM near) AS pairs
+    SELECT pairs.set_no, pairs.amount_exact, pairs.slices, pairs.amount, list(candidates.rounding_no) AS roundings
+    FROM (SELECT DISTINCT set_no, amount_exact, slices, amount FROM near) AS pairs
     INNER JOIN core_sets USING (set_no)
     INNER JOIN core_candidate_roundings AS candidates USING (price_list_id)
-    WHERE line_amount(
-        rounded_from(pairs.amount_exact, pairs.amount_of_cents, candidates.rounding),
-        candidates.rounding, candidates.unit, candidates.half
-    ) = pairs.amount
+    WHERE rounded_amount(pairs.amount_exact, pairs.slices, candidates.rounding, candidates.unit, candidates.half) = pairs.amount
     GROUP BY ALL
 ),
 fits AS (
     SELECT near.set_no, near.trial_no, near.lines, readings.reading_no, near.is_changed, rounded.roundings
     FROM near
-    INNER JOIN rounded USING (set_no, amount_exact, amount_of_cents, amount)
+    INNER JOIN rounded
+        ON rounded.set_no = near.set_no
+        AND rounded.amount_exact = near.amount_exact
+        AND rounded.slices IS NOT DISTINCT FROM near.slices
+        AND rounded.amount = near.amount
     INNER JOIN core_set_readings AS readings
         ON readings.set_no = near.set_no
         AND readings.rule_no = near.rule_no

@@ -1,10 +1,10 @@
--- One row per case of core_screen_cases: the exact amount, that with each slice rounded to cents, and what was billed in units and in blocks.
+-- One row per case of core_screen_cases: the exact amount, its slices where there are several, and what was billed in units and in blocks.
 -- kept as: scratch
 -- with: core_rating_cases = core_screen_cases, core_rating_readings = core_trial_readings
 SELECT
     case_id,
     amount_exact,
-    amount AS amount_of_cents,
+    slices,
     quantity_billed AS units,
     blocks_billed AS blocks,
     tier,

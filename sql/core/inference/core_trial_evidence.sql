@@ -43,23 +43,29 @@ ways AS (
     GROUP BY set_no
 ),
 rules AS (
-    SELECT set_no, candidates.rule_no, kinds.rounding = 'half_up_slices' AS is_of_cents, candidates.rule_no = kinds.rule_no AS is_leading
+    SELECT set_no, candidates.rule_no, candidates.rule_no = kinds.rule_no AS is_leading, kinds.rounding, kinds.unit, kinds.half
     FROM (SELECT DISTINCT set_no, rule_no FROM candidates) AS candidates
     INNER JOIN kinds USING (set_no)
 ),
 rated AS (
-    SELECT case_id, amount_exact, amount_of_cents, units, blocks, tier, error
+    SELECT case_id, amount_exact, slices, units, blocks, tier, error
     FROM core_screen_rated
     UNION ALL
-    SELECT case_id, amount_exact, amount_of_cents, units, blocks, tier, error
+    SELECT case_id, amount_exact, slices, units, blocks, tier, error
     FROM core_trial_rated
 ),
 spans AS (
     SELECT
         any_value(quantities.set_no) AS set_no,
         quantities.quantity_no,
-        min(CASE WHEN rules.is_of_cents THEN rated.amount_of_cents ELSE rated.amount_exact END) AS least,
-        max(CASE WHEN rules.is_of_cents THEN rated.amount_of_cents ELSE rated.amount_exact END) AS most,
+        min(CASE
+            WHEN rated.slices IS NULL OR NOT is_of_slices(rules.rounding) THEN rated.amount_exact
+            ELSE try(rounded_amount(rated.amount_exact, rated.slices, rules.rounding, rules.unit, rules.half))
+        END) AS least,
+        max(CASE
+            WHEN rated.slices IS NULL OR NOT is_of_slices(rules.rounding) THEN rated.amount_exact
+            ELSE try(rounded_amount(rated.amount_exact, rated.slices, rules.rounding, rules.unit, rules.half))
+        END) AS most,
         min(rated.units) AS least_units,
         max(rated.units) AS most_units,
         min(rated.blocks) AS least_blocks,

@@ -1,5 +1,5 @@
 -- One row per rule on trial, as the rating takes it. Its exact amount is not rounded, so that every rounding can be tried after;
--- of a rule that adds up slices `amount` has each slice rounded to cents.
+-- a rule that adds up slices keeps them (core_rated, `slices`).
 SELECT DISTINCT
     case_reading_id AS reading_id,
     model,

@@ -4,8 +4,8 @@
 -- The tiers before the one that holds the quantity are full, so their sum belongs to the ladder (core_rating_steps), and a
 -- case needs only its last slice. If a number does not fit into 10 decimals, or the allowance is taken off the slices, all
 -- slices are rated and added up (core_rating_slices).
--- `amount_exact` is the sum of the slices; `amount` is that sum rounded once, by the reading's rounding; only half_up_slices
--- rounds each slice. An exact amount without a last decimal (a third of a block) is rounded from its exact value, not from
+-- `amount_exact` is the sum of the slices; `amount` is that sum rounded once, by the reading's rounding, or the sum of slices
+-- rounded one by one (is_of_slices); for these `slices` has their amounts, null where there is only one. An exact amount without a last decimal (a third of a block) is rounded from its exact value, not from
 -- its 20 decimals; `amount_exact` is cut after 20, and without a rounding `amount` has 20, half up. `quantity_billed` is
 -- in units and `blocks_billed` in blocks, after allowance and blocks, without the part in a free tier. `tier` is the one
 -- that holds the quantity: 0 the free tier, null for quantity 0.
@@ -24,7 +24,7 @@ WITH reached AS (
         steps.units_before,
         steps.blocks_before,
         steps.amount_before,
-        steps.cents_before,
+        steps.slices_before,
         steps.tier_block,
         steps.lift,
         slice_of_tier(
@@ -59,7 +59,7 @@ slice_sums AS (
         sum(CASE WHEN abs(slices.amount) < 1000000000000 THEN slices.amount END) AS small_amounts,
         sum(CASE WHEN abs(slices.amount) >= 1000000000000 THEN trunc(slices.amount) END) AS wholes,
         sum(CASE WHEN abs(slices.amount) >= 1000000000000 THEN slices.amount % 1 END) AS fractions,
-        sum(CASE WHEN abs(slices.amount) < 1000000000000 THEN round(slices.amount, 2)::DECIMAL(28, 2) END) AS cents,
+        list(slices.amount ORDER BY slices.slice) AS amounts,
         sum(slices.remainder) AS tail,
         any_value(slices.common_block) AS common_block,
         bool_or(
@@ -87,7 +87,7 @@ totals AS (
             WHEN standing = 'zero' AND zero_pays_flat THEN flat
             ELSE 0
         END::DECIMAL(38, 20) AS cut_amount,
-        cents_before AS cents,
+        slices_before AS slices,
         -- the last slice alone, where it is to be rounded by itself
         try((units * unit_price + flat)::DECIMAL(38, 20)) AS last_amount,
         0::HUGEINT AS tail,
@@ -107,8 +107,8 @@ totals AS (
                     coalesce(small_amounts, 0) + coalesce(fractions, 0) + coalesce(wholes, 0)::DECIMAL(38, 20)
                 )::DECIMAL(38, 20))
         END,
-        cents,
-        0,
+        amounts,
+        NULL,
         tail,
         common_block
     FROM slice_sums
@@ -116,11 +116,14 @@ totals AS (
 
 carried AS (
     SELECT
-        totals.* EXCLUDE (rule_no, cut_amount, tail),
+        totals.* EXCLUDE (rule_no, cut_amount, tail, slices, last_amount),
+        CASE
+            WHEN rules.is_sliced AND is_of_slices(rules.rounding) AND tier IS NOT NULL AND len(slices) > 0
+                THEN CASE WHEN last_amount IS NULL THEN slices ELSE list_append(slices, last_amount) END
+        END AS slices,
         rules.rounding,
         rules.rounding_unit,
         rules.rounding_half,
-        rules.is_sliced,
         CASE
             WHEN tail = 0 THEN cut_amount
             ELSE try(cut_amount + whole_last_decimals(tail, common_block))
@@ -155,11 +158,11 @@ rounded AS (
         units,
         blocks,
         amount_exact,
-        CASE WHEN amount_exact < 0 OR tail < 0 THEN -1 ELSE 1 END
+        slices,
+        CASE WHEN slices IS NULL AND (amount_exact < 0 OR tail < 0) THEN -1 ELSE 1 END
         * CASE
             WHEN amount_exact IS NULL OR tail IS NULL THEN NULL
-            WHEN rounding = 'half_up_slices' AND is_sliced AND tier IS NOT NULL
-                THEN try(abs(cents + round(last_amount, 2))::DECIMAL(38, 20))
+            WHEN slices IS NOT NULL THEN try(rounded_amount(amount_exact, slices, rounding, rounding_unit, rounding_half))
             WHEN rounding <> 'none'
                 THEN try(rounded_to_unit(abs(amount_exact), tail <> 0, rounding_unit, rounding_half, rounding))
             WHEN tail <> 0 AND abs(tail) >= common_block - abs(tail)
@@ -187,7 +190,8 @@ SELECT
     CASE WHEN error IS NULL THEN units END AS quantity_billed,
     error,
     CASE WHEN error IS NULL THEN blocks END AS blocks_billed,
-    CASE WHEN error IS NULL THEN tier END AS tier
+    CASE WHEN error IS NULL THEN tier END AS tier,
+    CASE WHEN error IS NULL THEN slices END AS slices
 FROM judged
 UNION ALL
 SELECT
@@ -196,6 +200,7 @@ SELECT
     NULL,
     NULL,
     'no_tiers: there is no tier to rate by',
+    NULL,
     NULL,
     NULL
 FROM core_rating_cases

@@ -1,7 +1,7 @@
 -- One row per reading_id: the attributes of core_rating_readings, with defaults, resolved for the rating.
 -- A missing attribute takes the first value that `quote --batch` names, rounding 'none'. An unknown value is a fault. kind numbers the
--- ways to price a tier: readings that differ only in bounds, allowance or rounding share one; 0 is a fault. Rounding 'half_up_slices',
--- which `quote` does not offer, rounds each slice half up to cents before they are added.
+-- ways to price a tier: readings that differ only in bounds, allowance or rounding share one; 0 is a fault. A rounding of slices
+-- (is_of_slices), which `quote` does not offer, rounds each slice before they are added.
 WITH filled AS (
     SELECT
         reading_id,
@@ -28,7 +28,7 @@ judged AS (
             WHEN rate_per NOT IN ('block', 'unit') THEN 'rate_per ' || rate_per
             WHEN allowance_rule NOT IN ('before_blocks', 'after_blocks', 'free_tier')
                 THEN 'allowance ' || allowance_rule
-            WHEN rounding NOT IN ('half_up', 'half_even', 'up', 'down', 'none', 'half_up_slices') THEN 'rounding ' || rounding
+            WHEN replace(rounding, '_slices', '') NOT IN ('half_up', 'half_even', 'up', 'down', 'none') THEN 'rounding ' || rounding
             WHEN scale NOT BETWEEN 0 AND 20 THEN 'scale ' || scale
         END AS unknown_value,
         model NOT IN ('stairstep', 'stacked_flat') AS has_rate,

@@ -5,15 +5,16 @@
 --   tier_block     block in which the slice is counted, null if blocks are not counted per tier
 --   lift           how its count is rounded: lift_to_block
 --   unit_price     price of one unit, null if 10 decimals do not hold it (then it is `rate` per `price_block`)
---   ..._before     sums of the tiers before, each full: units billed, blocks, amount with flats, and that amount with each
---                  slice rounded half up to cents (cents_before)
+--   ..._before     sums of the tiers before, each full: units billed, blocks, amount with flats
+--   slices_before  amounts of the tiers before, each full, where some case rounds its slices one by one
 --   is_summed      true: these sums cannot be used, because a number does not fit into 10 decimals or is too large; the
 --                  slices are rated one by one
 -- The kind `unit` has only the first tier, open; the others have all.
 WITH asked AS (
-    SELECT DISTINCT cases.ladder_id, rules.kind
+    SELECT cases.ladder_id, rules.kind, bool_or(is_of_slices(rules.rounding)) AS keeps_slices
     FROM core_rating_cases AS cases
     INNER JOIN core_rating_rules AS rules USING (reading_id)
+    GROUP BY cases.ladder_id, rules.kind
 ),
 
 kinds AS (
@@ -28,6 +29,7 @@ priced AS (
         asked.kind,
         bounds.tier,
         kinds.is_sliced,
+        kinds.is_sliced AND asked.keeps_slices AS keeps_slices,
         ladders.common_block,
         bounds.lower_bound,
         CASE WHEN kinds.is_sliced OR kinds.is_whole THEN bounds.upper_bound END AS upper_bound,
@@ -84,14 +86,19 @@ summed AS (
             CASE WHEN abs(full_product) < 1000000000000 THEN full_product END
         ) OVER before, 0) AS product_before,
         coalesce(sum(CASE WHEN is_sliced THEN flat END) OVER before, 0) AS flat_before,
-        coalesce(sum(
-            CASE WHEN is_sliced AND abs(full_product) < 1000000000000 THEN round(full_product + flat, 2)::DECIMAL(28, 2) END
-        ) OVER before, 0) AS cents_before,
         coalesce(bool_or(
             unit_price IS NULL OR full_blocks IS NULL OR full_product IS NULL OR abs(full_product) >= 1000000000000
         ) OVER (PARTITION BY ladder_id, kind), false) AS is_summed
     FROM valued
     WINDOW before AS (PARTITION BY ladder_id, kind ORDER BY tier ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+),
+
+slices AS (
+    SELECT later.ladder_id, later.kind, later.tier, list(before.full_product + before.flat ORDER BY before.tier) AS amounts
+    FROM valued AS later
+    INNER JOIN valued AS before ON before.ladder_id = later.ladder_id AND before.kind = later.kind AND before.tier < later.tier
+    WHERE later.keeps_slices
+    GROUP BY ALL
 )
 
 SELECT
@@ -113,9 +120,10 @@ SELECT
     try_cast(units_before AS DECIMAL(28, 10)) AS units_before,
     try_cast(blocks_before AS DECIMAL(28, 10)) AS blocks_before,
     try((product_before + flat_before)::DECIMAL(38, 20)) AS amount_before,
-    cents_before::DECIMAL(38, 2) AS cents_before,
+    slices.amounts::DECIMAL(38, 20)[] AS slices_before,
     is_summed
 FROM summed
+LEFT JOIN slices USING (ladder_id, kind, tier)
 UNION ALL
-SELECT ladder_id, 0, 1, 0, NULL, 0, NULL, 0, NULL, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0, false
+SELECT ladder_id, 0, 1, 0, NULL, 0, NULL, 0, NULL, 0, 1, 0, 1, 0, 1, 0, 0, 0, NULL, false
 FROM core_rating_ladders
