@@ -49,8 +49,7 @@ SELECT
     amount,
     amount_above_usual,
     concat(
-        'Use of ', plain_text(quantity), ' where the median of ',
-        CASE WHEN usual > median THEN 'the latest three' ELSE months::VARCHAR END, ' months is ', plain_text(usual), ' (median deviation ',
-        plain_text(deviation), '): ', money_text(round(amount_above_usual, 2)), ' of ', money_text(amount), ' is above it.'
+        'Use of ', plain_text(quantity), ' where ', plain_text(round(usual, 2)), ' is usual for the account in this month, and up to ',
+        plain_text(round(usual_to, 2)), ' is no notice: ', money_text(round(amount_above_usual, 2)), ' of ', money_text(amount), ' is above the usual.'
     )
 FROM accrual_unusual_use

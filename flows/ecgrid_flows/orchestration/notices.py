@@ -146,7 +146,7 @@ def ready_text(settings: Settings, done: MonthDone) -> tuple[str, str]:
 _AHEAD = {
     "budget_ahead": ("Budgets that will be exceeded", "above them"),
     "tier_ahead": ("Accounts that pass a tier", "against the price so far"),
-    "unusual_use": ("Accounts with unusual use", "above the median"),
+    "unusual_use": ("Accounts with unusual use", "above the usual"),
 }
 
 
