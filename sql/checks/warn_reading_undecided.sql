@@ -30,6 +30,29 @@ open_readings AS (
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     GROUP BY tied.set_no
 ),
+roundings AS (
+    SELECT
+        open.set_no,
+        concat(
+            'Of its ', open.tried, ' lines with something to round, ', open.lines,
+            CASE WHEN open.lines = 1 THEN ' differs' ELSE ' differ' END,
+            CASE
+                WHEN open.is_cash
+                    THEN concat(
+                        ' from amounts in cents, ', too_much_text(open.difference), ' in all: they are rounded to ',
+                        CASE WHEN ends_with(chosen.rounding, '_fives') THEN 'multiples of 0.05' ELSE 'multiples of 0.1' END,
+                        ', which no terms state. Ask the vendor whether the contract rounds so.'
+                    )
+                ELSE concat(
+                    ' from the rounding that fits best, ', too_much_text(open.difference),
+                    ' in all: slices may be rounded one by one, or to other decimals. Ask the vendor how amounts are rounded.'
+                )
+            END
+        ) AS words
+    FROM core_open_roundings AS open
+    INNER JOIN core_chosen_readings USING (set_no)
+    INNER JOIN core_reading_roundings AS chosen USING (set_no, reading_no)
+),
 money AS (
     SELECT set_no, verdict, telling_lines_explained, telling_lines
     FROM core_derived_chosen
@@ -57,11 +80,15 @@ SELECT
     months.measure_field,
     months.price_list_id,
     CASE
+        WHEN tied.set_no IS NULL AND roundings.set_no IS NOT NULL AND chosen.verdict <> 'none_fits' THEN concat(
+            'The lines of price list ', months.price_list_id, ' do not decide how amounts of ', months.account_report, ' ',
+            months.measure_field, ' are rounded. ', roundings.words
+        )
         WHEN chosen.verdict = 'undecided' THEN concat(
             'The lines of price list ', months.price_list_id, ' fit more than one interpretation of ', months.account_report, ' ',
             months.measure_field, ': ', open_readings.words, '. At a quantity of ', plain_text(chosen.deciding_quantity), ' ', tied.words,
             CASE WHEN chosen.amount_at_stake > 0 THEN concat(': up to ', money_text(chosen.amount_at_stake), ' per line at stake') ELSE '' END,
-            '. Ask the vendor, or wait for a line of that quantity.'
+            '. Ask the vendor, or wait for a line of that quantity.', coalesce(' ' || roundings.words, '')
         )
         WHEN money.verdict = 'undecided' THEN concat(
             'The lines of price list ', months.price_list_id, ' do not decide the interpretation of ', months.account_report, ' ',
@@ -81,11 +108,13 @@ FROM months
 LEFT JOIN core_chosen_readings AS chosen USING (set_no)
 LEFT JOIN tied USING (set_no)
 LEFT JOIN open_readings USING (set_no)
+LEFT JOIN roundings USING (set_no)
 LEFT JOIN money USING (set_no)
 LEFT JOIN money_rivals USING (set_no)
-WHERE (chosen.verdict IN ('undecided', 'none_fits') OR money.set_no IS NOT NULL)
+WHERE (chosen.verdict IN ('undecided', 'none_fits') OR roundings.set_no IS NOT NULL OR money.set_no IS NOT NULL)
     AND NOT (
         coalesce(chosen.verdict, '') = 'undecided'
+        AND roundings.set_no IS NULL
         AND EXISTS (FROM core_tier_faults AS faults WHERE faults.set_no = months.set_no)
         AND NOT EXISTS (
             -- every tied candidate differs from the chosen interpretation only in the tier bounds

@@ -133,6 +133,10 @@ CREATE OR REPLACE MACRO unit_of_scale(scale) AS
         0.00000000000000001, 0.000000000000000001, 0.0000000000000000001, 0.00000000000000000001
     ]::DECIMAL(38, 20)[])[scale + 1];
 
+-- The unit that a rounding keeps multiples of: one in its last decimal, or five (`half_up_fives`); null for other scales.
+CREATE OR REPLACE MACRO unit_of_rounding(rounding, scale) AS
+    (unit_of_scale(scale) * CASE WHEN ends_with(rounding, '_fives') THEN 5 ELSE 1 END)::DECIMAL(38, 20);
+
 -- `value` cut to a multiple of `unit`, toward zero.
 CREATE OR REPLACE MACRO cut_to_unit(value, unit) AS
     value - value % unit;
@@ -141,13 +145,13 @@ CREATE OR REPLACE MACRO cut_to_unit(value, unit) AS
 -- value has more decimals than `value`.
 --     half_up    ties up           half_even  ties to the even neighbour
 --     up         to the next       down       to the last
--- A rounding of slices (`up_slices`) rounds a single value alike.
+-- Other words may follow: `up_slices` rounds a single value alike.
 -- A result past 38 digits raises; wrap the use in TRY.
 CREATE OR REPLACE MACRO rounded_to_unit(value, has_tail, unit, half, rounding) AS
     CASE
-        WHEN rounding IN ('down', 'down_slices') THEN cut_to_unit(value, unit)
-        WHEN rounding IN ('up', 'up_slices') THEN
+        WHEN starts_with(rounding, 'down') THEN cut_to_unit(value, unit)
+        WHEN starts_with(rounding, 'up') THEN
             cut_to_unit(value + unit - CASE WHEN has_tail THEN 0 ELSE 0.00000000000000000001::DECIMAL(20, 20) END, unit)
-        WHEN rounding IN ('half_even', 'half_even_slices') AND NOT has_tail AND (value + half) % (unit + unit) = unit THEN value - half
+        WHEN starts_with(rounding, 'half_even') AND NOT has_tail AND (value + half) % (unit + unit) = unit THEN value - half
         ELSE cut_to_unit(value + half, unit)
     END;

@@ -44,6 +44,9 @@ CREATE OR REPLACE MACRO line_amount(exact_amount, rounding, unit, half) AS
 -- Whether a rounding rounds each slice before the slices are added, instead of the line.
 CREATE OR REPLACE MACRO is_of_slices(rounding) AS ends_with(rounding, '_slices');
 
+-- Whether a rounding is one of cash: to five cents or to tenths.
+CREATE OR REPLACE MACRO is_of_cash(rounding, scale) AS ends_with(rounding, '_fives') OR scale = 1;
+
 -- The amount of a line from its exact amount, or from its slices where these are rounded one by one (`slices` null: there is only one).
 CREATE OR REPLACE MACRO rounded_amount(exact_amount, slices, rounding, unit, half) AS
     CASE

@@ -2,7 +2,7 @@
 -- kept as: view
 -- The first fifteen columns are a promise to the ledgers that load finance_lines.csv: add at the end only.
 -- reading: reading that prices the line, as words joined by dots; null where none fits
--- verdict: fits, differs, undecided (some of the tied readings give the amount) or not_provable
+-- verdict: fits, differs, undecided (some of the tied readings, or another rounding, give the amount) or not_provable
 SELECT
     network_id,
     mailbox_id,

@@ -3,7 +3,7 @@
 -- per: cell
 -- parts: rows
 -- terms_witness: document or reading that gives the terms, in words
--- verdict: fits, differs, undecided (some of the tied readings give the amount) or not_provable
+-- verdict: fits, differs, undecided (some of the tied readings, or another rounding, give the amount) or not_provable
 WITH readings AS (
     SELECT chosen.set_no, readings.reading_id
     FROM core_chosen_readings AS chosen

@@ -12,7 +12,7 @@
 -- lone_bounds: what Minimum and Maximum of a schedule that stands alone do: ignored, floor, cap, floor_and_cap or floor_and_cap_after_allowance
 -- zero_block: what Block 0 means: no_blocks or one_unit
 -- zero_quantity: what quantity 0 costs: free or pays_flat (the first tier's fee)
--- rounding: how amounts are rounded: half_up, half_even, up, down or none
+-- rounding: how amounts are rounded: half_up, half_even, up, down or none; half_up_fives, up_fives, down_fives: to multiples of 0.05
 -- rounding_scope: what is rounded: line or slice
 -- scale: decimals that amounts are rounded to
 -- is_rounding_seen: true where the lines of the price list fit this rounding better than any other; else it is assumed

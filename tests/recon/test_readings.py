@@ -69,6 +69,11 @@ NEGATIVE = Ladder(532, TRANS, [Tier(0, 0, "2.00")], model="Simple")
 OTHERWISE = Ladder(533, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.50")])
 STACKED = Ladder(534, TRANS, [Tier(0, 100, "10.00"), Tier(101, 0, "25.00")])
 OLD = Ladder(516, TRANS, [Tier(None, 100, "1.00"), Tier(None, 0, "0.50")])
+#: Two lines rounded up and two down; nine lines rounded alike and one not; amounts in coins of 0.05 and of 0.1.
+HALVES = Ladder(550, TRANS, [Tier(0, 100, "0.03335"), Tier(101, 0, "0.01")])
+SETTLED = replace(HALVES, price_list_id=551)
+COINS = Ladder(552, TRANS, [Tier(0, 0, "0.137")], model="Simple")
+TENTHS = replace(COINS, price_list_id=553)
 LARGEST_INT = Ladder(518, TRANS, [Tier(0, 100, "1.00"), Tier(101, 2**31 - 1, "0.50")])
 FAR_BOUND = Ladder(519, TRANS, [Tier(0, 2 * 10**9, "1.00"), Tier(2 * 10**9 + 1, 0, "0.50")])
 
@@ -86,7 +91,7 @@ def made() -> Lake:
         lake.listed(ladder)
     for ladder in (FINE, EVEN, MINIMUM, BESIDE_MINIMUM, PINNED, OLD, PROOF, LARGEST_INT, FAR_BOUND):
         lake.listed(ladder)
-    for ladder in (EXCLUDED, FREE, NEGATIVE, OTHERWISE, STACKED):
+    for ladder in (EXCLUDED, FREE, NEGATIVE, OTHERWISE, STACKED, HALVES, SETTLED, COINS, TENTHS):
         lake.listed(ladder)
     lake.listed(DATED_LATER, dated="2026-12-01T00:00:00")
 
@@ -159,6 +164,15 @@ def made() -> Lake:
         lake.billed(replace(BESIDE_MINIMUM, price_list_id=542), mailbox, "100", "100", "100")
         lake.billed(fee, mailbox, "1", "1", "3")
         lake.billed(TOLD, mailbox, "1", "1", "-10.30")
+    # 100 x 0.03335 = 3.335, and 0.01 for each further one: 3.835, 3.935, 4.035, 4.135
+    billed(lake, HALVES, [("150", "3.84"), ("160", "3.93"), ("170", "4.03"), ("180", "4.14")])
+    # 3.835, 3.935, ..., 4.635 go up; 4.735 does not
+    settled = [(str(150 + 10 * n), str(Decimal("3.84") + n * Decimal("0.1"))) for n in range(9)]
+    billed(lake, SETTLED, [*settled, ("240", "4.73")])
+    # 0.959, 1.781, 3.151, 4.521, 5.617, 6.987 and 13.70
+    uses = ("7", "13", "23", "33", "41", "51", "100")
+    billed(lake, COINS, list(zip(uses, ("0.95", "1.80", "3.15", "4.50", "5.60", "7.00", "13.70"), strict=True)))
+    billed(lake, TENTHS, list(zip(uses, ("1.0", "1.8", "3.2", "4.5", "5.6", "7.0", "13.7"), strict=True)))
     billed(lake, PINNED, [("10", "10"), ("20", "20"), ("150", "75")])
     billed(lake, OLD, [("10", "10"), ("100", "100"), ("101", "50.5"), ("150", "75")])
     billed(lake, LARGEST_INT, graduated)
@@ -316,6 +330,45 @@ def test_terms_of_one_interpretation_give_the_amounts_whatever_the_lines_have(
         (found["severity"], found["check_name"], found["billed_amount"], found["expected_amount"]) for found in wrong
     ] == [("warning", check_name, Decimal(billed), Decimal(due)) for billed, due in amounts]
     assert {found["cause_id"] for found in wrong} == {question["cause_id"]}
+
+
+def test_no_line_is_wrong_by_a_rounding_that_is_open(built: Connection) -> None:
+    """Two lines of four confirm half up, two contradict it: 0.01 too little each, or all four are right."""
+    assert (chosen(built, HALVES)["model"], chosen(built, HALVES)["verdict"]) == ("graduated", "undecided")
+    assert [line["verdict"] for line in lines(built, HALVES)] == ["fits", "undecided", "undecided", "fits"]
+    (question,) = findings(built, HALVES)
+    assert (question["severity"], question["check_name"]) == ("warning", "reading_undecided")
+    assert (
+        "Of its 4 lines with something to round, 2 differ from the rounding that fits best, 0.02 too little in all"
+        in (question["explanation"])
+    )
+
+
+def test_one_cent_is_an_error_where_nine_lines_decide_the_rounding(built: Connection) -> None:
+    assert chosen(built, SETTLED)["verdict"] == "decided"
+    (wrong,) = findings(built, SETTLED)
+    assert (wrong["severity"], wrong["check_name"], wrong["difference"]) == (
+        "error",
+        "amount_mismatch",
+        Decimal("-0.01"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("ladder", "words"),
+    [
+        # cents: 0.96, 1.78, 3.15, 4.52, 5.62, 6.99: -0.01 + 0.02 + 0 - 0.02 - 0.02 + 0.01
+        (COINS, "5 differ from amounts in cents, 0.02 too little in all: they are rounded to multiples of 0.05"),
+        # 0.04 + 0.02 + 0.05 - 0.02 - 0.02 + 0.01
+        (TENTHS, "6 differ from amounts in cents, 0.08 too much in all: they are rounded to multiples of 0.1"),
+    ],
+    ids=["0.05", "0.1"],
+)
+def test_amounts_in_coins_are_one_question(built: Connection, ladder: Ladder, words: str) -> None:
+    assert {line["verdict"] for line in lines(built, ladder)} == {"fits"}
+    (question,) = findings(built, ladder)
+    assert (question["severity"], question["check_name"]) == ("warning", "reading_undecided")
+    assert f"Of its 6 lines with something to round, {words}" in question["explanation"]
 
 
 def test_minimum_and_maximum_of_a_schedule_alone_bound_the_quantity(built: Connection) -> None:

@@ -1,6 +1,6 @@
 -- One row per rate ladder with lines: the interpretation that proves its lines, and the verdict.
 -- verdict: none_fits if the leader explains less than half of the telling lines; undecided if tied candidates bill some quantity
--- differently; else decided. With an override the verdict is decided: the chosen one is the candidate with its words that explains most.
+-- differently, or if the rounding is open (core_open_roundings); else decided. With an override the verdict is decided: the chosen one is the candidate with its words that explains most.
 -- `inferred_reading_no` is the leader, which the lines alone choose. `is_alone`: the terms have one ordinary interpretation, so they give
 -- the amounts even where hardly any line follows from them.
 WITH alone AS (
@@ -39,7 +39,7 @@ SELECT
     CASE
         WHEN overridden.set_no IS NOT NULL THEN 'decided'
         WHEN chosen.telling_lines_explained * 2 < chosen.telling_lines THEN 'none_fits'
-        WHEN tied.set_no IS NOT NULL THEN 'undecided'
+        WHEN tied.set_no IS NOT NULL OR rounding.set_no IS NOT NULL THEN 'undecided'
         ELSE 'decided'
     END AS verdict,
     CASE WHEN overridden.set_no IS NULL THEN tied.deciding_quantity END AS deciding_quantity,
@@ -52,5 +52,6 @@ LEFT JOIN overridden ON overridden.set_no = leaders.set_no
 INNER JOIN core_reading_scores AS chosen
     ON chosen.set_no = leaders.set_no AND chosen.reading_no = coalesce(overridden.reading_no, leaders.reading_no)
 LEFT JOIN alone ON alone.set_no = leaders.set_no
+LEFT JOIN core_open_roundings AS rounding ON rounding.set_no = leaders.set_no
 LEFT JOIN core_tied_candidates AS tied ON tied.set_no = leaders.set_no AND tied.reading_no = leaders.reading_no
 WHERE leaders.place = 1

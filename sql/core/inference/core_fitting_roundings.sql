@@ -49,7 +49,7 @@ compared AS (
         lists.rounding_no,
         lists.lines_explained,
         lists.lines_of_ordinary,
-        roundings.scale,
+        roundings.unit,
         everywhere.lines_explained AS lines_everywhere,
         everywhere.lines_explained - lists.lines_explained AS lines_elsewhere
     FROM lists
@@ -62,11 +62,11 @@ usual AS (
     QUALIFY row_number() OVER (PARTITION BY price_list_id ORDER BY lines_elsewhere DESC, rounding_no) = 1
 ),
 coarse AS (
-    -- roundings to fewer decimals than usual that explain more
+    -- coarser roundings than usual that explain more
     SELECT lists.price_list_id, lists.rounding_no, usual.rounding_no AS usual_rounding_no
     FROM compared AS lists
     INNER JOIN usual USING (price_list_id)
-    WHERE lists.scale < usual.scale AND lists.lines_explained > usual.lines_explained
+    WHERE lists.unit > usual.unit AND lists.lines_explained > usual.lines_explained
 ),
 coarse_amounts AS (
     -- number of different amounts
@@ -97,10 +97,10 @@ ranked AS (
     INNER JOIN usual USING (price_list_id)
     LEFT JOIN coarse_amounts AS coarse ON coarse.price_list_id = lists.price_list_id AND coarse.rounding_no = lists.rounding_no
     WHERE NOT (
-        lists.scale < usual.scale AND lists.lines_explained > usual.lines_explained AND coalesce(coarse.amounts, 0) < 2
+        lists.unit > usual.unit AND lists.lines_explained > usual.lines_explained AND coalesce(coarse.amounts, 0) < 2
     )
     AND NOT (
-        lists.scale <> usual.scale AND lists.lines_explained - usual.lines_explained = 1
+        lists.unit <> usual.unit AND lists.lines_explained - usual.lines_explained = 1
         AND usual.lines_elsewhere - lists.lines_elsewhere > 1
     )
     WINDOW preference AS (

@@ -100,6 +100,8 @@ SELECT
     END AS reason,
     CASE
         WHEN chosen.is_pinned THEN 'delete the row to let the lines decide'
+        WHEN chosen.verdict = 'undecided' AND open_readings.words IS NULL
+            THEN 'the rounding is open: ask the vendor, or wait for more lines with parts of a cent'
         WHEN chosen.verdict = 'undecided' THEN concat(
             'tied: ', open_readings.words, '; two lines', coalesce(' of ' || plain_text(chosen.deciding_quantity), ''),
             ', or one that shows its tier, would rule some of them out'

@@ -61,7 +61,8 @@ WITH words AS (
             WHEN roundings.rounding = 'none' THEN 'the amount is not rounded'
             ELSE concat(
                 CASE WHEN is_of_slices(roundings.rounding) THEN 'each slice' ELSE 'the line' END, ' is rounded ',
-                replace(replace(roundings.rounding, '_slices', ''), '_', ' '), ' to ', roundings.scale, ' decimals'
+                replace(regexp_replace(roundings.rounding, '_(slices|fives)$', ''), '_', ' '), ' to ',
+                CASE WHEN ends_with(roundings.rounding, '_fives') THEN 'multiples of 0.05' ELSE roundings.scale || ' decimals' END
             )
         END AS rounding_words
     FROM core_set_readings AS readings

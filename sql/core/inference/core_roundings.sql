@@ -3,6 +3,6 @@ SELECT
     place::INTEGER AS rounding_no,
     rounding,
     scale::INTEGER AS scale,
-    unit_of_scale(scale::INTEGER) AS unit,
-    (unit_of_scale(scale::INTEGER + 1) * 5)::DECIMAL(38, 20) AS half
+    unit_of_rounding(rounding, scale::INTEGER) AS unit,
+    (unit_of_rounding(rounding, scale::INTEGER + 1) * 5)::DECIMAL(38, 20) AS half
 FROM reference_roundings

@@ -28,7 +28,7 @@ judged AS (
             WHEN rate_per NOT IN ('block', 'unit') THEN 'rate_per ' || rate_per
             WHEN allowance_rule NOT IN ('before_blocks', 'after_blocks', 'free_tier')
                 THEN 'allowance ' || allowance_rule
-            WHEN replace(rounding, '_slices', '') NOT IN ('half_up', 'half_even', 'up', 'down', 'none') THEN 'rounding ' || rounding
+            WHEN regexp_replace(rounding, '_(slices|fives)$', '') NOT IN ('half_up', 'half_even', 'up', 'down', 'none') THEN 'rounding ' || rounding
             WHEN scale NOT BETWEEN 0 AND 20 THEN 'scale ' || scale
         END AS unknown_value,
         model NOT IN ('stairstep', 'stacked_flat') AS has_rate,
@@ -58,6 +58,6 @@ SELECT
     zero_pays_flat,
     -- amounts have 20 decimals anyway: rounding to 20 is what 'none' does
     CASE WHEN scale = 20 AND rounding IN ('half_up', 'half_even') THEN 'none' ELSE rounding END AS rounding,
-    CASE WHEN scale BETWEEN 0 AND 20 THEN unit_of_scale(scale) END AS rounding_unit,
-    CASE WHEN scale BETWEEN 0 AND 19 THEN (unit_of_scale(scale + 1) * 5)::DECIMAL(38, 20) END AS rounding_half
+    CASE WHEN scale BETWEEN 0 AND 20 THEN unit_of_rounding(rounding, scale) END AS rounding_unit,
+    CASE WHEN scale BETWEEN 0 AND 19 THEN (unit_of_rounding(rounding, scale + 1) * 5)::DECIMAL(38, 20) END AS rounding_half
 FROM judged
