@@ -1,11 +1,12 @@
 """Relations whose rows are lines of a CSV file: each cell by a macro of `sql/macros/csv.sql`, by the column's type."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import pyarrow as pa
 
-from ecgrid_flows.warehouse.connection import quoted
+from ecgrid_flows.warehouse.connection import _open, quoted
 
 __all__ = ["LINE", "joined_cells", "schema_of", "with_lines"]
 
@@ -16,8 +17,10 @@ _MOST_PLACES = 10
 
 
 def schema_of(rows: Any) -> pa.Schema:
-    """The Arrow schema of a DuckDB relation."""
-    schema: pa.Schema = rows.limit(0).to_arrow_table().schema
+    """The Arrow schema of a DuckDB relation, by its types: no rows of it would be planned as its rows are."""
+    types = ", ".join(f"NULL::{kind} AS {quoted(name)}" for name, kind in zip(rows.columns, rows.types, strict=True))
+    with closing(_open(":memory:")) as connection:
+        schema: pa.Schema = connection.sql(f"SELECT {types} LIMIT 0").to_arrow_table().schema
     return schema
 
 
