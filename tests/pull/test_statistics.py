@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,10 @@ from ecgrid_sandbox.service.datasets import Table
 from ecgrid_sandbox.service.envelope import Fault
 from ecgrid_sandbox.service.habits import OPTIONAL, PAIRS, Habits
 from ecgrid_sandbox.service.operations import Call, Operations
+from ecgrid_sandbox.world.metering import Metering
 
 from .pulling import LAST_MONTH, WORLD, few_of, lake_lines, pulled, rows, running, served, true_lines
 
-#: The meter of `sandbox serve --meter-errors`, by the seed of the shipped world.
-METERING = WORLD.with_meter_errors("outside").metering
-(ROUNDED,), (BY_1024,) = METERING.rounded_up, METERING.by_1024
-(DUPLICATES,), (PARTNERS,), ((GAP, GAP_DAY),) = (
-    METERING.duplicates_billed,
-    METERING.partners_billed,
-    METERING.missing_days,
-)
 CHECKS = ("usage_mismatch", "kc_rounding", "statistics_unread")
 
 
@@ -40,10 +34,17 @@ def accounts_file(folder: Path, accounts: list[tuple[int, int]]) -> Path:
     return path
 
 
+@cache
+def planted() -> Metering:
+    """The meter of `sandbox serve --meter-errors`, by the seed of the shipped world; each error once."""
+    return WORLD.with_meter_errors("outside").metering
+
+
 def metered(count: int) -> list[tuple[int, int]]:
     """Accounts with an error of the meter, and some others of each network that has one."""
-    own = [DUPLICATES, PARTNERS, GAP]
-    for network in sorted({ROUNDED, BY_1024, *(account[0] for account in own)}):
+    meter = planted()
+    own = [*meter.duplicates_billed, *meter.partners_billed, *(account for account, _ in meter.missing_days)]
+    for network in sorted({*meter.rounded_up, *meter.by_1024, *(account[0] for account in own)}):
         billed = [account for account in WORLD.accounts if account[0] == network and account not in own]
         billed.sort(key=lambda account: all(report != "TrafficAll" for report, _ in WORLD.use.get(account, {})))
         own += billed[:count]
@@ -61,6 +62,9 @@ def findings(sandbox: Any, data_dir: Path, accounts: Path) -> list[dict[str, Any
 
 
 def test_errors_of_the_meter_are_found_over_http(tmp_path: Path) -> None:
+    meter = planted()
+    (of_duplicates,), (of_partners,) = meter.duplicates_billed, meter.partners_billed
+    ((of_gap, gap_day),) = meter.missing_days
     accounts = accounts_file(tmp_path, metered(9))
     with served("--statistics", "outside", "--meter-errors") as sandbox:
         found = [row for row in findings(sandbox, tmp_path / "data", accounts) if row["check_name"] in CHECKS]
@@ -68,18 +72,21 @@ def test_errors_of_the_meter_are_found_over_http(tmp_path: Path) -> None:
     def of(account: tuple[int, int]) -> list[dict[str, Any]]:
         return [row for row in found if (row["network_id"], row["mailbox_id"]) == account]
 
-    for account in (DUPLICATES, PARTNERS):
+    for account in (of_duplicates, of_partners):
         assert {(row["check_name"], row["severity"]) for row in of(account)} == {("usage_mismatch", "error")}
-    (gap,) = of(GAP)
+    (gap,) = of(of_gap)
     assert (gap["check_name"], gap["severity"], gap["measure_field"]) == ("usage_mismatch", "warning", None)
-    assert f"no row for 2026-10-{GAP_DAY:02d}" in gap["explanation"]
-    others = [row for row in found if (row["network_id"], row["mailbox_id"]) not in {DUPLICATES, PARTNERS, GAP}]
+    assert f"no row for 2026-10-{gap_day:02d}" in gap["explanation"]
+    others = [
+        row for row in found if (row["network_id"], row["mailbox_id"]) not in {of_duplicates, of_partners, of_gap}
+    ]
     assert {(row["network_id"], row["check_name"], row["severity"]) for row in others} == {
-        (ROUNDED, "kc_rounding", "info"),
-        (BY_1024, "usage_mismatch", "warning"),
+        *((network, "kc_rounding", "info") for network in meter.rounded_up),
+        *((network, "usage_mismatch", "warning") for network in meter.by_1024),
     }
 
 
+@pytest.mark.long
 def test_a_word_that_is_not_understood_is_a_finding_and_a_line_of_doctor(tmp_path: Path) -> None:
     accounts = accounts_file(tmp_path, metered(1))
     odd = "ReportByDateEx.Direction/1=sideways"
@@ -125,6 +132,7 @@ def test_habits_are_drawn_by_their_seed() -> None:
     assert sorted(first, key=lambda row: row["name"]) == listed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [3, 8])
 def test_no_result_depends_on_the_order_of_a_response(tmp_path: Path, seed: int) -> None:
     """The same lines and findings of lines, whatever order rows, columns and lists have and what else answers."""
