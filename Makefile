@@ -44,9 +44,9 @@ test: check ## style, types and tests, in PROCESSES=3 processes
 SHARE := all
 soak: $(TESTS_READY) ## the tests that take minutes by nature, and an hour of new examples; SHARE=ci: without the latter
 ifeq ($(SHARE),ci)
-	@$(PYTEST) -m 'soak and not audit'
+	@$(PYTEST) -m '(soak or long) and not audit'
 else
-	@HYPOTHESIS_SEARCH=20 $(PYTEST) -m 'soak or hypothesis'
+	@HYPOTHESIS_SEARCH=20 $(PYTEST) -m 'soak or long or hypothesis'
 endif
 
 check: $(TESTS_READY) ## ruff, mypy, the SQL's style, named dependencies and who may import whom

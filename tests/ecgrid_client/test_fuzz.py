@@ -401,6 +401,7 @@ HUNGRY = """
 """
 
 
+@pytest.mark.long
 def test_huge_answers_take_little_memory(server: Server) -> None:
     """100 MB of text is not read; what is under the limit but swells as a tree is refused or read as a stream."""
     tags = b"<a/>" * (2 << 20)

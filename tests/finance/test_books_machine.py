@@ -333,6 +333,7 @@ def without_batch(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "correction"}
 
 
+@pytest.mark.long
 def test_the_books_follow_a_model() -> None:
     run_state_machine_as_test(Books, settings=checked(max_examples=2 * max(SEARCH, 1), stateful_step_count=8))
 

@@ -47,6 +47,7 @@ def test_open_errors_keep_a_month_open_until_each_is_accepted(settings: Settings
     }
 
 
+@pytest.mark.long
 def test_a_disputed_error_does_not_keep_a_month_open(settings: Settings) -> None:
     build(settings, out_line_items=[line(amount="80")], out_findings=[finding()])
     export_month(settings, MONTH)

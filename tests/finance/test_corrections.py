@@ -79,6 +79,7 @@ def test_corrections_for_the_ledger_and_in_focus(usd: Settings) -> None:
         assert row["ChargePeriodStart"].date() == MONTH
 
 
+@pytest.mark.long
 def test_a_late_credit_note_is_listed_although_no_line_changed(usd: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """9.30 credited after the closing: the command lists its journal entry, and books it."""
     monkeypatch.setenv("ECGRID_CURRENCY", "USD")
@@ -111,6 +112,7 @@ def files_of_focus(folder: Path) -> dict[str, Decimal]:
     return found
 
 
+@pytest.mark.long
 def test_each_version_of_focus_stands_beside_the_other(usd: Settings) -> None:
     """1.4 has a folder of its own, so a reader of the month's files counts nothing twice; it is kept up, and closed."""
     build(usd, **invoiced([line()]))
@@ -140,6 +142,7 @@ def verify_names(folder: Path) -> list[str]:
     return sorted({path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - named)
 
 
+@pytest.mark.long
 def test_a_month_closed_without_a_version_of_focus_says_so(usd: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECGRID_CURRENCY", "USD")
     build(usd, **invoiced([line()]))
@@ -330,6 +333,7 @@ def test_the_ledger_ends_at_the_new_sums_rounded(usd: Settings) -> None:
     assert journal_of(usd) == [*first, *second]
 
 
+@pytest.mark.long
 def test_a_month_is_corrected_in_the_currency_that_it_was_closed_in(usd: Settings) -> None:
     build(usd, **invoiced([line()]))
     close(usd)

@@ -86,6 +86,7 @@ def test_a_charge_in_doubt_as_a_whole_is_claimed_once(settings: Settings) -> Non
     assert claimed(settings, "no_contract") == {0: "7.04", 1: "80.00"}
 
 
+@pytest.mark.long
 def test_a_contract_has_a_folder_of_its_own(settings: Settings) -> None:
     lines = [(0, 8751), (1, 7), (2, None), (3, 7)]
     accounts = [

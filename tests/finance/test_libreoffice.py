@@ -189,6 +189,7 @@ def test_a_plain_csv_in_an_english_spreadsheet(converted: Converted, tmp_path: P
         same_rows(folder, name, sheet, is_plain=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("has_invoice", [True, False])
 def test_a_german_spreadsheet_opens_the_files_of_its_locale(
     converted: Converted, tmp_path: Path, has_invoice: bool
@@ -203,6 +204,7 @@ def test_a_german_spreadsheet_opens_the_files_of_its_locale(
         same_rows(folder, name, sheet)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("separator", [59, *(pytest.param(other, marks=pytest.mark.soak) for other in (44, 9))])
 def test_no_formula_comes_to_life_under_another_separator(converted: Converted, tmp_path: Path, separator: int) -> None:
     """`rows_of` refuses a cell that is a formula, and the filter evaluates them; without the guard it finds one."""

@@ -256,6 +256,7 @@ test_rebill._close(test_rebill.Settings(data_dir=sys.argv[1], currency="USD"), t
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "at", ["period_close.put_file", "rebill.rebill_month"], ids=["before its entry", "after its entry"]
 )

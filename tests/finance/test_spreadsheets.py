@@ -123,6 +123,7 @@ def test_the_files_of_a_locale_by_hand_and_read_back(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.long
 def test_they_are_kept_up_and_stay_when_nothing_changed(tmp_path: Path) -> None:
     settings = export_all(tmp_path, also=["de-DE", "xlsx"])
     folder = settings.exports_dir(MONTH)
@@ -180,6 +181,7 @@ def test_more_rows_than_a_sheet_holds_are_refused(tmp_path: Path, monkeypatch: p
     assert not (folder / "xlsx").exists()
 
 
+@pytest.mark.long
 def test_the_manifest_names_what_they_were_made_from(tmp_path: Path) -> None:
     settings = export_all(tmp_path, also=["de-DE"])
     folder = settings.exports_dir(MONTH)

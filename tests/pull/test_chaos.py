@@ -123,6 +123,7 @@ def test_a_signal_ends_the_run_in_good_order(
     assert lake_lines(tmp_path) == true_lines(world, accounts=few)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("operation", [b"", LINE], ids=["login", "lines"])
 def test_a_signal_does_not_wait_for_calls_that_hang(
     tmp_path: Path, world: World, few_file: Path, operation: bytes
@@ -226,6 +227,7 @@ def test_a_place_that_cannot_be_written_is_named(
     pulled(sandbox, tmp_path, accounts_file=few_file)
 
 
+@pytest.mark.long
 def test_torn_raw_is_named_and_asked_again(
     sandbox: SpawnedSandbox, tmp_path: Path, world: World, few: list[tuple[int, int]], few_file: Path
 ) -> None:

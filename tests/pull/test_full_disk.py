@@ -133,6 +133,7 @@ def findings(data_dir: Path) -> list[tuple[object, ...]]:
         return connection.execute("FROM out_finding_ids ORDER BY ALL").fetchall()
 
 
+@pytest.mark.long
 def test_a_pull_onto_a_full_disk_keeps_what_it_has(
     disk: Disk, sandbox: SpawnedSandbox, whole: Path, few_file: Path
 ) -> None:

@@ -46,6 +46,7 @@ def test_a_page_for_every_ninth_line_costs_a_retry_and_no_line(
     assert again >= len(asked) // 9 > 40, "all but a few attempts more are for a page"
 
 
+@pytest.mark.long
 def test_keys_that_got_a_page_alone_are_missing_and_requested_by_the_next_run(
     sandbox: SpawnedSandbox, world: World, tmp_path: Path
 ) -> None:
@@ -124,6 +125,7 @@ def test_a_month_without_its_invoices_is_held_back_and_one_without_its_trials_is
     assert (bool(done.exports), done.report is not None) == (is_billed, is_billed)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "trouble",
     [
@@ -140,6 +142,7 @@ def test_answers_that_come_twice_or_late_are_no_other_keys(world: World, tmp_pat
     assert_whole(tmp_path, world)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("code", ["NotFound", pytest.param("AccessDenied", marks=pytest.mark.soak)])
 def test_where_minus_one_is_not_known_every_network_has_its_reports(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str

@@ -79,6 +79,7 @@ def test_an_export_that_is_killed(whole: Path, forker: Forker, tmp_path: Path, k
         shutil.rmtree(data_dir)
 
 
+@pytest.mark.long
 def test_a_closing_that_is_killed(whole: Path, forker: Forker, tmp_path: Path, kills: int) -> None:
     """Either the month is closed, or it can be; and what is closed is the same."""
     undisturbed = copied(whole, tmp_path / "undisturbed")

@@ -75,6 +75,7 @@ def test_doctor_names_what_other_users_can_read(tmp_path: Path, monkeypatch: pyt
     assert check.health == "ok"
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("usual_umask")
 def test_a_data_directory_may_have_any_name_and_its_warehouse_is_the_owners_alone(tmp_path: Path) -> None:
     """What DuckDB would take for a pattern, a URL or the end of a text."""

@@ -229,6 +229,7 @@ def test_packing_that_was_killed_loses_and_doubles_nothing(
     assert kept(store) == [1, 2]
 
 
+@pytest.mark.long
 def test_torn_raw_keeps_what_is_landed_and_ends_a_build_with_status_4(
     sandbox: SpawnedSandbox, tmp_path: Path, world: World, few_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

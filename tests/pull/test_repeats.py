@@ -49,6 +49,7 @@ def size(folder: Path) -> int:
     return sum(map(len, files(folder).values()))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("nights", [3, pytest.param(30, marks=pytest.mark.soak)])
 def test_nightly_pulls_of_an_unchanged_month_add_a_three_hundredth_each_at_most(
     sandbox: SpawnedSandbox, tmp_path: Path, world: World, few_file: Path, monkeypatch: pytest.MonkeyPatch, nights: int
@@ -65,6 +66,7 @@ def test_nightly_pulls_of_an_unchanged_month_add_a_three_hundredth_each_at_most(
     assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == 0
 
 
+@pytest.mark.long
 def test_a_refresh_that_was_cut_short_goes_on_and_what_changed_is_kept_whole(
     tmp_path: Path, few_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +164,7 @@ def test_a_repeat_that_is_not_folded_yet_is_checked(tmp_path: Path) -> None:
     assert len(path.read_bytes().splitlines()) == 1
 
 
+@pytest.mark.long
 def test_a_damaged_round_only_has_its_calls_made_again(
     sandbox: SpawnedSandbox, tmp_path: Path, world: World, few_file: Path
 ) -> None:

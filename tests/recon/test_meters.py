@@ -17,6 +17,8 @@ from ecgrid_sandbox.worlds import World
 from ecgrid_transforms.money import Decimal
 from tests.support import lake_of
 
+pytestmark = pytest.mark.long
+
 MONTH = date(2026, 10, 1)
 #: Networks whose lists bill TrafficAll: 4440 ToTrans, 4447 and 4451 KCs.
 NETWORKS = (4440, 4447, 4451)

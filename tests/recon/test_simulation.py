@@ -103,6 +103,7 @@ def amounts(found: Simulation, month: date = OCTOBER) -> dict[tuple[int, str], t
     }
 
 
+@pytest.mark.long
 def test_another_list_is_tried_and_back(opened: Connection) -> None:
     there = tried_on(opened, Terms(price_list=701), OF_700)
     back = tried_on(opened, Terms(price_list=700), OF_701)
@@ -281,6 +282,7 @@ def test_a_wrong_ladder_names_its_cell(rows: Sequence[str], words: str, tmp_path
         ladder_of(tmp_path, *rows)
 
 
+@pytest.mark.long
 def test_the_command_writes_the_lines_and_nothing_else(data_dir: str, tmp_path: Path) -> None:
     before = sorted(path for path in tmp_path.rglob("*"))
     target = tmp_path / "lines.csv"
@@ -386,6 +388,7 @@ def test_the_present_terms_change_no_line_that_is_proved(reconciled: Connection)
 SCHEDULES = (43100, 43101, 43201, 43202, 43301, 43304, 43405, 43401, 43503, 43700, 43802)
 
 
+@pytest.mark.long
 @settings(max_examples=3)
 @given(
     st.sampled_from(SCHEDULES),

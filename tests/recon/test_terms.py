@@ -183,6 +183,7 @@ def wrong(check_name: str, severity: str, *amounts: tuple[str, str]) -> list[tup
     ]
 
 
+@pytest.mark.long
 def test_a_rate_that_all_lines_show_is_no_rate_of_the_list(built: Connection) -> None:
     found = findings(built, TEN_TIMES)
     assert named(found) == wrong("rate_mismatch", "error", ("50", "5"), ("100", "10"), ("170", "17"))

@@ -83,6 +83,7 @@ def test_claims_are_summed(page: Path) -> None:
     assert "Nothing is disputed" in claims_table(claims[:0]).markup
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("accounts", [10_000, pytest.param(25_000, marks=pytest.mark.soak)])
 def test_a_month_of_many_lines_stays_small(tmp_path: Path, accounts: int) -> None:
     handmade.build(tmp_path / "warehouse/billing.duckdb", accounts=accounts, months=1, wrong_every=accounts // 3_125)

@@ -145,6 +145,7 @@ def test_a_stopped_run_and_killed_workers_change_nothing(local: Billed, counted:
     assert local.sandbox.open_sessions == 0
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_running_cluster_serves_one_run_at_a_time(
     local: Billed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

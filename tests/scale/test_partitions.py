@@ -46,6 +46,7 @@ def test_no_whole_relation_reads_a_bulk_feed_unnoticed() -> None:
     assert readers == READ_THE_LAKE
 
 
+@pytest.mark.long
 def test_each_row_is_in_one_part_where_a_header_states_so(local: Billed) -> None:
     """A row of one account and month (for a line, that of its billing terms) is worked out by one job."""
     with database.connect(local.data_dir / "warehouse/billing.duckdb") as connection:
