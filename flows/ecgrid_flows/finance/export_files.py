@@ -69,7 +69,7 @@ MANIFEST = "manifest.json"
 LEDGERS = "ledgers"
 NO_CURRENCY = "ECGrid states no currency: set ECGRID_CURRENCY (USD, EUR, …) and export again"
 #: Memory of DuckDB for an export; larger sorts spill to a folder beside the warehouse.
-MEMORY_LIMIT = "3GiB"
+MEMORY_LIMIT = "1536MiB"
 KEY = ("network_id", "mailbox_id", "reporting_month", "account_report", "measure_field")
 #: The same key in out_focus.
 FOCUS_KEY = ("network_id", "mailbox_id", "reporting_month", "x_AccountReport", "x_MeasureField")

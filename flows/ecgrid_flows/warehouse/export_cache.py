@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
+from itertools import zip_longest
 from typing import Any
 
 from ecgrid_flows.errors import NoSuchData
@@ -79,6 +80,8 @@ _UNREAD_OF_PROOFS = ("lower_bound", "upper_bound", "amount_before_rounding", "re
 _UNREAD_OF_CHARGES = (
     *("actual", "quantity_billed", "amount", "expected_quantity_billed", "expected_amount", "difference"),
 )
+#: Lines whose charges are worked out at a time.
+_LINES_AT_ONCE = 262_144
 
 
 def prepare(connection: database.Connection) -> None:
@@ -124,9 +127,21 @@ def finance_lines(connection: database.Connection) -> Any:
 
 
 def gather_charges(connection: database.Connection, month: date) -> None:
-    """Cache the charges of the cached lines, in their order."""
+    """Cache the charges of the cached lines, in their order.
+
+    The accounts of some lines at a time, because joins and sorts of such wide rows take several times their memory.
+    """
     words = [name for one in _COMBINED for name in one.columns]
-    gather(connection, _CHARGES, month, ("line_no", "part"), without=(*words, *_UNREAD_OF_CHARGES))
+    account = f"(network_id * {1 << 32}::BIGINT + mailbox_id)"
+    firsts = connection.table(_named(_LINES)).filter(f"rowid % {_LINES_AT_ONCE} = 0").project(account).fetchall()
+    bounds = sorted({begin for (begin,) in firsts} or {0})
+    for begin, end in zip_longest(bounds, bounds[1:], fillvalue=1 << 62):
+        for name in (_LINES, _PROOFS):
+            show(connection, name, f"{account} >= {begin} AND {account} < {end}")
+        rows = _month_of(connection, _CHARGES, month, (*words, *_UNREAD_OF_CHARGES))
+        _create(connection, _CHARGES, rows.order("line_no, part"), is_more=begin != bounds[0])
+    for name in (_LINES, _PROOFS, _CHARGES):
+        show(connection, name)
 
 
 def gather(
@@ -154,10 +169,12 @@ def _named(table: str) -> str:
     return f"{GATHERED}.main.{quoted(table)}"
 
 
-def _create(connection: database.Connection, table: str, rows: Any) -> None:
+def _create(connection: database.Connection, table: str, rows: Any, *, is_more: bool = False) -> None:
+    """Make a cached table of rows; with `is_more` they are added to it."""
+    into = f"INSERT INTO {_named(table)}" if is_more else f"CREATE OR REPLACE TABLE {_named(table)} AS"
     connection.execute("RESET threads").fetchall()  # several threads may fill a table: it keeps the order of its rows
     try:
-        connection.execute(f"CREATE OR REPLACE TABLE {_named(table)} AS {rows.sql_query()}").fetchall()
+        connection.execute(f"{into} {rows.sql_query()}").fetchall()
     finally:
         connection.execute("SET threads = 1").fetchall()
 
