@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import resource
+import sys
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ecgrid_flows.cli import main
 from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError, StorageFailed
+from ecgrid_flows.finance import export_files
 from ecgrid_flows.finance.csv_writer import CsvForm
 from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.finance.export_files import (
@@ -314,3 +318,45 @@ def test_a_file_that_cannot_grow_says_so_while_rows_are_still_worked_out(setting
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(settings.exports_dir(MONTH).parent.iterdir()) == []
+
+
+class _StreamWithoutMemory:
+    """A relation whose memory ends after its first batch, as Arrow hands DuckDB's error on: without its class."""
+
+    def to_arrow_reader(self, size: int) -> pa.RecordBatchReader:
+        first = pa.record_batch({"n": pa.array(range(size))})
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            yield first
+            raise OSError("Out of Memory Error: failed to pin block of size 256.0 KiB")
+
+        return pa.RecordBatchReader.from_batches(first.schema, batches())
+
+
+def test_an_error_while_rows_are_streamed_is_one_of_the_warehouse(settings: Settings) -> None:
+    with pytest.raises(StorageFailed, match="out of memory"), database.batches(_StreamWithoutMemory()) as batches:
+        list(batches)
+    build(settings)
+    with opened(settings) as connection:
+        rows = connection.sql("SELECT CASE WHEN n = 150000 THEN error('torn') ELSE n END FROM range(200000) AS t (n)")
+        with database.batches(rows) as batches:
+            assert next(batches).num_rows > 0
+            with pytest.raises(StorageFailed, match="torn"):
+                list(batches)
+
+
+def test_want_of_memory_ends_an_export_with_one_line(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(settings)
+    monkeypatch.setattr(export_files, "MEMORY_LIMIT", "1MiB")
+    monkeypatch.setattr(
+        sys, "argv", ["ecgrid-billing", "export", "--month", "2026-10", "--data-dir", settings.data_dir]
+    )
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr().err.strip()
+    assert ended.value.code == 4
+    assert "out of memory" in told
+    assert len(told.splitlines()) == 1
+    assert not settings.exports_dir(MONTH).exists()

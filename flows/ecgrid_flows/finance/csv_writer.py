@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecgrid_flows.storage.base import disk_errors
+from ecgrid_flows.warehouse import database
 from ecgrid_flows.warehouse.csv_lines import LINE, schema_of, with_lines
 from ecgrid_flows.warehouse.parted import ROWS_A_BATCH, Batches, ahead
 from ecgrid_transforms.money import ZERO, Decimal, total
@@ -108,10 +109,7 @@ def write_relation(
 
     # closed in any case: a running query, or a reader that a traceback keeps alive, would keep the warehouse open
     with ExitStack() as stack:
-        if read:
-            batches = read(lines_of)
-        else:
-            batches = ahead(stack.enter_context(closing(lines_of(rows).to_arrow_reader(ROWS_A_BATCH))))
+        batches = read(lines_of) if read else ahead(stack.enter_context(database.batches(lines_of(rows), ROWS_A_BATCH)))
         stack.enter_context(closing(batches))
         written = _write(with_tail(batches), target, _header(schema.names, form), summed, also)
     return replace(written, totals={name: written.totals[same.get(name, name)] for name in totals})

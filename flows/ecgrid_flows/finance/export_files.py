@@ -366,17 +366,14 @@ def _folded(sheet: Sheet, schema: pa.Schema, form: CsvForm) -> Folded:
 
 
 def write_parquet(rows: Any, path: Path) -> None:
-    """The rows of a relation, in its order, as a Parquet file.
-
-    The reader is closed also if the disk is full: a reader that a traceback keeps alive keeps its connection open, and
-    the next `connect` of the process would wait for it.
-    """
+    """The rows of a relation, in its order, as a Parquet file."""
+    schema = schema_of(rows)
     with (
         disk_errors(str(path)),
-        closing(rows.to_arrow_reader(65_536)) as reader,
-        pq.ParquetWriter(path, reader.schema, compression="zstd") as parquet,
+        database.batches(rows) as batches,
+        pq.ParquetWriter(path, schema, compression="zstd") as parquet,
     ):
-        for batch in reader:
+        for batch in batches:
             parquet.write_batch(batch)
 
 

@@ -14,7 +14,7 @@ A cell of a workbook holds 15 digits. A number with more is written as text, so 
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import chain
@@ -305,9 +305,9 @@ def _fill(connection: database.Connection, source: _Source, sheet: Any, styles: 
     for place_of, name in enumerate(columns):
         sheet.write_string(0, place_of, name, styles["header"])
     is_text = [kind == "string" or _is_identifier(name) for name, kind in columns.items()]
-    with closing(source.rows(connection, is_typed=True).to_arrow_reader(65_536)) as reader:
-        batches = (zip(*(column.to_pylist() for column in batch.columns), strict=True) for batch in reader)
-        for number, row in enumerate(chain.from_iterable(batches), start=1):
+    with database.batches(source.rows(connection, is_typed=True)) as batches:
+        rows = (zip(*(column.to_pylist() for column in batch.columns), strict=True) for batch in batches)
+        for number, row in enumerate(chain.from_iterable(rows), start=1):
             for place_of, value in enumerate(row):
                 if value is not None and value != "":
                     _put(sheet, number, place_of, str(value) if is_text[place_of] else value, styles, source)

@@ -54,12 +54,15 @@ def _open(
         raise reading_error(error, path) from error
 
 
-def reading_error(error: duckdb.Error, where: str = "the warehouse") -> BillingError:
-    """The error of a query on a built warehouse: a full disk, a damaged file, or relations of another release."""
+def reading_error(error: duckdb.Error | OSError, where: str = "the warehouse") -> BillingError:
+    """The error of a query on a built warehouse: no memory, a full disk, a damaged file, another release's relations.
+
+    While rows are streamed, Arrow hands DuckDB's errors on as an `OSError` that has only their text.
+    """
     text = _first_line(error)
     if full := full_disk(error, where):
         return full
-    if isinstance(error, duckdb.OutOfMemoryException):
+    if isinstance(error, duckdb.OutOfMemoryException) or text.startswith("Out of Memory Error"):
         return StorageFailed(f"{where}: out of memory ({text}); allow more memory, or free disk for spilling")
     if isinstance(error, duckdb.BinderException | duckdb.CatalogException):
         return of_another_version(where, text)
@@ -73,7 +76,7 @@ def of_another_version(where: str, lacks: str) -> NoSuchData:
     )
 
 
-def full_disk(error: duckdb.Error, where: str) -> StorageFailed | None:
+def full_disk(error: Exception, where: str) -> StorageFailed | None:
     """The error of a full disk, where that is the cause; any statement that writes may meet it."""
     if not any(words in str(error).lower() for words in _FULL):
         return None

@@ -33,6 +33,7 @@ from ecgrid_flows.warehouse.sql_tree import SqlRefused, SqlTree
 __all__ = [
     "Connection",
     "as_frame",
+    "batches",
     "column_types",
     "connect",
     "frame",
@@ -165,6 +166,23 @@ def ordered(relation: Any, *columns: str) -> Any:
 def selected(relation: Any, *columns: str) -> Any:
     """A relation with these columns alone."""
     return relation.project(listed(columns))
+
+
+@contextmanager
+def batches(relation: Any, size: int = 65_536) -> Iterator[Iterator[pa.RecordBatch]]:
+    """The rows of a relation in batches, each computed when it is read.
+
+    The reader is closed at the end: one that a traceback refers to keeps the warehouse open, and `connect` would wait.
+    """
+    with closing(relation.to_arrow_reader(size)) as reader:
+        yield _read(reader)
+
+
+def _read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from reader
+    except OSError as error:
+        raise reading_error(error) from error
 
 
 def column_types(connection: Connection) -> dict[str, dict[str, str]]:

@@ -153,10 +153,8 @@ class Parted:
             for turn in range(at_once):
                 cursor = self.connection.cursor()
                 show(cursor, self.gathered, f"rowid // {ROWS_A_BATCH} % {at_once} = {turn}")
-                reader = stack.enter_context(
-                    closing(made_of(self.rows_of(cursor), [PLACE]).to_arrow_reader(ROWS_A_BATCH))
-                )
-                queries.append(stack.enter_context(closing(ahead(reader))))
+                rows = stack.enter_context(database.batches(made_of(self.rows_of(cursor), [PLACE]), ROWS_A_BATCH))
+                queries.append(stack.enter_context(closing(ahead(rows))))
             self.connection.execute("RESET disabled_optimizers").fetchall()
             is_last, place = False, 0
             for batch in chain.from_iterable(zip_longest(*queries)):
