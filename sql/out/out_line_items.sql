@@ -9,8 +9,8 @@ WITH readings AS (
     FROM core_chosen_readings AS chosen
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     WHERE chosen.verdict <> 'none_fits'
-    UNION ALL
-    SELECT DISTINCT set_no, reading_id
+    UNION
+    SELECT set_no, reading_id
     FROM core_derived_expected
 )
 SELECT

@@ -16,7 +16,7 @@ laddered AS (
     SELECT
         *,
         CASE
-            WHEN count(*) OVER company > 1 AND bool_or(is_bounded) OVER company THEN family
+            WHEN bool_or(is_bounded) OVER company THEN family
             ELSE family || ' ' || schedule_id
         END AS ladder
     FROM families
