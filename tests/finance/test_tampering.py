@@ -12,6 +12,7 @@ from ecgrid_flows.finance import audit_log
 from ecgrid_flows.finance.export import export_month
 from ecgrid_flows.finance.period_close import reopen_month, verify
 from ecgrid_flows.settings import Settings
+from ecgrid_flows.storage.local import LocalStore
 from ecgrid_flows.storage.opening import open_store
 
 from .decided import close
@@ -174,3 +175,25 @@ def test_a_changed_frozen_file_stops_the_export(settings: Settings) -> None:
     path.write_bytes(path.read_bytes().replace(b"72.96", b"72.95"))
     with pytest.raises(Refused, match=r"finance_lines\.csv is not the file that 2026-10 was closed with"):
         export_month(settings, MONTH)
+
+
+def test_a_kill_after_each_of_several_entries_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each process is killed after its entry is written, before the head is."""
+    store, write_if = LocalStore(tmp_path), LocalStore.write_if
+    written: list[str] = []
+
+    def killed(self: LocalStore, path: str, data: bytes, version: str | None) -> bool:
+        if path == audit_log.HEAD and written:
+            raise KeyboardInterrupt
+        if path != audit_log.HEAD:
+            written.append(path)
+        return write_if(self, path, data, version)
+
+    monkeypatch.setattr(LocalStore, "write_if", killed)
+    for number in range(4):
+        written.clear()
+        with pytest.raises(KeyboardInterrupt):
+            audit_log.append(store, "note", {"number": number})
+    log = audit_log.read(store)
+    assert log.faults == ()
+    assert [entry.data["number"] for entry in log.entries] == [0, 1, 2, 3]

@@ -89,7 +89,18 @@ class Log:
 
 
 def read(store: Store) -> Log:
-    """Every entry, with the chain verified."""
+    """Every entry, with the chain verified; read again while another process appends."""
+    head = _head(store)
+    while (log := _verified(store, head)).faults and (now := _head(store)) != head:
+        head = now
+    return log
+
+
+def _head(store: Store) -> bytes | None:
+    return store.read(HEAD) if store.exists(HEAD) else None
+
+
+def _verified(store: Store, head: bytes | None) -> Log:
     paths = sorted(entry.path for entry in store.entries(LOG))
     decisions: list[Decision] = []
     faults: list[str] = []
@@ -112,17 +123,17 @@ def read(store: Store) -> Log:
             faults.append(f"{_path(number - 1)} was changed after {path} sealed it")
         decisions.append(decision)
         previous = seal
-    faults.extend(_head_faults(store, decisions, previous))
+    faults.extend(_head_faults(head, decisions, previous))
     return Log(tuple(decisions), tuple(faults))
 
 
-def _head_faults(store: Store, decisions: list[Decision], last: str) -> list[str]:
+def _head_faults(head: bytes | None, decisions: list[Decision], last: str) -> list[str]:
     """The head may be one entry behind (a crash between the two writes), never ahead and never of another chain."""
-    if not store.exists(HEAD):
+    if head is None:
         return [] if len(decisions) < 2 else [f"{HEAD} is missing"]
     try:
-        head = json.loads(store.read(HEAD))
-        entries, seal = int(head["entries"]), str(head["sha256"])
+        counted = json.loads(head)
+        entries, seal = int(counted["entries"]), str(counted["sha256"])
     except (ValueError, KeyError, TypeError):
         return [f"{HEAD} is damaged"]
     if entries > len(decisions):
@@ -151,7 +162,9 @@ def append(store: Store, kind: str, data: Mapping[str, Any]) -> Decision:
         "nonce": secrets.token_hex(16),
     }
     text = (json.dumps(entry, ensure_ascii=False, indent=1) + "\n").encode()
-    earlier = store.read(HEAD) if store.exists(HEAD) else None
+    if log.entries:  # after a crash between the two writes the head is one entry behind
+        _write_head(store, number - 1, log.entries[-1].sha256)
+    earlier = _head(store)
     try:
         is_first = store.write_if(_path(number), text, None)
     except StorageFailed:
@@ -160,13 +173,20 @@ def append(store: Store, kind: str, data: Mapping[str, Any]) -> Decision:
     if not is_first:
         raise DataDirectoryHeld(f"someone else decided something just now ({_path(number)}): look at it and try again")
     seal = hashlib.sha256(text).hexdigest()
-    head = (json.dumps({"entries": number, "sha256": seal}) + "\n").encode()
     try:
-        store.write(HEAD, head)
+        _write_head(store, number, seal)
     except StorageFailed:
         _take_back(store, number, earlier)
         raise
     return Decision(number, kind, str(entry["at"]), str(entry["by"]), data, seal)
+
+
+def _write_head(store: Store, entries: int, seal: str) -> None:
+    """Conditional, so that a request of an earlier run that the bucket carries out late cannot set the head back."""
+    head = (json.dumps({"entries": entries, "sha256": seal}) + "\n").encode()
+    while (version := store.version(HEAD)) is None or store.read(HEAD) != head:
+        if store.write_if(HEAD, head, version):
+            break
 
 
 def _take_back(store: Store, number: int, head: bytes | None) -> None:
