@@ -112,6 +112,23 @@ def differing(connection: database.Connection, relation: str, expect: Path) -> d
     }
 
 
+def run_case(
+    connection: database.Connection, folder: Path, sql: Path | None = None
+) -> dict[str, list[tuple[object, ...]]]:
+    """How the case differs from its expectation, by the files of the folder `sql` (default: the project's)."""
+    relation = folder.parent.name
+    tree = sql_files.load_sql() if sql is None else sql_files.load_sql(sql)  # two calls for the cache
+    if relation not in tree.relations:  # one that no build makes
+        (path,) = (ROOT / "sql").rglob(f"{relation}.sql")
+        is_exchanging = "\n-- with: " in path.read_text("utf-8")  # what is exchanged must be loaded
+        files = () if is_exchanging else tuple(sorted(path.stem for path in folder.glob("*.csv")))
+        tree = sql_files.load_sql(sql, (relation,), files)
+    assert relation in tree.relations, f"there is no relation {relation}"
+    given = prepare(connection, tree, folder)
+    builder.materialise(connection, tree, [relation], given=given)
+    return differing(connection, relation, folder / "expect.csv")
+
+
 @pytest.fixture(scope="module")
 def macros() -> Iterator[database.Connection]:
     """A warehouse with the macros, for all cases: to make one takes as long as a case."""
@@ -140,17 +157,7 @@ def connection(macros: database.Connection) -> Iterator[database.Connection]:
     ],
 )
 def test_sql_case(connection: database.Connection, folder: Path) -> None:
-    relation = folder.parent.name
-    tree = sql_files.load_sql()
-    if relation not in tree.relations:  # one that no build makes
-        (path,) = (ROOT / "sql").rglob(f"{relation}.sql")
-        is_exchanging = "\n-- with: " in path.read_text("utf-8")  # what is exchanged must be loaded
-        files = () if is_exchanging else tuple(sorted(path.stem for path in folder.glob("*.csv")))
-        tree = sql_files.load_sql(None, (relation,), files)
-    assert relation in tree.relations, f"there is no relation {relation}"
-    given = prepare(connection, tree, folder)
-    builder.materialise(connection, tree, [relation], given=given)
-    assert differing(connection, relation, folder / "expect.csv") == {"missing": [], "unexpected": []}
+    assert run_case(connection, folder) == {"missing": [], "unexpected": []}
 
 
 def test_every_case_folder_has_its_expectation() -> None:

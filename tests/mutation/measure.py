@@ -1,15 +1,14 @@
-"""Which share of small faults in the SQL do the tests find? Prints each fault, what found it, and the shares.
+"""Which share of small faults in the code do the tests find? Prints each fault, what found it, and the shares.
 
-    python -m tests.mutation.measure --count 40 --seed 1 [--under core/rating --under checks] [--only-cases]
+    python -m tests.mutation.measure sql --count 60 --seed 1 [--under sql/core/rating --under sql/checks]
+    python -m tests.mutation.measure python --count 60 --seed 1 [--under transforms/ecgrid_transforms/money.py]
 
-Each fault is put into a copy of the tree. First the SQL cases that run its relation are tried, then the tests that
-build whole warehouses (`WHOLE`). One that survives is printed with its file and line: it lacks a test, or the code
-there does nothing, or both forms mean the same.
+A fault that survives is printed with its file and line: it lacks a test, or the code there does nothing, or both forms
+mean the same.
 """
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,99 +16,74 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ecgrid_flows.warehouse import sql_files
-from tests.mutation.sql_mutants import Mutant, sample
-from tests.test_sql_cases import CASES, read_case
+from tests.mutation import python_mutants, sql_mutants
+from tests.mutation.mutant import Mutant, copied, is_found, preload
+from tests.mutation.sql_tests import SqlTests
 
 ROOT = Path(__file__).resolve().parents[2]
-#: The tests that build warehouses of whole worlds, the quickest to find a fault first.
-WHOLE = ("tests/recon/test_shipped_world.py", "tests/recon", "tests/rating", "tests/warehouse", "tests/finance")
+#: The SQL that decides what an amount should be, and what is claimed, booked and paid.
+MONEY = (
+    *("sql/core/charges", "sql/core/comparisons", "sql/core/derived_charges", "sql/core/inference"),
+    *("sql/core/invoices", "sql/core/line_terms", "sql/core/lines", "sql/core/price_lists", "sql/core/rating"),
+    *("sql/core/verdicts", "sql/checks", "sql/out"),
+)
+#: Python that reads amounts from responses and files -> the tests that are tried, the quickest to find a fault first.
+DECODING = {
+    "transforms/ecgrid_transforms": ("tests/transforms", "tests/ecgrid_client/test_wire.py", "tests/pull/test_land.py"),
+    **{
+        f"flows/ecgrid_client/{module}.py": (
+            *("tests/ecgrid_client/test_wire.py", "tests/ecgrid_client/test_datasets.py"),
+            *("tests/ecgrid_client/test_odd_values.py", "tests/ecgrid_client/test_judging.py"),
+            *("tests/ecgrid_client/test_large.py", "tests/ecgrid_client/test_client.py"),
+            "tests/ecgrid_client/test_fuzz.py",
+        )
+        for module in ("answers", "datasets", "decode", "envelopes", "faults", "judging", "large", "markup")
+    },
+}
+
+Found = Iterator[tuple[Mutant, str | None]]
 
 
-def copied(folder: Path) -> Path:
-    """The files of this tree that git holds or would hold, under `folder`."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, folder / name)
-    return folder
+def of_sql(count: int, seed: int, under: Sequence[str] = MONEY) -> Found:
+    """A sample of faults in SQL, each with the tests that find it."""
+    with tempfile.TemporaryDirectory() as folder, SqlTests(Path(folder)) as tests:
+        for mutant in sql_mutants.sample(ROOT, count, seed, under):
+            yield mutant, tests.found_by(mutant)
 
 
-def cases_of(relation: str) -> list[str]:
-    """The ids of the SQL cases that run this relation from its file: its own, and those that run what reads it."""
-    tree = sql_files.load_sql()
-
-    def reads(name: str, seen: set[str]) -> set[str]:
-        for read in tree.relations[name].reads & tree.relations.keys() - seen:
-            seen.add(read)
-            reads(read, seen)
-        return seen
-
-    chosen = []
-    for folder in CASES:
-        case, tested = read_case(folder), folder.parent.name
-        is_run = relation in case.runs or ("*" in case.runs and tested in tree.relations)
-        if tested == relation or (is_run and relation in reads(tested, set())):
-            chosen.append(f"tests/test_sql_cases.py::test_sql_case[{tested}/{folder.name}]")
-    return chosen
-
-
-def is_passed(tree: Path, tests: Sequence[str]) -> bool:
-    """Whether these tests pass in the copy; one that hangs or fails is a fault found."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", *tests],
-        cwd=tree,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (tree / "flows", tree / "transforms", tree)))},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode in (0, 1), done.stdout[-2000:] + done.stderr[-2000:]
-    return done.returncode == 0
-
-
-def found_by(tree: Path, mutant: Mutant, whole: Sequence[str]) -> str | None:
-    """The first group of tests that fails with the mutant in place, or None."""
-    file = tree / "sql" / mutant.path
-    original = file.read_text(encoding="utf-8")
-    file.write_text(mutant.text, encoding="utf-8")
-    try:
-        cases = cases_of(mutant.path.stem)
-        if cases and not is_passed(tree, cases):
-            return "its SQL cases"
-        return next((group for group in whole if not is_passed(tree, [group])), None)
-    finally:
-        file.write_text(original, encoding="utf-8")
-
-
-def measured(mutants: Sequence[Mutant], whole: Sequence[str]) -> Iterator[tuple[Mutant, str | None]]:
-    with tempfile.TemporaryDirectory() as folder:
-        tree = copied(Path(folder))
-        for mutant in mutants:
-            yield mutant, found_by(tree, mutant, whole)
+def of_python(count: int, seed: int, under: Sequence[str] = tuple(DECODING)) -> Found:
+    """A sample of faults in Python, each with the tests that find it; the working directory is a copy of the tree."""
+    preload()
+    for tests in DECODING.values():
+        path = Path(next(iter(DECODING)), "money.py")
+        for test in tests:
+            assert not is_found(Mutant(path, "none", path.read_text(encoding="utf-8")), [test]), f"{test} fails anyway"
+    for mutant in python_mutants.sample(ROOT, count, seed, under):
+        tests = next(tests for folder, tests in DECODING.items() if mutant.path.is_relative_to(folder))
+        yield mutant, next((test for test in tests if is_found(mutant, [test])), None)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=40)
+    parser.add_argument("language", choices=("sql", "python"))
+    parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--under", action="append", help="a folder of sql/; core, checks and out by default")
-    parser.add_argument("--only-cases", action="store_true", help="leave out the tests of whole warehouses")
+    parser.add_argument("--under", action="append", help="a folder of the checkout; by default those about money")
     asked = parser.parse_args()
-    drawn = sample(ROOT / "sql", asked.count, asked.seed, asked.under or ("core", "checks", "out"))
+    if asked.language == "python" and (ROOT / ".git").exists():
+        with tempfile.TemporaryDirectory() as folder:
+            tree = copied(ROOT, Path(folder).resolve())
+            path = os.pathsep.join(map(str, (tree / "flows", tree / "transforms", tree)))
+            again = [sys.executable, "-m", "tests.mutation.measure", *sys.argv[1:]]
+            subprocess.run(again, cwd=tree, env={**os.environ, "PYTHONPATH": path}, check=True)
+        return
+    measure, default = (of_sql, MONEY) if asked.language == "sql" else (of_python, tuple(DECODING))
     found: Counter[str] = Counter()
-    for mutant, finder in measured(drawn, () if asked.only_cases else WHOLE):
+    for mutant, finder in measure(asked.count, asked.seed, asked.under or default):
         found[finder or "nothing"] += 1
-        print(f"{finder or 'SURVIVED':40} {mutant.path}: {mutant.change}", flush=True)
+        print(f"{finder or 'NOTHING':40} {mutant.path}: {mutant.change}", flush=True)
     for finder, count in found.most_common():
-        print(f"{count:4} of {len(drawn)} found by {finder}")
+        print(f"{count:4} of {found.total()} found by {finder}")
 
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@ import itertools
 import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from ecgrid_transforms.money import Decimal
+from tests.mutation.mutant import Mutant
 
 Node = dict[str, Any]
 Way = tuple[str | int, ...]
@@ -45,26 +45,17 @@ _FUNCTIONS = {
     "bool_or": ("bool_and", "bool_or to bool_and"),
 }
 #: A type's digits are no constants of the query.
-_NOT_CODE = ("cast_type",)
+_NOT_CODE = ("cast_type", "type_expr")
 _JOINS = {"LEFT": ("INNER", "LEFT JOIN to JOIN"), "INNER": ("LEFT", "JOIN to LEFT JOIN")}
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """One file of `sql/` with one fault: its path in the folder, the words for the change, and the whole new text."""
-
-    path: Path
-    change: str
-    text: str
-
-
-def sample(folder: Path, count: int, seed: int, under: Sequence[str] = ("core", "checks", "out")) -> list[Mutant]:
-    """So many mutants of the files under these folders, drawn over all places of all files."""
+def sample(root: Path, count: int, seed: int, under: Sequence[str]) -> list[Mutant]:
+    """So many mutants of the SQL files under these folders of `root`, drawn over all places of all files."""
     drawing = random.Random(seed)
     texts = {
-        path.relative_to(folder): path.read_text(encoding="utf-8")
-        for layer in under
-        for path in sorted((folder / layer).rglob("*.sql"))
+        path.relative_to(root): path.read_text(encoding="utf-8")
+        for folder in under
+        for path in sorted((root / folder).rglob("*.sql"))
     }
     with duckdb.connect() as parser:
         trees = {path: _tree(parser, text) for path, text in texts.items()}

@@ -4,7 +4,7 @@ The worlds of a test are landed in one lake, each moved to identifiers of its ow
 build, and beside the few the shipped one, after lines of it were corrected.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
@@ -38,34 +38,50 @@ def generated(seeds: Iterable[int]) -> dict[int, World]:
     return {seed: World.generate(seed, LAST_MONTH, months=3) for seed in seeds}
 
 
-def audited(worlds: dict[int, World], rows: dict[int, lake_of.Rows], folder: Path) -> dict[int, Audit]:
-    """Worlds and what each answered, by number, built in one warehouse."""
+def landed(worlds: Mapping[int, World], rows: Mapping[int, lake_of.Rows], folder: Path) -> dict[str, list[str]]:
+    """The files of a lake of worlds and what each answered, by number."""
     tables = {
         number: lake_of.tables_of(rows[number]) | {"monthly_reports": lake_of.monthly_reports(world)}
         for number, world in worlds.items()
     }
-    files = lake_of.write(lake_of.together(tables), folder)
+    return lake_of.write(lake_of.together(tables), folder)
+
+
+def audits(connection: database.Connection, worlds: Mapping[int, World]) -> dict[int, Audit]:
+    """What a warehouse holds of each world, by number."""
+    found = planted.by_world(planted.found_in(connection), worlds)
+    rivals: dict[int, list[dict[str, Any]]] = {number: [] for number in worlds}
+    for row in database.table(connection, "FROM out_readings WHERE verdict = 'undecided' AND is_rival").to_pylist():
+        number, price_list_id = divmod(row["price_list_id"], lake_of.APART)
+        rivals[number].append(row | {"price_list_id": price_list_id})
+    return {number: Audit(world, found[number], rivals[number]) for number, world in worlds.items()}
+
+
+def audited(worlds: Mapping[int, World], rows: Mapping[int, lake_of.Rows], folder: Path) -> dict[int, Audit]:
+    """Worlds and what each answered, built in one warehouse."""
+    files = landed(worlds, rows, folder)
     builder.build(files, folder / "billing.duckdb", reference_dir=lake_of.REFERENCE)
     with closing(database.connect(folder / "billing.duckdb")) as connection:
-        found = planted.by_world(planted.found_in(connection), worlds)
-        rivals: dict[int, list[dict[str, Any]]] = {number: [] for number in worlds}
-        for row in database.table(connection, "FROM out_readings WHERE verdict = 'undecided' AND is_rival").to_pylist():
-            number, price_list_id = divmod(row["price_list_id"], lake_of.APART)
-            rivals[number].append(row | {"price_list_id": price_list_id})
-    return {number: Audit(world, found[number], rivals[number]) for number, world in worlds.items()}
+        return audits(connection, worlds)
+
+
+def with_restated(seeds: Iterable[int]) -> tuple[dict[int, World], dict[int, lake_of.Rows]]:
+    """Generated worlds and what they answer, and beside them the shipped one, after lines of it were corrected."""
+    restated = World.shipped(LAST_MONTH)
+    answered = lake_of.rows_of(restated)
+    restated.restate()
+    worlds = generated(seeds) | {RESTATED: restated}
+    rows = {number: lake_of.rows_of(world) for number, world in worlds.items()}
+    now, superseded = set(rows[RESTATED]["line_items"]), lake_of.PULLED_AT.replace(day=9)
+    rows[RESTATED]["line_item_history"] = [(*row, superseded) for row in answered["line_items"] if row not in now]
+    assert rows[RESTATED]["line_item_history"]
+    return worlds, rows
 
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Audit]:
     """A few generated worlds, and the shipped one as it answers after its lines were corrected."""
-    restated = World.shipped(LAST_MONTH)
-    answered = lake_of.rows_of(restated)
-    restated.restate()
-    worlds = generated(FEW) | {RESTATED: restated}
-    rows = {number: lake_of.rows_of(world) for number, world in worlds.items()}
-    now, superseded = set(rows[RESTATED]["line_items"]), lake_of.PULLED_AT.replace(day=9)
-    rows[RESTATED]["line_item_history"] = [(*row, superseded) for row in answered["line_items"] if row not in now]
-    assert rows[RESTATED]["line_item_history"]
+    worlds, rows = with_restated(FEW)
     return audited(worlds, rows, tmp_path_factory.mktemp("few"))
 
 

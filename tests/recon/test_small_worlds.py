@@ -4,7 +4,7 @@ All worlds of a test share one lake and one build, each on identifiers of its ow
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
@@ -260,20 +260,30 @@ def _words(wrong: PlantedError) -> str:
     return f"{wrong.check_name} {wrong.key} billed {wrong.billed_amount} for {wrong.true_amount}, {wrong.reason}"
 
 
-def audited(seeds: Sequence[int], folder: Path) -> dict[int, Audit]:
-    """The worlds of the seeds, built in one warehouse, by seed."""
+def landed(seeds: Sequence[int], folder: Path) -> tuple[dict[int, World], dict[str, list[str]], list[Path]]:
+    """The worlds of the seeds by place, the files of their lake, and their folders of references."""
     worlds = {place: World.small(seed, LAST_MONTH) for place, seed in enumerate(seeds, start=1)}
     tables = {place: lake_of.tables_of(lake_of.rows_of(world, read_monthly=True)) for place, world in worlds.items()}
     files = lake_of.write(lake_of.together(tables), folder)
-    references = [lake_of.REFERENCE, lake_of.papers(worlds, folder / "reference")]
+    return worlds, files, [lake_of.REFERENCE, lake_of.papers(worlds, folder / "reference")]
+
+
+def audits(connection: database.Connection, worlds: Mapping[int, World]) -> dict[int, Audit]:
+    """What a warehouse holds of each world, by seed."""
+    found = planted.by_world(planted.found_in(connection), worlds)
+    readings: dict[int, list[dict[str, Any]]] = {place: [] for place in worlds}
+    for row in database.table(connection, "FROM out_readings").to_pylist():
+        place, price_list_id = divmod(row["price_list_id"], lake_of.APART)
+        readings[place].append(row | {"price_list_id": price_list_id})
+    return {world.seed: Audit(world, found[place], readings[place]) for place, world in worlds.items()}
+
+
+def audited(seeds: Sequence[int], folder: Path) -> dict[int, Audit]:
+    """The worlds of the seeds, built in one warehouse, by seed."""
+    worlds, files, references = landed(seeds, folder)
     builder.build(files, folder / "billing.duckdb", reference_dir=references)
     with closing(database.connect(folder / "billing.duckdb")) as connection:
-        found = planted.by_world(planted.found_in(connection), worlds)
-        readings: dict[int, list[dict[str, Any]]] = {place: [] for place in worlds}
-        for row in database.table(connection, "FROM out_readings").to_pylist():
-            place, price_list_id = divmod(row["price_list_id"], lake_of.APART)
-            readings[place].append(row | {"price_list_id": price_list_id})
-    return {world.seed: Audit(world, found[place], readings[place]) for place, world in worlds.items()}
+        return audits(connection, worlds)
 
 
 @pytest.fixture(scope="module")
