@@ -78,13 +78,10 @@ steps AS (
         set_no,
         tier,
         bound,
-        greatest(
-            try(
-                quotient(((bound + free_quantity) * next_rate * per)::DECIMAL(28, 10), (rate * next_per)::DECIMAL(28, 10))
-                - free_quantity
-            ),
-            0
-        ) AS break_even_quantity,
+        try(less_allowance(
+            quotient(((bound + free_quantity) * next_rate * per)::DECIMAL(28, 10), (rate * next_per)::DECIMAL(28, 10)),
+            free_quantity
+        )) AS break_even_quantity,
         try(line_amount(
             cost_at_rate(bound + free_quantity + step, 'units', CASE WHEN next_per = 1 THEN 'unit' ELSE 'block' END, next_per, next_rate),
             rounding, unit, half
