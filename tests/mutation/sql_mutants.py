@@ -9,6 +9,7 @@ import itertools
 import json
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,30 +52,48 @@ _JOINS = {"LEFT": ("INNER", "LEFT JOIN to JOIN"), "INNER": ("LEFT", "JOIN to LEF
 
 def sample(root: Path, count: int, seed: int, under: Sequence[str]) -> list[Mutant]:
     """So many mutants of the SQL files under these folders of `root`, drawn over all places of all files."""
+    paths = sorted(path for folder in under for path in (root / folder).rglob("*.sql"))
     drawing = random.Random(seed)
-    texts = {
-        path.relative_to(root): path.read_text(encoding="utf-8")
-        for folder in under
-        for path in sorted((root / folder).rglob("*.sql"))
-    }
     with duckdb.connect() as parser:
-        trees = {path: _tree(parser, text) for path, text in texts.items()}
-        places = [
-            (path, way) for path, tree in trees.items() for way in _ways(tree, ()) if _alterations(_at(tree, way))
-        ]
+        places = [place for path in paths for place in _places(parser, path)]
         drawing.shuffle(places)
-        drawn: list[Mutant] = []
-        for path, way in places:
-            change, altered = drawing.choice(_alterations(_at(trees[path], way)))
-            whole = _with(trees[path], way, altered)
-            select = _select(parser, whole)
-            if select == _select(parser, trees[path]):
-                continue
-            change = f"{change}, {_position(texts[path], trees[path], way)}"
-            drawn.append(Mutant(path, change, _header(texts[path]) + select + "\n"))
-            if len(drawn) == count:
-                break
-    return drawn
+        mutants = (mutant for place in places if (mutant := drawing.choice(place.mutants(parser, root))) is not None)
+        return list(itertools.islice(mutants, count))
+
+
+def of_relation(root: Path, relation: str) -> list[Mutant]:
+    """Every mutant of one relation."""
+    (path,) = (root / "sql").rglob(f"{relation}.sql")
+    with duckdb.connect() as parser:
+        found = [mutant for place in _places(parser, path) for mutant in place.mutants(parser, root)]
+    return [mutant for mutant in found if mutant is not None]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A node of a file's tree that can have a fault."""
+
+    path: Path
+    text: str
+    tree: Node
+    way: Way
+
+    def mutants(self, parser: duckdb.DuckDBPyConnection, root: Path) -> list[Mutant | None]:
+        """One for each fault; None for one that changes nothing."""
+        return [self._mutant(parser, root, *fault) for fault in _faults(_at(self.tree, self.way))]
+
+    def _mutant(self, parser: duckdb.DuckDBPyConnection, root: Path, change: str, altered: Node) -> Mutant | None:
+        select = _select(parser, _with(self.tree, self.way, altered))
+        if select == _select(parser, self.tree):
+            return None
+        words = f"{change}, {_position(self.text, self.tree, self.way)}"
+        return Mutant(self.path.relative_to(root), words, _header(self.text) + select + "\n")
+
+
+def _places(parser: duckdb.DuckDBPyConnection, path: Path) -> list[_Place]:
+    text = path.read_text(encoding="utf-8")
+    tree = _tree(parser, text)
+    return [_Place(path, text, tree, way) for way in _ways(tree, ()) if any(_faults(_at(tree, way)))]
 
 
 def _tree(parser: duckdb.DuckDBPyConnection, text: str) -> Node:
@@ -131,12 +150,8 @@ def _position(text: str, tree: Node, way: Way) -> str:
     return "somewhere"
 
 
-def _alterations(node: Node) -> list[tuple[str, Node]]:
-    """Each fault that this node can have, in words and as the node with it."""
-    return list(_faults(node))
-
-
 def _faults(node: Node) -> Iterator[tuple[str, Node]]:
+    """Each fault that this node can have, in words and as the node with it."""
     kind = node.get("type")
     if kind in _COMPARISONS:
         other, change = _COMPARISONS[kind]
