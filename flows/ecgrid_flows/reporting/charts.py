@@ -16,7 +16,7 @@ import altair as alt
 import pandas as pd
 
 from ecgrid_flows.figures import money, number, signed
-from ecgrid_flows.reporting.palette import BLUE, GREEN, GREY, ORANGE, PALETTE, SKY, VERMILION
+from ecgrid_flows.reporting.palette import BLUE, GREEN, GREY, MODEL_COLOURS, ORANGE, PALETTE, SKY, VERMILION
 from ecgrid_flows.reporting.render_svg import UNDRAWN, drawing
 from ecgrid_transforms.money import ZERO, Decimal
 
@@ -41,8 +41,9 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu 
 
 #: Vega's number formats for axis ticks: whole steps of a scale, never an amount.
 TICKS = ",~f"
-#: Few ticks and every one labelled: where labels make room for each other, Vega leaves out every second, 0 too.
-FROM_ZERO = alt.Axis(format=TICKS, tickCount=5, labelOverlap=False)
+#: Few ticks, fewer on a phone, and every one labelled: where labels make room for each other, Vega leaves out every
+#: second, 0 too.
+PLACES = alt.Axis(format=TICKS, tickCount=alt.ExprRef("width < 320 ? 3 : 5"), labelOverlap=False)
 LONGEST_LABEL = 320
 #: Share of a scale that the amount beside its longest bar takes.
 LABEL_ROOM = 0.15
@@ -79,26 +80,19 @@ def bars(
             "kind": ["over" if value > ZERO else "under" for value in frame[amount]],
         }
     )
-    base = alt.Chart(data).encode(
-        y=alt.Y("category:N", sort=None, title=None, axis=alt.Axis(labelLimit=LONGEST_LABEL)),
-        x=alt.X("place:Q", title=None, axis=FROM_ZERO, scale=_from_zero(data["place"])),
-        tooltip=[alt.Tooltip("category:N", title=" "), alt.Tooltip("label:N", title=unit)],
-    )
-    colour = (
-        alt.Color(
-            "kind:N",
-            title=None,
-            legend=None,
-            scale=alt.Scale(domain=["over", "under"], range=[VERMILION, BLUE]),
+    x = alt.X("place:Q", title=None, axis=PLACES, scale=_from_zero(data["place"]))
+    drawn = (
+        alt.Chart(data)
+        .mark_bar(height=16)
+        .encode(
+            x=x,
+            color=alt.Color("kind:N", legend=None, scale=alt.Scale(domain=["over", "under"], range=[VERMILION, BLUE]))
+            if difference
+            else alt.value(BLUE),
+            tooltip=[alt.Tooltip("category:N", title=" "), alt.Tooltip("label:N", title=unit)],
         )
-        if difference
-        else alt.value(BLUE)
     )
-    drawn = base.mark_bar(height=16).encode(color=colour)
-    right = base.transform_filter("datum.place >= 0").mark_text(align="left", dx=5, color=INK)
-    left = base.transform_filter("datum.place < 0").mark_text(align="right", dx=-5, color=INK)
-    chart = alt.layer(drawn, right.encode(text="label:N"), left.encode(text="label:N"))
-    return _finished(chart, title, unit, describe, height=26 * len(data) + 6)
+    return _finished(_rows(data, "category", x, drawn), title, unit, describe, height=26 * len(data) + 6)
 
 
 def stacked(
@@ -129,7 +123,7 @@ def stacked(
         .mark_bar(height=18, stroke="white", strokeWidth=1)
         .encode(
             y=alt.Y("category:N", sort=None, title=None, axis=alt.Axis(labelLimit=LONGEST_LABEL)),
-            x=alt.X("place:Q", title=None, axis=FROM_ZERO, scale=_from_zero(ends, room=0)),
+            x=alt.X("place:Q", title=None, axis=PLACES, scale=_from_zero(ends, room=0)),
             color=alt.Color(
                 "series:N",
                 title=None,
@@ -163,7 +157,7 @@ def pairs(
     base = alt.Chart(data).encode(
         y=alt.Y("category:N", sort=None, title=None, axis=alt.Axis(labelLimit=LONGEST_LABEL)),
         yOffset=alt.YOffset("series:N", sort=names),
-        x=alt.X("place:Q", title=None, axis=FROM_ZERO, scale=_from_zero(data["place"])),
+        x=alt.X("place:Q", title=None, axis=PLACES, scale=_from_zero(data["place"])),
         tooltip=[
             alt.Tooltip("category:N", title=" "),
             alt.Tooltip("series:N", title="Counted"),
@@ -185,47 +179,51 @@ def waterfall(
     unit: str,
     describe: str,
 ) -> alt.TopLevelMixin:
-    """From an opening amount over its changes to the closing one, which is their exact sum.
+    """From an opening amount over its changes to the closing one, which is their exact sum; one row each, from the top.
 
     The two amounts are ticks, not bars, so that the scale need not begin at zero and small changes stay visible.
     """
-    rows = [(start, opening, opening, "level", money(opening))]
+    rows = [(f"Total of {start}", opening, opening, "level", money(opening))]
     level = opening
     for name, change in steps:
         rows.append((name, min(level, level + change), max(level, level + change), _way(change), signed(change)))
         level += change
-    rows.append((end, level, level, "level", money(level)))
+    rows.append((f"Total of {end}", level, level, "level", money(level)))
     data = pd.DataFrame(
         {
-            "step": [row[0] for row in rows],
-            "low": positions([row[1] for row in rows]),
+            "category": [row[0] for row in rows],
+            "place": positions([row[1] for row in rows]),
             "high": positions([row[2] for row in rows]),
             "kind": [row[3] for row in rows],
             "label": [row[4] for row in rows],
         }
     )
+    low, high = data["place"].min(), data["high"].max()
+    aside = (high - low or 1) * 0.05
+    scale = alt.Scale(domain=[low - aside, high + aside], nice=False)
+    x = alt.X("place:Q", title=None, axis=alt.Axis(format=TICKS, tickCount=5), scale=scale)
     base = alt.Chart(data).encode(
-        x=alt.X("step:N", sort=list(data["step"]), title=None, axis=alt.Axis(labelAngle=0, labelLimit=96)),
-        tooltip=[alt.Tooltip("step:N", title=" "), alt.Tooltip("label:N", title=unit)],
+        x=x, tooltip=[alt.Tooltip("category:N", title=" "), alt.Tooltip("label:N", title=unit)]
     )
-    scale = alt.Scale(zero=False, padding=24)
-    high = alt.Y("high:Q", title=None, axis=alt.Axis(format=TICKS), scale=scale)
     changes = (
         base.transform_filter("datum.kind != 'level'")
-        .mark_bar(size=40)
+        .mark_bar(height=16)
         .encode(
-            y=high,
-            y2="low:Q",
-            color=alt.Color("kind:N", legend=None, scale=alt.Scale(domain=["more", "less"], range=[VERMILION, BLUE])),
+            x2="high:Q",
+            color=alt.Color(
+                "kind:N",
+                title=None,
+                scale=alt.Scale(domain=["Rises", "Falls"], range=[VERMILION, BLUE]),
+                legend=alt.Legend(orient="top"),
+            ),
         )
     )
-    levels = base.transform_filter("datum.kind == 'level'").mark_tick(thickness=4, size=56, color=INK).encode(y=high)
-    labels = base.mark_text(dy=-9, color=INK).encode(y=high, text="label:N")
-    return _finished(alt.layer(changes, levels, labels), title, unit, describe, height=260)
+    levels = base.transform_filter("datum.kind == 'level'").mark_tick(thickness=4, size=20, color=INK)
+    return _finished(_rows(data, "category", x, changes, levels), title, unit, describe, height=26 * len(data) + 6)
 
 
 def _way(change: Decimal) -> str:
-    return "more" if change > ZERO else "less"
+    return "Rises" if change > ZERO else "Falls"
 
 
 def trend(
@@ -290,6 +288,7 @@ def curves(
         }
     )
     names = list(dict.fromkeys(data["model"]))
+    colours = [MODEL_COLOURS[name.split(",")[0].replace(" ", "_")] for name in names]
     legend = alt.Legend(orient="top")
     x = alt.X("quantity:Q", title=quantity_unit, axis=alt.Axis(format=TICKS))
     y = alt.Y("place:Q", title=None, axis=alt.Axis(format=TICKS))
@@ -299,7 +298,7 @@ def curves(
         .encode(
             x=x,
             y=y,
-            color=alt.Color("model:N", title="Priced as", scale=_scale(names), legend=legend),
+            color=alt.Color("model:N", title="Priced as", scale=alt.Scale(domain=names, range=colours), legend=legend),
             strokeDash=alt.StrokeDash("model:N", title="Priced as", scale=alt.Scale(domain=names), legend=legend),
             tooltip=[
                 alt.Tooltip("model:N", title="Priced as"),
@@ -322,6 +321,44 @@ def curves(
         )
     )
     return _finished(alt.layer(lines, points), title, unit, describe, height=300)
+
+
+def _rows(data: pd.DataFrame, category: str, x: alt.X, *drawn: alt.Chart) -> alt.LayerChart:
+    """Layers with one row per category: its name on the left, and its `label` in a column on the right.
+
+    Both are axes, because only axes get the room that their texts take, on any width. A text beside a bar was cut or
+    covered names on a phone.
+    """
+    data["row"] = [f"{name} {label}" for name, label in zip(data[category], data["label"], strict=True)]
+    order, last = list(data["row"]), "lastindexof(datum.label, ' ')"  # an amount has no space
+
+    def y(words: str, **axis: Any) -> alt.Y:
+        return alt.Y("row:N", sort=order, title=None, axis=alt.Axis(labelExpr=words, **axis))
+
+    names, *others = drawn
+    named = [names.encode(y=y(f"slice(datum.label, 0, {last})", labelLimit=LONGEST_LABEL))]
+    named += [layer.encode(y=alt.Y("row:N", sort=order, axis=None)) for layer in others]
+    for layer in named:
+        layer.data = data
+    room = 7 * max(map(len, data["label"])) + 8
+    labelled = (
+        alt.Chart(data)
+        .mark_tick(opacity=0, aria=False)
+        .encode(
+            x=x,
+            y=y(
+                f"slice(datum.label, {last} + 1)",
+                orient="right",
+                labelAlign="right",
+                labelPadding=room,
+                labelColor=INK,
+                domain=False,
+                ticks=False,
+            ),
+        )
+    )
+    layered: alt.LayerChart = alt.layer(*named, labelled).resolve_axis(y="independent")
+    return layered
 
 
 def _from_zero(places: "pd.Series[Any]", room: float = LABEL_ROOM) -> alt.Scale:

@@ -36,6 +36,11 @@ class Column:
         """Whether its values are aligned and sorted as numbers."""
         return self.kind in _NUMERIC
 
+    @property
+    def is_long(self) -> bool:
+        """Whether its values are sentences, which take most of the room."""
+        return self.kind in ("long", "folded")
+
 
 class Folded(NamedTuple):
     """A text, and under `summary` a folded list of further texts; no list where there is none."""
@@ -96,7 +101,7 @@ def table(
         classes.append("filterable")
     if len(shown) > 5:
         classes.append("wide")
-    if any(column.kind == "long" for column in shown.values()):
+    if any(column.is_long for column in shown.values()):
         classes.append("with-sentences")
     cut = f"The first {limit:,} of {len(frame):,} rows. {rest}" if limit and len(frame) > limit else None
     return macro("table", f"table-{next(_ids)}", caption, list(shown.values()), rows, classes, cut)

@@ -250,7 +250,7 @@ def readings_summary(readings: pd.DataFrame, limit: int = 300) -> Html:
         "list": Column("Price list", "named"),
         "what": Column("Report / measure", "path"),
         "word": "ECGrid's model",
-        "reading": "Interpretation",
+        "reading": Column("Interpretation", "long"),
         "lines": "Lines explained",
         "verdict": Column("Verdict", "pill"),
         "sure": Column("How sure", "folded"),
@@ -482,12 +482,12 @@ def measures_table(added: pd.DataFrame) -> Html:
 def month_steps(changes: pd.DataFrame) -> list[tuple[str, Decimal]]:
     """The parts of the change since last month that are not zero, summed over the frame."""
     parts = {
-        "price_part": "Price",
-        "volume_part": "Volume",
-        "mix_part": "Mix",
-        "new_part": "New",
-        "ended_part": "Ended",
-        "correction_part": "Correction",
+        "price_part": "Price: other rates",
+        "volume_part": "Volume: more or less use",
+        "mix_part": "Mix: other tiers and blocks",
+        "new_part": "New lines",
+        "ended_part": "Ended lines",
+        "correction_part": "Correction: wrong billing",
     }
     added = [(words, total(changes[column])) for column, words in parts.items()]
     return [(words, value) for words, value in added if value != ZERO]

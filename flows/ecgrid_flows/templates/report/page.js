@@ -1,15 +1,24 @@
 // Sorting, filtering, charts and print for the monthly page. The page reads without it; this adds ease.
 "use strict";
 
+// On a narrow screen the name of a row stands above its bar, and takes no room beside it.
+function narrow(spec, width) {
+  const above = (part) => {
+    if (part?.axis?.labelLimit) {
+      Object.assign(part.axis, { labelAlign: "left", labelPadding: 0, labelOffset: -16, labelLimit: width - 100, zindex: 1 });
+    }
+  };
+  for (const layer of spec.layer ?? [spec]) above(layer.encoding?.y);
+  if ((spec.layer ?? [spec]).some((layer) => layer.encoding?.y?.axis?.labelLimit)) spec.height *= 1.6;
+  spec.config.legend.columns = 2;
+}
+
 // Charts: the drawing that is in the page is replaced by the same chart with tooltips, which also fits its width.
 async function drawCharts() {
   for (const figure of document.querySelectorAll("figure.chart")) {
     const place = figure.querySelector(".drawing");
-    // A narrow screen leaves less room to the words beside the bars.
-    const room = { labelLimit: 0.38, padding: 0.16 };
-    const spec = JSON.parse(figure.querySelector('script[type="application/json"]').textContent, (key, value) =>
-      key in room && typeof value === "number" ? Math.min(value, place.clientWidth * room[key]) : value);
-    if (place.clientWidth < 480) spec.config.legend.columns = 2;
+    const spec = JSON.parse(figure.querySelector('script[type="application/json"]').textContent);
+    if (place.clientWidth < 480) narrow(spec, place.clientWidth);
     await window.vegaEmbed(place, spec, {
       actions: false, ast: true, defaultStyle: false, renderer: "svg",
       tooltip: { disableDefaultStyle: true },
