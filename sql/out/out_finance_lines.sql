@@ -2,6 +2,7 @@
 -- kept as: view
 -- The first fifteen columns are a promise to the ledgers that load finance_lines.csv: add at the end only.
 -- reading: reading that prices the line, as words joined by dots; null where none fits
+-- reading_words: the same as a sentence
 -- verdict: fits, differs, undecided (some of the tied readings, or another rounding, give the amount) or not_provable
 SELECT
     network_id,
@@ -32,5 +33,6 @@ SELECT
     schedule_block,
     actual,
     expected_quantity_billed,
-    response_sha256
+    response_sha256,
+    reading_words
 FROM out_line_items

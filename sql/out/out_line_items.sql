@@ -3,15 +3,17 @@
 -- per: cell
 -- parts: rows
 -- terms_witness: document or reading that gives the terms, in words
+-- reading_words: the reading that prices it as a sentence; null where none fits
 -- verdict: fits, differs, undecided (some of the tied readings, or another rounding, give the amount) or not_provable
 WITH readings AS (
-    SELECT chosen.set_no, readings.reading_id
+    SELECT chosen.set_no, rules.reading_id, rules.rule
     FROM core_chosen_readings AS chosen
-    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+    INNER JOIN core_reading_rules AS rules USING (set_no, reading_no)
     WHERE chosen.verdict <> 'none_fits'
     UNION
-    SELECT set_no, reading_id
-    FROM core_derived_expected
+    SELECT expected.set_no, rules.reading_id, rules.rule
+    FROM core_derived_expected AS expected
+    INNER JOIN core_derived_rules AS rules USING (reading_no)
 )
 SELECT
     lines.network_id,
@@ -57,7 +59,8 @@ SELECT
     lines.expected_quantity_billed,
     lines.expected_amount,
     lines.difference,
-    lines.verdict
+    lines.verdict,
+    upper(left(readings.rule, 1)) || substring(readings.rule, 2) || '.' AS reading_words
 FROM core_judged_lines AS lines
 INNER JOIN core_line_terms AS line_terms USING (terms_no)
 LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)

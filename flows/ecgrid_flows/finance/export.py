@@ -81,6 +81,7 @@ def need_currency(focus: str = "1.2") -> tuple[str, ...]:
 _ACCOUNT = ("network_id", "mailbox_id", "account_name", "contract_id", "system_object", "system_id", "system_name")
 _PRICE = (
     *("reporting_month", "account_report", "measure_field", "price_list_id", "price_list_description", "reading"),
+    "reading_words",
     *("verdict", "is_taxable", "level", "level_name", "model", "schedule_id", "schedule_rate", "schedule_block"),
 )
 _JUDGED = ("billed_amount", "expected_amount", "difference")

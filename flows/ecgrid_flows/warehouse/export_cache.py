@@ -56,7 +56,7 @@ _KIND = Combination(
     (
         *("account_report", "measure_field", "price_list_id", "price_list_description", "level", "level_name", "model"),
         *("schedule_id", "schedule_allowance", "schedule_minimum", "schedule_maximum", "schedule_block"),
-        *("schedule_rate", "is_taxable", "reading_id", "verdict"),
+        *("schedule_rate", "is_taxable", "reading_id", "reading_words", "verdict"),
     ),
     beside=("reporting_month",),
 )
