@@ -81,6 +81,8 @@ def test_finance_lines_by_hand(settings: Settings) -> None:
     )]  # fmt: skip
     assert [line[: len(begin)] for line, begin in zip(lines, shown, strict=False)] == shown
     assert lines[3:] == [""]
+    assert header.endswith(",reading_words")
+    assert all(line.endswith(",Every unit at one rate.") for line in lines[:3])
 
 
 def test_every_file_reads_back_as_the_relation(settings: Settings) -> None:

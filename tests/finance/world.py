@@ -30,6 +30,7 @@ _JUDGED = [
     pa.field("expected_amount", MONEY_TYPE),
     pa.field("difference", MONEY_TYPE),
     pa.field("verdict", pa.string()),
+    pa.field("reading_words", pa.string()),
 ]
 _KEY = [LINE_ITEMS.field(name) for name in LINE_ITEMS.names[:5]]
 _ON_INVOICE = [("contract_id", pa.int32()), ("source", pa.string()), ("invoice_id", pa.int32())]
@@ -254,6 +255,7 @@ def line(**given: Any) -> dict[str, Any]:
         "account_name": "Müller & Söhne",
         "contract_id": 8751,
         "reading_id": "unit",
+        "reading_words": "Every unit at one rate.",
         "schedule_id": 43201,
         "schedule_rate": "0.2178",
         "schedule_block": "0",

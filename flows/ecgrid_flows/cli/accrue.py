@@ -61,6 +61,9 @@ def accrue(
         )
     else:
         _print(found, settings.currency)
+    if settings.currency is None:
+        left_out = "Left out: accrual_journal.csv. Set ECGRID_CURRENCY (USD, EUR, …) and accrue again."
+        context.stderr.print(Text(left_out))
 
 
 def _print(found: "Accrual", currency: str | None) -> None:

@@ -123,7 +123,7 @@ def stacked(
         .mark_bar(height=18, stroke="white", strokeWidth=1)
         .encode(
             y=alt.Y("category:N", sort=None, title=None, axis=alt.Axis(labelLimit=LONGEST_LABEL)),
-            x=alt.X("place:Q", title=None, axis=PLACES, scale=_from_zero(ends, room=0)),
+            x=alt.X("place:Q", title=None, axis=PLACES, scale=_from_zero(ends)),
             color=alt.Color(
                 "series:N",
                 title=None,
@@ -157,7 +157,7 @@ def pairs(
     base = alt.Chart(data).encode(
         y=alt.Y("category:N", sort=None, title=None, axis=alt.Axis(labelLimit=LONGEST_LABEL)),
         yOffset=alt.YOffset("series:N", sort=names),
-        x=alt.X("place:Q", title=None, axis=PLACES, scale=_from_zero(data["place"])),
+        x=alt.X("place:Q", title=None, axis=PLACES, scale=_from_zero(data["place"], room=LABEL_ROOM)),
         tooltip=[
             alt.Tooltip("category:N", title=" "),
             alt.Tooltip("series:N", title="Counted"),
@@ -361,8 +361,8 @@ def _rows(data: pd.DataFrame, category: str, x: alt.X, *drawn: alt.Chart) -> alt
     return layered
 
 
-def _from_zero(places: "pd.Series[Any]", room: float = LABEL_ROOM) -> alt.Scale:
-    """A scale with 0 among its ticks, which ends at the values and the room of their labels beside them."""
+def _from_zero(places: "pd.Series[Any]", room: float = 0.0) -> alt.Scale:
+    """A scale with 0 among its ticks, which ends at the values and the `room` of their labels, a share of it."""
     low, high = min(0, places.min()), max(0, places.max())
     if low == high:
         return alt.Scale(domain=[0, 1], nice=False)
