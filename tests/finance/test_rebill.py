@@ -356,6 +356,6 @@ def test_a_long_statement_shows_sums_by_measure(data: Settings, monkeypatch: pyt
     for row in rows:
         key = (row["account_report"], row["measure_field"], row["charge"])
         sums[key] = sums.get(key, ZERO) + Decimal(row["price"])
-    shown = re.findall(r'<td class="amount">([^<]*)</td></tr></tbody>', page)
+    shown = re.findall(r'<td class="amount" data-label="Amount">([^<]*)</td></tr></tbody>', page)
     assert sorted(shown) == sorted(money_text(amount) for amount in sums.values())
     assert f"<strong>{money_text(total(list(sums.values())))} USD</strong>" in page

@@ -21,7 +21,7 @@ from ecgrid_flows.warehouse import database
 
 from .chromium import Chromium
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 OCTOBER = date(2026, 10, 1)
 #: Each rule that is broken, with the first elements that break it.
