@@ -170,6 +170,8 @@ def test_a_workbook_is_the_same_bytes_each_time_and_has_no_wrong_digit(tmp_path:
     assert "<v>0.1234567891</v>" in sheet
     assert "<v>-99999999.99</v>" in sheet  # %.16G of the double is -99999999.98999999
     assert "<t>4443</t>" in sheet  # a network is no number to add up
+    # reporting_month: 15 characters of the heading and 2 beside, in Excel's unit, so that a date is not shown as ###
+    assert '<col min="4" max="4" width="17.7' in sheet
 
 
 def test_more_rows_than_a_sheet_holds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,8 @@ __all__ = ["WORKBOOK", "LocaleForm", "locale_form", "read_localised", "write"]
 
 #: The folder of the workbook; the others have the names of their locales.
 WORKBOOK = "xlsx"
+#: A column of a workbook is as wide as its widest value in so many rows, and no wider than so many characters.
+_ROWS_SEEN, _MOST_WIDTH = 1000, 50
 #: Limits of Excel: rows of a sheet with its header, and characters of a cell.
 _MOST_ROWS, _MOST_TEXT = 1_048_576, 32_767
 _MOST_DIGITS = 15
@@ -287,6 +289,8 @@ def _workbook(connection: database.Connection, sources: Sequence[_Source], targe
         for source in sources:
             sheet = book.add_worksheet(source.sheet)
             sheet.freeze_panes(1, 0)
+            sheet.repeat_rows(0)
+            sheet.set_landscape()
             _fill(connection, source, sheet, styles)
     return {
         target.name: {
@@ -304,6 +308,7 @@ def _fill(connection: database.Connection, source: _Source, sheet: Any, styles: 
     columns = columns_of(source.entry)
     for place_of, name in enumerate(columns):
         sheet.write_string(0, place_of, name, styles["header"])
+    widths = list(map(len, columns))
     is_text = [kind == "string" or _is_identifier(name) for name, kind in columns.items()]
     with database.batches(source.rows(connection, is_typed=True)) as batches:
         rows = (zip(*(column.to_pylist() for column in batch.columns), strict=True) for batch in batches)
@@ -311,6 +316,12 @@ def _fill(connection: database.Connection, source: _Source, sheet: Any, styles: 
             for place_of, value in enumerate(row):
                 if value is not None and value != "":
                     _put(sheet, number, place_of, str(value) if is_text[place_of] else value, styles, source)
+                    if number <= _ROWS_SEEN:
+                        widths[place_of] = max(widths[place_of], min(len(str(value)), _MOST_WIDTH))
+    for place_of, width in enumerate(widths):
+        sheet.set_column(place_of, place_of, width + 2)
+    if source.entry["rows"]:
+        sheet.autofilter(0, 0, source.entry["rows"], len(widths) - 1)
 
 
 def _put(sheet: Any, row: int, column: int, value: Any, styles: Mapping[str, Any], source: _Source) -> None:
