@@ -95,7 +95,11 @@ class _Reader:
         delimiters = {self._separator, head[_ISA_COMPONENT], self._end}
         if len(delimiters) < 3 or any(one.isalnum() or one == " " for one in delimiters):
             raise InvoiceFileRefused(f"{where}: the delimiters of ISA are not three different signs")
-        return self.segment()
+        isa = self.segment()
+        if (usage := isa.need(15)) != "P":
+            words = {"T": "a test", "I": "information"}.get(usage, repr(usage))
+            raise isa.wrong(f"ISA15 states that the interchange is {words}, not production (P), so it asks nothing")
+        return isa
 
     def segment(self) -> Segment:
         if not self.has_more():
