@@ -304,11 +304,8 @@ def write_parquet(connection: Connection, name: str, target: Path) -> int:
     for column, kind in _run(connection, f'SELECT column_name, column_type FROM (DESCRIBE "{name}")', name):
         if "HUGEINT" in kind:
             raise SqlRefused(f"{name}: column {column} is {kind}, which Parquet holds as DOUBLE: cast it")
-    copied = _run(
-        connection,
-        f'COPY (SELECT * FROM "{name}") TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd)',
-        name,
-    )
+    options = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
+    copied = _run(connection, f'COPY (SELECT * FROM "{name}") TO {literal(str(target))} ({options})', name)
     return int(copied[0][0])
 
 
