@@ -294,9 +294,9 @@ def test_a_claim_has_a_filed_date_a_deadline_and_a_later_credit(
     assert {(row["filed_on"], row["deadline_on"]) for row in claims} == {
         (filed.isoformat(), (filed + timedelta(days=30)).isoformat())
     }
-    assert "Claims: 3 filed for 21.12; credited 12.04; 1 recovered, 1 short, 1 open; next deadline" in (
-        CliRunner().invoke(app, arguments).stdout
-    )
+    shown = CliRunner().invoke(app, arguments).stdout
+    assert "Claims: 3 filed for 21.12; credited 12.04; 1 recovered, 1 short, 1 open; next deadline" in shown
+    assert "Set recovered claims to resolved" in shown
     monkeypatch.delenv("ECGRID_DISPUTE_DAYS")
     claims = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)["claims"]
     assert {row["deadline_on"] for row in claims} == {None}

@@ -156,12 +156,16 @@ class ClaimTotals:
         )
 
     def words(self, currency: str | None = None) -> str:
-        """`Claims: 2 filed for 123.44; credited 50.00; 1 short, 1 open; next deadline 2026-12-30.`"""
+        """`Claims: 2 filed for 123.44; credited 50.00; 1 short, 1 open; next deadline 2026-12-30.`
+
+        A recovered claim stays disputed, and its amount unpaid, until a person resolves it: the words ask for that.
+        """
         counts = {"recovered": self.recovered, "short": self.short, "open": self.open}
         said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
         until = f"; next deadline {self.next_deadline}" if self.next_deadline else ""
         amounts = f"{amount(self.claimed, currency)}; credited {amount(self.credited, currency)}"
-        return f"Claims: {self.count:,} filed for {amounts}; {said}{until}."
+        ask = " Set recovered claims to resolved: until then their amounts are withheld." if self.recovered else ""
+        return f"Claims: {self.count:,} filed for {amounts}; {said}{until}.{ask}"
 
 
 def deadline(filed_on: date, dispute_days: int | None) -> date | None:
