@@ -1,7 +1,8 @@
 -- One row per price list, report and measure whose lines do not decide the interpretation, with the last month of such lines.
 -- title: More than one interpretation of the price list fits
 -- If several of its rate ladders are undecided, the latest is named. No row where a gap or an overlap of the tiers is the reason: that
--- finding has the amount at stake.
+-- finding has the amount at stake. Where no interpretation explains half of a derived charge's lines, the amounts are the month's sums: billed,
+-- and by the candidate that is nearest to the lines.
 WITH months AS (
     SELECT price_list_id, account_report, measure_field, set_no, max(reporting_month) AS reporting_month
     FROM core_tiers
@@ -58,6 +59,22 @@ money AS (
     FROM core_derived_chosen
     WHERE verdict IN ('undecided', 'none_fits')
 ),
+nearest AS (
+    SELECT
+        months.set_no,
+        trials.reading_no,
+        sum(trials.amount) AS billed_amount,
+        sum(trials.expected_amount) AS expected_amount
+    FROM months
+    INNER JOIN money ON money.set_no = months.set_no AND money.verdict = 'none_fits'
+    INNER JOIN core_derived_trials AS trials ON trials.set_no = months.set_no AND trials.reporting_month = months.reporting_month
+    WHERE trials.plausibility = 'ordinary'
+    GROUP BY months.set_no, trials.reading_no
+    HAVING NOT bool_or(trials.is_base_open OR trials.expected_amount IS NULL)
+    QUALIFY row_number() OVER (
+        PARTITION BY months.set_no ORDER BY sum(abs(trials.amount - trials.expected_amount)), trials.reading_no
+    ) = 1
+),
 money_rivals AS (
     SELECT
         tied.set_no,
@@ -79,6 +96,9 @@ SELECT
     months.account_report,
     months.measure_field,
     months.price_list_id,
+    nearest.billed_amount::DECIMAL(28, 10) AS billed_amount,
+    nearest.expected_amount::DECIMAL(28, 10) AS expected_amount,
+    (nearest.billed_amount - nearest.expected_amount)::DECIMAL(28, 10) AS difference,
     CASE
         WHEN tied.set_no IS NULL AND roundings.set_no IS NOT NULL AND chosen.verdict <> 'none_fits' THEN concat(
             'The lines of price list ', months.price_list_id, ' do not decide how amounts of ', months.account_report, ' ',
@@ -101,7 +121,16 @@ SELECT
         ELSE concat(
             'No interpretation explains half of the telling lines of price list ', months.price_list_id, ', ', months.account_report, ' ',
             months.measure_field, ' (the best explains ', coalesce(chosen.telling_lines_explained, money.telling_lines_explained), ' of ',
-            coalesce(chosen.telling_lines, money.telling_lines), '): the amounts are unverified. Ask the vendor how the terms apply.'
+            coalesce(chosen.telling_lines, money.telling_lines), '): the amounts are unverified. ',
+            CASE
+                WHEN nearest.set_no IS NOT NULL THEN concat(
+                    'Billed in ', strftime(months.reporting_month, '%Y-%m'), ': ', money_text(nearest.billed_amount::DECIMAL(28, 10)),
+                    '; the nearest, ', nearest_rule.rule, ', gives ', money_text(nearest.expected_amount::DECIMAL(28, 10)), ': ',
+                    too_much_text((nearest.billed_amount - nearest.expected_amount)::DECIMAL(28, 10)), '. '
+                )
+                ELSE ''
+            END,
+            'Ask the vendor how the terms apply.'
         )
     END AS explanation
 FROM months
@@ -111,6 +140,8 @@ LEFT JOIN open_readings USING (set_no)
 LEFT JOIN roundings USING (set_no)
 LEFT JOIN money USING (set_no)
 LEFT JOIN money_rivals USING (set_no)
+LEFT JOIN nearest ON nearest.set_no = months.set_no
+LEFT JOIN core_derived_rules AS nearest_rule ON nearest_rule.reading_no = nearest.reading_no
 WHERE (chosen.verdict IN ('undecided', 'none_fits') OR roundings.set_no IS NOT NULL OR money.set_no IS NOT NULL)
     AND NOT (
         coalesce(chosen.verdict, '') = 'undecided'

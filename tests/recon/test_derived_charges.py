@@ -27,6 +27,8 @@ PERCENT = Ladder(600, ("FixedRate", "DebitPercentage"), [Tier(0, 0, "10.00")], m
 CREDIT = Ladder(600, ("FixedRate", "Credit"), [Tier(0, 0, "-5.00")], model="Simple", level="Additional")
 MINIMUM = Ladder(600, ("FixedRate", "MonthlyMinimum"), [Tier(0, 0, "450.00")], model="Simple", level="Minimum")
 BEFORE = date(2026, 9, 1)
+#: Every line shows the list's number and is billed by another: 15 per hundred for 10, and 530.00 for 450.00.
+OTHER_PERCENT, OTHER_MINIMUM = 630, 631
 
 #: Price list -> the parts that its minimum is computed beside, and whether the line's Actual states their sum.
 LISTS = {
@@ -83,6 +85,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
             bill(lake, price_list_id, mailbox)
     bill_networks(lake)
     bill_two_months(lake)
+    bill_by_other_numbers(lake)
     with closing(database.connect(lake.build(tmp_path_factory.mktemp("derived")))) as connection:
         yield connection
 
@@ -117,6 +120,22 @@ def bill_two_months(lake: Lake) -> None:
         lake.billed(use, mailbox, *[str(before)] * 3, month=BEFORE)
         lake.billed(use, mailbox, *[str(now)] * 3)
         lake.billed(percent, mailbox, "1", "1", str(Decimal(-before) / 10))
+
+
+def bill_by_other_numbers(lake: Lake) -> None:
+    """Use of 100, 233, 310 and 477 at 1.00 and a fee of 50.00 are 150, 283, 360 and 527; then 15 per hundred of each
+    sum, or what it lacks to 530.00."""
+    for price_list_id, derived, amounts in (
+        (OTHER_PERCENT, PERCENT, ("22.5", "42.45", "54", "79.05")),
+        (OTHER_MINIMUM, MINIMUM, ("380", "247", "170", "3")),
+    ):
+        of = [replace(ladder, price_list_id=price_list_id) for ladder in (USE, FEE, derived)]
+        for ladder in of:
+            lake.listed(ladder)
+        for mailbox, (use, amount) in enumerate(zip(("100", "233", "310", "477"), amounts, strict=True), start=1):
+            lake.billed(of[0], mailbox, use, use, use)
+            lake.billed(of[1], mailbox, "1", "1", "50")
+            lake.billed(of[2], mailbox, "1", "1", amount)
 
 
 def reading(connection: Connection, price_list_id: int, measure: str = "MonthlyMinimum") -> dict[str, Any]:
@@ -165,6 +184,25 @@ def test_a_percentage_may_be_of_the_month_before(built: Connection) -> None:
     assert row["reading_id"] == "per_hundred_negated.of_counted_lines.of_month_before"
     assert (row["verdict"], row["telling_lines_explained"]) == ("decided", 3)
     assert findings(built, OF_MONTH_BEFORE) == []
+
+
+@pytest.mark.parametrize(
+    ("price_list_id", "amounts"),
+    [
+        # 15 and 10 per hundred of 150 + 283 + 360 + 527 = 1,320
+        (OTHER_PERCENT, ("198", "132", "66")),
+        # 530 less each sum: 380 + 247 + 170 + 3. The nearest is 450 less use alone: 350 + 217 + 140 + 0
+        (OTHER_MINIMUM, ("800", "707", "93")),
+    ],
+    ids=["percentage", "minimum"],
+)
+def test_other_numbers_on_all_lines_are_one_question_with_amounts(
+    built: Connection, price_list_id: int, amounts: tuple[str, str, str]
+) -> None:
+    (question,) = findings(built, price_list_id)
+    assert (question["severity"], question["check_name"]) == ("warning", "reading_undecided")
+    found = tuple(question[name] for name in ("billed_amount", "expected_amount", "difference"))
+    assert found == tuple(map(Decimal, amounts))
 
 
 def test_the_rule_is_stated_in_words(built: Connection) -> None:
