@@ -47,6 +47,16 @@ CREATE OR REPLACE MACRO is_of_slices(rounding) AS ends_with(rounding, '_slices')
 -- Whether a rounding is one of cash: to five cents or to tenths.
 CREATE OR REPLACE MACRO is_of_cash(rounding, scale) AS ends_with(rounding, '_fives') OR scale = 1;
 
+-- Whether a rounding that is open (core_open_roundings) gives an amount. `slices`: how many slices the exact amount is the sum of, at most.
+CREATE OR REPLACE MACRO is_rounded_otherwise(amount, exact_amount, slices, roundings) AS
+    len(list_filter(
+        roundings,
+        lambda other: CASE
+            WHEN slices > 1 AND (other.is_near OR is_of_slices(other.rounding)) THEN coalesce(abs(amount - exact_amount) < other.unit * slices, false)
+            ELSE coalesce(try(line_amount(exact_amount, other.rounding, other.unit, other.half)) = amount, false)
+        END
+    )) > 0;
+
 -- The amount of a line from its exact amount, or from its slices where these are rounded one by one (`slices` null: there is only one).
 CREATE OR REPLACE MACRO rounded_amount(exact_amount, slices, rounding, unit, half) AS
     CASE

@@ -1,10 +1,9 @@
 -- One row per rate ladder whose lines leave open how amounts are rounded.
--- Evidence are the lines with something to round, whose amount is within the largest possible rounding of the leader or of a tied
--- candidate. It is open if too few lines confirm the candidate's rounding for each that contradicts it: two where one product is
--- rounded, three where slices are added, which may be rounded in more ways. Rounding to coins (is_of_cash) is open too: no terms state it.
--- lines: lines that the candidate's rounding does not give, or that cents would not; difference: the sum by which they differ from it, or
--- from cents; tried: lines of evidence. within_line: by less than this a line of one product may differ; within_slice: this times the
--- number of slices for a line of several; null where that is decided. most_slices: largest number of slices.
+-- Another rounding is open if the leader, or a tied candidate, wins fewer than two thirds of the lines on which the two differ. Slices may
+-- be rounded in ways that are no candidate: amounts within the largest possible rounding of them are open unless three lines confirm the
+-- rounding chosen for each that contradicts it. Rounding to coins (is_of_cash) is open too: no terms state it.
+-- lines: lines that the rounding chosen does not give, or that cents would not; difference: the sum by which they differ from it, or from
+-- cents; tried: lines with something to round. roundings: what is open; is_near: any amount that differs by less than `unit` for each slice.
 WITH rated AS (
     SELECT case_id, amount_exact, slices, units, blocks, error
     FROM core_screen_rated
@@ -12,16 +11,28 @@ WITH rated AS (
     SELECT case_id, amount_exact, slices, units, blocks, error
     FROM core_trial_rated
 ),
-near AS (
+fits AS (
+    SELECT trial_no, reading_no, roundings
+    FROM core_screen_fits
+    WHERE NOT is_changed
+    UNION ALL
+    SELECT trial_no, reading_no, roundings
+    FROM core_trial_fits
+    WHERE NOT is_changed
+),
+tried AS (
     SELECT
         scores.set_no,
         scores.place,
+        chosen.rounding_no,
+        is_of_cash(chosen.rounding, chosen.scale) AS is_cash,
         lines.lines,
         lines.amount,
-        coalesce(len(rated.slices), 1) AS parts,
         chosen.unit,
-        is_of_cash(chosen.rounding, chosen.scale) AS is_cash,
-        fits.trial_no IS NOT NULL AS is_explained,
+        coalesce(fits.roundings, []) AS roundings,
+        list_contains(fits.roundings, chosen.rounding_no) IS true AS is_explained,
+        len(list_filter(coalesce(rated.slices, [rated.amount_exact]), lambda slice: slice % chosen.unit <> 0)) > 0 AS has_rest,
+        has_rest AND coalesce(abs(rated.amount_exact - lines.amount) < len(rated.slices) * chosen.unit, false) AS is_near,
         CASE
             WHEN is_of_cash(chosen.rounding, chosen.scale) THEN line_amount(rated.amount_exact, cents.rounding, cents.unit, cents.half)
             ELSE rounded_amount(rated.amount_exact, rated.slices, chosen.rounding, chosen.unit, chosen.half)
@@ -33,44 +44,72 @@ near AS (
     INNER JOIN core_roundings AS cents ON cents.rounding_no = 1
     INNER JOIN core_trial_lines AS lines ON lines.set_no = scores.set_no
     INNER JOIN rated ON rated.case_id = trial_case(lines.quantity_no, readings.rule_no)
-    LEFT JOIN core_fits AS fits
-        ON fits.trial_no = lines.trial_no AND fits.reading_no = scores.reading_no AND fits.departures = 0
+    LEFT JOIN fits ON fits.trial_no = lines.trial_no AND fits.reading_no = scores.reading_no
     WHERE scores.is_tied
         AND rated.error IS NULL
         AND lines.quantity_billed = CASE WHEN readings.billed_in = 'blocks' THEN rated.blocks ELSE rated.units END
-        AND try(abs(rated.amount_exact - lines.amount)) < coalesce(len(rated.slices), 1) * chosen.unit
-        AND len(list_filter(coalesce(rated.slices, [rated.amount_exact]), lambda slice: slice % chosen.unit <> 0)) > 0
+        AND try(abs(rated.amount_exact - lines.amount)) <= coalesce(len(rated.slices), 1)
+),
+others AS (
+    SELECT set_no, place, other_no AS rounding_no, false AS is_near
+    FROM (
+        SELECT DISTINCT set_no, place, unnest(roundings) AS other_no
+        FROM tried
+        WHERE NOT is_explained
+    )
+    INNER JOIN tried USING (set_no, place)
+    WHERE tried.is_explained <> list_contains(tried.roundings, other_no)
+    GROUP BY ALL
+    HAVING coalesce(sum(tried.lines) FILTER (WHERE tried.is_explained), 0) < sum(tried.lines) FILTER (WHERE NOT tried.is_explained) * 2
+    UNION ALL
+    SELECT set_no, place, any_value(rounding_no), true
+    FROM tried
+    WHERE is_near
+    GROUP BY set_no, place
+    HAVING coalesce(sum(lines) FILTER (WHERE is_explained), 0) < coalesce(sum(lines) FILTER (WHERE NOT is_explained), 0) * 3
+),
+open AS (
+    SELECT
+        set_no,
+        place,
+        list(struct_pack(rounding := rounding, unit := unit, half := half, is_near := is_near) ORDER BY rounding_no, is_near) AS roundings,
+        list(rounding_no) FILTER (WHERE NOT is_near) AS rounding_nos,
+        bool_or(is_near) AS is_near
+    FROM others
+    INNER JOIN core_roundings USING (rounding_no)
+    GROUP BY set_no, place
+),
+judged AS (
+    SELECT
+        tried.*,
+        open.roundings AS open_roundings,
+        CASE
+            WHEN open.set_no IS NULL THEN is_cash AND amount <> expected_amount
+            ELSE NOT is_explained
+                AND ((open.is_near AND tried.is_near) OR coalesce(list_has_any(tried.roundings, open.rounding_nos), false))
+        END AS is_open
+    FROM tried
+    LEFT JOIN open USING (set_no, place)
 ),
 counted AS (
     SELECT
         set_no,
         place,
-        parts > 1 AS is_sliced,
-        any_value(unit) AS unit,
-        max(parts) AS most_slices,
-        bool_and(is_cash) AS is_cash,
-        sum(lines) AS tried,
-        coalesce(sum(lines) FILTER (WHERE amount <> expected_amount), 0) AS lines,
-        coalesce(sum(lines * (amount - expected_amount)), 0) AS difference,
-        coalesce(sum(lines) FILTER (WHERE is_explained), 0) AS confirming,
-        coalesce(sum(lines) FILTER (WHERE NOT is_explained), 0) AS contradicting
-    FROM near
-    GROUP BY set_no, place, parts > 1
-),
-open AS (
-    SELECT *
-    FROM counted
-    WHERE (is_cash AND lines > 0) OR confirming < contradicting * CASE WHEN is_sliced THEN 3 ELSE 2 END
-    QUALIFY place = min(place) OVER (PARTITION BY set_no)
+        bool_and(is_cash AND open_roundings IS NULL) AS is_cash,
+        any_value(open_roundings) AS roundings,
+        sum(lines) FILTER (WHERE has_rest OR is_open) AS tried,
+        sum(lines) FILTER (WHERE is_open) AS lines,
+        sum(lines * (amount - expected_amount)) FILTER (WHERE is_open) AS difference
+    FROM judged
+    GROUP BY set_no, place
+    HAVING bool_or(is_open)
 )
 SELECT
     set_no,
-    bool_or(is_cash) AS is_cash,
-    sum(tried)::BIGINT AS tried,
-    sum(lines)::BIGINT AS lines,
-    sum(difference)::DECIMAL(28, 10) AS difference,
-    max(CASE WHEN NOT is_sliced AND NOT is_cash THEN unit END)::DECIMAL(28, 10) AS within_line,
-    max(CASE WHEN is_sliced AND NOT is_cash THEN unit END)::DECIMAL(28, 10) AS within_slice,
-    max(most_slices) AS most_slices
-FROM open
+    arg_min(is_cash, place) AS is_cash,
+    arg_min(tried, place)::BIGINT AS tried,
+    arg_min(lines, place)::BIGINT AS lines,
+    arg_min(difference, place)::DECIMAL(28, 10) AS difference,
+    list_distinct(flatten(list(roundings))) AS roundings
+FROM counted
 GROUP BY set_no

@@ -6,5 +6,7 @@ SELECT
     case_id.actual,
     case_id.role,
     CASE WHEN case_id.billed_in = 'blocks' THEN blocks_billed ELSE quantity_billed END::DECIMAL(28, 10) AS quantity,
+    amount_exact,
+    tier,
     round(amount, 10)::DECIMAL(28, 10) AS amount -- a cast alone divides twice
 FROM core_rated

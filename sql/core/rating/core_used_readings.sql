@@ -29,7 +29,6 @@ SELECT
     readings.lone_bounds,
     readings.ladder_id + (used.rated_set_no - used.set_no)::BIGINT * 4 AS ladder_id,
     readings.case_reading_id || '.' || roundings.rounding || roundings.scale AS reading_id,
-    readings.model IN ('graduated', 'stacked_flat') AS is_sliced,
     sets.allowance,
     case_allowance(readings.allowance_rule, readings.lone_bounds, sets.allowance) AS rated_allowance,
     sets.first_minimum,

@@ -2,14 +2,13 @@
 -- per: cell, local
 -- `error` is the reason for a null amount. `is_contested`: tied candidates of an undecided interpretation give other amounts. Then
 -- `open_outcomes` has the outcomes of all tied candidates including the chosen one, and `expected_least` and `expected_most` their
--- smallest and largest amounts. `within`: an amount that
--- differs by less from the exact one may be rounded otherwise, and one that differs by no more than `within_tied` from a tied outcome; null
--- where the lines decide the rounding (core_open_roundings). `is_past_unknown`: the price may depend on a tier that no source gives (core_unknown_tiers).
+-- smallest and largest amounts. `roundings`: those that
+-- are open (core_open_roundings). `is_past_unknown`: the price may depend on a tier that no source gives (core_unknown_tiers).
 WITH tied AS (
     SELECT
         set_no,
         actual,
-        list(DISTINCT struct_pack(quantity := quantity, amount := amount)) AS open_outcomes,
+        list(DISTINCT struct_pack(quantity := quantity, amount := amount, amount_exact := amount_exact, tier := tier)) AS open_outcomes,
         min(amount) AS least,
         max(amount) AS most,
         bool_or(amount IS NULL) AS is_refused
@@ -25,7 +24,6 @@ expected AS (
         rated.amount_exact,
         round(rated.amount, 10)::DECIMAL(28, 10) AS amount, -- a cast alone divides twice
         rated.tier,
-        used.is_sliced,
         rated.error
     FROM core_rated AS rated
     INNER JOIN core_used_readings AS used ON used.set_no = rated.case_id.set_no AND used.role = 'chosen'
@@ -47,11 +45,7 @@ SELECT
     CASE WHEN tied.set_no IS NOT NULL THEN least(tied.least, expected.amount) END AS expected_least,
     CASE WHEN tied.set_no IS NOT NULL THEN greatest(tied.most, expected.amount) END AS expected_most,
     coalesce(expected.actual > unknown.from_quantity, false) AS is_past_unknown,
-    CASE
-        WHEN expected.is_sliced AND expected.tier > 1 THEN rounding.within_slice * expected.tier
-        ELSE rounding.within_line
-    END::DECIMAL(28, 10) AS within,
-    (coalesce(rounding.within_slice, rounding.within_line) * rounding.most_slices)::DECIMAL(28, 10) AS within_tied
+    rounding.roundings
 FROM expected
 LEFT JOIN core_open_roundings AS rounding ON rounding.set_no = expected.set_no
 LEFT JOIN core_unknown_tiers AS unknown ON unknown.set_no = expected.set_no

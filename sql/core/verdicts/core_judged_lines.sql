@@ -3,8 +3,8 @@
 -- per: cell, local
 --     fits          billed with its network (core_aggregated_lines), or quantity and amount equal those of every tied interpretation
 --     differs       quantity or amount differ from those of every tied interpretation
---     undecided     quantity and amount equal those of some tied interpretations, not of others; or the rounding is open, and the amount
---                   is within it
+--     undecided     quantity and amount equal those of some tied interpretations, not of others; or another rounding
+--                   that is open gives the amount
 --     not_provable  no schedule, no interpretation that explains half of the ladder's telling lines, no price for the quantity, or another
 --                   amount than expected where the price may depend on a tier that no source gives
 SELECT
@@ -60,19 +60,17 @@ SELECT
         WHEN expected.expected_amount IS NULL THEN 'not_provable'
         WHEN lines.quantity_billed = expected.expected_quantity_billed AND lines.amount = expected.expected_amount
             THEN CASE WHEN expected.is_contested THEN 'undecided' ELSE 'fits' END
-        WHEN list_contains(expected.open_outcomes, struct_pack(quantity := lines.quantity_billed, amount := lines.amount))
-            THEN 'undecided'
-        WHEN expected.within_tied IS NOT NULL
+        WHEN len(list_filter(
+            expected.open_outcomes,
+            lambda tied: tied.quantity = lines.quantity_billed
             AND (
-                (
-                    lines.quantity_billed = expected.expected_quantity_billed
-                    AND abs(lines.amount - expected.amount_exact) < expected.within
-                )
-                OR len(list_filter(
-                    expected.open_outcomes,
-                    lambda tied: tied.quantity = lines.quantity_billed AND abs(tied.amount - lines.amount) <= expected.within_tied
-                )) > 0
+                tied.amount = lines.amount
+                OR is_rounded_otherwise(lines.amount, tied.amount_exact, greatest(tied.tier, 1), expected.roundings)
             )
+        )) > 0
+            THEN 'undecided'
+        WHEN lines.quantity_billed = expected.expected_quantity_billed
+            AND is_rounded_otherwise(lines.amount, expected.amount_exact, expected.expected_tier, expected.roundings)
             THEN 'undecided'
         WHEN expected.is_past_unknown THEN 'not_provable'
         ELSE 'differs'
