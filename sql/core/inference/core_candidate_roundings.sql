@@ -1,4 +1,17 @@
--- One row per price list and rounding that its lines are screened with: all of them.
+-- One row per price list and rounding that its lines are screened with.
+-- Slices in other units than cents, and coins, are tried only where the amounts of the list can show them: half of them are multiples of the
+-- unit, or some have the decimals.
+WITH amounts AS (
+    SELECT
+        sets.price_list_id,
+        sum(lines.lines) AS lines,
+        coalesce(sum(lines.lines) FILTER (WHERE lines.amount % 1 = 0), 0) AS wholes,
+        coalesce(sum(lines.lines) FILTER (WHERE lines.amount % 0.05 = 0), 0) AS coins,
+        bool_or(lines.amount % 0.01 <> 0) AS has_fractions
+    FROM core_trial_lines AS lines
+    INNER JOIN core_sets AS sets USING (set_no)
+    GROUP BY sets.price_list_id
+)
 SELECT DISTINCT
     sets.price_list_id,
     roundings.rounding_no,
@@ -6,4 +19,11 @@ SELECT DISTINCT
     roundings.unit,
     roundings.half
 FROM core_sets AS sets
-CROSS JOIN core_roundings AS roundings
+LEFT JOIN amounts USING (price_list_id)
+INNER JOIN core_roundings AS roundings
+    ON CASE
+        WHEN is_of_cash(roundings.rounding, roundings.scale) THEN amounts.coins * 2 >= amounts.lines
+        WHEN is_of_slices(roundings.rounding) AND roundings.scale = 0 THEN amounts.wholes * 2 >= amounts.lines
+        WHEN is_of_slices(roundings.rounding) AND roundings.scale > 2 THEN amounts.has_fractions
+        ELSE true
+    END

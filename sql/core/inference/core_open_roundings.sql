@@ -11,105 +11,137 @@ WITH rated AS (
     SELECT case_id, amount_exact, slices, units, blocks, error
     FROM core_trial_rated
 ),
+chosen AS (
+    SELECT
+        scores.set_no,
+        scores.reading_no,
+        scores.place,
+        readings.rule_no,
+        readings.billed_in,
+        readings.model IN ('graduated', 'stacked_flat') AS is_sliced,
+        roundings.rounding_no,
+        roundings.rounding,
+        roundings.unit,
+        roundings.half,
+        is_of_cash(roundings.rounding, roundings.scale) AS is_cash
+    FROM core_reading_scores AS scores
+    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+    INNER JOIN core_reading_roundings AS own ON own.set_no = scores.set_no AND own.reading_no = scores.reading_no
+    INNER JOIN core_roundings AS roundings ON roundings.rounding_no = own.rounding_no
+    WHERE scores.is_tied
+),
 fits AS (
-    SELECT trial_no, reading_no, roundings
-    FROM core_screen_fits
-    WHERE NOT is_changed
+    SELECT
+        fits.set_no,
+        fits.reading_no,
+        fits.trial_no,
+        fits.lines,
+        fits.roundings,
+        list_contains(fits.roundings, chosen.rounding_no) AS is_explained
+    FROM (
+        FROM core_screen_fits
+        UNION ALL
+        FROM core_trial_fits
+    ) AS fits
+    INNER JOIN chosen USING (set_no, reading_no)
+    WHERE NOT fits.is_changed
+),
+gains AS (
+    SELECT set_no, reading_no, other_no, sum(lines) AS gained
+    FROM (
+        SELECT set_no, reading_no, lines, unnest(roundings) AS other_no
+        FROM fits
+        WHERE NOT is_explained
+    )
+    GROUP BY set_no, reading_no, other_no
+),
+others AS (
+    SELECT gains.set_no, gains.reading_no, gains.other_no AS rounding_no, false AS is_near
+    FROM gains
+    LEFT JOIN fits
+        ON fits.set_no = gains.set_no
+        AND fits.reading_no = gains.reading_no
+        AND fits.is_explained
+        AND NOT list_contains(fits.roundings, gains.other_no)
+    GROUP BY gains.set_no, gains.reading_no, gains.other_no, gains.gained
+    HAVING coalesce(sum(fits.lines), 0) < gains.gained * 2
+),
+sliced AS (
+    -- lines of several slices with something to round, within the largest possible rounding
+    SELECT chosen.set_no, chosen.reading_no, lines.trial_no, lines.lines, coalesce(fits.is_explained, false) AS is_explained
+    FROM chosen
+    INNER JOIN core_trial_lines AS lines ON lines.set_no = chosen.set_no
+    INNER JOIN rated ON rated.case_id = trial_case(lines.quantity_no, chosen.rule_no)
+    LEFT JOIN fits ON fits.trial_no = lines.trial_no AND fits.reading_no = chosen.reading_no
+    WHERE chosen.is_sliced
+        AND rated.slices IS NOT NULL
+        AND lines.quantity_billed = CASE WHEN chosen.billed_in = 'blocks' THEN rated.blocks ELSE rated.units END
+        AND try(abs(rated.amount_exact - lines.amount)) < len(rated.slices) * chosen.unit
+        AND len(list_filter(rated.slices, lambda slice: slice % chosen.unit <> 0)) > 0
+),
+open AS (
+    FROM others
     UNION ALL
-    SELECT trial_no, reading_no, roundings
-    FROM core_trial_fits
-    WHERE NOT is_changed
+    SELECT set_no, reading_no, chosen.rounding_no, true
+    FROM sliced
+    INNER JOIN chosen USING (set_no, reading_no)
+    GROUP BY set_no, reading_no, chosen.rounding_no
+    HAVING coalesce(sum(lines) FILTER (WHERE is_explained), 0) < coalesce(sum(lines) FILTER (WHERE NOT is_explained), 0) * 3
+),
+named AS (
+    -- the candidate whose figures are stated
+    SELECT chosen.*, open.set_no IS NULL AS is_of_coins
+    FROM chosen
+    LEFT JOIN (SELECT DISTINCT set_no, reading_no FROM open) AS open USING (set_no, reading_no)
+    WHERE chosen.is_cash OR open.set_no IS NOT NULL
+    QUALIFY row_number() OVER (PARTITION BY chosen.set_no ORDER BY chosen.place) = 1
 ),
 tried AS (
     SELECT
-        scores.set_no,
-        scores.place,
-        chosen.rounding_no,
-        is_of_cash(chosen.rounding, chosen.scale) AS is_cash,
+        named.set_no,
+        named.is_of_coins,
         lines.lines,
         lines.amount,
-        chosen.unit,
-        coalesce(fits.roundings, []) AS roundings,
-        list_contains(fits.roundings, chosen.rounding_no) IS true AS is_explained,
-        len(list_filter(coalesce(rated.slices, [rated.amount_exact]), lambda slice: slice % chosen.unit <> 0)) > 0 AS has_rest,
-        has_rest AND coalesce(abs(rated.amount_exact - lines.amount) < len(rated.slices) * chosen.unit, false) AS is_near,
         CASE
-            WHEN is_of_cash(chosen.rounding, chosen.scale) THEN line_amount(rated.amount_exact, cents.rounding, cents.unit, cents.half)
-            ELSE rounded_amount(rated.amount_exact, rated.slices, chosen.rounding, chosen.unit, chosen.half)
-        END AS expected_amount
-    FROM core_reading_scores AS scores
-    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
-    INNER JOIN core_reading_roundings AS roundings ON roundings.set_no = scores.set_no AND roundings.reading_no = scores.reading_no
-    INNER JOIN core_roundings AS chosen ON chosen.rounding_no = roundings.rounding_no
-    INNER JOIN core_roundings AS cents ON cents.rounding_no = 1
-    INNER JOIN core_trial_lines AS lines ON lines.set_no = scores.set_no
-    INNER JOIN rated ON rated.case_id = trial_case(lines.quantity_no, readings.rule_no)
-    LEFT JOIN fits ON fits.trial_no = lines.trial_no AND fits.reading_no = scores.reading_no
-    WHERE scores.is_tied
-        AND rated.error IS NULL
-        AND lines.quantity_billed = CASE WHEN readings.billed_in = 'blocks' THEN rated.blocks ELSE rated.units END
-        AND try(abs(rated.amount_exact - lines.amount)) <= coalesce(len(rated.slices), 1)
-),
-others AS (
-    SELECT set_no, place, other_no AS rounding_no, false AS is_near
-    FROM (
-        SELECT DISTINCT set_no, place, unnest(roundings) AS other_no
-        FROM tried
-        WHERE NOT is_explained
-    )
-    INNER JOIN tried USING (set_no, place)
-    WHERE tried.is_explained <> list_contains(tried.roundings, other_no)
-    GROUP BY ALL
-    HAVING coalesce(sum(tried.lines) FILTER (WHERE tried.is_explained), 0) < sum(tried.lines) FILTER (WHERE NOT tried.is_explained) * 2
-    UNION ALL
-    SELECT set_no, place, any_value(rounding_no), true
-    FROM tried
-    WHERE is_near
-    GROUP BY set_no, place
-    HAVING coalesce(sum(lines) FILTER (WHERE is_explained), 0) < coalesce(sum(lines) FILTER (WHERE NOT is_explained), 0) * 3
-),
-open AS (
-    SELECT
-        set_no,
-        place,
-        list(struct_pack(rounding := rounding, unit := unit, half := half, is_near := is_near) ORDER BY rounding_no, is_near) AS roundings,
-        list(rounding_no) FILTER (WHERE NOT is_near) AS rounding_nos,
-        bool_or(is_near) AS is_near
-    FROM others
-    INNER JOIN core_roundings USING (rounding_no)
-    GROUP BY set_no, place
-),
-judged AS (
-    SELECT
-        tried.*,
-        open.roundings AS open_roundings,
+            WHEN named.is_of_coins THEN line_amount(rated.amount_exact, cents.rounding, cents.unit, cents.half)
+            ELSE rounded_amount(rated.amount_exact, rated.slices, named.rounding, named.unit, named.half)
+        END AS expected_amount,
+        len(list_filter(coalesce(rated.slices, [rated.amount_exact]), lambda slice: slice % named.unit <> 0)) > 0 AS has_rest,
         CASE
-            WHEN open.set_no IS NULL THEN is_cash AND amount <> expected_amount
-            ELSE NOT is_explained
-                AND ((open.is_near AND tried.is_near) OR coalesce(list_has_any(tried.roundings, open.rounding_nos), false))
+            WHEN named.is_of_coins THEN lines.amount <> expected_amount
+            ELSE NOT coalesce(fits.is_explained, false)
+                AND EXISTS (
+                    FROM open
+                    WHERE open.set_no = named.set_no
+                        AND open.reading_no = named.reading_no
+                        AND CASE WHEN open.is_near THEN sliced.trial_no IS NOT NULL ELSE list_contains(fits.roundings, open.rounding_no) END
+                )
         END AS is_open
-    FROM tried
-    LEFT JOIN open USING (set_no, place)
-),
-counted AS (
-    SELECT
-        set_no,
-        place,
-        bool_and(is_cash AND open_roundings IS NULL) AS is_cash,
-        any_value(open_roundings) AS roundings,
-        sum(lines) FILTER (WHERE has_rest OR is_open) AS tried,
-        sum(lines) FILTER (WHERE is_open) AS lines,
-        sum(lines * (amount - expected_amount)) FILTER (WHERE is_open) AS difference
-    FROM judged
-    GROUP BY set_no, place
-    HAVING bool_or(is_open)
+    FROM named
+    INNER JOIN core_roundings AS cents ON cents.rounding_no = 1
+    INNER JOIN core_trial_lines AS lines ON lines.set_no = named.set_no
+    INNER JOIN rated ON rated.case_id = trial_case(lines.quantity_no, named.rule_no)
+    LEFT JOIN fits ON fits.trial_no = lines.trial_no AND fits.reading_no = named.reading_no
+    LEFT JOIN sliced ON sliced.trial_no = lines.trial_no AND sliced.reading_no = named.reading_no
+    WHERE rated.error IS NULL
+        AND lines.quantity_billed = CASE WHEN named.billed_in = 'blocks' THEN rated.blocks ELSE rated.units END
+        AND try(abs(rated.amount_exact - lines.amount)) <= coalesce(len(rated.slices), 1)
 )
 SELECT
-    set_no,
-    arg_min(is_cash, place) AS is_cash,
-    arg_min(tried, place)::BIGINT AS tried,
-    arg_min(lines, place)::BIGINT AS lines,
-    arg_min(difference, place)::DECIMAL(28, 10) AS difference,
-    list_distinct(flatten(list(roundings))) AS roundings
-FROM counted
-GROUP BY set_no
+    tried.set_no,
+    any_value(tried.is_of_coins) AS is_cash,
+    sum(tried.lines) FILTER (WHERE tried.has_rest OR tried.is_open)::BIGINT AS tried,
+    sum(tried.lines) FILTER (WHERE tried.is_open)::BIGINT AS lines,
+    sum(tried.lines * (tried.amount - tried.expected_amount)) FILTER (WHERE tried.is_open)::DECIMAL(28, 10) AS difference,
+    any_value(roundings.roundings) AS roundings
+FROM tried
+LEFT JOIN (
+    SELECT
+        set_no,
+        list(DISTINCT struct_pack(rounding := rounding, unit := unit, half := half, is_near := is_near)) AS roundings
+    FROM open
+    INNER JOIN core_roundings USING (rounding_no)
+    GROUP BY set_no
+) AS roundings USING (set_no)
+GROUP BY tried.set_no
+HAVING bool_or(tried.is_open)

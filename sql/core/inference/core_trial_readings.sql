@@ -9,6 +9,6 @@ SELECT DISTINCT
     rate_per,
     CASE WHEN allowance_rule = 'ignored' THEN 'before_blocks' ELSE allowance_rule END AS allowance_rule,
     zero_quantity = 'pays_flat' AS zero_pays_flat,
-    CASE WHEN model IN ('graduated', 'stacked_flat') THEN 'half_up_slices' ELSE 'none' END AS rounding,
+    CASE WHEN model IN ('graduated', 'stacked_flat') THEN 'none_slices' ELSE 'none' END AS rounding,
     2 AS scale
 FROM core_set_readings

@@ -5,7 +5,8 @@
 -- case needs only its last slice. If a number does not fit into 10 decimals, or the allowance is taken off the slices, all
 -- slices are rated and added up (core_rating_slices).
 -- `amount_exact` is the sum of the slices; `amount` is that sum rounded once, by the reading's rounding, or the sum of slices
--- rounded one by one (is_of_slices); for these `slices` has their amounts, null where there is only one. An exact amount without a last decimal (a third of a block) is rounded from its exact value, not from
+-- rounded one by one (is_of_slices). For these `slices` has their amounts, null where there is only one; 'none_slices' keeps
+-- them and rounds nothing. An exact amount without a last decimal (a third of a block) is rounded from its exact value, not from
 -- its 20 decimals; `amount_exact` is cut after 20, and without a rounding `amount` has 20, half up. `quantity_billed` is
 -- in units and `blocks_billed` in blocks, after allowance and blocks, without the part in a free tier. `tier` is the one
 -- that holds the quantity: 0 the free tier, null for quantity 0.
@@ -159,11 +160,11 @@ rounded AS (
         blocks,
         amount_exact,
         slices,
-        CASE WHEN slices IS NULL AND (amount_exact < 0 OR tail < 0) THEN -1 ELSE 1 END
+        CASE WHEN (slices IS NULL OR rounding = 'none_slices') AND (amount_exact < 0 OR tail < 0) THEN -1 ELSE 1 END
         * CASE
             WHEN amount_exact IS NULL OR tail IS NULL THEN NULL
-            WHEN slices IS NOT NULL THEN try(rounded_amount(amount_exact, slices, rounding, rounding_unit, rounding_half))
-            WHEN rounding <> 'none'
+            WHEN slices IS NOT NULL AND rounding <> 'none_slices' THEN try(rounded_amount(amount_exact, slices, rounding, rounding_unit, rounding_half))
+            WHEN rounding NOT IN ('none', 'none_slices')
                 THEN try(rounded_to_unit(abs(amount_exact), tail <> 0, rounding_unit, rounding_half, rounding))
             WHEN tail <> 0 AND abs(tail) >= common_block - abs(tail)
                 THEN try(abs(amount_exact) + 0.00000000000000000001::DECIMAL(20, 20))
