@@ -87,8 +87,8 @@ def main() -> int:
         settings = kept if kept.warehouse_path.is_file() else make(folder, asked.lines)
         write_files(settings)
         found = {}
-        for what in ("export", "rebill"):
-            subprocess.run(["rm", "-rf", str(settings.local_dir / what)], check=True)
+        for what, folder_of in (("export", "exports"), ("rebill", "rebill")):
+            subprocess.run(["rm", "-rf", str(settings.local_dir / folder_of)], check=True)
             command = [sys.executable, __file__, "--child", what, settings.data_dir]
             found[what] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
     ratio = found["rebill"]["seconds"] / found["export"]["seconds"]
