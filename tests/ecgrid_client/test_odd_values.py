@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ecgrid_client import decode
 from ecgrid_client.errors import MalformedAnswer, MissingElement, ValueOutOfRange
+from ecgrid_client.markup import parse, plain_value
 from ecgrid_transforms.model import OddValue
 from ecgrid_transforms.money import Decimal, fits
 
@@ -182,3 +183,25 @@ def test_an_odd_price_list_of_an_account_is_none() -> None:
 def test_a_record_without_a_number_of_its_own_is_another_answer() -> None:
     with pytest.raises((MissingElement, MalformedAnswer)):
         decode.invoice(b"<Invoice><TotalAmount>1</TotalAmount></Invoice>")
+
+
+def test_a_line_of_nothing_is_a_line_where_it_has_a_schedule() -> None:
+    body = LINE
+    for element in ("Actual", "QuantityBilled", "Amount"):
+        body = with_value(body, element, "0")
+    line = decode.line_item(body)
+    assert line is not None
+    assert (line.actual, line.quantity_billed, line.amount) == (0, 0, 0)
+    assert decode.line_item(re.sub(rb"<Schedule>.*</Schedule>", b"", body, flags=re.DOTALL)) is None
+
+
+def test_an_element_in_the_place_of_the_result_is_no_answer() -> None:
+    body = LINE.replace(b"InvoiceCalculateLineItemResult", b"InvoiceListResult")
+    with pytest.raises(MalformedAnswer, match="holds <InvoiceListResult> instead of its result"):
+        decode.line_item(body)
+
+
+@pytest.mark.parametrize("mixed", ["text<Code>1</Code>", "<Code>1</Code>text", "<Code>1</Code>text<Code>2</Code>"])
+def test_an_unknown_element_that_mixes_text_and_elements_is_refused(mixed: str) -> None:
+    with pytest.raises(MalformedAnswer, match="Discount mixes text with elements"):
+        plain_value(parse(f"<Discount>{mixed}</Discount>".encode()))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import date
 
 import pyarrow as pa
 from hypothesis import given
@@ -27,6 +28,11 @@ def test_decimals(values: list[object]) -> None:
 def test_whole_numbers(values: list[int]) -> None:
     assert columns.integers("i", values).equals(pa.array(values, pa.int32()))
     assert columns.integers("q", values).equals(pa.array(values, pa.int64()))
+
+
+@given(st.lists(st.dates(), max_size=20))
+def test_dates(values: list[date]) -> None:
+    assert columns.dates(values).equals(pa.array(values, pa.date32()))
 
 
 @given(st.lists(st.booleans(), max_size=20))
