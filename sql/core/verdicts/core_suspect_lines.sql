@@ -45,7 +45,12 @@ WHERE results.verdict <> 'fits'
             OR (
                 readings.model IN ('graduated', 'stacked_flat')
                 AND results.shown_tier > 1
-                AND (abs(results.shown_tier - results.expected_tier) = 1 AND lower.maximum = results.quantity_billed) IS NOT true
+                AND (
+                    abs(results.shown_tier - results.expected_tier) = 1
+                    AND lower.maximum = try(
+                        results.quantity_billed * CASE WHEN readings.billed_in = 'blocks' AND lower.block > 0 THEN lower.block ELSE 1 END
+                    )
+                ) IS NOT true
             )
         )
     )
