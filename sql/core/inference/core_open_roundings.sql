@@ -1,6 +1,7 @@
 -- One row per rate ladder whose lines leave open how amounts are rounded.
--- Another rounding is open if the leader, or a tied candidate, wins fewer than two thirds of the lines on which the two differ. Slices may
--- be rounded in ways that are no candidate: amounts within the largest possible rounding of them are open unless three lines confirm the
+-- Another rounding is open if the leader, or a tied candidate, wins fewer than two thirds of the lines on which the two differ. One amount,
+-- on any number of lines, is no evidence for a coarser one (as in core_fitting_roundings): what it gives is billed wrongly. Slices may be
+-- rounded in ways that are no candidate: amounts within the largest possible rounding of them are open unless three lines confirm the
 -- rounding chosen for each that contradicts it. Rounding to coins (is_of_cash) is open too: no terms state it.
 -- lines: lines that the rounding chosen does not give, or that cents would not; difference: the sum by which they differ from it, or from
 -- cents; tried: lines with something to round. roundings: what is open; is_near: any amount that differs by less than `unit` for each slice.
@@ -47,13 +48,17 @@ fits AS (
     WHERE NOT fits.is_changed
 ),
 gains AS (
-    SELECT set_no, reading_no, other_no, sum(lines) AS gained
+    SELECT missed.set_no, missed.reading_no, missed.other_no, sum(missed.lines) AS gained
     FROM (
-        SELECT set_no, reading_no, lines, unnest(roundings) AS other_no
+        SELECT set_no, reading_no, trial_no, lines, unnest(roundings) AS other_no
         FROM fits
         WHERE NOT is_explained
-    )
-    GROUP BY set_no, reading_no, other_no
+    ) AS missed
+    INNER JOIN chosen USING (set_no, reading_no)
+    INNER JOIN core_trial_lines AS lines ON lines.trial_no = missed.trial_no
+    INNER JOIN core_roundings AS others ON others.rounding_no = missed.other_no
+    GROUP BY missed.set_no, missed.reading_no, missed.other_no
+    HAVING count(DISTINCT lines.amount) > 1 OR any_value(others.unit <= chosen.unit)
 ),
 others AS (
     SELECT gains.set_no, gains.reading_no, gains.other_no AS rounding_no, false AS is_near
