@@ -4,8 +4,8 @@
 -- rates is no change of use. Before a third of the month is over the quantity is what was used so far: one busy day makes no busy month.
 -- `usual`: the middle of three: the mean of the latest two months, the median of the latest twelve, and the same month last year times the
 -- median growth over a year of the latest three months; without a month of last year, the latest two. It is computed for each month of
--- history too. `usual_to`: usual times the cube of the ratio that eight of ten of these months kept to, no less than 2.1 and no more than
--- 2.75 times, but no less than the ratio of the month that was farthest above its own. `highest`: the highest month of the latest twelve.
+-- history too. `usual_to`: usual times the cube of the ratio that eight of ten of these months kept to, about 2.1 times at least and 2.75
+-- at most, but no less than the ratio of the month that was farthest above its own. `highest`: the highest month of the latest twelve.
 WITH current_use AS (
     SELECT
         network_id,
@@ -89,7 +89,7 @@ spreads AS (
     GROUP BY network_id, mailbox_id, account_report, measure_field
 ),
 bounded AS (
-    -- 1.28 and 1.4 are the cube roots of 2.1 and 2.75
+    -- cube roots of 2.1 and 2.75, rounded: 2.097 and 2.744
     SELECT *, least(greatest(coalesce(spread, 1.4), 1.28), 1.4)::DECIMAL(12, 10) AS ratio
     FROM spreads
 )

@@ -17,7 +17,7 @@ _MOST_PLACES = 10
 
 
 def schema_of(rows: Any) -> pa.Schema:
-    """The Arrow schema of a DuckDB relation, by its types: no rows of it would be planned as its rows are."""
+    """The Arrow schema of a DuckDB relation, from its types: to read no rows of it takes as much planning as all."""
     types = ", ".join(f"NULL::{kind} AS {quoted(name)}" for name, kind in zip(rows.columns, rows.types, strict=True))
     with closing(_open(":memory:")) as connection:
         schema: pa.Schema = connection.sql(f"SELECT {types} LIMIT 0").to_arrow_table().schema
