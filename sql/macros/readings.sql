@@ -1,5 +1,8 @@
 -- Macros that several relations use for interpretations.
 
+-- A phrase as a sentence, with a capital and a full stop.
+CREATE OR REPLACE MACRO sentence_text(phrase) AS upper(left(phrase, 1)) || substring(phrase, 2) || '.';
+
 -- `quantity` limited to a floor and a cap; null or 0 is no limit.
 CREATE OR REPLACE MACRO bounded_quantity(quantity, lowest, highest) AS
     CASE

@@ -81,7 +81,8 @@
 -- x_MeasureField: PricelistMeasureField value of the line
 -- x_Part: place of the charge among those of its line, or of its key on the invoice
 -- x_PriceListDescription: description of the price list
--- x_Reading: reading that prices the line; null where none fits
+-- x_Reading: reading that prices the line, as words joined by dots; null where none fits
+-- x_ReadingWords: the same as a sentence
 -- x_ResponseSha256: SHA-256 of the answer's body as received
 -- x_SubAccountName: name of the account as it is
 -- x_Verdict: verdict on the line: fits, differs, undecided or not_provable
@@ -172,6 +173,7 @@ SELECT
     "x_ResponseSha256",
     "x_SubAccountName",
     "x_Verdict",
+    "x_ReadingWords",
     network_id,
     mailbox_id,
     reporting_month

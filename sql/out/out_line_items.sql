@@ -60,7 +60,7 @@ SELECT
     lines.expected_amount,
     lines.difference,
     lines.verdict,
-    upper(left(readings.rule, 1)) || substring(readings.rule, 2) || '.' AS reading_words
+    sentence_text(readings.rule) AS reading_words
 FROM core_judged_lines AS lines
 INNER JOIN core_line_terms AS line_terms USING (terms_no)
 LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)

@@ -27,13 +27,14 @@ SELECT
     sets.price_list_id,
     sets.account_report,
     sets.measure_field,
-    readings.reading_id,
+    rules.reading_id,
     parted.readings,
     parted.lines,
     parted.old_amount,
     parted.new_amount,
-    (parted.new_amount - parted.old_amount)::DECIMAL(38, 10) AS difference
+    (parted.new_amount - parted.old_amount)::DECIMAL(38, 10) AS difference,
+    sentence_text(rules.rule) AS reading_words
 FROM parted
 INNER JOIN simulation_sets AS sets USING (set_no)
-INNER JOIN simulation_set_readings AS readings ON readings.set_no = parted.set_no AND readings.reading_no = parted.reading_no
+INNER JOIN simulation_reading_rules AS rules ON rules.set_no = parted.set_no AND rules.reading_no = parted.reading_no
 QUALIFY count(*) OVER (PARTITION BY parted.volume, parted.set_no) > 1

@@ -201,6 +201,8 @@ def test_the_two_files_hold_the_same_rows(tmp_path: Path) -> None:
     parquet = pq.read_table(folder / "focus_1_2.parquet")
     assert read_export(folder / "focus_1_2.csv").equals(parquet)
     assert set(parquet.schema.names) >= MANDATORY
+    assert parquet.schema.names[-1] == "x_ReadingWords"
+    assert set(parquet["x_ReadingWords"].to_pylist()) == {"Every unit at one rate."}
     assert {name for name in parquet.schema.names if name[0].islower()} == {
         name for name in parquet.schema.names if name.startswith("x_")
     }

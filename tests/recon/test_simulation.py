@@ -227,10 +227,28 @@ def test_an_undecided_interpretation_gives_a_range_and_words_decide_it(opened: C
     assert (found.total["new_amount"], found.total["new_low"], found.total["new_high"]) == (None, 240, 480)
     beside = {row["reading_id"].split(".")[0]: row["new_amount"] for row in found.readings}
     assert beside == {"unit": 480, "volume": 240, "graduated": 440}
+    sentences = {row["reading_id"].split(".")[0]: row["reading_words"].split("; ")[0] for row in found.readings}
+    assert sentences == {
+        "unit": "Every unit at the rate of the first tier",
+        "volume": "Every unit at the rate of the tier reached",
+        "graduated": "Each slice at the rate of its own tier",
+    }
     for words, amount in (("volume", 60), ("graduated", 110), ("unit", 120)):
         decided = tried_on(opened, replace(more, reading=words), OF_702)
         assert {row["new_amount"] for row in decided.lines} == {amount}, words
         assert decided.readings == ()
+
+
+def test_undecided_interpretations_are_sentences_for_the_reader(data_dir: str, tmp_path: Path) -> None:
+    """Two months of two lines: 1,200 at 0.10 are 120.00 a line."""
+    page = tmp_path / "offer.html"
+    told = ["simulate", "--present", "--volume", "+50%", "--contract", "72", "--data-dir", data_dir]
+    done = CliRunner().invoke(app, [*told, "--html", str(page)])
+    said = done.stdout.splitlines()
+    begin = said.index("Undecided: price list 702, TrafficAll ToTrans; old 320.00. By --reading:")
+    sentence = "Every unit at the rate of the first tier; the line is rounded half up to 2 decimals."
+    assert any(line.startswith("    unit: new 480.00. ") and sentence in line for line in said[begin:])
+    assert f">{sentence}" in page.read_text(encoding="utf-8")
 
 
 def test_a_quantity_past_a_bounded_last_tier_is_refused(opened: Connection, tmp_path: Path) -> None:

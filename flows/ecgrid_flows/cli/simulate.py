@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -174,14 +176,7 @@ def _print(found: "Simulation") -> None:
         )
     if not found.break_evens:
         context.stdout.print(Text("Break-even: none between 50 % and 150 % of the volume"))
-    for row in found.readings:
-        amount = "no price for every line" if row["new_amount"] is None else f"new {grouped(row['new_amount'])}"
-        context.stdout.print(
-            Text(
-                f"Undecided: price list {row['price_list_id']} {row['account_report']} {row['measure_field']} by "
-                f"{row['reading_id']}: old {grouped(row['old_amount'])}, {amount}"
-            )
-        )
+    _print_readings(found.readings)
     _print_lines(found.lines)
 
 
@@ -189,6 +184,19 @@ def _print_rows(title: str, rows: Sequence[Mapping[str, Any]], name: Any) -> Non
     context.stdout.print(Text(f"\n{title}"))
     for row in rows:
         context.stdout.print(Text(f"    {name(row)}: {_sum_words(row)}"))
+
+
+def _print_readings(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the sum of each undecided ladder under each interpretation: the words of --reading, then the sentence."""
+    ladder = itemgetter("price_list_id", "account_report", "measure_field", "old_amount")
+    for (price_list, report, measure, old), readings in groupby(rows, ladder):
+        context.stdout.print(
+            Text(f"\nUndecided: price list {price_list}, {report} {measure}; old {grouped(old)}. By --reading:")
+        )
+        for row in readings:
+            amount = "no price for every line" if row["new_amount"] is None else f"new {grouped(row['new_amount'])}"
+            others = f" {row['readings'] - 1} more give the same." if row["readings"] > 1 else ""
+            context.stdout.print(Text(f"    {row['reading_id']}: {amount}. {row['reading_words']}{others}"))
 
 
 def _contract(row: Mapping[str, Any]) -> str:

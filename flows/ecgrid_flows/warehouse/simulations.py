@@ -21,7 +21,10 @@ __all__ = ["CHANGES", "accrue", "compare_accrual", "lines_of_file", "months", "s
 _SIMULATIONS, _ACCRUALS = "simulations", "accruals"
 #: What the relations read by getvariable; one that is None is not set.
 _VARIABLES = ("first_month", "last_month", "contract", "network", "mailbox", "price_list", "reading")
-_RESULTS = ("simulation_results", "simulation_totals", "simulation_readings", "simulation_refused")
+_RESULTS = (
+    *("simulation_results", "simulation_totals", "simulation_reading_rules", "simulation_readings"),
+    "simulation_refused",
+)
 #: A charge may count charges that count charges; more passes than these mean that two count each other.
 _MOST_PASSES = 8
 #: Columns of simulation_changes: single numbers of schedules that are replaced.

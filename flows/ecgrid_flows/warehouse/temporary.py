@@ -19,6 +19,7 @@ __all__ = ["load_macros_of", "make", "set_variables", "stems"]
 #: Relations of `sql/core` that a simulation makes of the terms that it tries, not of those in force.
 _TRIED = (
     *("core_tiers", "core_set_tiers", "core_sets", "core_set_readings", "core_changed_tiers", "core_reading_roundings"),
+    "core_reading_rules",
     *("core_trial_readings", "core_rounded_readings", "core_rating_readings", "core_rating_rules", "core_rating_tiers"),
     *("core_rating_bounds", "core_rating_ladders", "core_rating_steps", "core_rating_cases", "core_rating_quantities"),
     *("core_rating_slices", "core_rated"),

@@ -103,5 +103,6 @@ SELECT
     charges.response_sha256 AS "x_ResponseSha256",
     charges.account_name AS "x_SubAccountName",
     charges.verdict AS "x_Verdict",
+    charges.reading_words AS "x_ReadingWords",
     charges.*
 FROM core_charge_terms AS charges
