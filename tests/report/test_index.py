@@ -4,8 +4,12 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
+
 from ecgrid_flows.reporting.index import write_index
 from ecgrid_flows.settings import Settings
+
+from .chromium import Chromium
 
 
 def test_the_page_leads_to_each_report_with_the_months_figures(shipped_dir: Path, tmp_path: Path) -> None:
@@ -30,3 +34,21 @@ FIGURES = {
     "Recalculated": "51,783.12",
     "To pay": "52,123.07",
 }
+
+
+@pytest.mark.browser
+def test_paper_has_dark_ink_whatever_the_readers_setting(
+    started_browser: Chromium, shipped_dir: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "warehouse").mkdir()
+    shutil.copyfile(shipped_dir / "warehouse/billing.duckdb", tmp_path / "warehouse/billing.duckdb")
+    started_browser.load(write_index(Settings(data_dir=str(tmp_path))))
+    ink = "getComputedStyle(document.querySelector('h1')).color"
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    try:
+        started_browser.call("Emulation.setEmulatedMedia", media="screen", features=dark)
+        assert started_browser.ask(ink) == "rgb(230, 234, 240)"
+        started_browser.call("Emulation.setEmulatedMedia", media="print", features=dark)
+        assert started_browser.ask(ink) == "rgb(28, 36, 48)"
+    finally:
+        started_browser.call("Emulation.setEmulatedMedia", media="", features=[])

@@ -87,6 +87,16 @@ def test_run_all_works_on_the_shipped_world(path: Path, request: pytest.FixtureR
         assert "<svg" in data["image/svg+xml"]
 
 
+@pytest.mark.soak
+def test_the_margin_without_clients_states_what_to_do(shipped_dir: Path) -> None:
+    path = next(one for one in NOTEBOOKS if one.stem == "margin")
+    outputs = [
+        output for cell in execute(path, {"data_dir": str(shipped_dir)}).cells for output in cell.get("outputs", [])
+    ]
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert "write clients.csv and client_prices.csv" in str(outputs[0].data)
+
+
 def test_the_waterfall_of_the_change_ends_at_the_amount_billed(shipped_dir: Path) -> None:
     with frames.open_book(shipped_dir) as book:
         month = book.month()

@@ -151,11 +151,8 @@ def _print(found: "Simulation") -> None:
     from ecgrid_flows.rating.simulation import volume_words
 
     volume = volume_words(found.volume)
-    context.stdout.print(
-        Text(
-            f"{month_text(found.first)} to {month_text(found.last)}{volume and ', '}{volume}: {_sum_words(found.total)}"
-        )
-    )
+    months = " to ".join(dict.fromkeys(map(month_text, (found.first, found.last))))
+    context.stdout.print(Text(f"{months}{volume and ', '}{volume}: {_sum_words(found.total)}"))
     if (parts := found.parts) is not None:
         context.stdout.print(
             Text(

@@ -290,8 +290,8 @@ def curves(
     names = list(dict.fromkeys(data["model"]))
     colours = [MODEL_COLOURS[name.split(",")[0].replace(" ", "_")] for name in names]
     legend = alt.Legend(orient="top")
-    x = alt.X("quantity:Q", title=quantity_unit, axis=alt.Axis(format=TICKS))
-    y = alt.Y("place:Q", title=None, axis=alt.Axis(format=TICKS))
+    x = alt.X("quantity:Q", title=quantity_unit, axis=PLACES)
+    y = alt.Y("place:Q", title=None, axis=alt.Axis(format=TICKS, tickCount=5))
     lines = (
         alt.Chart(data)
         .mark_line(strokeWidth=2)

@@ -81,7 +81,7 @@ def partners_table(partners: pd.DataFrame) -> Html:
             "partner": "Trading partner",
             "previous": Column("Month before", "money"),
             "cost": Column("Cost", "money"),
-            "change": Column("Change", "money"),
+            "change": Column("Change", "difference"),
         },
         limit=500,
         rest="The others are in out_partner_usage.",
