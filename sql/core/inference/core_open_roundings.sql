@@ -71,25 +71,36 @@ others AS (
     GROUP BY gains.set_no, gains.reading_no, gains.other_no, gains.gained
     HAVING coalesce(sum(fits.lines), 0) < gains.gained * 2
 ),
-sliced AS (
-    -- lines of several slices with something to round, within the largest possible rounding
-    SELECT chosen.set_no, chosen.reading_no, lines.trial_no, lines.lines, coalesce(fits.is_explained, false) AS is_explained
+cases AS (
+    -- lines as the chosen reading of their ladder, or a tied one, prices them
+    SELECT
+        chosen.set_no,
+        chosen.reading_no,
+        lines.lines,
+        lines.amount,
+        rated.amount_exact,
+        rated.slices,
+        fits.roundings,
+        coalesce(fits.is_explained, false) AS is_explained,
+        -- several slices with something to round, the line within the largest possible rounding of them
+        chosen.is_sliced
+        AND rated.slices IS NOT NULL
+        AND coalesce(try(abs(rated.amount_exact - lines.amount)) < len(rated.slices) * chosen.unit, false)
+        AND len(list_filter(rated.slices, lambda slice: slice % chosen.unit <> 0)) > 0 AS is_near
     FROM chosen
     INNER JOIN core_trial_lines AS lines ON lines.set_no = chosen.set_no
     INNER JOIN rated ON rated.case_id = trial_case(lines.quantity_no, chosen.rule_no)
     LEFT JOIN fits ON fits.trial_no = lines.trial_no AND fits.reading_no = chosen.reading_no
-    WHERE chosen.is_sliced
-        AND rated.slices IS NOT NULL
+    WHERE rated.error IS NULL
         AND lines.quantity_billed = CASE WHEN chosen.billed_in = 'blocks' THEN rated.blocks ELSE rated.units END
-        AND try(abs(rated.amount_exact - lines.amount)) < len(rated.slices) * chosen.unit
-        AND len(list_filter(rated.slices, lambda slice: slice % chosen.unit <> 0)) > 0
 ),
 open AS (
     FROM others
     UNION ALL
     SELECT set_no, reading_no, chosen.rounding_no, true
-    FROM sliced
+    FROM cases
     INNER JOIN chosen USING (set_no, reading_no)
+    WHERE cases.is_near
     GROUP BY set_no, reading_no, chosen.rounding_no
     HAVING coalesce(sum(lines) FILTER (WHERE is_explained), 0) < coalesce(sum(lines) FILTER (WHERE NOT is_explained), 0) * 3
 ),
@@ -105,32 +116,27 @@ tried AS (
     SELECT
         named.set_no,
         named.is_of_coins,
-        lines.lines,
-        lines.amount,
+        cases.lines,
+        cases.amount,
         CASE
-            WHEN named.is_of_coins THEN line_amount(rated.amount_exact, cents.rounding, cents.unit, cents.half)
-            ELSE rounded_amount(rated.amount_exact, rated.slices, named.rounding, named.unit, named.half)
+            WHEN named.is_of_coins THEN line_amount(cases.amount_exact, cents.rounding, cents.unit, cents.half)
+            ELSE rounded_amount(cases.amount_exact, cases.slices, named.rounding, named.unit, named.half)
         END AS expected_amount,
-        len(list_filter(coalesce(rated.slices, [rated.amount_exact]), lambda slice: slice % named.unit <> 0)) > 0 AS has_rest,
+        len(list_filter(coalesce(cases.slices, [cases.amount_exact]), lambda slice: slice % named.unit <> 0)) > 0 AS has_rest,
         CASE
-            WHEN named.is_of_coins THEN lines.amount <> expected_amount
-            ELSE NOT coalesce(fits.is_explained, false)
+            WHEN named.is_of_coins THEN cases.amount <> expected_amount
+            ELSE NOT cases.is_explained
                 AND EXISTS (
                     FROM open
                     WHERE open.set_no = named.set_no
                         AND open.reading_no = named.reading_no
-                        AND CASE WHEN open.is_near THEN sliced.trial_no IS NOT NULL ELSE list_contains(fits.roundings, open.rounding_no) END
+                        AND CASE WHEN open.is_near THEN cases.is_near ELSE list_contains(cases.roundings, open.rounding_no) END
                 )
         END AS is_open
     FROM named
     INNER JOIN core_roundings AS cents ON cents.rounding_no = 1
-    INNER JOIN core_trial_lines AS lines ON lines.set_no = named.set_no
-    INNER JOIN rated ON rated.case_id = trial_case(lines.quantity_no, named.rule_no)
-    LEFT JOIN fits ON fits.trial_no = lines.trial_no AND fits.reading_no = named.reading_no
-    LEFT JOIN sliced ON sliced.trial_no = lines.trial_no AND sliced.reading_no = named.reading_no
-    WHERE rated.error IS NULL
-        AND lines.quantity_billed = CASE WHEN named.billed_in = 'blocks' THEN rated.blocks ELSE rated.units END
-        AND try(abs(rated.amount_exact - lines.amount)) <= coalesce(len(rated.slices), 1)
+    INNER JOIN cases ON cases.set_no = named.set_no AND cases.reading_no = named.reading_no
+    WHERE try(abs(cases.amount_exact - cases.amount)) <= coalesce(len(cases.slices), 1)
 )
 SELECT
     tried.set_no,
