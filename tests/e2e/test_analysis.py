@@ -92,3 +92,34 @@ def test_a_comparison_states_what_it_leaves_out(data: Path) -> None:
     left_out = [Decimal(row["billed_amount"]) for row in told["left_out"]]
     assert all(left_out)
     assert total([*compared, *left_out]) == Decimal("51783.12")
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["notebook", "recon"], "did you mean reconcile_month?"),
+        (["notebook", "zzz"], "there are account_history, margin"),
+        (["simulate", "--ladder", "none.csv"], "there is no file none.csv"),
+        (["simulate", "--present", "--csv", "none/lines.csv"], "there is no folder none: create it"),
+        (
+            ["explain", "4443", "999", "2026-10", "TrafficAll", "TotalKCs"],
+            "`ecgrid-billing lines 4443 999 --month 2026-10`",
+        ),
+        (["accrue", "--month", "2026-10"], "`ecgrid-billing status` shows both"),
+    ],
+)
+def test_a_mistake_is_answered_by_what_to_do(asked: list[str], words: str, data: Path) -> None:
+    done = CliRunner().invoke(app, [*asked, "--data-dir", str(data)])
+    assert words in str(done.exception)
+
+
+def test_a_build_does_not_make_a_mistyped_directory(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["build", "--data-dir", str(tmp_path / "dta")])
+    assert "does not exist: correct --data-dir" in str(done.exception)
+    assert not (tmp_path / "dta").exists()
+
+
+def test_verifying_a_month_of_which_nothing_is_stored_states_so(data: Path) -> None:
+    done = CliRunner().invoke(app, ["verify", "--month", "2025-01", "--data-dir", str(data)])
+    assert done.exit_code == 0
+    assert "Nothing is stored of 2025-01: run `ecgrid-billing run`." in done.stderr

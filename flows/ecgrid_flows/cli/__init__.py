@@ -218,7 +218,7 @@ def _known(error: Exception) -> BillingError | None:
             "again"
         )
     if isinstance(error, OSError) and error.filename is not None:
-        return SettingsError(f"{error.filename}: {error.strerror}")
+        return SettingsError(f"{error.filename}: {error.strerror}: correct the path, or who may use it")
     duckdb = sys.modules.get("duckdb")
     if duckdb is not None and isinstance(error, duckdb.Error):
         from ecgrid_flows.warehouse import database

@@ -132,8 +132,9 @@ def notebook(
         return
     stem = name.removesuffix(".ipynb")
     if stem not in names:
-        near = get_close_matches(stem, names, 3) or names
-        raise SettingsError(f"there is no notebook {name!r}: did you mean {' or '.join(near)}?")
+        near = get_close_matches(stem, names, 3) or [one for one in names if stem and stem in one]
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
+        raise SettingsError(f"there is no notebook {name!r}: {hint}")
     settings = Settings.load(data_dir)
     context.require_directory(settings)
     if find_spec("jupyterlab") is None:

@@ -131,6 +131,7 @@ def pull(
 def build(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Land the kept responses and rebuild the warehouse; uses no network."""
     settings = Settings.load(data_dir)
+    context.require_directory(settings)
     _quiet_prefect()
     from ecgrid_flows.orchestration import session, tasks
     from ecgrid_flows.progress import Reporter

@@ -85,6 +85,10 @@ def simulate(
     for option, target in (("--csv", csv), ("--html", html)):
         if target is not None and target.exists():
             raise SettingsError(f"{option} {target} exists: give the name of a new file")
+        if target is not None and not target.absolute().parent.is_dir():
+            raise SettingsError(
+                f"{option} {target}: there is no folder {target.parent}: create it, or correct the path"
+            )
     network, mailbox = _account(account)
     terms = simulation.Terms(
         ladder=None if ladder is None else contract_terms.read_ladder(ladder),

@@ -47,6 +47,10 @@ def _emit(found: Any, month: str | None, as_json: bool) -> None:
         return
     checked = ", ".join(f"{count} of {place}" for place, count in found.files.items())
     context.stdout.print(Text(f"{sum(found.files.values())} files checked: {checked}"))
+    if not any(found.files.values()):
+        context.stderr.print(
+            Text(f"Nothing is stored{'' if month is None else f' of {month}'}: run `ecgrid-billing run`.")
+        )
     for words in found.healed:
         context.stdout.print(Text(f"healed  {words}"))
     for words in found.lost:

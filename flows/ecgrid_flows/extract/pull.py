@@ -64,6 +64,8 @@ GRACE_S = 6.0
 #: An interrupted refresh of a running month that began longer ago is not continued by the next one: half of the month
 #: would be a day older than the rest.
 REFRESH_SPAN = timedelta(hours=12)
+#: What to do when the service cannot be reached, or refuses the credentials.
+_CHECKED_BY = ": check address, credentials and network with `ecgrid-billing doctor`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ class Puller:
             is_fault = isinstance(error, errors.ServiceError) and error.fault is not None
             self._heard = self._heard or is_fault or bool(self.client.open_sessions)
             if not usable and not self._heard:
-                raise Unreachable(str(error)) from error
+                raise Unreachable(f"{error}{_CHECKED_BY}") from error
             answer = raw.failed(operation, version, arguments, error, is_usable=usable)
         self._heard = self._heard or answer.is_usable
         is_same = answer.is_usable and self._latest.get((feed, month), {}).get(name) == answer.sha256
@@ -567,9 +569,11 @@ class Puller:
             return Incomplete(f"{self._stopping or 'the run was stopped'}; every response so far is kept: run again")
         if isinstance(error, errors.CircuitOpen):
             if not self._has_line_answer:
-                return Unreachable(f"the service returns nothing but failures: {error}")
+                return Unreachable(f"the service returns nothing but failures: {error}{_CHECKED_BY}")
             return Incomplete(f"the service returns nothing but failures: {error}; run again to continue")
-        return SettingsError(str(error)) if isinstance(error, errors.SettingsError) else Unreachable(str(error))
+        if isinstance(error, errors.SettingsError):
+            return SettingsError(str(error))
+        return Unreachable(f"{error}{_CHECKED_BY}")
 
     def _scan(self, feed: str, month: date) -> Iterator[tuple[Place, RawAnswer, bool]]:
         """The usable responses of a feed, and whether they count; torn and foreign ones are quarantined first, once."""

@@ -157,8 +157,8 @@ def _accrued(connection: database.Connection, month: date, as_of: date, booked: 
     rows = database.rows(connection, "accrual_all", columns=_COLUMNS, order=_KEY)
     if not rows.num_rows:
         raise NoSuchData(
-            f"{month_text(month)} has nothing to accrue: its invoices are here, or no line of it or of the months "
-            f"before is in the warehouse"
+            f"{month_text(month)} has nothing to accrue: its invoices are here, or the warehouse has no line of it and "
+            f"of the months before. `ecgrid-billing status` shows both; `ecgrid-billing run --month M` pulls one"
         )
     return rows
 

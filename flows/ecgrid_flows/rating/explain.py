@@ -198,8 +198,9 @@ def explanation(connection: Connection, key: Key) -> Explanation:
     findings = _rows(connection, "out_findings", key, order=["place"])
     if line is None and call is None and not findings:
         raise NoSuchData(
-            f"nothing is known of {key}: {_nearest(key)}check the key against `ecgrid-billing accounts`, or pull its "
-            f"month with `ecgrid-billing run --month {month_text(key.reporting_month)}`"
+            f"nothing is known of {key}: {_nearest(key)}see what the account is billed by `ecgrid-billing lines "
+            f"{key.network_id} {key.mailbox_id} --month {month_text(key.reporting_month)}`, or pull the month with "
+            f"`ecgrid-billing run --month {month_text(key.reporting_month)}`"
         )
     proof = _rows(connection, "out_line_proofs", key, order=["slice"])
     reading = None

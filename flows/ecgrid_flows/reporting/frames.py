@@ -37,7 +37,10 @@ class Book:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise NoSuchData(f"there is no warehouse {path}: run `ecgrid-billing run` (`build`, if months are pulled)")
+            raise NoSuchData(
+                f"there is no warehouse {path}: run `ecgrid-billing run` (`build`, if months are pulled), or correct "
+                f"data_dir"
+            )
         self.path = path
         self._connection = database.connect(path, read_only=True)
 

@@ -69,7 +69,8 @@ def connect(
         sandbox = path.parents[1] / "sandbox"
         hint = f"; the sandbox's data are in --data-dir {sandbox}" if (sandbox / "warehouse").is_dir() else ""
         raise NoSuchData(
-            f"there is no warehouse {path}: run `ecgrid-billing run` (`build`, if months are pulled){hint}"
+            f"there is no warehouse {path}: run `ecgrid-billing run` (`build`, if months are pulled), or correct "
+            f"--data-dir{hint}"
         )
     return _open(str(path), threads, memory_limit, temp_dir, read_only)
 

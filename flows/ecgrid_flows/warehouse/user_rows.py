@@ -74,6 +74,8 @@ def read_rows(path: Path, columns: Sequence[str], owners: Collection[str] = ()) 
                     counts = f"{len(cells)} cells under {len(header)} columns"
                     raise SettingsError(f"{path}, line {lines.line_num}: {counts}; quote texts with commas")
                 yield Cells(path, lines.line_num, dict(zip(header, cells, strict=True)))
+    except FileNotFoundError as error:
+        raise SettingsError(f"there is no file {path}: correct its path") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SettingsError(f"{path} cannot be read as CSV ({error}): make it a UTF-8 text") from error
 
