@@ -46,7 +46,7 @@ from ecgrid_client.transport import Reply, Transport
 log = logging.getLogger("ecgrid_client")
 
 Source = Literal["own", "live"]
-_LOGOUT_TIMEOUT_S = 5.0
+_LOGOUT_TIMEOUT_S, _LOGOUT_ATTEMPTS = 5.0, 3
 _WSDL_BYTES = 16 << 20
 _KEY_LENGTH = 120
 _NO_CREDENTIALS = "no credentials: set ECGRID_API_KEY, or ECGRID_LOGIN_NAME together with ECGRID_PASSWORD"
@@ -426,7 +426,7 @@ class _Call:
 
     @property
     def wants_new_connection(self) -> bool:
-        """A kept connection may be dead or out of step: a write and a logout have one attempt, a login whose response
+        """A kept connection may be dead or out of step: a write has one attempt, a logout few, a login whose response
         is lost leaves a session open, and a lost call would be lost again."""
         name = self.operation.name
         is_doubted = self.was_lost or self.was_misdirected
@@ -567,7 +567,10 @@ class _LogIn:
 
 
 class _LogOut:
-    """Logs a session out of one version, with a short time-out and no retries."""
+    """Logs a session out of one version: few attempts, all within a short time.
+
+    A session left open blocks one of the few that a user may have, until it times out.
+    """
 
     def __init__(self, caller: _Caller, envelopes: Mapping[str, Envelopes], api_version: str) -> None:
         self._caller = caller
@@ -579,11 +582,19 @@ class _LogOut:
         operation = envelopes.service.operation("Logout")
         texts = {"SessionID": session_id}
         call = _Call(self._api_version, operation, {}, texts, "soap11", envelopes)
-        _answer, failure = self._caller.call(
-            call, envelopes.request(operation, texts, "soap11"), "soap11", timeout_s=_LOGOUT_TIMEOUT_S
-        )
-        if failure is not None:
-            raise failure
+        request = envelopes.request(operation, texts, "soap11")
+
+        def attempt() -> None:
+            _, failure = self._caller.call(call, request, "soap11", timeout_s=_LOGOUT_TIMEOUT_S)
+            if failure is not None and not isinstance(failure, SessionExpired):  # an earlier attempt may have closed it
+                raise failure
+
+        tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(_LOGOUT_ATTEMPTS) | tenacity.stop_after_delay(_LOGOUT_TIMEOUT_S),
+            wait=tenacity.wait_random(0, 0.5),
+            retry=tenacity.retry_if_exception(lambda error: isinstance(error, ECGridError) and error.should_retry),
+            reraise=True,
+        )(attempt)
 
 
 def _answer(call: _Call, reply: Reply, binding: str, body: bytes) -> Answer:

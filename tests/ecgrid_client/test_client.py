@@ -846,6 +846,19 @@ def test_a_kept_connection_that_the_server_closed_loses_neither_call_nor_logout(
     assert len(server.sessions_closed) == 1
 
 
+@pytest.mark.parametrize("first", [Told(b"", 503, {}), Told(drop=True)], ids=["busy", "lost"])
+def test_a_logout_that_fails_once_is_repeated(server: Server, first: Told, caplog: pytest.LogCaptureFixture) -> None:
+    """The lost one was executed, so the second finds no session: it is closed all the same."""
+    logouts = [first, fault("Invalid Session ID", "Authentication")]
+    server.rules = lambda asked: {OPERATION: lambda: told(LINE), "Logout": lambda: logouts.pop(0)}.get(
+        asked.operation, lambda: None
+    )()
+    with server.client() as client:
+        client.ask("v3.2", OPERATION, KEY)
+    assert [asked.operation for asked in server.asked] == ["Login", OPERATION, "Logout", "Logout"]
+    assert "session not closed" not in caplog.text
+
+
 def test_an_operation_that_only_the_service_describes_is_asked_by_its_own_wsdl(server: Server) -> None:
     """`v3.2-service.wsdl` has ParcelUpload(FileName string, Bytes int, Content base64Binary), which ours has not."""
     server.rules = lambda asked: (
