@@ -99,18 +99,24 @@ def test_a_refresh_that_was_cut_short_goes_on_and_what_changed_is_kept_whole(
         assert again == calls, "a round is no reason to leave a refresh out"
 
 
-def landed(folder: Path, nights: list[dict[int, str]], days: list[datetime], *, is_folded: bool) -> Any:
-    """Pull by pull the answers of each night, repeats as such where `is_folded`; the rows of the lake."""
+def landed(
+    folder: Path, nights: list[dict[int, str]], days: list[datetime], *, is_folded: bool, cut: tuple[int, ...] = ()
+) -> Any:
+    """Pull by pull the answers of each night, repeats as such where `is_folded`; the rows of the lake.
+
+    The pulls of the nights in `cut` are interrupted after their last answer.
+    """
     folder.mkdir()
     store, latest = LocalStore(folder), dict[int, str]()
-    for day, night in zip(days, nights, strict=True):
+    for place, (day, night) in enumerate(zip(days, nights, strict=True)):
         with RawLog(store) as opened:
             for mailbox, letter in night.items():
                 is_same = is_folded and latest.get(mailbox) == letter
                 opened.record(MONTH, replace(answer(mailbox, BODIES[letter], day), is_repeat=is_same))
                 latest[mailbox] = letter
             opened.flush()
-        repeats.fold(store, MONTH)
+        if place not in cut:
+            repeats.fold(store, MONTH)
         assert repeats.verify(store, MONTH)[0] == []
     land_month(store, MONTH)
     return {feed: rows(folder, feed, MONTH) for feed in ("line_items", "line_item_history", "calls")}
@@ -129,6 +135,16 @@ def test_the_lake_is_as_if_every_body_had_been_kept(
     ]
     top = tmp_path_factory.mktemp("nights")
     assert landed(top / "short", nights, days, is_folded=True) == landed(top / "long", nights, days, is_folded=False)
+
+
+def test_repeats_of_a_pull_cut_short_before_the_months_end_do_not_date_those_after_it(tmp_path: Path) -> None:
+    """Else the month would count as requested before its end. Mailbox 3 has a new line in the one cut short."""
+    days = [datetime(2026, 10, 30, tzinfo=UTC), datetime(2026, 10, 31, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)]
+    nights = [{1: "a", 2: "a", 3: "a"}, {1: "a", 3: "b"}, {1: "a", 2: "a", 3: "b"}]
+    found = landed(tmp_path / "raw", nights, days, is_folded=True, cut=(1,))
+    assert [(row["mailbox_id"], row["called_at"]) for row in found["calls"]] == [(box, days[2]) for box in (1, 2, 3)]
+    first, second = raw_log.rounds(LocalStore(tmp_path / "raw"), MONTH)
+    assert (first["answers"], second["answers"]) == (1, 3)
 
 
 def test_a_round_that_is_not_of_the_answers_it_repeats_is_quarantined(tmp_path: Path) -> None:

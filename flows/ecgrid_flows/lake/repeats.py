@@ -13,8 +13,9 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import Any
 
 from ecgrid_flows.lake import raw_log
 from ecgrid_flows.lake.raw_log import FEED_OF, Place, RawAnswer
@@ -65,7 +66,11 @@ def rounds(store: Store, month: date) -> tuple[Round, ...]:
 
 
 def fold(store: Store, month: date) -> None:
-    """Replace the repeats of a completed pull by one line. A crash in between only repeats this."""
+    """Replace the repeats of a completed pull by one line. A crash in between only repeats this.
+
+    Those that a pull before the month's end left when it was interrupted become a line of their own: in one line with
+    later ones they would give these their time, at which the month was not over.
+    """
     segments = [
         path
         for feed in sorted(set(FEED_OF.values()))
@@ -74,35 +79,57 @@ def fold(store: Store, month: date) -> None:
     ]
     if not segments:
         return
-    hashes: dict[str, str] = {}
-    times = []
+    early, late, over = _Repeats(), _Repeats(), month_end(month)
     for path in segments:
+        of_segment = _Repeats([raw_log.place_in_order(path)])
         for _, answer in raw_log.scan_segment(store, path):
-            hashes[short(raw_log.name(answer.operation, answer.arguments))] = answer.sha256
-            times.append(answer.received_at)
-    first = min(map(raw_log.place_in_order, segments))
-    if times:
-        known = {
-            short(raw_log.name(answer.operation, answer.arguments))
-            for feed in sorted(set(FEED_OF.values()))
-            for place, answer in raw_log.scan(store, feed, month)
-            if answer.is_usable and not answer.is_repeat and place.order < first
-        }
-        but = sorted(known - hashes.keys())
-        is_short = len(but) <= len(hashes)
-        document = {
-            "at": min(times).isoformat(),
-            "to": max(times).isoformat(),
-            "order": first,
-            "answers": len(hashes),
-            "sha256": _hash(hashes),
-            "only": None if is_short else sorted(hashes),
-            "but": but if is_short else [],
-        }
-        earlier = [one for one in raw_log.rounds(store, month) if one["order"] != first]
-        store.write(raw_log.rounds_path(month), b"".join(map(raw_log.framed, [*earlier, document])))
+            of_segment.hashes[short(raw_log.name(answer.operation, answer.arguments))] = answer.sha256
+            of_segment.times.append(answer.received_at)
+        if of_segment.times:
+            (late if min(of_segment.times) >= over else early).add(of_segment)
+    documents = [_folded(store, month, several) for several in (early, late) if several.times]
+    if documents:
+        orders = {one["order"] for one in documents}
+        earlier = [one for one in raw_log.rounds(store, month) if one["order"] not in orders]
+        store.write(raw_log.rounds_path(month), b"".join(map(raw_log.framed, [*earlier, *documents])))
     for path in segments:
         store.delete(path)
+
+
+@dataclass(slots=True)
+class _Repeats:
+    """Repeats of some segments: the places of these in the order of writing, hashes by `short` name, and times."""
+
+    orders: list[str] = field(default_factory=list)
+    hashes: dict[str, str] = field(default_factory=dict)
+    times: list[datetime] = field(default_factory=list)
+
+    def add(self, later: "_Repeats") -> None:
+        self.orders += later.orders
+        self.hashes |= later.hashes
+        self.times += later.times
+
+
+def _folded(store: Store, month: date, found: _Repeats) -> dict[str, Any]:
+    """The line of one pull."""
+    first, hashes = min(found.orders), found.hashes
+    known = {
+        short(raw_log.name(answer.operation, answer.arguments))
+        for feed in sorted(set(FEED_OF.values()))
+        for place, answer in raw_log.scan(store, feed, month)
+        if answer.is_usable and not answer.is_repeat and place.order < first
+    }
+    but = sorted(known - hashes.keys())
+    is_short = len(but) <= len(hashes)
+    return {
+        "at": min(found.times).isoformat(),
+        "to": max(found.times).isoformat(),
+        "order": first,
+        "answers": len(hashes),
+        "sha256": _hash(hashes),
+        "only": None if is_short else sorted(hashes),
+        "but": but if is_short else [],
+    }
 
 
 def verify(store: Store, month: date) -> tuple[list[Quarantined], int]:
