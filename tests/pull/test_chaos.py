@@ -22,11 +22,11 @@ from ecgrid_flows.orchestration import tasks
 from ecgrid_flows.settings import Secret
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_sandbox import SpawnedSandbox, Trouble, World, spawn
+from tests.support.forker import CONCURRENCY, Forker
 from tests.support.signalled import LINE, signalled
 from tests.support.storage import Storage, fronting
 from tests.support.waiting import until
 
-from .forker import CONCURRENCY, Forker
 from .pulling import LAST_MONTH, files, lake_lines, line_calls, pull_and_land, pulled, running, true_lines
 
 pytestmark = pytest.mark.slow

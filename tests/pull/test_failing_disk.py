@@ -21,9 +21,9 @@ import pytest
 from ecgrid_flows.errors import ExitStatus
 from ecgrid_flows.warehouse import database
 from ecgrid_sandbox import Sandbox
+from tests.support.forker import Forker
 from tests.upgrade.make_directory import CLOSED, small_world
 
-from .forker import Forker
 from .pulling import files, lake_lines
 
 pytestmark = pytest.mark.slow

@@ -12,8 +12,8 @@ from ecgrid_flows.lake import raw_log
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_flows.warehouse import database
 from ecgrid_sandbox import SpawnedSandbox
+from tests.support.forker import Forker
 
-from .forker import Forker
 from .pulling import LAST_MONTH, MONTH, files, lake_lines, pulled
 
 pytestmark = pytest.mark.slow

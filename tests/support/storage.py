@@ -25,6 +25,8 @@ from tests.support.waiting import until
 
 BUCKET = "billing"
 KINDS = ("refused", "busy", "dropped", "lost", "torn")
+#: What `fail_at` can do beside these: fail that request and all later ones; end the client, before or after it is done.
+LASTING = ("down", "killed", "done and killed")
 
 
 class Storage:
@@ -35,17 +37,24 @@ class Storage:
         self.latency_s = 0.0
         self.is_down = False
         self.ignores_conditions = False
+        #: The number of a request since `count_from_here` (from 1), and how it fails: one of `KINDS` or `LASTING`.
+        self.fail_at: tuple[int, str] | None = None
+        self.kill: Callable[[], None] = lambda: None
+        self.counted = 0
         self.requests: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
         self.bodies_sent = 0
         self.in_flight = self.peak = 0
         #: Called with the body of each request, on its own thread, before it is passed on.
         self.before: Callable[[bytes], None] = lambda data: None
+        #: Called with each request's body and the status and body of its answer, just before a whole answer is sent.
+        self.after: Callable[[bytes, int, bytes], None] = lambda data, status, body: None
+        self.target_port = target_port
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._writes = threading.Lock()
-        self.server = _Server(("127.0.0.1", 0), _handler(self, target_port))
+        self.server = _Server(("127.0.0.1", 0), _handler(self))
         self.port: int = self.server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -66,11 +75,22 @@ class Storage:
         with self._changed:
             return self._changed.wait_for(lambda: self.peak >= peak)
 
+    def count_from_here(self, fail_at: tuple[int, str] | None = None) -> None:
+        """Number requests anew; one of them fails."""
+        with self._lock:
+            self.counted, self.fail_at = 0, fail_at
+
     def fate(self) -> str | None:
         """How the next request fails, or None."""
         with self._lock:
+            self.counted += 1
             if self.is_down:
                 return "dropped"
+            if self.fail_at is not None:
+                at, how = self.fail_at
+                if how == "down":
+                    return "dropped" if self.counted >= at else None
+                return how if self.counted == at else None
             return self._random.choice(KINDS) if self._random.random() < self.trouble else None
 
 
@@ -82,7 +102,7 @@ class _Server(ThreadingHTTPServer):
         """A client that hung up is no news."""
 
 
-def _handler(storage: Storage, target_port: int) -> type[BaseHTTPRequestHandler]:
+def _handler(storage: Storage) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -110,7 +130,9 @@ def _handler(storage: Storage, target_port: int) -> type[BaseHTTPRequestHandler]
             if fate in ("refused", "busy"):
                 self._answer(500 if fate == "refused" else 503, {"Content-Type": "application/xml"}, _ERROR[fate])
                 return
-            if fate == "dropped":
+            if fate == "killed":
+                storage.kill()
+            if fate in ("dropped", "killed"):
                 self._hang_up()
                 return
             headers = {
@@ -125,9 +147,13 @@ def _handler(storage: Storage, target_port: int) -> type[BaseHTTPRequestHandler]
                     status, answered, body = self._forward(data, headers)
             else:
                 status, answered, body = self._forward(data, headers)
-            if fate == "lost" or (fate == "torn" and len(body) < 2):
+            if fate == "done and killed":
+                storage.kill()
+            if fate in ("lost", "done and killed") or (fate == "torn" and len(body) < 2):
                 self._hang_up()
                 return
+            if fate != "torn":
+                storage.after(data, status, body)
             self._answer(status, answered, body, torn=fate == "torn")
 
         do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _any
@@ -144,7 +170,7 @@ def _handler(storage: Storage, target_port: int) -> type[BaseHTTPRequestHandler]
             return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
         def _forward(self, data: bytes, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
-            connection = http.client.HTTPConnection("127.0.0.1", target_port)
+            connection = http.client.HTTPConnection("127.0.0.1", storage.target_port)
             try:
                 headers["Content-Length"] = str(len(data))
                 connection.request(self.command, self.path, body=data, headers=headers)
