@@ -16,6 +16,7 @@ from ecgrid_flows.orchestration import session, tasks
 from ecgrid_flows.orchestration.run_context import Run
 from ecgrid_flows.progress import Reporter
 from ecgrid_flows.settings import Secret, Settings
+from ecgrid_flows.storage.base import Store
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_sandbox import World
 from ecgrid_transforms.money import Decimal
@@ -87,10 +88,15 @@ def pulled(sandbox: Any, data_dir: Path, month: date = LAST_MONTH, **options: An
 
 
 def lake_lines(data_dir: Path, month: date = LAST_MONTH) -> dict[tuple[int, int, str, str], Line]:
+    """`lines_of` a folder."""
+    return lines_of(LocalStore(data_dir), month)
+
+
+def lines_of(store: Store, month: date) -> dict[tuple[int, int, str, str], Line]:
     """The lines of the lake: key to actual, quantity billed and amount. A key that comes twice is an error."""
     found: dict[tuple[int, int, str, str], Line] = {}
     names = ["network_id", "mailbox_id", "account_report", "measure_field", "actual", "quantity_billed", "amount"]
-    for batch in Lake(LocalStore(data_dir)).batches("line_items", month, names):
+    for batch in Lake(store).batches("line_items", month, names):
         for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             assert row[:4] not in found, f"{row[:4]} stands twice in the lake"
             found[row[:4]] = row[4:]
