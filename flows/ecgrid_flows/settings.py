@@ -69,8 +69,7 @@ class Secret:
 class Settings:
     """The settings of a command. `data_dir` is a local folder or `s3://bucket/prefix`.
 
-    `build_memory_mb` bounds the memory of one job of a build; beyond it rows spill to disk. A lake that is too large
-    for one job is built in partitions of as many lines as fit, or of `partition_lines` if set.
+    `build_memory_mb` bounds the memory of a build; beyond it rows spill to disk.
     """
 
     data_dir: str = DATA_DIR
@@ -88,7 +87,6 @@ class Settings:
     with_statistics: bool = True
     task_runner: str = "threads"
     build_memory_mb: int = 4096
-    partition_lines: int | None = None
     currency: str | None = None
     invoice_days: int = 20
     dispute_days: int | None = None
@@ -146,7 +144,6 @@ class Settings:
             with_statistics=not plan.endswith(NO_STATISTICS),
             task_runner=_task_runner(found),
             build_memory_mb=_whole(found, "ECGRID_BUILD_MEMORY_MB", 4096, 256, 1_048_576),
-            partition_lines=_whole(found, "ECGRID_PARTITION_LINES", 0, 0, 100_000_000) or None,
             currency=_currency(found),
             invoice_days=_whole(found, "ECGRID_INVOICE_DAYS", 20, 0, 3660),
             dispute_days=_whole(found, "ECGRID_DISPUTE_DAYS", 0, 1, 3660) if "ECGRID_DISPUTE_DAYS" in found else None,

@@ -1,6 +1,4 @@
 -- One row per line that is billed without its schedule's allowance taken off.
--- per: cell
--- parts: rows
 -- title: Allowance not applied
 SELECT
     faults.network_id,

@@ -1,6 +1,4 @@
 -- One row per line whose quantity is correct and whose amount no rule of its interpretation gives.
--- per: cell
--- parts: rows
 -- title: Amount does not follow from the price list
 SELECT
     faults.network_id,

@@ -1,6 +1,4 @@
 -- One row per line billed without the Minimum or Maximum quantity of its schedule.
--- per: cell
--- parts: rows
 -- title: Minimum or maximum quantity ignored
 SELECT
     faults.network_id,

@@ -1,6 +1,4 @@
 -- One row per line whose response is for another account, report or measure than its request.
--- per: cell
--- parts: rows
 -- title: Line belongs to another account
 SELECT
     lines.network_id,

@@ -1,6 +1,4 @@
 -- One row per MonthlyMinimum line whose amount does not follow from the account's other charges and the minimum.
--- per: cell
--- parts: rows
 -- title: Monthly minimum is wrong
 SELECT
     faults.network_id,

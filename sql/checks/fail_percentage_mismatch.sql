@@ -1,6 +1,4 @@
 -- One row per CreditPercentage or DebitPercentage line whose amount is not its rate times the base.
--- per: cell
--- parts: rows
 -- title: Percentage charge is wrong
 SELECT
     faults.network_id,

@@ -1,6 +1,4 @@
 -- One row per line whose quantity billed does not follow from the measured quantity, the allowance and the blocks.
--- per: cell
--- parts: rows
 -- title: Quantity billed does not follow from the usage
 SELECT
     faults.network_id,

@@ -1,6 +1,4 @@
 -- One row per line that shows a rate or a schedule that its terms do not have.
--- per: cell
--- parts: rows
 -- title: Rate is not the price list's
 SELECT
     faults.network_id,

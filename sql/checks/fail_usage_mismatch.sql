@@ -1,7 +1,5 @@
 -- One row per line whose quantity differs from another source of the account's usage by more than the tolerance, or that the statistics have no
 -- row for; and per account and month with statistics by day that lack a day which the month's sum holds.
--- per: cell
--- parts: rows
 -- title: Usage differs from the service's own statistics
 -- A warning where days without statistics may hold the difference, where KCs are of 1,024 bytes, and where there is no row to compare with. If statistics contradict a To or From
 -- line, that line explains why To and From do not add up to the Total: no second row.

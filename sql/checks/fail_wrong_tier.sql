@@ -1,7 +1,5 @@
 -- One row per line of the correct quantity at the rate of a tier that it, or a slice of it, does not reach, and per line of the correct
 -- amount that shows such a tier.
--- per: cell
--- parts: rows
 -- title: Priced by the wrong tier
 SELECT
     faults.network_id,

@@ -1,6 +1,4 @@
 -- One row per line whose KCs the meter rounds up, interchange by interchange or parcel by parcel, where bytes give its exact KCs.
--- per: cell
--- parts: rows
 -- title: KCs are rounded up per message
 -- ECGrid documents such rounding ("rounded per Parcel/Interchange"), so it is no claim.
 -- expected_amount: what the exact KCs would cost; null where the line is not proved for its own quantity

@@ -1,6 +1,4 @@
 -- One row per line whose date is outside the month that it bills.
--- per: cell
--- parts: rows
 -- title: Line is dated outside the month
 SELECT
     lines.network_id,

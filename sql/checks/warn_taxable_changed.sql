@@ -1,6 +1,4 @@
 -- One row per line whose tax flag differs from that of the same key in the month before.
--- per: group
--- parts: rows
 -- title: Tax flag changed
 WITH mixed AS (
     -- lists that tax a measure always or never are left out: no key changed, unless its account moved to another list

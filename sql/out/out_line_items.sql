@@ -1,7 +1,5 @@
 -- One row per billed line: key (account, month, account report, measure), the answer, and what its reading expects.
 -- kept as: view
--- per: cell
--- parts: rows
 -- terms_witness: document or reading that gives the terms, in words
 -- reading_words: the reading that prices it as a sentence; null where none fits
 -- verdict: fits, differs, undecided (some of the tied readings, or another rounding, give the amount) or not_provable

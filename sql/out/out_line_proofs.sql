@@ -1,7 +1,5 @@
 -- One row per slice of a line that a reading can rate: the arithmetic from the quantity measured to the expected amount.
 -- kept as: view
--- per: cell
--- parts: rows
 -- `product` is what the slice costs, exactly; the products of a line add up to `amount_before_rounding`, and its rounding gives
 -- `expected_amount`; where slices are rounded before they are added, each product's does. The free tier of an allowance is tier 0. A line that costs nothing has one slice of nothing.
 -- A derived charge has one slice: `quantity` is its base. A line that is billed with its network

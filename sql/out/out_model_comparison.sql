@@ -1,7 +1,5 @@
 -- One row per line rated by unit prices: what it costs under unit, volume and graduated pricing, and where the next tier begins.
 -- kept as: view
--- per: cell
--- parts: rows
 -- A line that a model has no price for (below 0, past a bounded last tier), or of which nothing is billed though a model prices it, is not here: nothing can be compared.
 -- `quantity` is what enters the tiers, after the allowance; bounds and distances are in the same units. `break_even_quantity` is the
 -- quantity of the tier reached from which on, under volume pricing, the first quantity of the next tier costs less.

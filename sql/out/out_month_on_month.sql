@@ -1,6 +1,5 @@
 -- One row per key billed in a month or the one before: the change of its amount, in parts that add up to it exactly.
 -- kept as: view
--- per: group
 --     new, ended   the key was not billed before, or is no more
 --     correction   billed less expected, now less then: what wrong billing adds to the change
 --     price        today's quantity by today's schedules less the same by the former

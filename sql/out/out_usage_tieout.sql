@@ -1,5 +1,4 @@
 -- One row per line whose quantity something else states too: Actual beside it, the tolerance, and whether they agree.
--- per: cell
 -- source `lines` are the account's own lines: Total is To plus From. The others are statistics, compared by the meter that is decided
 -- for network, report and measure (out_meter_readings); where none is decided, a line has no such row.
 -- Tolerance (reference_usage_tolerances): `absolute`; and where Actual is a whole number and the statistics are not, `per_parcel` for each

@@ -17,7 +17,7 @@ from ecgrid_flows.errors import StorageFailed
 from ecgrid_flows.finance import export_files
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.local import LocalStore
-from ecgrid_flows.warehouse import builder, database, sql_files
+from ecgrid_flows.warehouse import database
 from ecgrid_sandbox import SpawnedSandbox
 
 from .pulling import MONTH, files, lake_lines, pulled
@@ -222,15 +222,6 @@ def test_the_warehouse_opens_again_after_a_file_that_did_not_fit(whole: Path) ->
                 export_files.write_parquet(connection.table("out_finance_lines"), Path("/dev/full"))
             kept.append(failed.value)
     assert len(kept) == 2
-
-
-def test_the_database_of_a_partition_is_its_owners_alone(tmp_path: Path) -> None:
-    before = os.umask(0o022)
-    try:
-        with builder.workbench(tmp_path / "job.duckdb", sql_files.load_sql()):
-            assert (tmp_path / "job.duckdb").stat().st_mode & 0o777 == 0o600
-    finally:
-        os.umask(before)
 
 
 COMMANDS = [

@@ -21,6 +21,7 @@ import cloudpickle
 import pytest
 
 from ecgrid_flows.errors import Incomplete, SettingsError
+from ecgrid_flows.extract.batches import Tally
 from ecgrid_flows.extract.pull import Puller
 from ecgrid_flows.lake import repeats
 from ecgrid_flows.lake.raw_log import unpacked
@@ -47,7 +48,6 @@ ANSWERED = 10
 #: Whatever it did so far is whole, and it has told nobody of the last.
 DEADLY = """
 import contextlib, os, signal, threading
-from pathlib import Path
 
 lock = threading.Lock()
 
@@ -57,7 +57,7 @@ def deadly(real):
         with lock:
             result = real(*arguments)
             left -= 1
-            if left <= 0 and (not parts or list(Path(parts).glob("*/core_lines/*.parquet"))):
+            if left <= 0:
                 with contextlib.suppress(FileExistsError):
                     os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
                     os.kill(os.getpid(), signal.SIGKILL)
@@ -65,10 +65,6 @@ def deadly(real):
     return one
 """
 IN_A_PULL = "from ecgrid_flows.lake.raw_log import RawLog\nRawLog.record = deadly(RawLog.record)\n"
-IN_A_BUILD = (
-    "from ecgrid_flows.orchestration import worker_steps as steps\n"
-    "steps.build_partition = deadly(steps.build_partition)\n"
-)
 
 
 @pytest.fixture(scope="module")
@@ -96,25 +92,23 @@ def test_workers_keep_repeats_without_their_bodies(local: Billed, tmp_path: Path
     assert lines(store, month) == before
 
 
-def make_deadly(run: Run, code: str, mark: Path, left: int, parts: str = "") -> None:
+def make_deadly(run: Run, code: str, mark: Path, left: int) -> None:
     """One worker of the run, whichever comes first, will be killed at work, and leave `mark`."""
     assert run.cluster is not None
     assert len(run.cluster.client.run(os.getpid)) >= 2
-    run.cluster.client.run(exec, DEADLY + code, {"mark": str(mark), "left": left, "parts": parts})
+    run.cluster.client.run(exec, DEADLY + code, {"mark": str(mark), "left": left})
 
 
 @pytest.mark.soak
-def test_a_stopped_run_and_killed_workers_change_nothing(local: Billed, counted: Storage, tmp_path: Path) -> None:
-    """A run is stopped while it pulls. Another goes on, and loses a worker in the pull and one in the build."""
+def test_a_stopped_run_and_a_killed_worker_change_nothing(local: Billed, counted: Storage, tmp_path: Path) -> None:
+    """A run is stopped while it pulls. Another goes on, and loses a worker in the pull."""
     settings = local.settings(
         tmp_path / "data",
         v3_url=local.sandbox.v3_url.replace(urlsplit(local.sandbox.v3_url).netloc, f"127.0.0.1:{counted.port}"),
         task_runner="dask",
-        partition_lines=60,
         concurrency=CONCURRENCY,
     )
-    raw, parts = tmp_path / "data/raw/line_items", tmp_path / "data/warehouse/parts"
-    in_pull, in_build = tmp_path / "killed in the pull", tmp_path / "killed in the build"
+    raw, in_pull = tmp_path / "data/raw/line_items", tmp_path / "killed in the pull"
     stopped_run(settings, counted)
     assert ANSWERED - 2 <= answers_in(raw) <= ANSWERED + 1
     with running(settings) as run:
@@ -134,14 +128,12 @@ def test_a_stopped_run_and_killed_workers_change_nothing(local: Billed, counted:
             bits.bit_count() for month in MONTHS for bits in run.puller.kept(month).answered.values()
         )
         assert 0 < asked_twice <= ANSWERED, "of what the killed worker answered, at most what it had told nobody"
-        make_deadly(run, IN_A_BUILD, in_build, 1, str(parts))
         tasks.build(run)
-        assert in_build.exists()
     for month in MONTHS:
         assert lines(LocalStore(tmp_path / "data"), month) == lines(LocalStore(local.data_dir), month)
-    parted = relations(settings.warehouse_path, TELLING)
+    built = relations(settings.warehouse_path, TELLING)
     for name in TELLING:
-        assert parted[name].equals(local.relations[name]), name
+        assert built[name].equals(local.relations[name]), name
     assert local.sandbox.open_sessions == 0
 
 
@@ -253,16 +245,17 @@ def test_what_travels_to_a_worker_holds_no_secret() -> None:
 
 def test_a_task_has_no_run_among_its_parameters_and_takes_that_of_its_process(tmp_path: Path) -> None:
     """As Prefect records it and Dask sends it: pickled, and called where another run is the current one."""
-    task = pickle.loads(cloudpickle.dumps(tasks.survey_lines.task))
-    assert list(signature(task.fn).parameters) == ["paths", "grain"]
-    assert tasks.survey_lines.parameters(([], 20)) == {"paths": [], "grain": 20}
+    task = pickle.loads(cloudpickle.dumps(tasks.pull_accounts.task))
+    month = MONTHS[0]
+    assert list(signature(task.fn).parameters) == ["month", "asked"]
+    assert tasks.pull_accounts.parameters((month, [])) == {"month": month, "asked": []}
     settings, store = Settings(data_dir=str(tmp_path)), LocalStore(tmp_path)
     context = Context(settings, store, Puller(settings, store))
     with pytest.raises(Incomplete, match="no run is open"):
-        task.fn([], 20)
+        task.fn(month, [])
     run_context.enter_worker(context)
     try:
-        assert task.fn([], 20) == []
+        assert task.fn(month, []) == Tally()
     finally:
         run_context.leave_worker(context)
 

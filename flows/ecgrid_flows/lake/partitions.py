@@ -8,12 +8,13 @@ visible and the old ones are deleted. Readers of this project use manifests only
 of a feed: it holds parts alone, at least one per month (with no rows where there are none), and the partition column
 has a name of its own. No time or run is stored in a file, so the same rows give the same bytes and the same names.
 
-A part's hash is checked before it is read: by `quarantine_damaged`, the first step of every command that reads the
-lake, or where a worker fetches it from a bucket (`fetched`).
+A part's hash is checked before it is read, by `quarantine_damaged`: the first step of every command that reads the
+lake.
 """
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,7 +26,6 @@ import pyarrow.parquet as pq
 from ecgrid_flows import formats
 from ecgrid_flows.errors import StorageFailed
 from ecgrid_flows.storage.base import Entry, Quarantined, Store
-from ecgrid_flows.storage.parts import PART
 from ecgrid_transforms.period import NotAMonth, month_text, parse_month
 from ecgrid_transforms.schemas import FEEDS
 
@@ -35,6 +35,8 @@ MANIFESTS = f"{LAKE}/_manifests"
 #: Folder of notes on what was landed (see `land`); no feed.
 LANDED = f"{LAKE}/_landed"
 ROWS_A_GROUP = 65_536
+#: Name of a part; `hash` begins the SHA-256 of its content.
+PART = re.compile(r"part-\d{5}-(?P<hash>[0-9a-f]{16})\.parquet")
 BYTES_A_PART = 64 << 20
 _MONTH_FOLDER = "month="
 #: How format 1 named the folders, which held their manifests themselves.
@@ -121,13 +123,10 @@ class Lake:
         """A writer that replaces the partition by the added rows, once its block ends without an exception."""
         return PartitionWriter(self._store, feed, month)
 
-    def quarantine_damaged(
-        self, *, is_hashed: bool = True, advance: Callable[[], None] = lambda: None
-    ) -> list[Quarantined]:
+    def quarantine_damaged(self, *, advance: Callable[[], None] = lambda: None) -> list[Quarantined]:
         """Quarantine what is no part of a whole partition; lists what and why.
 
         A partition with a missing or damaged part loses its manifest too: it is landed again from the raw responses.
-        Without `is_hashed`, sizes alone are compared: for a bucket whose parts other machines fetch and check.
         `advance` is called after each part.
         """
         self._move_from_format_1()
@@ -150,7 +149,7 @@ class Lake:
             except (ValueError, KeyError, TypeError, AttributeError):
                 pass
             quarantined.append(self._store.quarantine(path, "it is not a manifest of this lake"))
-        whole = self._whole(found, named, is_hashed, advance)
+        whole = self._whole(found, named, advance)
         for folder, entries in found.items():
             quarantined.extend(self._examine(entries, named.get(folder, ()), whole))
         for folder, parts in named.items():
@@ -164,11 +163,7 @@ class Lake:
         return quarantined
 
     def _whole(
-        self,
-        found: dict[str, dict[str, Entry]],
-        named: dict[str, tuple[Part, ...]],
-        is_hashed: bool,
-        advance: Callable[[], None],
+        self, found: dict[str, dict[str, Entry]], named: dict[str, tuple[Part, ...]], advance: Callable[[], None]
     ) -> set[str]:
         """The parts whose content is what their manifests describe."""
         sized = [
@@ -177,8 +172,6 @@ class Lake:
             for part in parts
             if folder in found and part.name in found[folder] and found[folder][part.name].size == part.size
         ]
-        if not is_hashed:
-            return {entry.path for entry, _ in sized}
         results = []
         with ThreadPoolExecutor(_THREADS, "hash") as threads:
             for is_whole in threads.map(lambda one: self._store.holds(*one), sized):

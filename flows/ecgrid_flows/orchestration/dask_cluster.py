@@ -13,19 +13,17 @@ import logging
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import dask.base
 import dask.config
 import distributed
 from prefect_dask.task_runners import DaskTaskRunner
 
 from ecgrid_flows.errors import BillingError, Incomplete, SettingsError
 from ecgrid_flows.orchestration.dask_worker import (
-    HEAVY,
     Job,
     RunOnWorker,
     call_step,
@@ -76,9 +74,7 @@ class Cluster:
 
         The first exception stops the rest, and is raised when all have ended.
         """
-        # Its resource keeps a worker to one heavy step at a time (see `RunOnWorker`).
-        with dask.base.annotate(resources={HEAVY: 1}) if step.is_heavy else nullcontext():
-            futures = self._submitted(step, calls, is_recorded)
+        futures = self._submitted(step, calls, is_recorded)
         order = {future.key: number for number, future in enumerate(futures)}
         results: list[Any] = [None] * len(futures)
         failure: BaseException | None = None

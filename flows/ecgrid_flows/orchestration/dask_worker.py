@@ -24,9 +24,6 @@ from ecgrid_flows.storage.opening import open_store
 
 log = logging.getLogger(__name__)
 
-#: What a step that takes a worker's whole memory needs; every worker has one.
-HEAVY = "ecgrid-heavy"
-
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -99,7 +96,6 @@ class RunOnWorker(WorkerPlugin):
         # In a thread: opening talks to the storage, and the semaphore's own calls want this loop free.
         self._context = await asyncio.to_thread(WorkerContext, self._job, semaphore)
         run_context.enter_worker(self._context)
-        await worker.set_resources(**{HEAVY: 1})
 
     async def teardown(self, worker: Worker) -> None:
         if hasattr(self, "_context"):

@@ -376,8 +376,7 @@ class Run(Context):
 
         `but` is left to its own landing. Gives all months that have raw answers.
         """
-        # on a cluster over a bucket each worker checks the parts that it fetches
-        for quarantined in self.lake.quarantine_damaged(is_hashed=self.cluster is None or not self.settings.is_remote):
+        for quarantined in self.lake.quarantine_damaged():
             self.reporter.warn(str(quarantined))
         for kind in formats.FOLDERS:
             formats.stamp_folder(self.store, kind)

@@ -30,7 +30,7 @@ from ecgrid_flows.orchestration.run_context import Checked, Run
 from ecgrid_flows.rating import month_totals
 from ecgrid_flows.settings import reference_folders
 from ecgrid_flows.threads import map_threads
-from ecgrid_flows.warehouse import builder, database, partitioned_build
+from ecgrid_flows.warehouse import builder, database
 from ecgrid_flows.warehouse.provenance import building
 from ecgrid_transforms.period import month_text
 from ecgrid_transforms.schemas import FEEDS
@@ -84,9 +84,7 @@ class Step(Generic[P, R]):
     the run from where it works (`run_context.current`).
     """
 
-    def __init__(self, name: str, function: Callable[Concatenate[Any, P], R], is_heavy: bool) -> None:
-        #: Needs a worker's whole memory: a worker of a cluster runs one at a time.
-        self.is_heavy = is_heavy
+    def __init__(self, name: str, function: Callable[Concatenate[Any, P], R]) -> None:
         self.function = function
         self.name = function.__name__
         self.__doc__ = function.__doc__
@@ -145,8 +143,8 @@ class Step(Generic[P, R]):
         return [future.result() for future in futures]
 
 
-def step(name: str, *, is_heavy: bool = False) -> Callable[[Callable[Concatenate[Any, P], R]], Step[P, R]]:
-    return lambda function: Step(name, function, is_heavy)
+def step(name: str) -> Callable[[Callable[Concatenate[Any, P], R]], Step[P, R]]:
+    return lambda function: Step(name, function)
 
 
 @step("plan")
@@ -215,11 +213,11 @@ def land(run: Run, month: date) -> None:
 
 @staged("build")
 def build(run: Run) -> str:
-    """Rebuild the warehouse from the whole lake, by partitions if one job cannot hold it; returns its path."""
+    """Rebuild the warehouse from the whole lake; returns its path."""
     recorded = _flow_run_context()
     flow_run = recorded.flow_run if recorded else None
     with building(run.settings.warehouse_path, str(flow_run.id) if flow_run else run.id):
-        path = _build(run)
+        path = build_warehouse(run)
         log = audit_log.read(run.store)
         finding_states.keep(run.settings.warehouse_path, log)
         _price_for_clients(run, log)
@@ -266,40 +264,10 @@ def _warn_of_unused_terms(run: Run) -> None:
             )
 
 
-def _build(run: Run) -> str:
-    lines = sum(
-        part.rows for month in run.lake.months("line_items") for part in run.lake.parts("line_items", month) or ()
-    )
-    most = run.settings.partition_lines or partitioned_build.lines_that_fit(run.settings.build_memory_mb)
-    if lines <= most:
-        run.reporter.say("building the warehouse")
-        return build_whole(run)
-    run.reporter.say(f"building the warehouse from {lines:,} lines, by partitions of {most:,}")
-    sources = partitioned_build.Sources(
-        {feed: {month: run.lake.paths(feed, month) for month in run.lake.months(feed)} for feed in FEEDS},
-        reference_folders(run.settings),
-    )
-    cores = os.cpu_count() or 1
-    bounds = partitioned_build.Bounds(run.settings.build_memory_mb, cores if run.cluster is None else 1, most, cores)
-
-    def do_jobs(jobs: list[partitioned_build.Job]) -> list[dict[str, partitioned_build.Part]]:
-        run.reporter.say(f"round {jobs[0].round}: {len(jobs)} partitions")
-        return build_partition.each(run, [(job,) for job in jobs], 1)
-
-    report = partitioned_build.build(
-        sources,
-        run.store,
-        run.settings.warehouse_path,
-        bounds,
-        do_jobs,
-        lambda surveys: survey_lines.each(run, surveys, 1),
-    )
-    return str(report.target)
-
-
 @step("build")
-def build_whole(run: Run) -> str:
-    """The warehouse in one job."""
+def build_warehouse(run: Run) -> str:
+    """Build the warehouse; returns its path."""
+    run.reporter.say("building the warehouse")
     files = {feed: run.lake.files(feed) for feed in FEEDS}
     report = builder.build(
         files,
@@ -308,10 +276,6 @@ def build_whole(run: Run) -> str:
         memory_limit=f"{run.settings.build_memory_mb}MiB",
     )
     return str(report.target)
-
-
-survey_lines = step("survey-lines", is_heavy=True)(worker_steps.survey_lines)
-build_partition = step("build-partition", is_heavy=True)(worker_steps.build_partition)
 
 
 @step("check")

@@ -4,7 +4,6 @@ import errno
 import hashlib
 import os
 import secrets
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -88,15 +87,6 @@ class LocalStore:
             return False
         self.write(path, data)
         return True
-
-    def adopt(self, path: str, file: Path) -> None:
-        """Move a local file into place, atomically but not durably: for files that can be rebuilt."""
-        target = self._at(path)
-        with disk_errors(self.uri(path)):
-            self._make_folder(target.parent)
-            shutil.move(file, target)
-            if self._mode(path) == PRIVATE_FILE:
-                target.chmod(PRIVATE_FILE)
 
     def version(self, path: str) -> str | None:
         """An identifier of the present content of `path`; None when it is absent."""

@@ -156,13 +156,6 @@ class S3Store:
             self._guard()
             return self._put(path, data, version) is not None
 
-    def adopt(self, path: str, file: Path) -> None:
-        """Upload a local file as the object."""
-        with disk_errors(str(file)):
-            data = file.read_bytes()
-            self.write(path, data)
-            file.unlink()
-
     def version(self, path: str) -> str | None:
         with self._errors(path):
             found = self._head(path)

@@ -37,7 +37,7 @@ def create(
 def create_scan(connection: Connection, name: str, files: Sequence[str], like: str, more: pa.Schema) -> None:
     """Relation `name` over Parquet files; without any it is empty, with the columns of the file `like` and `more`."""
     if files:
-        builder.create_scan(connection, name, files, is_temporary=True)
+        builder.create_scan(connection, name, files)
     else:
         schema = pa.schema([*pq.read_schema(like), *more])
         database.register(connection, name, schema.empty_table())

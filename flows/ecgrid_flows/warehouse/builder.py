@@ -27,8 +27,8 @@ import csv
 import logging
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -178,8 +178,8 @@ def build(
                 if not _STEM.fullmatch(name):
                     raise SqlRefused(f"{name!r} is not a name for a variable: small letters, digits and _")
                 connection.execute(f"SET VARIABLE {name} = ?::VARCHAR", [value]).fetchall()
-            given = [_create_lake_view(connection, feed, lake_files.get(feed, ())) for feed in FEEDS]
-            given += _create_reference_tables(connection, reference_dir, tree.relations)
+            feeds = {feed: lake_files.get(feed, ()) for feed in FEEDS}
+            given = create_lake_views(connection, feeds, reference_dir, tree)
             load_macros(connection, tree)
             built = materialise(connection, tree, given=given)
             describe(connection, tree)
@@ -195,29 +195,6 @@ def build(
     return BuildReport(target, tuple(built), time.perf_counter() - started)
 
 
-@contextmanager
-def workbench(
-    path: Path,
-    tree: SqlTree,
-    *,
-    threads: int | None = None,
-    memory_limit: str | None = None,
-    temp_dir: Path | None = None,
-) -> Iterator[Connection]:
-    """Create a database file with the macros only, for a build by partitions; an existing file is replaced."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _discard(path)
-    except OSError as error:
-        raise StorageFailed(
-            f"{path.parent} cannot be written ({error.strerror}); make room or fix its rights"
-        ) from error
-    with closing(_open(str(path), threads, memory_limit, temp_dir, is_build=True)) as connection:
-        path.chmod(0o600)
-        load_macros(connection, tree)
-        yield connection
-
-
 def create_lake_views(
     connection: Connection, lake_files: Mapping[str, Sequence[str]], reference_dir: Path | Sequence[Path], tree: SqlTree
 ) -> list[str]:
@@ -226,77 +203,9 @@ def create_lake_views(
     return given + _create_reference_tables(connection, reference_dir, tree.relations)
 
 
-def create_raw_view(connection: Connection, tree: SqlTree, feed: str, files: Sequence[str], condition: str = "") -> str:
-    """Create `raw_<feed>` as a view on the lake's files, for a feed too large to copy; return its name.
-
-    The files are read at each query, so they must exist as long as the view.
-    """
-    name = f"raw_{feed}"
-    _create_lake_view(connection, feed, ())
-    scan = f"SELECT * FROM lake_{feed}_no_rows"
-    if files:
-        names = ", ".join(FEEDS[feed].names)
-        scan = f"SELECT {names} FROM {_scan(files)}"
-    where = f" WHERE {condition}" if condition else ""
-    text = f"WITH lake_{feed} AS ({scan}{where}) SELECT * FROM (\n{tree.relations[name].text}\n)"
-    _run(connection, f"CREATE OR REPLACE {'VIEW' if files else 'TABLE'} {name} AS {text}", name)
-    return name
-
-
-def create_scan(
-    connection: Connection, name: str, files: Sequence[str], condition: str = "", *, is_temporary: bool = False
-) -> None:
-    """Create relation `name` as a view on Parquet files with its rows; a read-only warehouse takes temporary views."""
-    where = f" WHERE {condition}" if condition else ""
-    kind = "TEMP VIEW" if is_temporary else "VIEW"
-    _run(connection, f'CREATE OR REPLACE {kind} "{name}" AS SELECT * FROM {_scan(files)}{where}', name)
-
-
-def merge(connection: Connection, sql: SqlFile, files: Sequence[str]) -> None:
-    """Create the relation as a table from the Parquet files of its parts, merged by its `-- parts:` line."""
-    where = _shown(sql.path)
-    by = sql_headers.merged_by(sql.parts or "", where)
-    scan = f"(SELECT * FROM {_scan(files)})"
-    kinds = dict(_run(connection, f"SELECT column_name, column_type FROM (DESCRIBE {scan})", where))
-    if gone := sorted(by.keys() - kinds.keys()):
-        raise SqlRefused(f"{where}: `-- parts:` names {gone[0]}, and there is no such column")
-    key = ", ".join(f'"{column}"' for column in kinds if column not in by)
-    columns = [f'{_merged(column, kind, by.get(column), key)} AS "{column}"' for column, kind in kinds.items()]
-    text = f'CREATE OR REPLACE TABLE "{sql.name}" AS SELECT {", ".join(columns)} FROM {scan} GROUP BY {key}'
-    _run(connection, text, where)
-
-
-def _merged(column: str, kind: str, aggregate: str | None, key: str) -> str:
-    """The expression of a column of a merged relation, of the type that it has in a part."""
-    if aggregate is None:
-        return f'"{column}"'
-    if aggregate == "row_number":
-        return f"row_number() OVER (ORDER BY {key})"
-    if kind.startswith("STRUCT"):  # in Parquet the fields of a row have names
-        return f'struct_values({aggregate}("{column}"))'
-    return f'{aggregate}("{column}")::{kind}'
-
-
-def copy_out(connection: Connection, names: Iterable[str], target: Path) -> None:
-    """Copy relations into another database file, with their types (Parquet lacks HUGEINT, for example)."""
-    _run(connection, f"ATTACH {literal(str(target))} AS copied", target.name)
-    for name in names:
-        _run(connection, f'CREATE TABLE copied."{name}" AS SELECT * FROM "{name}"', name)
-    _run(connection, "DETACH copied", target.name)
-
-
-def attach(connection: Connection, path: str, names: Mapping[str, str]) -> None:
-    """Make relations of a file from `copy_out` readable; `names`: name -> condition on its rows, or ""."""
-    alias = f"whole_{_count_databases(connection)}"
-    _run(connection, f"ATTACH {literal(path)} AS {alias} (READ_ONLY)", path)
-    for name, condition in names.items():
-        where = f" WHERE {condition}" if condition else ""
-        text = f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM {alias}."{name}"{where}'
-        _run(connection, text, name)
-
-
-def _count_databases(connection: Connection) -> int:
-    return int(_run(connection, "SELECT count(*) FROM duckdb_databases()", "duckdb_databases")[0][0])
+def create_scan(connection: Connection, name: str, files: Sequence[str]) -> None:
+    """Create relation `name` as a temporary view on Parquet files with its rows."""
+    _run(connection, f'CREATE OR REPLACE TEMP VIEW "{name}" AS SELECT * FROM {_scan(files)}', name)
 
 
 def write_parquet(connection: Connection, name: str, target: Path) -> int:

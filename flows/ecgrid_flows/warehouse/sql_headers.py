@@ -20,12 +20,7 @@ from ecgrid_flows.warehouse.sql_tree import Header, SqlFile, SqlRefused, SqlTree
 from ecgrid_transforms.schemas import FEEDS
 
 #: Instructions that a header may have, each at most once.
-INSTRUCTIONS = ("kept as", "with", "per", "parts", "title")
-#: Values of `-- per:`: the scope of a relation in a build by partitions (`partitioned_build`).
-PER = (
-    *("cell", "cell, local", "group", "group, local", "quote"),
-    *("whole", "whole, read by account", "whole, read by account and month"),
-)
+INSTRUCTIONS = ("kept as", "with", "title")
 #: Relations whose columns have meanings.
 DESCRIBED = ("out_", "raw_", "fail_", "warn_", "info_")
 SHARED_MEANINGS = "columns.csv"
@@ -44,7 +39,6 @@ CHECK_COLUMNS = {
 
 _GRAIN = re.compile(r"-- (One row per \S.*)")
 _INSTRUCTION = re.compile(rf"-- ({'|'.join(INSTRUCTIONS)}): (.+)")
-_PART = re.compile(r"(sum|min|bool_or|any_value|row_number)\((\w+)\)")
 _MEANING = re.compile(r"-- (\w+): (\S.*)")
 
 
@@ -78,21 +72,7 @@ def read_header(text: str, name: str, where: str) -> Header:
         else:
             is_below_grain = not instructions and "." not in "".join([grain[1], *notes])[-1:]
             notes.append(line.removeprefix("--").strip())
-    _check_parts(instructions, where)
     return Header(grain[1], tuple(notes), instructions, columns)
-
-
-def _check_parts(instructions: Mapping[str, str], where: str) -> None:
-    """Raises `SqlRefused` for a `-- per:` or `-- parts:` that the build by partitions cannot apply."""
-    per, parts = instructions.get("per", "whole"), instructions.get("parts")
-    if per not in PER:
-        raise SqlRefused(f"{where}: `-- per: {per}` is none of {'; '.join(PER)}")
-    if parts is None:
-        return
-    if per not in ("cell", "group"):
-        raise SqlRefused(f"{where}: `-- parts:` is for what is worked out per cell or group, not per {per}")
-    if parts != "rows":
-        merged_by(parts, where)
 
 
 def check_titles(folder: Path) -> dict[str, str]:
@@ -127,23 +107,6 @@ def with_all_columns(text: str) -> str:
     header = list(takewhile(lambda line: line.startswith("--"), body))
     none = ", ".join(f"NULL::{kind} AS {column}" for column, kind in CHECK_COLUMNS.items())
     return "\n".join([*header, f"SELECT {none} WHERE false UNION ALL BY NAME (", *body[len(header) :], ")"])
-
-
-def merged_by(parts: str, where: str) -> dict[str, str]:
-    """Column -> aggregate that merges its values from several parts; all other columns are the key.
-
-    `row_number` numbers the rows again, in key order. Raises `SqlRefused`.
-    """
-    found: dict[str, str] = {}
-    for part in parts.split(", "):
-        matched = _PART.fullmatch(part)
-        if not matched or matched[2] in found:
-            raise SqlRefused(
-                f"{where}: `-- parts: {parts}`: write `rows`, or `sum(lines), min(first_line)`: sum, min, bool_or, "
-                f"any_value or row_number of a column each"
-            )
-        found[matched[2]] = matched[1]
-    return found
 
 
 def read_shared_meanings(folder: Path) -> dict[str, str]:

@@ -43,21 +43,6 @@ class SqlFile:
     header: Header
 
     @property
-    def over(self) -> str:
-        """Its scope in a build by partitions: `cell`, `group`, `whole`, or `quote` (no build)."""
-        return self.header.instructions.get("per", "whole").split(", ")[0]
-
-    @property
-    def is_local(self) -> bool:
-        """Whether its rows are valid only in their own cell or group."""
-        return self.header.instructions.get("per", "").endswith(", local")
-
-    @property
-    def parts(self) -> str | None:
-        """How its parts are merged: `rows` (each row is in one part), aggregates by column, or None."""
-        return self.header.instructions.get("parts")
-
-    @property
     def layer(self) -> str:
         return self.path.parent.name
 

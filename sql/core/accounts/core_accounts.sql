@@ -1,5 +1,4 @@
 -- One row per account: its latest name, contract and price list, from the account lists; if they lack it, from its lines.
--- per: whole, read by account
 WITH listed AS (
     SELECT
         network_id,

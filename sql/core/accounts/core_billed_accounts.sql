@@ -1,6 +1,4 @@
 -- One row per account and month with lines: the account name on them, and its price list.
--- per: cell
--- parts: rows
 SELECT
     lines.network_id,
     lines.mailbox_id,

@@ -1,5 +1,4 @@
 -- One row per key whose latest response is a fault and that has no line: what is billed for it, if anything, is unknown.
--- per: whole, read by account and month
 -- A later fault does not replace an earlier line.
 SELECT
     network_id,

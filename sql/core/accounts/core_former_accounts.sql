@@ -1,5 +1,4 @@
 -- One row per account and month in which the lists gave the account another contract or price list than its latest (core_accounts).
--- per: whole, read by account and month
 -- What was billed under the former contract stays there: a renewed contract takes over no invoice of the previous one.
 WITH listed AS (
     SELECT

@@ -1,5 +1,4 @@
 -- One row per account and month whose contract has its own terms in contract_terms.csv: the contract.
--- per: whole, read by account and month
 WITH contracts AS (
     SELECT DISTINCT terms_contract_id
     FROM core_contract_terms

@@ -1,6 +1,5 @@
 -- One row per quantity of a rate ladder with several tiers and pricing model other than its interpretation's: a case to rate by that model.
 -- kept as: view
--- per: cell, local
 -- All else is as in the reading chosen. One tier alone is priced alike by all models. Sets whose Rate is the fee of a step have no unit
 -- price to compare, and sets that no reading explains nothing to compare with.
 WITH others AS (

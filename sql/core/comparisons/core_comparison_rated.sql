@@ -1,7 +1,6 @@
 -- One row per case of core_comparison_cases: what the model bills.
 -- kept as: view
 -- with: core_rating_cases = core_comparison_cases, core_rating_readings = core_comparison_readings
--- per: cell, local
 SELECT
     case_id.set_no,
     case_id.actual,

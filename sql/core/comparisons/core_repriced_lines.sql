@@ -1,5 +1,4 @@
 -- One row per line whose key had another rate ladder the month before: the new quantity at the previous ladder.
--- per: group
 -- Only ladders that are not in force in every month, and accounts that changed their price list, can have such lines. A ladder differs if
 -- its terms changed (core_price_changes) in this month or, where two versions were in force, in the previous one, or by the contract's
 -- own terms; not if more of its tiers became known.

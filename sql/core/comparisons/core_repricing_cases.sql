@@ -1,5 +1,4 @@
 -- One row per quantity to rate by a previous rate ladder (core_repriced_lines) and its interpretation.
--- per: group, local
 SELECT
     row_number() OVER (ORDER BY moved.set_no, moved.actual) AS case_id,
     moved.set_no,

@@ -1,6 +1,5 @@
 -- One row per previous rate ladder and quantity of core_repriced_lines: its cost at the previous ladder.
 -- with: core_rating_cases = core_repricing_cases
--- per: group, local
 SELECT
     cases.set_no,
     cases.actual,

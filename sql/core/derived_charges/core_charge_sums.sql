@@ -1,6 +1,4 @@
 -- One row per account and month: amounts billed, by part of the bill (reference_money_bases).
--- per: cell
--- parts: rows
 --     usage_amount       measures that are counted            fixed_amount        fees, but one-time ones and Credit
 --     one_time_amount    fees of the level OneTime            percentage_amount   CreditPercentage and DebitPercentage
 --     credit_amount      Credit                               minimum_amount      MonthlyMinimum

@@ -1,5 +1,4 @@
 -- One row per derived charge: the expected amount by the interpretation of its rate ladder.
--- per: whole, read by account and month
 -- The expected amount is null where no interpretation explains half of the telling lines, and for an unknown base that does not fit.
 -- `is_contested`: tied interpretations give different amounts and one of them is the amount billed; or there are too few telling lines
 -- to reject a line that the only candidate does not explain. A line that no tied interpretation explains is not contested.

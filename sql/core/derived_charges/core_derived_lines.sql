@@ -1,6 +1,4 @@
 -- One row per derived charge: a line that is a percentage, a subtotal or a monthly minimum, with the lines around it.
--- per: cell
--- parts: rows
 -- `part` is its own part of the bill (reference_money_bases), null for a subtotal. `amount_before` is the sum of its account's lines
 -- with a lower LineItemNumber, subtotals left out; `is_open_before`: not all of them are known. `measures_after` are the measures of
 -- the lines that stand after it.

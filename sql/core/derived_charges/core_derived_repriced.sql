@@ -1,5 +1,4 @@
 -- One row per derived charge of core_repriced_lines: the amount that the previous rate ladder gives for the new base.
--- per: group
 -- Only if the interpretations of the previous and the current ladder have the same base.
 SELECT
     moved.network_id,

@@ -1,6 +1,4 @@
 -- One row per rate ladder whose override differs from the inferred interpretation: expected total by the override less by the inferred.
--- per: cell
--- parts: sum(difference)
 SELECT inferred.set_no, sum((expected.expected_amount - inferred.amount) * quantities.lines) AS difference
 FROM core_other_rated AS inferred
 INNER JOIN core_expected AS expected USING (set_no, actual)

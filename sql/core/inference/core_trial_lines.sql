@@ -1,6 +1,4 @@
 -- One row per rate ladder, quantity measured, quantity billed, amount, tier and number shown among the lines tried: how many lines.
--- per: cell
--- parts: row_number(trial_no), any_value(is_screened), any_value(quantity_no), sum(lines), min(first_line)
 -- The first of them by month and account stands for all as a counter-example. Lines that are billed with their network
 -- (core_aggregated_lines) are no evidence. `change_nos` are the ladders that the lines show, where it is not the set's
 -- (core_shown_changes).

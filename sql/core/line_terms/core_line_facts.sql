@@ -1,5 +1,4 @@
 -- One row per line: its account, the key of its billing terms, and its own attributes.
--- per: cell
 SELECT
     lines.network_id,
     lines.mailbox_id,

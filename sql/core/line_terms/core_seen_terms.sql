@@ -1,7 +1,5 @@
 -- One row per distinct billing terms (a dimension): month, price list, report, measure and schedule shown on lines, and the contract
 -- whose own terms (core_contract_terms) are in force for the account, or 0.
--- per: cell
--- parts: sum(lines)
 -- Millions of lines have a few thousand distinct billing terms, so texts are stored and compared once. A line's own attributes are in
 -- core_line_facts, which is joined by every column here.
 SELECT

@@ -1,6 +1,4 @@
 -- One row per rate ladder billed slice by slice: how many of its correct lines past the first tier show which schedule.
--- per: cell
--- parts: sum(lines), sum(lines_showing_reached), sum(lines_showing_first)
 WITH sliced AS (
     SELECT chosen.set_no
     FROM core_chosen_readings AS chosen

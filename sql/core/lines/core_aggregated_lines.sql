@@ -1,5 +1,4 @@
 -- One row per line of a mailbox that is billed 0 because its network's Root is billed for it: usage, but 0 billed at 0.00.
--- per: whole, read by account and month
 -- It is accepted if the contract aggregates the traffic of its networks, or if at least two mailboxes of the network had use in that
 -- month, report and measure, none of them is billed anything, and the Root's Actual is at least their total use. Such a line is correct,
 -- and no evidence for the interpretation of the price list.

@@ -1,6 +1,4 @@
 -- One row per line whose response differs from its request: another account, report or measure, or a day outside the month.
--- per: cell
--- parts: rows
 -- A network is its Root mailbox (0). Other objects than networks and mailboxes (an AS2 id, a carbon copy) name no account.
 SELECT
     network_id,

@@ -1,7 +1,5 @@
 -- One row per line, narrow: its key, its figures, the rate ladder that prices it and the tier shown.
 -- kept as: view
--- per: cell
--- parts: rows
 -- Every line has billing terms; LEFT JOIN gives DuckDB's planner the correct number of rows.
 SELECT
     lines.network_id,

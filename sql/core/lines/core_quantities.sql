@@ -1,6 +1,4 @@
 -- One row per rate ladder and measured quantity: its number of lines.
--- per: cell
--- parts: sum(lines)
 SELECT set_no, actual, count(*) AS lines
 FROM core_lines
 WHERE set_no IS NOT NULL

@@ -1,6 +1,4 @@
 -- One row per line whose amount, quantity or tax flag differs from the previous response, as a finding.
--- per: cell
--- parts: rows
 -- Responses received before the month's end are left out: they did not cover the whole month.
 WITH earlier AS (
     SELECT *

@@ -1,6 +1,5 @@
 -- One row per rate ladder, quantity on its lines and interpretation that rates them but does not prove them (core_used_readings).
 -- kept as: view
--- per: cell, local
 SELECT
     struct_pack(
         set_no := quantities.set_no, actual := quantities.actual, role := used.role, rated_set_no := used.rated_set_no,

@@ -1,6 +1,5 @@
 -- One row per case of core_other_cases: the quantity and the amount that its interpretation bills.
 -- with: core_rating_cases = core_other_cases
--- per: cell, local
 SELECT
     case_id.set_no,
     case_id.actual,

@@ -1,6 +1,5 @@
 -- One row per case_id of core_rating_cases: what the quantity costs, exactly and rounded, or why it has no price.
 -- kept as: view
--- per: cell, local
 -- The tiers before the one that holds the quantity are full, so their sum belongs to the ladder (core_rating_steps), and a
 -- case needs only its last slice. If a number does not fit into 10 decimals, or the allowance is taken off the slices, all
 -- slices are rated and added up (core_rating_slices).

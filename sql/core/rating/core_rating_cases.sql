@@ -1,6 +1,5 @@
 -- One row per rate ladder with an interpretation and quantity on its lines: the case that proves these lines.
 -- kept as: view
--- per: cell, local
 -- `case_id` is the ladder and the quantity, so that a rated case leads back to its lines without a join.
 SELECT
     struct_pack(set_no := quantities.set_no, actual := quantities.actual) AS case_id,

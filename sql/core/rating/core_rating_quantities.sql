@@ -1,6 +1,5 @@
 -- One row per case_id of core_rating_cases whose ladder has tiers: the quantity to rate, or the error.
 -- kept as: view
--- per: cell, local
 -- The order of operations, decided from the words of `quote --batch`:
 --   1. allowance before_blocks: quantity less allowance, not below 0;
 --   2. block_scope quantity: the whole quantity to a multiple of the first tier's block; a block of 0 or null

@@ -1,6 +1,5 @@
 -- One row per case_id and tier that takes part in its price: the slice as `quote --batch` writes it, in JSON.
 -- kept as: view
--- per: quote
 SELECT
     case_id,
     tier,

@@ -1,6 +1,5 @@
 -- One row per case_id: its price as `quote --batch` writes it, in JSON without the slices, or the reason that it has none.
 -- kept as: view
--- per: quote
 -- A rounded amount has the decimals that it was rounded to, 12.50 at scale 2.
 SELECT
     rated.case_id,

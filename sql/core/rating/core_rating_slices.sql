@@ -1,6 +1,5 @@
 -- One row per case and tier that takes part in its price: the quantity in the tier, the part of it that is billed, and the amount.
 -- kept as: view
--- per: cell, local
 -- Which tiers take part, by model (`reached`: the quantity is above the tier's lower bound, or on it where that bound
 -- is the excluded upper bound of the tier before):
 --   unit          the first, for everything        volume        the one that holds the quantity, for everything

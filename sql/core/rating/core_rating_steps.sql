@@ -1,5 +1,4 @@
 -- One row per ladder_id, kind of pricing and tier: all that is the same for every quantity that reaches the tier.
--- per: cell, local
 -- Only kinds that some case of the ladder needs are here. Kind 0, tier 1 is for the cases that are not priced.
 --   slice_start    start of the slice: the tier's lower bound, or 0 if one tier prices the whole quantity
 --   tier_block     block in which the slice is counted, null if blocks are not counted per tier

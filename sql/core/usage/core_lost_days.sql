@@ -1,6 +1,4 @@
 -- One row per account and month with lines of traffic whose statistics by day lack days that the month's own sum holds: which days, and how much.
--- per: cell
--- parts: rows
 -- Of several sums that show it, interchanges in and out.
 SELECT
     usage.network_id,

@@ -1,6 +1,4 @@
 -- One row per network, account report, measure and candidate meter: how many lines it is tried on, and how many it explains.
--- per: cell
--- parts: min(place), sum(lines), sum(clock_telling_lines), sum(telling_lines), sum(lines_explained), sum(telling_lines_explained), sum(signature), min(counter_example)
 -- The telling lines of all candidates of a measure add up to their number: a line counts with the first of its candidates.
 -- `signature` differs where two candidates do not explain the same lines, or give different whole numbers on another line. `counter_example` is a telling line that another candidate
 -- explains and this one does not.

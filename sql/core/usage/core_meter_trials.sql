@@ -1,6 +1,5 @@
 -- One row per line of traffic and candidate meter: what the account's statistics give, and whether Actual is that.
 -- kept as: view
--- per: cell, local
 -- Statistics of all traffic are the whole of TrafficAll, and an upper limit of every other report: a smaller Actual is then no miss
 -- (`is_open`). Where they name the report, they are its own. `is_telling`: candidates give different quantities, and at least one of them
 -- explains the line or it is a miss of all. `is_clock_telling`: the month by UTC gives another quantity than the service's month.

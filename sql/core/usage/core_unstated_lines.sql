@@ -1,6 +1,4 @@
 -- One row per line of traffic with a quantity, of an account that the statistics have no row for though they state all mailboxes of its network.
--- per: cell
--- parts: rows
 -- Only where a meter is decided for the measure: else it is not known that the statistics count what is billed.
 SELECT
     lines.network_id,

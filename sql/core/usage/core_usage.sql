@@ -1,5 +1,4 @@
 -- One row per account, month, account report (null: all traffic), statistic, unit, scope, direction and clock: the quantity by the statistics.
--- per: whole, read by account and month
 -- Rows of one response add up (a row may be a day, or a partner). Of several responses the one that states the month as a whole counts, and
 -- of these the one requested for the fewest accounts. A sum of which one value cannot be read is not known: it has no row.
 -- `scope`: all; and where states are known, counted (without duplicates and canceled ones), charged (counted, and to be paid by the

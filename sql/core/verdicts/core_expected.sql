@@ -1,5 +1,4 @@
 -- One row per rate ladder and quantity on its lines: the quantity and amount that the chosen interpretation gives.
--- per: cell, local
 -- `error` is the reason for a null amount. `is_contested`: tied candidates of an undecided interpretation give other amounts. Then
 -- `open_outcomes` has the outcomes of all tied candidates including the chosen one, and `expected_least` and `expected_most` their
 -- smallest and largest amounts. `roundings`: those that

@@ -1,5 +1,4 @@
 -- One row per doubtful quantity and number left out (allowance, block, bound): a case to rate without that number.
--- per: cell, local
 -- For volume and graduated pricing, the other of the two models is a case too; and so is, under the chosen interpretation, what
 -- statistics give for a line that they contradict, or that was rounded up (left_out `usage`).
 WITH doubtful AS (

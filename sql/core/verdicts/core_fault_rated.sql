@@ -1,6 +1,5 @@
 -- One row per case of core_fault_cases: quantity and amount without the rule, or by the other model.
 -- with: core_rating_cases = core_fault_cases
--- per: cell, local
 SELECT
     cases.set_no,
     cases.actual,

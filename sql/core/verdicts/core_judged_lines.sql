@@ -1,6 +1,5 @@
 -- One row per line with its own attributes: the billed amounts, the expected amounts, and the verdict.
 -- kept as: view
--- per: cell, local
 --     fits          billed with its network (core_aggregated_lines), or quantity and amount equal those of every tied interpretation
 --     differs       quantity or amount differ from those of every tied interpretation
 --     undecided     quantity and amount equal those of some tied interpretations, not of others; or another rounding

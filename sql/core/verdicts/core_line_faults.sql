@@ -1,6 +1,4 @@
 -- One row per line that is billed wrongly: the name of its fault, and the figures of the finding.
--- per: cell
--- parts: rows
 -- `doubt` makes an error a warning:
 --     terms_read_later   the terms are from a price list read later, and most lines of the month show other terms
 --     reading_undecided  the interpretation is undecided

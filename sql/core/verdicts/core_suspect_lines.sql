@@ -1,7 +1,5 @@
 -- One row per line that does not fit its interpretation, shows a schedule that its price list does not have, or shows another tier than
 -- the one that it reaches.
--- per: cell
--- parts: rows
 -- These are few lines; the relations that follow read only them.
 SELECT
     results.*,
