@@ -5,7 +5,7 @@ Thousands are separated by commas, and negative values have a minus sign (U+2212
 """
 
 from ecgrid_flows.currency import minor_digits
-from ecgrid_transforms.money import ZERO, Decimal, grouped, plain_number
+from ecgrid_transforms.money import ZERO, Decimal, grouped, number_text
 
 __all__ = ["MISSING", "amount", "exactly", "money", "number", "plural", "signed", "use_currency"]
 
@@ -40,7 +40,7 @@ def number(value: object) -> str:
     """A quantity or a rate with all its digits and no trailing zeros: `12,345.075`; `–` where it is missing."""
     if not isinstance(value, Decimal | int):
         return MISSING
-    return format(Decimal(plain_number(Decimal(value))), ",f").replace("-", _MINUS)
+    return number_text(Decimal(value)).replace("-", _MINUS)
 
 
 def exactly(value: object) -> str:

@@ -30,7 +30,7 @@ SELECT
     amount,
     (amount - amount_at_price_so_far)::DECIMAL(28, 10),
     concat(
-        'Projected ', plain_text(quantity), ' passes ', plain_text(bound), ', from ', level_so_far, ' to ', level_ahead, ': ',
+        'Projected ', grouped_text(quantity), ' passes ', grouped_text(bound), ', from ', level_so_far, ' to ', level_ahead, ': ',
         money_text(amount), ' where the price so far gives ', money_text(round(amount_at_price_so_far, 2)), '.'
     )
 FROM accrual_tiers_ahead
@@ -49,7 +49,7 @@ SELECT
     amount,
     amount_above_usual,
     concat(
-        'Use of ', plain_text(quantity), ' where ', plain_text(round(usual, 2)), ' is usual for the account in this month, and up to ',
-        plain_text(round(usual_to, 2)), ' is no notice: ', money_text(round(amount_above_usual, 2)), ' of ', money_text(amount), ' is above the usual.'
+        'Use of ', grouped_text(quantity), ' where ', grouped_text(round(usual, 2)), ' is usual for the account in this month, and up to ',
+        grouped_text(round(usual_to, 2)), ' is no notice: ', money_text(round(amount_above_usual, 2)), ' of ', money_text(amount), ' is above the usual.'
     )
 FROM accrual_unusual_use

@@ -11,8 +11,8 @@ SELECT
     faults.expected_amount,
     faults.difference,
     concat(
-        plain_text(faults.quantity_billed), ' billed for ', plain_text(faults.actual), ' ', faults.unit,
-        's measured: the allowance of ', plain_text(faults.allowance), ' was not applied. ',
+        grouped_text(faults.quantity_billed), ' billed for ', grouped_text(faults.actual), ' ', faults.unit,
+        's measured: the allowance of ', grouped_text(faults.allowance), ' was not applied. ',
         CASE
             WHEN faults.difference IS NULL THEN 'The correct amount is undetermined.'
             WHEN faults.doubt = 'number_unshown' THEN concat(
@@ -20,7 +20,7 @@ SELECT
                 too_much_text(faults.difference), '.'
             )
             ELSE concat(
-                'With the allowance applied, ', plain_text(faults.expected_quantity_billed), ' are billed at ',
+                'With the allowance applied, ', grouped_text(faults.expected_quantity_billed), ' are billed at ',
                 money_text(faults.expected_amount), ', not ', money_text(faults.billed_amount), ': ',
                 too_much_text(faults.difference), '.'
             )

@@ -11,11 +11,11 @@ SELECT
     faults.expected_amount,
     faults.difference,
     concat(
-        plain_text(faults.quantity_billed), ' ', faults.unit, 's billed as measured, but the schedule bills ',
+        grouped_text(faults.quantity_billed), ' ', faults.unit, 's billed as measured, but the schedule bills ',
         CASE
             WHEN faults.quantity_billed < coalesce(faults.expected_quantity_billed, sets.first_minimum)
-                THEN concat('at least ', sets.first_minimum)
-            ELSE concat('at most ', sets.first_maximum)
+                THEN concat('at least ', grouped_text(sets.first_minimum))
+            ELSE concat('at most ', grouped_text(sets.first_maximum))
         END,
         CASE
             WHEN faults.difference IS NULL THEN '. The correct amount is undetermined.'

@@ -66,8 +66,8 @@ SELECT
     root.amount,
     try_cast(totals.amount AS DECIMAL(28, 10)),
     concat(
-        'The network is billed ', money_text(root.amount), ' for ', plain_text(root.actual), '; ', totals.mailboxes,
-        ' of its mailboxes are billed ', money_text(totals.amount), ' for ', plain_text(totals.actual),
+        'The network is billed ', money_text(root.amount), ' for ', grouped_text(root.actual), '; ', totals.mailboxes,
+        ' of its mailboxes are billed ', money_text(totals.amount), ' for ', grouped_text(totals.actual),
         ' of the same usage: ask the vendor which of the two to bill.'
     )
 FROM core_lines AS root

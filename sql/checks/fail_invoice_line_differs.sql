@@ -17,8 +17,8 @@ SELECT
     matches.invoice_amount - matches.amount AS difference,
     concat(
         'Invoice ', coalesce(matches.invoice_number, matches.invoice_id::VARCHAR), ' bills ',
-        CASE WHEN matches.invoice_quantity_billed IS NOT NULL THEN plain_text(matches.invoice_quantity_billed) || ' at ' END,
-        money_text(matches.invoice_amount), '; InvoiceCalculateLineItem returns ', plain_text(matches.quantity_billed), ' at ',
+        CASE WHEN matches.invoice_quantity_billed IS NOT NULL THEN grouped_text(matches.invoice_quantity_billed) || ' at ' END,
+        money_text(matches.invoice_amount), '; InvoiceCalculateLineItem returns ', grouped_text(matches.quantity_billed), ' at ',
         money_text(matches.amount),
         CASE
             WHEN matches.invoice_amount = matches.amount THEN '.'

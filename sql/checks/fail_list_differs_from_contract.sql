@@ -40,7 +40,7 @@ differing AS (
         coalesce(any_value(listed.read_at), any_value(answers.read_at)) AS read_at,
         string_agg(
             terms_words(papers.level, papers.allowance, papers.minimum, papers.maximum, papers.block, papers.rate)
-            || CASE WHEN papers.flat <> 0 THEN ' and a fee of ' || plain_text(papers.flat) ELSE '' END, ', '
+            || CASE WHEN papers.flat <> 0 THEN ' and a fee of ' || grouped_text(papers.flat) ELSE '' END, ', '
             ORDER BY papers.minimum, papers.schedule_id
         ) FILTER (WHERE papers.rate IS NOT NULL) AS words,
         string_agg(

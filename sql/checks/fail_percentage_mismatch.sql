@@ -11,7 +11,7 @@ SELECT
     faults.expected_amount,
     faults.difference,
     concat(
-        'Billed ', money_text(faults.billed_amount), '; ', rules.rule, ' (Rate ', plain_text(money.rate), ', charges of ',
+        'Billed ', money_text(faults.billed_amount), '; ', rules.rule, ' (Rate ', grouped_text(money.rate), ', charges of ',
         money_text(money.base_amount), ') is ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.'
     ) || witness_text(faults.witness) || doubt_text(faults.doubt) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful

@@ -11,27 +11,27 @@ SELECT
     faults.expected_amount,
     faults.difference,
     CASE WHEN faults.departs_in = 'block' THEN concat(
-        plain_text(faults.quantity_billed), ' billed for ', plain_text(faults.actual), ' ', faults.unit, 's measured, in blocks of ',
-        plain_text(faults.shown_block), '; by ', faults.witness, ' the block is ', plain_text(faults.listed_block),
+        grouped_text(faults.quantity_billed), ' billed for ', grouped_text(faults.actual), ' ', faults.unit, 's measured, in blocks of ',
+        grouped_text(faults.shown_block), '; by ', faults.witness, ' the block is ', grouped_text(faults.listed_block),
         CASE
             WHEN faults.difference IS NULL THEN '. The correct amount is undetermined.'
             ELSE concat(
-                ': ', plain_text(faults.expected_quantity_billed), ' for ', money_text(faults.expected_amount), ', not ',
+                ': ', grouped_text(faults.expected_quantity_billed), ' for ', money_text(faults.expected_amount), ', not ',
                 money_text(faults.billed_amount),
                 CASE WHEN faults.difference = 0 THEN '.' ELSE concat(': ', too_much_text(faults.difference), '.') END
             )
         END
     ) ELSE concat(
-        plain_text(faults.quantity_billed), ' billed for ', plain_text(faults.actual), ' ', faults.unit, 's measured',
-        CASE WHEN faults.allowance > 0 THEN concat(', ', plain_text(faults.allowance), ' of them free') ELSE '' END,
-        CASE WHEN faults.listed_block > 0 THEN concat(', in blocks of ', plain_text(faults.listed_block)) ELSE '' END,
+        grouped_text(faults.quantity_billed), ' billed for ', grouped_text(faults.actual), ' ', faults.unit, 's measured',
+        CASE WHEN faults.allowance > 0 THEN concat(', ', grouped_text(faults.allowance), ' of them free') ELSE '' END,
+        CASE WHEN faults.listed_block > 0 THEN concat(', in blocks of ', grouped_text(faults.listed_block)) ELSE '' END,
         CASE
             WHEN faults.difference IS NULL OR faults.expected_least < faults.expected_most THEN concat(
                 ', for ', money_text(faults.billed_amount), ': allowance and blocks give no such quantity',
                 CASE WHEN faults.difference <> 0 THEN concat(', ', too_much_text(faults.difference), ' or more.') ELSE '.' END
             )
             ELSE concat(
-                ': the correct quantity is ', plain_text(faults.expected_quantity_billed), ', which costs ', money_text(faults.expected_amount),
+                ': the correct quantity is ', grouped_text(faults.expected_quantity_billed), ', which costs ', money_text(faults.expected_amount),
                 ', not ', money_text(faults.billed_amount),
                 CASE WHEN faults.difference = 0 THEN '.' ELSE concat(': ', too_much_text(faults.difference), '.') END
             )

@@ -19,17 +19,17 @@ SELECT
             END
         )
         ELSE concat(
-            'Billed ', money_text(faults.billed_amount), ' at the rate ', plain_text(faults.shown_rate),
+            'Billed ', money_text(faults.billed_amount), ' at the rate ', grouped_text(faults.shown_rate),
             CASE
                 WHEN faults.shown_block IS DISTINCT FROM faults.listed_block
-                    THEN concat(' and the block ', plain_text(faults.shown_block))
+                    THEN concat(' and the block ', grouped_text(faults.shown_block))
                 ELSE ''
             END,
             '; by ', faults.witness, CASE WHEN faults.shown_block IS DISTINCT FROM faults.listed_block THEN ' they are ' ELSE ' it is ' END,
-            plain_text(faults.listed_rate),
+            grouped_text(faults.listed_rate),
             CASE
                 WHEN faults.shown_block IS DISTINCT FROM faults.listed_block
-                    THEN concat(' and ', plain_text(faults.listed_block))
+                    THEN concat(' and ', grouped_text(faults.listed_block))
                 ELSE ''
             END,
             CASE

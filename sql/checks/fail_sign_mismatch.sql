@@ -13,7 +13,7 @@ SELECT
     faults.difference,
     CASE
         WHEN faults.expected_amount IS NULL THEN concat(
-            'Billed ', money_text(faults.billed_amount), ' for ', plain_text(faults.actual), ' ', faults.unit,
+            'Billed ', money_text(faults.billed_amount), ' for ', grouped_text(faults.actual), ' ', faults.unit,
             's measured: a negative quantity has no price, so the amount is unverified. If it corrects an earlier bill, ask the vendor which one.'
         )
         ELSE concat(

@@ -137,11 +137,11 @@ SELECT
             ', ',
             CASE
                 WHEN faults.shown_allowance IS DISTINCT FROM faults.listed_allowance
-                    THEN concat('allowance ', plain_text(faults.shown_allowance), ' instead of ', plain_text(faults.listed_allowance))
+                    THEN concat('allowance ', grouped_text(faults.shown_allowance), ' instead of ', grouped_text(faults.listed_allowance))
             END,
             CASE
                 WHEN faults.shown_block IS DISTINCT FROM faults.listed_block
-                    THEN concat('block ', plain_text(faults.shown_block), ' instead of ', plain_text(faults.listed_block))
+                    THEN concat('block ', grouped_text(faults.shown_block), ' instead of ', grouped_text(faults.listed_block))
             END,
             CASE
                 WHEN faults.shown_minimum <> faults.listed_minimum

@@ -42,22 +42,22 @@ contradicted AS (
         CASE
             WHEN usage.is_1024
                 THEN concat(
-                    plain_text(usage.actual), ' measured on the line is the account''s bytes in KCs of 1,024; in KCs of 1,000 it is ',
-                    plain_text(usage.exact_quantity),
+                    grouped_text(usage.actual), ' measured on the line is the account''s bytes in KCs of 1,024; in KCs of 1,000 it is ',
+                    grouped_text(usage.exact_quantity),
                     CASE WHEN usage.usage_amount IS NULL THEN '' ELSE concat(', which costs ', money_text(usage.usage_amount)) END,
                     '. The line bills ', money_text(usage.amount), '. Ask the vendor which size of a KC is agreed.'
                 )
             ELSE concat(
-                plain_text(usage.actual), ' measured on the line, but ',
+                grouped_text(usage.actual), ' measured on the line, but ',
                 CASE
-                    WHEN usage.source = 'lines' THEN concat('the account''s To and From lines add up to ', plain_text(usage.stated_quantity))
+                    WHEN usage.source = 'lines' THEN concat('the account''s To and From lines add up to ', grouped_text(usage.stated_quantity))
                     ELSE concat(
-                        usage.source, ' has ', plain_text(usage.stated_quantity), ' ', usage.statistic, CASE usage.direction WHEN 'both' THEN '' ELSE ' ' || usage.direction END,
+                        usage.source, ' has ', grouped_text(usage.stated_quantity), ' ', usage.statistic, CASE usage.direction WHEN 'both' THEN '' ELSE ' ' || usage.direction END,
                         CASE usage.unit WHEN 'count' THEN '' WHEN usage.statistic THEN '' ELSE concat(' (', usage.unit, ')') END
                     )
                 END,
-                ': ', plain_text(abs(usage.difference)), CASE WHEN usage.difference > 0 THEN ' more' ELSE ' less' END,
-                CASE WHEN usage.tolerance > 0 THEN concat(' (rounding explains at most ', plain_text(usage.tolerance), ')') ELSE '' END,
+                ': ', grouped_text(abs(usage.difference)), CASE WHEN usage.difference > 0 THEN ' more' ELSE ' less' END,
+                CASE WHEN usage.tolerance > 0 THEN concat(' (rounding explains at most ', grouped_text(usage.tolerance), ')') ELSE '' END,
                 CASE WHEN usage.equal_to IS NULL THEN '' ELSE concat('. Actual equals the account''s ', usage.equal_to) END,
                 CASE
                     WHEN usage.gap_days IS NULL THEN ''
@@ -67,7 +67,7 @@ contradicted AS (
                 CASE WHEN usage.verdict = 'fits' THEN ', correct for its own quantity' ELSE '' END,
                 CASE
                     WHEN usage.usage_amount IS NULL THEN ''
-                    ELSE concat('; ', plain_text(usage.stated_quantity), ' would cost ', money_text(usage.usage_amount))
+                    ELSE concat('; ', grouped_text(usage.stated_quantity), ' would cost ', money_text(usage.usage_amount))
                 END,
                 '. Ask the vendor which count is correct.'
             )
@@ -106,7 +106,7 @@ SELECT
     lines.price_list_id,
     lines.amount AS billed_amount,
     concat(
-        plain_text(lines.actual), ' measured on the line, but ', lines.source, ' has no row for the account, and has rows for ', lines.accounts,
+        grouped_text(lines.actual), ' measured on the line, but ', lines.source, ' has no row for the account, and has rows for ', lines.accounts,
         ' others of its network; an account without traffic has none. The line bills ', money_text(lines.amount),
         '. Ask the vendor what was counted.'
     ) AS explanation,
@@ -132,7 +132,7 @@ SELECT
     reporting_month,
     concat(
         'The statistics by day have no row for ', array_to_string(list_transform(lost_days, lambda one: strftime(one, '%Y-%m-%d')), ', '),
-        ', and the sum of the days is ', plain_text(lost_quantity), ' less than the ', plain_text(quantity), ' ', statistic,
+        ', and the sum of the days is ', grouped_text(lost_quantity), ' less than the ', grouped_text(quantity), ' ', statistic,
         CASE direction WHEN 'both' THEN '' ELSE ' ' || direction END, ' of the month by ', source,
         ': a missing day is not zero. The lines are compared with the month''s sum. Ask the vendor for the statistics of the day.'
     ) AS explanation,

@@ -18,30 +18,30 @@ SELECT
             WHEN 'stacked_flat' THEN ', the fees of all tiers up to '
             ELSE ' at the rate of '
         END,
-        billed.level, ' (', plain_text(billed.rate), '), the tier of ', plain_text(faults.quantity_billed), ' billed, but the line shows ', shown.level, ' (', plain_text(shown.rate),
+        billed.level, ' (', grouped_text(billed.rate), '), the tier of ', grouped_text(faults.quantity_billed), ' billed, but the line shows ', shown.level, ' (', grouped_text(shown.rate),
         '): the amount is correct, the schedule shown is not. Ask the vendor to correct it.'
     ) || witness_text(faults.witness) WHEN faults.verdict = 'undecided' THEN concat(
-        'Billed ', money_text(faults.billed_amount), ' at the rate of ', billed.level, ' (', plain_text(billed.rate), '), but the line shows ',
-        shown.level, ' (', plain_text(shown.rate), '), which gives ', money_text(faults.expected_amount), ': ',
+        'Billed ', money_text(faults.billed_amount), ' at the rate of ', billed.level, ' (', grouped_text(billed.rate), '), but the line shows ',
+        shown.level, ' (', grouped_text(shown.rate), '), which gives ', money_text(faults.expected_amount), ': ',
         too_much_text(faults.difference), '. The lines of price list ', faults.price_list_id,
         ' do not decide whether that tier applies: ask the vendor.'
     ) ELSE concat(
         'Billed ', money_text(faults.billed_amount),
         CASE
             WHEN faults.model IN ('stairstep', 'stacked_flat') THEN concat(', the fee of ', billed.level, ' alone')
-            ELSE concat(' at the rate of ', billed.level, ' (', plain_text(billed.rate), ')')
+            ELSE concat(' at the rate of ', billed.level, ' (', grouped_text(billed.rate), ')')
         END,
         ', but ',
         CASE
             WHEN faults.model = 'graduated' THEN concat(
-                'only a slice of the ', plain_text(faults.quantity_billed), ' billed is in that tier: price each slice at its own tier of price list '
+                'only a slice of the ', grouped_text(faults.quantity_billed), ' billed is in that tier: price each slice at its own tier of price list '
             )
             WHEN faults.model = 'stacked_flat' THEN concat(
-                plain_text(faults.quantity_billed), ' billed reach ', reached.level, ': add the fees of all tiers up to it of price list '
+                grouped_text(faults.quantity_billed), ' billed reach ', reached.level, ': add the fees of all tiers up to it of price list '
             )
-            WHEN faults.model = 'unit' THEN concat('all ', plain_text(faults.quantity_billed), ' billed are at the first rate of price list ')
+            WHEN faults.model = 'unit' THEN concat('all ', grouped_text(faults.quantity_billed), ' billed are at the first rate of price list ')
             ELSE concat(
-                plain_text(faults.quantity_billed), ' billed reach ', reached.level, ' (', plain_text(reached.rate), ') of price list '
+                grouped_text(faults.quantity_billed), ' billed reach ', reached.level, ' (', grouped_text(reached.rate), ') of price list '
             )
         END,
         faults.price_list_id,

@@ -10,11 +10,11 @@ SELECT
     billed_amount,
     CASE
         WHEN reversed_month IS NOT NULL THEN concat(
-            'Credited ', money_text(-billed_amount), ' for ', plain_text(-actual), ' ', unit, 's: reverses the line of ',
+            'Credited ', money_text(-billed_amount), ' for ', grouped_text(-actual), ' ', unit, 's: reverses the line of ',
             strftime(reversed_month, '%Y-%m'), '.'
         )
         ELSE concat(
-            'Credited ', money_text(-billed_amount), ' for ', plain_text(-actual), ' ', unit,
+            'Credited ', money_text(-billed_amount), ' for ', grouped_text(-actual), ' ', unit,
             's at the rate of price list ', price_list_id, ': a correction of an earlier bill. Ask the vendor which one.'
         )
     END AS explanation

@@ -14,8 +14,8 @@ SELECT
     CASE WHEN results.verdict = 'fits' AND expected.expected_amount = results.amount THEN round(rated.amount, 10)::DECIMAL(28, 10) END
         AS expected_amount,
     concat(
-        plain_text(usage.actual), ' KCs measured are rounded up per ', regexp_extract(usage.unit, '[a-z]+$'), ', which ECGrid documents; the bytes are ',
-        plain_text(usage.exact_quantity), ' KCs, ', plain_text(usage.actual - usage.exact_quantity), ' less. The line bills ', money_text(results.amount),
+        grouped_text(usage.actual), ' KCs measured are rounded up per ', regexp_extract(usage.unit, '[a-z]+$'), ', which ECGrid documents; the bytes are ',
+        grouped_text(usage.exact_quantity), ' KCs, ', grouped_text(usage.actual - usage.exact_quantity), ' less. The line bills ', money_text(results.amount),
         CASE
             WHEN results.verdict = 'fits' AND expected.expected_amount = results.amount AND rated.amount IS NOT NULL
                 THEN concat('; exact counting would cost ', money_text(round(rated.amount, 10)::DECIMAL(28, 10)))

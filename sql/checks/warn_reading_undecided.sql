@@ -14,7 +14,7 @@ tied AS (
         tied.set_no,
         string_agg(
             concat(
-                readings.reading_id,
+                reading_text(readings.reading_id),
                 coalesce(' bills ' || money_text(tied.amount_there::DECIMAL(28, 10)), ' has no price for it')
             ),
             ', ' ORDER BY tied.place
@@ -26,7 +26,7 @@ tied AS (
     GROUP BY tied.set_no
 ),
 open_readings AS (
-    SELECT tied.set_no, string_agg(readings.reading_id, ', ' ORDER BY tied.place) AS words
+    SELECT tied.set_no, string_agg(reading_text(readings.reading_id), ', ' ORDER BY tied.place) AS words
     FROM core_tied_candidates AS tied
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     GROUP BY tied.set_no
@@ -80,14 +80,14 @@ money_rivals AS (
         tied.set_no,
         concat(
             'For ', deciding_account_text(tied.charges, tied.parting_charge, tied.parting_measure), ', ',
-            words.reading_id, ' bills ', money_text(tied.amount_there), ' and ', best.reading_id, ' ',
+            words.rule, ' bills ', money_text(tied.amount_there), ' and ', best.rule, ' ',
             money_text(tied.leading_amount_there), ': up to ', money_text(leader.amount_at_stake),
             ' per such account at stake. '
         ) AS words
     FROM core_derived_tied_candidates AS leader
     INNER JOIN core_derived_tied_candidates AS tied ON tied.set_no = leader.set_no AND tied.place > 1
-    INNER JOIN core_derived_readings AS words ON words.reading_no = tied.reading_no
-    INNER JOIN core_derived_readings AS best ON best.reading_no = leader.reading_no
+    INNER JOIN core_derived_rules AS words ON words.reading_no = tied.reading_no
+    INNER JOIN core_derived_rules AS best ON best.reading_no = leader.reading_no
     WHERE leader.place = 1
     QUALIFY row_number() OVER (PARTITION BY tied.set_no ORDER BY tied.amount_at_stake DESC, tied.place) = 1
 )
@@ -106,7 +106,7 @@ SELECT
         )
         WHEN chosen.verdict = 'undecided' THEN concat(
             'The lines of price list ', months.price_list_id, ' fit more than one interpretation of ', months.account_report, ' ',
-            months.measure_field, ': ', open_readings.words, '. At a quantity of ', plain_text(chosen.deciding_quantity), ' ', tied.words,
+            months.measure_field, ': ', open_readings.words, '. At a quantity of ', grouped_text(chosen.deciding_quantity), ' ', tied.words,
             CASE WHEN chosen.amount_at_stake > 0 THEN concat(': up to ', money_text(chosen.amount_at_stake), ' per line at stake') ELSE '' END,
             '. Ask the vendor, or wait for a line of that quantity.', coalesce(' ' || roundings.words, '')
         )

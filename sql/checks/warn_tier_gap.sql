@@ -13,7 +13,7 @@ SELECT
         END,
         CASE
             WHEN chosen.amount_at_stake > 0 AND chosen.verdict = 'undecided'
-                THEN concat('; at a quantity of ', plain_text(chosen.deciding_quantity), ', up to ', money_text(chosen.amount_at_stake), ' per line at stake')
+                THEN concat('; at a quantity of ', grouped_text(chosen.deciding_quantity), ', up to ', money_text(chosen.amount_at_stake), ' per line at stake')
             ELSE ''
         END,
         '. Ask the vendor to correct the price list.'
@@ -31,7 +31,7 @@ SELECT
     lines.price_list_id,
     lines.amount AS billed_amount,
     concat(
-        'Billed ', money_text(lines.amount), ' for ', plain_text(lines.actual), ' ', sets.unit, 's: price list ',
+        'Billed ', money_text(lines.amount), ' for ', grouped_text(lines.actual), ' ', sets.unit, 's: price list ',
         lines.price_list_id, ' has no tier for that quantity (', regexp_replace(lines.error, '^[a-z_]+: ', ''), '), so the amount is unverified.'
     ) AS explanation
 FROM core_suspect_lines AS lines

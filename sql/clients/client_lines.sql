@@ -135,10 +135,10 @@ SELECT
             WHEN client = 'unassigned' AND rule IS NULL THEN 'no client: add the account to clients.csv'
             WHEN rule IS NULL THEN 'no price: client_prices.csv has no rule for this client and measure; add one'
             WHEN rule = 'pass_through' THEN 'price: as billed'
-            WHEN rule = 'markup_percent' THEN concat('price: cost and ', plain_text(value), ' percent')
+            WHEN rule = 'markup_percent' THEN concat('price: cost and ', grouped_text(value), ' percent')
             WHEN price IS NULL AND rule = 'markup_per_unit' THEN 'no price: the quantity is not known'
             WHEN rule = 'markup_per_unit' AND quantity IS NULL THEN 'price: as billed, a charge without units'
-            WHEN rule = 'markup_per_unit' THEN concat('price: cost and ', plain_text(value), ' a unit')
+            WHEN rule = 'markup_per_unit' THEN concat('price: cost and ', grouped_text(value), ' a unit')
             WHEN rule = 'fixed' THEN concat('price: fixed at ', csv_amount(value))
             WHEN ladder_error IS NOT NULL THEN concat('no price: ', ladder_error)
             ELSE concat(

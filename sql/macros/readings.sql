@@ -80,16 +80,27 @@ CREATE OR REPLACE MACRO cost_at_rate(quantity_billed, billed_in, rate_per, block
         ELSE per_block_amount(quantity_billed, block, rate)
     END::DECIMAL(38, 20));
 
--- A number as text with thousands separators: 1,000 or 1,500.5.
-CREATE OR REPLACE MACRO grouped_text(value) AS
-    concat(
-        format('{:,}', trunc(value)::BIGINT),
-        CASE WHEN value % 1 <> 0 THEN '.' || split_part(plain_text(value), '.', 2) ELSE '' END
-    );
+-- Text of a number with its thousands separated by commas: '-1234.5' gives -1,234.5.
+CREATE OR REPLACE MACRO with_thousands(number_text) AS
+    CASE WHEN starts_with(number_text, '-') THEN '-' ELSE '' END
+    || ltrim(reverse(regexp_replace(reverse(split_part(ltrim(number_text, '-'), '.', 1)), '(\d{3})', '\1,', 'g')), ',')
+    || CASE WHEN contains(number_text, '.') THEN '.' || split_part(number_text, '.', 2) ELSE '' END;
 
--- An amount of money as text: at least two decimals, more if it has them; never rounded.
+-- A number in a sentence for people: all its digits, thousands separated: 1,000 or 1,500.5.
+CREATE OR REPLACE MACRO grouped_text(value) AS with_thousands(plain_text(value));
+
+-- An amount of money in a sentence for people: at least two decimals, more if it has them, thousands separated; never rounded.
 CREATE OR REPLACE MACRO money_text(value) AS
-    CASE WHEN value % 0.01 = 0 THEN value::DECIMAL(38, 2)::VARCHAR ELSE plain_text(value) END;
+    with_thousands(CASE WHEN value % 0.01 = 0 THEN value::DECIMAL(38, 2)::VARCHAR ELSE plain_text(value) END);
+
+-- A reading_id in a sentence for people: `volume.max_exclusive` gives volume (max exclusive).
+CREATE OR REPLACE MACRO reading_text(reading_id) AS
+    replace(split_part(reading_id, '.', 1), '_', ' ')
+    || CASE
+        WHEN contains(reading_id, '.')
+            THEN ' (' || replace(replace(regexp_replace(reading_id, '^[^.]*\.', ''), '.', ', '), '_', ' ') || ')'
+        ELSE ''
+    END;
 
 -- Suffix with the range of expected amounts where undecided interpretations give different amounts.
 CREATE OR REPLACE MACRO range_text(expected_least, expected_most) AS

@@ -42,11 +42,11 @@ CREATE OR REPLACE MACRO terms_text(allowance, minimum, maximum, block, rate) AS
 -- The numbers of one schedule in words: `Tier1 rate 0.05, block 10, from 0 to 100`.
 CREATE OR REPLACE MACRO terms_words(level, allowance, minimum, maximum, block, rate) AS
     concat_ws(
-        ' ', level, 'rate', plain_text(rate),
-        CASE WHEN block <> 0 THEN 'block ' || plain_text(block) END,
-        CASE WHEN allowance <> 0 THEN 'allowance ' || plain_text(allowance) END,
-        CASE WHEN coalesce(minimum, 0) <> 0 THEN 'from ' || minimum END,
-        CASE WHEN NOT is_open_end(maximum) THEN 'to ' || maximum END
+        ' ', level, 'rate', grouped_text(rate),
+        CASE WHEN block <> 0 THEN 'block ' || grouped_text(block) END,
+        CASE WHEN allowance <> 0 THEN 'allowance ' || grouped_text(allowance) END,
+        CASE WHEN coalesce(minimum, 0) <> 0 THEN 'from ' || grouped_text(minimum) END,
+        CASE WHEN NOT is_open_end(maximum) THEN 'to ' || grouped_text(maximum) END
     );
 
 -- Whether a number that a line shows is that of its terms; a number that either of them leaves out states nothing.

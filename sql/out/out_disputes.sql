@@ -50,15 +50,15 @@ slices AS (
             concat(
                 'Tier ', tier,
                 CASE WHEN level IS NULL THEN '' ELSE ' (' || level || ')' END,
-                ': ', plain_text(quantity),
+                ': ', grouped_text(quantity),
                 CASE
                     WHEN block > 0 AND block <> 1 AND blocks IS NOT NULL
-                        THEN concat(' in ', plain_text(blocks), ' blocks of ', plain_text(block))
+                        THEN concat(' in ', grouped_text(blocks), ' blocks of ', grouped_text(block))
                     ELSE ''
                 END,
-                ' at ', plain_text(rate),
-                CASE WHEN flat <> 0 THEN ' plus a fee of ' || plain_text(flat) ELSE '' END,
-                ' = ', plain_text(product)
+                ' at ', grouped_text(rate),
+                CASE WHEN flat <> 0 THEN ' plus a fee of ' || grouped_text(flat) ELSE '' END,
+                ' = ', grouped_text(product)
             ),
             '; ' ORDER BY slice
         ) AS words

@@ -115,7 +115,7 @@ SELECT
     quantity,
     (cost_upto - lag(cost_upto, 1, 0) OVER (line ORDER BY partner, direction))::DECIMAL(38, 10) AS cost,
     concat(
-        money_text(amount), ' of the line, by ', plain_text(quantity), ' of ', plain_text(whole), ' ',
+        money_text(amount), ' of the line, by ', grouped_text(quantity), ' of ', grouped_text(whole), ' ',
         CASE WHEN measure_field LIKE '%Trans' THEN 'interchanges' ELSE 'KCs' END
     ) AS rule
 FROM cut

@@ -121,11 +121,11 @@ SELECT
         WHEN missed.set_no IS NULL THEN NULL
         ELSE concat(
             'account ', missed.network_id, '-', missed.mailbox_id, ', ', strftime(missed.reporting_month, '%Y-%m'), ': ',
-            plain_text(missed.actual), ' measured, ', plain_text(missed.quantity_billed), ' billed at ',
-            money_text(missed.billed_amount), '; this reading ',
+            grouped_text(missed.actual), ' measured, ', grouped_text(missed.quantity_billed), ' billed at ',
+            money_text(missed.billed_amount), '; this interpretation ',
             CASE
                 WHEN missed.error IS NOT NULL THEN 'has no price for it (' || missed.error || ')'
-                ELSE concat('bills ', plain_text(missed.reading_quantity), ' at ', money_text(missed.reading_amount))
+                ELSE concat('bills ', grouped_text(missed.reading_quantity), ' at ', money_text(missed.reading_amount))
             END
         )
     END AS counter_example,
@@ -190,7 +190,7 @@ SELECT
         WHEN missed.set_no IS NULL THEN NULL
         ELSE concat(
             'account ', missed.network_id, '-', missed.mailbox_id, ', ', strftime(missed.reporting_month, '%Y-%m'),
-            ': billed ', money_text(missed.amount), '; this reading bills ', money_text(missed.expected_amount), ' on ',
+            ': billed ', money_text(missed.amount), '; this interpretation bills ', money_text(missed.expected_amount), ' on ',
             money_text(missed.base_amount)
         )
     END AS counter_example,

@@ -29,21 +29,21 @@ counted AS (
             WHEN NOT counted.is_tried THEN 'billed with its network'
             ELSE concat_ws(
                 '; ',
-                CASE WHEN counted.quantity <> counted.actual THEN concat('quantity ', plain_text(counted.actual), ' to ', plain_text(counted.quantity)) END,
+                CASE WHEN counted.quantity <> counted.actual THEN concat('quantity ', grouped_text(counted.actual), ' to ', grouped_text(counted.quantity)) END,
                 CASE
                     WHEN coalesce(new_first.allowance, 0) <> coalesce(sets.allowance, 0)
-                        THEN concat('allowance ', plain_text(coalesce(sets.allowance, 0)), ' to ', plain_text(coalesce(new_first.allowance, 0)))
+                        THEN concat('allowance ', grouped_text(coalesce(sets.allowance, 0)), ' to ', grouped_text(coalesce(new_first.allowance, 0)))
                 END,
                 CASE
                     WHEN new_tier.rate <> old_tier.rate OR coalesce(counted.tier, 1) <> coalesce(counted.expected_tier, 1)
                         THEN concat(
-                            'tier ', coalesce(old_tier.level, 'none'), ' at ', coalesce(plain_text(old_tier.rate), 'none'), ' to ',
-                            coalesce(new_tier.level, 'none'), ' at ', coalesce(plain_text(new_tier.rate), 'none')
+                            'tier ', coalesce(old_tier.level, 'none'), ' at ', coalesce(grouped_text(old_tier.rate), 'none'), ' to ',
+                            coalesce(new_tier.level, 'none'), ' at ', coalesce(grouped_text(new_tier.rate), 'none')
                         )
                 END,
                 CASE
                     WHEN coalesce(new_tier.block, 0) <> coalesce(old_tier.block, 0)
-                        THEN concat('block ', plain_text(coalesce(old_tier.block, 0)), ' to ', plain_text(coalesce(new_tier.block, 0)))
+                        THEN concat('block ', grouped_text(coalesce(old_tier.block, 0)), ' to ', grouped_text(coalesce(new_tier.block, 0)))
                 END,
                 CASE WHEN counted.verdict = 'differs' THEN concat('billed ', money_text(counted.amount), ' where ', money_text(counted.reference_amount), ' was due') END,
                 CASE WHEN counted.least_amount < counted.most_amount THEN 'the interpretation is undecided' END
@@ -87,7 +87,7 @@ derived AS (
                 CASE
                     WHEN derived.rate <> derived.new_rate
                         THEN concat(
-                            CASE lines.kind WHEN 'minimum' THEN 'minimum ' ELSE 'rate ' END, plain_text(derived.rate), ' to ', plain_text(derived.new_rate)
+                            CASE lines.kind WHEN 'minimum' THEN 'minimum ' ELSE 'rate ' END, grouped_text(derived.rate), ' to ', grouped_text(derived.new_rate)
                         )
                 END,
                 CASE

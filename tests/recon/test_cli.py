@@ -18,7 +18,7 @@ from ecgrid_flows.warehouse.database import Connection
 from ecgrid_sandbox.world.model import PlantedError
 from ecgrid_sandbox.worlds import World
 from ecgrid_transforms.model import Key
-from ecgrid_transforms.money import Decimal, money_text, plain_number
+from ecgrid_transforms.money import Decimal, money_text, number_text
 
 MONTH = "2026-10"
 
@@ -103,7 +103,7 @@ def test_explain_of_a_missing_line_says_what_was_answered(reconciled: Connection
 
 
 def test_explain_of_an_unknown_key_says_what_to_do(reconciled: Connection) -> None:
-    with pytest.raises(NoSuchData, match=r"nothing is known of 1/2 2026-10 TrafficAll/TotalKCs: check the key"):
+    with pytest.raises(NoSuchData, match=r"nothing is known of 1/2 2026-10 TrafficAll/TotalKCs: see what the account is billed"):
         explanation(reconciled, Key(1, 2, date(2026, 10, 1), "TrafficAll", "TotalKCs"))
 
 
@@ -180,7 +180,7 @@ def test_compare_in_words_names_cliffs(data_dir: str) -> None:
     done = CliRunner().invoke(app, ["compare", "--month", MONTH, "--data-dir", data_dir])
     assert done.exit_code == 0
     assert "Cliffs: slightly more usage would cost less" in done.stdout
-    assert "past 5000 it costs 177.75 less" in done.stdout
+    assert "past 5,000 it costs 177.75 less" in done.stdout
 
 
 def test_compare_of_a_month_without_lines_says_what_to_do(data_dir: str) -> None:
@@ -199,4 +199,4 @@ def test_money_keeps_every_digit(value: str, shown: str) -> None:
 
 @pytest.mark.parametrize(("value", "shown"), [("100.0000000000", "100"), ("0.1050", "0.105"), ("7", "7")])
 def test_numbers_lose_their_closing_zeros_alone(value: str, shown: str) -> None:
-    assert plain_number(Decimal(value)) == shown
+    assert number_text(Decimal(value)) == shown

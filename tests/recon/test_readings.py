@@ -451,7 +451,8 @@ def test_a_minimum_that_nobody_stays_below_is_undecided(built: Connection) -> No
     assert found["check_name"] == "reading_undecided"
     assert found["explanation"] == (
         "The lines of price list 540 do not decide the interpretation of FixedRate MonthlyMinimum. For other charges "
-        "of 25.00, whole_when_below.of_counted_lines bills 50.00 and true_up.of_counted_lines 25.00: up to 25.00 per "
+        "of 25.00, Rate in full where it is above the account's counted charges bills 50.00 and a true-up to Rate from "
+        "the account's counted charges 25.00: up to 25.00 per "
         "such account at stake. Ask the vendor, or wait for such an account."
     )
 
@@ -540,18 +541,18 @@ def test_a_graduated_line_is_explained_slice_by_slice(built: Connection) -> None
     said = explanation(built, key).text().splitlines()
     assert said[1] == "Price list 517 (List 517), which ECGrid calls Tiered"
     arithmetic = [
-        "Measured     2771.486",
+        "Measured     2,771.486",
         "Allowance    100",
         "Slice        Tier1 (0 to 500): 500 x 0.2 = 100",
-        "             Tier2 (500 to 2000): 1500 x 0.1645 = 246.75",
-        "             Tier3 (above 2000): 672 x 0.1225 = 82.32",
+        "             Tier2 (500 to 2,000): 1,500 x 0.1645 = 246.75",
+        "             Tier3 (above 2,000): 672 x 0.1225 = 82.32",
         "Sum          429.07",
         "",
-        "Billed       429.07 for 2672",
-        "Expected     429.07 for 2672",
+        "Billed       429.07 for 2,672",
+        "Expected     429.07 for 2,672",
         "Difference   none: the bill is right",
         "",
-        "Otherwise    unit 534.40, volume 327.32, graduated 429.07",
+        "By model     unit 534.40, volume 327.32, graduated 429.07",
     ]
     start = said.index(arithmetic[0])
     assert said[start : start + len(arithmetic)] == arithmetic
@@ -631,15 +632,15 @@ def test_a_line_billed_by_the_other_model_says_so(
 def test_where_no_reading_fits_the_nearest_is_named(built: Connection) -> None:
     said = explanation(built, Key(NETWORK, own_mailbox(NONSENSE, 1), MONTH, *NONSENSE.pair)).text().splitlines()
     assert said[2] == "Terms: by the price list read on 2026-11-02 (stated, whatever the lines show)"
-    assert said[3].startswith("Nearest reading: ")
-    assert "Proof        none: no reading explains half of the lines of these schedules" in said
+    assert said[3].startswith("Nearest interpretation: ")
+    assert "Proof        none: no interpretation explains half of the lines of these schedules" in said
 
 
 def test_a_line_past_the_last_tier_is_explained_without_comparison(built: Connection) -> None:
     """250 of at most 200: no model has a price, so none can be held against what was billed."""
     text = explanation(built, Key(NETWORK, own_mailbox(BOUNDED, 5), MONTH, *TRANS)).text()
-    assert "Proof        none: no reading gives a price for this quantity\n" in text
-    assert "Otherwise" not in text
+    assert "Proof        none: no interpretation gives a price for this quantity\n" in text
+    assert "By model" not in text
 
 
 def test_which_schedule_a_line_past_the_first_tier_shows(built: Connection) -> None:

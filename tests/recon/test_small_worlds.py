@@ -18,7 +18,7 @@ from ecgrid_sandbox.billing.documents import Line
 from ecgrid_sandbox.world import small
 from ecgrid_sandbox.world.model import Group, PlantedError, PriceList
 from ecgrid_sandbox.worlds import World
-from ecgrid_transforms.money import Decimal, plain_number
+from ecgrid_transforms.money import Decimal, number_text
 from tests.support import lake_of
 
 from . import meant, planted
@@ -156,7 +156,7 @@ class Audit:
             costs = [meant.billed(_at_rate(group, rate), meant.truth_of(group), right.actual) for rate in rates]
             amounts = [cost[0] for cost in costs if cost is not None]
             stake += max(amounts) - min(amounts)
-        words = [f" rate {plain_number(rate)} on 2 lines" for rate in rates] + [f" {stake:.2f} at stake."]
+        words = [f" rate {number_text(rate)} on 2 lines" for rate in rates] + [f" {stake:.2f} at stake."]
         its = [
             one
             for one in self.found

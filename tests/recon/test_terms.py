@@ -333,7 +333,7 @@ def test_what_depends_on_an_unknown_tier_is_not_provable(built: Connection) -> N
     ("ladder", "words"),
     [
         (TEN_TIMES, "Terms: by the price list read on 2026-11-03 (stated, whatever the lines show)"),
-        (PAPER, "Terms: by your contract_terms.csv, document MSA 7 (the strongest witness)"),
+        (PAPER, "Terms: by your contract_terms.csv, document MSA 7 (the strongest source)"),
         (READ_LATE, "Terms: by the price list read on 2027-05-03 (read after the month)"),
     ],
     ids=["stated", "contract", "stated later"],

@@ -293,7 +293,7 @@ def build(target: Path, accounts: int = 12, months: int = 3, wrong_every: int = 
          Decimal("94.4444"), "decided", True, False, False, None, None, None, first, MONTH, volume, None),
         (11, "Standard KC", "TrafficAll", "TotalKCs", "a", "graduated", "Tiered", "graduated", "inclusive", 36, 9,
          Decimal(25), "decided", False, False, False,
-         "account 102-0, 2026-10: 1214 measured, billed at 97.12; this reading bills 117.12",
+         "account 102-0, 2026-10: 1,214 measured, billed at 97.12; this interpretation bills 117.12",
          None, None, first, MONTH, slices, None),
         (13, "Documents <i>plus</i>", "TrafficAll", "TotalTrans", "b", "graduated", "Stacked", "graduated", "inclusive",
          1, 0, Decimal(0), "undecided", True, False, True, None, Decimal(200), Decimal("1.67"), first, MONTH, slices,

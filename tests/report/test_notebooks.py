@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from ecgrid_flows.reporting import frames
 from ecgrid_flows.reporting.report import execute
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.opening import open_store
+from ecgrid_flows.warehouse import database
 
 pytestmark = pytest.mark.slow
 
@@ -137,3 +139,27 @@ def test_the_curves_are_those_of_the_bill(shipped_dir: Path) -> None:
     assert answers["error"].isna().all()
     assert answers["amount"].to_list() == expected
     assert len(expected) > 200
+
+
+QUERIES = re.findall(
+    r"^```sql\n(.*?)^```", (NOTEBOOKS[0].parent / "README.md").read_text(encoding="utf-8"), re.M | re.S
+)
+
+
+def test_the_page_has_a_query_per_question_of_an_analyst() -> None:
+    assert len(QUERIES) == 3
+    assert [re.findall(r"\bFROM (\w+)", query) for query in QUERIES] == [
+        ["out_contract_comparison"],
+        ["out_month_on_month"],
+        ["out_model_comparison"],
+    ]
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: re.search(r"out_\w+", query)[0])
+def test_each_query_has_rows_on_the_shipped_world(query: str, shipped_dir: Path) -> None:
+    with closing(database.connect(shipped_dir / "warehouse/billing.duckdb")) as connection:
+        rows = database.table(connection, query).to_pylist()
+    assert rows
+    if "change" in rows[0]:
+        parts = [name for name in rows[0] if name.endswith("_part")]
+        assert all(sum(row[part] for part in parts) == row["change"] for row in rows)

@@ -15,6 +15,8 @@ from ecgrid_transforms.money import (
     fits,
     fitted,
     grouped,
+    money_text,
+    number_text,
     plain,
     rounded,
     to_decimal,
@@ -98,6 +100,10 @@ def test_eighteen_whole_digits_and_ten_decimals_fit(text: str, is_fitting: bool)
 def test_text_for_people_and_machines() -> None:
     assert grouped(to_decimal("-1234567.005")) == "-1,234,567.01"
     assert grouped(to_decimal("-0.001")) == "0.00"
+    assert number_text(to_decimal("-12345.0750")) == "-12,345.075"
+    assert number_text(Decimal("0E-10")) == "0"
+    assert money_text(to_decimal("1130.9955")) == "1,130.9955"
+    assert money_text(to_decimal("1000")) == "1,000.00"
     assert plain(Decimal("1E+3")) == "1000"
     assert plain(to_decimal("-0.00")) == "0.00"
 

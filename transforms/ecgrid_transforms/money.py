@@ -36,8 +36,8 @@ __all__ = [
     "grouped",
     "in_last_decimals",
     "money_text",
+    "number_text",
     "plain",
-    "plain_number",
     "product",
     "rounded",
     "to_decimal",
@@ -153,12 +153,12 @@ def grouped(value: Decimal, scale: int = 2) -> str:
     return format(abs(result) if result.is_zero() else result, ",f")
 
 
-def plain_number(value: Decimal) -> str:
-    """A quantity, a rate or an exact amount with all its digits and no trailing zeros."""
-    text = plain(value)
+def number_text(value: Decimal) -> str:
+    """A quantity, a rate or an exact amount for people: all its digits, thousands separated by commas."""
+    text = format(abs(value) if value.is_zero() else value, ",f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def money_text(value: Decimal) -> str:
     """An amount with all its decimals, two at least, thousands separated by commas."""
-    return grouped(value) if rounded(value) == value else plain_number(value)
+    return grouped(value) if rounded(value) == value else number_text(value)

@@ -20,16 +20,24 @@ from ecgrid_flows.cli import context
 from ecgrid_flows.cli.context import AsJson, DataDir, Month
 from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.settings import Settings
-from ecgrid_transforms.money import money_text, plain_number, total
+from ecgrid_transforms.money import money_text, number_text, total
 from ecgrid_transforms.period import last_full_month, month_text
 
 if TYPE_CHECKING:
     from ecgrid_flows.warehouse.database import Connection
 
-_SHOWN = (
-    *("account_report", "measure_field", "actual", "quantity_billed", "billed_amount", "expected_amount"),
-    *("difference", "verdict", "findings"),
-)
+#: Column of out_finance_lines -> title.
+_SHOWN = {
+    "account_report": "report",
+    "measure_field": "measure",
+    "actual": "measured",
+    "quantity_billed": "quantity billed",
+    "billed_amount": "billed",
+    "expected_amount": "expected",
+    "difference": "difference",
+    "verdict": "verdict",
+    "findings": "findings",
+}
 _AMOUNTS = ("billed_amount", "expected_amount", "difference")
 #: So many accounts of the network are named where the account has no line.
 _NAMED = 10
@@ -63,7 +71,7 @@ def lines(
     name = rows[0]["account_name"] or ""
     title = f"{network}-{mailbox} {name}, {month_text(wanted)}".replace(" ,", ",")
     shown = [[_cell(column, row[column]) for column in _SHOWN] for row in rows]
-    context.stdout.print(context.table(None, _SHOWN, shown))
+    context.stdout.print(context.table(None, tuple(_SHOWN.values()), shown))
     context.stdout.print(
         Text(f"{title}: {len(rows)} lines, billed {money_text(total([row['billed_amount'] for row in rows]))}")
     )
@@ -110,7 +118,9 @@ def _cell(name: str, value: Any) -> object:
         return "" if value is None else money_text(value)
     if name == "findings":
         return ", ".join(value)
-    return plain_number(value) if name in ("actual", "quantity_billed") and value is not None else value
+    if name == "verdict":
+        return value.replace("_", " ")
+    return number_text(value) if name in ("actual", "quantity_billed") and value is not None else value
 
 
 def notebook(

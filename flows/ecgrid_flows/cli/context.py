@@ -4,6 +4,7 @@ Results go to stdout, everything else to stderr; with `--json`, stdout has exact
 """
 
 import json
+import re
 import shlex
 import shutil
 import sys
@@ -22,6 +23,9 @@ from ecgrid_flows.errors import ExitStatus, NoSuchData, SettingsError
 from ecgrid_flows.settings import Settings
 from ecgrid_transforms.money import Decimal, plain
 from ecgrid_transforms.period import NotAMonth, parse_month, require_begun
+
+#: An amount or a quantity as text.
+_AMOUNT = re.compile(r"-?[\d,]+(?:\.\d+)?")
 
 DataDir = Annotated[
     str | None,
@@ -93,12 +97,20 @@ def cell(value: object) -> Text:
     return Text("".join(char if char.isprintable() else " " for char in shown))
 
 
+def headings(columns: Iterable[str]) -> list[str]:
+    """The titles of columns of relations: `price list` of `price_list_id`."""
+    return [column.removesuffix("_id").replace("_", " ") for column in columns]
+
+
 def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """A text table; numbers are right-aligned."""
+    """A text table; numbers, and amounts as text, are right-aligned."""
     made = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for index, column in enumerate(columns):
-        numeric = any(isinstance(row[index], Decimal | int) for row in rows) and not any(
-            isinstance(row[index], bool | str) for row in rows
+        filled = [row[index] for row in rows if row[index] not in (None, "")]
+        numeric = bool(filled) and all(
+            (isinstance(value, Decimal | int) and not isinstance(value, bool))
+            or (isinstance(value, str) and _AMOUNT.fullmatch(value) is not None)
+            for value in filled
         )
         made.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:

@@ -15,7 +15,7 @@ from ecgrid_flows.cli.findings import findings_app
 from ecgrid_flows.cli.run import chosen_months
 from ecgrid_flows.errors import ExitStatus, SettingsError
 from ecgrid_flows.settings import Settings
-from ecgrid_transforms.money import ZERO, Decimal, NotADecimal, money_text, plain_number, to_decimal, total
+from ecgrid_transforms.money import ZERO, Decimal, NotADecimal, money_text, number_text, to_decimal, total
 from ecgrid_transforms.period import last_full_month, month_text
 
 PostingDate = Annotated[
@@ -319,7 +319,9 @@ def _print_corrections(
     if rows:
         columns = (*_SHOWN, *_SHOWN_AMOUNTS)
         cells = [[_cell(name, row[name]) for name in columns] for row in rows]
-        context.stdout.print(context.table(f"{month_text(month)}, lines since the closing", columns, cells))
+        context.stdout.print(
+            context.table(f"{month_text(month)}, lines since the closing", context.headings(columns), cells)
+        )
         billed, expected = (total([row[name] for row in rows if row[name] is not None]) for name in _SHOWN_AMOUNTS[1:])
         context.stdout.print(Text(f"Total: billed {money_text(billed)}, expected {money_text(expected)}"))
     if journal:  # invoices and decisions change it without a changed line
@@ -330,7 +332,9 @@ def _print_corrections(
             ]
             for row in journal
         ]
-        context.stdout.print(context.table(f"{month_text(month)}, journal since the closing", _ENTRY, entries))
+        context.stdout.print(
+            context.table(f"{month_text(month)}, journal since the closing", context.headings(_ENTRY), entries)
+        )
     for path in paths:
         context.stderr.print(Text(str(path)))
 
@@ -339,7 +343,7 @@ def _cell(name: str, value: Any) -> Any:
     """Amounts with at least two decimals, quantities without trailing zeros, other values unchanged."""
     if value is None or name in _SHOWN:
         return value
-    return money_text(value) if name.endswith("_amount") else plain_number(value)
+    return money_text(value) if name.endswith("_amount") else number_text(value)
 
 
 def set_findings(
@@ -409,6 +413,9 @@ def set_findings(
         said.append(f"{unknown} without a difference")
     counted = f"{len(rows):,} finding{'' if len(rows) == 1 else 's'} {state}"
     context.stdout.print(Text(f"{counted}: {', '.join(said) or 'differences of 0.00'}" if rows else counted))
+    if months := sorted({month_text(row["reporting_month"]) for row in rows if row["reporting_month"]}):
+        steps = " and ".join(f"`{step} --month {months[-1]}`" for step in ("export", "report"))
+        context.stderr.print(Text(f"Files and report still show the states of before: {steps} write them anew."))
 
 
 @contextmanager

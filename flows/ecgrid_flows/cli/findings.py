@@ -13,7 +13,7 @@ from ecgrid_flows.cli import context
 from ecgrid_flows.cli.context import AsJson, DataDir, Month
 from ecgrid_flows.errors import ExitStatus
 from ecgrid_flows.settings import Settings
-from ecgrid_transforms.money import ZERO, Decimal, grouped, plain_number
+from ecgrid_transforms.money import ZERO, Decimal, grouped, number_text
 from ecgrid_transforms.period import last_full_month, month_text
 
 if TYPE_CHECKING:
@@ -113,11 +113,20 @@ def _print_findings(month: date, rows: Sequence[Mapping[str, Any]]) -> None:
         if number == 0 and len(of_cause) > 1:
             in_all = sum((one["difference"] for one in of_cause if one["difference"] is not None), ZERO)
             context.stdout.print(Text(f"        {len(of_cause)} findings of this cause, {grouped(in_all)} in total:"))
-    counts = {
-        severity: sum(1 for row in rows if row["severity"] == severity) for severity in ("error", "warning", "info")
-    }
-    said = ", ".join(f"{count} {severity}{'' if count == 1 else 's'}" for severity, count in counts.items() if count)
+    said = ", ".join(filter(None, (_count_words(severity, rows) for severity in ("error", "warning", "info"))))
     context.stdout.print(Text(f"\n{month_text(month)}: {said}"))
+
+
+def _count_words(severity: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """`12 errors (2 open)`; without the number of open ones where nothing was decided, empty without a finding."""
+    from ecgrid_flows.finance.finding_states import OPEN
+
+    states = [row["state"] for row in rows if row["severity"] == severity]
+    if not states:
+        return ""
+    still = states.count(OPEN)
+    of_them = "" if still == len(states) else f" ({still or 'none'} open)"
+    return f"{len(states)} {severity}{'' if len(states) == 1 else 's'}{of_them}"
 
 
 def _where(row: Mapping[str, Any]) -> str:
@@ -216,7 +225,7 @@ def _print_lines(title: str, rows: Sequence[tuple[Mapping[str, Any], str]]) -> N
 
 
 def _number(value: Decimal | None) -> str:
-    return "" if value is None else plain_number(value)
+    return "" if value is None else number_text(value)
 
 
 def _printable(text: str) -> str:

@@ -164,7 +164,7 @@ def list_(month: Month = None, data_dir: DataDir = None, as_json: AsJson = False
         context.emit_json({"invoices": [row | {"reporting_month": month_text(row["reporting_month"])} for row in rows]})
         return
     shown = [[_cell(name, row[name]) for name in _LISTED] for row in rows]
-    context.stdout.print(context.table(None, _LISTED, shown))
+    context.stdout.print(context.table(None, context.headings(_LISTED), shown))
 
 
 def _cell(name: str, value: Any) -> object:

@@ -185,8 +185,10 @@ def accounts(month: Month = None, data_dir: DataDir = None, as_json: AsJson = Fa
             }
         )
     else:
-        context.stdout.print(context.table(f"{len(rows)} accounts in {month_text(one)}", names, rows))
-        context.stdout.print(context.table(f"\n{len(contracts)} contracts", contract_names, contracts))
+        context.stdout.print(context.table(f"{len(rows)} accounts in {month_text(one)}", context.headings(names), rows))
+        context.stdout.print(
+            context.table(f"\n{len(contracts)} contracts", context.headings(contract_names), contracts)
+        )
     if scope.unanswered:
         raise Incomplete(f"the list is not complete: {'; '.join(scope.unanswered)}")
 

@@ -37,7 +37,7 @@ from ecgrid_flows.storage.base import Store, disk_errors
 from ecgrid_flows.storage.data_owner import is_invented
 from ecgrid_flows.warehouse import client_files, clients, database
 from ecgrid_flows.warehouse.provenance import run_of
-from ecgrid_transforms.money import ZERO, Decimal, money_text, plain_number, total
+from ecgrid_transforms.money import ZERO, Decimal, money_text, number_text, total
 from ecgrid_transforms.period import month_text
 from ecgrid_transforms.schemas import MONEY_TYPE
 
@@ -426,6 +426,6 @@ def _line_words(row: Row) -> dict[str, str]:
         "cost_centre": row["cost_centre"] or "",
         "month": month_text(row["reporting_month"]),
         "charge": f"{share}: {measure}" if share and measure else share or measure,
-        "quantity": "" if row["quantity"] is None else plain_number(row["quantity"]),
+        "quantity": "" if row["quantity"] is None else number_text(row["quantity"]),
         "price": money_text(row["price"]),
     }

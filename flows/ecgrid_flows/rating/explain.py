@@ -14,7 +14,7 @@ from ecgrid_flows.errors import NoSuchData
 from ecgrid_flows.warehouse import database
 from ecgrid_flows.warehouse.database import Connection
 from ecgrid_transforms.model import ACCOUNT_REPORTS, MEASURE_FIELDS, Key
-from ecgrid_transforms.money import ZERO, Decimal, money_text, plain_number
+from ecgrid_transforms.money import ZERO, Decimal, money_text, number_text
 from ecgrid_transforms.period import month_text
 
 Row = Mapping[str, Any]
@@ -71,7 +71,7 @@ class Explanation:
             ]
         if self.line is not None:
             answered = f"sha256 {self.line['response_sha256']}, received {self.line['pulled_at']:%Y-%m-%d %H:%M} UTC"
-            parts += ["", _entry("Answer", answered)]
+            parts += ["", _entry("Response", answered)]
         return "\n".join(parts) + "\n"
 
     def _without_line(self) -> list[str]:
@@ -97,48 +97,50 @@ class Explanation:
                 "undecided": f"explains {share}, as do others",
                 "none_fits": f"explains only {share}",
             }[reading["verdict"]]
-            pinned = ", pinned" if reading["is_pinned"] else ""
-            parts.append(f"{'Nearest reading' if is_of_none else 'Reading'}: {reading['rule']} ({sure}{pinned})")
+            pinned = ", set by pinned_readings.csv" if reading["is_pinned"] else ""
+            parts.append(
+                f"{'Nearest interpretation' if is_of_none else 'Interpretation'}: {reading['rule']} ({sure}{pinned})"
+            )
             if reading["reason"] is not None:
                 parts += [f"Why: {reading['reason']}", f"What would change it: {reading['change_words']}"]
         return parts
 
     def _arithmetic(self, line: Row) -> list[str]:
-        parts = [_entry("Measured", plain_number(line["actual"]))]
+        parts = [_entry("Measured", number_text(line["actual"]))]
         if not self.proof:
             return [*parts, _entry("Proof", f"none: {self._why_unproved(line)}")]
         allowance = line["schedule_allowance"]
         if allowance is not None and allowance > ZERO:
-            parts.append(_entry("Allowance", plain_number(allowance)))
+            parts.append(_entry("Allowance", number_text(allowance)))
         parts += [_entry("Slice" if number == 0 else "", _slice_text(part)) for number, part in enumerate(self.proof)]
         exact = self.proof[0]["amount_before_rounding"]
         if exact != self.proof[0]["expected_amount"] or len(self.proof) > 1:
-            parts.append(_entry("Sum", plain_number(exact)))
+            parts.append(_entry("Sum", number_text(exact)))
         return parts
 
     def _why_unproved(self, line: Row) -> str:
         if line["verdict"] == "fits":
             return "the use of this mailbox is billed with its network"
         if self.reading is not None and self.reading["verdict"] == "none_fits":
-            return "no reading explains half of the lines of these schedules"
+            return "no interpretation explains half of the lines of these schedules"
         if line["actual"] < ZERO:
             return "a quantity below 0 has no price"
-        return "no reading gives a price for this quantity"
+        return "no interpretation gives a price for this quantity"
 
     def _verdict(self, line: Row) -> list[str]:
-        parts = [_entry("Billed", f"{money_text(line['amount'])} for {plain_number(line['quantity_billed'])}")]
+        parts = [_entry("Billed", f"{money_text(line['amount'])} for {number_text(line['quantity_billed'])}")]
         if line["expected_amount"] is None:
             return [*parts, _entry("Expected", "unknown: the line is not provable")]
         parts.append(
             _entry(
                 "Expected",
-                f"{money_text(line['expected_amount'])} for {plain_number(line['expected_quantity_billed'])}",
+                f"{money_text(line['expected_amount'])} for {number_text(line['expected_quantity_billed'])}",
             )
         )
         difference = line["difference"]
         words = {
             "fits": "none: the bill is right",
-            "undecided": "none can be claimed: readings or terms that the lines leave open part on this quantity",
+            "undecided": "none can be claimed: interpretations or terms left open differ at this quantity",
         }.get(line["verdict"])
         if words is None:
             words = (
@@ -154,13 +156,13 @@ class Explanation:
         found = self.comparison
         parts = [
             "",
-            _entry("Otherwise", ", ".join(f"{model} {money_text(found[f'{model}_amount'])}" for model in _MODELS)),
+            _entry("By model", ", ".join(f"{model} {money_text(found[f'{model}_amount'])}" for model in _MODELS)),
         ]
         if found["next_bound"] is not None:
             parts.append(
                 _entry(
                     "Next bound",
-                    f"{plain_number(found['next_bound'])}, {plain_number(found['distance_to_next_bound'])} away",
+                    f"{number_text(found['next_bound'])}, {number_text(found['distance_to_next_bound'])} away",
                 )
             )
         if found["is_on_cliff"]:
@@ -172,7 +174,7 @@ class Explanation:
 
 #: Source of the terms -> text for the line.
 _TERMS_SOURCES = {
-    "contract": "the strongest witness",
+    "contract": "the strongest source",
     "stated": "stated, whatever the lines show",
     "stated_later": "read after the month",
     "shown": "no price list states terms for this month",
@@ -258,26 +260,24 @@ def _one_line(text: str) -> str:
 def _slice_text(part: Row) -> str:
     """`Tier2 (1200 to 5000): 3600 (720 blocks of 5) x 0.1856 = 668.16`, or `60 (12 blocks of 5) at 0.9 a block = …`."""
     if part["tier"] == 0:
-        return f"free tier: {plain_number(part['quantity'])} at no charge"
+        return f"free tier: {number_text(part['quantity'])} at no charge"
     quantity, rate, product = part["quantity"], part["rate"], part["product"]
     blocks, block = part["blocks"], part["block"]
     in_blocks = block is not None and block not in (ZERO, 1) and blocks is not None
     counted = (
-        f" ({plain_number(blocks)} {'block' if blocks == 1 else 'blocks'} of {plain_number(block)})"
-        if in_blocks
-        else ""
+        f" ({number_text(blocks)} {'block' if blocks == 1 else 'blocks'} of {number_text(block)})" if in_blocks else ""
     )
     place = part["level"] or f"tier {part['tier']}"
     bounds = _bounds_text(part["lower_bound"], part["upper_bound"])
-    words = f"{place}{bounds}: {plain_number(quantity)}{counted}"
+    words = f"{place}{bounds}: {number_text(quantity)}{counted}"
     if part["flat"]:
         return f"{words}, fee {money_text(part['flat'])} = {money_text(product)}"
     if in_blocks and blocks * rate == product and quantity * rate != product:
-        return f"{words} at {plain_number(rate)} a block = {plain_number(product)}"
-    return f"{words} x {plain_number(rate)} = {plain_number(product)}"
+        return f"{words} at {number_text(rate)} a block = {number_text(product)}"
+    return f"{words} x {number_text(rate)} = {number_text(product)}"
 
 
 def _bounds_text(lower: Decimal | None, upper: Decimal | None) -> str:
     if lower is None or (lower == ZERO and upper is None):
         return ""
-    return f" (above {plain_number(lower)})" if upper is None else f" ({plain_number(lower)} to {plain_number(upper)})"
+    return f" (above {number_text(lower)})" if upper is None else f" ({number_text(lower)} to {number_text(upper)})"

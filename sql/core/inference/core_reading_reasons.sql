@@ -33,7 +33,7 @@ named AS (
         set_no,
         string_agg(
             concat(
-                CASE WHEN is_of_same_model THEN reading_id ELSE model END, ' misses ',
+                CASE WHEN is_of_same_model THEN reading_text(reading_id) ELSE model END, ' misses ',
                 CASE
                     WHEN telling_lines = 1 THEN 'it'
                     WHEN missed = telling_lines THEN 'all ' || missed
@@ -53,7 +53,7 @@ named AS (
 nearest AS (
     SELECT
         set_no,
-        arg_min(CASE WHEN is_of_same_model THEN reading_id ELSE model END, (lines_short, place)) AS name,
+        arg_min(CASE WHEN is_of_same_model THEN reading_text(reading_id) ELSE model END, (lines_short, place)) AS name,
         min(lines_short)::BIGINT AS lines_short
     FROM losers
     GROUP BY set_no
@@ -71,7 +71,7 @@ places AS (
     GROUP BY evidence.set_no
 ),
 open_readings AS (
-    SELECT tied.set_no, string_agg(readings.reading_id, ', ' ORDER BY tied.place) AS words
+    SELECT tied.set_no, string_agg(reading_text(readings.reading_id), ', ' ORDER BY tied.place) AS words
     FROM core_tied_candidates AS tied
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     GROUP BY tied.set_no
@@ -103,7 +103,7 @@ SELECT
         WHEN chosen.verdict = 'undecided' AND open_readings.words IS NULL
             THEN 'the rounding is open: ask the vendor, or wait for more lines with parts of a cent'
         WHEN chosen.verdict = 'undecided' THEN concat(
-            'tied: ', open_readings.words, '; two lines', coalesce(' of ' || plain_text(chosen.deciding_quantity), ''),
+            'tied: ', open_readings.words, '; two lines', coalesce(' of ' || grouped_text(chosen.deciding_quantity), ''),
             ', or one that shows its tier, would rule some of them out'
         )
         WHEN chosen.verdict = 'none_fits' THEN 'ask the vendor how the terms are meant'

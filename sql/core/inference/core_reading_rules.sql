@@ -7,31 +7,31 @@ WITH words AS (
         CASE
             WHEN readings.lone_bounds IN ('floor_and_cap', 'floor_and_cap_after_allowance')
                 THEN concat(
-                    'at least ', coalesce(sets.first_minimum, 0), ' ', sets.unit, 's',
-                    CASE WHEN sets.first_maximum > 0 THEN ' and at most ' || sets.first_maximum ELSE '' END,
+                    'at least ', grouped_text(coalesce(sets.first_minimum, 0)), ' ', sets.unit, 's',
+                    CASE WHEN sets.first_maximum > 0 THEN ' and at most ' || grouped_text(sets.first_maximum) ELSE '' END,
                     CASE
                         WHEN readings.lone_bounds = 'floor_and_cap_after_allowance' THEN ' of what the allowance leaves'
                         ELSE ''
                     END,
                     ' are billed'
                 )
-            WHEN readings.lone_bounds = 'floor' THEN concat('at least ', sets.first_minimum, ' ', sets.unit, 's are billed')
-            WHEN readings.lone_bounds = 'cap' THEN concat('at most ', sets.first_maximum, ' ', sets.unit, 's are billed')
+            WHEN readings.lone_bounds = 'floor' THEN concat('at least ', grouped_text(sets.first_minimum), ' ', sets.unit, 's are billed')
+            WHEN readings.lone_bounds = 'cap' THEN concat('at most ', grouped_text(sets.first_maximum), ' ', sets.unit, 's are billed')
         END AS bounds_words,
         CASE
             WHEN sets.allowance = 0 THEN NULL
-            WHEN readings.allowance_rule = 'ignored' THEN concat('the allowance of ', plain_text(sets.allowance), ' is not applied')
+            WHEN readings.allowance_rule = 'ignored' THEN concat('the allowance of ', grouped_text(sets.allowance), ' is not applied')
             WHEN readings.allowance_rule = 'free_tier'
-                THEN concat('the first ', plain_text(sets.allowance), ' are a free tier in front, which shifts the others')
+                THEN concat('the first ', grouped_text(sets.allowance), ' are a free tier in front, which shifts the others')
             WHEN readings.allowance_rule = 'after_blocks'
-                THEN concat('the allowance of ', plain_text(sets.allowance), ' comes off after rounding to blocks')
-            ELSE concat('the allowance of ', plain_text(sets.allowance), ' comes off first')
+                THEN concat('the allowance of ', grouped_text(sets.allowance), ' comes off after rounding to blocks')
+            ELSE concat('the allowance of ', grouped_text(sets.allowance), ' comes off first')
         END AS allowance_words,
         CASE
             WHEN readings.blocks = 'none' THEN CASE WHEN sets.is_without_blocks THEN NULL ELSE 'blocks are not rounded' END
             ELSE concat(
                 'whole blocks', CASE
-                    WHEN sets.first_block > 0 AND readings.blocks NOT LIKE '%_by_tier' THEN ' of ' || plain_text(sets.first_block)
+                    WHEN sets.first_block > 0 AND readings.blocks NOT LIKE '%_by_tier' THEN ' of ' || grouped_text(sets.first_block)
                     ELSE ''
                 END,
                 CASE WHEN readings.blocks LIKE '%_by_tier' THEN ' inside each tier' ELSE '' END,

@@ -26,8 +26,8 @@ SELECT
             ' is no longer returned: reverse its posting.'
         )
         ELSE concat(
-            'Received on ', strftime(earlier.pulled_at, '%Y-%m-%d'), ' with ', plain_text(earlier.actual), ' measured and ',
-            money_text(earlier.amount), ', now ', plain_text(lines.actual), ' and ', money_text(lines.amount),
+            'Received on ', strftime(earlier.pulled_at, '%Y-%m-%d'), ' with ', grouped_text(earlier.actual), ' measured and ',
+            money_text(earlier.amount), ', now ', grouped_text(lines.actual), ' and ', money_text(lines.amount),
             CASE
                 WHEN lines.amount <> earlier.amount THEN concat(': correct the posting by ', money_text(lines.amount - earlier.amount), '.')
                 ELSE ': the amount is the same.'

@@ -35,8 +35,9 @@ SELECT
     maximum + CASE WHEN is_continuous THEN 0 ELSE 1 END AS from_quantity,
     next_minimum - CASE WHEN is_continuous THEN 0 ELSE 1 END AS to_quantity,
     concat(
-        level, ' ends at ', maximum, ' and ', next_level, ' begins at ', next_minimum, ': ',
-        maximum + CASE WHEN is_continuous THEN 0 ELSE 1 END, ' to ', next_minimum - CASE WHEN is_continuous THEN 0 ELSE 1 END,
+        level, ' ends at ', grouped_text(maximum), ' and ', next_level, ' begins at ', grouped_text(next_minimum), ': ',
+        grouped_text(maximum + CASE WHEN is_continuous THEN 0 ELSE 1 END), ' to ',
+        grouped_text(next_minimum - CASE WHEN is_continuous THEN 0 ELSE 1 END),
         ' belong to no tier'
     ) AS words
 FROM steps
@@ -44,7 +45,7 @@ WHERE NOT is_from_lines AND (step > 1 OR (step = 1 AND is_continuous))
 UNION ALL
 SELECT
     set_no, tier, 'tier_gap', 0, minimum - 1,
-    concat(level, ', the first, begins at ', minimum, ': what is below belongs to no tier')
+    concat(level, ', the first, begins at ', grouped_text(minimum), ': what is below belongs to no tier')
 FROM steps
 WHERE NOT is_from_lines AND tier = 1 AND minimum > 1
 UNION ALL
@@ -55,10 +56,13 @@ SELECT
     next_minimum,
     maximum,
     CASE
-        WHEN maximum IS NULL THEN concat(level, ' has no end but ', next_level, ' begins at ', next_minimum)
+        WHEN maximum IS NULL THEN concat(level, ' has no end but ', next_level, ' begins at ', grouped_text(next_minimum))
         ELSE concat(
-            level, ' ends at ', maximum, ' but ', next_level, ' begins at ', next_minimum, ': ',
-            CASE WHEN step = 0 THEN maximum || ' belongs' ELSE concat(next_minimum, ' to ', maximum, ' belong') END, ' to both'
+            level, ' ends at ', grouped_text(maximum), ' but ', next_level, ' begins at ', grouped_text(next_minimum), ': ',
+            CASE
+                WHEN step = 0 THEN grouped_text(maximum) || ' belongs'
+                ELSE concat(grouped_text(next_minimum), ' to ', grouped_text(maximum), ' belong')
+            END, ' to both'
         )
     END
 FROM steps

@@ -21,8 +21,8 @@ SELECT
     )::BIGINT AS signature,
     min(
         concat(
-            'account ', network_id, '-', mailbox_id, ', ', strftime(reporting_month, '%Y-%m'), ': ', plain_text(actual), ' measured; this gives ',
-            plain_text(quantity)
+            'account ', network_id, '-', mailbox_id, ', ', strftime(reporting_month, '%Y-%m'), ': ', grouped_text(actual), ' measured; this gives ',
+            grouped_text(quantity)
         )
     ) FILTER (WHERE is_telling AND NOT is_explained AND is_explained_by_any) AS counter_example
 FROM core_meter_trials
