@@ -1,6 +1,7 @@
 """CSVs of a locale and the workbook: what they hold, that they read back, and when they are written again."""
 
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,6 +173,16 @@ def test_a_workbook_is_the_same_bytes_each_time_and_has_no_wrong_digit(tmp_path:
     assert "<t>4443</t>" in sheet  # a network is no number to add up
     # reporting_month: 15 characters of the heading and 2 beside, in Excel's unit, so that a date is not shown as ###
     assert '<col min="4" max="4" width="17.7' in sheet
+
+
+def test_a_workbook_opens_with_the_months_own_sheets(tmp_path: Path) -> None:
+    settings = Settings(data_dir=str(tmp_path))
+    build(settings, out_line_items=[line()], out_findings=[finding(mailbox_id=0)])
+    export_month(settings, MONTH, also=["xlsx"])
+    with zipfile.ZipFile(settings.exports_dir(MONTH) / "xlsx/2026-10.xlsx") as book:
+        titles = re.findall(r'<sheet name="([^"]+)"', book.read("xl/workbook.xml").decode())
+    assert titles[-1].startswith("disputes")
+    assert "finance_lines" in titles[:-1]
 
 
 def test_more_rows_than_a_sheet_holds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

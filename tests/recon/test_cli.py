@@ -103,7 +103,9 @@ def test_explain_of_a_missing_line_says_what_was_answered(reconciled: Connection
 
 
 def test_explain_of_an_unknown_key_says_what_to_do(reconciled: Connection) -> None:
-    with pytest.raises(NoSuchData, match=r"nothing is known of 1/2 2026-10 TrafficAll/TotalKCs: see what the account is billed"):
+    with pytest.raises(
+        NoSuchData, match=r"nothing is known of 1/2 2026-10 TrafficAll/TotalKCs: see what the account is billed"
+    ):
         explanation(reconciled, Key(1, 2, date(2026, 10, 1), "TrafficAll", "TotalKCs"))
 
 

@@ -199,9 +199,10 @@ def _write(folder: Path, name: str, month: str = "") -> list[Path]:
 
 
 def _sources(folders: Sequence[Path]) -> Iterator[_Source]:
+    """The CSVs of each export; those of subfolders, such as claims, after the month's own."""
     for folder in folders:
         manifest = read_manifest(folder)
-        for name, entry in manifest["files"].items():
+        for name, entry in sorted(manifest["files"].items(), key=lambda file: "/" in file[0]):
             if name.endswith(".csv"):
                 yield _Source(folder / name, name, entry, form_of(manifest).delimiter, guard_of(manifest))
 
