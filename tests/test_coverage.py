@@ -1,0 +1,36 @@
+"""Branches of a package that its own tests take, held by a floor each.
+
+Measured are packages whose tests run in this process: what commands in processes of their own take is not counted.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+#: Package, folder of its tests, least branches taken of a thousand.
+FLOORS = (("ecgrid_transforms", "tests/transforms", 830), ("ecgrid_client", "tests/ecgrid_client", 880))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("package", "tests", "floor"), FLOORS, ids=lambda value: str(value).rpartition("/")[2])
+def test_the_tests_of_a_package_take_its_branches(package: str, tests: str, floor: int, tmp_path: Path) -> None:
+    coverage = [sys.executable, "-m", "coverage"]
+    data, report = f"--data-file={tmp_path / 'data'}", tmp_path / "report.json"
+    suite = ["-m", "pytest", "-q", "-p", "no:cacheprovider", tests]
+    ran = subprocess.run(
+        [*coverage, "run", f"--source={package}", "--branch", data, *suite],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout[-4000:]
+    subprocess.run([*coverage, "json", data, "-q", "-o", report], cwd=ROOT, check=True)
+    totals = json.loads(report.read_text())["totals"]
+    taken, branches = totals["covered_branches"], totals["num_branches"]
+    print(f"{package}: {taken} of {branches} branches")
+    assert taken * 1000 >= floor * branches, f"{package}: {taken} of {branches} branches"
