@@ -35,7 +35,7 @@ roundings AS (
     SELECT
         open.set_no,
         concat(
-            'Of its ', open.tried, ' lines with something to round, ', open.lines,
+            'Of its ', open.tried, CASE WHEN open.tried = 1 THEN ' line' ELSE ' lines' END, ' with something to round, ', open.lines,
             CASE WHEN open.lines = 1 THEN ' differs' ELSE ' differ' END,
             CASE
                 WHEN open.is_cash
@@ -46,7 +46,7 @@ roundings AS (
                     )
                 ELSE concat(
                     ' from the rounding that fits best, ', too_much_text(open.difference),
-                    ' in all: slices may be rounded one by one, or to other decimals. Ask the vendor how amounts are rounded.'
+                    ' in all: slices may be rounded one by one, or amounts in two steps or to other decimals. Ask the vendor how amounts are rounded.'
                 )
             END
         ) AS words

@@ -50,11 +50,34 @@ CREATE OR REPLACE MACRO is_of_slices(rounding) AS ends_with(rounding, '_slices')
 -- Whether a rounding is one of cash: to five cents or to tenths.
 CREATE OR REPLACE MACRO is_of_cash(rounding, scale) AS ends_with(rounding, '_fives') OR scale = 1;
 
+-- Whether an exact amount, or one of its slices where these are rounded one by one, has something to round to multiples of `unit`.
+CREATE OR REPLACE MACRO has_rest(exact_amount, slices, rounding, unit) AS
+    CASE
+        WHEN is_of_slices(rounding) AND slices IS NOT NULL THEN len(list_filter(slices, lambda slice: slice % unit <> 0)) > 0
+        ELSE exact_amount % unit <> 0
+    END;
+
+-- Whether a rounding has two steps: to more decimals first, then to cents.
+CREATE OR REPLACE MACRO is_of_two_steps(rounding) AS ends_with(rounding, '_twice');
+
+-- The amount of a line, or of its slices where these are rounded one by one, in two steps. Null: too large.
+CREATE OR REPLACE MACRO amount_in_two_steps(exact_amount, slices, rounding, unit, half) AS
+    try(round(
+        CASE
+            WHEN starts_with(rounding, 'half_up_slices') AND slices IS NOT NULL
+                THEN list_sum(list_transform(slices, lambda slice: line_amount(slice, 'half_up', unit, half)))
+            ELSE line_amount(exact_amount, 'half_up', unit, half)
+        END::DECIMAL(38, 20),
+        2
+    ));
+
 -- Whether a rounding that is open (core_open_roundings) gives an amount. `slices`: how many slices the exact amount is the sum of, at most.
 CREATE OR REPLACE MACRO is_rounded_otherwise(amount, exact_amount, slices, roundings) AS
     len(list_filter(
         roundings,
         lambda other: CASE
+            WHEN is_of_two_steps(other.rounding)
+                THEN coalesce(amount % 0.01 = 0 AND abs(amount - exact_amount) <= other.half * slices + 0.005, false)
             WHEN slices > 1 AND (other.is_near OR is_of_slices(other.rounding)) THEN coalesce(abs(amount - exact_amount) < other.unit * slices, false)
             ELSE coalesce(try(line_amount(exact_amount, other.rounding, other.unit, other.half)) = amount, false)
         END

@@ -1,6 +1,6 @@
 -- One row per price list and rounding that its lines are screened with.
 -- Slices in other units than cents, and coins, are tried only where the amounts of the list can show them: half of them are multiples of the
--- unit, or some have the decimals.
+-- unit, or some have the decimals. A rounding in two steps is tried by core_open_roundings alone.
 WITH amounts AS (
     SELECT
         sets.price_list_id,
@@ -22,6 +22,7 @@ FROM core_sets AS sets
 LEFT JOIN amounts USING (price_list_id)
 INNER JOIN core_roundings AS roundings
     ON CASE
+        WHEN is_of_two_steps(roundings.rounding) THEN false
         WHEN is_of_cash(roundings.rounding, roundings.scale) THEN amounts.coins * 2 >= amounts.lines
         WHEN is_of_slices(roundings.rounding) AND roundings.scale = 0 THEN amounts.wholes * 2 >= amounts.lines
         WHEN is_of_slices(roundings.rounding) AND roundings.scale > 2 THEN amounts.has_fractions

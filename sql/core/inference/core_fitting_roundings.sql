@@ -2,9 +2,9 @@
 -- A rounding's score is the number of lines it explains if every rate ladder takes its best interpretation; of equals, the one that needs
 -- no remote interpretation is first. If the list's own lines fit several roundings alike (no amount was a tie between two cents), all
 -- price lists together decide, else the order of reference_roundings: half up to cents first. One line is no evidence for other decimals
--- than those that two or more lines of other lists show: it is billed wrongly. Nor is one amount, on any number of lines, evidence for
--- fewer decimals, which hide more differences. Within the same decimals one line is evidence: a line that a rounding of its list explains
--- to the cent is not wrong. `is_seen`: the list's own lines contradict every other rounding. If false, the choice costs at most one unit
+-- than those that two or more lines of other lists show, cents excepted: it is billed wrongly. Nor is one amount, on any number of lines,
+-- evidence for a coarser rounding than cents, which hides more differences; only amounts that it changes count. Within the same decimals
+-- one line is evidence: a line that a rounding of its list explains to the cent is not wrong. `is_seen`: the list's own lines contradict every other rounding. If false, the choice costs at most one unit
 -- of the last decimal on unseen kinds of lines, so it makes no interpretation undecided.
 WITH scores AS (
     SELECT set_no, reading_no, rounding_no, sum(lines_explained) AS lines_explained
@@ -49,6 +49,7 @@ compared AS (
         lists.rounding_no,
         lists.lines_explained,
         lists.lines_of_ordinary,
+        roundings.rounding,
         roundings.unit,
         everywhere.lines_explained AS lines_everywhere,
         everywhere.lines_explained - lists.lines_explained AS lines_elsewhere
@@ -62,14 +63,14 @@ usual AS (
     QUALIFY row_number() OVER (PARTITION BY price_list_id ORDER BY lines_elsewhere DESC, rounding_no) = 1
 ),
 coarse AS (
-    -- coarser roundings than usual that explain more
-    SELECT lists.price_list_id, lists.rounding_no, usual.rounding_no AS usual_rounding_no
+    -- coarser roundings than usual and than cents that explain more
+    SELECT lists.price_list_id, lists.rounding_no, lists.rounding, lists.unit
     FROM compared AS lists
     INNER JOIN usual USING (price_list_id)
-    WHERE lists.unit > usual.unit AND lists.lines_explained > usual.lines_explained
+    WHERE lists.unit > greatest(usual.unit, 0.01) AND lists.lines_explained > usual.lines_explained
 ),
 coarse_amounts AS (
-    -- number of different amounts
+    -- number of different amounts that they change
     SELECT coarse.price_list_id, coarse.rounding_no, count(DISTINCT lines.amount) AS amounts
     FROM coarse
     INNER JOIN core_sets AS sets USING (price_list_id)
@@ -80,7 +81,14 @@ coarse_amounts AS (
         FROM core_trial_fits
     ) AS fits ON fits.set_no = best.set_no AND fits.reading_no = best.reading_no
     INNER JOIN core_trial_lines AS lines ON lines.trial_no = fits.trial_no
-    WHERE list_contains(fits.roundings, coarse.rounding_no) AND NOT list_contains(fits.roundings, coarse.usual_rounding_no)
+    INNER JOIN core_set_readings AS readings ON readings.set_no = best.set_no AND readings.reading_no = best.reading_no
+    INNER JOIN (
+        FROM core_screen_rated
+        UNION ALL
+        FROM core_trial_rated
+    ) AS rated ON rated.case_id = trial_case(lines.quantity_no, readings.rule_no)
+    WHERE list_contains(fits.roundings, coarse.rounding_no)
+        AND has_rest(rated.amount_exact, rated.slices, coarse.rounding, coarse.unit)
     GROUP BY coarse.price_list_id, coarse.rounding_no
 ),
 ranked AS (
@@ -95,12 +103,11 @@ ranked AS (
         first_value(lists.lines_of_ordinary) OVER preference AS most_of_ordinary
     FROM compared AS lists
     INNER JOIN usual USING (price_list_id)
-    LEFT JOIN coarse_amounts AS coarse ON coarse.price_list_id = lists.price_list_id AND coarse.rounding_no = lists.rounding_no
-    WHERE NOT (
-        lists.unit > usual.unit AND lists.lines_explained > usual.lines_explained AND coalesce(coarse.amounts, 0) < 2
-    )
+    LEFT JOIN coarse ON coarse.price_list_id = lists.price_list_id AND coarse.rounding_no = lists.rounding_no
+    LEFT JOIN coarse_amounts ON coarse_amounts.price_list_id = lists.price_list_id AND coarse_amounts.rounding_no = lists.rounding_no
+    WHERE NOT (coarse.rounding_no IS NOT NULL AND coalesce(coarse_amounts.amounts, 0) < 2)
     AND NOT (
-        lists.unit <> usual.unit AND lists.lines_explained - usual.lines_explained = 1
+        lists.unit NOT IN (usual.unit, 0.01) AND lists.lines_explained - usual.lines_explained = 1
         AND usual.lines_elsewhere - lists.lines_elsewhere > 1
     )
     WINDOW preference AS (

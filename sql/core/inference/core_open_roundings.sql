@@ -1,6 +1,7 @@
 -- One row per rate ladder whose lines leave open how amounts are rounded.
 -- Another rounding is open if the leader, or a tied candidate, wins fewer than two thirds of the lines on which the two differ. One amount,
--- on any number of lines, is no evidence for a coarser one (as in core_fitting_roundings): what it gives is billed wrongly. Slices may be
+-- on any number of lines, is no evidence for one to whole units (as in core_fitting_roundings): what it gives is billed wrongly. An
+-- amount may be rounded to cents in two steps (is_of_two_steps): a candidate here only, which no list is decided to have. Slices may be
 -- rounded in ways that are no candidate: amounts within the largest possible rounding of them are open unless three lines confirm the
 -- rounding chosen for each that contradicts it. Rounding to coins (is_of_cash) is open too: no terms state it.
 -- lines: lines that the rounding chosen does not give, or that cents would not; difference: the sum by which they differ from it, or from
@@ -47,35 +48,14 @@ fits AS (
     INNER JOIN chosen USING (set_no, reading_no)
     WHERE NOT fits.is_changed
 ),
-gains AS (
-    SELECT missed.set_no, missed.reading_no, missed.other_no, sum(missed.lines) AS gained
-    FROM (
-        SELECT set_no, reading_no, trial_no, lines, unnest(roundings) AS other_no
-        FROM fits
-        WHERE NOT is_explained
-    ) AS missed
-    INNER JOIN chosen USING (set_no, reading_no)
-    INNER JOIN core_trial_lines AS lines ON lines.trial_no = missed.trial_no
-    INNER JOIN core_roundings AS others ON others.rounding_no = missed.other_no
-    GROUP BY missed.set_no, missed.reading_no, missed.other_no
-    HAVING count(DISTINCT lines.amount) > 1 OR any_value(others.unit <= chosen.unit)
-),
-others AS (
-    SELECT gains.set_no, gains.reading_no, gains.other_no AS rounding_no, false AS is_near
-    FROM gains
-    LEFT JOIN fits
-        ON fits.set_no = gains.set_no
-        AND fits.reading_no = gains.reading_no
-        AND fits.is_explained
-        AND NOT list_contains(fits.roundings, gains.other_no)
-    GROUP BY gains.set_no, gains.reading_no, gains.other_no, gains.gained
-    HAVING coalesce(sum(fits.lines), 0) < gains.gained * 2
-),
 cases AS (
     -- lines as the chosen reading of their ladder, or a tied one, prices them
     SELECT
         chosen.set_no,
         chosen.reading_no,
+        chosen.unit,
+        chosen.rounding_no <= 2 AS is_nearest_cent,
+        lines.trial_no,
         lines.lines,
         lines.amount,
         rated.amount_exact,
@@ -93,6 +73,40 @@ cases AS (
     LEFT JOIN fits ON fits.trial_no = lines.trial_no AND fits.reading_no = chosen.reading_no
     WHERE rated.error IS NULL
         AND lines.quantity_billed = CASE WHEN chosen.billed_in = 'blocks' THEN rated.blocks ELSE rated.units END
+),
+given AS (
+    -- lines that the rounding chosen does not give, with each rounding that does
+    SELECT set_no, reading_no, trial_no, lines, unnest(roundings) AS rounding_no
+    FROM cases
+    WHERE NOT is_explained
+    UNION ALL
+    SELECT cases.set_no, cases.reading_no, cases.trial_no, cases.lines, twice.rounding_no
+    FROM cases
+    INNER JOIN core_roundings AS twice ON is_of_two_steps(twice.rounding)
+    WHERE NOT cases.is_explained
+        AND cases.is_nearest_cent
+        AND coalesce(amount_in_two_steps(cases.amount_exact, cases.slices, twice.rounding, twice.unit, twice.half) = cases.amount, false)
+),
+others AS (
+    SELECT given.set_no, given.reading_no, given.rounding_no, false AS is_near
+    FROM (SELECT set_no, reading_no, rounding_no, sum(lines) AS lines FROM given GROUP BY ALL) AS given
+    INNER JOIN core_roundings AS others USING (rounding_no)
+    INNER JOIN cases ON cases.set_no = given.set_no AND cases.reading_no = given.reading_no
+    CROSS JOIN LATERAL (
+        SELECT
+            CASE
+                WHEN is_of_two_steps(others.rounding)
+                    THEN coalesce(amount_in_two_steps(cases.amount_exact, cases.slices, others.rounding, others.unit, others.half) = cases.amount, false)
+                ELSE list_contains(coalesce(cases.roundings, []), others.rounding_no)
+            END AS is_given
+    ) AS compared
+    GROUP BY given.set_no, given.reading_no, given.rounding_no
+    HAVING coalesce(sum(cases.lines) FILTER (WHERE cases.is_explained AND NOT compared.is_given), 0) < any_value(given.lines) * 2
+        AND (
+            any_value(others.unit <= greatest(cases.unit, 0.1))
+            OR count(DISTINCT cases.amount)
+            FILTER (WHERE compared.is_given AND has_rest(cases.amount_exact, cases.slices, others.rounding, others.unit)) > 1
+        )
 ),
 open AS (
     FROM others
@@ -128,9 +142,10 @@ tried AS (
             ELSE NOT cases.is_explained
                 AND EXISTS (
                     FROM open
+                    LEFT JOIN given USING (set_no, reading_no, rounding_no)
                     WHERE open.set_no = named.set_no
                         AND open.reading_no = named.reading_no
-                        AND CASE WHEN open.is_near THEN cases.is_near ELSE list_contains(cases.roundings, open.rounding_no) END
+                        AND CASE WHEN open.is_near THEN cases.is_near ELSE given.trial_no = cases.trial_no END
                 )
         END AS is_open
     FROM named
