@@ -3,7 +3,8 @@
 -- Present terms, and those of a list with lines of its own, are read as their lines decide: by the candidates that are tied, also where a
 -- number that was changed makes a difference between them that no line shows. Terms of which no line tells anything are read as the lines
 -- that they replace are, part by part (bounds, allowance, blocks, what a rate is for), with the model that the file gives; what these
--- lines leave open stays open. The words of --reading go before both.
+-- lines leave open stays open. The bounds of a file's ladder limit no quantity, and the Maximum of its only tier belongs to it. The words
+-- of --reading go before both.
 WITH tied AS (
     SELECT
         chosen.set_no,
@@ -68,7 +69,7 @@ alike AS (
             AND list_contains(habits.allowance_rules, candidates.allowance_rule)
             AND list_contains(habits.blocks, candidates.blocks)
             AND list_contains(habits.rates_per, candidates.rate_per)
-            AND list_contains(habits.lone_bounds, candidates.lone_bounds)
+            AND (tried.source = 'ladder' OR list_contains(habits.lone_bounds, candidates.lone_bounds))
             AND list_contains(habits.zero_quantities, candidates.zero_quantity)
             AND (models.model IS NOT NULL OR list_contains(habits.models, candidates.model)),
             false
@@ -84,6 +85,7 @@ alike AS (
         AND readings.plausibility = 'ordinary'
         AND candidates.plausibility = 'ordinary'
         AND candidates.model = coalesce(models.model, candidates.model)
+        AND (NOT sets.is_bounded_alone OR candidates.tier_bound = 'max_inclusive')
 ),
 open AS (
     SELECT set_no, reading_no, is_chosen FROM shown

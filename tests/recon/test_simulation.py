@@ -263,6 +263,19 @@ def test_a_quantity_past_a_bounded_last_tier_is_refused(opened: Connection, tmp_
     assert max(row["volume_percent"] for row in at_most.curve) == 115
 
 
+@pytest.mark.parametrize("model", ["unit", "volume", "graduated", ""])
+@pytest.mark.parametrize("minimum", ["", "0", "1"])
+def test_one_bounded_tier_is_a_ladder(opened: Connection, tmp_path: Path, model: str, minimum: str) -> None:
+    """Up to 1,500 at 0.09: 500 are 45.00 and 1,500 are 135.00; 2,000 are past it."""
+    offer = ladder_of(tmp_path, f"TrafficAll,ToTrans,{model},1,{minimum},1500,,,0.09,")
+    for mailbox, billed, due in ((700_001, 50, 45), (700_002, 120, 135)):
+        found = tried_on(opened, Terms(ladder=offer), Scope(network=4440, mailbox=mailbox))
+        assert amounts(found)[mailbox % 1000, "ToTrans"] == (billed, due)
+        assert found.total["unrated_lines"] == 0
+    with pytest.raises(Refused, match="the quantity 2000 is past the last tier, which ends at 1500"):
+        tried_on(opened, Terms(ladder=offer), OF_700)
+
+
 @pytest.mark.parametrize(
     ("terms", "scope", "error", "words"),
     [
