@@ -19,9 +19,11 @@ from ecgrid_flows.cli import app
 from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.finance import audit_log, corrections
 from ecgrid_flows.finance.export import export_month, read_export
-from ecgrid_flows.finance.export_files import read_manifest
+from ecgrid_flows.finance.export_files import opened, read_manifest
+from ecgrid_flows.finance.journal import open_journal
 from ecgrid_flows.finance.period_close import close_month, reopen_month
 from ecgrid_flows.settings import Settings
+from ecgrid_flows.storage.local import LocalStore
 from ecgrid_flows.storage.opening import open_store
 from ecgrid_transforms.money import ZERO, Decimal, rounded, total
 
@@ -202,3 +204,24 @@ def test_a_posting_date_is_the_users_and_never_in_a_closed_month(template: Path,
         fill(connection, **relations(({0: "80"}, "80", None)))
     with pytest.raises(SettingsError, match="2026-10-31 is not after 2026-10, which is closed: give a --posting-date"):
         export_month(usd, MONTH, posting_date=date(2026, 10, 31))
+
+
+def test_what_was_posted_is_read_from_local_copies_of_other_names(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a bucket's are: a journal and its manifest are in no folder together."""
+    settings = Settings(data_dir=str(tmp_path / "data"), currency="USD")
+    shutil.copytree(template, settings.data_dir)
+    store, numbers = open_store(settings), itertools.count()
+
+    def copied(_: LocalStore, paths: list[str]) -> list[str]:
+        copies = [tmp_path / f"{next(numbers)}" / "copy" for _ in paths]
+        for path, copy in zip(paths, copies, strict=True):
+            copy.parent.mkdir()
+            copy.write_bytes(store.read(path))
+        return list(map(str, copies))
+
+    monkeypatch.setattr(LocalStore, "locals", copied)
+    close_month(settings, store, MONTH, {})
+    with opened(settings) as connection:
+        assert open_journal(connection, settings, store, audit_log.read(store), MONTH).num_rows == 0

@@ -464,12 +464,16 @@ def sha256_of(path: Path) -> str:
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of an export; raises `NoSuchData` when there is none, `SettingsError` when it is damaged."""
-    path = folder / MANIFEST
+    return manifest_at(folder / MANIFEST)
+
+
+def manifest_at(path: Path) -> dict[str, Any]:
+    """`read_manifest` of a file, whatever its name here: a bucket's local copies have others."""
     try:
         manifest: dict[str, Any] = json.loads(path.read_bytes())
         manifest["files"].keys()
     except FileNotFoundError:
-        raise NoSuchData(f"{folder} holds no whole export: run `ecgrid-billing export` for its month") from None
+        raise NoSuchData(f"{path.parent} holds no whole export: run `ecgrid-billing export` for its month") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(f"{path} is damaged: export the month again") from error
     formats.require_readable("export", manifest, str(path))
@@ -494,10 +498,14 @@ def read_export(path: Path) -> pa.Table:
     the file, `StorageFailed` when it is not the file that the manifest describes.
     """
     folder = next((above for above in path.parents if (above / MANIFEST).is_file()), path.parent)
-    manifest = read_manifest(folder)
-    entry = manifest["files"].get(path.relative_to(folder).as_posix())
+    return read_described(path, read_manifest(folder), path.relative_to(folder).as_posix())
+
+
+def read_described(path: Path, manifest: Mapping[str, Any], name: str) -> pa.Table:
+    """`read_export` of the file that the manifest calls `name`."""
+    entry = manifest["files"].get(name)
     if entry is None:
-        raise NoSuchData(f"{folder / MANIFEST} does not name {path.name}: export the month again")
+        raise NoSuchData(f"the {MANIFEST} of {path.parent} does not name {name}: export the month again")
     if sha256_of(path) != entry["sha256"]:
         raise StorageFailed(f"{path} is not the file that its manifest describes: export the month again")
     return read_table(path, columns_of(entry), form_of(manifest).delimiter, guard=guard_of(manifest))

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from ecgrid_flows.errors import NoSuchData, Refused, SettingsError, StorageFailed
 from ecgrid_flows.finance.audit_log import CLOSINGS, Decision, Log
-from ecgrid_flows.finance.export_files import MANIFEST, read_export
+from ecgrid_flows.finance.export_files import MANIFEST, manifest_at, read_described
 from ecgrid_flows.finance.finding_states import with_states
 from ecgrid_flows.finance.journal_entries import (
     Amount,
@@ -139,8 +139,9 @@ def _posted(store: Store, log: Log, month: date) -> list[tuple[Decision, list[En
             continue
         folder, files = closed_folder(entry), entry.data["files"]
         if f"{folder}/exports/{JOURNAL}" in files:
-            kept_file(store, entry, f"{folder}/exports/{MANIFEST}")
-            table, batch = read_export(Path(kept_file(store, entry, f"{folder}/exports/{JOURNAL}"))), None
+            manifest = manifest_at(Path(kept_file(store, entry, f"{folder}/exports/{MANIFEST}")))
+            path = kept_file(store, entry, f"{folder}/exports/{JOURNAL}")
+            table, batch = read_described(Path(path), manifest, JOURNAL), None
         elif f"{folder}/{BATCH}" in files:
             path = kept_file(store, entry, f"{folder}/{BATCH}")
             table, batch = pq.read_table(path, use_threads=False, pre_buffer=False), entry.data["correction"]
