@@ -1,6 +1,6 @@
 -- One row per entry of a closed month's corrections, booked or pending, with its place beside the other entry of its line.
 -- kept as: scratch view
--- The interpretation's sentence is left out: months closed by earlier releases lack it, and what is booked keeps its bytes.
+-- Columns that months closed by earlier releases lack are left out: what is booked keeps its bytes.
 WITH entries AS (
     SELECT *
     FROM books_pending_lines
@@ -9,6 +9,6 @@ WITH entries AS (
     FROM books_booked_lines
 )
 SELECT
-    COLUMNS(lambda name: name <> 'reading_words'),
+    COLUMNS(lambda name: name NOT IN ('reading_words', 'line_date', 'invoice_number', 'currency')),
     if(entry = 'reversal', 1, 2) AS place
 FROM entries

@@ -121,43 +121,55 @@ parts AS (
             )
         END AS volume_part
     FROM kept
+),
+changes AS (
+    SELECT
+        network_id,
+        mailbox_id,
+        account_report,
+        measure_field,
+        reporting_month,
+        previous_amount,
+        amount,
+        amount - previous_amount AS change,
+        price_part,
+        volume_part,
+        try((expected_by_former - previous_expected - volume_part)::DECIMAL(28, 10)) AS mix_part,
+        0::DECIMAL(28, 10) AS new_part,
+        0::DECIMAL(28, 10) AS ended_part,
+        try_cast(correction_part AS DECIMAL(28, 10)) AS correction_part,
+        price_list_id,
+        previous_quantity,
+        quantity
+    FROM parts
+    UNION ALL
+    SELECT
+        network_id,
+        mailbox_id,
+        account_report,
+        measure_field,
+        reporting_month,
+        coalesce(previous_amount, 0),
+        coalesce(amount, 0),
+        coalesce(amount, -previous_amount),
+        0,
+        0,
+        0,
+        coalesce(amount, 0),
+        CASE WHEN amount IS NULL THEN -previous_amount ELSE 0 END,
+        0,
+        coalesce(price_list_id, previous_price_list_id),
+        coalesce(previous_quantity, 0),
+        coalesce(quantity, 0)
+    FROM single
 )
 SELECT
-    network_id,
-    mailbox_id,
-    account_report,
-    measure_field,
-    reporting_month,
-    previous_amount,
-    amount,
-    amount - previous_amount AS change,
-    price_part,
-    volume_part,
-    try((expected_by_former - previous_expected - volume_part)::DECIMAL(28, 10)) AS mix_part,
-    0::DECIMAL(28, 10) AS new_part,
-    0::DECIMAL(28, 10) AS ended_part,
-    try_cast(correction_part AS DECIMAL(28, 10)) AS correction_part,
-    price_list_id,
-    previous_quantity,
-    quantity
-FROM parts
-UNION ALL
-SELECT
-    network_id,
-    mailbox_id,
-    account_report,
-    measure_field,
-    reporting_month,
-    coalesce(previous_amount, 0),
-    coalesce(amount, 0),
-    coalesce(amount, -previous_amount),
-    0,
-    0,
-    0,
-    coalesce(amount, 0),
-    CASE WHEN amount IS NULL THEN -previous_amount ELSE 0 END,
-    0,
-    coalesce(price_list_id, previous_price_list_id),
-    coalesce(previous_quantity, 0),
-    coalesce(quantity, 0)
-FROM single
+    changes.*,
+    accounts.account_name,
+    coalesce(former.contract_id, accounts.contract_id) AS contract_id
+FROM changes
+LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)
+LEFT JOIN core_former_accounts AS former
+    ON former.network_id = changes.network_id
+    AND former.mailbox_id = changes.mailbox_id
+    AND former.reporting_month = changes.reporting_month

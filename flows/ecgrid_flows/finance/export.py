@@ -85,6 +85,8 @@ _PRICE = (
     *("verdict", "is_taxable", "level", "level_name", "model", "schedule_id", "schedule_rate", "schedule_block"),
 )
 _JUDGED = ("billed_amount", "expected_amount", "difference")
+#: Columns of out_finance_lines that finance_lines.csv has not: FOCUS has them by line.
+_OF_ANALYSTS = ("line_date", "invoice_number", "currency")
 
 
 class DoesNotTie(BillingError):
@@ -229,7 +231,7 @@ def _lines_sheet(connection: database.Connection) -> Sheet:
         Parted(connection, "out_line_items", lambda seen: placed(finance_lines(seen))),
         amounts=_JUDGED,
         totals=("quantity_billed", *_JUDGED),
-        columns=tuple(connection.table("out_finance_lines").columns),
+        columns=tuple(name for name in connection.table("out_finance_lines").columns if name not in _OF_ANALYSTS),
         repeating=(
             Repeating(_ACCOUNT, by=("account_no",)),
             Repeating(_PRICE, by=("kind_no",)),
