@@ -138,6 +138,7 @@ def test_they_are_kept_up_and_stay_when_nothing_changed(tmp_path: Path) -> None:
     assert [path.name for path in folder.parent.iterdir()] == ["2026-10"]
 
 
+@pytest.mark.long
 def test_a_closed_month_has_them_too(tmp_path: Path) -> None:
     settings = export_all(tmp_path, also=["xlsx"])
     closed = close(settings, {row["finding_id"]: "agreed" for row in findings_of(settings)})

@@ -64,6 +64,7 @@ def at_call(number: int, operation: bytes, act: Callable[[], object]) -> Callabl
 
 
 @pytest.mark.parametrize("most", [8, pytest.param(20, marks=pytest.mark.soak)])
+@pytest.mark.long
 def test_kills_at_random_moments_cost_only_the_calls_in_flight(
     tmp_path: Path, world: World, forker: Forker, most: int
 ) -> None:

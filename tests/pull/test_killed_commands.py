@@ -67,6 +67,7 @@ def same(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
 
 
+@pytest.mark.long
 def test_an_export_that_is_killed(whole: Path, forker: Forker, tmp_path: Path, kills: int) -> None:
     undisturbed = copied(whole, tmp_path / "undisturbed")
     export = ("export", "--month", MONTH)

@@ -54,6 +54,7 @@ def right(sandbox: SpawnedSandbox, tmp_path_factory: pytest.TempPathFactory) -> 
     return lake(data_dir)
 
 
+@pytest.mark.long
 def test_an_odd_value_costs_its_key_or_row_alone_and_a_right_answer_heals_it(
     sandbox: SpawnedSandbox, right: dict[str, list[dict[str, Any]]], tmp_path: Path
 ) -> None:

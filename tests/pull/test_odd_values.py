@@ -106,7 +106,7 @@ def either(body: bytes, chance: random.Random) -> bytes:
 @pytest.mark.parametrize(
     ("damage", "seed"),
     [
-        (either, 1),
+        pytest.param(either, 1, marks=pytest.mark.long),
         *(pytest.param(odd, seed, marks=pytest.mark.soak) for seed in (1, 2)),
         pytest.param(enormous, 1, marks=pytest.mark.soak),
     ],

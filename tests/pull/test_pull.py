@@ -222,6 +222,7 @@ def redated(data_dir: Path, moment: datetime) -> None:
 
 
 @pytest.mark.parametrize("refresh", [True, False])
+@pytest.mark.long
 def test_answers_from_a_time_to_come_are_asked_again_once(
     sandbox: SpawnedSandbox, tmp_path: Path, world: World, few: list[tuple[int, int]], few_file: Path, refresh: bool
 ) -> None:
@@ -236,6 +237,7 @@ def test_answers_from_a_time_to_come_are_asked_again_once(
     assert pulled(sandbox, tmp_path, accounts_file=few_file).calls == 0
 
 
+@pytest.mark.long
 def test_a_refresh_asks_what_an_hour_that_was_wrong_made_newer_than_now(
     sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path
 ) -> None:
@@ -351,7 +353,7 @@ def test_an_accounts_file_that_is_none_is_a_wrong_setting(
         pass
 
 
-@pytest.mark.parametrize("why", ["refused", "pending"])
+@pytest.mark.parametrize("why", ["refused", pytest.param("pending", marks=pytest.mark.long)])
 def test_where_a_price_list_cannot_be_read_all_pairs_are_asked_once(tmp_path: Path, why: str) -> None:
     world = World.shipped(LAST_MONTH)
     box = world.mailboxes[0]

@@ -59,6 +59,7 @@ def without_one_key(proxy: Storage, service: SpawnedSandbox, world: World) -> tu
     return named, f"{network}/{box}"
 
 
+@pytest.mark.long
 def test_each_night_requests_the_whole_running_month_whatever_the_night_before_left(
     tmp_path: Path, service: SpawnedSandbox, running_world: World, accounts: Path
 ) -> None:
@@ -98,6 +99,7 @@ def begun(data_dir: Path, month: date, moment: datetime) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"began": moment.isoformat()}))
 
 
+@pytest.mark.long
 def test_an_interrupted_refresh_continues_unless_its_running_month_went_on_for_half_a_day(
     tmp_path: Path, service: SpawnedSandbox, accounts: Path
 ) -> None:

@@ -57,7 +57,9 @@ def test_a_step_that_dies_leaves_no_session_open(
     assert open_within == [2 if name == "plan" else 0], "one of v3.2 and one of v4.1"
 
 
-@pytest.mark.parametrize(("number", "ended"), [(signal.SIGTERM, 4), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("number", "ended"), [(signal.SIGTERM, 4), pytest.param(signal.SIGKILL, -9, marks=pytest.mark.long)]
+)
 def test_a_run_that_is_ended_while_it_builds_leaves_no_session_open(
     sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path, number: int, ended: int
 ) -> None:

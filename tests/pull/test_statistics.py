@@ -61,6 +61,7 @@ def findings(sandbox: Any, data_dir: Path, accounts: Path) -> list[dict[str, Any
             return database.rows(connection, "out_findings").to_pylist()
 
 
+@pytest.mark.long
 def test_errors_of_the_meter_are_found_over_http(tmp_path: Path) -> None:
     meter = planted()
     (of_duplicates,), (of_partners,) = meter.duplicates_billed, meter.partners_billed

@@ -95,6 +95,7 @@ def test_eight_of_ten_quantities_lie_in_their_intervals() -> None:
     assert 0.75 <= share_inside(map(histories, (1, 2))) <= 0.85
 
 
+@pytest.mark.long
 def test_eight_of_ten_quantities_of_generated_worlds_lie_in_their_intervals() -> None:
     worlds = map(generated, (1, 2))
     several = [[values for place, values in enumerate(found) if place in varying] for found, varying in worlds]
@@ -228,6 +229,7 @@ def measured(several: Iterable[Sequence[Sequence[int | Decimal]]], months: Seque
 @pytest.mark.parametrize(
     ("several", "seeds"), [(histories, (4, 5, 6)), (lambda seed: generated(seed)[0], (3, 4))], ids=["drawn", "worlds"]
 )
+@pytest.mark.long
 def test_unusual_use_is_seen_and_usual_use_is_not(
     several: Callable[[int], list[list[int | Decimal]]], seeds: tuple[int, ...]
 ) -> None:

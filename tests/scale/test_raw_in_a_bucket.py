@@ -36,6 +36,7 @@ def bodies(store: S3Store) -> list[bytes]:
         return [opened.read(place).body for place, _ in raw_log.scan(store, "line_items", MONTH)]
 
 
+@pytest.mark.long
 def test_what_a_bucket_holds_is_sealed_packed_and_folded(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
