@@ -13,12 +13,15 @@ SELECT
     concat(
         grouped_text(faults.quantity_billed), ' ', faults.unit, 's billed as measured, but the schedule bills ',
         CASE
+            WHEN sets.first_maximum > 0 AND sets.first_maximum < sets.first_minimum
+                THEN concat('at least ', grouped_text(sets.first_minimum), ' and at most ', grouped_text(sets.first_maximum), ', so ', grouped_text(faults.expected_quantity_billed))
             WHEN faults.quantity_billed < coalesce(faults.expected_quantity_billed, sets.first_minimum)
                 THEN concat('at least ', grouped_text(sets.first_minimum))
             ELSE concat('at most ', grouped_text(sets.first_maximum))
         END,
         CASE
             WHEN faults.difference IS NULL THEN '. The correct amount is undetermined.'
+            WHEN faults.difference = 0 THEN concat('. The amount of ', money_text(faults.billed_amount), ' does not change.')
             ELSE concat(
                 ', which costs ', money_text(faults.expected_amount), ', not ', money_text(faults.billed_amount), ': ',
                 too_much_text(faults.difference), '.'

@@ -636,6 +636,18 @@ def test_where_no_reading_fits_the_nearest_is_named(built: Connection) -> None:
     assert "Proof        none: no interpretation explains half of the lines of these schedules" in said
 
 
+def test_an_assumed_rounding_is_named_as_assumed(built: Connection) -> None:
+    """0.125 rounded to 0.12 shows ties to even, of the line or of its one slice; 50 x 1.00 leaves nothing to round."""
+    words = "\nRounding     assumed: the lines of the list do not rule out every other\n"
+    even, whole = (
+        explanation(built, Key(NETWORK, own_mailbox(ladder, 1), MONTH, *ladder.pair)) for ladder in (EVEN, BOUNDED)
+    )
+    assert even.reading is not None
+    assert words in even.text()
+    assert words not in replace(even, reading={**even.reading, "is_rounding_seen": True}).text()
+    assert words not in whole.text()
+
+
 def test_a_line_past_the_last_tier_is_explained_without_comparison(built: Connection) -> None:
     """250 of at most 200: no model has a price, so none can be held against what was billed."""
     text = explanation(built, Key(NETWORK, own_mailbox(BOUNDED, 5), MONTH, *TRANS)).text()

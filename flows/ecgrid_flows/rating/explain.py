@@ -116,6 +116,12 @@ class Explanation:
         exact = self.proof[0]["amount_before_rounding"]
         if exact != self.proof[0]["expected_amount"] or len(self.proof) > 1:
             parts.append(_entry("Sum", number_text(exact)))
+        if (
+            exact != self.proof[0]["expected_amount"]
+            and self.reading is not None
+            and not self.reading["is_rounding_seen"]
+        ):
+            parts.append(_entry("Rounding", "assumed: the lines of the list do not rule out every other"))
         return parts
 
     def _why_unproved(self, line: Row) -> str:

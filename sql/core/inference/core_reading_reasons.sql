@@ -59,9 +59,10 @@ nearest AS (
     GROUP BY set_no
 ),
 places AS (
-    -- whether all telling lines are past the first tier
+    -- whether all telling lines are past the first tier, and whether one of them shows the tier that it reaches
     SELECT
         evidence.set_no,
+        bool_or(evidence.shown_tier = evidence.tier_reached) AS is_tier_shown,
         bool_and(lines.actual > sets.first_maximum + sets.allowance) AND any_value(sets.tiers) > 1 AS is_past_first_tier,
         any_value(sets.first_maximum + sets.allowance) AS first_bound
     FROM core_trial_evidence AS evidence
@@ -104,7 +105,7 @@ SELECT
             THEN 'the rounding is open: ask the vendor, or wait for more lines with parts of a cent'
         WHEN chosen.verdict = 'undecided' THEN concat(
             'tied: ', open_readings.words, '; two lines', coalesce(' of ' || grouped_text(chosen.deciding_quantity), ''),
-            ', or one that shows its tier, would rule some of them out'
+            CASE WHEN places.is_tier_shown THEN '' ELSE ', or one that shows its tier,' END, ' would rule some of them out'
         )
         WHEN chosen.verdict = 'none_fits' THEN 'ask the vendor how the terms are meant'
         WHEN nearest.lines_short IS NULL THEN 'only other terms would change it'

@@ -1,6 +1,7 @@
 -- One row per line with its own attributes: the billed amounts, the expected amounts, and the verdict.
 -- kept as: view
---     fits          billed with its network (core_aggregated_lines), or quantity and amount equal those of every tied interpretation
+--     fits          billed with its network (core_aggregated_lines), or quantity and amount equal those of every tied interpretation; or
+--                   billed 0 for usage that is free, whatever quantity is stated for it
 --     differs       quantity or amount differ from those of every tied interpretation
 --     undecided     quantity and amount equal those of some tied interpretations, not of others; or another rounding
 --                   that is open gives the amount
@@ -57,7 +58,11 @@ SELECT
         WHEN money.is_contested THEN 'undecided'
         WHEN money.set_no IS NOT NULL THEN CASE WHEN money.fits THEN 'fits' ELSE 'differs' END
         WHEN expected.expected_amount IS NULL THEN 'not_provable'
-        WHEN lines.quantity_billed = expected.expected_quantity_billed AND lines.amount = expected.expected_amount
+        WHEN lines.amount = expected.expected_amount
+            AND (
+                lines.quantity_billed = expected.expected_quantity_billed
+                OR (lines.amount = 0 AND expected.expected_quantity_billed = 0 AND lines.actual > 0)
+            )
             THEN CASE WHEN expected.is_contested THEN 'undecided' ELSE 'fits' END
         WHEN len(list_filter(
             expected.open_outcomes,

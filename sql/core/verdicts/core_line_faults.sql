@@ -1,7 +1,7 @@
 -- One row per line that is billed wrongly: the name of its fault, and the figures of the finding.
 -- `doubt` makes an error a warning:
 --     terms_read_later   the terms are from a price list read later, and most lines of the month show other terms
---     reading_undecided  the interpretation is undecided
+--     reading_undecided  the interpretation is undecided, and a tied candidate gives the amount or another tier's rate was billed
 --     amount_is_right    the line is billed by the tier reached and shows another
 --     number_unshown     a free tier explains the lines as well as an allowance left out of all of them (core_unshown_allowances); the
 --                        amount expected is that of the interpretations that take the allowance off
@@ -127,7 +127,9 @@ SELECT
     suspects.amount AS billed_amount,
     CASE
         WHEN shown_tiers.amount IS NOT NULL THEN shown_tiers.amount
-        WHEN unshown.set_no IS NOT NULL AND left_out.number = 'allowance' THEN suspects.expected_least
+        WHEN unshown.set_no IS NOT NULL AND left_out.number = 'allowance'
+            -- a candidate that takes the allowance off gives more than was billed
+            THEN CASE WHEN suspects.expected_most <= suspects.amount THEN suspects.expected_least END
         WHEN suspects.verdict = 'undecided' THEN NULL
         WHEN suspects.expected_least < suspects.expected_most THEN CASE
             WHEN suspects.amount >= suspects.expected_most THEN suspects.expected_most
@@ -138,7 +140,9 @@ SELECT
     suspects.amount
     - CASE
         WHEN shown_tiers.amount IS NOT NULL THEN shown_tiers.amount
-        WHEN unshown.set_no IS NOT NULL AND left_out.number = 'allowance' THEN suspects.expected_least
+        WHEN unshown.set_no IS NOT NULL AND left_out.number = 'allowance'
+            -- a candidate that takes the allowance off gives more than was billed
+            THEN CASE WHEN suspects.expected_most <= suspects.amount THEN suspects.expected_least END
         WHEN suspects.verdict = 'undecided' THEN NULL
         WHEN suspects.expected_least < suspects.expected_most THEN CASE
             WHEN suspects.amount >= suspects.expected_most THEN suspects.expected_most
@@ -168,6 +172,8 @@ SELECT
         WHEN shown_tiers.amount IS NOT NULL THEN 'reading_undecided'
         WHEN unshown.set_no IS NOT NULL AND left_out.number = 'allowance' THEN 'number_unshown'
         WHEN suspects.verdict = 'fits' AND suspects.departs_in IS NULL THEN 'amount_is_right'
+        WHEN suspects.verdict = 'differs' AND suspects.expected_least < suspects.expected_most
+            AND suspects.amount IN (suspects.expected_least, suspects.expected_most) THEN 'reading_undecided'
         WHEN suspects.is_of_none AND suspects.departs_in IS NULL THEN 'few_lines_fit'
         WHEN left_out.number IS NOT NULL
             AND coalesce(suspects.departs_in, 'allowance') IN ('allowance', 'bounds')
