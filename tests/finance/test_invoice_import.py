@@ -19,7 +19,8 @@ from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_transforms.money import to_decimal
 from ecgrid_transforms.rows import batch
-from ecgrid_transforms.schemas import ACCOUNTS
+from ecgrid_transforms.schemas import ACCOUNTS, INVOICES
+from tests.support.x12 import interchange
 
 OCTOBER = date(2026, 10, 1)
 NOW = datetime(2026, 11, 5, tzinfo=UTC)
@@ -124,6 +125,43 @@ def test_the_contract_is_that_of_the_accounts_named(store: LocalStore) -> None:
         keep(store, TOTAL, contract=None)
     with pytest.raises(SettingsError, match="no contract 9 is known in 2026-10"):
         keep(store, TOTAL, contract=9)
+
+
+def of_api(store: LocalStore, contract: int, number: str, amount: str) -> None:
+    """An invoice that InvoiceInfo returned for 2026-10."""
+    row = {
+        "reporting_month": OCTOBER,
+        "source": "InvoiceInfo",
+        "invoice_id": 71,
+        "invoice_number": number,
+        "contract_id": contract,
+        "total_amount": to_decimal(amount),
+        "api_version": "v3.2",
+        "pulled_at": NOW,
+        "response_sha256": "b",
+    }
+    Lake(store).write_partition("invoices", OCTOBER, [batch(INVOICES, [tuple(map(row.get, INVOICES.names))])])
+
+
+def test_a_number_that_the_api_has_for_another_contract_is_refused(store: LocalStore) -> None:
+    of_api(store, 8752, "8753", "27113.07")
+    with pytest.raises(
+        SettingsError,
+        match=r"08753 of contract 8751 over 8,113\.07 has the number of the invoice 8753 of contract 8752 for "
+        r"2026-10 over 27,113\.07, which the API returned: correct the number",
+    ):
+        keep(store, TOTAL.replace("8753", "08753"))
+    assert list(raw_log.scan(store, "invoices", OCTOBER)) == []
+    assert [one.contract_id for one in keep(store, TOTAL.replace("8753", "08753"), contract=8752)] == [8752]
+
+
+def test_a_file_that_states_another_contract_is_refused(store: LocalStore) -> None:
+    stated = interchange(["BIG*20261101*E1", "REF*CT*8752", "TDS*43750"]).decode()
+    with pytest.raises(SettingsError, match="E1 states contract 8752, and --contract is 8751: correct the file, or"):
+        keep(store, stated)
+    assert list(raw_log.scan(store, "invoices", OCTOBER)) == []
+    assert [one.contract_id for one in keep(store, stated.replace("CT*8752", "CT*PAPER-9"))] == [8751], "a foreign name"
+    assert [one.contract_id for one in keep(store, stated.replace("E1", "E2"), contract=None)] == [8752]
 
 
 def test_all_invoices_of_a_file_are_checked_before_one_is_kept(store: LocalStore) -> None:

@@ -24,6 +24,7 @@ from ecgrid_transforms import invoice_files
 from ecgrid_transforms.filed_invoices import FiledInvoice, InvoiceFileRefused
 from ecgrid_transforms.invoices import BY_FILE, IMPORTED, Imported, number_key
 from ecgrid_transforms.model import Account
+from ecgrid_transforms.money import money_text
 from ecgrid_transforms.period import month_text
 
 __all__ = ["NEW", "RESTATED", "UNCHANGED", "Filing", "Withdrawn", "import_file", "withdraw"]
@@ -62,8 +63,9 @@ def import_file(
 ) -> list[Filing]:
     """Keep the invoices of a file; return where each is filed. The caller holds the lock.
 
-    `contract_id` and `month` override the file. Raises `SettingsError` if the file cannot be read, or if the contract
-    or the month of an invoice is unclear or wrong.
+    `contract_id` is for a file that names no contract; `month` overrides the file. Raises `SettingsError` if the file
+    cannot be read, if the contract or the month of an invoice is unclear or wrong, or if the API has the number of an
+    invoice for another contract.
     """
     moment = now or datetime.now(UTC)
     body = MASKER.in_answer(data)
@@ -83,7 +85,9 @@ def import_file(
                 f"invoice {invoice.invoice_number} bills {month_text(of_month)}, which has not begun: correct its "
                 "period or date, or give --month"
             )
-        of_contract = _contract_of(lake, invoice, of_month, contract_id)
+        of_api = _of_number(lake, invoice.invoice_number)
+        of_contract = _contract_of(lake, invoice, of_month, contract_id, set(of_api))
+        _check_number(invoice, of_contract, of_api)
         filings.append(_filing(kept, invoice, of_contract, of_month, sha256))
     formats.stamp_folder(store, "raw")
     with RawLog(store) as opened:
@@ -184,22 +188,43 @@ def _month_of(invoice: FiledInvoice) -> date:
     return found
 
 
-def _contract_of(lake: Lake, invoice: FiledInvoice, month: date, given: int | None) -> int:
-    """The contract that an invoice bills: as given, else by its contract number, its own number, or its accounts."""
+def _check_number(invoice: FiledInvoice, contract_id: int, of_api: Mapping[int, Mapping[str, Any]]) -> None:
+    if of_api and contract_id not in of_api:
+        theirs = " and ".join(
+            f"the invoice {row['invoice_number']} of contract {one} for {month_text(row['reporting_month'])} over "
+            + ("an amount that cannot be read" if row["total_amount"] is None else money_text(row["total_amount"]))
+            for one, row in sorted(of_api.items())
+        )
+        raise SettingsError(
+            f"invoice {invoice.invoice_number} of contract {contract_id} over {money_text(invoice.total_amount)} has "
+            f"the number of {theirs}, which the API returned: correct the number in the file, or its contract"
+        )
+
+
+def _contract_of(lake: Lake, invoice: FiledInvoice, month: date, given: int | None, of_api: set[int]) -> int:
+    """The contract that an invoice bills: as given, else by its contract number, its own number, or its accounts.
+
+    `of_api`: contracts to which the API has an invoice of its number.
+    """
     contracts = _rows(lake, "contracts", month, ["contract_id", "contract_number"])
     accounts = _rows(lake, "accounts", month, ["network_id", "mailbox_id", "contract_id"])
     numbers = {row["contract_id"]: row["contract_number"] for row in contracts}
     of_account = {Account(row["network_id"], row["mailbox_id"]): row["contract_id"] for row in accounts}
     known = {one for one in (*numbers, *of_account.values()) if one}
     name, listed = f"invoice {invoice.invoice_number}", ", ".join(map(str, sorted(known)))
+    by_number = {one for one in known if invoice.contract_number in (str(one), numbers.get(one))}
+    stated = by_number if invoice.contract_number is not None else set()
     if given is not None:
         if known and given not in known:
             raise SettingsError(f"no contract {given} is known in {month_text(month)}: the contracts are {listed}")
+        if stated and given not in stated:
+            raise SettingsError(
+                f"{name} states contract {invoice.contract_number}, and --contract is {given}: correct the file, or "
+                "leave --contract out"
+            )
         return given
-    by_number = {one for one in known if invoice.contract_number in (str(one), numbers.get(one))}
     by_account: set[int] = {of_account[account] for account in invoice.accounts() if of_account.get(account)}
-    stated = by_number if invoice.contract_number is not None else set()
-    for named in (stated, _contracts_of_number(lake, invoice.invoice_number), by_account):
+    for named in (stated, of_api, by_account):
         if len(named) == 1:
             return named.pop()
         if named:
@@ -209,13 +234,14 @@ def _contract_of(lake: Lake, invoice: FiledInvoice, month: date, given: int | No
     raise SettingsError(f"{name} names no account of a known contract: give --contract{hint}")
 
 
-def _contracts_of_number(lake: Lake, number: str) -> set[int]:
-    """The contracts to which the API has an invoice of that number."""
+def _of_number(lake: Lake, number: str) -> dict[int, Mapping[str, Any]]:
+    """The invoices that the API has under a number, one per contract."""
     key = number_key(number)
+    columns = ["source", "invoice_number", "contract_id", "reporting_month", "total_amount"]
     return {
-        row["contract_id"]
+        row["contract_id"]: row
         for month in lake.months("invoices")
-        for batch in lake.batches("invoices", month, ["source", "invoice_number", "contract_id"])
+        for batch in lake.batches("invoices", month, columns)
         for row in batch.to_pylist()
         if row["source"] in ("InvoiceInfo", "InvoiceList") and key and number_key(row["invoice_number"]) == key
     }

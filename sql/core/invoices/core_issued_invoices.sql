@@ -1,8 +1,9 @@
 -- One row per invoice that is to be paid, from the strongest source that has it: imported, InvoiceInfo, InvoiceList.
 -- kept as: view
 -- InvoiceCalculate and a Pending invoice are trials, and a Canceled invoice is not to be paid: they have no row. A credit note has a
--- negative total. Sources with the same invoice number have the same invoice, whatever month and contract they state; a file that cancels
--- an invoice also cancels what the API has of it. Numbers are compared by letters and digits, without leading zeros (`number_key`).
+-- negative total. Operations with the same invoice number have the same invoice, whatever month and contract they state. A file counts in
+-- place of the API's invoice of its number and contract, in any month, and cancels it if it is itself canceled; the API's invoice of
+-- another contract counts beside it. Numbers are compared by letters and digits, without leading zeros (`number_key`).
 -- An imported invoice whose number the API does not have is taken for one of the API's of the same contract, month and total, which
 -- then has no row (an inference, which `invoice_duplicate` asks about): `api_number` is the number of that one.
 -- is_newest: the latest of its contract and month; it bears what no other invoice of theirs bills.
@@ -21,8 +22,14 @@ WITH issued AS (
 strongest AS (
     SELECT *, bool_and(is_file) OVER of_number AS is_of_files
     FROM issued
-    WINDOW of_number AS (PARTITION BY coalesce(number_key, concat('number ', invoice_number), concat('InvoiceID ', invoice_id)))
-    QUALIFY source_rank = min(source_rank) OVER of_number
+    WINDOW
+        of_number AS (PARTITION BY coalesce(number_key, concat('number ', invoice_number), concat('InvoiceID ', invoice_id))),
+        of_contract AS (
+            PARTITION BY coalesce(number_key, concat('number ', invoice_number), concat('InvoiceID ', invoice_id)), contract_id
+        )
+    QUALIFY
+        is_file
+        OR (source_rank = min(source_rank) FILTER (NOT is_file) OVER of_number AND NOT bool_or(is_file) OVER of_contract)
 ),
 alike AS (
     SELECT
