@@ -1,12 +1,24 @@
 -- One row per key that the month will be billed for and no invoice bills yet: how its quantity is projected, and from which line.
 -- kept as: scratch
--- The first method that applies: the line of the month itself (recalculated), statistics to date, the line of last month, that of the same
--- month last year where last month is not in the warehouse, the minimum of the contract for an account without any line. A key that the
--- service answered without a line after the month's end has none. A line that is billed with its network keeps its amount. A measure of traffic grows with the days; others are as they are,
--- and where they show nothing in a running month, last month counts: a fee may be billed at the month's end.
-WITH has_last AS (
-    SELECT count(*) FILTER (WHERE place = -1) > 0 AS is_known
-    FROM accrual_history
+-- The first method that applies, key by key: the line of the month itself (recalculated), statistics to date, the line of last month, that
+-- of the same month last year where last month's request has no response, the minimum of the contract for an account without any line. A
+-- key that the service answered without a line after the month's end has none; nor is it projected from last year where a response since
+-- had no line, or the account has left last month's account list or the price list. A line that is billed with its network keeps its
+-- amount. A measure of traffic grows with the days; others are as they are, and where they show nothing in a running month, last month
+-- counts: a fee may be billed at the month's end.
+WITH last_accounts AS (
+    SELECT network_id, mailbox_id, any_value(nullif(price_list_id, 0)) AS price_list_id
+    FROM raw_accounts
+    WHERE reporting_month = getvariable('month')::DATE - INTERVAL 1 MONTH AND coalesce(status, '') NOT IN ('Terminated', 'Suspended')
+    GROUP BY network_id, mailbox_id
+),
+ended_keys AS (
+    SELECT DISTINCT network_id, mailbox_id, account_report, measure_field
+    FROM raw_calls
+    WHERE outcome = 'no_line'
+        AND reporting_month > getvariable('month')::DATE - INTERVAL 12 MONTH
+        AND reporting_month < getvariable('month')::DATE
+        AND called_at >= reporting_month + INTERVAL 1 MONTH
 ),
 closed_keys AS (
     SELECT network_id, mailbox_id, account_report, measure_field
@@ -39,11 +51,24 @@ usage AS (
         AND usage.reporting_month = getvariable('month')::DATE
     GROUP BY usage.network_id, usage.mailbox_id, meters.account_report, meters.measure_field
 ),
+last_year AS (
+    SELECT history.*
+    FROM accrual_history AS history
+    LEFT JOIN last_accounts USING (network_id, mailbox_id)
+    ANTI JOIN ended_keys USING (network_id, mailbox_id, account_report, measure_field)
+    WHERE history.place = -12
+        AND CASE
+            WHEN last_accounts.network_id IS NULL THEN NOT EXISTS (FROM last_accounts)
+            ELSE coalesce(last_accounts.price_list_id = history.price_list_id, true)
+        END
+),
 bases AS (
     SELECT *
-    FROM accrual_history
-    CROSS JOIN has_last
-    WHERE place = 0 OR place = CASE WHEN has_last.is_known THEN -1 ELSE -12 END
+    FROM (
+        SELECT * FROM accrual_history WHERE place IN (0, -1)
+        UNION ALL
+        SELECT * FROM last_year
+    )
     QUALIFY row_number() OVER (
         PARTITION BY network_id, mailbox_id, account_report, measure_field
         ORDER BY
