@@ -1,6 +1,6 @@
 -- One row per row of budgets.csv that holds in the month: whose it is, and the amount.
 -- kept as: scratch
--- A cell that cannot be read ends the command with the row's number.
+-- A cell that cannot be read ends the command with the row's number; so does a client or an account that is not known.
 WITH numbered AS (
     SELECT row_number() OVER () + 1 AS line, *
     FROM reference_budgets
@@ -27,6 +27,23 @@ typed AS (
             WHEN try_cast(coalesce(valid_to, '9999-12-31') AS DATE) IS NULL THEN 'valid_to is no day such as 2026-10-01'
         END AS fault
     FROM numbered
+),
+checked AS (
+    SELECT
+        typed.* EXCLUDE (fault),
+        coalesce(
+            typed.fault,
+            CASE
+                WHEN typed.client IS NOT NULL AND clients.client IS NULL THEN concat('client ', typed.client, ' is not in clients.csv')
+                WHEN typed.network_id IS NOT NULL AND accounts.network_id IS NULL
+                    THEN concat('account ', typed.network_id, '/', typed.mailbox_id, ' is not in the account list')
+            END
+        ) AS fault,
+        typed.fault IS NOT NULL
+        OR (typed.valid_from < getvariable('month')::DATE + INTERVAL 1 MONTH AND typed.valid_to >= getvariable('month')::DATE) AS is_wanted
+    FROM typed
+    LEFT JOIN (SELECT DISTINCT client FROM reference_clients) AS clients ON clients.client = typed.client
+    LEFT JOIN core_accounts AS accounts ON accounts.network_id = typed.network_id AND accounts.mailbox_id = typed.mailbox_id
 )
 SELECT
     line,
@@ -35,6 +52,5 @@ SELECT
     mailbox_id,
     client,
     CASE WHEN fault IS NULL THEN amount ELSE error(concat('budgets.csv, line ', line, ': ', fault)) END AS amount
-FROM typed
-WHERE fault IS NOT NULL
-    OR (valid_from < getvariable('month')::DATE + INTERVAL 1 MONTH AND valid_to >= getvariable('month')::DATE)
+FROM checked
+WHERE is_wanted
