@@ -31,7 +31,9 @@ SELECT
     (amount - amount_at_price_so_far)::DECIMAL(28, 10),
     concat(
         'Projected ', grouped_text(quantity), ' passes ', grouped_text(bound), ', from ', level_so_far, ' to ', level_ahead, ': ',
-        money_text(amount), ' where the price so far gives ', money_text(round(amount_at_price_so_far, 2)), '.'
+        money_text(least_amount),
+        CASE WHEN least_amount < most_amount THEN concat(' to ', money_text(most_amount), ' (the interpretation is undecided)') ELSE '' END,
+        ' where the price so far gives ', money_text(amount_at_price_so_far), '.'
     )
 FROM accrual_tiers_ahead
 UNION ALL
@@ -50,6 +52,6 @@ SELECT
     amount_above_usual,
     concat(
         'Use of ', grouped_text(quantity), ' where ', grouped_text(round(usual, 2)), ' is usual for the account in this month, and up to ',
-        grouped_text(round(usual_to, 2)), ' is no notice: ', money_text(round(amount_above_usual, 2)), ' of ', money_text(amount), ' is above the usual.'
+        grouped_text(round(usual_to, 2)), ' is no notice: ', money_text(amount_above_usual), ' of ', money_text(amount), ' is above the usual.'
     )
 FROM accrual_unusual_use

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from ecgrid_flows.cli import app
-from ecgrid_flows.errors import NoSuchData, Refused
+from ecgrid_flows.errors import BillingError, NoSuchData, Refused
 from ecgrid_flows.finance import audit_log
 from ecgrid_flows.finance.accruals import Accrual, accrual_entries, accrue_month
 from ecgrid_flows.finance.export import read_export
@@ -301,3 +301,135 @@ def test_debits_equal_credits_and_accrual_plus_reversal_is_nothing(charges: list
     for account in {line.account for line in lines}:
         assert total([line.amount for line in lines if line.account == account]) == ZERO
     assert {line.posting_date for line in lines} <= {date(2026, 10, 31), NOVEMBER}
+
+
+def noticed(
+    folder: Path, lake: Lake, as_of: date
+) -> tuple[dict[tuple[int, str], dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of accrual.csv for October by key, and the notices."""
+    found = accrued(folder, placed(lake, folder / "made"), as_of)
+    return by_key(found.rows.to_pylist()), [dict(row) for row in found.notices]
+
+
+def listed_alone(months: Sequence[date]) -> Lake:
+    """A lake with the list of USE in these months and in October."""
+    lake = Lake()
+    for month in (*months, OCTOBER):
+        lake.listed(USE, (month,), read=month.replace(day=15))
+    return lake
+
+
+def test_an_undecided_interpretation_is_stated_with_its_range(tmp_path: Path) -> None:
+    """620 by the 16th are 620 x 31 / 15 = 1,281: 102.48 by volume, 122.48 by slices, 128.10 at the first rate for all.
+
+    All months before are of 900 at 0.10, so no line shows what a quantity above 1,000 costs; no month varies.
+    """
+    lake = listed_alone(HISTORY[2:])
+    for month in HISTORY[2:]:
+        billed(lake, 1, month, "900", "90.00", None, 1)
+    billed(lake, 2, SEPTEMBER, "900", "90.00", None, 1)
+    for mailbox in (1, 2):
+        billed(lake, mailbox, OCTOBER, "620", "62.00", None, 1)
+        received(lake, datetime(2026, 10, 16, 6, tzinfo=UTC))
+    found, notices = noticed(tmp_path, lake, date(2026, 10, 17))
+    method = "recalculated line to date x 31 / 15 days"
+    assert found[1, "ToTrans"]["method"] == f"{method}; the interpretation is undecided"
+    short = f"{method}; history too short for an interval; the interpretation is undecided"
+    assert found[2, "ToTrans"]["method"] == short
+    # the interval of account 1 ends at the next whole quantity: 1,282 x 0.10 = 128.20
+    for place, high in ((1, "128.20"), (2, "128.10")):
+        row = found[place, "ToTrans"]
+        assert (row["projected_quantity"], row["low"], row["high"]) == (1281, Decimal("102.48"), Decimal(high))
+    assert [(row["notice"], row["mailbox_id"] % 1000, row["explanation"]) for row in notices] == [
+        (
+            "tier_ahead",
+            place,
+            "Projected 1,281 passes 1,000, from Tier1 to Tier2: 102.48 to 128.10 (the interpretation is undecided) "
+            "where the price so far gives 128.10.",
+        )
+        for place in (1, 2)
+    ]
+
+
+def test_what_is_above_the_usual_is_priced_by_the_tiers(tmp_path: Path) -> None:
+    """1,500 at 0.08 are 120.00; the usual 500 at 0.10 are 50.00: 70.00 above, not 120 x (1 - 500 / 1,500) = 80.00."""
+    lake = listed_alone(HISTORY[2:])
+    for month in HISTORY[2:]:
+        billed(lake, 1, month, "500", "50.00", None, 1)
+    billed(lake, 1, OCTOBER, "1500", "120.00", None, 2)
+    received(lake, datetime(2026, 11, 2, 6, tzinfo=UTC))
+    _, notices = noticed(tmp_path, lake, date(2026, 11, 3))
+    unusual = [row for row in notices if row["notice"] == "unusual_use"]
+    assert [(row["amount"], row["difference"]) for row in unusual] == [(120, 70)]
+    assert unusual[0]["explanation"].endswith(": 70.00 of 120.00 is above the usual.")
+
+
+def test_the_price_so_far_is_in_cents(tmp_path: Path) -> None:
+    """401 are 40.10 by the 11th, so 401 x 31 / 10 = 1,243: 99.44 at 0.08, 40.10 x 1,243 / 401 = 124.30 so far."""
+    lake = history()
+    billed(lake, 3, OCTOBER, "401", "40.10", None, 1)
+    received(lake, datetime(2026, 10, 11, 6, tzinfo=UTC))
+    _, notices = noticed(tmp_path, lake, AS_OF)
+    ahead = {row["mailbox_id"] % 1000: row["difference"] for row in notices if row["notice"] == "tier_ahead"}
+    assert ahead[3] == Decimal("-24.86")
+
+
+def test_a_key_without_a_response_last_month_is_accrued_by_last_year(tmp_path: Path) -> None:
+    """Account 1: 1,100 x 0.08 = 88.00 in each month but September, in which account 2 has a line."""
+    lake = listed_alone(HISTORY[1:])
+    for month in HISTORY[1:]:
+        if month != SEPTEMBER:
+            billed(lake, 1, month, "1100", "88.00", None, 2)
+        billed(lake, 2, month, "500", "50.00", None, 1)
+    lake.contracted(USE, 1, 80, SEPTEMBER)
+    found, _ = noticed(tmp_path, lake, AS_OF)
+    row = found[1, "ToTrans"]
+    assert (row["method"].split(";")[0], row["projected_amount"]) == ("same month last year", 88)
+    assert found[2, "ToTrans"]["projected_amount"] == 50
+
+
+def budgeted(folder: Path, warehouse: Path, clients: Sequence[tuple[Any, ...]], budget: tuple[Any, ...]) -> Accrual:
+    """October accrued with these rows of clients.csv, and one of budgets.csv."""
+    settings = settings_of(folder, warehouse)
+    with closing(duckdb.connect(str(settings.warehouse_path))) as connection:
+        connection.execute("DELETE FROM reference_clients")
+        for row in clients:
+            connection.execute(
+                "INSERT INTO reference_clients (network_id, mailbox_id, client, valid_from, valid_to) "
+                "VALUES (?, ?, ?, ?, ?)",
+                row,
+            )
+        connection.execute(
+            "INSERT INTO reference_budgets (network_id, mailbox_id, client, amount) VALUES (?, ?, ?, ?)", budget
+        )
+    return accrue_month(settings, open_store(settings), OCTOBER, AS_OF)
+
+
+def test_a_budget_of_a_client_by_whole_network_counts_its_accounts_without_a_row(before: Path, tmp_path: Path) -> None:
+    """296.10 in all, 100.00 of account 1, whose later row counts: the network's client has 196.10."""
+    clients = [
+        ("4440", None, "Whole", None, None),
+        ("4440", "800001", "Earlier", None, None),
+        ("4440", "800001", "Own", "2026-10-01", None),
+    ]
+    for client, amount in (("Whole", "196.10"), ("Own", "100.00")):
+        over = budgeted(tmp_path / client, before, clients, (None, None, client, "1.00"))
+        assert [row["amount"] for row in over.notices if row["notice"] == "budget_ahead"] == [Decimal(amount)]
+        met = budgeted(tmp_path / f"{client} met", before, clients, (None, None, client, amount))
+        assert [row for row in met.notices if row["notice"] == "budget_ahead"] == []
+    none = budgeted(tmp_path / "none", before, clients, (None, None, "Earlier", "1.00"))
+    assert [row for row in none.notices if row["notice"] == "budget_ahead"] == []
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        ((None, None, "nobody", "1.00"), r"budgets\.csv, line 2: client nobody is not in clients\.csv"),
+        (("4440", "9", None, "1.00"), r"budgets\.csv, line 2: account 4440/9 is not in the account list"),
+    ],
+)
+def test_a_budget_of_an_unknown_owner_is_refused(
+    before: Path, tmp_path: Path, budget: tuple[Any, ...], words: str
+) -> None:
+    with pytest.raises(BillingError, match=words):
+        budgeted(tmp_path, before, [("4440", None, "Whole", None, None)], budget)

@@ -136,6 +136,8 @@ def drawn(kind: str, seed: int, keys: int = 100) -> list[list[int]]:
     return found
 
 
+#: What accrual_unusual_use reads here.
+GIVEN = ("accrual_history", "accrual_projections", "accrual_rows", "accrual_usual_amounts")
 #: Month of the history, key, and the quantity of that month in place of its own.
 Planted = tuple[int, int, int | Decimal]
 
@@ -193,9 +195,10 @@ def unusual(
     }
     database.register(connection, "accrual_projections", pa.table(projections))
     database.register(connection, "accrual_rows", pa.table({**keys(range(count)), "projected_amount": amount}))
-    builder.materialise(
-        connection, tree, ["accrual_unusual_use"], given=("accrual_history", "accrual_projections", "accrual_rows")
-    )
+    # without a ladder the usual quantity costs its share of the amount
+    priced = {**keys(()), "amount": pa.array([], NUMBER)}
+    database.register(connection, "accrual_usual_amounts", pa.table(priced))
+    builder.materialise(connection, tree, ["accrual_unusual_use"], given=GIVEN)
     return set(database.rows(connection, "accrual_unusual_use").column("mailbox_id").to_pylist())
 
 
@@ -206,8 +209,7 @@ def measured(several: Iterable[Sequence[Sequence[int | Decimal]]], months: Seque
     """
     alarms = key_months = 0
     found, planted = {"own": 0, "highest": 0}, {"own": 0, "highest": 0}
-    given = ("accrual_history", "accrual_projections", "accrual_rows")
-    with made(("accrual_unusual_use",), given) as (connection, tree):
+    with made(("accrual_unusual_use",), GIVEN) as (connection, tree):
         for quantities in several:
             its_own = [(month, key, values[month]) for month in months for key, values in enumerate(quantities)]
             alarms += len(unusual(connection, tree, quantities, its_own))

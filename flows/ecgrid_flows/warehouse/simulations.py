@@ -40,8 +40,8 @@ BOOKED = pa.schema(
     ]
 )
 _VOLUME = pa.decimal128(12, 4)
-#: Quantities of an accrual: projected, least, most, and either side of a bound between (accrual_quantities).
-_PROJECTED = (100, 1, 2, 3, 4)
+#: Quantities of an accrual: projected, least, most, either side of a bound between, and usual (accrual_quantities).
+_PROJECTED = (100, 1, 2, 3, 4, 5)
 
 
 def simulate(
@@ -75,7 +75,7 @@ def accrue(connection: Connection, month: date, as_of: date, booked: pa.Table | 
     replaced = ("simulation_lines", "simulation_line_quantities")
     _simulate(connection, map(Decimal, _PROJECTED), None, None, made=replaced)
     parts = ("accrual_lines", "accrual_quantities", "accrual_projections", "accrual_keys", "accrual_sets")
-    made = (*parts, "accrual_history", "accrual_invoiced_contracts")
+    made = (*parts, "accrual_history", "accrual_invoiced_contracts", "accrual_usual_use")
     make(connection, _ACCRUALS, "accrual_all", "accrual_amounts", "accrual_notices", made=made)
 
 
