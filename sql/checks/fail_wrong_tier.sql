@@ -51,9 +51,12 @@ SELECT
         END
     ) || range_text(faults.expected_least, faults.expected_most) || witness_text(faults.witness) || doubt_text(faults.doubt) END AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful,
-    CASE WHEN faults.verdict IN ('fits', 'undecided') THEN terms_cause(
-        'wrong_tier', faults.price_list_id, faults.account_report, faults.measure_field, billed.rate, shown.rate
-    ) END AS cause
+    CASE
+        WHEN faults.doubt = 'few_lines_fit' THEN undecided_cause(faults.price_list_id, faults.account_report, faults.measure_field)
+        WHEN faults.verdict IN ('fits', 'undecided') THEN terms_cause(
+            'wrong_tier', faults.price_list_id, faults.account_report, faults.measure_field, billed.rate, shown.rate
+        )
+    END AS cause
 FROM core_line_faults AS faults
 INNER JOIN core_set_tiers AS billed ON billed.set_no = faults.set_no AND billed.tier = faults.billed_tier
 INNER JOIN core_set_tiers AS reached ON reached.set_no = faults.set_no AND reached.tier = faults.expected_tier

@@ -1,6 +1,7 @@
 -- One row per rate ladder, interpretation that rates its lines, and role in which it does: ladder, rule and allowance for the rating.
 -- role: chosen, the interpretation that proves the lines; tied, one that an undecided verdict leaves open, or the chosen one on the
--- ladder of terms that may hold as well (core_tied_sets); inferred, what the lines alone would choose where the user has an override.
+-- ladder of terms that may hold as well (core_tied_sets); inferred, what the lines alone would choose where the user has an override;
+-- candidate, each one that prices by rates where no interpretation fits the lines of such a ladder (core_agreed_amounts).
 WITH used AS (
     SELECT set_no, set_no AS rated_set_no, reading_no, 'chosen' AS role
     FROM core_chosen_readings
@@ -19,6 +20,16 @@ WITH used AS (
     SELECT set_no, set_no, inferred_reading_no, 'inferred'
     FROM core_chosen_readings
     WHERE inferred_reading_no <> reading_no
+    UNION ALL
+    SELECT chosen.set_no, chosen.set_no, readings.reading_no, 'candidate'
+    FROM core_chosen_readings AS chosen
+    ANTI JOIN core_tied_sets USING (set_no)
+    INNER JOIN core_set_readings AS leader ON leader.set_no = chosen.set_no AND leader.reading_no = chosen.reading_no
+    INNER JOIN core_set_readings AS readings
+        ON readings.set_no = chosen.set_no
+        AND (readings.reading_no = chosen.reading_no OR readings.plausibility = 'ordinary')
+        AND readings.model IN ('unit', 'volume', 'graduated')
+    WHERE chosen.verdict = 'none_fits' AND NOT chosen.is_alone AND leader.model IN ('unit', 'volume', 'graduated')
 )
 SELECT
     used.set_no,

@@ -2,7 +2,8 @@
 -- kept as: view
 --     fits          billed with its network (core_aggregated_lines), or quantity and amount equal those of every tied interpretation; or
 --                   billed 0 for usage that is free, whatever quantity is stated for it
---     differs       quantity or amount differ from those of every tied interpretation
+--     differs       quantity or amount differ from those of every tied interpretation; or no interpretation fits the ladder, and the amount
+--                   is not the one that all candidates give (core_agreed_amounts)
 --     undecided     quantity and amount equal those of some tied interpretations, not of others; or another rounding
 --                   that is open gives the amount
 --     not_provable  no schedule, no interpretation that explains half of the ladder's telling lines, no price for the quantity, or another
@@ -34,21 +35,23 @@ SELECT
     line_terms.shown_block,
     line_terms.terms_source,
     line_terms.witness,
-    expected.expected_tier,
+    coalesce(expected.expected_tier, agreed.tier) AS expected_tier,
     CASE
         WHEN money.set_no IS NOT NULL OR aggregated.terms_no IS NOT NULL THEN lines.quantity_billed
+        WHEN list_contains(agreed.quantities, lines.quantity_billed) THEN lines.quantity_billed
+        WHEN len(agreed.quantities) = 1 THEN agreed.quantities[1]
         ELSE expected.expected_quantity_billed
     END AS expected_quantity_billed,
     CASE
         WHEN aggregated.terms_no IS NOT NULL THEN lines.amount
         WHEN expected.is_past_unknown AND lines.amount <> expected.expected_amount THEN NULL
-        ELSE coalesce(money.expected_amount, expected.expected_amount)
+        ELSE coalesce(money.expected_amount, expected.expected_amount, agreed.amount)
     END AS expected_amount,
     lines.amount
     - CASE
         WHEN aggregated.terms_no IS NOT NULL THEN lines.amount
         WHEN expected.is_past_unknown AND lines.amount <> expected.expected_amount THEN NULL
-        ELSE coalesce(money.expected_amount, expected.expected_amount)
+        ELSE coalesce(money.expected_amount, expected.expected_amount, agreed.amount)
     END AS difference,
     expected.error,
     expected.expected_least,
@@ -57,6 +60,7 @@ SELECT
         WHEN aggregated.terms_no IS NOT NULL THEN 'fits'
         WHEN money.is_contested THEN 'undecided'
         WHEN money.set_no IS NOT NULL THEN CASE WHEN money.fits THEN 'fits' ELSE 'differs' END
+        WHEN agreed.set_no IS NOT NULL THEN 'differs'
         WHEN expected.expected_amount IS NULL THEN 'not_provable'
         WHEN lines.amount = expected.expected_amount
             AND (
@@ -82,5 +86,9 @@ SELECT
 FROM core_line_facts AS lines
 LEFT JOIN core_terms_sets AS line_terms USING (terms_no)
 LEFT JOIN core_expected AS expected ON expected.set_no = line_terms.set_no AND expected.actual = lines.actual
+LEFT JOIN core_agreed_amounts AS agreed
+    ON agreed.set_no = line_terms.set_no
+    AND agreed.actual = lines.actual
+    AND coalesce(try(abs(lines.amount - agreed.amount_exact)) >= agreed.tolerance, true)
 LEFT JOIN core_derived_expected AS money USING (network_id, mailbox_id, terms_no)
 LEFT JOIN core_aggregated_lines AS aggregated USING (network_id, mailbox_id, terms_no)

@@ -5,7 +5,7 @@
 --     amount_is_right    the line is billed by the tier reached and shows another
 --     number_unshown     a free tier explains the lines as well as an allowance left out of all of them (core_unshown_allowances); the
 --                        amount expected is that of the interpretations that take the allowance off
---     few_lines_fit      less than half of the ladder's lines follow from its terms, which have only one interpretation
+--     few_lines_fit      less than half of the ladder's lines follow from its terms, whose interpretations all give the amount
 --     applied_nowhere    a number was left out that no line of any list shows applied (core_applied_numbers), so it may not apply
 -- `left_out`: the number (allowance, block or bound) without which the line is as billed. `witness`: the source of the terms. `listed_`
 -- columns are the terms of the schedule shown, `shown_` columns the values on the line.

@@ -1,0 +1,30 @@
+-- One row per rate ladder that no interpretation fits and quantity on its lines that every candidate prices alike: that amount in cents.
+-- A line that differs from it by `tolerance` or more, one unit of the last decimal to which the ladder's amounts may be rounded, is wrong
+-- whatever the interpretation. `quantities` are the quantities that the candidates bill for it.
+-- No row where the terms are open (core_used_readings), or where the price may depend on a tier that no source gives (core_unknown_tiers).
+WITH agreed AS (
+    SELECT
+        rated.set_no,
+        rated.actual,
+        list(DISTINCT rated.quantity ORDER BY rated.quantity) AS quantities,
+        any_value(rated.amount_exact) AS amount_exact,
+        greatest(min(coalesce(rated.tier, 1)), 1)::INTEGER AS tier
+    FROM core_other_rated AS rated
+    LEFT JOIN core_unknown_tiers AS unknown USING (set_no)
+    WHERE rated.role = 'candidate' AND (rated.actual > unknown.from_quantity) IS NOT true
+    GROUP BY rated.set_no, rated.actual
+    HAVING count(*) = count(rated.amount_exact) AND min(rated.amount_exact) = max(rated.amount_exact)
+)
+SELECT
+    agreed.set_no,
+    agreed.actual,
+    agreed.quantities,
+    agreed.amount_exact,
+    line_amount(agreed.amount_exact, cents.rounding, cents.unit, cents.half)::DECIMAL(28, 10) AS amount,
+    greatest(roundings.unit, cents.unit) AS tolerance,
+    agreed.tier
+FROM agreed
+INNER JOIN core_chosen_readings AS chosen USING (set_no)
+INNER JOIN core_reading_roundings AS own ON own.set_no = chosen.set_no AND own.reading_no = chosen.reading_no
+INNER JOIN core_roundings AS roundings ON roundings.rounding_no = own.rounding_no
+INNER JOIN core_roundings AS cents ON cents.rounding_no = 1
