@@ -22,7 +22,12 @@ SELECT
         '): the amount is correct, the schedule shown is not. Ask the vendor to correct it.'
     ) || witness_text(faults.witness) WHEN faults.verdict = 'undecided' THEN concat(
         'Billed ', money_text(faults.billed_amount), ' at the rate of ', billed.level, ' (', grouped_text(billed.rate), '), but the line shows ',
-        shown.level, ' (', grouped_text(shown.rate), '), which gives ', money_text(faults.expected_amount), ': ',
+        shown.level, ' (', grouped_text(shown.rate), '), ',
+        CASE
+            WHEN faults.model = 'graduated' AND faults.shown_tier = faults.expected_tier THEN 'and the slices up to it give '
+            ELSE 'which gives '
+        END,
+        money_text(faults.expected_amount), ': ',
         too_much_text(faults.difference), '. The lines of price list ', faults.price_list_id,
         ' do not decide whether that tier applies: ask the vendor.'
     ) ELSE concat(

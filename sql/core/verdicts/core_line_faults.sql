@@ -88,18 +88,24 @@ left_out AS (
     GROUP BY ALL
 ),
 shown_tiers AS (
-    -- amount of the whole quantity at the tier shown, where the interpretation is undecided and another tier's rate was billed
+    -- amount by the tier shown, where the interpretation is undecided and another tier's rate was billed: that of the tier reached, or,
+    -- on a line that shows the tier reached, the first rate for all
     SELECT
         suspects.network_id,
         suspects.mailbox_id,
         suspects.reporting_month,
         suspects.account_report,
         suspects.measure_field,
-        line_amount(
-            cost_at_rate(suspects.quantity_billed, suspects.billed_in, suspects.rate_per, tiers.block, tiers.rate),
-            roundings.rounding, roundings.unit, roundings.half
-        )::DECIMAL(28, 10) AS amount
+        CASE
+            WHEN suspects.shown_tier = suspects.expected_tier THEN suspects.expected_amount
+            ELSE line_amount(
+                cost_at_rate(suspects.quantity_billed, suspects.billed_in, suspects.rate_per, tiers.block, tiers.rate),
+                roundings.rounding, roundings.unit, roundings.half
+            )
+        END::DECIMAL(28, 10) AS amount,
+        CASE WHEN suspects.shown_tier = suspects.expected_tier THEN 1 ELSE suspects.expected_tier END AS billed_tier
     FROM core_suspect_lines AS suspects
+    INNER JOIN core_set_tiers AS firsts ON firsts.set_no = suspects.set_no AND firsts.tier = 1
     INNER JOIN core_set_tiers AS tiers ON tiers.set_no = suspects.set_no AND tiers.tier = suspects.shown_tier
     INNER JOIN core_chosen_readings AS readings ON readings.set_no = suspects.set_no
     INNER JOIN core_reading_roundings AS chosen ON chosen.set_no = readings.set_no AND chosen.reading_no = readings.reading_no
@@ -107,8 +113,15 @@ shown_tiers AS (
     WHERE suspects.verdict = 'undecided'
         AND suspects.model IN ('unit', 'volume', 'graduated')
         AND suspects.shown_tier > 1
-        AND suspects.shown_tier <> suspects.expected_tier
-        AND suspects.amount = suspects.expected_amount
+        AND CASE
+            WHEN suspects.shown_tier <> suspects.expected_tier THEN suspects.amount = suspects.expected_amount
+            ELSE suspects.model <> 'unit'
+                AND suspects.amount <> suspects.expected_amount
+                AND suspects.amount = line_amount(
+                    cost_at_rate(suspects.quantity_billed, suspects.billed_in, suspects.rate_per, firsts.block, firsts.rate),
+                    roundings.rounding, roundings.unit, roundings.half
+                )
+        END
 )
 SELECT
     suspects.network_id,
@@ -190,7 +203,8 @@ SELECT
     suspects.shown_tier,
     suspects.expected_tier,
     CASE
-        WHEN shown_tiers.amount IS NOT NULL OR suspects.verdict = 'fits' THEN suspects.expected_tier
+        WHEN shown_tiers.amount IS NOT NULL THEN shown_tiers.billed_tier
+        WHEN suspects.verdict = 'fits' THEN suspects.expected_tier
         ELSE other_tiers.billed_tier
     END AS billed_tier,
     suspects.model,
