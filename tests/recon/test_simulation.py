@@ -293,6 +293,34 @@ def test_terms_that_no_line_can_be_tried_on_are_refused(
         tried_on(opened, terms, scope)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ([(1, "maximum", 0)], "maximum=0: tier 1 is open, but tier 2 follows"),
+        ([(2, "minimum", 1700)], "minimum=1700: tier 1 ends at 1000, but tier 2 begins at 1700"),
+        ([(2, "minimum", 700)], "minimum=700: tier 1 ends at 1000, but tier 2 begins at 700"),
+        ([(2, "maximum", 900)], "maximum=900: tier 2 ends at 900, below 1001"),
+        ([(1, "maximum", 1200), (2, "minimum", 1300)], "=1300: tier 1 ends at 1200, but tier 2 begins at 1300"),
+    ],
+)
+def test_bounds_that_leave_a_gap_or_an_overlap_are_refused(
+    opened: Connection, changes: list[tuple[int, str, int]], words: str
+) -> None:
+    with pytest.raises(SettingsError, match=words):
+        tried_on(opened, Terms(changes=changes_at(changes)), OF_700)
+
+
+def changes_at(changes: list[tuple[int, str, int]]) -> tuple[Change, ...]:
+    return tuple(Change(schedule(LIST_700, tier), field, Decimal(value)) for tier, field, value in changes)
+
+
+def test_a_bound_is_moved_by_both_of_its_numbers(opened: Connection) -> None:
+    """Up to 1,500 at 0.10: 1,500 are 150.00 and 2,000 stay at 0.08."""
+    moved = changes_at([(1, "maximum", 1500), (2, "minimum", 1501)])
+    found = amounts(tried_on(opened, Terms(changes=moved, reading="max_inclusive"), OF_700))
+    assert (found[2, "ToTrans"], found[3, "ToTrans"]) == ((120, 150), (160, 160))
+
+
 def test_a_ladder_that_no_line_matches_is_refused(opened: Connection, tmp_path: Path) -> None:
     offer = ladder_of(tmp_path, "Statistics,ActiveTPs,unit,1,,,,,1.00,")
     with pytest.raises(SettingsError, match="no line in scope has a report and measure of the ladder"):
@@ -303,6 +331,12 @@ def test_a_ladder_that_no_line_matches_is_refused(opened: Connection, tmp_path: 
     ("rows", "words"),
     [
         (("TrafficAll,ToTrans,volume,1,,,,,0.09,", "TrafficAll,ToTrans,volume,2,,,,,0.06,"), "maximum: is open"),
+        (
+            ("TrafficAll,ToTrans,volume,1,0,1000,,,0.09,", "TrafficAll,ToTrans,volume,2,1501,,,,0.07,"),
+            "line 3, column minimum: 1501 where 1000 or 1001 is due",
+        ),
+        (("TrafficAll,ToTrans,volume,1,100,50,,,0.09,",), "line 2, column maximum: 50 is below minimum 100"),
+        (("TrafficAll,ToTrans,volume,1,100,,,,0.09,",), "line 2, column minimum: 100 where 0 or 1 is due"),
         (("TrafficAll,ToTrans,tiered,1,,,,,0.09,",), "model: 'tiered' is none of"),
         (("TrafficAll,ToTrans,volume,1,,,,,9e2000,",), "rate: '9e2000' is not a decimal"),
         ((), "has no tier"),
@@ -363,6 +397,8 @@ def test_the_page_for_the_negotiation_has_the_sums_and_no_script(data_dir: str, 
         (["--present", "--set", "43202.price=1"], "is not SCHEDULE.FIELD=VALUE"),
         (["--present", "--set", "43202.rate=one"], "43202.rate=one"),
         (["--present", "--set", "43202.maximum=1.5"], "bounds are whole numbers"),
+        (["--present", "--set", "43301.rate=0.1", "--set", "43301.rate=0.3"], "43301.rate is set twice"),
+        (["--present", "--csv", "/nonexist/x.csv"], "there is no folder /nonexist"),
         (["--present", "--account", "4440-1"], "is not NETWORK/MAILBOX"),
         (["--present", "--volume", "-101%"], "is not a percentage from -100%"),
         (["--present", "--from", "2026-10", "--to", "2026-09"], "swap them"),

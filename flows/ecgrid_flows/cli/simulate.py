@@ -93,7 +93,7 @@ def simulate(
     terms = simulation.Terms(
         ladder=None if ladder is None else contract_terms.read_ladder(ladder),
         price_list=price_list,
-        changes=tuple(map(simulation.change_of, changes or ())),
+        changes=simulation.changes_of(changes or ()),
         reading=reading,
         volume=_volume(volume),
     )

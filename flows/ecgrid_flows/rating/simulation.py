@@ -21,7 +21,7 @@ from ecgrid_flows.warehouse.database import Connection
 from ecgrid_transforms.money import ZERO, Decimal, DoesNotFit, NotADecimal, fitted, plain, to_decimal
 from ecgrid_transforms.period import month_text
 
-__all__ = ["FIELDS", "Change", "Scope", "Simulation", "Terms", "change_of", "simulation"]
+__all__ = ["FIELDS", "Change", "Scope", "Simulation", "Terms", "change_of", "changes_of", "simulation"]
 
 Row = Mapping[str, Any]
 #: Numbers of a schedule that `--set` replaces.
@@ -156,6 +156,17 @@ def change_of(text: str) -> Change:
     return Change(int(match[1]), match[2], value)
 
 
+def changes_of(texts: Sequence[str]) -> tuple[Change, ...]:
+    """Each text as a change; raises `SettingsError` also where two change the same number."""
+    found: dict[tuple[int, str], Change] = {}
+    for text in texts:
+        change = change_of(text)
+        if (change.schedule_id, change.field) in found:
+            raise SettingsError(f"--set {text}: {change.schedule_id}.{change.field} is set twice; give one value")
+        found[change.schedule_id, change.field] = change
+    return tuple(found.values())
+
+
 def simulation(connection: Connection, terms: Terms, scope: Scope, *, has_curve: bool = True) -> Simulation:
     """The lines of `scope` under `terms`; afterwards `connection` has the relation simulation_results, for a file.
 
@@ -251,13 +262,16 @@ def _check(connection: Connection, terms: Terms) -> None:
             f"price list {terms.price_list} prices no report and measure of the lines in scope, or is not in the "
             f"warehouse: see the lists by `ecgrid-billing accounts`"
         )
-    schedules = set(database.rows(connection, "simulation_tiers", columns=["schedule_id"]).column(0).to_pylist())
+    names = ("set_no", "tier", "schedule_id", "minimum", "maximum")
+    tiers = database.rows(connection, "simulation_tiers", columns=names, order=["set_no", "tier"]).to_pylist()
+    schedules = {row["schedule_id"] for row in tiers}
     for change in terms.changes:
         if change.schedule_id not in schedules:
             raise SettingsError(
                 f"--set {change.schedule_id}.{change.field}: no line in scope is priced by schedule "
                 f"{change.schedule_id}; take schedule_id of out_line_items, or correct the scope"
             )
+    _check_bounds(tiers, terms.changes)
     if terms.reading is not None and not database.rows(connection, "simulation_open_readings", is_asked=True).num_rows:
         raise SettingsError(
             f"--reading {terms.reading}: no ladder in scope has an interpretation with these words; take the words of "
@@ -270,6 +284,35 @@ def _check(connection: Connection, terms: Terms) -> None:
             f"{first['lines']} lines of {first['account_report']} {first['measure_field']} have no price: "
             f"{first['error'].split(': ', 1)[1]}; leave the maximum of the last tier empty, or lower --volume"
         )
+
+
+def _check_bounds(tiers: Sequence[Row], changes: Sequence[Change]) -> None:
+    """Raise `SettingsError` where a bound that is set leaves quantities without a tier, or gives them two."""
+    moved = {one.schedule_id: one for one in changes if one.field in ("minimum", "maximum")}
+    for below, above in pairwise([None, *tiers]):
+        assert above
+        change = moved.get(above["schedule_id"])
+        if change and above["minimum"] and 0 < above["maximum"] < above["minimum"]:
+            raise _wrong_bound(change, f"tier {above['tier']} ends at {above['maximum']}, below {above['minimum']}")
+        if below is None or below["set_no"] != above["set_no"]:
+            continue
+        change = change or moved.get(below["schedule_id"])
+        if not change:
+            continue
+        end, begin = below["maximum"], above["minimum"]
+        if not end:
+            raise _wrong_bound(change, f"tier {below['tier']} is open, but tier {above['tier']} follows")
+        if begin and begin not in (end, end + 1):
+            raise _wrong_bound(
+                change, f"tier {below['tier']} ends at {end}, but tier {above['tier']} begins at {begin}"
+            )
+        if 0 < above["maximum"] <= end:
+            raise _wrong_bound(change, f"tier {above['tier']} ends at {above['maximum']}, not above {end}")
+
+
+def _wrong_bound(change: Change, why: str) -> SettingsError:
+    name = f"{change.schedule_id}.{change.field}"
+    return SettingsError(f"--set {name}={plain(change.value)}: {why}; set both bounds, or another value")
 
 
 @dataclass(frozen=True, slots=True)

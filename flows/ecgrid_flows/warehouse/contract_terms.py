@@ -62,8 +62,8 @@ def read_ladder(path: Path, *, is_price: bool = False) -> pa.Table:
     """The tiers of a ladder file, typed, by ladder and tier; raises `SettingsError` as `check` does.
 
     One row per tier, of one or several ladders, each of a report and measure. Bounds are whole numbers; allowance,
-    block, rate and flat DECIMAL(28,10). An empty cell is null. With `is_price`, a ladder that a client pays by, bounds
-    may be decimals, a fee may be below 0, and no quantity may lie between two tiers.
+    block, rate and flat DECIMAL(28,10). An empty cell is null. The first tier begins at 0 or 1, and no quantity may lie
+    between two tiers. With `is_price`, a ladder that a client pays by, bounds may be decimals and a fee may be below 0.
     """
     tiers = [tier for ladder in _ladders(path, LADDER_COLUMNS, is_price).values() for tier in ladder]
     if not tiers and not is_price:
@@ -90,7 +90,7 @@ def _ladders(path: Path, columns: Sequence[str], is_price: bool = False) -> dict
         tier = _tier(cells, columns is COLUMNS, is_price)
         ladders.setdefault((*tier.terms, tier.valid_from), []).append(tier)
     for ladder in ladders.values():
-        _check_ladder(ladder, is_price)
+        _check_ladder(ladder, is_whole=columns is not COLUMNS)
     return ladders
 
 
@@ -150,7 +150,7 @@ def _tier(cells: Cells, has_owner: bool, is_price: bool) -> _Tier:
     )
 
 
-def _check_ladder(ladder: list[_Tier], is_price: bool) -> None:
+def _check_ladder(ladder: list[_Tier], is_whole: bool) -> None:
     ladder.sort(key=lambda one: one.tier)
     first = ladder[0]
     for place, one in enumerate(ladder, start=1):
@@ -160,7 +160,9 @@ def _check_ladder(ladder: list[_Tier], is_price: bool) -> None:
             raise one.cells.wrong("model", f"differs from line {first.cells.line}; a ladder has one model")
         if one.valid_to != first.valid_to:
             raise one.cells.wrong("valid_to", f"differs from line {first.cells.line}; a ladder ends as a whole")
-    if is_price and first.minimum not in (None, 0, 1):
+        if one.maximum and one.minimum is not None and one.maximum < one.minimum:
+            raise one.cells.wrong("maximum", f"{one.maximum} is below minimum {one.minimum}")
+    if is_whole and first.minimum not in (None, 0, 1):
         raise first.cells.wrong("minimum", f"{first.minimum} where 0 or 1 is due")
     for below, above in pairwise(ladder):
         if not below.maximum:
@@ -168,7 +170,7 @@ def _check_ladder(ladder: list[_Tier], is_price: bool) -> None:
         where = f"maximum {below.maximum} of line {below.cells.line}"
         if above.minimum is not None and above.minimum < below.maximum:
             raise above.cells.wrong("minimum", f"{above.minimum} is below {where}")
-        if is_price and above.minimum not in (None, below.maximum, below.maximum + 1):
+        if is_whole and above.minimum not in (None, below.maximum, below.maximum + 1):
             raise above.cells.wrong("minimum", f"{above.minimum} where {below.maximum} or {below.maximum + 1} is due")
         if above.maximum and above.maximum <= below.maximum:
             raise above.cells.wrong("maximum", f"{above.maximum} is not above {where}")
