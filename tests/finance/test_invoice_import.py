@@ -175,6 +175,31 @@ def test_a_code_that_is_no_currency_is_refused(store: LocalStore) -> None:
         keep(store, TOTAL.replace("USD", "UDS"))
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (TOTAL.replace("8113.07", "8113.075"), "line 2, column total_amount: '8113.075' has more decimals than an "
+         "amount in USD, which has 2"),
+        (TOTAL + "8753,,,,1001,5001,0.005\n", "line 3, column amount: '0.005' has more decimals"),
+    ],
+)  # fmt: skip
+def test_an_amount_with_more_decimals_than_its_currency_is_refused(store: LocalStore, text: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        keep(store, text)
+    assert list(raw_log.scan(store, "invoices", OCTOBER)) == []
+
+
+def test_decimals_are_those_of_the_currency(store: LocalStore) -> None:
+    """The yen has none, the dinar of Kuwait three; zeros at the end count for nothing."""
+    for code, amount in (("JPY", "8113.00"), ("KWD", "8113.075")):
+        data = TOTAL.replace("8113.07", amount).replace("USD", code).replace("8753", code).encode()
+        assert import_file(store, data, contract_id=8751, now=NOW)[0].state == NEW
+    with pytest.raises(
+        SettingsError, match=r"line 2, column total_amount: '8113.07' has more decimals than an amount in"
+    ):
+        import_file(store, TOTAL.replace("USD", "JPY").encode(), contract_id=8751, now=NOW)
+
+
 def test_a_month_that_has_not_begun_is_refused(store: LocalStore) -> None:
     with pytest.raises(SettingsError, match="bills 2026-12, which has not begun"):
         keep(store, TOTAL.replace("2026-11-01", "2027-01-01"))

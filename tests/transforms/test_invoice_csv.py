@@ -56,6 +56,8 @@ def test_tax_adds_to_the_total_and_is_a_line() -> None:
         ("invoice_number,invoice_date\n", "line 1: column total_amount is missing"),
         (TOTAL.replace("8113.07", '"8,113.07"'), "line 2, column total_amount: '8,113.07' is not a decimal"),
         (TOTAL.replace("8113.07", "1e3"), "line 2, column total_amount"),
+        (TOTAL.replace("8753", "87\x1b[31m"), "line 2, column invoice_number: it has the control character .{1,2}x1b'"),
+        (TOTAL.replace("8753", "87\x0053"), "line 2, column invoice_number: it has the control character .{1,2}x00'"),
         (TOTAL.replace("8113.07", "8113,07"), "line 2: 4 cells under 3 columns"),
         (TOTAL.replace("8113.07", ""), "line 2, column total_amount: is empty"),
         (TOTAL.replace("2026-11-01", "11/1/2026"), "line 2, column invoice_date"),

@@ -4,6 +4,7 @@ A file holds one invoice or several. What adds to the total is a line: items, al
 810 rounds only its total, the rounding. So `total_amount` less the sum of the lines is 0, or the file is wrong.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -12,8 +13,20 @@ from ecgrid_transforms.model import Account
 from ecgrid_transforms.money import Decimal, total
 from ecgrid_transforms.period import next_month
 
-__all__ = ["ALLOWANCE", "CHARGE", "ITEM", "ROUNDING", "TAX", "FiledInvoice", "FiledLine", "InvoiceFileRefused"]
+__all__ = [
+    "ALLOWANCE",
+    "CHARGE",
+    "CONTROL",
+    "ITEM",
+    "ROUNDING",
+    "TAX",
+    "FiledInvoice",
+    "FiledLine",
+    "InvoiceFileRefused",
+]
 
+#: Control characters without tab and line ends: no invoice has them, and a terminal would obey them.
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 #: Kinds of lines.
 ITEM, ALLOWANCE, CHARGE, TAX, ROUNDING = "item", "allowance", "charge", "tax", "rounding"
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
 
-from ecgrid_transforms.filed_invoices import ITEM, TAX, FiledInvoice, FiledLine, InvoiceFileRefused
+from ecgrid_transforms.filed_invoices import CONTROL, ITEM, TAX, FiledInvoice, FiledLine, InvoiceFileRefused
 from ecgrid_transforms.model import ACCOUNT_REPORTS, MEASURE_FIELDS, Account
-from ecgrid_transforms.money import Decimal, fitted, to_decimal, total
+from ecgrid_transforms.money import Decimal, fitted, rounded, to_decimal, total
 
 __all__ = ["COLUMNS", "TEMPLATE", "read"]
 
@@ -71,15 +71,31 @@ class _Cells:
         return text
 
 
-def read(data: bytes) -> Sequence[FiledInvoice]:
-    """The invoices of the file in its order; raises `InvoiceFileRefused`, naming line and column."""
+def read(data: bytes, decimals: Callable[[str | None], int] | None = None) -> Sequence[FiledInvoice]:
+    """The invoices of the file in its order; raises `InvoiceFileRefused`, naming line and column.
+
+    `decimals` gives how many an amount may have, by the currency of its invoice; without it, up to 10.
+    """
     invoices: dict[str, list[_Cells]] = {}
     for cells in _rows(data):
         number = cells.text("invoice_number")
         if number is None:
             raise cells.wrong("invoice_number", "is empty; fill it on every row")
         invoices.setdefault(number, []).append(cells)
+    if decimals is not None:
+        for rows in invoices.values():
+            code = rows[0].text("currency")
+            _check_decimals(rows, code, decimals(code))
     return [_invoice(number, rows) for number, rows in invoices.items()]
+
+
+def _check_decimals(rows: Sequence[_Cells], code: str | None, most: int) -> None:
+    for cells in rows:
+        for column in ("total_amount", "amount", "tax"):
+            amount = cells.amount(column)
+            if amount is not None and rounded(amount, most) != amount:
+                named = "an amount" if code is None else f"an amount in {code}"
+                raise cells.wrong(column, f"{cells.text(column)!r} has more decimals than {named}, which has {most}")
 
 
 def _rows(data: bytes) -> list[_Cells]:
@@ -112,7 +128,11 @@ def _rows(data: bytes) -> list[_Cells]:
                     f"line {rows.line_num}: {len(row)} cells under {len(names)} columns; quote cells that hold "
                     f"{_NAMES[separators[0]]}, and write decimals with a point"
                 )
-            found.append(_Cells(rows.line_num, dict(zip(names, row, strict=True))))
+            cells = _Cells(rows.line_num, dict(zip(names, row, strict=True)))
+            for name, cell in cells.row.items():
+                if control := CONTROL.search(cell):
+                    raise cells.wrong(name, f"it has the control character {control[0]!r}; remove it")
+            found.append(cells)
     except csv.Error as error:
         raise InvoiceFileRefused(f"line {rows.line_num}: {error}; correct the quotes") from None
     return found

@@ -1,6 +1,6 @@
 """Invoice files of either form: CSV or X12 810."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ecgrid_transforms import invoice_csv, x12_810
 from ecgrid_transforms.filed_invoices import FiledInvoice, InvoiceFileRefused
@@ -17,9 +17,12 @@ def media_type(data: bytes) -> str:
     return X12 if data.removeprefix(b"\xef\xbb\xbf").lstrip()[:3] == b"ISA" else CSV
 
 
-def read(data: bytes) -> Sequence[FiledInvoice]:
-    """The invoices of a file, at least one, each number once; raises `InvoiceFileRefused`."""
-    found = x12_810.read(data) if media_type(data) == X12 else invoice_csv.read(data)
+def read(data: bytes, decimals: Callable[[str | None], int] | None = None) -> Sequence[FiledInvoice]:
+    """The invoices of a file, at least one, each number once; raises `InvoiceFileRefused`.
+
+    `decimals` gives how many an amount of a CSV may have, by currency; the totals of an 810 have two.
+    """
+    found = x12_810.read(data) if media_type(data) == X12 else invoice_csv.read(data, decimals)
     if not found:
         raise InvoiceFileRefused("the file holds no invoice")
     numbers: dict[str, str] = {}

@@ -11,7 +11,7 @@ are counted from the first ISA of the file. Source: ASC X12.5 (interchange contr
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ecgrid_transforms.filed_invoices import InvoiceFileRefused
+from ecgrid_transforms.filed_invoices import CONTROL, InvoiceFileRefused
 
 __all__ = ["Segment", "Transaction", "transactions"]
 
@@ -70,7 +70,7 @@ class _Reader:
         self._text = text
         self._at = 0
         self._count = 0
-        self._separator = self._end = ""
+        self._separator = self._component = self._end = ""
 
     def has_more(self) -> bool:
         while self._at < len(self._text) and self._text[self._at] in _BETWEEN:
@@ -85,7 +85,7 @@ class _Reader:
             raise InvoiceFileRefused(f"{where}: {head[:3]!r} where an interchange (ISA) begins")
         if len(head) <= _ISA_END:
             raise InvoiceFileRefused(f"{where}: ISA has {len(head)} characters, not 106: the file is cut off")
-        self._separator, self._end = head[3], head[_ISA_END]
+        self._separator, self._component, self._end = head[3], head[_ISA_COMPONENT], head[_ISA_END]
         for place in _ISA_SEPARATORS:
             if head[place] != self._separator:
                 raise InvoiceFileRefused(
@@ -114,7 +114,11 @@ class _Reader:
                 )
             end = len(self._text)  # the last line of a file may have no line end
         self._at, self._count = end + 1, self._count + 1
-        return Segment(self._count, begin + 1, tuple(self._text[begin:end].rstrip("\r\n").split(self._separator)))
+        text = self._text[begin:end].rstrip("\r\n")
+        found = Segment(self._count, begin + 1, tuple(text.split(self._separator)))
+        if wrong := CONTROL.search(text.replace(self._separator, "").replace(self._component, "")):
+            raise found.wrong(f"it has the control character {wrong[0]!r}; remove it")
+        return found
 
 
 def _interchange(reader: _Reader) -> Iterator[Transaction]:

@@ -78,7 +78,12 @@ def _print(found: "Accrual", currency: str | None) -> None:
     for method, (count, amount) in sorted(methods.items(), key=lambda item: -item[1][1]):
         context.stdout.print(Text(f"    {grouped(amount):>14}  {count} keys by {method}"))
     if unpriced:
-        context.stdout.print(Text(f"    {unpriced} keys without a price, not in the sum: see source in accrual.csv"))
+        context.stdout.print(
+            Text(
+                f"    {unpriced} key{'' if unpriced == 1 else 's'} without a price, not in the sum: "
+                "see source in accrual.csv"
+            )
+        )
     if found.trueups:
         rows = found.trueups.to_pylist()
         sums = {name: sum((row[name] for row in rows), ZERO) for name in ("difference", "price", "volume", "method")}

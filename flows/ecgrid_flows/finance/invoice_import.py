@@ -70,7 +70,7 @@ def import_file(
     moment = now or datetime.now(UTC)
     body = MASKER.in_answer(data)
     try:
-        invoices = invoice_files.read(body)
+        invoices = invoice_files.read(body, lambda code: currency.minor_digits(code or wanted_currency or ""))
     except InvoiceFileRefused as error:
         raise SettingsError(str(error)) from None
     sha256 = hashlib.sha256(body).hexdigest()
