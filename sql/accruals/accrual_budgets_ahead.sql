@@ -34,7 +34,7 @@ sums AS (
         any_value(budgets.mailbox_id) AS mailbox_id,
         any_value(budgets.client) AS client,
         any_value(budgets.amount) AS budget,
-        sum(charges.projected_amount)::DECIMAL(28, 10) AS amount
+        try_cast(sum(charges.projected_amount) AS DECIMAL(28, 10)) AS amount
     FROM accrual_budgets AS budgets
     INNER JOIN charges
         ON charges.contract_id = budgets.contract_id

@@ -12,7 +12,7 @@ SELECT
     NULL::DECIMAL(28, 10) AS quantity,
     budget AS threshold,
     amount,
-    (amount - budget)::DECIMAL(28, 10) AS difference,
+    try_cast(amount - budget AS DECIMAL(28, 10)) AS difference,
     concat('Projected ', money_text(amount), ' where the budget is ', money_text(budget), ': ', money_text(amount - budget), ' more.') AS explanation
 FROM accrual_budgets_ahead
 UNION ALL
@@ -28,7 +28,7 @@ SELECT
     quantity,
     bound,
     amount,
-    (amount - amount_at_price_so_far)::DECIMAL(28, 10),
+    try_cast(amount - amount_at_price_so_far AS DECIMAL(28, 10)),
     concat(
         'Projected ', grouped_text(quantity), ' passes ', grouped_text(bound), ', from ', level_so_far, ' to ', level_ahead, ': ',
         money_text(least_amount),

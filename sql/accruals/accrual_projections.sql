@@ -6,7 +6,7 @@ WITH projected AS (
         keys.*,
         coalesce(fractions.has_fractions, false) AS has_fractions,
         CASE
-            WHEN keys.is_growing THEN quotient((keys.actual_to_date * keys.days)::DECIMAL(28, 10), keys.days_known::DECIMAL(28, 10))
+            WHEN keys.is_growing THEN try(quotient((keys.actual_to_date * keys.days)::DECIMAL(28, 10), keys.days_known::DECIMAL(28, 10)))
             ELSE coalesce(keys.actual_to_date, keys.actual)
         END AS quantity,
         intervals.low_ratio,
@@ -27,19 +27,19 @@ ranged AS (
         *,
         CASE
             WHEN base_method LIKE '%to date' AND NOT is_growing AND is_flow_over THEN quantity
-            WHEN base_method LIKE '%to date' AND is_growing THEN actual_to_date + ((quantity - actual_to_date)::DECIMAL(28, 10) * low_ratio)::DECIMAL(28, 10)
-            ELSE (quantity * low_ratio)::DECIMAL(28, 10)
+            WHEN base_method LIKE '%to date' AND is_growing THEN try(actual_to_date + ((quantity - actual_to_date)::DECIMAL(28, 10) * low_ratio)::DECIMAL(28, 10))
+            ELSE try((quantity * low_ratio)::DECIMAL(28, 10))
         END AS low_quantity,
         CASE
             WHEN base_method LIKE '%to date' AND NOT is_growing AND is_flow_over THEN quantity
-            WHEN base_method LIKE '%to date' AND is_growing THEN actual_to_date + ((quantity - actual_to_date)::DECIMAL(28, 10) * high_ratio)::DECIMAL(28, 10)
-            ELSE (quantity * high_ratio)::DECIMAL(28, 10)
+            WHEN base_method LIKE '%to date' AND is_growing THEN try(actual_to_date + ((quantity - actual_to_date)::DECIMAL(28, 10) * high_ratio)::DECIMAL(28, 10))
+            ELSE try((quantity * high_ratio)::DECIMAL(28, 10))
         END AS high_quantity
     FROM (SELECT *, days_known >= days AS is_flow_over FROM projected)
 )
 SELECT
     * EXCLUDE (quantity, low_quantity, high_quantity, is_flow_over),
-    (CASE WHEN has_fractions OR kind <> 'count' THEN quantity ELSE round(quantity, 0) END)::DECIMAL(28, 10) AS quantity,
-    (CASE WHEN has_fractions THEN low_quantity ELSE floor(low_quantity) END)::DECIMAL(28, 10) AS low_quantity,
-    (CASE WHEN has_fractions THEN high_quantity ELSE ceil(high_quantity) END)::DECIMAL(28, 10) AS high_quantity
+    try_cast(CASE WHEN has_fractions OR kind <> 'count' THEN quantity ELSE round(quantity, 0) END AS DECIMAL(28, 10)) AS quantity,
+    try_cast(CASE WHEN has_fractions THEN low_quantity ELSE floor(low_quantity) END AS DECIMAL(28, 10)) AS low_quantity,
+    try_cast(CASE WHEN has_fractions THEN high_quantity ELSE ceil(high_quantity) END AS DECIMAL(28, 10)) AS high_quantity
 FROM ranged

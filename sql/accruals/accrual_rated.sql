@@ -4,7 +4,7 @@
 SELECT
     cases.set_no,
     cases.actual,
-    round(rated.amount, 10)::DECIMAL(28, 10) AS amount
+    try_cast(round(rated.amount, 10) AS DECIMAL(28, 10)) AS amount
 FROM core_rating_cases AS cases
 INNER JOIN core_rated AS rated USING (case_id)
 WHERE rated.error IS NULL

@@ -51,7 +51,7 @@ SELECT
     projected.amount,
     projected.least_amount,
     projected.most_amount,
-    round((so_far.amount * quotient(projected.quantity, so_far.actual))::DECIMAL(38, 10), 2)::DECIMAL(28, 10) AS amount_at_price_so_far,
+    try(round((so_far.amount * quotient(projected.quantity, so_far.actual))::DECIMAL(38, 10), 2)::DECIMAL(28, 10)) AS amount_at_price_so_far,
     old_tier.level AS level_so_far,
     new_tier.level AS level_ahead
 FROM so_far

@@ -97,7 +97,7 @@ SELECT
     contract_id,
     accrued::DECIMAL(28, 10) AS accrued,
     invoiced::DECIMAL(28, 10) AS invoiced,
-    (invoiced - accrued)::DECIMAL(28, 10) AS difference,
+    try_cast(invoiced - accrued AS DECIMAL(28, 10)) AS difference,
     CASE WHEN rated_amount IS NULL THEN 0 ELSE invoiced - rated_amount END::DECIMAL(28, 10) AS price,
     CASE WHEN rated_amount IS NULL THEN 0 ELSE rated_amount - accrued END::DECIMAL(28, 10) AS volume,
     CASE WHEN rated_amount IS NULL THEN invoiced - accrued ELSE 0 END::DECIMAL(28, 10) AS method

@@ -7,10 +7,10 @@ WITH amounts AS (
     SELECT
         use.*,
         rows.projected_amount AS amount,
-        (
+        try((
             rows.projected_amount
             - coalesce(usual_amounts.amount, round((rows.projected_amount * quotient(use.usual, use.quantity))::DECIMAL(38, 10), 2))
-        )::DECIMAL(28, 10) AS amount_above_usual
+        )::DECIMAL(28, 10)) AS amount_above_usual
     FROM accrual_usual_use AS use
     INNER JOIN accrual_rows AS rows USING (network_id, mailbox_id, account_report, measure_field)
     LEFT JOIN accrual_usual_amounts AS usual_amounts USING (network_id, mailbox_id, account_report, measure_field)
@@ -24,7 +24,7 @@ SELECT
     measure_field,
     quantity,
     usual,
-    least(usual_to, highest * 3)::DECIMAL(28, 10) AS usual_to,
+    least(usual_to, try_cast(highest * 3 AS DECIMAL(28, 10))) AS usual_to,
     months,
     amount,
     amount_above_usual

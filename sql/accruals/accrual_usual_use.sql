@@ -46,7 +46,7 @@ grown AS (
 views AS (
     SELECT
         * EXCLUDE (growth),
-        (sum(quantity) OVER two_months)::DECIMAL(28, 10) AS latest_sum,
+        try_cast(sum(quantity) OVER two_months AS DECIMAL(28, 10)) AS latest_sum,
         count(*) OVER two_months AS latest_count,
         quantile_disc(quantity, 0.5::DECIMAL(2, 1)) OVER one_year AS median,
         quantile_disc(growth, 0.5::DECIMAL(2, 1)) OVER three_months AS growth

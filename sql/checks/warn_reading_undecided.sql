@@ -15,7 +15,7 @@ tied AS (
         string_agg(
             concat(
                 reading_text(readings.reading_id),
-                coalesce(' bills ' || money_text(tied.amount_there::DECIMAL(28, 10)), ' has no price for it')
+                coalesce(' bills ' || money_text(tied.amount_there), ' has no price for it')
             ),
             ', ' ORDER BY tied.place
         ) AS words
@@ -96,9 +96,9 @@ SELECT
     months.account_report,
     months.measure_field,
     months.price_list_id,
-    nearest.billed_amount::DECIMAL(28, 10) AS billed_amount,
-    nearest.expected_amount::DECIMAL(28, 10) AS expected_amount,
-    (nearest.billed_amount - nearest.expected_amount)::DECIMAL(28, 10) AS difference,
+    try_cast(nearest.billed_amount AS DECIMAL(28, 10)) AS billed_amount,
+    try_cast(nearest.expected_amount AS DECIMAL(28, 10)) AS expected_amount,
+    try_cast(nearest.billed_amount - nearest.expected_amount AS DECIMAL(28, 10)) AS difference,
     CASE
         WHEN tied.set_no IS NULL AND roundings.set_no IS NOT NULL AND chosen.verdict <> 'none_fits' THEN concat(
             'The lines of price list ', months.price_list_id, ' do not decide how amounts of ', months.account_report, ' ',
@@ -124,9 +124,9 @@ SELECT
             coalesce(chosen.telling_lines, money.telling_lines), '): the amounts are unverified. ',
             CASE
                 WHEN nearest.set_no IS NOT NULL THEN concat(
-                    'Billed in ', strftime(months.reporting_month, '%Y-%m'), ': ', money_text(nearest.billed_amount::DECIMAL(28, 10)),
-                    '; the nearest, ', nearest_rule.rule, ', gives ', money_text(nearest.expected_amount::DECIMAL(28, 10)), ': ',
-                    too_much_text((nearest.billed_amount - nearest.expected_amount)::DECIMAL(28, 10)), '. '
+                    'Billed in ', strftime(months.reporting_month, '%Y-%m'), ': ', money_text(nearest.billed_amount),
+                    '; the nearest, ', nearest_rule.rule, ', gives ', money_text(nearest.expected_amount), ': ',
+                    too_much_text(nearest.billed_amount - nearest.expected_amount), '. '
                 )
                 ELSE ''
             END,

@@ -139,14 +139,14 @@ CREATE OR REPLACE MACRO range_text(expected_least, expected_most) AS
 CREATE OR REPLACE MACRO too_much_text(difference) AS
     money_text(abs(difference)) || CASE WHEN difference > 0 THEN ' too much' ELSE ' too little' END;
 
--- dividend / divisor truncated to 10 decimals; null for a divisor of 0. For indicators, never for a billed amount.
+-- dividend / divisor truncated to 10 decimals; null for a divisor of 0, or a quotient that is too large. For indicators, never for a billed amount.
 CREATE OR REPLACE MACRO quotient(dividend, divisor) AS
     CASE
-        WHEN divisor <> 0 THEN try(
+        WHEN divisor <> 0 THEN try((
             (in_last_decimals(dividend) * 10000000000 // nullif(in_last_decimals(divisor), 0))::DECIMAL(38, 0)
             * 0.0000000001::DECIMAL(10, 10)
-        )
-    END::DECIMAL(28, 10);
+        )::DECIMAL(28, 10))
+    END;
 
 -- The part of a bill (reference_money_bases) that a charge belongs to; null for a subtotal, which repeats other charges.
 -- `kind` is from reference_measures; a measure without a row there counts as usage.

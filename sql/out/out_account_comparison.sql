@@ -9,12 +9,12 @@ SELECT
     any_value(contract_id) AS contract_id,
     reporting_month,
     count(*) AS lines,
-    try_cast(sum(billed_amount) AS DECIMAL(28, 10)) AS billed_amount,
-    try_cast(sum(expected_amount) AS DECIMAL(28, 10)) AS expected_amount,
-    try_cast(sum(unit_amount) AS DECIMAL(28, 10)) AS unit_amount,
-    try_cast(sum(volume_amount) AS DECIMAL(28, 10)) AS volume_amount,
-    try_cast(sum(graduated_amount) AS DECIMAL(28, 10)) AS graduated_amount,
+    sum(billed_amount)::DECIMAL(38, 10) AS billed_amount,
+    sum(expected_amount)::DECIMAL(38, 10) AS expected_amount,
+    sum(unit_amount)::DECIMAL(38, 10) AS unit_amount,
+    sum(volume_amount)::DECIMAL(38, 10) AS volume_amount,
+    sum(graduated_amount)::DECIMAL(38, 10) AS graduated_amount,
     count(*) FILTER (WHERE is_on_cliff) AS lines_on_cliff,
-    try_cast(coalesce(sum(cliff_saving), 0) AS DECIMAL(28, 10)) AS cliff_saving
+    coalesce(sum(cliff_saving), 0)::DECIMAL(38, 10) AS cliff_saving
 FROM out_model_comparison
 GROUP BY network_id, mailbox_id, reporting_month

@@ -12,13 +12,13 @@ WITH contracts AS (
         reporting_month,
         count(*) AS accounts,
         sum(lines)::BIGINT AS lines,
-        try_cast(sum(billed_amount) AS DECIMAL(28, 10)) AS billed_amount,
-        try_cast(sum(expected_amount) AS DECIMAL(28, 10)) AS expected_amount,
-        try_cast(sum(unit_amount) AS DECIMAL(28, 10)) AS unit_amount,
-        try_cast(sum(volume_amount) AS DECIMAL(28, 10)) AS volume_amount,
-        try_cast(sum(graduated_amount) AS DECIMAL(28, 10)) AS graduated_amount,
+        sum(billed_amount)::DECIMAL(38, 10) AS billed_amount,
+        sum(expected_amount)::DECIMAL(38, 10) AS expected_amount,
+        sum(unit_amount)::DECIMAL(38, 10) AS unit_amount,
+        sum(volume_amount)::DECIMAL(38, 10) AS volume_amount,
+        sum(graduated_amount)::DECIMAL(38, 10) AS graduated_amount,
         sum(lines_on_cliff)::BIGINT AS lines_on_cliff,
-        try_cast(sum(cliff_saving) AS DECIMAL(28, 10)) AS cliff_saving
+        sum(cliff_saving)::DECIMAL(38, 10) AS cliff_saving
     FROM out_account_comparison
     GROUP BY contract_id, reporting_month
 )
@@ -30,5 +30,5 @@ SELECT
         WHEN graduated_amount THEN 'graduated'
         ELSE 'unit'
     END AS cheapest_model,
-    greatest(expected_amount - least(unit_amount, volume_amount, graduated_amount), 0)::DECIMAL(28, 10) AS saving
+    greatest(expected_amount - least(unit_amount, volume_amount, graduated_amount), 0)::DECIMAL(38, 10) AS saving
 FROM contracts

@@ -133,11 +133,11 @@ SELECT
     missed.mailbox_id AS counter_example_mailbox_id,
     missed.reporting_month AS counter_example_reporting_month,
     missed.billed_amount AS counter_example_billed_amount,
-    missed.reading_amount::DECIMAL(28, 10) AS counter_example_reading_amount,
+    try_cast(missed.reading_amount AS DECIMAL(28, 10)) AS counter_example_reading_amount,
     tied.deciding_quantity,
-    tied.amount_there::DECIMAL(28, 10) AS amount_at_deciding_quantity,
-    tied.amount_at_stake::DECIMAL(28, 10) AS amount_at_stake,
-    CASE WHEN readings.reading_no = chosen.reading_no AND chosen.is_pinned THEN coalesce(overrides.difference, 0) END::DECIMAL(28, 10)
+    try_cast(tied.amount_there AS DECIMAL(28, 10)) AS amount_at_deciding_quantity,
+    try_cast(tied.amount_at_stake AS DECIMAL(28, 10)) AS amount_at_stake,
+    try_cast(CASE WHEN readings.reading_no = chosen.reading_no AND chosen.is_pinned THEN coalesce(overrides.difference, 0) END AS DECIMAL(28, 10))
         AS pinned_difference,
     witnesses.terms_source,
     sets.first_month,
@@ -201,7 +201,7 @@ SELECT
     missed.expected_amount AS counter_example_reading_amount,
     tied.amount_there AS amount_at_deciding_quantity,
     tied.amount_at_stake,
-    CASE WHEN scores.reading_no = chosen.reading_no AND chosen.is_pinned THEN coalesce(overrides.difference, 0) END::DECIMAL(28, 10)
+    try_cast(CASE WHEN scores.reading_no = chosen.reading_no AND chosen.is_pinned THEN coalesce(overrides.difference, 0) END AS DECIMAL(28, 10))
         AS pinned_difference,
     witnesses.terms_source,
     sets.first_month,

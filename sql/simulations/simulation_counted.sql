@@ -41,6 +41,7 @@ rated AS (
             WHEN NOT lines.is_tried THEN NULL
             WHEN lines.set_no IS NULL THEN 'no_terms: no schedule prices the line'
             WHEN lines.source = 'unpriced' THEN 'not_priced: the price list has no single ladder for this report and measure'
+            WHEN quantities.quantity IS NULL THEN 'too_large: the quantity has more than 18 whole digits'
             WHEN priced.set_no IS NULL THEN 'no_reading: no interpretation of the ladder explains its lines'
             ELSE priced.error
         END AS error
@@ -54,7 +55,7 @@ rated AS (
 )
 SELECT
     *,
-    CASE WHEN is_tried AND NOT is_unchanged THEN new_amount - reference_amount ELSE 0 END::DECIMAL(28, 10) AS new_move,
-    CASE WHEN is_tried AND NOT is_unchanged THEN least_amount - reference_amount ELSE 0 END::DECIMAL(28, 10) AS least_move,
-    CASE WHEN is_tried AND NOT is_unchanged THEN most_amount - reference_amount ELSE 0 END::DECIMAL(28, 10) AS most_move
+    try_cast(CASE WHEN is_tried AND NOT is_unchanged THEN new_amount - reference_amount ELSE 0 END AS DECIMAL(28, 10)) AS new_move,
+    try_cast(CASE WHEN is_tried AND NOT is_unchanged THEN least_amount - reference_amount ELSE 0 END AS DECIMAL(28, 10)) AS least_move,
+    try_cast(CASE WHEN is_tried AND NOT is_unchanged THEN most_amount - reference_amount ELSE 0 END AS DECIMAL(28, 10)) AS most_move
 FROM rated

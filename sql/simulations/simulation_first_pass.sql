@@ -12,6 +12,7 @@ SELECT DISTINCT
     volumes.volume,
     0::DECIMAL(28, 10) AS new_move,
     0::DECIMAL(28, 10) AS least_move,
-    0::DECIMAL(28, 10) AS most_move
+    0::DECIMAL(28, 10) AS most_move,
+    false AS is_unsettled
 FROM simulation_bases AS bases
 CROSS JOIN simulation_volumes AS volumes

@@ -7,7 +7,7 @@ SELECT
     cases.asked_quantity AS quantity,
     cases.reading_no,
     cases.is_chosen,
-    round(rated.amount, 10)::DECIMAL(28, 10) AS amount,
+    try_cast(round(rated.amount, 10) AS DECIMAL(28, 10)) AS amount,
     rated.tier,
     rated.error
 FROM core_rating_cases AS cases

@@ -94,7 +94,7 @@ derived AS (
                     WHEN derived.base_move <> 0
                         THEN concat(
                             CASE lines.kind WHEN 'minimum' THEN 'charges under the minimum ' ELSE 'base ' END, money_text(derived.base_amount),
-                            ' to ', money_text((derived.base_amount + derived.base_move)::DECIMAL(28, 10))
+                            ' to ', money_text(derived.base_amount + derived.base_move)
                         )
                 END,
                 CASE WHEN lines.verdict = 'differs' THEN concat('billed ', money_text(lines.amount), ' where ', money_text(lines.reference_amount), ' was due') END,
@@ -142,9 +142,9 @@ SELECT
     CASE WHEN error IS NULL AND low_amount = high_amount THEN low_amount END AS new_amount,
     CASE WHEN error IS NULL THEN low_amount END AS new_low,
     CASE WHEN error IS NULL THEN high_amount END AS new_high,
-    CASE WHEN error IS NULL AND low_amount = high_amount THEN low_amount - old_amount END::DECIMAL(28, 10) AS difference,
-    CASE WHEN error IS NULL THEN low_amount - old_amount END::DECIMAL(28, 10) AS difference_low,
-    CASE WHEN error IS NULL THEN high_amount - old_amount END::DECIMAL(28, 10) AS difference_high,
+    try_cast(CASE WHEN error IS NULL AND low_amount = high_amount THEN low_amount - old_amount END AS DECIMAL(28, 10)) AS difference,
+    try_cast(CASE WHEN error IS NULL THEN low_amount - old_amount END AS DECIMAL(28, 10)) AS difference_low,
+    try_cast(CASE WHEN error IS NULL THEN high_amount - old_amount END AS DECIMAL(28, 10)) AS difference_high,
     CASE WHEN reason = '' THEN 'same terms' ELSE reason END AS why,
     error,
     CASE WHEN error IS NULL THEN read_amount END AS read_amount,

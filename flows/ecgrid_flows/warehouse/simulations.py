@@ -6,11 +6,11 @@ They are temporary relations over a built warehouse, which is opened to read onl
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from itertools import count
 from typing import Any
 
 import pyarrow as pa
 
-from ecgrid_flows.errors import BillingError
 from ecgrid_flows.warehouse import contract_terms, database
 from ecgrid_flows.warehouse.connection import Connection
 from ecgrid_flows.warehouse.temporary import make, set_variables, stems
@@ -25,7 +25,7 @@ _RESULTS = (
     *("simulation_results", "simulation_totals", "simulation_reading_rules", "simulation_readings"),
     "simulation_refused",
 )
-#: A charge may count charges that count charges; more passes than these mean that two count each other.
+#: A charge may count charges that count charges; those that move after so many passes count each other.
 _MOST_PASSES = 8
 #: Columns of simulation_changes: single numbers of schedules that are replaced.
 CHANGES = pa.schema([("schedule_id", pa.int64()), ("field", pa.string()), ("value", pa.decimal128(28, 10))])
@@ -55,8 +55,8 @@ def simulate(
     """Make the relations `simulation_…` of one simulation, in place of those of the one before.
 
     `variables` are those of _VARIABLES, `volumes` percentages of the quantities measured, `ladder` has the columns of
-    contract_terms.LADDER_SCHEMA, `changes` those of CHANGES. Raises `BillingError` where derived charges count each
-    other without end.
+    contract_terms.LADDER_SCHEMA, `changes` those of CHANGES. Derived charges that count each other without end have no
+    new amount.
     """
     set_variables(connection, {name: variables.get(name) for name in _VARIABLES})
     _simulate(connection, volumes, ladder, changes, made=())
@@ -118,16 +118,15 @@ def _simulate(
     make(connection, _SIMULATIONS, "simulation_counted", "simulation_first_pass", made=made)
     _run(connection, "CREATE OR REPLACE TEMP TABLE simulation_passed AS FROM simulation_first_pass")
     last = (*made, "simulation_counted", "simulation_bases")
-    for _ in range(_MOST_PASSES):
+    for number in count(1):  # ends: from _MOST_PASSES on each pass leaves fewer charges to move
         make(connection, _SIMULATIONS, "simulation_derived", "simulation_moving", made=last)
         if not connection.table("simulation_moving").limit(1).fetchall():
             break
-        _run(connection, "CREATE OR REPLACE TEMP TABLE simulation_passed AS FROM simulation_derived")
-    else:
-        raise BillingError(
-            f"derived charges count each other and do not settle in {_MOST_PASSES} passes: "
-            f"pin how they are computed in pinned_readings.csv"
-        )
+        passed = "simulation_derived"
+        if number >= _MOST_PASSES:
+            passed = "simulation_unsettled"
+            make(connection, _SIMULATIONS, passed, made=(*last, "simulation_derived", "simulation_moving"))
+        _run(connection, f"CREATE OR REPLACE TEMP TABLE simulation_passed AS FROM {passed}")
     own = tuple(name for name in stems(_SIMULATIONS) if name not in _RESULTS)
     make(connection, _SIMULATIONS, *_RESULTS, made=own)
 

@@ -5,5 +5,5 @@ SELECT
     case_id.set_no,
     case_id.actual,
     case_id.model,
-    round(amount, 10)::DECIMAL(28, 10) AS amount
+    try_cast(round(amount, 10) AS DECIMAL(28, 10)) AS amount
 FROM core_rated

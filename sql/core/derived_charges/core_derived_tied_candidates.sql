@@ -87,7 +87,7 @@ accounts AS (
     -- for a minimum: charges below it and above it
     SELECT
         set_no,
-        unnest(CASE WHEN kind = 'minimum' THEN [first_rate * 0.5, first_rate * 2] ELSE [100] END)::DECIMAL(28, 10) AS charges,
+        unnest(CASE WHEN kind = 'minimum' THEN [first_rate * 0.5, try_cast(first_rate * 2 AS DECIMAL(28, 10))] ELSE [100] END)::DECIMAL(28, 10) AS charges,
         CASE WHEN kind = 'minimum' THEN first_rate ELSE 100 END::DECIMAL(28, 10) AS parting_charge
     FROM core_sets
     WHERE kind IN ('percentage', 'subtotal', 'minimum')
@@ -160,7 +160,7 @@ SELECT
     parted.parting_measure,
     parted.amount_there,
     parted.leading_amount_there,
-    abs(parted.amount_there - parted.leading_amount_there)::DECIMAL(28, 10) AS amount_at_stake
+    try_cast(abs(parted.amount_there - parted.leading_amount_there) AS DECIMAL(28, 10)) AS amount_at_stake
 FROM pairs
 INNER JOIN parted USING (set_no, reading_no)
 UNION ALL
@@ -173,7 +173,7 @@ SELECT
     parted.parting_measure,
     parted.leading_amount_there,
     parted.leading_amount_there,
-    abs(parted.amount_there - parted.leading_amount_there)::DECIMAL(28, 10)
+    try_cast(abs(parted.amount_there - parted.leading_amount_there) AS DECIMAL(28, 10))
 FROM pairs
 INNER JOIN parted USING (set_no, reading_no)
 QUALIFY row_number() OVER (

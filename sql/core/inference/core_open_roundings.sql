@@ -133,8 +133,8 @@ tried AS (
         cases.lines,
         cases.amount,
         CASE
-            WHEN named.is_of_coins THEN line_amount(cases.amount_exact, cents.rounding, cents.unit, cents.half)
-            ELSE rounded_amount(cases.amount_exact, cases.slices, named.rounding, named.unit, named.half)
+            WHEN named.is_of_coins THEN try(line_amount(cases.amount_exact, cents.rounding, cents.unit, cents.half))
+            ELSE try(rounded_amount(cases.amount_exact, cases.slices, named.rounding, named.unit, named.half))
         END AS expected_amount,
         len(list_filter(coalesce(cases.slices, [cases.amount_exact]), lambda slice: slice % named.unit <> 0)) > 0 AS has_rest,
         CASE
@@ -158,7 +158,7 @@ SELECT
     any_value(tried.is_of_coins) AS is_cash,
     sum(tried.lines) FILTER (WHERE tried.has_rest OR tried.is_open)::BIGINT AS tried,
     sum(tried.lines) FILTER (WHERE tried.is_open)::BIGINT AS lines,
-    sum(tried.lines * (tried.amount - tried.expected_amount)) FILTER (WHERE tried.is_open)::DECIMAL(28, 10) AS difference,
+    try_cast(sum(tried.lines * (tried.amount - tried.expected_amount)) FILTER (WHERE tried.is_open) AS DECIMAL(28, 10)) AS difference,
     any_value(roundings.roundings) AS roundings
 FROM tried
 LEFT JOIN (

@@ -34,7 +34,7 @@ rounded AS (
     FROM (SELECT DISTINCT set_no, amount_exact, slices, amount FROM near) AS pairs
     INNER JOIN core_sets USING (set_no)
     INNER JOIN core_candidate_roundings AS candidates USING (price_list_id)
-    WHERE rounded_amount(pairs.amount_exact, pairs.slices, candidates.rounding, candidates.unit, candidates.half) = pairs.amount
+    WHERE try(rounded_amount(pairs.amount_exact, pairs.slices, candidates.rounding, candidates.unit, candidates.half)) = pairs.amount
     GROUP BY ALL
 ),
 fits AS (

@@ -20,7 +20,7 @@ parted AS (
         own.actual AS deciding_quantity,
         own.amount AS amount_there,
         led.amount AS leading_amount_there,
-        abs(own.amount - led.amount) AS amount_at_stake
+        try(abs(own.amount - led.amount)) AS amount_at_stake
     FROM tied
     INNER JOIN tied AS leader ON leader.set_no = tied.set_no AND leader.place = 1
     INNER JOIN billed AS own ON own.set_no = tied.set_no AND own.rule_no = tied.rule_no

@@ -38,10 +38,10 @@ at_rate AS (
     INNER JOIN core_set_readings AS readings ON readings.set_no = chosen.set_no AND readings.reading_no = chosen.reading_no
     INNER JOIN core_reading_roundings AS rounded ON rounded.set_no = chosen.set_no AND rounded.reading_no = chosen.reading_no
     INNER JOIN core_roundings AS roundings USING (rounding_no)
-    WHERE line_amount(
+    WHERE try(line_amount(
         cost_at_rate(-negatives.quantity_billed, readings.billed_in, readings.rate_per, tiers.block, tiers.rate),
         roundings.rounding, roundings.unit, roundings.half
-    ) = -negatives.billed_amount
+    )) = -negatives.billed_amount
 )
 SELECT
     negatives.network_id,

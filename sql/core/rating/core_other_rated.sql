@@ -7,5 +7,5 @@ SELECT
     CASE WHEN case_id.billed_in = 'blocks' THEN blocks_billed ELSE quantity_billed END::DECIMAL(28, 10) AS quantity,
     amount_exact,
     tier,
-    round(amount, 10)::DECIMAL(28, 10) AS amount -- a cast alone divides twice
+    try_cast(round(amount, 10) AS DECIMAL(28, 10)) AS amount -- a cast alone divides twice
 FROM core_rated

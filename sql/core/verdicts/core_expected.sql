@@ -21,7 +21,7 @@ expected AS (
         rated.case_id.actual,
         CASE WHEN used.billed_in = 'blocks' THEN rated.blocks_billed ELSE rated.quantity_billed END::DECIMAL(28, 10) AS quantity,
         rated.amount_exact,
-        round(rated.amount, 10)::DECIMAL(28, 10) AS amount, -- a cast alone divides twice
+        try_cast(round(rated.amount, 10) AS DECIMAL(28, 10)) AS amount, -- a cast alone divides twice
         rated.tier,
         rated.error
     FROM core_rated AS rated

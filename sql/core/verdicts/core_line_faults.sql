@@ -44,10 +44,10 @@ WITH other_tiers AS (
         AND suspects.tiers > 1
         AND suspects.quantity_billed = suspects.expected_quantity_billed
         AND (
-            line_amount(
+            try(line_amount(
                 cost_at_rate(suspects.quantity_billed, suspects.billed_in, suspects.rate_per, tiers.block, tiers.rate),
                 roundings.rounding, roundings.unit, roundings.half
-            ) = suspects.amount
+            )) = suspects.amount
             OR (suspects.model IN ('stairstep', 'stacked_flat') AND tiers.rate = suspects.amount)
         )
     GROUP BY ALL
@@ -98,11 +98,11 @@ shown_tiers AS (
         suspects.measure_field,
         CASE
             WHEN suspects.shown_tier = suspects.expected_tier THEN suspects.expected_amount
-            ELSE line_amount(
+            ELSE try_cast(try(line_amount(
                 cost_at_rate(suspects.quantity_billed, suspects.billed_in, suspects.rate_per, tiers.block, tiers.rate),
                 roundings.rounding, roundings.unit, roundings.half
-            )
-        END::DECIMAL(28, 10) AS amount,
+            )) AS DECIMAL(28, 10))
+        END AS amount,
         CASE WHEN suspects.shown_tier = suspects.expected_tier THEN 1 ELSE suspects.expected_tier END AS billed_tier
     FROM core_suspect_lines AS suspects
     INNER JOIN core_set_tiers AS firsts ON firsts.set_no = suspects.set_no AND firsts.tier = 1
