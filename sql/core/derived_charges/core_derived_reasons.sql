@@ -23,9 +23,11 @@ WITH chosen AS (
     INNER JOIN core_roundings AS units USING (rounding_no)
 ),
 own AS (
-    SELECT trials.*
+    SELECT trials.* REPLACE (telling.set_no IS NOT NULL AS is_telling)
     FROM core_derived_trials AS trials
     SEMI JOIN chosen USING (set_no, reading_no)
+    LEFT JOIN core_derived_telling_lines AS telling
+        USING (set_no, network_id, mailbox_id, reporting_month, account_report, measure_field)
 ),
 places AS (
     -- per ladder: whether all telling lines are below the minimum, and whether each account has one

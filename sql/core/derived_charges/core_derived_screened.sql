@@ -4,6 +4,7 @@
 SELECT
     set_no,
     reading_no,
+    count(*) AS lines,
     count(*) FILTER (WHERE departures IS NOT NULL) AS lines_fit,
     count(*) FILTER (WHERE departures IS NOT NULL AND is_telling) AS lines_explained
 FROM core_derived_trials

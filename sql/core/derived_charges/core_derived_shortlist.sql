@@ -1,12 +1,13 @@
 -- One row per rate ladder of a derived charge and candidate interpretation that is tried on all its lines: at most 60.
--- On the sample it explains at least three fifths of the lines that the best candidate explains (core_shortlist), or one line less: one
--- line is no evidence. The user's override is always kept.
+-- On the sample it explains at least three fifths of the amounts that the best candidate explains (core_shortlist), or it can be tied
+-- with the candidate that fits most lines: what it misses of those must be fewer lines than the others (is_tied_with_leader), or one. The
+-- user's override is always kept.
 WITH ranked AS (
     SELECT
         *,
         max(lines_fit) OVER (PARTITION BY set_no) AS most_fit,
         max(lines_explained) OVER (PARTITION BY set_no) AS most_explained,
-        row_number() OVER (PARTITION BY set_no ORDER BY lines_explained DESC, lines_fit DESC, reading_no) AS place
+        row_number() OVER (PARTITION BY set_no ORDER BY lines_fit DESC, lines_explained DESC, reading_no) AS place
     FROM core_derived_screened
 )
 SELECT ranked.set_no, ranked.reading_no
@@ -14,8 +15,10 @@ FROM ranked
 INNER JOIN core_derived_readings AS readings USING (reading_no)
 LEFT JOIN core_overrides AS overrides USING (set_no)
 WHERE (
-    (lines_fit * 5 >= most_fit * 3 OR lines_fit + 1 = most_fit)
-    AND (lines_explained * 5 >= most_explained * 3 OR lines_explained + 1 = most_explained)
+    (
+        (lines_fit > 0 AND lines_explained * 5 >= most_explained * 3)
+        OR most_fit - lines_fit < greatest(lines - most_fit, 2)
+    )
     AND place <= 60
 )
     OR place = 1

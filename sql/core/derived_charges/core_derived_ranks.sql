@@ -1,0 +1,73 @@
+-- One row per rate ladder of derived charges and candidate interpretation: its evidence compared with the leader (place 1).
+-- A line is explained if it follows from the terms, or from them with the rate that it shows (`departures` counts these). The leader
+-- explains most lines: each line counts for all candidates, also one of 0. `lines_total` and `lines_explained` leave out what an unknown
+-- base does not explain: such a line is evidence for the interpretations that it fits, and against none. `bases_stated`: number of lines
+-- whose Actual is the interpretation's base, which decides between interpretations that bill alike. `alike_no` is the first
+-- interpretation, by place, that bills every line alike. `gained` are the lines that it explains better than the leader, `lost` those
+-- that the leader explains better. `is_tied`: tied with the leader (is_tied_with_leader), and fewer than two Actuals support only the
+-- leader's base.
+WITH scores AS (
+    SELECT
+        set_no,
+        reading_no,
+        any_value(plausibility) AS plausibility,
+        count(*) FILTER (WHERE departures IS NOT NULL OR NOT is_base_open) AS lines_total,
+        count(*) FILTER (WHERE departures IS NOT NULL) AS lines_explained,
+        count(*) FILTER (WHERE departures = 1) AS departures,
+        count(*) FILTER (WHERE states_base) AS bases_stated,
+        md5(string_agg(
+            concat_ws(' ', expected_amount, coalesce(departures, 2)), ';' ORDER BY reporting_month, network_id, mailbox_id
+        )) AS bill
+    FROM core_derived_trials
+    GROUP BY set_no, reading_no
+),
+ranked AS (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY set_no
+            ORDER BY lines_explained DESC, departures, bases_stated DESC, plausibility, reading_no
+        ) AS place
+    FROM scores
+),
+leaders AS (
+    SELECT set_no, reading_no, plausibility, bases_stated
+    FROM ranked
+    WHERE place = 1
+),
+parted AS (
+    SELECT
+        trials.set_no,
+        trials.reading_no,
+        count(*) FILTER (WHERE coalesce(trials.departures, 2) < coalesce(led.departures, 2)) AS gained,
+        count(*) FILTER (WHERE coalesce(trials.departures, 2) > coalesce(led.departures, 2)) AS lost,
+        count(*) FILTER (WHERE coalesce(trials.departures, 2) > coalesce(led.departures, 2) AND led.states_base) AS lost_stated
+    FROM core_derived_trials AS trials
+    INNER JOIN leaders USING (set_no)
+    INNER JOIN core_derived_trials AS led
+        USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+    WHERE led.reading_no = leaders.reading_no
+    GROUP BY trials.set_no, trials.reading_no
+)
+SELECT
+    ranked.set_no,
+    ranked.reading_no,
+    ranked.plausibility,
+    ranked.lines_total,
+    ranked.lines_explained,
+    ranked.departures,
+    ranked.bases_stated,
+    ranked.place,
+    parted.gained,
+    parted.lost,
+    arg_min(ranked.reading_no, ranked.place) OVER (PARTITION BY ranked.set_no, ranked.bill) AS alike_no,
+    ranked.place = 1
+    OR (
+        is_tied_with_leader(
+            ranked.plausibility, leaders.plausibility, ranked.lines_explained, parted.gained, parted.lost, parted.lost_stated
+        )
+        AND leaders.bases_stated - ranked.bases_stated < 2
+    ) AS is_tied
+FROM ranked
+INNER JOIN leaders USING (set_no)
+INNER JOIN parted ON parted.set_no = ranked.set_no AND parted.reading_no = ranked.reading_no
