@@ -2,6 +2,7 @@
 -- `lines_difference` is over all invoices of the contract and month together, for a key may be on either.
 -- Where no invoice of the contract and month has lines, the totals are held against the lines asked for one by one:
 -- `lines_amount` of the newest is their sum less the other totals, and nothing is judged while a key of the contract is a fault.
+-- A credit note without lines is no part of these sums: its `lines_amount` is 0.
 -- Where an amount could not be read, or a limited run asked only some of the accounts, a sum is null and nothing is judged.
 -- contract_id: ContractID that the invoice bills
 -- source: imported, or the operation that gave the invoice: InvoiceInfo, InvoiceList or InvoiceCalculate
@@ -58,11 +59,13 @@ tied AS (
         invoices.total_amount,
         CASE
             WHEN limited.reporting_month IS NOT NULL OR coalesce(sums.lines_unread, 0) > 0 THEN NULL
-            WHEN contract_sums.contract_id IS NOT NULL THEN coalesce(sums.lines_amount, 0)
+            WHEN contract_sums.contract_id IS NOT NULL OR invoices.total_amount < 0 THEN coalesce(sums.lines_amount, 0)
             WHEN recalculated.keys_faulted > 0 THEN NULL
-            WHEN invoices.invoice_id < max(invoices.invoice_id) OVER of_contract THEN invoices.total_amount
+            WHEN invoices.invoice_id < max(invoices.invoice_id) FILTER (NOT coalesce(invoices.total_amount < 0, false)) OVER of_contract
+                THEN invoices.total_amount
             WHEN count(*) OVER of_contract > count(invoices.total_amount) OVER of_contract THEN NULL
-            ELSE coalesce(recalculated.amount, 0) - (sum(invoices.total_amount) OVER of_contract - invoices.total_amount)
+            ELSE coalesce(recalculated.amount, 0)
+                - (sum(invoices.total_amount) FILTER (invoices.total_amount >= 0) OVER of_contract - invoices.total_amount)
         END AS lines_amount,
         CASE WHEN contract_sums.contract_id IS NULL THEN recalculated.amount ELSE matched.billed_amount END AS billed_amount,
         CASE

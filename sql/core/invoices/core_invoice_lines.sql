@@ -3,7 +3,7 @@
 -- those of InvoiceCalculate. Canceled invoices do not count.
 -- A mailbox is found by its id. A line of a network itself is its Root mailbox's. invoice_lines.csv gives the measure of an 810's codes.
 -- `is_unassigned`: an imported line names no account or no measure, so it may bill any line of the contract. On an invoice whose other
--- lines name both, a line that names neither is a charge of its own, and not unassigned.
+-- lines name both, a line that names neither is not: core_invoice_matches finds whether it bills the rest of the lines.
 -- `copy` numbers the lines of one contract and month that bill the same values for the same account, on one invoice or on several.
 -- A value that could not be read is null: `is_unread` where it is a quantity or an amount, `is_key_unread` where it is the account,
 -- report or measure. In a month that was limited to some accounts, only their lines are here.

@@ -5,6 +5,8 @@
 --     copy            the same line once more               other_contract  a line of an account that another contract bills, and did
 --     unread          a value on the invoice that could not be read keeps the two from being compared
 --     unassigned      an imported line that names no account or measure; in_group  our line, which such a line may bill
+-- A line that names neither, beside lines that name both, is unassigned if it bills the lines that no other line does (inferred: together
+-- such lines bill exactly their sum, or one of them bills two or more of them within a tenth); else it is invoice_only.
 -- Of an imported line the amount is compared alone: a file may count in blocks, in thousands or not at all.
 -- A key may have several lines there, one a tier or on several invoices: together they bill it, under the first one's number, a credit
 -- note's last. Lines that are alike are no copies as far as together they are what our line bills (of three fees of 15.00, the third,
@@ -19,10 +21,6 @@ months AS (
 -- a line of an account or measure that could not be read may be any of ours
 unknown AS (
     SELECT DISTINCT reporting_month, contract_id FROM core_invoice_lines WHERE is_key_unread
-),
--- what a line without an account may bill; without a measure, any line of the contract
-unassigned AS (
-    SELECT DISTINCT reporting_month, contract_id, account_report, measure_field FROM core_invoice_lines WHERE is_unassigned
 ),
 ours AS (
     SELECT
@@ -43,13 +41,74 @@ ours AS (
         ON invoiced.reporting_month = lines.reporting_month
         AND invoiced.contract_id = coalesce(former.contract_id, accounts.contract_id)
 ),
+may_be_rests AS (
+    SELECT
+        reporting_month, contract_id, source, invoice_id, line_item_number, amount,
+        sum(amount) OVER (PARTITION BY reporting_month, contract_id) AS sum_amount
+    FROM core_invoice_lines
+    WHERE
+        source = 'imported'
+        AND line_kind = 'item'
+        AND network_id IS NULL
+        AND measure_field IS NULL
+        AND NOT is_unassigned
+        AND amount IS NOT NULL
+),
+-- the lines of a contract that no line of its invoices names or may bill
+unbilled AS (
+    SELECT ours.reporting_month, ours.contract_id, count(*) AS lines, sum(ours.amount) AS amount
+    FROM ours
+    SEMI JOIN may_be_rests USING (reporting_month, contract_id)
+    ANTI JOIN core_invoice_lines AS named
+        ON named.contract_id = ours.contract_id
+        AND named.reporting_month = ours.reporting_month
+        AND named.network_id = ours.network_id
+        AND named.mailbox_id = ours.mailbox_id
+        AND named.account_report = ours.account_report
+        AND named.measure_field = ours.measure_field
+    WHERE ours.amount <> 0 AND NOT EXISTS (
+        FROM core_invoice_lines AS lines
+        WHERE lines.is_unassigned
+            AND lines.contract_id = ours.contract_id
+            AND lines.reporting_month = ours.reporting_month
+            AND coalesce(lines.account_report = ours.account_report, true)
+            AND coalesce(lines.measure_field = ours.measure_field, true)
+    )
+    GROUP BY ours.reporting_month, ours.contract_id
+),
+rests AS (
+    SELECT
+        lines.reporting_month, lines.contract_id, lines.source, lines.invoice_id, lines.line_item_number, true AS is_rest
+    FROM may_be_rests AS lines
+    INNER JOIN unbilled USING (reporting_month, contract_id)
+    WHERE unbilled.amount <> 0
+    QUALIFY
+        lines.sum_amount = unbilled.amount
+        OR (
+            row_number() OVER (
+                PARTITION BY lines.reporting_month, lines.contract_id
+                ORDER BY abs(lines.amount - unbilled.amount), lines.source, lines.invoice_id, lines.line_item_number
+            ) = 1
+            AND (
+                lines.amount = unbilled.amount
+                OR (unbilled.lines > 1 AND 10 * abs(lines.amount - unbilled.amount) <= abs(unbilled.amount))
+            )
+        )
+),
+-- what a line without an account may bill; without a measure, any line of the contract
+unassigned AS (
+    SELECT reporting_month, contract_id, account_report, measure_field FROM core_invoice_lines WHERE is_unassigned
+    UNION
+    SELECT reporting_month, contract_id, NULL, NULL FROM rests
+),
 attributed AS (
     SELECT
-        invoices.*,
+        invoices.* REPLACE (invoices.is_unassigned OR coalesce(rests.is_rest, false) AS is_unassigned),
         coalesce(former.contract_id, accounts.contract_id) AS billing_contract_id,
         row_number() OVER key AS place,
         sum(invoices.amount) OVER key AS amount_so_far
     FROM core_invoice_lines AS invoices
+    LEFT JOIN rests USING (reporting_month, contract_id, source, invoice_id, line_item_number)
     LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)
     LEFT JOIN core_former_accounts AS former USING (network_id, mailbox_id, reporting_month)
     WINDOW key AS (

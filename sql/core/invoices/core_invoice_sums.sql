@@ -2,7 +2,8 @@
 -- The newest invoice of a contract and month bears what its other invoices do not bill of the lines. If none of them has lines, the
 -- totals of the others count as correct, as in the tie-out. lines_difference: amounts of its lines beyond those requested that a finding
 -- reports or that are invoice-only charges. total_difference: total less its own lines; null if unknown. is_total_named:
--- `invoice_total_mismatch` reports it; if not, the findings of its lines explain the difference.
+-- `invoice_total_mismatch` reports it; if not, the findings of its lines explain the difference. A credit note without lines bills none of
+-- the lines: its total is the difference, an invoice-only charge.
 WITH shared AS (
     SELECT
         contract_id,
@@ -21,11 +22,17 @@ others AS (
     SELECT
         issued.*,
         shared.lines_difference,
-        CASE WHEN billed.contract_id IS NULL THEN coalesce(issued.total_amount, 0) ELSE coalesce(shared.recalculated_amount, 0) END
-            AS own_amount
+        issued.total_amount < 0 AND stated.invoice_id IS NULL AS is_note_alone,
+        CASE
+            WHEN billed.contract_id IS NOT NULL THEN coalesce(shared.recalculated_amount, 0)
+            WHEN issued.total_amount > 0 THEN issued.total_amount
+            ELSE 0
+        END AS own_amount
     FROM core_issued_invoices AS issued
     LEFT JOIN shared USING (contract_id, reporting_month, source, invoice_id)
     LEFT JOIN billed USING (contract_id, reporting_month)
+    LEFT JOIN (SELECT DISTINCT contract_id, reporting_month, source, invoice_id FROM core_invoice_lines) AS stated
+        USING (contract_id, reporting_month, source, invoice_id)
 )
 SELECT
     others.contract_id,
@@ -41,10 +48,13 @@ SELECT
         END
     )::DECIMAL(38, 10) AS recalculated_amount,
     coalesce(others.lines_difference, 0)::DECIMAL(38, 10) AS lines_difference,
-    tied.total_difference::DECIMAL(38, 10) AS total_difference,
+    CASE WHEN others.is_note_alone THEN others.total_amount ELSE tied.total_difference END::DECIMAL(38, 10) AS total_difference,
     -- as the check invoice_total_mismatch has it
     coalesce(
-        tied.total_difference <> 0 AND NOT (tied.total_amount IS NOT DISTINCT FROM tied.billed_amount AND tied.cause <> ''), false
+        tied.total_difference <> 0
+        AND NOT others.is_note_alone
+        AND NOT (tied.total_amount IS NOT DISTINCT FROM tied.billed_amount AND tied.cause <> ''),
+        false
     ) AS is_total_named
 FROM others
 LEFT JOIN core_recalculated_totals AS recalculated USING (contract_id, reporting_month)
