@@ -1,7 +1,8 @@
 -- One row per rate ladder and place where its tiers leave quantities without a tier, or give them two.
 -- The end of a tier and the start of the next are written in one of two ways: the same number (1,000 and 1,000), or the next whole one
 -- (1,000 and 1,001). The way that a list mostly uses is its convention; a single other step is then a gap or an overlap of one. Lists
--- without Minimum (the service before 2022) can show neither, and a ladder known from lines alone may lack tiers.
+-- without Minimum (the service before 2022) show only tiers that end no higher than the one before, and a ladder known from lines alone may
+-- lack tiers.
 WITH neighbours AS (
     SELECT
         tiers.set_no,
@@ -12,10 +13,12 @@ WITH neighbours AS (
         lead(tiers.tier) OVER ladder AS next_tier,
         lead(tiers.level) OVER ladder AS next_level,
         lead(tiers.minimum) OVER ladder AS next_minimum,
+        lead(CASE WHEN tiers.maximum > 0 THEN tiers.maximum END) OVER ladder AS next_maximum,
+        sets.is_cut_at_maximum_only,
         bool_and(tiers.terms_source = 'shown') OVER (PARTITION BY tiers.set_no) AS is_from_lines
     FROM core_set_tiers AS tiers
     INNER JOIN core_sets AS sets USING (set_no)
-    WHERE sets.tiers > 1 AND NOT sets.is_cut_at_maximum_only
+    WHERE sets.tiers > 1
     WINDOW ladder AS (PARTITION BY tiers.set_no ORDER BY tiers.tier)
 ),
 steps AS (
@@ -41,13 +44,13 @@ SELECT
         ' belong to no tier'
     ) AS words
 FROM steps
-WHERE NOT is_from_lines AND (step > 1 OR (step = 1 AND is_continuous))
+WHERE NOT is_cut_at_maximum_only AND NOT is_from_lines AND (step > 1 OR (step = 1 AND is_continuous))
 UNION ALL
 SELECT
     set_no, tier, 'tier_gap', 0, minimum - 1,
     concat(level, ', the first, begins at ', grouped_text(minimum), ': what is below belongs to no tier')
 FROM steps
-WHERE NOT is_from_lines AND tier = 1 AND minimum > 1
+WHERE NOT is_cut_at_maximum_only AND NOT is_from_lines AND tier = 1 AND minimum > 1
 UNION ALL
 SELECT
     set_no,
@@ -66,4 +69,27 @@ SELECT
         )
     END
 FROM steps
-WHERE next_tier IS NOT NULL AND (maximum IS NULL OR step < 0 OR (step = 0 AND is_in_whole_units))
+WHERE NOT is_cut_at_maximum_only
+    AND next_tier IS NOT NULL
+    AND (maximum IS NULL OR step < 0 OR (step = 0 AND is_in_whole_units))
+UNION ALL
+-- a tier that ends no higher than the one before it has no quantity of its own
+SELECT
+    set_no,
+    tier,
+    'tier_overlap',
+    coalesce(next_minimum, 0),
+    next_maximum,
+    CASE
+        WHEN maximum IS NULL THEN concat(level, ' has no end but ', next_level, ' follows')
+        ELSE concat(level, ' ends at ', maximum, ' and ', next_level, ', which follows, at ', next_maximum, ': ', next_level, ' has no quantity of its own')
+    END
+FROM steps
+WHERE next_tier IS NOT NULL
+    AND (
+        (is_cut_at_maximum_only AND maximum IS NULL)
+        OR (
+            next_maximum <= maximum
+            AND (is_cut_at_maximum_only OR step > 0 OR (step = 0 AND NOT is_in_whole_units))
+        )
+    )
