@@ -13,14 +13,24 @@ WITH answers AS (
 papers AS (
     -- lists without any response are not compared
     SELECT price_list_id, reporting_month, account_report, measure_field, terms_contract_id, schedule_id, level, allowance, minimum,
-        maximum, block, rate, flat, witness
+        maximum, block, rate, flat, witness, terms_source
     FROM core_tiers
     SEMI JOIN answers USING (price_list_id, reporting_month)
-    WHERE terms_source = 'contract' AND version = 1
+    WHERE version = 1
+    QUALIFY bool_or(terms_source = 'contract') OVER (
+        PARTITION BY price_list_id, reporting_month, account_report, measure_field, terms_contract_id
+    )
 ),
 ladders AS (
-    SELECT DISTINCT price_list_id, reporting_month, account_report, measure_field, terms_contract_id
+    SELECT price_list_id, reporting_month, account_report, measure_field, terms_contract_id, any_value(witness) AS witness
     FROM papers
+    WHERE terms_source = 'contract'
+    GROUP BY ALL
+),
+latest AS (
+    SELECT *
+    FROM core_list_readings
+    QUALIFY rank() OVER (PARTITION BY price_list_id ORDER BY read_at DESC) = 1
 ),
 listed AS (
     SELECT ladders.terms_contract_id, stated.reporting_month, tiers.*
@@ -36,7 +46,7 @@ differing AS (
         coalesce(papers.account_report, listed.account_report) AS account_report,
         coalesce(papers.measure_field, listed.measure_field) AS measure_field,
         coalesce(papers.terms_contract_id, listed.terms_contract_id) AS terms_contract_id,
-        any_value(papers.witness) AS witness,
+        any_value(ladders.witness) AS witness,
         coalesce(any_value(listed.read_at), any_value(answers.read_at)) AS read_at,
         string_agg(
             terms_words(papers.level, papers.allowance, papers.minimum, papers.maximum, papers.block, papers.rate)
@@ -52,10 +62,41 @@ differing AS (
     LEFT JOIN answers
         ON answers.price_list_id = coalesce(papers.price_list_id, listed.price_list_id)
         AND answers.reporting_month = coalesce(papers.reporting_month, listed.reporting_month)
-    WHERE (papers.allowance, effective_block(papers.block), papers.rate)
+    LEFT JOIN ladders
+        ON ladders.price_list_id = answers.price_list_id
+        AND ladders.reporting_month = answers.reporting_month
+        AND ladders.account_report = coalesce(papers.account_report, listed.account_report)
+        AND ladders.measure_field = coalesce(papers.measure_field, listed.measure_field)
+        AND ladders.terms_contract_id = coalesce(papers.terms_contract_id, listed.terms_contract_id)
+    LEFT JOIN latest
+        ON latest.price_list_id = papers.price_list_id
+        AND latest.account_report = papers.account_report
+        AND latest.measure_field = papers.measure_field
+        AND latest.schedule_id = papers.schedule_id
+    WHERE ((papers.allowance, effective_block(papers.block), papers.rate)
         IS DISTINCT FROM (listed.allowance, effective_block(listed.block), listed.rate)
         OR NOT is_same_bounds(papers.minimum, papers.maximum, listed.minimum, listed.maximum)
-        OR papers.flat <> 0
+        OR papers.flat <> 0)
+        -- a list that has been corrected since needs no correction
+        AND (papers.schedule_id IS NULL
+            OR (papers.allowance, effective_block(papers.block), papers.rate)
+            IS DISTINCT FROM (latest.allowance, effective_block(latest.block), latest.rate)
+            OR NOT is_same_bounds(papers.minimum, papers.maximum, latest.minimum, latest.maximum)
+            OR papers.flat <> 0)
+    GROUP BY ALL
+),
+judged AS (
+    SELECT
+        differing.price_list_id,
+        differing.reporting_month,
+        differing.account_report,
+        differing.measure_field,
+        differing.terms_contract_id,
+        count(*) AS lines,
+        count(*) FILTER (WHERE results.verdict = 'fits' AND results.terms_source = 'contract') AS lines_by_contract
+    FROM differing
+    INNER JOIN core_terms_sets AS line_terms USING (price_list_id, reporting_month, account_report, measure_field, terms_contract_id)
+    INNER JOIN core_line_results AS results ON results.terms_no = line_terms.terms_no
     GROUP BY ALL
 ),
 lines AS (
@@ -85,6 +126,9 @@ SELECT
         ': read on ', strftime(differing.read_at, '%Y-%m-%d'), ', the list has ', coalesce(differing.listed_words, 'no such tier'),
         '; ', differing.witness, ' has ', coalesce(differing.words, 'no such tier'), '. ',
         CASE
+            WHEN lines.lines IS NULL AND judged.lines_by_contract < judged.lines THEN concat(
+                judged.lines_by_contract, ' of ', judged.lines, ' lines of the month follow from the contract''s terms; the others are billed by other terms, or unverified'
+            )
             WHEN lines.lines IS NULL THEN 'No line of the month is billed by other terms than the contract''s'
             ELSE concat(
                 lines.lines, CASE WHEN lines.lines = 1 THEN ' line' ELSE ' lines' END,
@@ -104,3 +148,4 @@ SELECT
     ) AS cause
 FROM differing
 LEFT JOIN lines USING (price_list_id, reporting_month, account_report, measure_field, terms_contract_id)
+LEFT JOIN judged USING (price_list_id, reporting_month, account_report, measure_field, terms_contract_id)

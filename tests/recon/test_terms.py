@@ -46,6 +46,8 @@ WITH_FEE = replace(TEN_TIMES, price_list_id=713)
 MIDDLE = replace(TEN_TIMES, price_list_id=714)
 #: Terms that state no more than the list: a Block of 1, a Maximum that is no bound.
 IN_OTHER_WORDS = replace(TEN_TIMES, price_list_id=715)
+#: The contract states the first tier alone.
+FIRST_TIER = replace(SLICED, price_list_id=716)
 
 TERMS = """
 ,707,TrafficAll,ToTrans,unit,1,,,,,0.05,,2026-01-01,,MSA 7
@@ -55,6 +57,7 @@ TERMS = """
 ,712,TrafficAll,ToTrans,graduated,2,,,,,0.80,,,,
 ,713,TrafficAll,ToTrans,,1,,,,,0.05,10,,,
 ,715,TrafficAll,ToTrans,,1,0,2147483647,0,1,0.05,,,,
+,716,TrafficAll,ToTrans,,1,0,100,,,1.00,,,,
 """.strip()
 
 
@@ -141,6 +144,10 @@ def made() -> Lake:
     lake.listed(IN_OTHER_WORDS, read=THIRD)
     for mailbox in (1, 2, 3):
         lake.billed(IN_OTHER_WORDS, mailbox, f"{mailbox}00", f"{mailbox}00", str(5 * mailbox))
+    # whole by the tier reached: 50 x 1.00, 200 x 0.80 and 300 x 0.80
+    lake.listed(FIRST_TIER, read=THIRD)
+    for mailbox, (actual, amount) in enumerate([("50", "50"), ("200", "160"), ("300", "240")], start=1):
+        lake.billed(FIRST_TIER, mailbox, actual, actual, amount, tier=1 if mailbox == 1 else 2)
     # 0.06 from the 15th on: two lines by the terms before, two by those after
     lake.listed(MIDDLE, [MONTHS[3]], read=date(2026, 10, 3))
     lake.listed(MIDDLE, [MONTH], "2026-10-15T00:00:00", read=THIRD, rates=["0.06"])
@@ -287,6 +294,10 @@ def test_lines_by_the_contract_are_right_whatever_the_list_has(built: Connection
 
 def test_a_block_of_one_and_an_open_maximum_state_nothing(built: Connection) -> None:
     assert findings(built, IN_OTHER_WORDS) == []
+
+
+def test_a_paper_of_the_first_tier_states_nothing_about_the_second(built: Connection) -> None:
+    assert [row["check_name"] for row in findings(built, FIRST_TIER)] == ["reading_undecided"]  # at the bound of 100
 
 
 def test_the_model_of_the_contract_decides(built: Connection) -> None:

@@ -75,7 +75,8 @@ def test_a_wrong_cell_is_named(tmp_path: Path, row: str, column: str, why: str) 
     [
         ([RIGHT[0].replace(",100,", ",,"), RIGHT[1]], 2, "maximum", "is open, but tier 2 follows"),
         ([RIGHT[0], RIGHT[1].replace(",101,", ",90,")], 3, "minimum", "90 is below maximum 100 of line 2"),
-        ([RIGHT[0], RIGHT[1].replace(",101,,", ",101,100,")], 3, "maximum", "100 is not above maximum 100 of line 2"),
+        ([RIGHT[0].replace(",1,0,100,", ",1,150,100,")], 2, "maximum", "100 is below minimum 150"),
+        ([RIGHT[0], RIGHT[1].replace(",101,,", ",,100,")], 3, "maximum", "100 is not above maximum 100 of line 2"),
         ([RIGHT[0], RIGHT[0]], 3, "tier", "1 where tier 2 is due"),
         ([RIGHT[0], RIGHT[1].replace("graduated", "volume")], 3, "model", "differs from line 2"),
         ([RIGHT[0], RIGHT[1].replace("2026-12-31", "")], 3, "valid_to", "differs from line 2"),

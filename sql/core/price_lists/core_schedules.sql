@@ -1,6 +1,7 @@
 -- One row per price list, month, account report, measure and schedule in force, with the source of its terms.
 -- Sources (terms_source), strongest first; neither a weaker source nor any number of lines overrules a stronger one:
---     contract      contract_terms.csv; its tiers take the schedules of the list in their order
+--     contract      contract_terms.csv; its tiers take the schedules of the list in their order; where the last of them ends, the list's
+--                   own tiers follow
 --     stated        PricelistInfo (core_stated_readings). If it was read in the following month only and the lines of two earlier
 --                   months, on or after its Date, all show other terms, those are in force
 --     stated_later  a later response. is_firm: most lines of the month show the same schedule, so it counts like stated
@@ -257,6 +258,23 @@ of_contract AS (
         AND first_tier.tier = 1
     WHERE papers.version <= 2
 ),
+beyond_papers AS (
+    -- a paper whose last tier ends states nothing about the tiers after it: the list's own follow
+    SELECT papers.terms_contract_id, listed.* EXCLUDE (tier) REPLACE (papers.version AS version)
+    FROM listed_tiers AS listed
+    INNER JOIN papers USING (price_list_id, reporting_month, account_report, measure_field)
+    LEFT JOIN listed_tiers AS own
+        ON own.price_list_id = papers.price_list_id
+        AND own.reporting_month = papers.reporting_month
+        AND own.account_report = papers.account_report
+        AND own.measure_field = papers.measure_field
+        AND own.tier = papers.tier
+    WHERE papers.tier = papers.tiers
+        AND papers.version <= 2
+        AND listed.tier > papers.tiers
+        AND listed.specified_network_id = coalesce(own.specified_network_id, 0)
+        AND NOT is_open_end(coalesce(papers.maximum, CASE WHEN papers.tiers = 1 THEN own.maximum END, 0))
+),
 beside_papers AS (
     -- a paper that holds for a part of the month leaves the list's terms in force for the rest
     SELECT papers.terms_contract_id, listed.* REPLACE (listed.version + 1 AS version)
@@ -271,6 +289,8 @@ beside_papers AS (
 ),
 in_force AS (
     SELECT * FROM of_contract
+    UNION ALL BY NAME
+    SELECT * FROM beyond_papers
     UNION ALL BY NAME
     SELECT * FROM beside_papers
     UNION ALL BY NAME
