@@ -122,11 +122,11 @@ def invoice(month: date, source: str, number: str, contract: int, asked: str | N
     return tuple(known.get(name) for name in INVOICES.names)
 
 
-def test_an_invoice_counts_once_whatever_month_and_contract_its_sources_state(tmp_path: Path) -> None:
-    """As in out_invoice_reconciliation: a file goes before the API, also where it was filed elsewhere."""
+def test_an_invoice_counts_once_whatever_month_its_sources_state(tmp_path: Path) -> None:
+    """As in out_invoice_reconciliation: a file goes before the API, also where it was filed in another month."""
     september = date(2026, 9, 1)
     rows = {
-        september: [invoice(september, "imported", "INV-0123", 8752, "70.00")],
+        september: [invoice(september, "imported", "INV-0123", 8751, "70.00")],
         MONTH: [
             invoice(MONTH, "InvoiceInfo", "inv 0123", 8751, "70.00"),
             invoice(MONTH, "InvoiceInfo", "124", 8751, "8.50"),
