@@ -4,8 +4,8 @@
 -- of the same month last year where last month's request has no response, the minimum of the contract for an account without any line. A
 -- key that the service answered without a line after the month's end has none; nor is it projected from last year where a response since
 -- had no line, or the account has left last month's account list or the price list. A line that is billed with its network keeps its
--- amount. A measure of traffic grows with the days; others are as they are, and where they show nothing in a running month, last month
--- counts: a fee may be billed at the month's end.
+-- amount. A measure of traffic grows with the full days of the month, and on the first of them last month counts; others are as they are,
+-- and where they show nothing in a running month, last month counts: a fee may be billed at the month's end.
 WITH last_accounts AS (
     SELECT network_id, mailbox_id, any_value(nullif(price_list_id, 0)) AS price_list_id
     FROM raw_accounts
@@ -72,7 +72,12 @@ bases AS (
     QUALIFY row_number() OVER (
         PARTITION BY network_id, mailbox_id, account_report, measure_field
         ORDER BY
-            place = 0 AND NOT is_final AND actual = 0 AND amount = 0 AND account_report NOT LIKE 'Traffic%',
+            place = 0
+            AND NOT is_final
+            AND CASE
+                WHEN account_report LIKE 'Traffic%' THEN coalesce(received_at::DATE <= reporting_month, false)
+                ELSE actual = 0 AND amount = 0
+            END,
             place DESC, line_item_number
     ) = 1
 ),
@@ -84,7 +89,9 @@ keys AS (
         CASE
             WHEN bases.place = 0 AND bases.is_final THEN 'recalculated line'
             WHEN bases.place = 0 THEN 'recalculated line to date'
-            WHEN usage.reported_quantity IS NOT NULL AND usage.received_at::DATE <= getvariable('as_of')::DATE
+            WHEN usage.reported_quantity IS NOT NULL
+                AND usage.received_at::DATE <= getvariable('as_of')::DATE
+                AND usage.received_at::DATE > getvariable('month')::DATE
                 AND bases.account_report LIKE 'Traffic%' THEN 'statistics to date'
             WHEN bases.place = -1 THEN 'last month'
             ELSE 'same month last year'

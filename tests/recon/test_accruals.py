@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from ecgrid_flows.cli import app
-from ecgrid_flows.errors import BillingError, NoSuchData, Refused
+from ecgrid_flows.errors import BillingError, NoSuchData, Refused, SettingsError
 from ecgrid_flows.finance import audit_log
 from ecgrid_flows.finance.accruals import Accrual, accrual_entries, accrue_month
 from ecgrid_flows.finance.export import read_export
@@ -242,6 +242,13 @@ def test_a_closed_month_is_trued_up_and_not_accrued(before: Path, after: Path, t
 def test_a_month_that_is_invoiced_without_an_accrual_has_none(after: Path, tmp_path: Path) -> None:
     with pytest.raises(NoSuchData, match="2026-10 has nothing to accrue"):
         accrued(tmp_path, after, date(2026, 11, 20))
+
+
+def test_a_day_to_come_is_refused(before: Path, tmp_path: Path) -> None:
+    folder = settings_of(tmp_path, before).data_dir
+    done = CliRunner().invoke(app, ["accrue", "--month", "2026-10", "--as-of", "9999-12-31", "--data-dir", folder])
+    assert isinstance(done.exception, SettingsError)
+    assert "--as-of 9999-12-31 is a day to come" in str(done.exception)
 
 
 def test_the_command_prints_the_sum_and_the_methods(before: Path, tmp_path: Path) -> None:

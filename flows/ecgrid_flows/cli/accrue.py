@@ -45,8 +45,11 @@ def accrue(
 
     settings = Settings.load(data_dir)
     wanted = month or last_full_month()
+    today = datetime.now(UTC).date()
+    if as_of is not None and as_of > today:
+        raise SettingsError(f"--as-of {as_of} is a day to come: write {today} or an earlier one")
     with held(settings, "accrue") as store:
-        found = accrue_month(settings, store, wanted, as_of or datetime.now(UTC).date())
+        found = accrue_month(settings, store, wanted, as_of or today)
     if as_json:
         context.emit_json(
             {
