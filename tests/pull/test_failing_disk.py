@@ -5,7 +5,6 @@ loss leaves is drawn by `tests.support.disk`. `make soak` tries all operations, 
 `make test` one of each quick step.
 """
 
-import os
 import shutil
 from collections.abc import Iterator
 
@@ -13,13 +12,10 @@ import pytest
 
 from ecgrid_flows.errors import ExitStatus
 from tests.support import steps
-from tests.support.steps import DONE, Place, Step, chosen, differing
+from tests.support.steps import DONE, Place, Step, chosen, differing, in_parts
 
 pytestmark = pytest.mark.slow
 
-#: In how many tests all operations of a step are tried, and which of them SHARE=ci tries; `make soak` tries all.
-PARTS = 32
-TRIED_PARTS = range(PARTS) if "HYPOTHESIS_SEARCH" in os.environ else (7,)
 #: Tried everywhere.
 QUICK = (steps.SET, steps.CLOSE)
 SLOW = (steps.FIRST_EXPORT, steps.EXPORT_AGAIN, steps.CLOSE_AGAIN, steps.PULL, steps.BOOK)
@@ -33,25 +29,19 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     made.close()
 
 
-@pytest.fixture(params=[None, *(pytest.param(part, marks=pytest.mark.soak) for part in TRIED_PARTS)])
-def part(request: pytest.FixtureRequest) -> int | None:
-    """Which of `PARTS` parts of all operations is tried; one operation where it is None."""
-    found: int | None = request.param
-    return found
-
-
 def operations(place: Place) -> int:
     """How many operations the last command made."""
     return int((place.top / "changes").read_text())
 
 
+@in_parts
 @pytest.mark.parametrize("step", TRIED, ids=lambda step: step.name.replace(" ", "_"))
 def test_an_operation_that_fails(place: Place, step: Step, part: int | None) -> None:
     """Once, or from then on; by a broken disk, or by a full one."""
     place.begin(step.base)
     assert place.command(*step.words, reads=True)[0] in DONE
     right = step.result(place)
-    for at in chosen(operations(place), part, PARTS, f"fail {step.name}"):
+    for at in chosen(operations(place), part, f"fail {step.name}"):
         place.begin(step.base)
         code, what = ("EIO", "ENOSPC")[at % 2], ("fail", "fail on")[at // 2 % 2]
         status, said = place.command(*step.words, what=what, at=at, code=code, reads=True)
@@ -60,13 +50,14 @@ def test_an_operation_that_fails(place: Place, step: Step, part: int | None) -> 
         step.again(place, right, at)
 
 
+@in_parts
 @pytest.mark.parametrize("step", TRIED, ids=lambda step: step.name.replace(" ", "_"))
 def test_a_power_loss(place: Place, step: Step, part: int | None) -> None:
     """At an operation, or after the command ended: what it reported as done is durable."""
     place.begin(step.base)
     assert place.command(*step.words)[0] in DONE
     count, right = operations(place), step.result(place)
-    for at in chosen(count + 1, part, PARTS, f"power {step.name}"):
+    for at in chosen(count + 1, part, f"power {step.name}"):
         place.begin(step.base)
         status, said = place.command(*step.words, what="power", at=at, seed=at)
         assert status in (-9, *(DONE if at > count else ())), said

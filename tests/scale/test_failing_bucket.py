@@ -6,7 +6,6 @@ or after the request was executed, the next run comes to that result. `make soak
 SHARE=ci` one of 32, `make test` one of the quickest step.
 """
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +16,11 @@ from ecgrid_flows.errors import ExitStatus
 from ecgrid_flows.storage.base import Store
 from ecgrid_flows.storage.s3 import S3Store
 from tests.support import steps
-from tests.support.steps import DONE, Place, Step, chosen, differing
+from tests.support.steps import DONE, Place, Step, chosen, differing, in_parts
 from tests.support.storage import BUCKET, KINDS, LASTING, Storage
 
 pytestmark = pytest.mark.slow
 
-PARTS = 32
-TRIED_PARTS = range(PARTS) if "HYPOTHESIS_SEARCH" in os.environ else (7,)
 SLOW = (steps.PULL, steps.BUILD, steps.FIRST_EXPORT, steps.EXPORT_AGAIN, steps.CLOSE, steps.BOOK, steps.IMPORT)
 TRIED = (steps.SET, *(pytest.param(step, marks=pytest.mark.soak) for step in SLOW))
 KILLED = -9
@@ -79,13 +76,6 @@ def bucket(one_storage: Storage, tmp_path_factory: pytest.TempPathFactory) -> It
     made.close()
 
 
-@pytest.fixture(params=[None, *(pytest.param(part, marks=pytest.mark.soak) for part in TRIED_PARTS)])
-def part(request: pytest.FixtureRequest) -> int | None:
-    """Which of `PARTS` parts of all requests is tried; one request where it is None."""
-    found: int | None = request.param
-    return found
-
-
 def disturbed(bucket: Bucket, step: Step, fail_at: tuple[int, str] | None = None) -> tuple[int, str]:
     """The step from its state, with one request failing; its status and what it wrote to stderr."""
     bucket.begin(step.base)
@@ -97,12 +87,13 @@ def disturbed(bucket: Bucket, step: Step, fail_at: tuple[int, str] | None = None
 
 
 @pytest.mark.usefixtures("storage")
+@in_parts
 @pytest.mark.parametrize("step", TRIED, ids=lambda step: step.name.replace(" ", "_"))
 def test_a_request_that_fails(bucket: Bucket, step: Step, part: int | None) -> None:
     status, said = disturbed(bucket, step)
     assert status in DONE, said
     count, right = bucket.storage.counted, step.result(bucket)
-    for at in chosen(count, part, PARTS, f"bucket {step.name}"):
+    for at in chosen(count, part, f"bucket {step.name}"):
         once = KINDS[at % len(KINDS)]
         status, said = disturbed(bucket, step, (at, once))
         assert status in DONE, f"{at} {once}: {said}"

@@ -5,6 +5,7 @@ Who disturbs it (a disk, a bucket) compares the step's result with that of an un
 """
 
 import json
+import os
 import random
 import shutil
 from collections.abc import Callable, Iterable
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from ecgrid_flows.errors import ExitStatus
 from ecgrid_flows.storage.base import Store
@@ -195,9 +198,16 @@ BUILD = Step("build", "pulled", ("build",), lines)
 IMPORT = Step("import", "built", ("invoice", "import", "INVOICE", "--contract", "8751", "--month", CLOSED), invoices)
 
 
-def chosen(count: int, part: int | None, parts: int, seed: str) -> Iterable[int]:
-    """Numbers from 1 to `count`: one by seed, or every `parts`-th."""
-    return [random.Random(seed).randint(1, count)] if part is None else range(1 + part, count + 1, parts)
+#: In how many tests all points of a step are disturbed, and which of them SHARE=ci runs; `make soak` runs all.
+_PARTS = 32
+_RUN_PARTS = range(_PARTS) if "HYPOTHESIS_SEARCH" in os.environ else (7,)
+#: A test over parts of a step's points; None is one point.
+in_parts = pytest.mark.parametrize("part", [None, *(pytest.param(part, marks=pytest.mark.soak) for part in _RUN_PARTS)])
+
+
+def chosen(count: int, part: int | None, seed: str) -> Iterable[int]:
+    """Numbers from 1 to `count`: one by seed, or those of a part."""
+    return [random.Random(seed).randint(1, count)] if part is None else range(1 + part, count + 1, _PARTS)
 
 
 def differing(one: Any, other: Any) -> list[Any]:
