@@ -68,6 +68,18 @@ def test_a_conditional_write_wants_what_was_read(store: Store) -> None:
     assert store.read("m.json") == b"3"
 
 
+def test_a_conditional_write_whose_answer_is_lost_was_made(make: Make, storage: Storage) -> None:
+    """The repeat is refused by the object that the first request made; another's content is another writer's."""
+    store = make()
+    store.prepare()
+    for content, was_made in ((b"1", True), (b"2", False)):
+        storage.count_from_here((1, "lost"))
+        assert store.write_if("m.json", content, None) is was_made
+        assert storage.counted > 1
+        storage.count_from_here()
+    assert store.read("m.json") == b"1"
+
+
 def test_what_begins_with_a_dot_is_never_listed(store: Store) -> None:
     for path in ("raw/b/2.jsonl", "raw/a/1.jsonl", "raw/.half", ".lock", "rawer/c", "raw/a/.x/y"):
         store.write(path, b"123")

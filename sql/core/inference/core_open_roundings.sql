@@ -25,7 +25,8 @@ chosen AS (
         roundings.rounding,
         roundings.unit,
         roundings.half,
-        is_of_cash(roundings.rounding, roundings.scale) AS is_cash
+        is_of_cash(roundings.rounding, roundings.scale) AS is_cash,
+        roundings.scale = 2 AND roundings.rounding IN ('half_up', 'half_even') AS is_nearest_cent
     FROM core_reading_scores AS scores
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     INNER JOIN core_reading_roundings AS own ON own.set_no = scores.set_no AND own.reading_no = scores.reading_no
@@ -54,7 +55,7 @@ cases AS (
         chosen.set_no,
         chosen.reading_no,
         chosen.unit,
-        chosen.rounding_no <= 2 AS is_nearest_cent,
+        chosen.is_nearest_cent,
         lines.trial_no,
         lines.lines,
         lines.amount,
