@@ -2,7 +2,7 @@
 -- title: More than one interpretation of the price list fits
 -- If several of its rate ladders are undecided, the latest is named. No row where a gap or an overlap of the tiers is the reason: that
 -- finding has the amount at stake. Where no interpretation explains half of a derived charge's lines, the amounts are the month's sums: billed,
--- and by the candidate that is nearest to the lines.
+-- and by the candidate that is nearest to the lines. Where a minimum is billed whole, they are those of the nearest true-up that is tied.
 WITH months AS (
     SELECT price_list_id, account_report, measure_field, set_no, max(reporting_month) AS reporting_month
     FROM core_tiers
@@ -55,9 +55,15 @@ roundings AS (
     INNER JOIN core_reading_roundings AS chosen USING (set_no, reading_no)
 ),
 money AS (
-    SELECT set_no, verdict, telling_lines_explained, telling_lines
-    FROM core_derived_chosen
-    WHERE verdict IN ('undecided', 'none_fits')
+    SELECT
+        chosen.set_no,
+        chosen.verdict,
+        chosen.telling_lines_explained,
+        chosen.telling_lines,
+        readings.rule IN ('whole_when_below', 'always') AS is_rate_alone
+    FROM core_derived_chosen AS chosen
+    INNER JOIN core_derived_readings AS readings USING (reading_no)
+    WHERE chosen.verdict IN ('undecided', 'none_fits')
 ),
 nearest AS (
     SELECT
@@ -66,9 +72,13 @@ nearest AS (
         sum(trials.amount) AS billed_amount,
         sum(trials.expected_amount) AS expected_amount
     FROM months
-    INNER JOIN money ON money.set_no = months.set_no AND money.verdict = 'none_fits'
+    INNER JOIN money ON money.set_no = months.set_no
     INNER JOIN core_derived_trials AS trials ON trials.set_no = months.set_no AND trials.reporting_month = months.reporting_month
-    WHERE trials.plausibility = 'ordinary'
+    LEFT JOIN core_derived_tied_candidates AS tied ON tied.set_no = trials.set_no AND tied.reading_no = trials.reading_no
+    WHERE CASE
+        WHEN money.verdict = 'none_fits' THEN trials.plausibility = 'ordinary'
+        ELSE money.is_rate_alone AND trials.rule = 'true_up' AND tied.set_no IS NOT NULL
+    END
     GROUP BY months.set_no, trials.reading_no
     HAVING NOT bool_or(trials.is_base_open OR trials.expected_amount IS NULL)
     QUALIFY row_number() OVER (
@@ -113,10 +123,18 @@ SELECT
         WHEN money.verdict = 'undecided' THEN concat(
             'The lines of price list ', months.price_list_id, ' do not decide the interpretation of ', months.account_report, ' ',
             months.measure_field, '. ',
-            coalesce(
-                money_rivals.words || 'Ask the vendor, or wait for such an account.',
-                concat('Telling lines: ', money.telling_lines_explained, '; at least 2 are needed. Ask the vendor, or wait for another line.')
-            )
+            CASE
+                WHEN nearest.set_no IS NOT NULL THEN concat(
+                    'Billed in ', strftime(months.reporting_month, '%Y-%m'), ': ', money_text(nearest.billed_amount), '; ', nearest_rule.rule,
+                    ' gives ', money_text(nearest.expected_amount), ': ', money_text(abs(nearest.billed_amount - nearest.expected_amount)),
+                    ' at stake. Lines billed the whole minimum do not tell whether it was meant. ',
+                    'Ask the vendor, and state the answer in pinned_readings.csv.'
+                )
+                ELSE coalesce(
+                    money_rivals.words || 'Ask the vendor, or wait for such an account.',
+                    concat('Telling lines: ', money.telling_lines_explained, '; at least 2 are needed. Ask the vendor, or wait for another line.')
+                )
+            END
         )
         ELSE concat(
             'No interpretation explains half of the telling lines of price list ', months.price_list_id, ', ', months.account_report, ' ',

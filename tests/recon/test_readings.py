@@ -421,11 +421,25 @@ def test_rounding_is_seen_on_the_lines(built: Connection, ladder: Ladder, roundi
     assert {line["verdict"] for line in lines(built, ladder)} == {"fits"}
 
 
-def test_a_monthly_minimum_may_be_whole_instead_of_a_true_up(built: Connection) -> None:
-    """Two of its four accounts stay below it; the others are billed 0 under either, which is no evidence."""
+def test_a_minimum_billed_whole_on_all_lines_is_one_question_with_amounts(built: Connection) -> None:
+    """30.00 and 49.00 are billed 50.00 each, which does not tell whether 20.00 and 1.00 were meant: 79.00 at stake."""
     row = chosen(built, MINIMUM)
     assert row["reading_id"].startswith("whole_when_below.")
     assert (row["telling_lines_explained"], row["telling_lines"]) == (2, 2)
+    assert row["change_words"] == (
+        "tied: whole_when_below.of_counted_lines, true_up.of_counted_lines; a minimum billed whole does not tell "
+        "whether a true-up was meant: ask the vendor, and pin the answer in pinned_readings.csv"
+    )
+    assert {line["verdict"] for line in lines(built, MINIMUM)} == {"undecided", "fits"}
+    (found,) = findings(built, MINIMUM)
+    assert (found["severity"], found["check_name"]) == ("warning", "reading_undecided")
+    amounts = (found["billed_amount"], found["expected_amount"], found["difference"])
+    assert amounts == (Decimal(100), Decimal(21), Decimal(79))
+    assert found["explanation"] == (
+        "The lines of price list 514 do not decide the interpretation of FixedRate MonthlyMinimum. Billed in 2026-10: "
+        "100.00; a true-up to Rate from the account's counted charges gives 21.00: 79.00 at stake. Lines billed the "
+        "whole minimum do not tell whether it was meant. Ask the vendor, and state the answer in pinned_readings.csv."
+    )
 
 
 def rivals(connection: Connection, ladder: Ladder) -> list[tuple[object, ...]]:
@@ -521,7 +535,7 @@ def test_a_pinned_reading_is_taken_and_says_what_it_changes(built: Connection) -
 
 def test_nothing_else_is_found(built: Connection) -> None:
     """The lists that are billed right have no finding, however odd they are."""
-    quiet = (VOLUME, FLOOR, UNLISTED, DATED_LATER, FINE, EVEN, MINIMUM, OLD, LARGEST_INT)
+    quiet = (VOLUME, FLOOR, UNLISTED, DATED_LATER, FINE, EVEN, OLD, LARGEST_INT)
     assert [found for ladder in quiet for found in findings(built, ladder)] == []
     assert {line["network_id"] for line in lines(built, VOLUME)} == {NETWORK}
 

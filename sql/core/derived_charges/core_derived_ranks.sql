@@ -5,12 +5,16 @@
 -- whose Actual is the interpretation's base, which decides between interpretations that bill alike. `alike_no` is the first
 -- interpretation, by place, that bills every line alike. `gained` are the lines that it explains better than the leader, `lost` those
 -- that the leader explains better. `is_tied`: tied with the leader (is_tied_with_leader), and fewer than two Actuals support only the
--- leader's base.
+-- leader's base. A minimum billed whole, or to all accounts, shows Rate alone, whatever the charges: such lines, however many, do not tell
+-- whether a true-up was meant. So where such an interpretation leads, the true-up beside each base that is tied is tied too, and one that
+-- explains a line which the leader does not.
 WITH scores AS (
     SELECT
         set_no,
         reading_no,
         any_value(plausibility) AS plausibility,
+        any_value(base) AS base,
+        any_value(rule) AS rule,
         count(*) FILTER (WHERE departures IS NOT NULL OR NOT is_base_open) AS lines_total,
         count(*) FILTER (WHERE departures IS NOT NULL) AS lines_explained,
         count(*) FILTER (WHERE departures = 1) AS departures,
@@ -31,7 +35,7 @@ ranked AS (
     FROM scores
 ),
 leaders AS (
-    SELECT set_no, reading_no, plausibility, bases_stated
+    SELECT set_no, reading_no, plausibility, bases_stated, rule
     FROM ranked
     WHERE place = 1
 ),
@@ -48,26 +52,38 @@ parted AS (
         USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
     WHERE led.reading_no = leaders.reading_no
     GROUP BY trials.set_no, trials.reading_no
+),
+compared AS (
+    SELECT
+        ranked.*,
+        parted.gained,
+        parted.lost,
+        leaders.rule IN ('whole_when_below', 'always') AND ranked.rule = 'true_up'
+        AND (ranked.plausibility = 'ordinary' OR leaders.plausibility = 'remote') AS is_untold_true_up,
+        arg_min(ranked.reading_no, ranked.place) OVER (PARTITION BY ranked.set_no, ranked.bill) AS alike_no,
+        ranked.place = 1
+        OR (
+            is_tied_with_leader(
+                ranked.plausibility, leaders.plausibility, ranked.lines_explained, parted.gained, parted.lost, parted.lost_stated
+            )
+            AND leaders.bases_stated - ranked.bases_stated < 2
+        ) AS is_tied
+    FROM ranked
+    INNER JOIN leaders USING (set_no)
+    INNER JOIN parted ON parted.set_no = ranked.set_no AND parted.reading_no = ranked.reading_no
 )
 SELECT
-    ranked.set_no,
-    ranked.reading_no,
-    ranked.plausibility,
-    ranked.lines_total,
-    ranked.lines_explained,
-    ranked.departures,
-    ranked.bases_stated,
-    ranked.place,
-    parted.gained,
-    parted.lost,
-    arg_min(ranked.reading_no, ranked.place) OVER (PARTITION BY ranked.set_no, ranked.bill) AS alike_no,
-    ranked.place = 1
-    OR (
-        is_tied_with_leader(
-            ranked.plausibility, leaders.plausibility, ranked.lines_explained, parted.gained, parted.lost, parted.lost_stated
-        )
-        AND leaders.bases_stated - ranked.bases_stated < 2
-    ) AS is_tied
-FROM ranked
-INNER JOIN leaders USING (set_no)
-INNER JOIN parted ON parted.set_no = ranked.set_no AND parted.reading_no = ranked.reading_no
+    set_no,
+    reading_no,
+    plausibility,
+    lines_total,
+    lines_explained,
+    departures,
+    bases_stated,
+    place,
+    gained,
+    lost,
+    alike_no,
+    is_tied
+    OR (is_untold_true_up AND (gained > 0 OR bool_or(is_tied AND rule <> 'true_up') OVER (PARTITION BY set_no, base))) AS is_tied
+FROM compared

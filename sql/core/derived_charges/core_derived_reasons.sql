@@ -127,6 +127,7 @@ open_readings AS (
     SELECT
         tied.set_no,
         string_agg(readings.reading_id, ', ' ORDER BY tied.place) AS words,
+        arg_min(readings.rule, tied.place) IN ('whole_when_below', 'always') AND bool_or(readings.rule = 'true_up') AS is_rate_alone,
         any_value(deciding_account_text(tied.charges, tied.parting_charge, tied.parting_measure))
             FILTER (WHERE tied.place = 1) AS account
     FROM core_derived_tied_candidates AS tied
@@ -171,7 +172,12 @@ SELECT
         WHEN chosen.is_pinned THEN 'delete the row to let the lines decide'
         WHEN chosen.verdict = 'none_fits' THEN 'ask the vendor how the charge is computed'
         WHEN open_readings.words IS NOT NULL THEN concat(
-            'tied: ', open_readings.words, '; two accounts with ', open_readings.account, ' would rule some of them out'
+            'tied: ', open_readings.words,
+            CASE
+                WHEN open_readings.is_rate_alone
+                    THEN '; a minimum billed whole does not tell whether a true-up was meant: ask the vendor, and pin the answer in pinned_readings.csv'
+                ELSE concat('; two accounts with ', open_readings.account, ' would rule some of them out')
+            END
         )
         WHEN chosen.verdict = 'undecided' THEN concat(
             2 - chosen.telling_lines_explained, CASE WHEN chosen.telling_lines_explained = 1 THEN ' line' ELSE ' lines' END, ' more billed by this interpretation would decide it'

@@ -1,7 +1,8 @@
--- One row per rate ladder of a derived charge and candidate interpretation that is tried on all its lines: at most 60.
+-- One row per rate ladder of a derived charge and candidate interpretation that is tried on all its lines: at most 60,
+-- and as many true-ups.
 -- On the sample it explains at least three fifths of the amounts that the best candidate explains (core_shortlist), or it can be tied
 -- with the candidate that fits most lines: what it misses of those must be fewer lines than the others (is_tied_with_leader), or one. The
--- user's override is always kept.
+-- user's override is always kept, and so is the true-up beside a base of which another rule is kept (core_derived_ranks).
 WITH ranked AS (
     SELECT
         *,
@@ -9,17 +10,26 @@ WITH ranked AS (
         max(lines_explained) OVER (PARTITION BY set_no) AS most_explained,
         row_number() OVER (PARTITION BY set_no ORDER BY lines_fit DESC, lines_explained DESC, reading_no) AS place
     FROM core_derived_screened
+),
+kept AS (
+    SELECT
+        ranked.set_no,
+        ranked.reading_no,
+        readings.base,
+        readings.rule,
+        (
+            (
+                (lines_fit > 0 AND lines_explained * 5 >= most_explained * 3)
+                OR most_fit - lines_fit < greatest(lines - most_fit, 2)
+            )
+            AND place <= 60
+        )
+        OR place = 1
+        OR coalesce(list_has_all(readings.words, overrides.words), false) AS is_kept
+    FROM ranked
+    INNER JOIN core_derived_readings AS readings USING (reading_no)
+    LEFT JOIN core_overrides AS overrides USING (set_no)
 )
-SELECT ranked.set_no, ranked.reading_no
-FROM ranked
-INNER JOIN core_derived_readings AS readings USING (reading_no)
-LEFT JOIN core_overrides AS overrides USING (set_no)
-WHERE (
-    (
-        (lines_fit > 0 AND lines_explained * 5 >= most_explained * 3)
-        OR most_fit - lines_fit < greatest(lines - most_fit, 2)
-    )
-    AND place <= 60
-)
-    OR place = 1
-    OR coalesce(list_has_all(readings.words, overrides.words), false)
+SELECT set_no, reading_no
+FROM kept
+QUALIFY is_kept OR (rule = 'true_up' AND bool_or(is_kept) OVER (PARTITION BY set_no, base))
