@@ -1,5 +1,6 @@
 """A file with one small fault, and the running of tests with it in place."""
 
+import csv
 import importlib
 import os
 import resource
@@ -19,13 +20,37 @@ _PLAIN = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
 _OWN = ("ecgrid_client", "ecgrid_flows", "ecgrid_sandbox", "ecgrid_transforms", "tests")
 
 
+#: Faults that change no result: with the reason why no test can find each.
+EQUIVALENT = Path(__file__).with_name("equivalent.csv")
+
+
 @dataclass(frozen=True)
 class Mutant:
-    """A file of the checkout with one fault: its path from the top, the change in words, and the whole new text."""
+    """A file of the checkout with one fault: its path from the top, the change in words, and the whole new text.
+
+    `place`: the code around the fault as the parser writes it, which stays when lines move.
+    """
 
     path: Path
     change: str
     text: str
+    place: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.path.as_posix(), self.change.rpartition(", ")[0], self.place
+
+
+def place_of(original: str, changed: str) -> str:
+    """The original around the first place where the two differ, in one line."""
+    first = len(os.path.commonprefix([original, changed]))
+    return " ".join(original[max(0, first - 40) : first + 60].split())
+
+
+def equivalents() -> dict[tuple[str, str, str], str]:
+    """The reasons of `EQUIVALENT`, by the key of their fault."""
+    with EQUIVALENT.open(encoding="utf-8", newline="") as file:
+        return {(row["path"], row["change"], row["place"]): row["reason"] for row in csv.DictReader(file)}
 
 
 def copied(root: Path, folder: Path) -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.mutation.mutant import Mutant
+from tests.mutation.mutant import Mutant, place_of
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,
@@ -48,7 +48,9 @@ def sample(root: Path, count: int, seed: int, under: Sequence[str]) -> list[Muta
         words, change = list(_faults(node))[number]
         change(node)
         line = getattr(node, "lineno", 0)
-        drawn.append(Mutant(path.relative_to(root), f"{words}, line {line}", ast.unparse(tree) + "\n"))
+        text = ast.unparse(tree)
+        where = place_of(ast.unparse(trees[path]), text)
+        drawn.append(Mutant(path.relative_to(root), f"{words}, line {line}", text + "\n", where))
     return drawn
 
 

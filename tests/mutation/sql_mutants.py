@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from ecgrid_transforms.money import Decimal
-from tests.mutation.mutant import Mutant
+from tests.mutation.mutant import Mutant, place_of
 
 Node = dict[str, Any]
 Way = tuple[str | int, ...]
@@ -83,11 +83,12 @@ class _Place:
         return [self._mutant(parser, root, *fault) for fault in _faults(_at(self.tree, self.way))]
 
     def _mutant(self, parser: duckdb.DuckDBPyConnection, root: Path, change: str, altered: Node) -> Mutant | None:
-        select = _select(parser, _with(self.tree, self.way, altered))
-        if select == _select(parser, self.tree):
+        original, select = _select(parser, self.tree), _select(parser, _with(self.tree, self.way, altered))
+        if select == original:
             return None
         words = f"{change}, {_position(self.text, self.tree, self.way)}"
-        return Mutant(self.path.relative_to(root), words, _header(self.text) + select + "\n")
+        text = _header(self.text) + select + "\n"
+        return Mutant(self.path.relative_to(root), words, text, place_of(original, select))
 
 
 def _places(parser: duckdb.DuckDBPyConnection, path: Path) -> list[_Place]:

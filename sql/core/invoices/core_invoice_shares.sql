@@ -119,7 +119,6 @@ shares AS (
 named AS (
     SELECT DISTINCT network_id, mailbox_id, reporting_month, account_report, measure_field
     FROM out_findings
-    WHERE measure_field IS NOT NULL
 )
 SELECT
     shares.contract_id,
