@@ -68,7 +68,9 @@ def of_python(count: int, seed: int, under: Sequence[str] = tuple(DECODING)) -> 
     for tests in DECODING.values():
         path = Path(next(iter(DECODING)), "money.py")
         for test in tests:
-            assert not is_found(Mutant(path, "none", path.read_text(encoding="utf-8"), ""), [test]), f"{test} fails anyway"
+            assert not is_found(Mutant(path, "none", path.read_text(encoding="utf-8"), ""), [test]), (
+                f"{test} fails anyway"
+            )
     for mutant in python_mutants.sample(ROOT, count, seed, under):
         tests = next(tests for folder, tests in DECODING.items() if mutant.path.is_relative_to(folder))
         yield mutant, explained(mutant, next((test for test in tests if is_found(mutant, [test])), None))

@@ -1,19 +1,22 @@
-"""The tests find most small faults: shares of samples by seed, with floors below what was measured."""
+"""The tests find most small faults: shares of samples by seed, of the faults that `equivalent.csv` does not explain."""
 
 import os
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.mutation import measure, sql_mutants
+from tests.mutation import measure, python_mutants, sql_mutants
+from tests.mutation.mutant import equivalents
 from tests.mutation.sql_tests import SqlTests
 
 #: Another sample: MUTATION_SEED=7 make soak.
 SEED = int(os.environ.get("MUTATION_SEED", "1"))
 COUNT = 40
-#: Four of five faults of a new seed are found; three standard deviations of a sample of 40 are below that.
-FLOOR = 0.6
+#: What was missed of the sample of seed 1 is tested or explained since. Of a new seed, four of five faults are found;
+#: three standard deviations of a sample of 40 are below that.
+FLOOR = 0.95 if SEED == 1 else 0.6
 #: Faults that no test found once.
 ONCE_MISSED = (
     ("core_accounts", "LEFT JOIN to JOIN"),
@@ -28,9 +31,23 @@ ONCE_MISSED = (
 
 @pytest.mark.soak
 def test_most_faults_in_the_sql_about_money_are_found() -> None:
-    found: Counter[bool] = Counter(finder is not None for _, finder in measure.of_sql(COUNT, SEED))
-    assert found.total() == COUNT
-    assert found[True] >= FLOOR * COUNT, f"MUTATION_SEED={SEED}: {found[True]} of {COUNT} faults are found"
+    finders = [finder for _, finder in measure.of_sql(COUNT, SEED)]
+    assert len(finders) == COUNT
+    found: Counter[bool] = Counter(finder is not None for finder in finders if finder != measure.EXPLAINED)
+    assert found[True] >= FLOOR * found.total(), (
+        f"MUTATION_SEED={SEED}: {found[True]} of {found.total()} faults are found"
+    )
+
+
+@pytest.mark.soak
+def test_what_is_explained_is_a_fault_of_the_code_as_it_is() -> None:
+    explained = equivalents()
+    paths = sorted({path for path, *_ in explained})
+    sql = [
+        one for path in paths if path.endswith(".sql") for one in sql_mutants.of_relation(measure.ROOT, Path(path).stem)
+    ]
+    python = python_mutants.sample(measure.ROOT, sys.maxsize, 0, [path for path in paths if path.endswith(".py")])
+    assert sorted(explained.keys() - {one.key for one in (*sql, *python)}) == []
 
 
 @pytest.mark.soak
