@@ -22,7 +22,7 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 PROGRAM = Path(sys.executable).with_name("ecgrid-billing")
 #: What a run imports. Not Prefect, which reads its settings from the environment while it is imported.
 IMPORTED = (
-    *("altair", "apprise", "cronsim", "duckdb", "jinja2", "lxml.etree", "markdown_it", "numpy", "pandas", "papermill"),
+    *("altair", "apprise", "cronsim", "duckdb", "jinja2", "lxml.etree", "markdown_it", "numpy", "pandas", "nbclient"),
     *("pyarrow.compute", "pyarrow.dataset", "pyarrow.parquet", "pycurl", "starlette.applications", "tenacity"),
     *("uvicorn", "vl_convert", "zeep", "ecgrid_client", "ecgrid_sandbox", "ecgrid_flows.cli"),
 )

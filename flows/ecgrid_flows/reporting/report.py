@@ -1,4 +1,4 @@
-"""The monthly report: notebooks/reconcile_month.ipynb, executed by papermill and set as one page that opens offline.
+"""The monthly report: notebooks/reconcile_month.ipynb, executed by nbclient and set as one page that opens offline.
 
 `reports/YYYY-MM/reconcile_month.html` holds everything inline: style, script, Vega and the charts' data. Its content
 security policy allows exactly the scripts that stand in it (by hash) and no request at all.
@@ -8,7 +8,6 @@ security policy allows exactly the scripts that stand in it (by hash) and no req
 
 import base64
 import hashlib
-import logging
 import os
 import re
 import secrets
@@ -134,26 +133,24 @@ def execute(notebook: Path, parameters: Mapping[str, str], *, are_charts_drawn: 
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of jupyter's own libraries, about themselves
-        import papermill
-        from papermill.exceptions import PapermillException
+        import nbclient
+        import nbformat
+        from nbclient.exceptions import CellExecutionError
 
-        logging.getLogger("papermill").setLevel(logging.WARNING)
+        document = nbformat.read(notebook, as_version=4)
+        _give(document, parameters)
         with tempfile.TemporaryDirectory(prefix="ecgrid-report-") as scratch:
             said = Path(scratch) / "kernel.txt"
             try:
-                return papermill.execute_notebook(
-                    str(notebook),
-                    None,
-                    parameters=dict(parameters),
+                return nbclient.NotebookClient(
+                    document,
                     kernel_name="python3",
                     kernel_manager_class=_kernel_class(Path(scratch), said, are_charts_drawn),
-                    progress_bar=False,
-                    log_output=False,
-                    execution_timeout=CELL_TIMEOUT_S,
-                    cwd=scratch,
-                )
-            except PapermillException as error:
-                raise ReportFailed(f"{notebook.name} stopped: {_reason(error)}") from error
+                    timeout=CELL_TIMEOUT_S,
+                    resources={"metadata": {"path": scratch}},
+                ).execute()
+            except CellExecutionError as error:
+                raise ReportFailed(f"{notebook.name} stopped: {_reason(document, error)}") from error
             except Exception as error:  # nbclient, jupyter_client and zmq each have trees of their own
                 tail = (
                     said.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
@@ -165,10 +162,22 @@ def execute(notebook: Path, parameters: Mapping[str, str], *, are_charts_drawn: 
                 ) from error
 
 
-def _reason(error: Exception) -> str:
+def _give(document: Any, parameters: Mapping[str, str]) -> None:
+    """Set variables after the notebook's cell tagged `parameters`, which has their defaults."""
+    from nbformat.v4 import new_code_cell
+
+    place = next(
+        (place for place, cell in enumerate(document.cells, 1) if "parameters" in cell.metadata.get("tags", [])), 0
+    )
+    text = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
+    document.cells.insert(place, new_code_cell(text))
+
+
+def _reason(document: Any, error: Any) -> str:
     """The cell and the error's own sentence, without the trace."""
-    name, cell = getattr(error, "ename", type(error).__name__), getattr(error, "exec_count", None)
-    return f"{f'cell {cell}: ' if cell else ''}{name}: {_sentence(error)}"
+    outputs = [(cell, output) for cell in document.cells for output in cell.get("outputs", [])]
+    failed = next(cell.execution_count for cell, output in outputs if output.output_type == "error")
+    return f"cell {failed}: {error.ename}: {_sentence(error)}"
 
 
 def _sentence(error: BaseException | None) -> str:
