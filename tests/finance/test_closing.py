@@ -56,6 +56,7 @@ def test_a_disputed_error_does_not_keep_a_month_open(settings: Settings) -> None
     assert close(settings).entry.kind == "close"
 
 
+@pytest.mark.long
 def test_a_closed_month_keeps_its_files_whatever_comes_later(settings: Settings) -> None:
     build(settings, out_line_items=[line(), line(mailbox_id=1)])
     export_month(settings, MONTH, run_id="first")
@@ -140,6 +141,7 @@ def test_a_month_of_which_a_line_was_asked_only_while_it_ran_is_not_closed(
     assert not audit_log.read(open_store(settings)).entries
 
 
+@pytest.mark.long
 def test_the_form_of_the_files_stays_through_closing(settings: Settings) -> None:
     from ecgrid_flows.finance.csv_writer import CsvForm
 

@@ -54,6 +54,7 @@ def test_corrections_by_hand(settings: Settings) -> None:
     assert [row["quantity_billed"] for row in rows] == [-335, 335, -335, 335]
 
 
+@pytest.mark.long
 def test_corrections_for_the_ledger_and_in_focus(usd: Settings) -> None:
     """72.96 is taken back and 75.00 entered; the invoice, corrected too, asks 2.04 more, by an entry of its own."""
     build(usd, **invoiced([line()]))

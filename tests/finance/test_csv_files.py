@@ -136,7 +136,7 @@ COLUMNS = {field.name: str(field.type) for field in SCHEMA} | {"at": "timestamp[
 
 @given(values=rows, form=st.sampled_from(FORMS))
 @example(values=[(1, name, None, None, None, None, None, None, name) for name in AWKWARD], form=CsvForm())
-@settings(max_examples=60)
+@settings(max_examples=settings.default.max_examples // 3)
 def test_csv_back_to_table_is_the_table_and_another_reader_sees_no_formula(
     connection: duckdb.DuckDBPyConnection, values: list[tuple[object, ...]], form: CsvForm
 ) -> None:
@@ -158,8 +158,9 @@ def test_csv_back_to_table_is_the_table_and_another_reader_sees_no_formula(
             assert "E" not in row[column]
 
 
-@given(st.lists(texts, min_size=1, max_size=5), st.sampled_from(FORMS))
+@given(st.lists(texts, min_size=1, max_size=15), st.sampled_from(FORMS))
 @example(list(AWKWARD), CsvForm())
+@settings(max_examples=settings.default.max_examples // 3)
 def test_no_cell_begins_a_formula_under_any_separator(
     connection: duckdb.DuckDBPyConnection, values: list[str | None], form: CsvForm
 ) -> None:

@@ -241,6 +241,7 @@ def test_a_whole_invoice_is_contested_by_subtraction(settings: Settings) -> None
     assert (row["invoice_number"], row["calculation"]) == ("INV-7", "80.00 billed less 72.96 due is 7.04")
 
 
+@pytest.mark.long
 def test_the_folder_is_closed_and_restored_with_the_month(settings: Settings, store: Store) -> None:
     invoiced(settings)
     receive(store, "InvoiceCalculateLineItem", LINE, NetworkID=4443, MailboxID=0)
@@ -259,6 +260,7 @@ def test_the_folder_is_closed_and_restored_with_the_month(settings: Settings, st
     assert {name: (folder / name).read_bytes() for name in files_below(folder)} == before
 
 
+@pytest.mark.long
 def test_the_same_warehouse_gives_the_same_files(settings: Settings, store: Store, tmp_path: Path) -> None:
     invoiced(settings)
     receive(store, "InvoiceCalculateLineItem", LINE, NetworkID=4443, MailboxID=0)

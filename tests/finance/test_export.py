@@ -142,6 +142,7 @@ def test_the_same_warehouse_gives_the_same_bytes(settings: Settings) -> None:
     assert contents(settings.exports_dir(MONTH)) == first
 
 
+@pytest.mark.long
 def test_the_run_is_the_one_that_built_the_warehouse(settings: Settings) -> None:
     def run_id() -> str | None:
         export_month(settings, MONTH)
@@ -171,6 +172,7 @@ def test_a_changed_line_makes_a_new_export_and_leaves_nothing_of_the_old(setting
     assert [path.name for path in folder.parent.iterdir()] == ["2026-10"]
 
 
+@pytest.mark.long
 def test_a_file_changed_by_hand_is_written_again(settings: Settings) -> None:
     build(settings, out_line_items=[line()])
     export_month(settings, MONTH)

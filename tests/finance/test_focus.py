@@ -302,7 +302,10 @@ def graduated_lines(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[dict[st
 
 
 @given(graduated_lines())
-@checked(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@checked(
+    max_examples=checked.default.max_examples // 10,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_products_and_sums_are_exact(focus: Focus, made: tuple[list[dict[str, Any]], list[dict[str, Any]]]) -> None:
     lines, proofs = made
     rows = focus(out_line_items=lines, out_line_proofs=proofs)

@@ -164,6 +164,7 @@ def check(
     assert roles["charge"] + roles["rounding"] == cost
 
 
+@pytest.mark.long
 def test_a_late_invoice_is_posted_after_the_closed_month(template: Path, usd: Settings) -> None:
     """Closed without its invoice the month has an empty journal; the invoice over 8,113.07 is posted in November."""
     shutil.copytree(template, usd.data_dir)
@@ -206,6 +207,7 @@ def test_a_posting_date_is_the_users_and_never_in_a_closed_month(template: Path,
         export_month(usd, MONTH, posting_date=date(2026, 10, 31))
 
 
+@pytest.mark.long
 def test_what_was_posted_is_read_from_local_copies_of_other_names(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -143,6 +143,7 @@ def _findings(settings: Settings) -> list[dict[str, object]]:
     return rows
 
 
+@pytest.mark.long
 def test_prices_of_an_own_ladder_are_those_of_quote(data: Settings) -> None:
     write(data, "4443,,Acme,,,\n", "Acme,,,pass_through,,,,\nAcme,,TieredKCIntCount,ladder,kc.csv,down,,\n", "", LADDER)
     billed(data)
@@ -343,6 +344,7 @@ def test_decisions_reach_the_costs_without_a_build(data: Settings) -> None:
     assert billed(settings).cost == before - claimed
 
 
+@pytest.mark.long
 def test_a_long_statement_shows_sums_by_measure(data: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page of many lines has their sums, to the cent those of its CSV, which has every line."""
     write(data, "4440,,Acme,,,\n", "Acme,,,pass_through,,,,\n")

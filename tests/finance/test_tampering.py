@@ -87,6 +87,7 @@ def test_files_of_an_earlier_closing_are_verified_too(settings: Settings, closed
     assert "000001/lines.parquet is not what it was" in fault
 
 
+@pytest.mark.long
 def test_corrections_are_compared_with_their_manifest(settings: Settings) -> None:
     build(settings, out_line_items=[line()])
     close(settings)
@@ -156,6 +157,7 @@ def verify_seal(settings: Settings, seal: str | None) -> tuple[str, ...]:
         return ()
 
 
+@pytest.mark.long
 def test_a_crash_between_entry_and_head_is_no_tampering(settings: Settings) -> None:
     build(settings, out_line_items=[line()])
     close(settings)

@@ -153,6 +153,7 @@ def command(
     return [*program, "--data-dir", str(data_dir)], environment
 
 
+@pytest.mark.long
 def test_a_full_disk_stops_cleanly_and_the_next_run_goes_on(
     sandbox: SpawnedSandbox,
     tmp_path: Path,

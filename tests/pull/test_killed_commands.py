@@ -102,6 +102,7 @@ def frozen(data_dir: Path) -> dict[str, bytes]:
     return {name: body for name, body in files(data_dir / "closings").items() if name.startswith(MONTH)}
 
 
+@pytest.mark.long
 def test_packing_that_is_killed(
     whole: Path, forker: Forker, sandbox: SpawnedSandbox, few_file: Path, tmp_path: Path, kills: int
 ) -> None:

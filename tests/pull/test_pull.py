@@ -119,6 +119,7 @@ def test_a_second_run_asks_nothing_and_changes_no_byte(sandbox: SpawnedSandbox, 
     assert files(tmp_path) == after
 
 
+@pytest.mark.long
 def test_a_lake_that_was_deleted_comes_back_byte_for_byte(
     sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path
 ) -> None:
@@ -248,6 +249,7 @@ def test_a_refresh_asks_what_an_hour_that_was_wrong_made_newer_than_now(
     assert pulled(sandbox, tmp_path, accounts_file=few_file, refresh=True).calls == first.calls
 
 
+@pytest.mark.long
 def test_a_refresh_that_an_earlier_release_began_goes_on(
     sandbox: SpawnedSandbox, tmp_path: Path, few_file: Path
 ) -> None:

@@ -197,6 +197,7 @@ def test_the_journal_balances_and_its_reversal_takes_it_back(before: Path, tmp_p
     assert {(line["currency"], line["reporting_month"]) for line in lines} == {("USD", OCTOBER)}
 
 
+@pytest.mark.long
 def test_the_same_day_gives_the_same_bytes(before: Path, tmp_path: Path) -> None:
     paths = accrued(tmp_path, before).paths
     first = {path.name: path.read_bytes() for path in paths}
@@ -358,6 +359,7 @@ def test_an_undecided_interpretation_is_stated_with_its_range(tmp_path: Path) ->
     ]
 
 
+@pytest.mark.long
 def test_what_is_above_the_usual_is_priced_by_the_tiers(tmp_path: Path) -> None:
     """1,500 at 0.08 are 120.00; the usual 500 at 0.10 are 50.00: 70.00 above, not 120 x (1 - 500 / 1,500) = 80.00."""
     lake = listed_alone(HISTORY[2:])
@@ -371,6 +373,7 @@ def test_what_is_above_the_usual_is_priced_by_the_tiers(tmp_path: Path) -> None:
     assert unusual[0]["explanation"].endswith(": 70.00 of 120.00 is above the usual.")
 
 
+@pytest.mark.long
 def test_the_price_so_far_is_in_cents(tmp_path: Path) -> None:
     """401 are 40.10 by the 11th, so 401 x 31 / 10 = 1,243: 99.44 at 0.08, 40.10 x 1,243 / 401 = 124.30 so far."""
     lake = history()
@@ -381,6 +384,7 @@ def test_the_price_so_far_is_in_cents(tmp_path: Path) -> None:
     assert ahead[3] == Decimal("-24.86")
 
 
+@pytest.mark.long
 def test_a_key_without_a_response_last_month_is_accrued_by_last_year(tmp_path: Path) -> None:
     """Account 1: 1,100 x 0.08 = 88.00 in each month but September, in which account 2 has a line."""
     lake = listed_alone(HISTORY[1:])
@@ -412,6 +416,7 @@ def budgeted(folder: Path, warehouse: Path, clients: Sequence[tuple[Any, ...]], 
     return accrue_month(settings, open_store(settings), OCTOBER, AS_OF)
 
 
+@pytest.mark.long
 def test_a_budget_of_a_client_by_whole_network_counts_its_accounts_without_a_row(before: Path, tmp_path: Path) -> None:
     """296.10 in all, 100.00 of account 1, whose later row counts: the network's client has 196.10."""
     clients = [

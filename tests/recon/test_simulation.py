@@ -263,8 +263,12 @@ def test_a_quantity_past_a_bounded_last_tier_is_refused(opened: Connection, tmp_
     assert max(row["volume_percent"] for row in at_most.curve) == 115
 
 
-@pytest.mark.parametrize("model", ["unit", "volume", "graduated", ""])
-@pytest.mark.parametrize("minimum", ["", "0", "1"])
+@pytest.mark.parametrize(
+    "model", ["graduated", *(pytest.param(model, marks=pytest.mark.long) for model in ("unit", "volume", ""))]
+)
+@pytest.mark.parametrize(
+    "minimum", ["", pytest.param("0", marks=pytest.mark.long), pytest.param("1", marks=pytest.mark.long)]
+)
 def test_one_bounded_tier_is_a_ladder(opened: Connection, tmp_path: Path, model: str, minimum: str) -> None:
     """Up to 1,500 at 0.09: 500 are 45.00 and 1,500 are 135.00; 2,000 are past it."""
     offer = ladder_of(tmp_path, f"TrafficAll,ToTrans,{model},1,{minimum},1500,,,0.09,")

@@ -3,7 +3,7 @@
 A request that fails once (refused, throttled, dropped, torn, or executed with its answer lost) is repeated, and the
 step's result is that of an undisturbed run. Where the storage stays away from then on, or the process is killed before
 or after the request was executed, the next run comes to that result. `make soak` tries all requests, `make soak
-SHARE=ci` one of 32, `make test` one of the quickest step.
+SHARE=ci` one of 32; one of the quickest step is among the `long`.
 """
 
 import shutil
@@ -22,7 +22,10 @@ from tests.support.storage import BUCKET, KINDS, LASTING, Storage
 pytestmark = pytest.mark.slow
 
 SLOW = (steps.PULL, steps.BUILD, steps.FIRST_EXPORT, steps.EXPORT_AGAIN, steps.CLOSE, steps.BOOK, steps.IMPORT)
-TRIED = (steps.SET, *(pytest.param(step, marks=pytest.mark.soak) for step in SLOW))
+TRIED = (
+    pytest.param(steps.SET, marks=pytest.mark.long),
+    *(pytest.param(step, marks=pytest.mark.soak) for step in SLOW),
+)
 KILLED = -9
 
 

@@ -1,7 +1,7 @@
 """Numbers in sentences: the SQL of findings and the Python of the command line write one form."""
 
 from collections.abc import Sequence
-from contextlib import closing
+from functools import cache
 
 import duckdb
 from hypothesis import given
@@ -13,16 +13,25 @@ from ecgrid_transforms.money import Decimal, money_text, number_text
 MONEY = st.integers(-(10**28) + 1, 10**28 - 1).map(lambda units: Decimal(units).scaleb(-10))
 
 
+@cache
+def with_macros() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    for file in ("decimals", "readings"):
+        connection.execute((sql_folder() / f"macros/{file}.sql").read_text(encoding="utf-8"))
+    return connection
+
+
 def shown(macro: str, kind: str, values: Sequence[object]) -> list[str | None]:
     """What a macro gives for values of an SQL type."""
-    with closing(duckdb.connect()) as connection:
-        for file in ("decimals", "readings"):
-            connection.execute((sql_folder() / f"macros/{file}.sql").read_text(encoding="utf-8"))
-        given_values = "unnest(?::VARCHAR[]) WITH ORDINALITY AS given (value, place)"
-        rows = connection.execute(
+    given_values = "unnest(?::VARCHAR[]) WITH ORDINALITY AS given (value, place)"
+    rows = (
+        with_macros()
+        .execute(
             f"SELECT {macro}(value::{kind}) FROM {given_values} ORDER BY place",
             [[None if value is None else format(value, "f" if isinstance(value, Decimal) else "") for value in values]],
-        ).fetchall()
+        )
+        .fetchall()
+    )
     return [text for (text,) in rows]
 
 
