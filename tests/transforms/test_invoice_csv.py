@@ -15,6 +15,10 @@ from ecgrid_transforms.model import Account
 from ecgrid_transforms.money import MONEY_SCALE, Decimal, plain, to_decimal, total
 
 TOTAL = "invoice_number,invoice_date,total_amount\n8753,2026-11-01,8113.07\n"
+LINE = (
+    "invoice_number,invoice_date,total_amount,network_id,mailbox_id,account_report,measure_field,quantity,amount\n"
+    "8753,2026-11-01,5,1001,5001,TrafficAll,ToTrans,3,5\n"
+)
 
 
 def test_the_template_ties() -> None:
@@ -67,12 +71,50 @@ def test_tax_adds_to_the_total_and_is_a_line() -> None:
         ("invoice_number,invoice_date,total_amount,network_id,amount\n1,2026-11-01,5,3,5\n", "column mailbox_id"),
         ("invoice_number,invoice_date,total_amount,account_report,amount\n1,2026-11-01,5,X,5\n", "'X' is none of"),
         ("invoice_number,invoice_date,total_amount,currency\n1,2026-11-01,5,usd\n", "column currency: 'usd'"),
+        (
+            "invoice_number,invoice_date,total_amount,total_amount\n",
+            "line 1: column 'total_amount' is unknown or repeated",
+        ),
+        (LINE.replace("1001", ""), "line 2, column network_id: is empty; fill both"),
+        (LINE.replace("5001", "2147483648"), "line 2, column mailbox_id: '2147483648' is not a whole number"),
+        (LINE.replace("5001", "-1"), "line 2, column mailbox_id: '-1' is not a whole number"),
+        (LINE.replace("ToTrans", ""), "line 2, column measure_field: is empty; fill both"),
+        (LINE.replace("TrafficAll", ""), "line 2, column account_report: is empty; fill both"),
+        (LINE.replace("5001", "2147483647\x7f"), "line 2, column mailbox_id: it has the control character"),
         (TOTAL.replace("8753", '"8753'), "line 2: .*quotes"),
     ],
 )
 def test_a_wrong_cell_is_named(text: str, words: str) -> None:
     with pytest.raises(InvoiceFileRefused, match=words):
         invoice_files.read(text.encode())
+
+
+def test_a_line_has_what_its_row_has() -> None:
+    (invoice,) = invoice_files.read(("\r\n" + LINE.replace("5001", "2147483647") + "\n,,,,,,,,\n").encode())
+    (line,) = invoice.lines
+    assert (line.account, line.amount) == (Account(1001, 2**31 - 1), to_decimal("5"))
+    assert (line.account_report, line.measure_field, line.quantity) == ("TrafficAll", "ToTrans", to_decimal("3"))
+
+
+def test_a_file_without_rows_holds_no_invoice() -> None:
+    with pytest.raises(InvoiceFileRefused, match="the file holds no invoice"):
+        invoice_files.read(b"invoice_number,invoice_date,total_amount\n")
+
+
+def test_more_decimals_than_the_currency_has_are_refused() -> None:
+    def decimals(code: str | None) -> int:
+        return 0 if code == "JPY" else 2
+
+    head = "invoice_number,invoice_date,total_amount,currency,amount\n"
+    assert invoice_files.read(f"{head}1,2026-11-01,5.25,USD,5.25\n2,2026-11-01,5.0,JPY,5\n".encode(), decimals)
+    with pytest.raises(
+        InvoiceFileRefused, match=r"line 2, column amount: '5.5' has more decimals .* in JPY, which has 0"
+    ):
+        invoice_files.read(f"{head}2,2026-11-01,5,JPY,5.5\n".encode(), decimals)
+    with pytest.raises(
+        InvoiceFileRefused, match=r"column total_amount: '5.125' has more .* than an amount, which has 2"
+    ):
+        invoice_files.read(f"{head}2,2026-11-01,5.125,,\n".encode(), decimals)
 
 
 def test_another_encoding_is_refused() -> None:

@@ -60,10 +60,16 @@ def test_what_is_no_plain_decimal_is_refused(text: str) -> None:
         to_decimal(text)
 
 
-@pytest.mark.parametrize("value", [1.5, None, True, float("nan")])
+@pytest.mark.parametrize("value", [1.5, None, True, float("nan"), Decimal("NaN"), Decimal("-Infinity")])
 def test_floats_and_missing_values_never_enter(value: object) -> None:
     with pytest.raises(NotADecimal):
         exact(value)
+
+
+def test_text_an_int_and_a_decimal_are_exact() -> None:
+    assert [exact(value) for value in ("1.50", -3, Decimal("2"))] == [Decimal("1.50"), Decimal(-3), Decimal(2)]
+    with pytest.raises(NotADecimal, match="from text, not from bytes"):
+        to_decimal(b"1")
 
 
 def test_half_up_goes_away_from_zero() -> None:

@@ -121,6 +121,7 @@ def test_big08_01_cancels() -> None:
         (("IT1*1*2500*EA*4.5*TP",), "11.25"),  # the price is for a thousand
         (("IT1*1*250*EA*4.5*HP",), "11.25"),
         (("IT1*1*7*EA*1", "PAM****1*6.5"), "6.50"),  # the line's total goes before
+        (("IT1*1*7*EA*1", "SAC*N*C310***100", "REF*11", "TXI*ST", "PAM****2*9"), "7.00"),  # neither adds to the line
         (("IT1*1*7*EA*1", "SLN*1**I*3*EA*9", "SAC*C*D240***100", "PID*F****part"), "7.00"),  # sublines add nothing
     ],
 )
@@ -199,6 +200,12 @@ WRONG = [
     (b"IT1*1*10*EA*1.5", b"IT1*1*1000000000*EA*1000000000", "more than 18 whole digits"),
     (b"IT1*1*10*EA*1.5*", b"IT1*1*10*EA*1.5*PD", "IT105 is 'PD'"),
     (b"SE*6", b"SAC*A*C310~SE*7", "SAC05, its amount, is missing"),
+    (b"SE*6", b"SAC*X*C310***100~SE*7", r"segment 8 \(SAC\).*SAC01 is 'X'"),
+    (b"SE*6", b"TDS*1500~SE*7", r"segment 8 \(TDS\).*the invoice has a total already"),
+    (b"SE*6", b"IT1*2*1*EA*1~SE*7", r"segment 8 \(IT1\).*a line after the total"),
+    (b"GE*1*905", b"ST*810*0001~SE*2*0001~GE*2*905", "control number 0001 is of an earlier set of the group too"),
+    (b"GE*1*905", b"TA1*1~GE*1*905", "a transaction set .ST. or the group's end .GE. is due"),
+    (b"IEA*1*", b"ST*850~IEA*1*", "a group .GS. or the interchange's end .IEA. is due"),
     (b"ST*810", b"ST*850", "transaction set 850 is no invoice"),
     (b"*X*004010", b"*X*005010", "its group is of version 005010; 004010 is read"),
 ]
