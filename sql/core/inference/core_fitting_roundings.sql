@@ -1,4 +1,7 @@
--- One row per price list and rounding that fits its lines, over all of them at once; `place` 1 is the chosen one.
+-- One row per price list, kind of charge (fees, or what is counted) and rounding that fits its lines, over all of them at once; `place` 1 is
+-- the chosen one.
+-- Fees and counted charges do not decide for each other: a fee of 12.45 fits no whole units, and one in coins is rounded otherwise than usage
+-- in cents. Of roundings that fit the fees alike, the one that fits more of the list's counted lines is first.
 -- A rounding's score is the number of lines it explains if every rate ladder takes its best interpretation; of equals, the one that needs
 -- no remote interpretation is first. If the list's own lines fit several roundings alike (no amount was a tie between two cents), all
 -- price lists together decide, else the order of reference_roundings: half up to cents first. One line is no evidence for other decimals
@@ -30,6 +33,7 @@ best AS (
 lists AS (
     SELECT
         sets.price_list_id,
+        sets.kind = 'fee' AS is_fee,
         roundings.rounding_no,
         sum(coalesce(best.lines_explained, 0)) AS lines_explained,
         sum(coalesce(best.lines_of_ordinary, 0)) AS lines_of_ordinary
@@ -39,39 +43,44 @@ lists AS (
     GROUP BY ALL
 ),
 everywhere AS (
-    SELECT rounding_no, sum(lines_explained) AS lines_explained
+    SELECT is_fee, rounding_no, sum(lines_explained) AS lines_explained
     FROM lists
-    GROUP BY rounding_no
+    GROUP BY is_fee, rounding_no
 ),
 compared AS (
     SELECT
         lists.price_list_id,
+        lists.is_fee,
         lists.rounding_no,
         lists.lines_explained,
         lists.lines_of_ordinary,
+        CASE
+            WHEN lists.is_fee THEN sum(lists.lines_explained) OVER (PARTITION BY lists.price_list_id, lists.rounding_no)
+            ELSE lists.lines_explained
+        END AS lines_of_list,
         roundings.rounding,
         roundings.unit,
         everywhere.lines_explained AS lines_everywhere,
         everywhere.lines_explained - lists.lines_explained AS lines_elsewhere
     FROM lists
-    INNER JOIN everywhere USING (rounding_no)
+    INNER JOIN everywhere USING (is_fee, rounding_no)
     INNER JOIN core_roundings AS roundings USING (rounding_no)
 ),
 usual AS (
     SELECT *
     FROM compared
-    QUALIFY row_number() OVER (PARTITION BY price_list_id ORDER BY lines_elsewhere DESC, rounding_no) = 1
+    QUALIFY row_number() OVER (PARTITION BY price_list_id, is_fee ORDER BY lines_elsewhere DESC, rounding_no) = 1
 ),
 coarse AS (
     -- coarser roundings than usual and than cents that explain more
-    SELECT lists.price_list_id, lists.rounding_no, lists.rounding, lists.unit
+    SELECT lists.price_list_id, lists.is_fee, lists.rounding_no, lists.rounding, lists.unit
     FROM compared AS lists
-    INNER JOIN usual USING (price_list_id)
+    INNER JOIN usual USING (price_list_id, is_fee)
     WHERE lists.unit > greatest(usual.unit, 0.01) AND lists.lines_explained > usual.lines_explained
 ),
 coarse_amounts AS (
-    -- number of different amounts that they change
-    SELECT coarse.price_list_id, coarse.rounding_no, count(DISTINCT lines.amount) AS amounts
+    -- number of different amounts of the list that they change
+    SELECT coarse.price_list_id, coarse.is_fee, coarse.rounding_no, count(DISTINCT lines.amount) AS amounts
     FROM coarse
     INNER JOIN core_sets AS sets USING (price_list_id)
     INNER JOIN best ON best.set_no = sets.set_no AND best.rounding_no = coarse.rounding_no
@@ -89,11 +98,12 @@ coarse_amounts AS (
     ) AS rated ON rated.case_id = trial_case(lines.quantity_no, readings.rule_no)
     WHERE list_contains(fits.roundings, coarse.rounding_no)
         AND has_rest(rated.amount_exact, rated.slices, coarse.rounding, coarse.unit)
-    GROUP BY coarse.price_list_id, coarse.rounding_no
+    GROUP BY coarse.price_list_id, coarse.is_fee, coarse.rounding_no
 ),
 ranked AS (
     SELECT
         lists.price_list_id,
+        lists.is_fee,
         lists.rounding_no,
         lists.lines_explained,
         lists.lines_of_ordinary,
@@ -102,19 +112,22 @@ ranked AS (
         first_value(lists.lines_explained) OVER preference AS most_lines,
         first_value(lists.lines_of_ordinary) OVER preference AS most_of_ordinary
     FROM compared AS lists
-    INNER JOIN usual USING (price_list_id)
-    LEFT JOIN coarse ON coarse.price_list_id = lists.price_list_id AND coarse.rounding_no = lists.rounding_no
-    LEFT JOIN coarse_amounts ON coarse_amounts.price_list_id = lists.price_list_id AND coarse_amounts.rounding_no = lists.rounding_no
+    INNER JOIN usual USING (price_list_id, is_fee)
+    LEFT JOIN coarse
+        ON coarse.price_list_id = lists.price_list_id AND coarse.is_fee = lists.is_fee AND coarse.rounding_no = lists.rounding_no
+    LEFT JOIN coarse_amounts
+        ON coarse_amounts.price_list_id = lists.price_list_id AND coarse_amounts.is_fee = lists.is_fee AND coarse_amounts.rounding_no = lists.rounding_no
     WHERE NOT (coarse.rounding_no IS NOT NULL AND coalesce(coarse_amounts.amounts, 0) < 2)
     AND NOT (
         lists.unit NOT IN (usual.unit, 0.01) AND lists.lines_explained - usual.lines_explained = 1
         AND usual.lines_elsewhere - lists.lines_elsewhere > 1
     )
     WINDOW preference AS (
-        PARTITION BY lists.price_list_id
-        ORDER BY lists.lines_explained DESC, lists.lines_of_ordinary DESC, lists.lines_everywhere DESC, lists.rounding_no
+        PARTITION BY lists.price_list_id, lists.is_fee
+        ORDER BY
+            lists.lines_explained DESC, lists.lines_of_ordinary DESC, lists.lines_of_list DESC, lists.lines_everywhere DESC, lists.rounding_no
     )
 )
-SELECT price_list_id, rounding_no, place, coalesce(lines_explained > next_lines_explained, true) AS is_seen
+SELECT price_list_id, is_fee, rounding_no, place, lines_explained, coalesce(lines_explained > next_lines_explained, true) AS is_seen
 FROM ranked
 WHERE lines_explained = most_lines AND lines_of_ordinary = most_of_ordinary
