@@ -24,7 +24,7 @@ equal AS (
         root.reporting_month,
         root.account_report,
         root.measure_field,
-        len(replace(plain_text(root.actual), '.', '')) AS digits,
+        len(trim(replace(plain_text(root.actual), '.', ''), '0')) AS digits,
         count(*) FILTER (WHERE root.actual >= 100) OVER (PARTITION BY root.network_id) AS times
     FROM core_lines AS root
     INNER JOIN network_totals AS totals USING (network_id, reporting_month, account_report, measure_field)
