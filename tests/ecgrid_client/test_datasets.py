@@ -364,6 +364,41 @@ def test_doubled_rows_are_malformed() -> None:
         datasets.tables(answer('<xs:element name="C" type="xs:int" />', rows))
 
 
+INT = '<xs:element name="C" type="xs:int" />'
+NESTED = (
+    '<xs:element name="Child"><xs:complexType><xs:sequence><xs:element name="C" type="xs:int" />'
+    "</xs:sequence></xs:complexType></xs:element>"
+)
+ROW = "<Table><C>1</C></Table>"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            answer(INT, ROW).replace(b"</NewDataSet>", b'</NewDataSet><More xmlns=""/>'),
+            "more than one set of current rows",
+        ),
+        (answer(INT, ROW).replace(b"</DataSet>", b"<diffgram/></DataSet>"), "more than one diffgram"),
+        (answer(INT + NESTED * 2, ROW), "the schema declares the table Child twice"),
+        (answer(NESTED, "<Table><Child><C>1</C><C>2</C></Child></Table>"), "a row of Child holds C twice"),
+        (answer(INT, ROW, soap=True).replace(b"CountResult>", b"Count>"), "instead of the result of Interconnect"),
+        (answer(INT, ROW, soap=True).replace(b"CountResponse", b"CountAnswer"), "instead of a response"),
+    ],
+)
+def test_what_is_there_twice_or_named_otherwise_is_malformed(body: bytes, words: str) -> None:
+    with pytest.raises(MalformedAnswer, match=words):
+        datasets.tables(body)
+
+
+def test_rows_nested_in_nested_rows() -> None:
+    inner = NESTED.replace('"Child"', '"Toy"')
+    declared = NESTED.replace("</xs:sequence>", f"{inner}</xs:sequence>")
+    rows = "<Table><Child><C>1</C><Toy><C>2</C></Toy><Toy><C>3</C></Toy></Child></Table>"
+    found = datasets.tables(answer(declared, rows))
+    assert (found["Child"]["C"].to_pylist(), found["Toy"]["C"].to_pylist()) == ([1], [2, 3])
+
+
 def test_a_null_by_xsi_nil() -> None:
     nil = '<Table><C xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true" /></Table>'
     assert datasets.tables(answer('<xs:element name="C" type="xs:int" />', nil))["Table"]["C"].to_pylist() == [None]
