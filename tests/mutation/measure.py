@@ -41,6 +41,30 @@ DECODING = {
     },
 }
 
+#: The modules of finance, by the tests of each.
+FINANCE = {
+    "flows/ecgrid_flows/finance/accruals.py": ("tests/recon/test_accruals.py",),
+    **{
+        f"flows/ecgrid_flows/finance/{module}.py": tuple(f"tests/finance/test_{name}.py" for name in names)
+        for module, names in {
+            "audit_log": ("tampering", "finding_states"),
+            "corrections": ("corrections", "postings", "books_machine"),
+            "csv_writer": ("csv_files",),
+            "disputes": ("disputes",),
+            "export": ("export", "closing"),
+            "export_files": ("export", "verification"),
+            "finding_states": ("finding_states", "disputes"),
+            "invoice_import": ("invoice_import",),
+            "journal": ("journal_entries", "postings", "corrections"),
+            "journal_entries": ("journal_entries", "postings"),
+            "ledgers": ("ledgers",),
+            "period_close": ("closing", "corrections", "verification"),
+            "rebill": ("rebill",),
+            "spreadsheets": ("spreadsheets",),
+        }.items()
+    },
+}
+PYTHON = {**DECODING, **FINANCE}
 #: What stands for the tests where a fault changes no result.
 EXPLAINED = "explained"
 
@@ -62,17 +86,21 @@ def explained(mutant: Mutant, finder: str | None) -> str | None:
     return EXPLAINED
 
 
-def of_python(count: int, seed: int, under: Sequence[str] = tuple(DECODING)) -> Found:
+def of_python(count: int, seed: int, under: Sequence[str] = tuple(PYTHON)) -> Found:
     """A sample of faults in Python, each with the tests that find it; the working directory is a copy of the tree."""
     preload()
-    for tests in DECODING.values():
-        path = Path(next(iter(DECODING)), "money.py")
+    mutants = python_mutants.sample(ROOT, count, seed, under)
+    tests_of = {
+        mutant: next(tests for place, tests in PYTHON.items() if mutant.path.is_relative_to(place))
+        for mutant in mutants
+    }
+    path = Path(next(iter(DECODING)), "money.py")
+    for tests in dict.fromkeys(tests_of.values()):
         for test in tests:
             assert not is_found(Mutant(path, "none", path.read_text(encoding="utf-8"), ""), [test]), (
                 f"{test} fails anyway"
             )
-    for mutant in python_mutants.sample(ROOT, count, seed, under):
-        tests = next(tests for folder, tests in DECODING.items() if mutant.path.is_relative_to(folder))
+    for mutant, tests in tests_of.items():
         yield mutant, explained(mutant, next((test for test in tests if is_found(mutant, [test])), None))
 
 
@@ -90,7 +118,7 @@ def main() -> None:
             again = [sys.executable, "-m", "tests.mutation.measure", *sys.argv[1:]]
             subprocess.run(again, cwd=tree, env={**os.environ, "PYTHONPATH": path}, check=True)
         return
-    measure, default = (of_sql, MONEY) if asked.language == "sql" else (of_python, tuple(DECODING))
+    measure, default = (of_sql, MONEY) if asked.language == "sql" else (of_python, tuple(PYTHON))
     found: Counter[str] = Counter()
     for mutant, finder in measure(asked.count, asked.seed, asked.under or default):
         found[finder or "nothing"] += 1
