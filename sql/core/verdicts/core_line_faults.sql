@@ -89,7 +89,7 @@ left_out AS (
 ),
 shown_tiers AS (
     -- amount by the tier shown, where the interpretation is undecided and another tier's rate was billed: that of the tier reached, or,
-    -- on a line that shows the tier reached, the first rate for all
+    -- on a line that shows the tier reached, the first rate for all. None where a tied candidate gives the amount in the tier shown
     SELECT
         suspects.network_id,
         suspects.mailbox_id,
@@ -105,6 +105,7 @@ shown_tiers AS (
         END AS amount,
         CASE WHEN suspects.shown_tier = suspects.expected_tier THEN 1 ELSE suspects.expected_tier END AS billed_tier
     FROM core_suspect_lines AS suspects
+    INNER JOIN core_expected AS expected ON expected.set_no = suspects.set_no AND expected.actual = suspects.actual
     INNER JOIN core_set_tiers AS firsts ON firsts.set_no = suspects.set_no AND firsts.tier = 1
     INNER JOIN core_set_tiers AS tiers ON tiers.set_no = suspects.set_no AND tiers.tier = suspects.shown_tier
     INNER JOIN core_chosen_readings AS readings ON readings.set_no = suspects.set_no
@@ -113,6 +114,10 @@ shown_tiers AS (
     WHERE suspects.verdict = 'undecided'
         AND suspects.model IN ('unit', 'volume', 'graduated')
         AND suspects.shown_tier > 1
+        AND len(list_filter(
+            expected.open_outcomes,
+            lambda tied: tied.quantity = suspects.quantity_billed AND tied.amount = suspects.amount AND tied.tier = suspects.shown_tier
+        )) = 0
         AND CASE
             WHEN suspects.shown_tier <> suspects.expected_tier THEN suspects.amount = suspects.expected_amount
             ELSE suspects.model <> 'unit'
