@@ -15,7 +15,7 @@
 -- rounding: how amounts are rounded: half_up, half_even, up, down or none; half_up_fives, up_fives, down_fives: to multiples of 0.05
 -- rounding_scope: what is rounded: line or slice
 -- scale: decimals that amounts are rounded to
--- is_rounding_seen: true where the lines of the price list fit this rounding better than any other; else it is assumed
+-- is_rounding_seen: true where the lines of the price list fit this rounding better than any that differs from it; else it is assumed
 -- plausibility: ordinary, remote (chosen only where nothing ordinary fits) or departure (a stated number is left out)
 -- lines_total: number of lines that the reading is tried on
 -- lines_explained: number of those whose quantity and amount it reproduces

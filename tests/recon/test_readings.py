@@ -74,6 +74,7 @@ HALVES = Ladder(550, TRANS, [Tier(0, 100, "0.03335"), Tier(101, 0, "0.01")])
 SETTLED = replace(HALVES, price_list_id=551)
 COINS = Ladder(552, TRANS, [Tier(0, 0, "0.137")], model="Simple")
 TENTHS = replace(COINS, price_list_id=553)
+UNSETTLED = Ladder(554, TRANS, [Tier(0, 0, "0.048")], model="Simple")
 LARGEST_INT = Ladder(518, TRANS, [Tier(0, 100, "1.00"), Tier(101, 2**31 - 1, "0.50")])
 FAR_BOUND = Ladder(519, TRANS, [Tier(0, 2 * 10**9, "1.00"), Tier(2 * 10**9 + 1, 0, "0.50")])
 
@@ -91,7 +92,7 @@ def made() -> Lake:
         lake.listed(ladder)
     for ladder in (FINE, EVEN, MINIMUM, BESIDE_MINIMUM, PINNED, OLD, PROOF, LARGEST_INT, FAR_BOUND):
         lake.listed(ladder)
-    for ladder in (EXCLUDED, FREE, NEGATIVE, OTHERWISE, STACKED, HALVES, SETTLED, COINS, TENTHS):
+    for ladder in (EXCLUDED, FREE, NEGATIVE, OTHERWISE, STACKED, HALVES, SETTLED, COINS, TENTHS, UNSETTLED):
         lake.listed(ladder)
     lake.listed(DATED_LATER, dated="2026-12-01T00:00:00")
 
@@ -133,6 +134,8 @@ def made() -> Lake:
     billed(lake, FINE, [("3", "0.3704"), ("5", "0.6173"), ("7", "0.8642")])
     # 0.125 is a tie that goes to the even cent: 0.12; 0.375 goes to 0.38 either way
     billed(lake, EVEN, [("1", "0.12"), ("3", "0.38"), ("5", "0.62"), ("8", "1.00")])
+    # 3.888, 19.776 and 3.792: half up and up fit the first two alike
+    billed(lake, UNSETTLED, [("81", "3.89"), ("412", "19.78"), ("79", "3.83")])
     # a minimum of 50.00, whole when the account's charges stay below it
     for mailbox, (charges, least) in enumerate([("30", "50"), ("49", "50"), ("50", "0"), ("80", "0")], start=1):
         lake.billed(BESIDE_MINIMUM, mailbox, charges, charges, charges)
@@ -650,16 +653,16 @@ def test_where_no_reading_fits_the_nearest_is_named(built: Connection) -> None:
     assert "Proof        none: no interpretation explains half of the lines of these schedules" in said
 
 
-def test_an_assumed_rounding_is_named_as_assumed(built: Connection) -> None:
-    """0.125 rounded to 0.12 shows ties to even, of the line or of its one slice; 50 x 1.00 leaves nothing to round."""
-    words = "\nRounding     assumed: the lines of the list do not rule out every other\n"
-    even, whole = (
-        explanation(built, Key(NETWORK, own_mailbox(ladder, 1), MONTH, *ladder.pair)) for ladder in (EVEN, BOUNDED)
+def test_a_rounding_is_assumed_where_the_amount_depends_on_it(built: Connection) -> None:
+    """79 x 0.048 is 3.792: 3.79 half up and 3.80 up; 3.888 is 3.89 by both. 0.125 as 0.12 shows ties to even."""
+    assert [chosen(built, ladder)["is_rounding_seen"] for ladder in (UNSETTLED, EVEN)] == [False, True]
+    dependent, same, even = (
+        explanation(built, Key(NETWORK, own_mailbox(ladder, mailbox), MONTH, *ladder.pair)).text()
+        for ladder, mailbox in ((UNSETTLED, 3), (UNSETTLED, 1), (EVEN, 1))
     )
-    assert even.reading is not None
-    assert words in even.text()
-    assert words not in replace(even, reading={**even.reading, "is_rounding_seen": True}).text()
-    assert words not in whole.text()
+    words = "\nRounding     assumed: others fit the lines of the list as well and give 3.79 to 3.80\n"
+    assert words in dependent
+    assert "assumed" not in same + even
 
 
 def test_a_line_past_the_last_tier_is_explained_without_comparison(built: Connection) -> None:

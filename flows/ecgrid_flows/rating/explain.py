@@ -33,6 +33,7 @@ class Explanation:
     comparison: Row | None
     findings: tuple[Row, ...]
     call: Row | None
+    rounding: Row | None
 
     def data(self) -> dict[str, Any]:
         """The explanation as one JSON-ready mapping."""
@@ -47,6 +48,7 @@ class Explanation:
             "reading": self.reading,
             "comparison": self.comparison,
             "findings": list(self.findings),
+            "rounding": self.rounding,
             "call": self.call,
             "text": self.text(),
         }
@@ -116,12 +118,11 @@ class Explanation:
         exact = self.proof[0]["amount_before_rounding"]
         if exact != self.proof[0]["expected_amount"] or len(self.proof) > 1:
             parts.append(_entry("Sum", number_text(exact)))
-        if (
-            exact != self.proof[0]["expected_amount"]
-            and self.reading is not None
-            and not self.reading["is_rounding_seen"]
-        ):
-            parts.append(_entry("Rounding", "assumed: the lines of the list do not rule out every other"))
+        if self.rounding is not None:
+            least, most = money_text(self.rounding["least_amount"]), money_text(self.rounding["most_amount"])
+            parts.append(
+                _entry("Rounding", f"assumed: others fit the lines of the list as well and give {least} to {most}")
+            )
         return parts
 
     def _why_unproved(self, line: Row) -> str:
@@ -214,7 +215,10 @@ def explanation(connection: Connection, key: Key) -> Explanation:
     reading = None
     if line is not None:
         reading = _reading(connection, key, line)
-    return Explanation(key, line, proof, reading, _first(connection, "out_model_comparison", key), findings, call)
+    comparison = _first(connection, "out_model_comparison", key)
+    return Explanation(
+        key, line, proof, reading, comparison, findings, call, _first(connection, "out_line_roundings", key)
+    )
 
 
 def _reading(connection: Connection, key: Key, line: Row) -> Row | None:

@@ -8,7 +8,8 @@
 -- than those that two or more lines of other lists show, cents excepted: it is billed wrongly. Nor is one amount, on any number of lines,
 -- evidence for a coarser rounding than cents, which hides more differences; only amounts that it changes count. Within the same decimals
 -- one line is evidence: a line that a rounding of its list explains to the cent is not wrong. `is_seen`: the list's own lines contradict every other rounding. If false, the choice costs at most one unit
--- of the last decimal on unseen kinds of lines, so it makes no interpretation undecided.
+-- of the last decimal on unseen kinds of lines, so it makes no interpretation undecided. `is_settled`: they contradict every other one that
+-- differs from it; rounding each slice does not where no line has slices.
 WITH scores AS (
     SELECT set_no, reading_no, rounding_no, sum(lines_explained) AS lines_explained
     FROM (
@@ -25,7 +26,8 @@ best AS (
         scores.rounding_no,
         max(scores.lines_explained) AS lines_explained,
         max(scores.lines_explained) FILTER (WHERE readings.plausibility = 'ordinary') AS lines_of_ordinary,
-        arg_max(scores.reading_no, (scores.lines_explained, -scores.reading_no)) AS reading_no
+        arg_max(scores.reading_no, (scores.lines_explained, -scores.reading_no)) AS reading_no,
+        arg_max(readings.model IN ('graduated', 'stacked_flat'), (scores.lines_explained, -scores.reading_no)) AS is_sliced
     FROM scores
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     GROUP BY ALL
@@ -36,7 +38,8 @@ lists AS (
         sets.kind = 'fee' AS is_fee,
         roundings.rounding_no,
         sum(coalesce(best.lines_explained, 0)) AS lines_explained,
-        sum(coalesce(best.lines_of_ordinary, 0)) AS lines_of_ordinary
+        sum(coalesce(best.lines_of_ordinary, 0)) AS lines_of_ordinary,
+        coalesce(bool_or(best.is_sliced), false) AS is_sliced
     FROM core_sets AS sets
     INNER JOIN core_candidate_roundings AS roundings USING (price_list_id)
     LEFT JOIN best USING (set_no, rounding_no)
@@ -60,6 +63,9 @@ compared AS (
         END AS lines_of_list,
         roundings.rounding,
         roundings.unit,
+        -- where nothing is billed in slices, each slice is the line
+        concat_ws(' ', CASE WHEN lists.is_sliced THEN roundings.rounding ELSE replace(roundings.rounding, '_slices', '') END, roundings.unit)
+            AS rule,
         everywhere.lines_explained AS lines_everywhere,
         everywhere.lines_explained - lists.lines_explained AS lines_elsewhere
     FROM lists
@@ -108,7 +114,8 @@ ranked AS (
         lists.lines_explained,
         lists.lines_of_ordinary,
         row_number() OVER preference AS place,
-        lead(lists.lines_explained) OVER preference AS next_lines_explained,
+        lists.rule,
+        first_value(lists.rule) OVER preference AS first_rule,
         first_value(lists.lines_explained) OVER preference AS most_lines,
         first_value(lists.lines_of_ordinary) OVER preference AS most_of_ordinary
     FROM compared AS lists
@@ -128,6 +135,20 @@ ranked AS (
             lists.lines_explained DESC, lists.lines_of_ordinary DESC, lists.lines_of_list DESC, lists.lines_everywhere DESC, lists.rounding_no
     )
 )
-SELECT price_list_id, is_fee, rounding_no, place, lines_explained, coalesce(lines_explained > next_lines_explained, true) AS is_seen
-FROM ranked
+SELECT
+    price_list_id,
+    is_fee,
+    rounding_no,
+    place,
+    lines_explained,
+    coalesce(most_lines > next_lines, true) AS is_seen,
+    coalesce(most_lines > other_lines, true) AS is_settled
+FROM (
+    SELECT
+        *,
+        max(lines_explained) FILTER (WHERE place > 1) OVER of_kind AS next_lines,
+        max(lines_explained) FILTER (WHERE rule <> first_rule) OVER of_kind AS other_lines
+    FROM ranked
+    WINDOW of_kind AS (PARTITION BY price_list_id, is_fee)
+)
 WHERE lines_explained = most_lines AND lines_of_ordinary = most_of_ordinary

@@ -29,7 +29,7 @@ rules AS (
         ON open.price_list_id = contested.price_list_id AND open.is_fee = contested.is_fee AND open.rounding_no = scores.rounding_no
     GROUP BY readings.set_no, readings.rule_no
 )
-SELECT readings.set_no, readings.reading_no, roundings.rounding_no, roundings.rounding, roundings.scale, of_list.is_seen
+SELECT readings.set_no, readings.reading_no, roundings.rounding_no, roundings.rounding, roundings.scale, of_list.is_settled AS is_seen
 FROM core_set_readings AS readings
 INNER JOIN core_sets AS sets USING (set_no)
 INNER JOIN core_fitting_roundings AS of_list
