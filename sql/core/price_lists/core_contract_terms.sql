@@ -11,6 +11,7 @@ SELECT
     count(*) OVER same_terms AS tiers,
     minimum::BIGINT AS minimum,
     maximum::BIGINT AS maximum,
+    lag(maximum::BIGINT) OVER (same_terms ORDER BY tier::INTEGER) AS former_maximum,
     allowance::DECIMAL(28, 10) AS allowance,
     block::DECIMAL(28, 10) AS block,
     CASE WHEN model IN ('stairstep', 'stacked_flat') THEN coalesce(flat, rate) ELSE coalesce(rate, flat) END::DECIMAL(28, 10)

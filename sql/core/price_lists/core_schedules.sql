@@ -235,7 +235,11 @@ of_contract AS (
             CASE WHEN papers.tiers = 1 THEN 'General' ELSE 'Tier' || papers.tier END
         ) AS level,
         coalesce(papers.allowance, own.allowance, first_tier.allowance, 0) AS allowance,
-        coalesce(papers.minimum, CASE WHEN papers.tiers = 1 THEN own.minimum END) AS minimum,
+        CASE
+            -- one of the two repeats the Maximum before, the other has the next whole number: neither states a bound of its own
+            WHEN abs(own.minimum - papers.minimum) = 1 AND least(own.minimum, papers.minimum) = papers.former_maximum THEN NULL
+            ELSE coalesce(papers.minimum, CASE WHEN papers.tiers = 1 THEN own.minimum END)
+        END AS minimum,
         coalesce(papers.maximum, CASE WHEN papers.tiers = 1 THEN own.maximum END, 0) AS maximum,
         coalesce(papers.block, own.block, first_tier.block, 0) AS block,
         papers.rate,
