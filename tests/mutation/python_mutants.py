@@ -6,7 +6,8 @@ is one more, and a condition, a `not` or a statement that is missing.
 
 import ast
 import copy
-import random
+import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,18 +32,25 @@ Change = Callable[[Any], None]
 
 
 def sample(root: Path, count: int, seed: int, under: Sequence[str]) -> list[Mutant]:
-    """So many mutants of the Python files under these folders (or files) of `root`, drawn over all places."""
-    drawing = random.Random(seed)
-    places: list[tuple[Path, int, int]] = []
+    """So many mutants of the Python files under these folders (or files) of `root`, drawn over all places.
+
+    A fault is drawn by the seed, its file and its code: a change elsewhere draws no other sample.
+    """
+    places: list[tuple[str, Path, int, int]] = []
     trees: dict[Path, ast.Module] = {}
     for folder in under:
         found = [root / folder] if folder.endswith(".py") else sorted((root / folder).rglob("*.py"))
         for path in found:
             trees[path] = ast.parse(path.read_text(encoding="utf-8"))
+            seen = Counter[str]()
             for place, node in enumerate(_code(trees[path])):
-                places += [(path, place, number) for number in range(len(list(_faults(node))))]
+                for number, _ in enumerate(_faults(node)):
+                    code = f"{seed} {path.name} {ast.dump(node)} {number}"
+                    drawn_by = hashlib.sha256(f"{code} {seen[code]}".encode()).hexdigest()
+                    places.append((drawn_by, path, place, number))
+                    seen[code] += 1
     drawn = []
-    for path, place, number in drawing.sample(places, min(count, len(places))):
+    for _, path, place, number in sorted(places)[:count]:
         tree = copy.deepcopy(trees[path])
         node = list(_code(tree))[place]
         words, change = list(_faults(node))[number]

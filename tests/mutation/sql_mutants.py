@@ -5,9 +5,12 @@ a constant that is one more, and a condition, a WHERE, a NOT or an arm of a CASE
 """
 
 import copy
+import hashlib
 import itertools
 import json
 import random
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,19 +48,28 @@ _FUNCTIONS = {
     "bool_and": ("bool_or", "bool_and to bool_or"),
     "bool_or": ("bool_and", "bool_or to bool_and"),
 }
+#: Where a node is in its text.
+_PLACE = re.compile(r'"query_location": \d+')
 #: A type's digits are no constants of the query.
 _NOT_CODE = ("cast_type", "type_expr")
 _JOINS = {"LEFT": ("INNER", "LEFT JOIN to JOIN"), "INNER": ("LEFT", "JOIN to LEFT JOIN")}
 
 
 def sample(root: Path, count: int, seed: int, under: Sequence[str]) -> list[Mutant]:
-    """So many mutants of the SQL files under these folders of `root`, drawn over all places of all files."""
+    """So many mutants of the SQL files under these folders of `root`, drawn over all places of all files.
+
+    A place is drawn by the seed, its file and its code: a change elsewhere draws no other sample.
+    """
     paths = sorted(path for folder in under for path in (root / folder).rglob("*.sql"))
-    drawing = random.Random(seed)
     with duckdb.connect() as parser:
-        places = [place for path in paths for place in _places(parser, path)]
-        drawing.shuffle(places)
-        mutants = (mutant for place in places if (mutant := drawing.choice(place.mutants(parser, root))) is not None)
+        places = sorted(
+            (place for path in paths for place in _places(parser, path)), key=lambda place: place.draw(seed)
+        )
+        mutants = (
+            mutant
+            for place in places
+            if (mutant := random.Random(place.draw(seed)).choice(place.mutants(parser, root))) is not None
+        )
         return list(itertools.islice(mutants, count))
 
 
@@ -71,12 +83,16 @@ def of_relation(root: Path, relation: str) -> list[Mutant]:
 
 @dataclass(frozen=True)
 class _Place:
-    """A node of a file's tree that can have a fault."""
+    """A node of a file's tree that can have a fault; `code` names it whatever stands before it in the file."""
 
     path: Path
     text: str
     tree: Node
     way: Way
+    code: str
+
+    def draw(self, seed: int) -> str:
+        return hashlib.sha256(f"{seed} {self.path.name} {self.code}".encode()).hexdigest()
 
     def mutants(self, parser: duckdb.DuckDBPyConnection, root: Path) -> list[Mutant | None]:
         """One for each fault; None for one that changes nothing."""
@@ -94,7 +110,14 @@ class _Place:
 def _places(parser: duckdb.DuckDBPyConnection, path: Path) -> list[_Place]:
     text = path.read_text(encoding="utf-8")
     tree = _tree(parser, text)
-    return [_Place(path, text, tree, way) for way in _ways(tree, ()) if any(_faults(_at(tree, way)))]
+    places, seen = [], Counter[str]()
+    for way in _ways(tree, ()):
+        node = _at(tree, way)
+        if any(_faults(node)):
+            code = _PLACE.sub("", json.dumps(node))
+            places.append(_Place(path, text, tree, way, f"{code} {seen[code]}"))
+            seen[code] += 1
+    return places
 
 
 def _tree(parser: duckdb.DuckDBPyConnection, text: str) -> Node:
