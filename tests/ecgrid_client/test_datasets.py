@@ -415,8 +415,9 @@ def test_an_absent_or_nil_result_has_no_tables() -> None:
 
 def test_a_fault_is_its_error() -> None:
     fault = wire("v3.2-fault-session.soap11.response.xml").replace(b"Invalid Session ID", b"Access Denied")
-    with pytest.raises(AccessDenied):
-        datasets.tables(fault.replace(b"Authentication", b"AccessDenied"))
+    for read in (datasets.tables, datasets.to_json):
+        with pytest.raises(AccessDenied):
+            read(fault.replace(b"Authentication", b"AccessDenied"))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 
 from ecgrid_client import Credentials, decode, large
 from ecgrid_client.errors import AnswerTooLarge, MalformedAnswer
+from ecgrid_client.markup import MOST_NODES, Branch
 from ecgrid_transforms.model import OddValue
 
 from .client_replay import Server, Told, soap, wire
@@ -108,3 +109,10 @@ def test_the_outline_of_another_answer_is_refused(body: bytes) -> None:
     large.check(SAMPLE, "MailboxListEx", ("ArrayOfMailboxIDInfo",))
     with pytest.raises(MalformedAnswer):
         large.check(body, "MailboxListEx", ("ArrayOfMailboxIDInfo",))
+
+
+def test_an_item_of_a_hundred_thousand_elements_and_attributes_is_no_record() -> None:
+    most = MOST_NODES // 10
+    Branch("Item", dict.fromkeys((f"a{number}" for number in range(most - 1)), ""))
+    with pytest.raises(AnswerTooLarge, match="too many elements"):
+        Branch("Item", dict.fromkeys((f"a{number}" for number in range(most)), ""))

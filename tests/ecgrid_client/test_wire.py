@@ -97,6 +97,30 @@ def test_a_kept_fault_is_its_error(name: str, kind: type[ECGridError], code: str
     assert caught.value.fault.code == code
 
 
+def test_of_the_reasons_of_a_fault_the_english_one_is_stated() -> None:
+    body = wire("v3.2-fault-session-subcode.soap12.response.xml")
+    text = b'<soap:Text xml:lang="en">'
+    assert text in body
+    german = body.replace(
+        text, b'<soap:Text xml:lang="de">Sitzung abgelaufen</soap:Text><soap:Text>?</soap:Text>' + text
+    )
+    assert str(decode.raised_by(german)) == str(decode.raised_by(body))
+    assert "Sitzung" in str(decode.raised_by(german.replace(b'xml:lang="en"', b'xml:lang="fr"')))
+
+
+def test_a_response_without_a_result_has_no_record() -> None:
+    def empty(operation: str) -> bytes:
+        return (
+            '<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body>'
+            f'<{operation}Response xmlns="http://www.ecgridos.net/" /></soap:Body></soap:Envelope>'
+        ).encode()
+
+    assert decode.contract(empty("ContractInfo")) is None
+    assert decode.invoice(empty("InvoiceInfo")) is None
+    assert decode.scalar(empty("GetVersion")) is None
+    assert decode.contracts(empty("ContractList")) == []
+
+
 def test_price_list_with_its_ladder() -> None:
     found = decode.pricelist(wire("v3.2-PricelistInfo.soap11.response.xml"))
     assert found is not None

@@ -27,6 +27,7 @@ from ecgrid_transforms.money import Decimal, DoesNotFit, fits
 from ecgrid_transforms.price_schedules import price_schedule_rows
 from ecgrid_transforms.rows import batch
 from ecgrid_transforms.schemas import (
+    CALLS,
     CONTRACT_ACCOUNTS,
     CONTRACTS,
     INVOICE_LINES,
@@ -52,6 +53,12 @@ def line_row(line: LineItem = LINE) -> dict[str, object]:
     row = line_item_row(KEY, line, "v3.2", NOW, "ab" * 32)
     (found,) = batch(LINE_ITEMS, [row]).to_pylist()
     return found
+
+
+@pytest.mark.parametrize("schema", [LINE_ITEMS, CALLS], ids=["line_items", "calls"])
+def test_no_column_of_the_key_is_ever_null(schema: pa.Schema) -> None:
+    key = ("network_id", "mailbox_id", "reporting_month", "account_report", "measure_field")
+    assert [schema.field(name).nullable for name in key] == [False] * 5
 
 
 def test_a_line_becomes_one_row_with_every_value() -> None:

@@ -131,6 +131,20 @@ def test_what_a_line_asks(lines: tuple[str, ...], expected: str) -> None:
     assert amounts(invoice) == [("item", expected)]
 
 
+@pytest.mark.parametrize(
+    ("segment", "words", "amount"),
+    [
+        ("SAC*A*C310***100", "Allowance C310", "-1.00"),
+        ("SAC*C****100", "Charge", "1.00"),
+        ("SAC*C*D240***100**********Freight", "Freight", "1.00"),
+    ],
+)
+def test_an_adjustment_of_the_invoice_is_a_line_with_its_words(segment: str, words: str, amount: str) -> None:
+    cents = 1000 + int(amount.replace(".", ""))
+    invoice = only(interchange(("BIG*20261101*1", "IT1*1*10*EA*1", f"TDS*{cents}", segment, "CTT*1")))
+    assert [(line.description, f"{line.amount:.2f}") for line in invoice.lines[1:]] == [(words, amount)]
+
+
 def test_a_total_that_alone_is_rounded_has_a_line_for_the_rounding() -> None:
     """Three of 0.334 are 1.002, asked as 1.00; rounded one by one they are 0.33 each, 0.99."""
     body = ("BIG*20261101*1", *(f"IT1*{n}*1*EA*0.334" for n in (1, 2, 3)), "TDS*100", "CTT*3")
