@@ -31,7 +31,6 @@ surroundings AS (
         ON others.network_id = derived.network_id
         AND others.mailbox_id = derived.mailbox_id
         AND others.reporting_month = derived.reporting_month
-        AND (others.account_report, others.measure_field) <> (derived.account_report, derived.measure_field)
     LEFT JOIN reference_measures AS measures ON measures.measure_field = others.measure_field
     WHERE coalesce(measures.kind, 'count') <> 'subtotal'
     GROUP BY ALL
