@@ -24,7 +24,7 @@ SELECT
         'Billed ', money_text(faults.billed_amount), ' at the rate of ', billed.level, ' (', grouped_text(billed.rate), '), but the line shows ',
         shown.level, ' (', grouped_text(shown.rate), '), ',
         CASE
-            WHEN faults.model = 'graduated' AND faults.shown_tier = faults.expected_tier THEN 'and the slices up to it give '
+            WHEN faults.is_by_slices THEN 'and the slices up to it give '
             ELSE 'which gives '
         END,
         money_text(faults.expected_amount), ': ',

@@ -8,7 +8,8 @@
 --     few_lines_fit      less than half of the ladder's lines follow from its terms, whose interpretations all give the amount
 --     applied_nowhere    a number was left out that no line of any list shows applied (core_applied_numbers), so it may not apply
 -- `left_out`: the number (allowance, block or bound) without which the line is as billed. `witness`: the source of the terms. `listed_`
--- columns are the terms of the schedule shown, `shown_` columns the values on the line.
+-- columns are the terms of the schedule shown, `shown_` columns the values on the line. `is_by_slices`: in doubt about the tier, the amount
+-- expected is that of slices up to the tier shown.
 -- The expected amount is null on a line on which tied interpretations differ.
 -- The faults are ordered from the most specific to the most general; the first that fits is the fault, so a line has one finding:
 --     sign_mismatch          the correct amount with the wrong sign, or a negative quantity, which has no price
@@ -88,21 +89,37 @@ left_out AS (
     GROUP BY ALL
 ),
 shown_tiers AS (
-    -- amount by the tier shown, where the interpretation is undecided and another tier's rate was billed: that of the tier reached, or,
-    -- on a line that shows the tier reached, the first rate for all. None where a tied candidate gives the amount in the tier shown
+    -- amount by the tier shown, where the interpretation is undecided and another tier's rate was billed: that of the tied candidate that
+    -- reaches the tier and is nearest to the amount billed. The other rate is that of the tier reached, or, on a line that shows the tier
+    -- reached, the first rate for all. None where a tied candidate gives the amount in the tier shown
     SELECT
         suspects.network_id,
         suspects.mailbox_id,
         suspects.reporting_month,
         suspects.account_report,
         suspects.measure_field,
-        CASE
-            WHEN suspects.shown_tier = suspects.expected_tier THEN suspects.expected_amount
-            ELSE try_cast(try(line_amount(
-                cost_at_rate(suspects.quantity_billed, suspects.billed_in, suspects.rate_per, tiers.block, tiers.rate),
-                roundings.rounding, roundings.unit, roundings.half
-            )) AS DECIMAL(28, 10))
-        END AS amount,
+        try_cast(try(line_amount(
+            cost_at_rate(suspects.quantity_billed, suspects.billed_in, suspects.rate_per, tiers.block, tiers.rate),
+            roundings.rounding, roundings.unit, roundings.half
+        )) AS DECIMAL(28, 10)) AS whole_amount,
+        coalesce(
+            list_sort(list_transform(
+                list_filter(
+                    list_append(
+                        expected.open_outcomes,
+                        struct_pack(
+                            quantity := expected.expected_quantity_billed,
+                            amount := expected.expected_amount,
+                            amount_exact := expected.amount_exact,
+                            tier := expected.expected_tier
+                        )
+                    ),
+                    lambda tied: tied.quantity = suspects.quantity_billed AND tied.tier = suspects.shown_tier AND tied.amount IS NOT NULL
+                ),
+                lambda tied: struct_pack(distance := abs(tied.amount - suspects.amount), amount := tied.amount)
+            ))[1].amount,
+            whole_amount
+        )::DECIMAL(28, 10) AS amount,
         CASE WHEN suspects.shown_tier = suspects.expected_tier THEN 1 ELSE suspects.expected_tier END AS billed_tier
     FROM core_suspect_lines AS suspects
     INNER JOIN core_expected AS expected ON expected.set_no = suspects.set_no AND expected.actual = suspects.actual
@@ -114,10 +131,10 @@ shown_tiers AS (
     WHERE suspects.verdict = 'undecided'
         AND suspects.model IN ('unit', 'volume', 'graduated')
         AND suspects.shown_tier > 1
-        AND len(list_filter(
+        AND coalesce(len(list_filter(
             expected.open_outcomes,
             lambda tied: tied.quantity = suspects.quantity_billed AND tied.amount = suspects.amount AND tied.tier = suspects.shown_tier
-        )) = 0
+        )), 0) = 0
         AND CASE
             WHEN suspects.shown_tier <> suspects.expected_tier THEN suspects.amount = suspects.expected_amount
             ELSE suspects.model <> 'unit'
@@ -204,6 +221,7 @@ SELECT
             THEN 'applied_nowhere'
     END AS doubt,
     left_out.number AS left_out,
+    coalesce(shown_tiers.amount <> shown_tiers.whole_amount, false) AS is_by_slices,
     suspects.schedule_id,
     suspects.shown_tier,
     suspects.expected_tier,
