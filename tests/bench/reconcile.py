@@ -78,7 +78,7 @@ def reconcile(files: dict[str, list[str]], folder: Path, threads: int, memory: s
         names = sorted(name for name in sql_files.load_sql().relations if name.startswith("out_"))
         for name in names:
             path = outputs / f"{name}.parquet"
-            steps[name] = cost_of(lambda name=name, path=path: builder.write_parquet(connection, name, path), [path])
+            steps[name] = cost_of(lambda name=name, path=path: copy(connection, f'"{name}"', path), [path])
         verdicts = connection.execute(
             "SELECT verdict, count(*) FROM out_readings WHERE is_chosen GROUP BY 1"
         ).fetchall()
@@ -101,8 +101,13 @@ def copy_again(files: Sequence[Path], threads: int) -> None:
 
     with duckdb.connect(config={"threads": str(threads), "preserve_insertion_order": "false"}) as connection:
         for path in files:
-            options = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
-            connection.execute(f"COPY (FROM '{path}') TO '{path.with_suffix('.again')}' ({options})").fetchall()
+            copy(connection, f"'{path}'", path.with_suffix(".again"))
+
+
+def copy(connection: Any, rows: str, target: Path) -> None:
+    """Write rows, a relation or a file, to a Parquet file."""
+    options = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
+    connection.execute(f"COPY (FROM {rows}) TO '{target}' ({options})").fetchall()
 
 
 def pandas_rating(files: list[str], lines: int) -> None:

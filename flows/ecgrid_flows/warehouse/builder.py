@@ -218,16 +218,6 @@ def create_scan(connection: Connection, name: str, files: Sequence[str]) -> None
     _run(connection, f'CREATE OR REPLACE TEMP VIEW "{name}" AS SELECT * FROM {_scan(files)}', name)
 
 
-def write_parquet(connection: Connection, name: str, target: Path) -> int:
-    """Write the rows of relation `name`; return their number. Raises `SqlRefused` for a type that Parquet lacks."""
-    for column, kind in _run(connection, f'SELECT column_name, column_type FROM (DESCRIBE "{name}")', name):
-        if "HUGEINT" in kind:
-            raise SqlRefused(f"{name}: column {column} is {kind}, which Parquet holds as DOUBLE: cast it")
-    options = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
-    copied = _run(connection, f'COPY (SELECT * FROM "{name}") TO {literal(str(target))} ({options})', name)
-    return int(copied[0][0])
-
-
 def _run(connection: Connection, text: str, where: str) -> list[Any]:
     try:
         return connection.execute(text).fetchall()
