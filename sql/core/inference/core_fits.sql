@@ -16,6 +16,12 @@ own AS (
     INNER JOIN core_reading_roundings AS chosen USING (set_no, reading_no)
     WHERE list_contains(fits.roundings, chosen.rounding_no)
 ),
+departures AS MATERIALIZED (
+    -- computed first: joined in one with the fits, they were joined by their ladder alone
+    SELECT departures.*, chosen.rounding_no
+    FROM core_reading_departures AS departures
+    INNER JOIN core_reading_roundings AS chosen USING (set_no, reading_no)
+),
 left_out AS (
     SELECT
         fits.set_no,
@@ -24,11 +30,8 @@ left_out AS (
         any_value(fits.lines) AS lines,
         bool_and(departures.is_other_use) AS is_other_use
     FROM fits
-    INNER JOIN core_reading_departures AS departures
-        ON departures.set_no = fits.set_no AND departures.departed_reading_no = fits.reading_no
-    INNER JOIN core_reading_roundings AS chosen
-        ON chosen.set_no = departures.set_no AND chosen.reading_no = departures.reading_no
-    WHERE NOT fits.is_changed AND list_contains(fits.roundings, chosen.rounding_no)
+    INNER JOIN departures ON departures.set_no = fits.set_no AND departures.departed_reading_no = fits.reading_no
+    WHERE NOT fits.is_changed AND list_contains(fits.roundings, departures.rounding_no)
     GROUP BY fits.set_no, departures.reading_no, fits.trial_no
 )
 SELECT set_no, reading_no, trial_no, lines, CASE WHEN is_changed THEN 1 ELSE 0 END AS departures, false AS is_left_out, 2 AS grade
