@@ -149,9 +149,13 @@ CREATE OR REPLACE MACRO cut_to_unit(value, unit) AS
 -- A result past 38 digits raises; wrap the use in TRY.
 CREATE OR REPLACE MACRO rounded_to_unit(value, has_tail, unit, half, rounding) AS
     CASE
-        WHEN starts_with(rounding, 'down') THEN cut_to_unit(value, unit)
-        WHEN starts_with(rounding, 'up') THEN
-            cut_to_unit(value + unit - CASE WHEN has_tail THEN 0 ELSE 0.00000000000000000001::DECIMAL(20, 20) END, unit)
         WHEN starts_with(rounding, 'half_even') AND NOT has_tail AND (value + half) % (unit + unit) = unit THEN value - half
-        ELSE cut_to_unit(value + half, unit)
+        ELSE cut_to_unit(
+            value + CASE
+                WHEN starts_with(rounding, 'down') THEN 0
+                WHEN starts_with(rounding, 'up') THEN unit - CASE WHEN has_tail THEN 0 ELSE 0.00000000000000000001::DECIMAL(20, 20) END
+                ELSE half
+            END,
+            unit
+        )
     END;

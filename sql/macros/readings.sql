@@ -40,8 +40,7 @@ CREATE OR REPLACE MACRO rule_of_case(case_id) AS (case_id & 65535)::INTEGER;
 CREATE OR REPLACE MACRO line_amount(exact_amount, rounding, unit, half) AS
     CASE
         WHEN rounding = 'none' THEN exact_amount
-        WHEN exact_amount < 0 THEN -rounded_to_unit(-exact_amount, false, unit, half, rounding)
-        ELSE rounded_to_unit(exact_amount, false, unit, half, rounding)
+        ELSE CASE WHEN exact_amount < 0 THEN -1 ELSE 1 END * rounded_to_unit(abs(exact_amount), false, unit, half, rounding)
     END::DECIMAL(38, 20);
 
 -- Whether a rounding rounds each slice before the slices are added, instead of the line.
