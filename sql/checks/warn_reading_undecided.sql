@@ -85,6 +85,12 @@ nearest AS (
         PARTITION BY months.set_no ORDER BY sum(abs(trials.amount - trials.expected_amount)), trials.reading_no
     ) = 1
 ),
+negative_blocks AS (
+    SELECT set_no, min(block) AS block
+    FROM core_set_tiers
+    WHERE block < 0
+    GROUP BY set_no
+),
 money_rivals AS (
     SELECT
         tied.set_no,
@@ -140,6 +146,7 @@ SELECT
             'No interpretation explains half of the telling lines of price list ', months.price_list_id, ', ', months.account_report, ' ',
             months.measure_field, ' (the best explains ', coalesce(chosen.telling_lines_explained, money.telling_lines_explained), ' of ',
             coalesce(chosen.telling_lines, money.telling_lines), '): the amounts are unverified. ',
+            'Block is ' || grouped_text(negative_blocks.block) || ', by which nothing has a price. ',
             CASE
                 WHEN nearest.set_no IS NOT NULL THEN concat(
                     'Billed in ', strftime(months.reporting_month, '%Y-%m'), ': ', money_text(nearest.billed_amount),
@@ -159,8 +166,18 @@ LEFT JOIN roundings USING (set_no)
 LEFT JOIN money USING (set_no)
 LEFT JOIN money_rivals USING (set_no)
 LEFT JOIN nearest ON nearest.set_no = months.set_no
+LEFT JOIN negative_blocks ON negative_blocks.set_no = months.set_no
 LEFT JOIN core_derived_rules AS nearest_rule ON nearest_rule.reading_no = nearest.reading_no
-WHERE (chosen.verdict IN ('undecided', 'none_fits') OR roundings.set_no IS NOT NULL OR money.set_no IS NOT NULL)
+WHERE (
+        (chosen.verdict = 'undecided' AND open_readings.set_no IS NOT NULL)
+        OR (
+            chosen.verdict = 'none_fits'
+            -- tiers by which nothing has a price
+            AND NOT (chosen.lines_explained = 0 AND EXISTS (FROM core_tier_faults AS faults WHERE faults.set_no = months.set_no AND faults.fault = 'tier_overlap'))
+        )
+        OR roundings.set_no IS NOT NULL
+        OR money.set_no IS NOT NULL
+    )
     AND NOT (
         coalesce(chosen.verdict, '') = 'undecided'
         AND roundings.set_no IS NULL

@@ -110,8 +110,9 @@ SELECT
     scores.lines_total,
     scores.lines_explained,
     share_of(scores.lines_explained, scores.lines_total) AS share_pct,
-    scores.telling_lines,
-    scores.telling_lines_explained,
+    CASE WHEN readings.reading_no = chosen.reading_no THEN chosen.telling_lines ELSE scores.telling_lines END AS telling_lines,
+    CASE WHEN readings.reading_no = chosen.reading_no THEN chosen.telling_lines_explained ELSE scores.telling_lines_explained END
+        AS telling_lines_explained,
     scores.departures,
     chosen.verdict,
     readings.reading_no = chosen.reading_no AS is_chosen,

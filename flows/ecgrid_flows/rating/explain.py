@@ -96,7 +96,7 @@ class Explanation:
             is_of_none = reading["verdict"] == "none_fits"
             sure = {
                 "decided": f"explains {share} of its schedules",
-                "undecided": f"explains {share}, as do others",
+                "undecided": f"explains {share}{', as do others' if reading['is_rival'] else ''}",
                 "none_fits": f"explains only {share}",
             }[reading["verdict"]]
             pinned = ", set by pinned_readings.csv" if reading["is_pinned"] else ""

@@ -294,8 +294,10 @@ def _reading(candidates: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     elif verdict == "undecided":
         sure = (
             f"{plural(len(rivals), 'other interpretation')} fit as well."
-            if len(rivals) != 1
+            if len(rivals) > 1
             else "One other interpretation fits as well."
+            if len(rivals)
+            else f"{sentence(best['reason'])} {sentence(best['change_words'])}"
         )
         deciding = [one["deciding_quantity"] for one in rivals if one["deciding_quantity"] is not None]
         accounts = [str(one["deciding_account"]) for one in rivals if one["deciding_account"] is not None]

@@ -1,7 +1,8 @@
 -- One row per rate ladder with lines: the interpretation that proves its lines, and the verdict.
 -- verdict: none_fits if the leader explains less than half of the telling lines, unless there is only one, which may be billed wrongly, and
--- most lines with an amount follow from each candidate alike (`lone`); undecided if tied candidates bill some quantity
--- differently, or if the rounding is open (core_open_roundings); else decided. With an override the verdict is decided: the chosen one is the candidate with its words that explains most.
+-- most lines with an amount follow from each candidate alike (`lone`); undecided if tied candidates bill some quantity differently, if the
+-- rounding is open (core_open_roundings), or if nothing is billed; else decided. Where no candidate differs at any quantity, they are one
+-- interpretation, and every line that bills something is telling. With an override the verdict is decided: the chosen one is the candidate with its words that explains most.
 -- `inferred_reading_no` is the leader, which the lines alone choose. `is_alone`: the terms have one ordinary interpretation, so they give
 -- the amounts even where hardly any line follows from them.
 WITH alone AS (
@@ -11,14 +12,23 @@ WITH alone AS (
     GROUP BY set_no
     HAVING count(*) = 1
 ),
-lone AS (
-    SELECT leaders.set_no
+counted AS (
+    -- lines that bill something, of ladders with at most one telling line that the leader does not explain
+    SELECT
+        leaders.set_no,
+        sum(lines.lines)::BIGINT AS lines,
+        coalesce(sum(lines.lines) FILTER (WHERE fits.trial_no IS NOT NULL), 0)::BIGINT AS lines_explained,
+        coalesce(sum(lines.lines) FILTER (WHERE fits.departures = 0), 0) * 2 > sum(lines.lines) AS is_mostly_as_stated
     FROM core_reading_scores AS leaders
     INNER JOIN core_trial_lines AS lines USING (set_no)
     LEFT JOIN core_fits AS fits ON fits.trial_no = lines.trial_no AND fits.reading_no = leaders.reading_no
-    WHERE leaders.place = 1 AND leaders.telling_lines = 1 AND leaders.telling_lines_explained = 0 AND lines.amount <> 0
+    LEFT JOIN core_unknown_tiers AS unknown ON unknown.set_no = leaders.set_no
+    WHERE leaders.place = 1
+        AND (fits.trial_no IS NOT NULL OR (lines.actual > unknown.from_quantity) IS NOT true)
+        AND leaders.telling_lines <= 1
+        AND leaders.telling_lines_explained = 0
+        AND (lines.amount <> 0 OR (leaders.telling_lines = 0 AND lines.quantity_billed <> 0))
     GROUP BY leaders.set_no
-    HAVING sum(lines.lines) FILTER (WHERE fits.departures = 0) * 2 > sum(lines.lines)
 ),
 overridden AS (
     SELECT
@@ -37,32 +47,51 @@ overridden AS (
     )
         AND list_has_any(known.words, overrides.words)
     GROUP BY scores.set_no
+),
+evidence AS (
+    SELECT
+        leaders.set_no,
+        leaders.reading_no AS inferred_reading_no,
+        chosen.reading_no,
+        chosen.plausibility,
+        chosen.lines_total,
+        chosen.lines_explained,
+        chosen.departures,
+        leaders.telling_lines = 0 AND tied.set_no IS NULL AND overridden.set_no IS NULL AS is_one,
+        CASE WHEN is_one THEN coalesce(counted.lines, 0) ELSE chosen.telling_lines END AS telling_lines,
+        CASE WHEN is_one THEN coalesce(counted.lines_explained, 0) ELSE chosen.telling_lines_explained END AS telling_lines_explained,
+        leaders.telling_lines = 1 AND tied.set_no IS NOT NULL AND coalesce(counted.is_mostly_as_stated, false) AS is_lone_miss,
+        tied.set_no IS NOT NULL OR rounding.set_no IS NOT NULL AS is_open,
+        tied.deciding_quantity,
+        tied.amount_at_stake,
+        overridden.set_no IS NOT NULL AS is_pinned
+    FROM core_reading_scores AS leaders
+    LEFT JOIN overridden ON overridden.set_no = leaders.set_no
+    INNER JOIN core_reading_scores AS chosen
+        ON chosen.set_no = leaders.set_no AND chosen.reading_no = coalesce(overridden.reading_no, leaders.reading_no)
+    LEFT JOIN counted ON counted.set_no = leaders.set_no
+    LEFT JOIN core_open_roundings AS rounding ON rounding.set_no = leaders.set_no
+    LEFT JOIN core_tied_candidates AS tied ON tied.set_no = leaders.set_no AND tied.reading_no = leaders.reading_no
+    WHERE leaders.place = 1
 )
 SELECT
-    leaders.set_no,
-    chosen.reading_no,
-    chosen.lines_total,
-    chosen.lines_explained,
-    chosen.departures,
-    chosen.telling_lines,
-    chosen.telling_lines_explained,
+    evidence.set_no,
+    evidence.reading_no,
+    evidence.lines_total,
+    evidence.lines_explained,
+    evidence.departures,
+    evidence.telling_lines,
+    evidence.telling_lines_explained,
     CASE
-        WHEN overridden.set_no IS NOT NULL THEN 'decided'
-        WHEN chosen.telling_lines_explained * 2 < chosen.telling_lines AND (lone.set_no IS NULL OR tied.set_no IS NULL) THEN 'none_fits'
-        WHEN tied.set_no IS NOT NULL OR rounding.set_no IS NOT NULL THEN 'undecided'
+        WHEN evidence.is_pinned THEN 'decided'
+        WHEN evidence.telling_lines_explained * 2 < evidence.telling_lines AND NOT evidence.is_lone_miss THEN 'none_fits'
+        WHEN evidence.is_open OR evidence.telling_lines = 0 THEN 'undecided'
         ELSE 'decided'
     END AS verdict,
-    CASE WHEN overridden.set_no IS NULL THEN tied.deciding_quantity END AS deciding_quantity,
-    CASE WHEN overridden.set_no IS NULL THEN tied.amount_at_stake END AS amount_at_stake,
-    overridden.set_no IS NOT NULL AS is_pinned,
-    leaders.reading_no AS inferred_reading_no,
-    chosen.plausibility = 'ordinary' AND alone.set_no IS NOT NULL AS is_alone
-FROM core_reading_scores AS leaders
-LEFT JOIN overridden ON overridden.set_no = leaders.set_no
-INNER JOIN core_reading_scores AS chosen
-    ON chosen.set_no = leaders.set_no AND chosen.reading_no = coalesce(overridden.reading_no, leaders.reading_no)
-LEFT JOIN alone ON alone.set_no = leaders.set_no
-LEFT JOIN lone ON lone.set_no = leaders.set_no
-LEFT JOIN core_open_roundings AS rounding ON rounding.set_no = leaders.set_no
-LEFT JOIN core_tied_candidates AS tied ON tied.set_no = leaders.set_no AND tied.reading_no = leaders.reading_no
-WHERE leaders.place = 1
+    CASE WHEN NOT evidence.is_pinned THEN evidence.deciding_quantity END AS deciding_quantity,
+    CASE WHEN NOT evidence.is_pinned THEN evidence.amount_at_stake END AS amount_at_stake,
+    evidence.is_pinned,
+    evidence.inferred_reading_no,
+    evidence.plausibility = 'ordinary' AND alone.set_no IS NOT NULL AS is_alone
+FROM evidence
+LEFT JOIN alone USING (set_no)

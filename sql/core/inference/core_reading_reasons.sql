@@ -63,7 +63,8 @@ places AS (
     SELECT
         evidence.set_no,
         bool_or(evidence.shown_tier = evidence.tier_reached) AS is_tier_shown,
-        bool_and(lines.actual > sets.first_maximum + sets.allowance) AND any_value(sets.tiers) > 1 AS is_past_first_tier,
+        bool_and(lines.actual > sets.first_maximum + sets.allowance) AND any_value(sets.tiers) > 1 AND any_value(sets.first_maximum) > 0
+            AS is_past_first_tier,
         any_value(sets.first_maximum + sets.allowance) AS first_bound
     FROM core_trial_evidence AS evidence
     INNER JOIN core_trial_lines AS lines USING (trial_no)
@@ -81,7 +82,7 @@ SELECT
     chosen.set_no,
     CASE
         WHEN chosen.is_pinned THEN 'set by hand in pinned_readings.csv'
-        WHEN chosen.telling_lines = 0 AND open_readings.words IS NULL THEN 'the terms have only one interpretation'
+        WHEN chosen.telling_lines = 0 AND open_readings.words IS NULL THEN 'no line bills anything'
         WHEN chosen.telling_lines = 0
             THEN concat('no telling line: the interpretations bill each of the ', chosen.lines_total, ' lines alike')
         ELSE concat(
@@ -101,6 +102,7 @@ SELECT
     END AS reason,
     CASE
         WHEN chosen.is_pinned THEN 'delete the row to let the lines decide'
+        WHEN chosen.telling_lines = 0 AND open_readings.words IS NULL THEN 'a line that bills something would decide it'
         WHEN chosen.verdict = 'undecided' AND open_readings.words IS NULL
             THEN 'the rounding is open: ask the vendor, or wait for more lines with parts of a cent'
         WHEN chosen.verdict = 'undecided' THEN concat(
