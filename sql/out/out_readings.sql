@@ -62,12 +62,22 @@ rated AS (
     SELECT case_id, amount_exact, slices, units, blocks, error
     FROM core_trial_rated
 ),
+line_words AS MATERIALIZED (
+    -- many candidates miss one line
+    SELECT
+        trial_no,
+        concat(
+            'account ', first_line[2], '-', first_line[3], ', ', strftime(first_line[1], '%Y-%m'), ': ', grouped_text(actual), ' measured, ',
+            grouped_text(quantity_billed), ' billed at ', money_text(amount)
+        ) AS words
+    FROM core_trial_lines
+    SEMI JOIN core_counter_examples USING (trial_no)
+),
 misses AS (
     SELECT
         missed.set_no,
         missed.reading_no,
-        lines.actual,
-        lines.quantity_billed,
+        line_words.words,
         lines.amount AS billed_amount,
         lines.first_line[1] AS reporting_month,
         lines.first_line[2] AS network_id,
@@ -79,6 +89,7 @@ misses AS (
     FROM core_counter_examples AS missed
     INNER JOIN rated USING (case_id)
     INNER JOIN core_trial_lines AS lines USING (trial_no)
+    INNER JOIN line_words USING (trial_no)
     INNER JOIN core_set_readings AS readings ON readings.set_no = missed.set_no AND readings.reading_no = missed.reading_no
     INNER JOIN core_reading_roundings AS roundings ON roundings.set_no = missed.set_no AND roundings.reading_no = missed.reading_no
     INNER JOIN core_roundings AS units USING (rounding_no)
@@ -121,9 +132,7 @@ SELECT
     CASE
         WHEN missed.set_no IS NULL THEN NULL
         ELSE concat(
-            'account ', missed.network_id, '-', missed.mailbox_id, ', ', strftime(missed.reporting_month, '%Y-%m'), ': ',
-            grouped_text(missed.actual), ' measured, ', grouped_text(missed.quantity_billed), ' billed at ',
-            money_text(missed.billed_amount), '; this interpretation ',
+            missed.words, '; this interpretation ',
             CASE
                 WHEN missed.error IS NOT NULL THEN 'has no price for it (' || missed.error || ')'
                 ELSE concat('bills ', grouped_text(missed.reading_quantity), ' at ', money_text(missed.reading_amount))
