@@ -22,7 +22,12 @@ SELECT
             )
             ELSE 'the fixed minimum is '
         END,
-        money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.'
+        money_text(money.expected_amount),
+        CASE
+            WHEN faults.expected_least < faults.expected_most THEN concat('.', range_text(faults.expected_least, faults.expected_most))
+            ELSE ':'
+        END,
+        ' ' || CASE WHEN faults.expected_least < faults.expected_most THEN 'At least ' ELSE '' END || too_much_text(faults.difference) || '.'
     ) || witness_text(faults.witness) || doubt_text(faults.doubt) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful
 FROM core_line_faults AS faults

@@ -54,8 +54,8 @@ SELECT
         ELSE coalesce(money.expected_amount, expected.expected_amount, agreed.amount)
     END AS difference,
     expected.error,
-    expected.expected_least,
-    expected.expected_most,
+    coalesce(money.expected_least, expected.expected_least) AS expected_least,
+    coalesce(money.expected_most, expected.expected_most) AS expected_most,
     CASE
         WHEN aggregated.terms_no IS NOT NULL THEN 'fits'
         WHEN money.is_contested THEN 'undecided'
