@@ -14,7 +14,7 @@ landmarks AS (
     UNION
     SELECT set_no, maximum FROM core_set_tiers SEMI JOIN disputed USING (set_no) WHERE maximum > 0
     UNION
-    SELECT set_no, minimum FROM core_set_tiers SEMI JOIN disputed USING (set_no) WHERE minimum > 0
+    SELECT set_no, minimum FROM core_set_tiers SEMI JOIN disputed USING (set_no)
     UNION
     SELECT set_no, maximum * 2 FROM core_set_tiers SEMI JOIN disputed USING (set_no) WHERE maximum > 0
     UNION

@@ -22,7 +22,7 @@ block_sets AS (
                 lambda one, other: lcm(one, other)
             )
         ) AS common_block
-    FROM (SELECT DISTINCT blocks FROM ladders WHERE blocks IS NOT NULL)
+    FROM (SELECT DISTINCT blocks FROM ladders)
 )
 
 SELECT
