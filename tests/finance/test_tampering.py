@@ -59,6 +59,18 @@ def test_every_tampered_file_is_reported(settings: Settings, closed_twice: Path,
     assert any(victim.name in fault or (victim.parent.name == "log" and "log/" in fault) for fault in faults)
 
 
+@pytest.mark.parametrize("path", ["closings/log/000001.json", "closings/head.json"])
+def test_nothing_is_appended_to_a_log_that_was_changed(settings: Settings, closed_twice: Path, path: str) -> None:
+    shutil.copytree(closed_twice, settings.data_dir)
+    store, victim = open_store(settings), Path(settings.data_dir) / path
+    audit_log.append(store, "reopen", {"month": "2026-10", "why": "a first time"})
+    entries = len(audit_log.read(store).entries)
+    victim.write_bytes(victim.read_bytes().replace(b'"', b"'", 1))
+    with pytest.raises(Refused):
+        audit_log.append(store, "reopen", {"month": "2026-10", "why": "a second time"})
+    assert len(list((Path(settings.data_dir) / "closings/log").iterdir())) == entries
+
+
 ADDED = [
     "exports/2026-10/dispute_9999.csv",
     "closings/2026-10/000003/more.parquet",
