@@ -22,7 +22,8 @@ SELECT
             money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.'
         )
     END || doubt_text(faults.doubt) AS explanation,
-    faults.doubt IS NOT NULL AS is_doubtful,
+    -- a credit for a quantity below 0 may well be right
+    faults.doubt IS NOT NULL OR (faults.expected_amount IS NULL AND faults.billed_amount < 0) AS is_doubtful,
     CASE
         WHEN faults.doubt = 'few_lines_fit' THEN undecided_cause(faults.price_list_id, faults.account_report, faults.measure_field)
     END AS cause

@@ -1,4 +1,4 @@
--- One row per line that reverses an earlier one, or credits a quantity at a rate of its price list.
+-- One row per line that reverses an earlier one, or credits a quantity at rates of its price list.
 -- title: Correction of an earlier bill
 SELECT
     network_id,
@@ -15,7 +15,7 @@ SELECT
         )
         ELSE concat(
             'Credited ', money_text(-billed_amount), ' for ', grouped_text(-actual), ' ', unit,
-            's at the rate of price list ', price_list_id, ': a correction of an earlier bill. Ask the vendor which one.'
+            's at rates of price list ', price_list_id, ': a correction of an earlier bill. Ask the vendor which one.'
         )
     END AS explanation
 FROM core_corrections

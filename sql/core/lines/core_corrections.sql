@@ -1,6 +1,7 @@
 -- One row per line of a quantity below 0 that corrects an earlier bill: the month of the line that it reverses, if there is one.
 -- It reverses the latest earlier line, or line of its month, of its account, report and measure with the same quantity and amount and the
--- opposite sign. Without one (`reversed_month` is null) it is a correction if its amount is its quantity at a rate of its price list.
+-- opposite sign. Without one (`reversed_month` is null) it is a correction if its amount is its quantity at a rate of its price list, or, where
+-- slices are priced, between its lowest and its highest rate: 150 corrected to 50 credits slices of two tiers.
 WITH negatives AS (
     SELECT *
     FROM core_line_faults
@@ -25,23 +26,32 @@ reversed AS (
         AND earlier.amount = -negatives.billed_amount
     GROUP BY ALL
 ),
-at_rate AS (
-    SELECT DISTINCT
+credits AS (
+    SELECT
         negatives.network_id,
         negatives.mailbox_id,
         negatives.reporting_month,
         negatives.account_report,
-        negatives.measure_field
+        negatives.measure_field,
+        -negatives.billed_amount AS credited,
+        readings.model,
+        try(line_amount(
+            cost_at_rate(-negatives.quantity_billed, readings.billed_in, readings.rate_per, tiers.block, tiers.rate),
+            roundings.rounding, roundings.unit, roundings.half
+        )) AS at_rate
     FROM negatives
     INNER JOIN core_set_tiers AS tiers USING (set_no)
     INNER JOIN core_chosen_readings AS chosen USING (set_no)
     INNER JOIN core_set_readings AS readings ON readings.set_no = chosen.set_no AND readings.reading_no = chosen.reading_no
     INNER JOIN core_reading_roundings AS rounded ON rounded.set_no = chosen.set_no AND rounded.reading_no = chosen.reading_no
     INNER JOIN core_roundings AS roundings USING (rounding_no)
-    WHERE try(line_amount(
-        cost_at_rate(-negatives.quantity_billed, readings.billed_in, readings.rate_per, tiers.block, tiers.rate),
-        roundings.rounding, roundings.unit, roundings.half
-    )) = -negatives.billed_amount
+),
+at_rates AS (
+    SELECT network_id, mailbox_id, reporting_month, account_report, measure_field
+    FROM credits
+    GROUP BY ALL
+    HAVING bool_or(credited = at_rate)
+        OR bool_or(model = 'graduated' AND at_rate <= credited) AND bool_or(model = 'graduated' AND at_rate >= credited)
 )
 SELECT
     negatives.network_id,
@@ -56,5 +66,5 @@ SELECT
     reversed.reversed_month
 FROM negatives
 LEFT JOIN reversed USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
-LEFT JOIN at_rate USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
-WHERE reversed.reversed_month IS NOT NULL OR at_rate.network_id IS NOT NULL
+LEFT JOIN at_rates USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+WHERE reversed.reversed_month IS NOT NULL OR at_rates.network_id IS NOT NULL
