@@ -37,7 +37,7 @@ SELECT
             )
         END,
         witness_text(faults.witness)
-    ) END || range_text(faults.expected_least, faults.expected_most) || doubt_text(faults.doubt) AS explanation,
+    ) END || range_text(faults.expected_least, faults.expected_most, faults.is_rounding_open) || doubt_text(faults.doubt) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful,
     CASE
         WHEN faults.doubt = 'few_lines_fit' THEN undecided_cause(faults.price_list_id, faults.account_report, faults.measure_field)

@@ -38,7 +38,7 @@ SELECT
                 ELSE concat(', which gives ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.')
             END
         )
-    END || range_text(faults.expected_least, faults.expected_most) || doubt_text(faults.doubt) AS explanation,
+    END || range_text(faults.expected_least, faults.expected_most, faults.is_rounding_open) || doubt_text(faults.doubt) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful,
     terms_cause(
         'rate_mismatch', faults.price_list_id, faults.account_report, faults.measure_field, faults.shown_rate, faults.listed_rate

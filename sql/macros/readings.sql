@@ -124,12 +124,15 @@ CREATE OR REPLACE MACRO reading_text(reading_id) AS
         ELSE ''
     END;
 
--- Suffix with the range of expected amounts where undecided interpretations give different amounts.
-CREATE OR REPLACE MACRO range_text(expected_least, expected_most) AS
+-- Suffix with the range of expected amounts where undecided interpretations, or roundings that fit alike, give different amounts.
+CREATE OR REPLACE MACRO range_text(expected_least, expected_most, is_rounding_open) AS
     CASE
         WHEN expected_least < expected_most THEN concat(
-            ' The interpretation of the list is undecided: the candidates give ', money_text(expected_least), ' to ',
-            money_text(expected_most), '.'
+            CASE
+                WHEN is_rounding_open THEN ' The lines of the list do not settle its rounding: those that fit give '
+                ELSE ' The interpretation of the list is undecided: the candidates give '
+            END,
+            money_text(expected_least), ' to ', money_text(expected_most), '.'
         )
         ELSE ''
     END;

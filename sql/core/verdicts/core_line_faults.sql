@@ -23,7 +23,8 @@
 --                            interpretation is undecided or the amount correct, at the rate of another tier than the line shows
 --     amount_mismatch        the correct quantity; no rule of the interpretation gives the amount (`billed_model` is the model that does)
 -- If several interpretations are tied and none gives the billed amount, `expected_least` and `expected_most` are the range of their
--- amounts. The amount expected is the end of the range nearest to the billed amount; null if that is inside the range.
+-- amounts; else, if roundings that fit the lines of the list alike (core_fitting_roundings) give different ones, of these
+-- (`is_rounding_open`). The amount expected is the end of the range nearest to the billed amount; null if that is inside the range.
 WITH other_tiers AS (
     SELECT
         suspects.network_id,
@@ -52,6 +53,32 @@ WITH other_tiers AS (
             OR (suspects.model IN ('stairstep', 'stacked_flat') AND tiers.rate = suspects.amount)
         )
     GROUP BY ALL
+),
+fitting AS (
+    -- roundings of a line to the decimals of the one chosen; what slices round to is not known here
+    SELECT sets.set_no, roundings.rounding, roundings.unit, roundings.half
+    FROM core_chosen_readings AS chosen
+    INNER JOIN core_sets AS sets USING (set_no)
+    INNER JOIN core_fitting_roundings AS open ON open.price_list_id = sets.price_list_id AND open.is_fee = (sets.kind = 'fee')
+    INNER JOIN core_roundings AS roundings ON roundings.rounding_no = open.rounding_no AND NOT is_of_slices(roundings.rounding)
+    WHERE chosen.verdict <> 'none_fits'
+    QUALIFY roundings.unit = arg_min(roundings.unit, open.place) OVER (PARTITION BY sets.set_no)
+),
+rounded AS (
+    SELECT
+        suspects.set_no,
+        suspects.actual,
+        least(min(amounts.amount), any_value(expected.expected_amount)) AS least,
+        greatest(max(amounts.amount), any_value(expected.expected_amount)) AS most
+    FROM (SELECT DISTINCT set_no, actual FROM core_suspect_lines WHERE verdict = 'differs') AS suspects
+    INNER JOIN core_expected AS expected USING (set_no, actual)
+    INNER JOIN fitting USING (set_no)
+    CROSS JOIN LATERAL (
+        SELECT try_cast(try(line_amount(expected.amount_exact, fitting.rounding, fitting.unit, fitting.half)) AS DECIMAL(28, 10)) AS amount
+    ) AS amounts
+    WHERE expected.is_contested IS NOT true
+    GROUP BY suspects.set_no, suspects.actual
+    HAVING min(amounts.amount) < max(amounts.amount)
 ),
 firm_tiers AS (
     SELECT
@@ -170,6 +197,8 @@ SELECT
             WHEN suspects.amount >= suspects.expected_most THEN suspects.expected_most
             WHEN suspects.amount <= suspects.expected_least THEN suspects.expected_least
         END
+        WHEN suspects.verdict = 'differs' AND suspects.amount >= rounded.most THEN rounded.most
+        WHEN suspects.verdict = 'differs' AND suspects.amount <= rounded.least THEN rounded.least
         ELSE suspects.expected_amount
     END AS expected_amount,
     suspects.amount
@@ -183,10 +212,13 @@ SELECT
             WHEN suspects.amount >= suspects.expected_most THEN suspects.expected_most
             WHEN suspects.amount <= suspects.expected_least THEN suspects.expected_least
         END
+        WHEN suspects.verdict = 'differs' AND suspects.amount >= rounded.most THEN rounded.most
+        WHEN suspects.verdict = 'differs' AND suspects.amount <= rounded.least THEN rounded.least
         ELSE suspects.expected_amount
     END AS difference,
-    suspects.expected_least,
-    suspects.expected_most,
+    CASE WHEN suspects.verdict = 'differs' AND rounded.set_no IS NOT NULL THEN rounded.least ELSE suspects.expected_least END AS expected_least,
+    CASE WHEN suspects.verdict = 'differs' AND rounded.set_no IS NOT NULL THEN rounded.most ELSE suspects.expected_most END AS expected_most,
+    suspects.verdict = 'differs' AND rounded.set_no IS NOT NULL AS is_rounding_open,
     suspects.allowance,
     suspects.departs_in,
     suspects.shown_rate,
@@ -271,6 +303,7 @@ LEFT JOIN other_tiers USING (network_id, mailbox_id, reporting_month, account_re
 LEFT JOIN left_out USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 LEFT JOIN core_unshown_allowances AS unshown ON unshown.set_no = suspects.set_no
 LEFT JOIN shown_tiers USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+LEFT JOIN rounded ON rounded.set_no = suspects.set_no AND rounded.actual = suspects.actual
 LEFT JOIN firm_tiers
     ON firm_tiers.price_list_id = suspects.price_list_id
     AND firm_tiers.reporting_month = suspects.reporting_month
