@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 _FLOAT_FREE = ("core_", "out_", "fail_", "warn_", "info_")
 _PATTERN = re.compile(r"([*?\[])")
 #: Bytes of a lake that is built by one thread: to hand such small tasks over takes a tenth of a build's CPU.
-_FEW_BYTES = 2_000_000
+_FEW_BYTES = 400_000
 #: Prefix of messages of error() in SQL about a row of a user's table.
 _USERS_TABLE = re.compile(r"Invalid Input Error: (\w+\.csv, .*)")
 _CSV_FORM = "header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"', nullstr = ''"
