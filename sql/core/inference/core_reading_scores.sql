@@ -2,7 +2,8 @@
 -- `gained` are the lines that it explains better than the leader (at all, or with a better grade, core_fits), `lost` those that the leader
 -- explains better. A departure counts as none where the leader also leaves a number out (no use of the number fits all lines), or bills
 -- every line alike with and without a number (a free tier that no line shows); and, for an interpretation from which most lines depart,
--- on lines that the leader bills alike with and without it: the number may be applied nowhere.
+-- on lines that the leader bills alike with and without it: the number may be applied nowhere. So too where an interpretation explains
+-- every line of a leading free tier without the allowance, or with the one shown (`is_departed_by_all`).
 -- An interpretation is tied (`is_tied`) if the leader wins no line, fewer than two thirds of the lines on which the two differ, or a
 -- single line that does not show the tier that it reaches. A line past the first tier is no evidence for a single rate against a
 -- ladder's stated tier rates. A remote interpretation is never tied with an ordinary leader, nor is one that leaves a stated number out.
@@ -12,7 +13,8 @@ WITH leaders AS (
         ranks.reading_no,
         ranks.plausibility,
         left_out.reading_no IS NOT NULL AS is_departed_from,
-        readings.model = 'unit' AND sets.tiers > 1 AS is_unit_of_ladder
+        readings.model = 'unit' AND sets.tiers > 1 AS is_unit_of_ladder,
+        readings.allowance_rule = 'free_tier' AS is_free_tier
     FROM core_reading_ranks AS ranks
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     INNER JOIN core_sets AS sets USING (set_no)
@@ -66,7 +68,8 @@ pairs AS (
             false
         ) AS is_kept,
         led.is_tier_shown,
-        led.is_past_first_tier
+        led.is_past_first_tier,
+        led.trial_no IS NOT NULL AND fits.grade >= led.grade AND (fits.departures > 0 OR evidence.actual = 0) AS is_departed
     FROM core_fits AS fits
     INNER JOIN core_reading_ranks AS ranks USING (set_no, reading_no)
     INNER JOIN core_trial_evidence AS evidence USING (trial_no)
@@ -78,6 +81,7 @@ compared AS (
         fits.reading_no,
         coalesce(sum(fits.lines) FILTER (WHERE is_gained), 0) AS gained,
         coalesce(sum(fits.lines) FILTER (WHERE is_kept), 0) AS kept,
+        coalesce(sum(fits.lines) FILTER (WHERE is_departed), 0) AS departed,
         coalesce(sum(fits.lines) FILTER (WHERE is_kept AND is_tier_shown), 0) AS kept_shown,
         coalesce(sum(fits.lines) FILTER (WHERE is_kept AND is_past_first_tier), 0) AS kept_past_first_tier,
         coalesce(sum(fits.lines) FILTER (WHERE is_kept AND is_past_first_tier AND is_tier_shown), 0)
@@ -107,8 +111,11 @@ scored AS (
         coalesce(compared.telling_lines_explained, 0)::BIGINT AS telling_lines_explained,
         coalesce(compared.gained, 0)::BIGINT AS gained,
         leaders.is_unit_of_ladder AND readings.model IN ('volume', 'graduated') AS is_of_stated_tiers,
+        coalesce(
+            leaders.is_free_tier AND compared.departed = led_sums.lines AND ranks.departures * 2 >= ranks.lines_explained, false
+        ) AS is_departed_by_all,
         (
-            coalesce(led_sums.lines, 0) - coalesce(compared.kept, 0)
+            CASE WHEN is_departed_by_all THEN 0 ELSE coalesce(led_sums.lines, 0) - coalesce(compared.kept, 0) END
             - CASE
                 WHEN is_of_stated_tiers
                     THEN coalesce(led_sums.lines_past_first_tier, 0) - coalesce(compared.kept_past_first_tier, 0)
@@ -116,7 +123,7 @@ scored AS (
             END
         )::BIGINT AS lost,
         (
-            coalesce(led_sums.lines_shown, 0) - coalesce(compared.kept_shown, 0)
+            CASE WHEN is_departed_by_all THEN 0 ELSE coalesce(led_sums.lines_shown, 0) - coalesce(compared.kept_shown, 0) END
             - CASE
                 WHEN is_of_stated_tiers
                     THEN coalesce(led_sums.lines_shown_past_first_tier, 0) - coalesce(compared.kept_shown_past_first_tier, 0)

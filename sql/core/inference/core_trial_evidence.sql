@@ -103,6 +103,7 @@ SELECT
     lines.set_no,
     lines.trial_no,
     lines.lines,
+    lines.actual,
     lines.shown_tier,
     compared.tier_reached,
     compared.highest_tier,
