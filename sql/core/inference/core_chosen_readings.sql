@@ -1,7 +1,6 @@
 -- One row per rate ladder with lines: the interpretation that proves its lines, and the verdict.
--- verdict: none_fits if the leader explains less than half of the telling lines, unless there is only one, which may be billed wrongly, and
--- most lines with an amount follow from each candidate alike (`lone`); undecided if tied candidates bill some quantity differently, if the
--- rounding is open (core_open_roundings), or if nothing is billed; else decided. Where no candidate differs at any quantity, they are one
+-- verdict: none_fits if the leader explains less than half of the telling lines; undecided if tied candidates bill some quantity
+-- differently, if the rounding is open (core_open_roundings), or if nothing is billed; else decided. Where no candidate differs at any quantity, they are one
 -- interpretation, and every line that bills something is telling. With an override the verdict is decided: the chosen one is the candidate with its words that explains most.
 -- `inferred_reading_no` is the leader, which the lines alone choose. `is_alone`: the terms have one ordinary interpretation, so they give
 -- the amounts even where hardly any line follows from them.
@@ -13,21 +12,19 @@ WITH alone AS (
     HAVING count(*) = 1
 ),
 counted AS (
-    -- lines that bill something, of ladders with at most one telling line that the leader does not explain
+    -- lines that bill something, of ladders on whose lines the candidates do not differ
     SELECT
         leaders.set_no,
         sum(lines.lines)::BIGINT AS lines,
-        coalesce(sum(lines.lines) FILTER (WHERE fits.trial_no IS NOT NULL), 0)::BIGINT AS lines_explained,
-        coalesce(sum(lines.lines) FILTER (WHERE fits.departures = 0), 0) * 2 > sum(lines.lines) AS is_mostly_as_stated
+        coalesce(sum(lines.lines) FILTER (WHERE fits.trial_no IS NOT NULL), 0)::BIGINT AS lines_explained
     FROM core_reading_scores AS leaders
     INNER JOIN core_trial_lines AS lines USING (set_no)
     LEFT JOIN core_fits AS fits ON fits.trial_no = lines.trial_no AND fits.reading_no = leaders.reading_no
     LEFT JOIN core_unknown_tiers AS unknown ON unknown.set_no = leaders.set_no
     WHERE leaders.place = 1
         AND (fits.trial_no IS NOT NULL OR (lines.actual > unknown.from_quantity) IS NOT true)
-        AND leaders.telling_lines <= 1
-        AND leaders.telling_lines_explained = 0
-        AND (lines.amount <> 0 OR (leaders.telling_lines = 0 AND lines.quantity_billed <> 0))
+        AND leaders.telling_lines = 0
+        AND (lines.amount <> 0 OR lines.quantity_billed <> 0)
     GROUP BY leaders.set_no
 ),
 overridden AS (
@@ -60,7 +57,6 @@ evidence AS (
         leaders.telling_lines = 0 AND tied.set_no IS NULL AND overridden.set_no IS NULL AS is_one,
         CASE WHEN is_one THEN coalesce(counted.lines, 0) ELSE chosen.telling_lines END AS telling_lines,
         CASE WHEN is_one THEN coalesce(counted.lines_explained, 0) ELSE chosen.telling_lines_explained END AS telling_lines_explained,
-        leaders.telling_lines = 1 AND tied.set_no IS NOT NULL AND coalesce(counted.is_mostly_as_stated, false) AS is_lone_miss,
         tied.set_no IS NOT NULL OR rounding.set_no IS NOT NULL AS is_open,
         tied.deciding_quantity,
         tied.amount_at_stake,
@@ -84,7 +80,7 @@ SELECT
     evidence.telling_lines_explained,
     CASE
         WHEN evidence.is_pinned THEN 'decided'
-        WHEN evidence.telling_lines_explained * 2 < evidence.telling_lines AND NOT evidence.is_lone_miss THEN 'none_fits'
+        WHEN evidence.telling_lines_explained * 2 < evidence.telling_lines THEN 'none_fits'
         WHEN evidence.is_open OR evidence.telling_lines = 0 THEN 'undecided'
         ELSE 'decided'
     END AS verdict,
