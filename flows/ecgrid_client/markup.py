@@ -40,6 +40,8 @@ _PIECE = 1 << 18
 LARGE = 4 << 20
 LARGEST_TREE = 16 << 20
 MOST_NODES = 1_000_000
+#: Attributes of one element: lxml compares each that it adds with all before.
+MOST_ATTRIBUTES = 1_000
 DEEPEST = 100
 
 _parsers = threading.local()
@@ -195,8 +197,8 @@ class Branch:
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         self._depth += 1
         self._nodes += 1 + len(attributes)
-        if self._nodes > MOST_NODES // 10:
-            raise AnswerTooLarge("one item of the response has too many elements to be a record")
+        if self._nodes > MOST_NODES // 10 or len(attributes) > MOST_ATTRIBUTES:
+            raise AnswerTooLarge("one item of the response has too many elements or attributes to be a record")
         try:
             self._builder.start(tag, attributes)
         except ValueError:  # an undeclared prefix, for example
