@@ -12,6 +12,8 @@ import pytest
 from ecgrid_flows.warehouse import builder, database, sql_files, sql_tree
 from ecgrid_transforms.schemas import FEEDS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "tests/sql"
 CASES = sorted(path.parent for path in FOLDER.glob("*/*/expect.csv"))

@@ -29,6 +29,8 @@ from ecgrid_transforms.money import ZERO, Decimal, total
 from .decided import book, close, corrected, journal_of, shown
 from .world import MONTH, build, fill, invoiced, line
 
+pytestmark = pytest.mark.slow
+
 
 def test_corrections_by_hand(settings: Settings) -> None:
     """One line changed, one came, one went; one only changed its reading's name, which is no correction."""

@@ -38,6 +38,8 @@ from ecgrid_transforms.money import Decimal
 
 from .world import MONTH, build, every_kind_of_charge, finding, line
 
+pytestmark = pytest.mark.slow
+
 #: The promise to whoever loads the file: these columns, first, in this order.
 PROMISED = (
     "network_id,mailbox_id,account_name,reporting_month,account_report,measure_field,price_list_id,"

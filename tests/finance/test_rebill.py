@@ -31,6 +31,8 @@ from ecgrid_flows.warehouse import client_files, database
 from ecgrid_transforms.money import ZERO, Decimal, money_text, plain, total
 from tests.support.lake_of import shipped_dir
 
+pytestmark = pytest.mark.slow
+
 OCTOBER = date(2026, 10, 1)
 SEPTEMBER = date(2026, 9, 1)
 #: What the invoices of the shipped world ask for 2026-10.

@@ -26,6 +26,8 @@ from ecgrid_flows.warehouse.csv_files import csv_connection
 from .decided import close
 from .world import MONTH, build, every_kind_of_charge, finding, line
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[database.Connection]:

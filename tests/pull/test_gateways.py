@@ -19,6 +19,8 @@ from ecgrid_transforms.money import Decimal, total
 
 from .pulling import LAST_MONTH, MONTH, QUICK, lake_lines, line_calls, pull_and_land, pulled, rows, running, true_lines
 
+pytestmark = pytest.mark.slow
+
 LINES, AMOUNT = 417, Decimal("51783.12")
 
 

@@ -27,6 +27,8 @@ from ecgrid_transforms.period import NotAMonth
 from tests.support.commands import Command
 from tests.support.ear import TOKEN, Ear, listening
 
+pytestmark = pytest.mark.slow
+
 MONTH = date(2026, 10, 1)
 
 

@@ -44,6 +44,8 @@ from .pulling import (
     true_lines,
 )
 
+pytestmark = pytest.mark.slow
+
 WIRE = Path(__file__).parents[1] / "wire"
 
 

@@ -27,6 +27,8 @@ from tests.support.commands import Command
 
 from .pulling import few_of, settings_of
 
+pytestmark = pytest.mark.slow
+
 MONTH = date(2026, 10, 1)
 WORLD = World.shipped(MONTH)
 #: 02 November 06:00 is when the month is due, a day later it is overdue; its invoice is on 21 November.

@@ -41,6 +41,8 @@ from tests.support import lake_of
 
 from .hand import REFERENCE, Ladder, Lake, Tier
 
+pytestmark = pytest.mark.slow
+
 USE = Ladder(800, ("TrafficAll", "ToTrans"), [Tier(0, 1000, "0.10"), Tier(1001, 0, "0.08")])
 MINIMUM = Ladder(800, ("FixedRate", "MonthlyMinimum"), [Tier(0, 0, "100.00")], model="Simple", level="Minimum")
 SEPTEMBER, OCTOBER, NOVEMBER = date(2026, 9, 1), date(2026, 10, 1), date(2026, 11, 1)

@@ -37,6 +37,8 @@ from ecgrid_transforms.money import ZERO, Decimal, plain, total
 
 from .hand import Ladder, Lake, Tier
 
+pytestmark = pytest.mark.slow
+
 USE = ("TrafficAll", "ToTrans")
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
 LIST_700 = Ladder(700, USE, [Tier(0, 1000, "0.10"), Tier(1001, 0, "0.08")])

@@ -16,6 +16,8 @@ from ecgrid_transforms.money import Decimal
 
 from .hand import MONTH, Ladder, Lake, Tier
 
+pytestmark = pytest.mark.slow
+
 NINES = "999999999999999999"
 TRANS, FIXED = ("TrafficAll", "ToTrans"), "FixedRate"
 ORDINARY = Ladder(900, TRANS, [Tier(0, 0, "0.05")], model="Simple")
