@@ -102,8 +102,8 @@ CREATE OR REPLACE MACRO cost_at_rate(quantity_billed, billed_in, rate_per, block
         ELSE per_block_amount(quantity_billed, block, rate)
     END::DECIMAL(38, 20));
 
--- The whole part of a number, its thousands separated by commas: -1234.5 gives -1,234. An argument is written out wherever a macro names
--- it, so these name theirs as seldom as they can: they stand in every sentence, and a build parses and plans each.
+-- The whole part of a number, its thousands separated by commas: -1234.5 gives -1,234. DuckDB copies an argument to every place where the
+-- macro uses it, and a build parses and plans each copy. These macros are in most sentences, so they use their argument few times.
 CREATE OR REPLACE MACRO whole_text(value) AS
     ltrim(replace(reverse(regexp_replace(reverse(split_part(value::VARCHAR, '.', 1)), '(\d{3})', '\1,', 'g')), '-,', '-'), ',');
 

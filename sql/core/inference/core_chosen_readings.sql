@@ -1,7 +1,8 @@
 -- One row per rate ladder with lines: the interpretation that proves its lines, and the verdict.
 -- verdict: none_fits if the leader explains less than half of the telling lines; undecided if tied candidates bill some quantity
--- differently, if the rounding is open (core_open_roundings), or if nothing is billed; else decided. Where no candidate differs at any quantity, they are one
--- interpretation, and every line that bills something is telling. With an override the verdict is decided: the chosen one is the candidate with its words that explains most.
+-- differently, if the rounding is open (core_open_roundings), or if nothing is billed; else decided. Where no candidate differs at any
+-- quantity, they are one interpretation, and every line that bills something is telling. With an override the verdict is decided: the
+-- chosen one is the candidate with its words that explains most.
 -- `inferred_reading_no` is the leader, which the lines alone choose. `is_alone`: the terms have one ordinary interpretation, so they give
 -- the amounts even where hardly any line follows from them.
 WITH alone AS (

@@ -17,7 +17,7 @@ own AS (
     WHERE list_contains(fits.roundings, chosen.rounding_no)
 ),
 departures AS MATERIALIZED (
-    -- computed first: joined in one with the fits, they were joined by their ladder alone
+    -- materialised, so that DuckDB joins each to the fits by its candidate: by the ladder alone there are a hundred times as many pairs
     SELECT departures.*, chosen.rounding_no
     FROM core_reading_departures AS departures
     INNER JOIN core_reading_roundings AS chosen USING (set_no, reading_no)

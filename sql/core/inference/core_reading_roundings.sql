@@ -1,6 +1,7 @@
 -- One row per rate ladder and candidate interpretation: its rounding.
--- Of the roundings that fit the lines of its price list, fees or counted lines as the ladder is (core_fitting_roundings), the one with which it explains most lines; of equals, the list's own. So an
--- unseen rounding rejects no interpretation that is correct with another. Interpretations of one rule have the same rounding.
+-- Of the roundings that fit the fees of its price list, or its counted lines, whichever the ladder prices (core_fitting_roundings), the one
+-- with which it explains most lines; of equals, the list's own. So an unseen rounding rejects no interpretation that is correct with
+-- another. Interpretations of one rule have the same rounding.
 WITH contested AS (
     SELECT price_list_id, is_fee
     FROM core_fitting_roundings

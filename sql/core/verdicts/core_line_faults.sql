@@ -55,7 +55,7 @@ WITH other_tiers AS (
     GROUP BY ALL
 ),
 fitting AS (
-    -- roundings of a line to the decimals of the one chosen; what slices round to is not known here
+    -- roundings of a line to the decimals of the one chosen; the slices of a line are not read here, so roundings of slices are left out
     SELECT sets.set_no, roundings.rounding, roundings.unit, roundings.half
     FROM core_chosen_readings AS chosen
     INNER JOIN core_sets AS sets USING (set_no)
