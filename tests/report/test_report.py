@@ -121,6 +121,13 @@ def test_a_notebook_that_stops_says_where_and_why(tmp_path: Path, capfd: pytest.
     assert capfd.readouterr() == ("", ""), "nothing stray on the screen"
 
 
+def test_a_notebook_that_is_damaged_is_no_traceback(tmp_path: Path) -> None:
+    path = tmp_path / "made.ipynb"
+    path.write_text("{not json")
+    with pytest.raises(ReportFailed, match=r"made.ipynb could not be executed \(NotJSONError"):
+        execute(path, {})
+
+
 def test_a_kernel_gets_no_secret_and_leaves_nothing_in_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

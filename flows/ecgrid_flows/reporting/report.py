@@ -137,11 +137,11 @@ def execute(notebook: Path, parameters: Mapping[str, str], *, are_charts_drawn: 
         import nbformat
         from nbclient.exceptions import CellExecutionError
 
-        document = nbformat.read(notebook, as_version=4)
-        _give(document, parameters)
         with tempfile.TemporaryDirectory(prefix="ecgrid-report-") as scratch:
             said = Path(scratch) / "kernel.txt"
             try:
+                document = nbformat.read(notebook, as_version=4)
+                _give(document, parameters)
                 return nbclient.NotebookClient(
                     document,
                     kernel_name="python3",
@@ -151,7 +151,7 @@ def execute(notebook: Path, parameters: Mapping[str, str], *, are_charts_drawn: 
                 ).execute()
             except CellExecutionError as error:
                 raise ReportFailed(f"{notebook.name} stopped: {_reason(document, error)}") from error
-            except Exception as error:  # nbclient, jupyter_client and zmq each have trees of their own
+            except Exception as error:  # nbformat, nbclient, jupyter_client and zmq each have trees of their own
                 tail = (
                     said.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
                     if said.exists()
