@@ -1,7 +1,7 @@
 """Decisions on a month in a test: the state of a finding, the closing, and what corrections list and post."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ecgrid_flows.finance import audit_log, corrections
 from ecgrid_flows.finance.export import export_month, read_export
@@ -10,6 +10,7 @@ from ecgrid_flows.finance.finding_states import find, set_state
 from ecgrid_flows.finance.period_close import Closed, close_month
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.base import Store
+from ecgrid_flows.storage.local import LocalStore
 from ecgrid_flows.storage.opening import open_store
 from ecgrid_transforms.money import ZERO, Decimal
 
@@ -19,6 +20,22 @@ from .world import MONTH
 def decide(settings: Settings, store: Store, finding_id: str, state: str, note: str = "agreed by phone") -> None:
     with opened(settings) as connection:
         set_state(store, find(connection, [finding_id]), state, note)
+
+
+class _Remote:
+    """A store that is not the data directory's own, kept in a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._store = LocalStore(root)
+        self._store.prepare()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def bucket(root: Path) -> Store:
+    """A store that stands for a bucket: exports reach it only when they are published."""
+    return cast(Store, _Remote(root))
 
 
 def close(settings: Settings, accept: dict[str, str] | None = None) -> Closed:

@@ -1,19 +1,21 @@
 """What keeps a month open, and what stays when it is closed."""
 
+import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from ecgrid_flows.errors import NoSuchData, Refused, SettingsError
-from ecgrid_flows.finance import audit_log
+from ecgrid_flows.finance import audit_log, corrections
 from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.finance.export_files import read_manifest
-from ecgrid_flows.finance.period_close import reopen_month, verify
+from ecgrid_flows.finance.period_close import close_month, reopen_month, verify
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.opening import open_store
 from ecgrid_transforms.money import Decimal
 
-from .decided import close, contents, corrected, decide
+from .decided import bucket, close, contents, corrected, decide
 from .world import MONTH, build, finding, line
 
 
@@ -45,6 +47,16 @@ def test_open_errors_keep_a_month_open_until_each_is_accepted(settings: Settings
         1: ("accepted", "settled by phone"),
         2: ("open", None),
     }
+
+
+@pytest.mark.parametrize(("count", "more"), [(20, None), (22, "and 2 more: `ecgrid-billing findings")])
+def test_twenty_of_the_open_errors_are_named(settings: Settings, count: int, more: str | None) -> None:
+    build(settings, out_line_items=[line()], out_findings=[finding(mailbox_id=number) for number in range(count)])
+    with pytest.raises(Refused, match=f"{count} open findings") as refused:
+        close(settings)
+    said = str(refused.value)
+    assert said.count("  4443/") == 20
+    assert ("more" in said, more is None or more in said) == (more is not None, True)
 
 
 @pytest.mark.long
@@ -103,6 +115,30 @@ def test_a_deleted_export_of_a_closed_month_comes_back_as_it_was(settings: Setti
         path.unlink()
     export_month(settings, MONTH)
     assert contents(folder) == frozen
+
+
+def test_an_export_that_is_lost_on_disk_and_in_the_bucket_comes_back_in_both(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Its files in folders too, such as `disputes/no_contract/claim.csv`."""
+    store = bucket(tmp_path / "bucket")
+    build(settings, out_line_items=[line(amount="80")], out_findings=[finding()])
+    export_month(settings, MONTH)
+    name = read_export(settings.exports_dir(MONTH) / "findings.csv")["finding_id"][0].as_py()
+    decide(settings, store, name, "disputed")
+    closing = close_month(settings, store, MONTH, {}).entry
+    folders = settings.exports_dir(MONTH), tmp_path / "bucket/exports/2026-10"
+    frozen = tree(folders[0])
+    assert "disputes/no_contract/claim.csv" in frozen
+    assert tree(folders[1]) == frozen
+    for folder in folders:
+        shutil.rmtree(folder)
+    corrections.frozen_export(settings, store, closing)
+    assert [tree(folder) for folder in folders] == [frozen, frozen]
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize(("asked", "is_closed"), [("2026-10-31T23:59:59", False), ("2026-11-01T00:00:00", True)])

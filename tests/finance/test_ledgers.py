@@ -161,6 +161,19 @@ def test_a_datev_batch_without_a_payable_pairs_debits_and_credits(exported: Sett
     assert balances == {"6100": D("7"), "6110": D("0.96"), "1310": D("-7.96")}
 
 
+def test_a_datev_batch_has_no_line_of_nothing(exported: Settings) -> None:
+    """DATEV takes no amount of 0: of a debit of 0, a debit and a credit of 7.96 one line is written."""
+    one = replace(journal(exported)[0], reference="8753-C1")
+    lines = [
+        replace(one, account="6110", debit=ZERO, credit=None),
+        replace(one, account="6100", debit=D("7.96"), credit=None),
+        replace(one, account="1310", debit=None, credit=D("7.96")),
+    ]
+    (text,) = rendered(template(exported, "datev"), "x.csv", lines, {}).values()
+    assert datev_balances(text) == {"6100": D("7.96"), "1310": D("-7.96")}
+    assert text.count("8753-C1") == 1
+
+
 def with_base(exported: Settings, rate: str, currency: str = "EUR") -> Settings:
     """The shipped form with a base currency, as a user's copy."""
     shipped = template(replace(exported, data_dir=f"{exported.data_dir}/none"), "datev").path.read_text("utf-8")
