@@ -16,6 +16,8 @@ from pathlib import Path
 _CPU_S = 300
 #: What is imported already cannot be rewritten by pytest; only the tests have to be.
 _PLAIN = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
+#: The tests marked `long` too, which `make test` leaves out.
+_MARKED = ("-m", "not soak")
 #: Packages of the checkout: a child process imports them anew, because a fault may be in one of them.
 _OWN = ("ecgrid_client", "ecgrid_flows", "ecgrid_sandbox", "ecgrid_transforms", "tests")
 
@@ -113,7 +115,7 @@ def _run(tests: Sequence[str]) -> None:
         for name in [name for name in sys.modules if name.partition(".")[0] in _OWN]:
             del sys.modules[name]
         pytest = importlib.import_module("pytest")
-        status = int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", *_PLAIN, *tests]))
+        status = int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", *_PLAIN, *_MARKED, *tests]))
     except BaseException:
         traceback.print_exc()
     finally:
