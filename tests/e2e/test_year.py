@@ -50,6 +50,7 @@ def test_a_month(forker: Forker, proxy: Storage, tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(12 * 1200)  # a month has the time of another test
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: f"seed{seed}")
 def test_a_year(forker: Forker, proxy: Storage, tmp_path: Path, seed: int) -> None:
     played(seed, 12, tmp_path, forker, proxy)
