@@ -65,6 +65,13 @@ def test_an_odd_value_of_a_line_is_its_keys_fault(element: str, value: str) -> N
     assert (odd.element, odd.text) == (element, value)
 
 
+@pytest.mark.parametrize("element", [*DECIMALS, *INTS])
+def test_a_number_with_an_element_in_it_is_its_keys_fault(element: str) -> None:
+    body = with_value(LINE, element, "7<Part>2</Part>")
+    with pytest.raises(ValueOutOfRange, match=f"{element} holds elements where a plain value belongs"):
+        decode.line_item(body)
+
+
 @pytest.mark.parametrize(
     "value", ["0001-01-01T00:00:00", "9999-12-31T23:59:59", "2262-04-12T00:00:00", "yesterday", ""]
 )
@@ -171,6 +178,14 @@ def test_accounts_whose_number_no_key_can_have_are_left_out_and_named() -> None:
         assert [(one.element, one.text) for one in odd] == [("NetworkID", value)]
     mailboxes = wire("v3.2-MailboxListEx.soap11.response.xml")
     assert len(decode.mailboxes(with_value(mailboxes, "MailboxID", "-1"))) == 2, "-1 would mean all of them"
+
+
+@pytest.mark.parametrize(("number", "expected"), [(None, []), (4443, [4443]), (-1, [])])
+def test_an_account_without_a_readable_number_has_that_of_its_request(number: int | None, expected: list[int]) -> None:
+    body = with_value(wire("v3.2-NetworkInfo.soap11.response.xml"), "NetworkID", "4 440")
+    odd: list[OddValue] = []
+    assert [info.account.network_id for info in decode.networks(body, odd, number)] == expected
+    assert odd[0].element == "NetworkID"
 
 
 def test_an_odd_price_list_of_an_account_is_none() -> None:

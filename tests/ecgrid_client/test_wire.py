@@ -1,16 +1,20 @@
 """Every wire sample, decoded: the expected values stand in the samples' own text (`tests/wire/README.md`)."""
 
+from dataclasses import replace
+
 import pytest
 
 from ecgrid_client import decode
 from ecgrid_client.errors import (
     ECGridError,
     InvalidArgument,
+    MalformedAnswer,
     MissingElement,
     NotOnPriceList,
     SessionExpired,
     TooManySessions,
 )
+from ecgrid_client.operations import Field
 from ecgrid_transforms.model import Account
 from ecgrid_transforms.money import Decimal
 
@@ -216,6 +220,28 @@ def test_json_is_typed_by_the_wsdl() -> None:
     assert decode.to_json(wire("v3.2-NetworkList-none.soap11.response.xml"), "NetworkList", "v3.2") == []
     nil = wire("v3.2-InvoiceCalculateLineItem-nil.httpget.response.xml")
     assert decode.to_json(nil, "InvoiceCalculateLineItem", "v3.2") is None
+
+
+@pytest.mark.parametrize(("depth", "is_read"), [(100, True), (101, False)])
+def test_json_of_a_type_in_itself_has_at_most_100_levels(depth: int, is_read: bool) -> None:
+    """Only the service's own WSDL can have such a type."""
+    own = decode.own_service("v3.2")
+    node = {"Node": (Field("Child", "Node", False, built_in=False), Field("Name", "string", False))}
+    operation = replace(own.operations["NetworkInfo"], result_type="Node")
+    service = replace(own, types={**own.types, **node}, operations={"NetworkInfo": operation})
+    body = (
+        '<Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body><NetworkInfoResponse>'
+        f"<NetworkInfoResult>{'<Child>' * depth}{'</Child>' * depth}</NetworkInfoResult>"
+        "</NetworkInfoResponse></Body></Envelope>"
+    ).encode()
+    if not is_read:
+        with pytest.raises(MalformedAnswer, match="nested too deep"):
+            decode.to_json(body, "NetworkInfo", "v3.2", service)
+        return
+    found, levels = decode.to_json(body, "NetworkInfo", "v3.2", service), 0
+    while isinstance(found, dict) and found:
+        found, levels = found["Child"], levels + 1
+    assert levels == depth
 
 
 LINE = wire("v3.2-InvoiceCalculateLineItem.soap11.response.xml")

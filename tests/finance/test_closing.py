@@ -135,6 +135,11 @@ def test_an_export_that_is_lost_on_disk_and_in_the_bucket_comes_back_in_both(
         shutil.rmtree(folder)
     corrections.frozen_export(settings, store, closing)
     assert [tree(folder) for folder in folders] == [frozen, frozen]
+    build(settings, out_line_items=[line(amount="75")])
+    corrections.export_corrections(settings, store, audit_log.read(store), closing)
+    present = [tree(folder) for folder in folders]
+    assert present[0] == present[1]
+    assert "corrections/corrections.csv" in present[1]
 
 
 def tree(folder: Path) -> dict[str, bytes]:

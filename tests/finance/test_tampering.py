@@ -71,6 +71,13 @@ def test_nothing_is_appended_to_a_log_that_was_changed(settings: Settings, close
     assert len(list((Path(settings.data_dir) / "closings/log").iterdir())) == entries
 
 
+def test_an_entry_of_the_log_under_another_number_is_reported(settings: Settings, closed_twice: Path) -> None:
+    shutil.copytree(closed_twice, settings.data_dir)
+    last = Path(settings.data_dir) / "closings/log/000003.json"
+    last.rename(last.with_name("000004.json"))
+    assert audit_log.read(open_store(settings)).faults == ("closings/log/000004.json is in the place of entry 3",)
+
+
 ADDED = [
     "exports/2026-10/dispute_9999.csv",
     "closings/2026-10/000003/more.parquet",

@@ -75,7 +75,7 @@ class Accrual:
     trueups: pa.Table | None
     notices: tuple[Mapping[str, Any], ...]
     paths: tuple[Path, ...]
-    unjudged: int = 0
+    unjudged: int
 
     @property
     def amount(self) -> Decimal:
