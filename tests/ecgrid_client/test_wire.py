@@ -222,26 +222,38 @@ def test_json_is_typed_by_the_wsdl() -> None:
     assert decode.to_json(nil, "InvoiceCalculateLineItem", "v3.2") is None
 
 
-@pytest.mark.parametrize(("depth", "is_read"), [(100, True), (101, False)])
-def test_json_of_a_type_in_itself_has_at_most_100_levels(depth: int, is_read: bool) -> None:
-    """Only the service's own WSDL can have such a type."""
+def json_of(content: str, *fields: Field) -> object:
+    """A result of the type `Node` with these fields, which only the service's own WSDL can have."""
     own = decode.own_service("v3.2")
-    node = {"Node": (Field("Child", "Node", False, built_in=False), Field("Name", "string", False))}
     operation = replace(own.operations["NetworkInfo"], result_type="Node")
-    service = replace(own, types={**own.types, **node}, operations={"NetworkInfo": operation})
+    service = replace(own, types={**own.types, "Node": fields}, operations={"NetworkInfo": operation})
     body = (
         '<Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body><NetworkInfoResponse>'
-        f"<NetworkInfoResult>{'<Child>' * depth}{'</Child>' * depth}</NetworkInfoResult>"
-        "</NetworkInfoResponse></Body></Envelope>"
-    ).encode()
+        f"<NetworkInfoResult>{content}</NetworkInfoResult></NetworkInfoResponse></Body></Envelope>"
+    )
+    return decode.to_json(body.encode(), "NetworkInfo", "v3.2", service)
+
+
+NAME = Field("Name", "string", False)
+
+
+@pytest.mark.parametrize(("depth", "is_read"), [(100, True), (101, False)])
+def test_json_of_a_type_in_itself_has_at_most_100_levels(depth: int, is_read: bool) -> None:
+    content, child = "<Child>" * depth + "</Child>" * depth, Field("Child", "Node", False, built_in=False)
     if not is_read:
         with pytest.raises(MalformedAnswer, match="nested too deep"):
-            decode.to_json(body, "NetworkInfo", "v3.2", service)
+            json_of(content, child, NAME)
         return
-    found, levels = decode.to_json(body, "NetworkInfo", "v3.2", service), 0
+    found, levels = json_of(content, child, NAME), 0
     while isinstance(found, dict) and found:
         found, levels = found["Child"], levels + 1
     assert levels == depth
+
+
+@pytest.mark.parametrize("parts", [["a"], ["a", "b"], ["a", "b", "c"]], ids=len)
+def test_an_element_that_may_repeat_is_a_list_in_json(parts: list[str]) -> None:
+    content = "<Name>n</Name>" + "".join(f"<Part>{part}</Part>" for part in parts)
+    assert json_of(content, NAME, Field("Part", "string", False, repeated=True)) == {"Name": "n", "Part": parts}
 
 
 LINE = wire("v3.2-InvoiceCalculateLineItem.soap11.response.xml")

@@ -224,6 +224,33 @@ def test_what_an_earlier_release_posted_without_an_invoice_stays_until_the_invoi
     ]
 
 
+@pytest.mark.parametrize(
+    ("contract", "reference", "number"),
+    [
+        (None, "ECGRID-none-2026-10", None),
+        (7, "ECGRID-7-2026-10", None),
+        (7, "ECGRID-none-2026-10", "ECGRID-none-2026-10"),
+        (7, "INV-1", "INV-1"),
+    ],
+)
+def test_the_invoice_of_a_journal_of_an_earlier_release_is_its_reference(
+    contract: int | None, reference: str, number: str | None
+) -> None:
+    """Or none where the reference is that of a contract's month without an invoice."""
+    line = {
+        **dict.fromkeys(("network_id", "account_report", "measure_field", "is_taxable", "debit")),
+        "date": date(2026, 10, 31),
+        "currency": "USD",
+        "account": "2000",
+        "description": "x",
+        "credit": D("1"),
+        "reference": reference,
+        "contract_id": contract,
+    }
+    (entry,) = from_table(pa.Table.from_pylist([line]), MONTH)
+    assert (entry.invoice_number, entry.role, entry.posting_date) == (number, "payable", date(2026, 10, 31))
+
+
 def test_the_first_rule_that_fits_counts(tmp_path: Path) -> None:
     text = "charge,7,,,,1,seven\r\ncharge,,FixedRate,,,2,fixed\r\ncharge,,,TotalKCs,true,3,taxed\r\n"
     rules = chart(tmp_path, HEAD + text + "charge,,,,,4,rest\r\n" + ENDS)
@@ -316,6 +343,16 @@ def test_a_month_without_its_invoice_is_not_booked(usd: Settings) -> None:
     assert left_out_words(MONTH, left_out) == (
         "2026-10: not in journal.csv: no invoice yet of contract 8751, which is left to accrue."
     )
+
+
+def test_what_a_journal_leaves_out_is_one_line() -> None:
+    left_out = [(1, None), (None, None), (1, "INV-2"), (2, "INV-3")]
+    rows = [{"contract_id": contract, "invoice_number": number} for contract, number in left_out]
+    assert left_out_words(MONTH, rows) == (
+        "2026-10: not in journal.csv: no invoice yet of contracts 1, none, which is left to accrue; "
+        "the total of invoice INV-2, INV-3 is not known."
+    )
+    assert left_out_words(MONTH, []) == ""
 
 
 def test_without_a_currency_there_is_no_journal_and_the_manifest_has_the_reason(settings: Settings) -> None:
