@@ -358,7 +358,7 @@ def retry_after_s(header: str | None) -> float | None:
 def _page_start(content_type: str, body: bytes) -> str:
     """The first words of a page or text, after a colon; empty where the body is a document."""
     is_page = body[:1] != b"<" or _HTML.match(body[:200].decode("latin-1")) is not None
-    if not body.strip() or not (is_page or "html" in content_type.lower()):
+    if not is_page and "html" not in content_type.lower():
         return ""
     words = _clean(page_words(body))[:120]
     return f": {words}" if words and words.isprintable() else ""
