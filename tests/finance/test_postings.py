@@ -184,6 +184,23 @@ def test_a_late_invoice_is_posted_after_the_closed_month(template: Path, usd: Se
     assert read_manifest(usd.exports_dir(MONTH) / "corrections")["not_booked"] == []
 
 
+@pytest.mark.long
+def test_a_reopened_month_posts_what_changed_since_it_was_closed(template: Path, usd: Settings) -> None:
+    """72.96 is posted by the closing; of 75.00 after the reopening 2.04 is left to post."""
+    shutil.copytree(template, usd.data_dir)
+    store = open_store(usd)
+    close_month(usd, store, MONTH, {})
+    reopen_month(store, MONTH, "a wrong invoice")
+    assert to_post(usd, is_closed=False) == []
+    with closing_of(duckdb.connect(str(usd.warehouse_path))) as connection:
+        fill(connection, **relations(({0: "75.00"}, "75.00", None)))
+    rows = to_post(usd, is_closed=False)
+    assert [(row["account"], signed(row), row["reference"]) for row in rows] == [
+        ("6100", Decimal("2.04"), "8753-C1"),
+        ("2000", Decimal("-2.04"), "8753-C1"),
+    ]
+
+
 def test_close_dates_the_journal_as_told(template: Path, usd: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(template, usd.data_dir)
     monkeypatch.setenv("ECGRID_CURRENCY", "USD")

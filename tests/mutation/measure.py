@@ -2,6 +2,7 @@
 
     python -m tests.mutation.measure sql --count 60 --seed 1 [--under sql/core/rating --under sql/checks]
     python -m tests.mutation.measure python --count 60 --seed 1 [--under transforms/ecgrid_transforms/money.py]
+    python -m tests.mutation.measure finance --count 30 --seed 1 --floor 0.95
 
 A fault that survives is printed with its file, line and place: it lacks a test, or the code there does nothing, or both
 forms mean the same. The last get a row in `equivalent.csv`, and count as explained.
@@ -65,6 +66,8 @@ FINANCE = {
     },
 }
 PYTHON = {**DECODING, **FINANCE}
+#: What a sample is drawn from, by its name.
+CODE = {"sql": MONEY, "python": tuple(DECODING), "finance": tuple(FINANCE)}
 #: What stands for the tests where a fault changes no result.
 EXPLAINED = "explained"
 
@@ -86,7 +89,7 @@ def explained(mutant: Mutant, finder: str | None) -> str | None:
     return EXPLAINED
 
 
-def of_python(count: int, seed: int, under: Sequence[str] = tuple(PYTHON)) -> Found:
+def of_python(count: int, seed: int, under: Sequence[str]) -> Found:
     """A sample of faults in Python, each with the tests that find it; the working directory is a copy of the tree."""
     preload()
     mutants = python_mutants.sample(ROOT, count, seed, under)
@@ -106,27 +109,31 @@ def of_python(count: int, seed: int, under: Sequence[str] = tuple(PYTHON)) -> Fo
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("language", choices=("sql", "python"))
+    parser.add_argument("code", choices=CODE)
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--under", action="append", help="a folder of the checkout; by default those about money")
+    parser.add_argument("--floor", type=float, default=0.0, help="least share of the faults not explained to be found")
     asked = parser.parse_args()
-    if asked.language == "python" and (ROOT / ".git").exists():
+    if asked.code != "sql" and (ROOT / ".git").exists():
         with tempfile.TemporaryDirectory() as folder:
             tree = copied(ROOT, Path(folder).resolve())
             path = os.pathsep.join(map(str, (tree / "flows", tree / "transforms", tree)))
             again = [sys.executable, "-m", "tests.mutation.measure", *sys.argv[1:]]
-            subprocess.run(again, cwd=tree, env={**os.environ, "PYTHONPATH": path}, check=True)
-        return
-    measure, default = (of_sql, MONEY) if asked.language == "sql" else (of_python, tuple(PYTHON))
+            done = subprocess.run(again, cwd=tree, env={**os.environ, "PYTHONPATH": path}, check=False)
+        sys.exit(done.returncode)
     found: Counter[str] = Counter()
-    for mutant, finder in measure(asked.count, asked.seed, asked.under or default):
+    measure = of_sql if asked.code == "sql" else of_python
+    for mutant, finder in measure(asked.count, asked.seed, asked.under or CODE[asked.code]):
         found[finder or "nothing"] += 1
         print(f"{finder or 'NOTHING':40} {mutant.path}: {mutant.change}", flush=True)
         if finder is None:
             print(f"{'':40} {mutant.place}", flush=True)
     for finder, count in found.most_common():
         print(f"{count:4} of {found.total()} found by {finder}")
+    counted = found.total() - found[EXPLAINED]
+    if counted - found["nothing"] < asked.floor * counted:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,7 @@ def test_tax_adds_to_the_total_and_is_a_line() -> None:
         (TOTAL.replace("8113.07", "8113,07"), "line 2: 4 cells under 3 columns"),
         (TOTAL.replace("8113.07", ""), "line 2, column total_amount: is empty"),
         (TOTAL.replace("2026-11-01", "11/1/2026"), "line 2, column invoice_date"),
+        (TOTAL.replace("2026-11-01", "20261101"), "line 2, column invoice_date"),
         (TOTAL.replace("8753", ""), "line 2, column invoice_number: is empty"),
         (TOTAL + "8753,2026-11-02,\n", "line 3, column invoice_date: '2026-11-02' differs from line 2"),
         ("invoice_number,invoice_date,total_amount,quantity,amount\n1,2026-11-01,5,3,\n", "column amount: is empty"),

@@ -18,7 +18,9 @@ from ecgrid_transforms.period import (
 )
 
 
-@pytest.mark.parametrize("text", ["2026-13", "2026-00", "2026-1", "202610", "2026-10-01", "", "october", "0000-01"])
+@pytest.mark.parametrize(
+    "text", ["2026-13", "2026-00", "2026-1", "202610", "2026-10-01", "", "october", "0000-01", "1899-12", "9999-01"]
+)
 def test_what_is_no_month_is_refused(text: str) -> None:
     with pytest.raises(NotAMonth, match="YYYY-MM"):
         parse_month(text)
