@@ -24,6 +24,7 @@ THIRD = "0.3333333333333333333333333333"
 ODD_DECIMALS = [
     THIRD, "4.77001111111111111111107306", "1000000000000000000", "1e400", "INF", "-INF", "NaN", "", " ", "1,234.50",
     "1 234.50", "1\u00a0234.50", "\u00a012.50", "12.50\u2009", "1\u202f234,50", "0x10", "١٢", "--1", "9" * 65,
+    f"{'72.96':0<65}",
 ]  # fmt: skip
 ODD_INTS = [
     "2147483648",
@@ -81,7 +82,9 @@ def test_an_odd_date_costs_no_line(value: str) -> None:
     assert (line.line_date, str(line.amount)) == (value, "72.96")
 
 
-@pytest.mark.parametrize("value", ["-0", "-0.00", "+72.96", " 72.96\n", "72.960000000000000000", ".5", "5."])
+@pytest.mark.parametrize(
+    "value", ["-0", "-0.00", "+72.96", " 72.96\n", "72.960000000000000000", f"{'72.96':0<64}", ".5", "5."]
+)
 def test_what_is_only_spelt_oddly_is_read(value: str) -> None:
     line = decode.line_item(with_value(LINE, "Amount", value))
     assert line is not None
