@@ -114,14 +114,14 @@ def peak_bytes() -> int:
 
 
 def copy_once(settings: Settings) -> float:
-    """The least there is: DuckDB's own CSV of the same lines."""
+    """The least there is: CPU seconds of DuckDB's own CSV of the same lines."""
     target = settings.local_dir / "copied.csv"
-    started = time.perf_counter()
+    started = time.process_time()
     with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
         connection.execute(
             f"COPY (FROM out_finance_lines WHERE reporting_month = DATE '{MONTH}') TO '{target}' (FORMAT csv)"
         )
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def csv_module(settings: Settings, lines: int) -> float:
@@ -158,7 +158,8 @@ def main() -> int:
             print(f"  {name:<24}{size / 2**20:>8.0f} MiB")
     print(f"every file       {found['seconds']:>7.1f} s  (at most {MOST_SECONDS}); {found['cpu_seconds']:.1f} s of CPU")
     print(f"peak memory      {found['peak_bytes'] / 2**30:>7.2f} GiB (at most {MOST_BYTES >> 30})")
-    print(f"bare COPY of the lines alone  {copied:.1f} s: every file takes {found['seconds'] / copied:.1f} times that")
+    times = found["cpu_seconds"] / copied
+    print(f"bare COPY of the lines alone  {copied:.1f} s of CPU: every file takes {times:.1f} times that")
     print(f"csv module, lines alone       {written * 10:.0f} s, from {written:.1f} s for a tenth")
     return 0 if found["seconds"] < MOST_SECONDS and found["peak_bytes"] < MOST_BYTES else 1
 

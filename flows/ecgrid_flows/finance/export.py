@@ -64,7 +64,7 @@ from ecgrid_flows.warehouse import books, database
 from ecgrid_flows.warehouse.csv_lines import schema_of
 from ecgrid_flows.warehouse.database import of_month, ordered, require_month
 from ecgrid_flows.warehouse.export_cache import another, finance_lines, gather_charges, gather_lines
-from ecgrid_flows.warehouse.parted import Parted, Repeating, placed
+from ecgrid_flows.warehouse.parted import Parted, Repeating
 from ecgrid_flows.warehouse.provenance import run_of
 from ecgrid_transforms.money import Decimal, plain, total
 from ecgrid_transforms.period import month_end, month_text
@@ -228,7 +228,7 @@ def _lines_sheet(connection: database.Connection) -> Sheet:
     """finance_lines.csv: every line."""
     return Sheet(
         "finance_lines.csv",
-        Parted(connection, "out_line_items", lambda seen: placed(finance_lines(seen))),
+        Parted(connection, "out_line_items", finance_lines, order=("line_no",)),
         amounts=_JUDGED,
         totals=("quantity_billed", *_JUDGED),
         columns=tuple(name for name in connection.table("out_finance_lines").columns if name not in _OF_ANALYSTS),
@@ -241,7 +241,7 @@ def _lines_sheet(connection: database.Connection) -> Sheet:
 
 def _focus_sheet(connection: database.Connection, beside: pa.Table, currency: str, version: str) -> Sheet:
     """Every charge in the form of FOCUS: those of lines, then `beside`, the charges of invoices that no line bills."""
-    charges = Parted(connection, "core_charge_parts", lambda seen: placed(seen.table("core_focus")))
+    charges = Parted(connection, "core_charge_parts", lambda seen: seen.table("core_focus"), order=("line_no", "part"))
     schema = schema_of(charges.whole())
     none = pa.nulls(beside.num_rows)
     columns = {field.name: beside[field.name] if field.name in beside.column_names else none for field in schema}
