@@ -219,6 +219,23 @@ def test_a_scratch_view_reads_the_lake(built: Build, target: Path) -> None:
     assert rows(target, "FROM core_t") == [{"n": 0}]
 
 
+def test_a_column_of_a_table_is_stored_as_it_is(built: Build, target: Path) -> None:
+    text = (
+        "-- One row per number\n-- kept as: table, digest uncompressed\n"
+        "SELECT n, 'same'::VARCHAR AS digest, 'same'::VARCHAR AS word FROM range(5000) AS t (n)"
+    )
+    report = built({"core/core_t": text})
+    assert report.rows("core_t") == 5000
+    assert rows(target, "SELECT sum(n)::BIGINT AS n, min(digest) AS digest FROM core_t") == [
+        {"n": 12_497_500, "digest": "same"}
+    ]
+    stored = rows(
+        target, "SELECT column_name, compression FROM pragma_storage_info('core_t') WHERE segment_type = 'VARCHAR'"
+    )
+    packed = {row["column_name"]: row["compression"] != "Uncompressed" for row in stored}
+    assert packed == {"digest": False, "word": True}
+
+
 def test_variables_are_read_as_text(built: Build, target: Path) -> None:
     text = "-- One row per build\nSELECT getvariable('month')::DATE AS month"
     built({"core/core_month": text}, variables={"month": "2026-10-01"})
@@ -301,6 +318,10 @@ REFUSED = {
         "a view has no variables",
     ),
     "kept as something": ({"core/core_a": "-- One row per x\n-- kept as: index\nSELECT 1 AS x"}, "kept as: view"),
+    "no such column": (
+        {"core/core_a": "-- One row per x\n-- kept as: table, y uncompressed\nSELECT 1 AS x"},
+        "core/core_a.sql: has no column y",
+    ),
     "an instruction below a note": (
         {"core/core_a": "-- One row per x.\n-- A note.\n-- kept as: view\nSELECT 1 AS x"},
         "core/core_a.sql: write `-- kept as: view` once, directly below the first sentence",

@@ -13,7 +13,8 @@ built, so a reader sees either the old or the new warehouse. It creates, in this
 A relation's file opens with `-- One row per ...`, its grain; `sql_headers` documents the lines that may follow. Grain
 and meanings of columns become comments in the warehouse. `-- kept as: view` below the grain keeps it as a view, which
 may read tables, views and reference tables; `-- kept as: scratch` keeps its rows until the end of the build, `-- kept
-as: scratch view` the view; otherwise the rows are stored. DECIMAL only: a DOUBLE
+as: scratch view` the view; otherwise the rows are stored. `-- kept as: table, c uncompressed` stores column c without
+compression: looking for a compression of digests, which never repeat, costs more than it saves. DECIMAL only: a DOUBLE
 or FLOAT column in a `core_`, `out_` or check relation fails the build, because money was divided.
 
 A line `-- with: core_rating_cases = core_trial_cases` gives a relation other inputs: every relation between its SELECT
@@ -77,7 +78,10 @@ def materialise(
         started = time.perf_counter()
         kind = ("TEMP " if sql.is_scratch else "") + ("VIEW" if sql.is_view else "TABLE")
         try:
-            answer = connection.execute(f'CREATE OR REPLACE {kind} "{sql.name}" AS\n{sql.text}').fetchall()
+            if sql.uncompressed:
+                answer = _store_with_uncompressed(connection, sql, sql.uncompressed)
+            else:
+                answer = connection.execute(f'CREATE OR REPLACE {kind} "{sql.name}" AS\n{sql.text}').fetchall()
         except duckdb.Error as error:
             raise _build_error(_shown(sql.path), error) from error
         rows = None if sql.is_view else int(answer[0][0])
@@ -86,6 +90,21 @@ def materialise(
     if is_guarded:
         _refuse_floats(connection, ordered)
     return built
+
+
+def _store_with_uncompressed(connection: Connection, sql: SqlFile, column: str) -> list[Any]:
+    """Create the table from the SELECT's columns, then fill it: CREATE TABLE AS takes no compression.
+
+    Returns DuckDB's result, the number of rows, as CREATE TABLE AS does.
+    """
+    described = connection.execute(f"DESCRIBE {sql.text}").fetchall()
+    if column not in {name for name, *_ in described}:
+        raise SqlRefused(f"{_shown(sql.path)}: has no column {column} to store uncompressed; correct its second line")
+    columns = ", ".join(
+        f'"{name}" {kind}{" USING COMPRESSION uncompressed" if name == column else ""}' for name, kind, *_ in described
+    )
+    connection.execute(f'CREATE OR REPLACE TABLE "{sql.name}" ({columns})').fetchall()
+    return connection.execute(f'INSERT INTO "{sql.name}"\n{sql.text}').fetchall()
 
 
 def _refuse_floats(connection: Connection, files: Iterable[SqlFile]) -> None:

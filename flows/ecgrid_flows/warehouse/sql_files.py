@@ -36,6 +36,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 #: Folders of relations that are not in a warehouse: a command creates those that it needs.
 _UNBUILT = ("quotes", "books", "clients", "simulations", "accruals")
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
+_KEPT_UNCOMPRESSED = re.compile(r"table, (\w+) uncompressed")
 _NAME = re.compile(r"\w+")
 _EXCHANGE = re.compile(r"(\w+) = (\w+)")
 
@@ -117,10 +118,11 @@ def _parsed(parser: Connection, paths: Sequence[Path]) -> dict[Path, tuple[str, 
 def _read_relation(path: Path, text: str, tree: Mapping[str, Any], stems: Iterable[str]) -> SqlFile:
     header = read_header(text, path.stem, _shown(path))
     kept = header.instructions.get("kept as", "table")
-    if kept not in ("table", "view", "scratch", "scratch view"):
+    uncompressed = _KEPT_UNCOMPRESSED.fullmatch(kept)
+    if kept not in ("table", "view", "scratch", "scratch view") and not uncompressed:
         raise SqlRefused(
-            f"{_shown(path)}: `-- kept as: {kept}` is none of `-- kept as: view`, `-- kept as: scratch` "
-            f"and `-- kept as: scratch view`; without it, it is a table"
+            f"{_shown(path)}: `-- kept as: {kept}` is none of `-- kept as: view`, `-- kept as: scratch`, "
+            f"`-- kept as: scratch view` and `-- kept as: table, <column> uncompressed`; without it, it is a table"
         )
     is_view, is_scratch = kept.endswith("view"), kept.startswith("scratch")
     statement = _only_statement(path, tree)
@@ -150,7 +152,7 @@ def _read_relation(path: Path, text: str, tree: Mapping[str, Any], stems: Iterab
         )
     if path.stem in reads:
         raise SqlRefused(f"{_shown(path)}: reads itself")
-    return SqlFile(path.stem, path, text, reads, is_view, is_scratch, header)
+    return SqlFile(path.stem, path, text, reads, is_view, is_scratch, header, uncompressed[1] if uncompressed else None)
 
 
 def _asked_exchange(sql: SqlFile) -> str | None:

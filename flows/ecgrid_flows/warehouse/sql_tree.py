@@ -32,7 +32,10 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class SqlFile:
-    """One relation: its SELECT, what it reads, and how it is kept: view or table, and whether beyond the build."""
+    """One relation: its SELECT, what it reads, and how it is kept: view or table, and whether beyond the build.
+
+    `uncompressed` is the column of a table that is stored without compression, if any.
+    """
 
     name: str
     path: Path
@@ -41,6 +44,7 @@ class SqlFile:
     is_view: bool
     is_scratch: bool
     header: Header
+    uncompressed: str | None = None
 
     @property
     def layer(self) -> str:

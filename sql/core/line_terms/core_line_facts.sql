@@ -1,4 +1,5 @@
 -- One row per line: its account, the key of its billing terms, and its own attributes.
+-- kept as: table, response_sha256 uncompressed
 SELECT
     lines.network_id,
     lines.mailbox_id,
