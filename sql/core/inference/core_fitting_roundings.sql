@@ -17,7 +17,6 @@ WITH scores AS (
         UNION ALL
         FROM core_trial_scores
     )
-    SEMI JOIN core_shortlist USING (set_no, reading_no)
     GROUP BY set_no, reading_no, rounding_no
 ),
 best AS (

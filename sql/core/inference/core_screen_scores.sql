@@ -1,7 +1,8 @@
--- One row per candidate reading and rounding that reproduce lines of the screening: how many.
+-- One row per candidate that passes the screening, and rounding: the number of screened lines that it reproduces.
 WITH fits AS (
     SELECT set_no, reading_no, roundings, sum(lines) AS lines
     FROM core_screen_fits
+    SEMI JOIN core_shortlist USING (set_no, reading_no)
     GROUP BY set_no, reading_no, roundings
 ),
 rounded AS (
