@@ -72,11 +72,12 @@ rounded AS (
         greatest(max(amounts.amount), any_value(expected.expected_amount)) AS most
     FROM (SELECT DISTINCT set_no, actual FROM core_suspect_lines WHERE verdict = 'differs') AS suspects
     INNER JOIN core_expected AS expected USING (set_no, actual)
+    LEFT JOIN core_open_outcomes AS tied USING (set_no, actual)
     INNER JOIN fitting USING (set_no)
     CROSS JOIN LATERAL (
         SELECT try_cast(try(line_amount(expected.amount_exact, fitting.rounding, fitting.unit, fitting.half)) AS DECIMAL(28, 10)) AS amount
     ) AS amounts
-    WHERE expected.is_contested IS NOT true
+    WHERE tied.is_contested IS NOT true
     GROUP BY suspects.set_no, suspects.actual
     HAVING min(amounts.amount) < max(amounts.amount)
 ),
@@ -133,7 +134,7 @@ shown_tiers AS (
             list_sort(list_transform(
                 list_filter(
                     list_append(
-                        expected.open_outcomes,
+                        open.outcomes,
                         struct_pack(
                             quantity := expected.expected_quantity_billed,
                             amount := expected.expected_amount,
@@ -150,6 +151,7 @@ shown_tiers AS (
         CASE WHEN suspects.shown_tier = suspects.expected_tier THEN 1 ELSE suspects.expected_tier END AS billed_tier
     FROM core_suspect_lines AS suspects
     INNER JOIN core_expected AS expected ON expected.set_no = suspects.set_no AND expected.actual = suspects.actual
+    LEFT JOIN core_open_outcomes AS open ON open.set_no = suspects.set_no AND open.actual = suspects.actual
     INNER JOIN core_set_tiers AS firsts ON firsts.set_no = suspects.set_no AND firsts.tier = 1
     INNER JOIN core_set_tiers AS tiers ON tiers.set_no = suspects.set_no AND tiers.tier = suspects.shown_tier
     INNER JOIN core_chosen_readings AS readings ON readings.set_no = suspects.set_no
@@ -159,7 +161,7 @@ shown_tiers AS (
         AND suspects.model IN ('unit', 'volume', 'graduated')
         AND suspects.shown_tier > 1
         AND coalesce(len(list_filter(
-            expected.open_outcomes,
+            open.outcomes,
             lambda tied: tied.quantity = suspects.quantity_billed AND tied.amount = suspects.amount AND tied.tier = suspects.shown_tier
         )), 0) = 0
         AND CASE
