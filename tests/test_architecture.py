@@ -53,6 +53,18 @@ def test_the_command_line_starts_without_what_a_command_may_not_need() -> None:
     ) == set()
 
 
+def test_empty_tables_are_made_without_pandas() -> None:
+    """`Schema.empty_table` imports pandas, two tenths of a second that a build or a query of findings does not need."""
+    guilty = [
+        f"{name}:{node.lineno}"
+        for package in PACKAGES
+        for name, tree in modules(package)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "empty_table"
+    ]
+    assert guilty == []
+
+
 def test_transforms_are_pure() -> None:
     guilty = []
     for name, tree in modules("ecgrid_transforms"):

@@ -279,7 +279,7 @@ def _issued(store: Store, log: Log) -> pa.Table:
         for entry in log.entries
         if entry.kind == "close" and (path := _statements_of(entry))
     ]
-    return pa.concat_tables(tables) if tables else _ISSUED.empty_table()
+    return pa.concat_tables(tables) if tables else pa.Table.from_batches([], _ISSUED)
 
 
 def _write(

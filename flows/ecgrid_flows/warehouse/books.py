@@ -40,4 +40,4 @@ def create_scan(connection: Connection, name: str, files: Sequence[str], like: s
         builder.create_scan(connection, name, files)
     else:
         schema = pa.schema([*pq.read_schema(like), *more])
-        database.register(connection, name, schema.empty_table())
+        database.register(connection, name, pa.Table.from_batches([], schema))

@@ -257,7 +257,7 @@ def _scan(files: Sequence[str]) -> str:
 def _create_lake_view(connection: Connection, feed: str, files: Sequence[str]) -> str:
     """Create `lake_<feed>`, typed by the feed's schema; a DataSet feed also has the further columns of its files."""
     name = f"lake_{feed}"
-    template = pa.Table.from_batches([], FEEDS[feed])  # `empty_table` would import pandas, most of a second
+    template = pa.Table.from_batches([], FEEDS[feed])
     no_rows = f"{name}_no_rows"
     connection.register("feed_template", template)
     connection.execute(f"CREATE TEMP TABLE {no_rows} AS SELECT * FROM feed_template").fetchall()

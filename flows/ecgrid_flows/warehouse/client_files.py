@@ -88,7 +88,7 @@ def read(folders: Sequence[Path]) -> ClientFiles:
     _check_once(rows[ALLOCATION], ("contract_id", "charge"))
     tables = {f"reference_{Path(name).stem}": _table(COLUMNS[name], rows[name]) for name in COLUMNS}
     of_ladders = [found.append_column("ladder", texts([stem] * found.num_rows)) for stem, found in ladders.items()]
-    none = PRICE_LADDER_SCHEMA.append(pa.field("ladder", pa.string())).empty_table()
+    none = pa.Table.from_batches([], PRICE_LADDER_SCHEMA.append(pa.field("ladder", pa.string())))
     tables["client_ladders"] = pa.concat_tables([none, *of_ladders])
     return ClientFiles(tables, tuple(sorted(clients)))
 

@@ -67,7 +67,7 @@ def accrue(connection: Connection, month: date, as_of: date, booked: pa.Table | 
 
     `booked` has the rows of accrual.csv as it is; those of contracts that are invoiced since stay.
     """
-    database.register(connection, "accrual_booked", BOOKED.empty_table() if booked is None else booked)
+    database.register(connection, "accrual_booked", pa.Table.from_batches([], BOOKED) if booked is None else booked)
     set_variables(connection, dict.fromkeys(_VARIABLES) | {"month": month, "as_of": as_of})
     make(connection, _ACCRUALS, "accrual_lines", "accrual_quantities")
     for name, source in (("lines", "lines"), ("line_quantities", "quantities")):
@@ -109,8 +109,8 @@ def _simulate(
     made: tuple[str, ...],
 ) -> None:
     inputs = {
-        "simulation_ladder": contract_terms.LADDER_SCHEMA.empty_table() if ladder is None else ladder,
-        "simulation_changes": CHANGES.empty_table() if changes is None else changes,
+        "simulation_ladder": pa.Table.from_batches([], contract_terms.LADDER_SCHEMA) if ladder is None else ladder,
+        "simulation_changes": pa.Table.from_batches([], CHANGES) if changes is None else changes,
         "simulation_volumes": pa.table({"volume": pa.array(list(volumes), _VOLUME)}),
     }
     for name, rows in inputs.items():
