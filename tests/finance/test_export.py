@@ -274,7 +274,8 @@ def test_a_month_of_more_lines_than_one_part_says_what_the_relations_say(tmp_pat
         lines = connection.table("out_finance_lines").order(", ".join(KEY)).to_arrow_table()
         focus = focus_sheet(connection.table("out_focus"), "focus", "USD", "1.2").ordered().to_arrow_table()
     assert lines.num_rows == 72_000
-    assert read_export(usd.exports_dir(MONTH) / "finance_lines.csv").equals(lines)
+    written = read_export(usd.exports_dir(MONTH) / "finance_lines.csv")
+    assert written.equals(lines.select(written.column_names))
     read = read_export(usd.exports_dir(MONTH) / "focus_1_2.csv")
     assert read.equals(focus.cast(read.schema))
     assert read.equals(pq.read_table(usd.exports_dir(MONTH) / "focus_1_2.parquet"))
