@@ -7,12 +7,14 @@
 - plan: calls made against lines billed on the sandbox's shipped world, and whether all lines were found;
 - memory: the largest resident size of a process that pulls and lands 200,000 calls.
 
-The service of the first, second and fourth is a child process that answers every call with the wire sample.
+The service of the first, second and fourth is a child process that answers every call with the wire sample, as the line
+of the key requested: the client would request a key again whose response is for another.
 """
 
 import argparse
 import asyncio
 import multiprocessing
+import re
 import resource
 import subprocess
 import sys
@@ -26,20 +28,23 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 BODY = (HERE.parent / "wire" / "v3.2-InvoiceCalculateLineItem.soap11.response.xml").read_bytes()
+#: The sample as the line of a mailbox, report and measure.
+LINE = BODY.replace(b"%", b"%%")
+for sample, place in (
+    (b"<SystemObject>Network</SystemObject><SystemID>4443<", b"<SystemObject>Mailbox</SystemObject><SystemID>%b<"),
+    (b"<AccountReport>TrafficKCInterchangeTiered<", b"<AccountReport>%b<"),
+    (b"<Measure>TieredKCIntCount<", b"<Measure>%b<"),
+):
+    LINE = LINE.replace(sample, place)
+ARGUMENT = re.compile(rb"<(?:[\w-]+:)?(MailboxID|AccountReport|MeasureField)>([^<]*)<")
 MONTH = date(2026, 10, 1)
 PARTS = ("rate", "cpu", "plan", "memory")
 
 
 class Canned(asyncio.Protocol):
-    """One connection of the canned service: every request gets the sample, after `latency_s`."""
+    """One connection of the canned service: every request gets the sample of its key, after `latency_s`."""
 
     latency_s = 0.0
-    answer = (
-        b"HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: "
-        + str(len(BODY)).encode()
-        + b"\r\n\r\n"
-        + BODY
-    )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -55,7 +60,15 @@ class Canned(asyncio.Protocol):
         )
         if len(rest) >= length:
             self.held = rest[length:]
-            asyncio.get_running_loop().call_later(self.latency_s, self.transport.write, self.answer)
+            asyncio.get_running_loop().call_later(self.latency_s, self.transport.write, answer_of(rest[:length]))
+
+
+def answer_of(request: bytes) -> bytes:
+    """The response to a request for a line."""
+    asked = dict(ARGUMENT.findall(request))
+    body = LINE % (asked[b"MailboxID"], asked[b"AccountReport"], asked[b"MeasureField"])
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: %d\r\n\r\n" % len(body)
+    return head + body
 
 
 def serve(pipe: Connection, latency_s: float) -> None:
