@@ -29,6 +29,8 @@ MINIMUM = Ladder(600, ("FixedRate", "MonthlyMinimum"), [Tier(0, 0, "450.00")], m
 BEFORE = date(2026, 9, 1)
 #: Every line shows the list's number and is billed by another: 15 per hundred for 10, and 530.00 for 450.00.
 OTHER_PERCENT, OTHER_MINIMUM = 630, 631
+#: A minimum of 450.00 billed as a true-up to three accounts in four, and whole to the fourth.
+OF_BOTH_KINDS = 640
 
 #: Price list -> the parts that its minimum is computed beside, and whether the line's Actual states their sum.
 LISTS = {
@@ -86,6 +88,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     bill_networks(lake)
     bill_two_months(lake)
     bill_by_other_numbers(lake)
+    bill_by_two_rules(lake)
     with closing(database.connect(lake.build(tmp_path_factory.mktemp("derived")))) as connection:
         yield connection
 
@@ -138,6 +141,17 @@ def bill_by_other_numbers(lake: Lake) -> None:
             lake.billed(of[2], mailbox, "1", "1", amount)
 
 
+def bill_by_two_rules(lake: Lake) -> None:
+    """Use of 50.00, 100.00, ... 400.00; six lack 400.00, 350.00, ... 150.00 to 450.00, two are billed 450.00."""
+    use, minimum = (replace(ladder, price_list_id=OF_BOTH_KINDS) for ladder in (USE, MINIMUM))
+    for ladder in (use, minimum):
+        lake.listed(ladder)
+    for mailbox in range(1, 9):
+        charges = 50 * mailbox
+        lake.billed(use, mailbox, *[str(charges)] * 3)
+        lake.billed(minimum, mailbox, "1", "1", str(450 - charges if mailbox <= 6 else 450))
+
+
 def reading(connection: Connection, price_list_id: int, measure: str = "MonthlyMinimum") -> dict[str, Any]:
     condition = "WHERE price_list_id = ? AND measure_field = ? AND is_chosen"
     (row,) = database.table(connection, f"FROM out_readings {condition}", [price_list_id, measure]).to_pylist()
@@ -170,6 +184,16 @@ def test_only_those_billed_the_whole_minimum_are_accused(built: Connection, pric
         credit = -5 if mailbox % 2 == 0 and price_list_id in (604, 605) else 0
         due = Decimal(450 - base.get(price_list_id, 165) - credit)
         assert (row["billed_amount"], row["expected_amount"], row["difference"]) == (450, due, 450 - due)
+
+
+def test_true_ups_on_three_lines_of_four_leave_the_whole_minimum_open(built: Connection) -> None:
+    """If the whole 450.00 is meant, the two that are billed it are right."""
+    row = reading(built, OF_BOTH_KINDS)
+    assert (row["reading_id"], row["verdict"]) == ("true_up.of_counted_lines", "undecided")
+    condition = "WHERE price_list_id = ? AND measure_field = 'MonthlyMinimum' AND is_rival"
+    rivals = database.table(built, f"FROM out_readings {condition}", [OF_BOTH_KINDS]).to_pylist()
+    assert "whole_when_below.of_counted_lines" in {rival["reading_id"] for rival in rivals}
+    assert [found["check_name"] for found in findings(built, OF_BOTH_KINDS)] == ["reading_undecided"]
 
 
 def test_a_minimum_may_be_of_the_network(built: Connection) -> None:
