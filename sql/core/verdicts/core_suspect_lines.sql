@@ -45,8 +45,10 @@ WHERE results.verdict <> 'fits'
                 AND results.shown_tier > 1
                 AND (
                     abs(results.shown_tier - results.expected_tier) = 1
-                    AND lower.maximum = try(
-                        results.quantity_billed * CASE WHEN readings.billed_in = 'blocks' AND lower.block > 0 THEN lower.block ELSE 1 END
+                    -- blocks counted in each slice change the quantity billed, not where a slice ends
+                    AND lower.maximum IN (
+                        try(results.quantity_billed * CASE WHEN readings.billed_in = 'blocks' AND lower.block > 0 THEN lower.block ELSE 1 END),
+                        results.actual - case_allowance(readings.allowance_rule, readings.lone_bounds, sets.allowance)
                     )
                 ) IS NOT true
             )
