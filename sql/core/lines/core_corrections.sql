@@ -1,11 +1,13 @@
 -- One row per line of a quantity below 0 that corrects an earlier bill: the month of the line that it reverses, if there is one.
 -- It reverses the latest earlier line, or line of its month, of its account, report and measure with the same quantity and amount and the
--- opposite sign. Without one (`reversed_month` is null) it is a correction if its amount is its quantity at a rate of its price list, or, where
--- slices are priced, between its lowest and its highest rate: 150 corrected to 50 credits slices of two tiers.
+-- opposite sign. Without one (`reversed_month` is null) it is a correction if its amount is its quantity at a rate of its price list, or if it
+-- may cross tiers: 150 corrected to 50. Where slices are priced, the amount is then between those at the lowest and the highest rate; where the
+-- whole quantity is priced by the tier reached, it is what two quantities of two tiers differ by, which are that far apart: it may be a
+-- charge, for less may cost more.
 WITH negatives AS (
     SELECT *
     FROM core_line_faults
-    WHERE error LIKE 'negative\_quantity%' ESCAPE '\' AND actual < 0 AND billed_amount < 0
+    WHERE error LIKE 'negative\_quantity%' ESCAPE '\' AND actual < 0
 ),
 reversed AS (
     SELECT
@@ -35,6 +37,11 @@ credits AS (
         negatives.measure_field,
         -negatives.billed_amount AS credited,
         readings.model,
+        negatives.set_no,
+        tiers.tier,
+        readings.rate_per,
+        -negatives.quantity_billed * CASE WHEN readings.billed_in = 'blocks' AND tiers.block > 0 THEN tiers.block ELSE 1 END AS units,
+        roundings.unit AS tolerance,
         try(line_amount(
             cost_at_rate(-negatives.quantity_billed, readings.billed_in, readings.rate_per, tiers.block, tiers.rate),
             roundings.rounding, roundings.unit, roundings.half
@@ -46,12 +53,42 @@ credits AS (
     INNER JOIN core_reading_roundings AS rounded ON rounded.set_no = chosen.set_no AND rounded.reading_no = chosen.reading_no
     INNER JOIN core_roundings AS roundings USING (rounding_no)
 ),
+ends AS (
+    SELECT set_no, tier, coalesce(lag(maximum) OVER ladder, 0) AS lowest, CASE WHEN maximum > 0 THEN maximum END AS highest, block, rate
+    FROM core_set_tiers
+    WINDOW ladder AS (PARTITION BY set_no ORDER BY tier)
+),
+crossings AS (
+    -- the least and the most quantity of a higher tier that is lowered into each lower tier
+    SELECT
+        credits.network_id,
+        credits.mailbox_id,
+        credits.reporting_month,
+        credits.account_report,
+        credits.measure_field,
+        credits.credited,
+        credits.tolerance,
+        list_transform(
+            [greatest(above.lowest, below.lowest + credits.units), least(above.highest, below.highest + credits.units)],
+            lambda quantity: cost_at_rate(quantity, 'units', credits.rate_per, above.block, above.rate)
+            - cost_at_rate(quantity - credits.units, 'units', credits.rate_per, below.block, below.rate)
+        ) AS amounts
+    FROM credits
+    INNER JOIN ends AS above ON above.set_no = credits.set_no AND above.tier = credits.tier
+    INNER JOIN ends AS below ON below.set_no = credits.set_no AND below.tier < credits.tier
+    WHERE credits.model = 'volume'
+        AND greatest(above.lowest, below.lowest + credits.units) <= least(above.highest, below.highest + credits.units)
+),
 at_rates AS (
     SELECT network_id, mailbox_id, reporting_month, account_report, measure_field
     FROM credits
     GROUP BY ALL
     HAVING bool_or(credited = at_rate)
         OR bool_or(model = 'graduated' AND at_rate <= credited) AND bool_or(model = 'graduated' AND at_rate >= credited)
+    UNION
+    SELECT network_id, mailbox_id, reporting_month, account_report, measure_field
+    FROM crossings
+    WHERE credited BETWEEN list_min(amounts) - tolerance AND list_max(amounts) + tolerance
 )
 SELECT
     negatives.network_id,
