@@ -91,6 +91,13 @@ negative_blocks AS (
     WHERE block < 0
     GROUP BY set_no
 ),
+lone AS (
+    SELECT set_no, any_value(tiers.level) AS level
+    FROM core_unknown_tiers
+    INNER JOIN core_set_tiers AS tiers USING (set_no)
+    WHERE is_lone
+    GROUP BY set_no
+),
 money_rivals AS (
     SELECT
         tied.set_no,
@@ -116,6 +123,11 @@ SELECT
     try_cast(nearest.expected_amount AS DECIMAL(28, 10)) AS expected_amount,
     try_cast(nearest.billed_amount - nearest.expected_amount AS DECIMAL(28, 10)) AS difference,
     CASE
+        WHEN lone.set_no IS NOT NULL AND chosen.verdict = 'undecided' THEN concat(
+            'No price list states the tiers of ', months.account_report, ' ', months.measure_field, ' of price list ', months.price_list_id,
+            ', and its lines show one of them alone, ', lone.level, ': what the others bill is unknown. ',
+            'Ask the vendor for the price list, or wait for lines of other tiers.', coalesce(' ' || roundings.words, '')
+        )
         WHEN tied.set_no IS NULL AND roundings.set_no IS NOT NULL AND chosen.verdict <> 'none_fits' THEN concat(
             'The lines of price list ', months.price_list_id, ' do not decide how amounts of ', months.account_report, ' ',
             months.measure_field, ' are rounded. ', roundings.words
@@ -163,13 +175,14 @@ LEFT JOIN core_chosen_readings AS chosen USING (set_no)
 LEFT JOIN tied USING (set_no)
 LEFT JOIN open_readings USING (set_no)
 LEFT JOIN roundings USING (set_no)
+LEFT JOIN lone USING (set_no)
 LEFT JOIN money USING (set_no)
 LEFT JOIN money_rivals USING (set_no)
 LEFT JOIN nearest ON nearest.set_no = months.set_no
 LEFT JOIN negative_blocks ON negative_blocks.set_no = months.set_no
 LEFT JOIN core_derived_rules AS nearest_rule ON nearest_rule.reading_no = nearest.reading_no
 WHERE (
-        (chosen.verdict = 'undecided' AND open_readings.set_no IS NOT NULL)
+        (chosen.verdict = 'undecided' AND (open_readings.set_no IS NOT NULL OR lone.set_no IS NOT NULL))
         OR (
             chosen.verdict = 'none_fits'
             -- tiers by which nothing has a price

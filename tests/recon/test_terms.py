@@ -40,6 +40,8 @@ AGREED = replace(TEN_TIMES, price_list_id=709)
 FREE = Ladder(710, TRANS, [Tier(0, 0, "0.05")], allowance="100", model="Simple")
 #: Known from lines alone, whose second tier nobody reached.
 LACKING = Ladder(711, TRANS, [Tier(0, 100, "1.00"), Tier(101, 500, "0.80"), Tier(501, 0, "0.60")])
+#: Known from lines of its second tier alone.
+LONE = replace(LACKING, price_list_id=717)
 #: By the contract slice by slice, and with a fee beside the rate; a list that changes inside the month.
 SLICED = Ladder(712, TRANS, [Tier(0, 100, "1.00"), Tier(101, 0, "0.80")])
 WITH_FEE = replace(TEN_TIMES, price_list_id=713)
@@ -131,6 +133,9 @@ def made() -> Lake:
     for mailbox, (actual, amount) in enumerate([("10", "10"), ("20", "20"), ("90", "90")], start=1):
         lake.billed(LACKING, mailbox, actual, actual, amount)
     lake.billed(LACKING, 4, "600", "600", "480", tier=3)
+    # 150 x 0.80, 200 x 0.80 and 300 x 0.80
+    for mailbox, (actual, amount) in enumerate([("150", "120"), ("200", "160"), ("300", "240")], start=1):
+        lake.billed(LONE, mailbox, actual, actual, amount, tier=2)
     # billed whole by the tier reached, 200 x 0.80 = 160.00 and 300 x 0.80 = 240.00; slice by slice 100 + 80 = 180.00
     # and 100 + 160 = 260.00
     lake.listed(SLICED, read=THIRD)
@@ -338,6 +343,21 @@ def test_what_depends_on_an_unknown_tier_is_not_provable(built: Connection) -> N
     assert lines[3]["expected_amount"] is None
     assert {row["severity"] for row in findings(built, LACKING)} <= {"warning"}
     assert {row["check_name"] for row in findings(built, LACKING)} <= {"reading_undecided"}
+
+
+def test_one_tier_of_a_ladder_does_not_decide_how_it_is_meant(built: Connection) -> None:
+    """What 50 cost is unknown, so the Minimum of 101 that the lines show is no floor of a schedule alone."""
+    condition = "WHERE price_list_id = ? AND is_chosen"
+    (row,) = database.table(built, f"FROM out_readings {condition}", [LONE.price_list_id]).to_pylist()
+    assert row["verdict"] == "undecided"
+    assert row["change_words"].startswith("one tier of the ladder is known alone")
+    lines = database.table(
+        built, "SELECT verdict FROM out_line_items WHERE price_list_id = ?", [LONE.price_list_id]
+    ).to_pylist()
+    assert {line["verdict"] for line in lines} == {"undecided"}
+    (found,) = findings(built, LONE)
+    assert (found["severity"], found["check_name"]) == ("warning", "reading_undecided")
+    assert "its lines show one of them alone, Tier2: what the others bill is unknown" in found["explanation"]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 -- One row per rate ladder with lines: the interpretation that proves its lines, and the verdict.
--- verdict: none_fits if the leader explains less than half of the telling lines; undecided if tied candidates bill some quantity
--- differently, if the rounding is open (core_open_roundings), or if nothing is billed; else decided. Where no candidate differs at any
--- quantity, they are one interpretation, and every line that bills something is telling. With an override the verdict is decided: the
--- chosen one is the candidate with its words that explains most.
+-- verdict: none_fits if the leader, with the roundings that are open (core_open_roundings), explains less than half of the telling lines;
+-- undecided if tied candidates bill some quantity differently, if the rounding is open, if a single tier of a ladder is known
+-- (core_unknown_tiers), or if nothing is billed; else decided. Where no candidate differs at any quantity, they are one interpretation, and
+-- every line that bills something is telling. With an override the verdict is decided: the chosen one is the candidate with its words that
+-- explains most.
 -- `inferred_reading_no` is the leader, which the lines alone choose. `is_alone`: the terms have one ordinary interpretation, so they give
 -- the amounts even where hardly any line follows from them.
 WITH alone AS (
@@ -58,7 +59,8 @@ evidence AS (
         leaders.telling_lines = 0 AND tied.set_no IS NULL AND overridden.set_no IS NULL AS is_one,
         CASE WHEN is_one THEN coalesce(counted.lines, 0) ELSE chosen.telling_lines END AS telling_lines,
         CASE WHEN is_one THEN coalesce(counted.lines_explained, 0) ELSE chosen.telling_lines_explained END AS telling_lines_explained,
-        tied.set_no IS NOT NULL OR rounding.set_no IS NOT NULL AS is_open,
+        coalesce(rounding.lines, 0) AS lines_of_open_rounding,
+        tied.set_no IS NOT NULL OR rounding.set_no IS NOT NULL OR coalesce(unknown.is_lone, false) AS is_open,
         tied.deciding_quantity,
         tied.amount_at_stake,
         overridden.set_no IS NOT NULL AS is_pinned
@@ -68,6 +70,7 @@ evidence AS (
         ON chosen.set_no = leaders.set_no AND chosen.reading_no = coalesce(overridden.reading_no, leaders.reading_no)
     LEFT JOIN counted ON counted.set_no = leaders.set_no
     LEFT JOIN core_open_roundings AS rounding ON rounding.set_no = leaders.set_no
+    LEFT JOIN core_unknown_tiers AS unknown ON unknown.set_no = leaders.set_no
     LEFT JOIN core_tied_candidates AS tied ON tied.set_no = leaders.set_no AND tied.reading_no = leaders.reading_no
     WHERE leaders.place = 1
 )
@@ -81,7 +84,7 @@ SELECT
     evidence.telling_lines_explained,
     CASE
         WHEN evidence.is_pinned THEN 'decided'
-        WHEN evidence.telling_lines_explained * 2 < evidence.telling_lines THEN 'none_fits'
+        WHEN (evidence.telling_lines_explained + evidence.lines_of_open_rounding) * 2 < evidence.telling_lines THEN 'none_fits'
         WHEN evidence.is_open OR evidence.telling_lines = 0 THEN 'undecided'
         ELSE 'decided'
     END AS verdict,

@@ -103,6 +103,8 @@ SELECT
     CASE
         WHEN chosen.is_pinned THEN 'delete the row to let the lines decide'
         WHEN chosen.telling_lines = 0 AND open_readings.words IS NULL THEN 'a line that bills something would decide it'
+        WHEN chosen.verdict = 'undecided' AND unknown.is_lone
+            THEN 'one tier of the ladder is known alone: ask the vendor for the price list, or wait for lines of other tiers'
         WHEN chosen.verdict = 'undecided' AND open_readings.words IS NULL
             THEN 'the rounding is open: ask the vendor, or wait for more lines with parts of a cent'
         WHEN chosen.verdict = 'undecided' THEN concat(
@@ -121,3 +123,4 @@ LEFT JOIN named USING (set_no)
 LEFT JOIN nearest USING (set_no)
 LEFT JOIN places USING (set_no)
 LEFT JOIN open_readings USING (set_no)
+LEFT JOIN core_unknown_tiers AS unknown USING (set_no)

@@ -5,7 +5,7 @@
 --     differs       quantity or amount differ from those of every tied interpretation; or no interpretation fits the ladder, and the amount
 --                   is not the one that all candidates give (core_agreed_amounts)
 --     undecided     quantity and amount equal those of some tied interpretations, not of others; or another rounding
---                   that is open gives the amount
+--                   that is open gives the amount; or the price may depend on tiers beside the only one that is known
 --     not_provable  no schedule, no interpretation that explains half of the ladder's telling lines, no price for the quantity, or another
 --                   amount than expected where the price may depend on a tier that no source gives
 SELECT
@@ -67,7 +67,7 @@ SELECT
                 lines.quantity_billed = expected.expected_quantity_billed
                 OR (lines.amount = 0 AND expected.expected_quantity_billed = 0 AND lines.actual > 0)
             )
-            THEN CASE WHEN outcomes.is_contested THEN 'undecided' ELSE 'fits' END
+            THEN CASE WHEN outcomes.is_contested OR expected.is_beside_unknown THEN 'undecided' ELSE 'fits' END
         -- nulls are tested first: DuckDB runs a lambda on each batch of rows that gets there, which took three quarters of the time
         WHEN outcomes.outcomes IS NOT NULL AND len(list_filter(
             outcomes.outcomes,
