@@ -75,6 +75,21 @@ SETTLED = replace(HALVES, price_list_id=551)
 COINS = Ladder(552, TRANS, [Tier(0, 0, "0.137")], model="Simple")
 TENTHS = replace(COINS, price_list_id=553)
 UNSETTLED = Ladder(554, TRANS, [Tier(0, 0, "0.048")], model="Simple")
+#: One line with something to round, a cent above half up; a list in whole units but for one; two fees in whole units.
+ONE_CENT = Ladder(555, TRANS, [Tier(0, 0, "0.0776")], model="Simple")
+SHORT = Ladder(556, TRANS, [Tier(0, 0, "1.75")], model="Simple")
+SHORT_IN_CENTS = replace(SHORT, price_list_id=557)
+TWO_FEES = (
+    Ladder(558, FEE, [Tier(0, 0, "2.40")], model="Simple"),
+    Ladder(558, ("FixedRate", "FixedRate"), [Tier(0, 0, "3.60")], model="Simple"),
+)
+#: Both tiers are stated twice, with the same numbers and another ScheduleID.
+REPEATED = Ladder(
+    559,
+    TRANS,
+    [Tier(0, 100, "1.00"), Tier(0, 100, "1.00"), Tier(101, 0, "0.80"), Tier(101, 0, "0.80")],
+    level="General",
+)
 LARGEST_INT = Ladder(518, TRANS, [Tier(0, 100, "1.00"), Tier(101, 2**31 - 1, "0.50")])
 FAR_BOUND = Ladder(519, TRANS, [Tier(0, 2 * 10**9, "1.00"), Tier(2 * 10**9 + 1, 0, "0.50")])
 
@@ -176,6 +191,28 @@ def made() -> Lake:
     uses = ("7", "13", "23", "33", "41", "51", "100")
     billed(lake, COINS, list(zip(uses, ("0.95", "1.80", "3.15", "4.50", "5.60", "7.00", "13.70"), strict=True)))
     billed(lake, TENTHS, list(zip(uses, ("1.0", "1.8", "3.2", "4.5", "5.6", "7.0", "13.7"), strict=True)))
+    for ladder in (ONE_CENT, SHORT, SHORT_IN_CENTS, *TWO_FEES):
+        lake.listed(ladder)
+    # 1.94, 3.88, 7.76 and 0.2328; 7.00, 14.00 and 8.75; 5.25 and 8.75
+    billed(lake, ONE_CENT, [("25", "1.94"), ("50", "3.88"), ("100", "7.76"), ("3", "0.24")])
+    billed(lake, SHORT, [("4", "7"), ("8", "14"), ("5", "9")])
+    billed(lake, SHORT_IN_CENTS, [("3", "5.25"), ("5", "9")])
+    for fee_of_two, amount in zip(TWO_FEES, ("2", "4"), strict=True):
+        billed(lake, fee_of_two, [("1", amount)] * 3)
+    lake.listed(REPEATED)
+    # 50 and 100 x 1.00; 101, 150 and 200 x 0.80; 300 billed at 1.00
+    for mailbox, (actual, amount, tier) in enumerate(
+        [
+            ("50", "50", 1),
+            ("100", "100", 2),
+            ("101", "80.8", 3),
+            ("150", "120", 4),
+            ("200", "160", 3),
+            ("300", "300", 4),
+        ],
+        start=1,
+    ):
+        lake.billed(REPEATED, mailbox, actual, actual, amount, tier=tier)
     billed(lake, PINNED, [("10", "10"), ("20", "20"), ("150", "75")])
     billed(lake, OLD, [("10", "10"), ("100", "100"), ("101", "50.5"), ("150", "75")])
     billed(lake, LARGEST_INT, graduated)
@@ -344,6 +381,55 @@ def test_no_line_is_wrong_by_a_rounding_that_is_open(built: Connection) -> None:
     assert (
         "Of its 4 lines with something to round, 2 differ from the rounding that fits best, 0.02 too little in all"
         in (question["explanation"])
+    )
+
+
+@pytest.mark.parametrize(
+    ("ladder", "words"),
+    [(ONE_CENT, "1 differs from the rounding that fits best, 0.01 too much"), (SHORT, "0.25 too much")],
+    ids=["a cent", "whole units"],
+)
+def test_the_only_line_with_something_to_round_settles_no_rounding(
+    built: Connection, ladder: Ladder, words: str
+) -> None:
+    """0.2328 billed 0.24 may be rounded up, 8.75 billed 9.00 to whole units, as the others: or billed wrongly."""
+    row = chosen(built, ladder)
+    assert (row["verdict"], row["scale"], row["is_rounding_seen"]) == ("undecided", 2, False)
+    *others, odd = [line["verdict"] for line in lines(built, ladder)]
+    assert (set(others), odd) == ({"fits"}, "undecided")
+    (question,) = findings(built, ladder)
+    assert (question["severity"], question["check_name"]) == ("warning", "reading_undecided")
+    assert words in question["explanation"]
+
+
+def test_whole_units_beside_a_line_in_cents_are_wrong(built: Connection) -> None:
+    (wrong,) = findings(built, SHORT_IN_CENTS)
+    assert (wrong["severity"], wrong["check_name"], wrong["difference"]) == (
+        "error",
+        "amount_mismatch",
+        Decimal("0.25"),
+    )
+
+
+def test_two_fees_in_whole_units_are_two_questions_with_amounts(built: Connection) -> None:
+    """2.00 for 2.40 and 4.00 for 3.60, three lines each, and one question for each fee."""
+    found = findings(built, TWO_FEES[0])
+    assert {row["severity"] for row in found} == {"warning"}
+    amounts = [
+        (row["billed_amount"], row["expected_amount"]) for row in found if row["check_name"] == "amount_mismatch"
+    ]
+    assert sorted(amounts) == [(Decimal(2), Decimal("2.4"))] * 3 + [(Decimal(4), Decimal("3.6"))] * 3
+    assert [row["check_name"] for row in found].count("reading_undecided") == 2
+
+
+def test_a_tier_stated_twice_is_one(built: Connection) -> None:
+    row = chosen(built, REPEATED)
+    assert (row["model"], row["upper_bound"], row["verdict"]) == ("volume", "inclusive", "decided")
+    (wrong,) = findings(built, REPEATED)
+    assert (wrong["severity"], wrong["billed_amount"], wrong["expected_amount"]) == (
+        "error",
+        Decimal(300),
+        Decimal(240),
     )
 
 

@@ -89,7 +89,11 @@ class Audit:
                     ):
                         yield f"{where}: the truth is not among {[row['reading_id'] for row in candidates]}"
                     lines = list(self._lines(price_list, group, chosen))
-                    if not group.is_money and not any(self._is_honest(group, lines, row) for row in candidates):
+                    if (
+                        not group.is_money
+                        and not any(self._is_honest(group, lines, row) for row in candidates)
+                        and not self._is_rounding_of_one_line(group, lines)
+                    ):
                         yield f"{where}: undecided, and the lines can tell"
 
     def _is_mostly_wrong(self, price_list: PriceList, group: Group) -> bool:
@@ -114,6 +118,15 @@ class Audit:
         ]
         gained = sum(own < other for own, other in costs)
         return gained <= 1 or gained < 2 * sum(own > other for own, other in costs)
+
+    def _is_rounding_of_one_line(self, group: Group, lines: Sequence[tuple[Line, Line]]) -> bool:
+        """Whether one line alone tells the true rounding from half up to cents: it settles none."""
+        truth = meant.truth_of(group)
+        usual = truth | {"rounding": "half_up", "rounding_scope": "line", "scale": 2}
+        costs = [
+            (meant.cost(group, truth, line), meant.cost(group, usual, line)) for line, _ in lines if line.actual >= 0
+        ]
+        return sum(own < other for own, other in costs) == 1
 
     def _is_seamless(self, price_list: PriceList, group: Group, row: dict[str, Any]) -> bool:
         """Whether a reading that leaves no stated number out bills every line as it is billed, the planted ones too.

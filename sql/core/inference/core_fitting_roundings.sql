@@ -6,8 +6,10 @@
 -- no remote interpretation is first. If the list's own lines fit several roundings alike (no amount was a tie between two cents), all
 -- price lists together decide, else the order of reference_roundings: half up to cents first. One line is no evidence for other decimals
 -- than those that two or more lines of other lists show, cents excepted: it is billed wrongly. Nor is one amount, on any number of lines,
--- evidence for a coarser rounding than cents, which hides more differences; only amounts that it changes count. Within the same decimals
--- one line is evidence: a line that a rounding of its list explains to the cent is not wrong. `is_seen`: the list's own lines contradict every other rounding. If false, the choice costs at most one unit
+-- evidence for a coarser rounding than cents, which hides more differences; only amounts that it changes count. Of fees, which are stated
+-- numbers, two are none for whole units. Within the same decimals one line that the usual rounding misses is neither wrong nor proof of
+-- another (`is_of_one_line`, core_open_roundings).
+-- `is_seen`: the list's own lines contradict every other rounding. If false, the choice costs at most one unit
 -- of the last decimal on unseen kinds of lines, so it makes no interpretation undecided. `is_settled`: they contradict every other one that
 -- differs from it; rounding each slice does not where no line has slices.
 WITH scores AS (
@@ -87,7 +89,7 @@ coarse_amounts AS (
     -- number of different amounts of the list that they change
     SELECT coarse.price_list_id, coarse.is_fee, coarse.rounding_no, count(DISTINCT lines.amount) AS amounts
     FROM coarse
-    INNER JOIN core_sets AS sets USING (price_list_id)
+    INNER JOIN core_sets AS sets ON sets.price_list_id = coarse.price_list_id AND (sets.kind = 'fee') = coarse.is_fee
     INNER JOIN best ON best.set_no = sets.set_no AND best.rounding_no = coarse.rounding_no
     INNER JOIN (
         FROM core_screen_fits
@@ -112,6 +114,7 @@ ranked AS (
         lists.rounding_no,
         lists.lines_explained,
         lists.lines_of_ordinary,
+        lists.unit = usual.unit AND lists.rounding_no <> usual.rounding_no AND lists.lines_explained - usual.lines_explained = 1 AS is_of_one_line,
         row_number() OVER preference AS place,
         lists.rule,
         first_value(lists.rule) OVER preference AS first_rule,
@@ -123,7 +126,7 @@ ranked AS (
         ON coarse.price_list_id = lists.price_list_id AND coarse.is_fee = lists.is_fee AND coarse.rounding_no = lists.rounding_no
     LEFT JOIN coarse_amounts
         ON coarse_amounts.price_list_id = lists.price_list_id AND coarse_amounts.is_fee = lists.is_fee AND coarse_amounts.rounding_no = lists.rounding_no
-    WHERE NOT (coarse.rounding_no IS NOT NULL AND coalesce(coarse_amounts.amounts, 0) < 2)
+    WHERE NOT (coarse.rounding_no IS NOT NULL AND coalesce(coarse_amounts.amounts, 0) < CASE WHEN lists.is_fee AND lists.unit > 0.1 THEN 3 ELSE 2 END)
     AND NOT (
         lists.unit NOT IN (usual.unit, 0.01) AND lists.lines_explained - usual.lines_explained = 1
         AND usual.lines_elsewhere - lists.lines_elsewhere > 1
@@ -131,7 +134,7 @@ ranked AS (
     WINDOW preference AS (
         PARTITION BY lists.price_list_id, lists.is_fee
         ORDER BY
-            lists.lines_explained DESC, lists.lines_of_ordinary DESC, lists.lines_of_list DESC, lists.lines_everywhere DESC, lists.rounding_no
+            is_of_one_line, lists.lines_explained DESC, lists.lines_of_ordinary DESC, lists.lines_of_list DESC, lists.lines_everywhere DESC, lists.rounding_no
     )
 )
 SELECT
@@ -150,4 +153,4 @@ FROM (
     FROM ranked
     WINDOW of_kind AS (PARTITION BY price_list_id, is_fee)
 )
-WHERE lines_explained = most_lines AND lines_of_ordinary = most_of_ordinary
+WHERE NOT is_of_one_line AND lines_explained = most_lines AND lines_of_ordinary = most_of_ordinary

@@ -1,6 +1,7 @@
 -- One row per rate ladder whose lines leave open how amounts are rounded.
 -- Another rounding is open if the leader, or a tied candidate, wins fewer than two thirds of the lines on which the two differ. One amount,
--- on any number of lines, is no evidence for one to whole units (as in core_fitting_roundings): what it gives is billed wrongly. An
+-- on any number of lines, is no evidence for one to whole units (as in core_fitting_roundings): what it gives is billed wrongly, unless no
+-- line shows cents. An
 -- amount may be rounded to cents in two steps (is_of_two_steps): a candidate here only, which no list is decided to have. Slices may be
 -- rounded in ways that are no candidate: amounts within the largest possible rounding of them are open unless three lines confirm the
 -- rounding chosen for each that contradicts it. Rounding to coins (is_of_cash) is open too: no terms state it.
@@ -26,8 +27,10 @@ chosen AS (
         roundings.unit,
         roundings.half,
         is_of_cash(roundings.rounding, roundings.scale) AS is_cash,
-        roundings.scale = 2 AND roundings.rounding IN ('half_up', 'half_even') AS is_nearest_cent
+        roundings.scale = 2 AND roundings.rounding IN ('half_up', 'half_even') AS is_nearest_cent,
+        sets.kind = 'fee' AS is_fee
     FROM core_reading_scores AS scores
+    INNER JOIN core_sets AS sets USING (set_no)
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     INNER JOIN core_reading_roundings AS own ON own.set_no = scores.set_no AND own.reading_no = scores.reading_no
     INNER JOIN core_roundings AS roundings ON roundings.rounding_no = own.rounding_no
@@ -56,6 +59,7 @@ cases AS (
         chosen.reading_no,
         chosen.unit,
         chosen.is_nearest_cent,
+        chosen.is_fee,
         lines.trial_no,
         lines.lines,
         lines.amount,
@@ -107,6 +111,11 @@ others AS (
             any_value(others.unit <= greatest(cases.unit, 0.1))
             OR count(DISTINCT cases.amount)
             FILTER (WHERE compared.is_given AND has_rest(cases.amount_exact, cases.slices, others.rounding, others.unit)) > 1
+            -- a short list, whose other amounts have nothing to round; a fee is a stated number
+            OR (
+                NOT any_value(cases.is_fee)
+                AND count(*) FILTER (WHERE cases.is_explained AND has_rest(cases.amount_exact, cases.slices, others.rounding, others.unit)) = 0
+            )
         )
 ),
 open AS (
