@@ -56,7 +56,7 @@ levels AS (
         specified_network_id,
         level,
         any_value(is_whole) AS is_whole,
-        string_agg(content, ';' ORDER BY content) AS content
+        string_agg(DISTINCT content, ';' ORDER BY content) AS content
     FROM schedules
     GROUP BY ALL
 ),

@@ -1,6 +1,7 @@
 -- One row per schedule in force (core_schedules): its rate ladder, and its tier within it.
 -- The schedules of one report and measure form a ladder if they are of one family of levels (Tier1..Tier9, Level1..Level9, or several in
--- one level) and have bounds; a single schedule, or one without bounds among others, stands alone. A ladder is identified by its content,
+-- one level) and have bounds; a single schedule, or one without bounds among others, stands alone. Schedules of one level with the same
+-- numbers are one tier, stated twice. A ladder is identified by its content,
 -- not its months: months with the same content share it, except months in which the terms of one of its schedules are tied (`is_tied`),
 -- whose lines are no evidence for the others. schedule_set_id is derived from that content, so it is the same in every build; set_no is
 -- its number in this one. maximum is 0 if the last tier is open (is_open_end).
@@ -25,31 +26,36 @@ laddered AS (
             terms_contract_id, price_list_id, reporting_month, account_report, measure_field, version, specified_network_id, family
     )
 ),
+repeated AS (
+    SELECT
+        *,
+        min(schedule_id) OVER (
+            PARTITION BY
+                terms_contract_id, price_list_id, reporting_month, account_report, measure_field, version, specified_network_id,
+                ladder, level, model, allowance, minimum, maximum, block, rate, flat, limited_months
+        ) AS first_schedule_id
+    FROM laddered
+),
 placed AS (
     SELECT
         *,
-        row_number() OVER (
+        dense_rank() OVER (
             PARTITION BY
                 terms_contract_id, price_list_id, reporting_month, account_report, measure_field, version, specified_network_id,
                 ladder
             ORDER BY
-                place, coalesce(minimum, 0), CASE WHEN coalesce(maximum, 0) <= 0 THEN 2147483647 ELSE maximum END, schedule_id
+                place, coalesce(minimum, 0), CASE WHEN coalesce(maximum, 0) <= 0 THEN 2147483647 ELSE maximum END, first_schedule_id
         )::INTEGER AS tier
-    FROM laddered
+    FROM repeated
 ),
 tiers AS (
     SELECT
         * REPLACE (
-            CASE WHEN lead(tier) OVER ladders IS NULL AND is_open_end(maximum) THEN 0 ELSE maximum END::BIGINT AS maximum,
+            CASE WHEN tier = max(tier) OVER whole_ladders AND is_open_end(maximum) THEN 0 ELSE maximum END::BIGINT AS maximum,
             bool_or(is_tied) OVER whole_ladders AS is_tied
         )
     FROM placed
-    WINDOW ladders AS (
-        PARTITION BY
-            terms_contract_id, price_list_id, reporting_month, account_report, measure_field, version, specified_network_id, ladder
-        ORDER BY tier
-    ),
-    whole_ladders AS (
+    WINDOW whole_ladders AS (
         PARTITION BY
             terms_contract_id, price_list_id, reporting_month, account_report, measure_field, version, specified_network_id, ladder
     )
@@ -63,7 +69,7 @@ contents AS (
                 plain_text(rate), limited_months, CASE WHEN flat <> 0 THEN plain_text(flat) END, CASE WHEN is_tied THEN 'tied' END
             ),
             ';' ORDER BY tier
-        ) OVER (
+        ) FILTER (WHERE schedule_id = first_schedule_id) OVER (
             PARTITION BY
                 terms_contract_id, price_list_id, reporting_month, account_report, measure_field, version, specified_network_id,
                 ladder
