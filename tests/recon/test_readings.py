@@ -75,6 +75,7 @@ SETTLED = replace(HALVES, price_list_id=551)
 COINS = Ladder(552, TRANS, [Tier(0, 0, "0.137")], model="Simple")
 TENTHS = replace(COINS, price_list_id=553)
 UNSETTLED = Ladder(554, TRANS, [Tier(0, 0, "0.048")], model="Simple")
+COINS_AND_CENTS = replace(COINS, price_list_id=560)
 #: One line with something to round, a cent above half up; a list in whole units but for one; two fees in whole units.
 ONE_CENT = Ladder(555, TRANS, [Tier(0, 0, "0.0776")], model="Simple")
 SHORT = Ladder(556, TRANS, [Tier(0, 0, "1.75")], model="Simple")
@@ -190,6 +191,10 @@ def made() -> Lake:
     # 0.959, 1.781, 3.151, 4.521, 5.617, 6.987 and 13.70
     uses = ("7", "13", "23", "33", "41", "51", "100")
     billed(lake, COINS, list(zip(uses, ("0.95", "1.80", "3.15", "4.50", "5.60", "7.00", "13.70"), strict=True)))
+    lake.listed(COINS_AND_CENTS)
+    # the same in coins, and 60 x 0.137 = 8.22 in cents
+    coins = zip(uses, ("0.95", "1.80", "3.15", "4.50", "5.60", "7.00", "13.70"), strict=True)
+    billed(lake, COINS_AND_CENTS, [*coins, ("60", "8.22")])
     billed(lake, TENTHS, list(zip(uses, ("1.0", "1.8", "3.2", "4.5", "5.6", "7.0", "13.7"), strict=True)))
     for ladder in (ONE_CENT, SHORT, SHORT_IN_CENTS, *TWO_FEES):
         lake.listed(ladder)
@@ -458,6 +463,12 @@ def test_amounts_in_coins_are_one_question(built: Connection, ladder: Ladder, wo
     (question,) = findings(built, ladder)
     assert (question["severity"], question["check_name"]) == ("warning", "reading_undecided")
     assert f"Of its 6 lines with something to round, {words}" in question["explanation"]
+
+
+def test_a_line_in_cents_is_not_wrong_beside_amounts_in_coins(built: Connection) -> None:
+    *coins, cents = [line["verdict"] for line in lines(built, COINS_AND_CENTS)]
+    assert (set(coins), cents) == ({"fits"}, "undecided")
+    assert [found["check_name"] for found in findings(built, COINS_AND_CENTS)] == ["reading_undecided"]
 
 
 def test_minimum_and_maximum_of_a_schedule_alone_bound_the_quantity(built: Connection) -> None:

@@ -4,7 +4,8 @@
 -- line shows cents. An
 -- amount may be rounded to cents in two steps (is_of_two_steps): a candidate here only, which no list is decided to have. Slices may be
 -- rounded in ways that are no candidate: amounts within the largest possible rounding of them are open unless three lines confirm the
--- rounding chosen for each that contradicts it. Rounding to coins (is_of_cash) is open too: no terms state it.
+-- rounding chosen for each that contradicts it. Rounding to coins (is_of_cash) is open too, and a line that cents give is right: no terms
+-- state coins.
 -- lines: lines that the rounding chosen does not give, or that cents would not; difference: the sum by which they differ from it, or from
 -- cents; tried: lines with something to round. roundings: what is open; is_near: any amount that differs by less than `unit` for each slice.
 WITH rated AS (
@@ -58,6 +59,7 @@ cases AS (
         chosen.set_no,
         chosen.reading_no,
         chosen.unit,
+        chosen.is_cash,
         chosen.is_nearest_cent,
         chosen.is_fee,
         lines.trial_no,
@@ -106,7 +108,8 @@ others AS (
             END AS is_given
     ) AS compared
     GROUP BY given.set_no, given.reading_no, given.rounding_no
-    HAVING coalesce(sum(cases.lines) FILTER (WHERE cases.is_explained AND NOT compared.is_given), 0) < any_value(given.lines) * 2
+    HAVING (any_value(cases.is_cash) AND any_value(others.unit) <= 0.01)
+        OR coalesce(sum(cases.lines) FILTER (WHERE cases.is_explained AND NOT compared.is_given), 0) < any_value(given.lines) * 2
         AND (
             any_value(others.unit <= greatest(cases.unit, 0.1))
             OR count(DISTINCT cases.amount)
@@ -130,7 +133,7 @@ open AS (
 ),
 named AS (
     -- the candidate whose figures are stated
-    SELECT chosen.*, open.set_no IS NULL AS is_of_coins
+    SELECT chosen.*, chosen.is_cash AS is_of_coins
     FROM chosen
     LEFT JOIN (SELECT DISTINCT set_no, reading_no FROM open) AS open USING (set_no, reading_no)
     WHERE chosen.is_cash OR open.set_no IS NOT NULL

@@ -36,7 +36,9 @@ credits AS (
         negatives.account_report,
         negatives.measure_field,
         -negatives.billed_amount AS credited,
-        readings.model,
+        -- tied candidates of an undecided interpretation may price by slices or by the tier reached
+        readings.model = 'graduated' OR chosen.verdict = 'undecided' AS is_by_slices,
+        readings.model = 'volume' OR chosen.verdict = 'undecided' AS is_by_tier_reached,
         negatives.set_no,
         tiers.tier,
         readings.rate_per,
@@ -76,7 +78,7 @@ crossings AS (
     FROM credits
     INNER JOIN ends AS above ON above.set_no = credits.set_no AND above.tier = credits.tier
     INNER JOIN ends AS below ON below.set_no = credits.set_no AND below.tier < credits.tier
-    WHERE credits.model = 'volume'
+    WHERE credits.is_by_tier_reached
         AND greatest(above.lowest, below.lowest + credits.units) <= least(above.highest, below.highest + credits.units)
 ),
 at_rates AS (
@@ -84,7 +86,7 @@ at_rates AS (
     FROM credits
     GROUP BY ALL
     HAVING bool_or(credited = at_rate)
-        OR bool_or(model = 'graduated' AND at_rate <= credited) AND bool_or(model = 'graduated' AND at_rate >= credited)
+        OR bool_or(is_by_slices AND at_rate <= credited) AND bool_or(is_by_slices AND at_rate >= credited)
     UNION
     SELECT network_id, mailbox_id, reporting_month, account_report, measure_field
     FROM crossings
