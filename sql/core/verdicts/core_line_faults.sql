@@ -201,6 +201,7 @@ SELECT
         END
         WHEN suspects.verdict = 'differs' AND suspects.amount >= rounded.most THEN rounded.most
         WHEN suspects.verdict = 'differs' AND suspects.amount <= rounded.least THEN rounded.least
+        WHEN suspects.verdict = 'differs' AND rounded.set_no IS NOT NULL THEN NULL
         ELSE suspects.expected_amount
     END AS expected_amount,
     suspects.amount
@@ -216,6 +217,7 @@ SELECT
         END
         WHEN suspects.verdict = 'differs' AND suspects.amount >= rounded.most THEN rounded.most
         WHEN suspects.verdict = 'differs' AND suspects.amount <= rounded.least THEN rounded.least
+        WHEN suspects.verdict = 'differs' AND rounded.set_no IS NOT NULL THEN NULL
         ELSE suspects.expected_amount
     END AS difference,
     CASE WHEN suspects.verdict = 'differs' AND rounded.set_no IS NOT NULL THEN rounded.least ELSE suspects.expected_least END AS expected_least,
