@@ -142,7 +142,7 @@ class Envelopes:
         samples = {field.name: self._sample(field.type) for field in operation.parameters}
         envelope = self.zeep_envelope(operation.name, samples, binding)
         names = [field.name for field in operation.parameters]
-        found = [element for element in envelope.iter() if isinstance(element.tag, str) and local(element) in names]
+        found = [element for element in envelope.iter() if local(element) in names]
         if [local(element) for element in found] != names:
             raise SettingsError(
                 f"the WSDL of {self.service.api_version} does not describe {operation.name} as ASMX does"

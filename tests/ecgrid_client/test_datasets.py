@@ -304,6 +304,10 @@ def test_undeclared_elements_become_text_columns() -> None:
         ("_x0001F600_", "😀"),
         ("Plain_Name", "Plain_Name"),
         ("_x00G0_", "_x00G0_"),
+        ("_xD7FF_", "\ud7ff"),
+        ("_xD800_", "_xD800_"),  # half of a pair is no character
+        ("_xDFFF_", "_xDFFF_"),
+        ("_xE000_", "\ue000"),
     ],
 )
 def test_escaped_names(wire_name: str, name: str) -> None:

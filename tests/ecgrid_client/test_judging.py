@@ -6,10 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from ecgrid_client import Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors
+from ecgrid_client.judging import judge
+from ecgrid_client.transport import Reply
 
 from .client_replay import Asked, Server, Told, fault, soap, told, wire
 
@@ -67,6 +70,14 @@ def asking(server: Server, attempts: int = 2) -> Iterator[ECGridClient]:
     retry = RetryPolicy(max_attempts=attempts, first_wait_s=0.001, longest_wait_s=0.002)
     with server.client(credentials=API_KEY, retry=retry) as client:
         yield client
+
+
+def test_a_page_is_no_response_of_an_operation_without_a_result() -> None:
+    """Only the service's own WSDL can have one."""
+    operation = replace(decode.own_service("v3.2").operation("Logout"), result_type=None)
+    reply = Reply(200, "text/html", None, b"<html><body>Sign in</body></html>")
+    with pytest.raises(errors.ECGridError, match="<html> instead of an envelope"):
+        judge(reply, operation, {}, "get", "here")
 
 
 @pytest.mark.parametrize("status", STATUSES)

@@ -22,6 +22,7 @@ from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.opening import open_store
 from ecgrid_flows.warehouse import database
 from ecgrid_flows.warehouse.csv_files import csv_connection
+from ecgrid_transforms.money import Decimal
 
 from .decided import close
 from .world import MONTH, build, every_kind_of_charge, finding, line
@@ -138,6 +139,22 @@ def test_they_are_kept_up_and_stay_when_nothing_changed(tmp_path: Path) -> None:
     assert read_localised(folder / "de-DE/finance_lines.csv").equals(read_export(folder / "finance_lines.csv"))
     assert derived_folders(folder) == {"de-DE", "xlsx"}
     assert [path.name for path in folder.parent.iterdir()] == ["2026-10"]
+
+
+@pytest.mark.long
+def test_an_export_is_put_in_place_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is ended just after leaves no export without them."""
+
+    def ended(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    settings = export_all(tmp_path, also=["de-DE"])
+    build(settings, out_line_items=[line(amount="73.00")])
+    monkeypatch.setattr("ecgrid_flows.finance.export.publish", ended)
+    with pytest.raises(KeyboardInterrupt):
+        export_month(settings, MONTH)
+    table = read_localised(settings.exports_dir(MONTH) / "de-DE/finance_lines.csv")
+    assert table["billed_amount"].to_pylist() == [Decimal("73.00")]
 
 
 @pytest.mark.long

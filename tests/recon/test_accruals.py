@@ -29,7 +29,7 @@ from typer.testing import CliRunner
 from ecgrid_flows.cli import app
 from ecgrid_flows.errors import BillingError, NoSuchData, Refused, SettingsError
 from ecgrid_flows.finance import audit_log
-from ecgrid_flows.finance.accruals import Accrual, accrual_entries, accrue_month
+from ecgrid_flows.finance.accruals import Accrual, accrual_dir, accrual_entries, accrue_month, is_due
 from ecgrid_flows.finance.export import read_export
 from ecgrid_flows.finance.journal_entries import Amount, read_chart
 from ecgrid_flows.settings import Settings
@@ -37,6 +37,8 @@ from ecgrid_flows.storage.opening import open_store
 from ecgrid_transforms.money import ZERO, Decimal, total
 from ecgrid_transforms.schemas import FEEDS
 from ecgrid_transforms.wall_time import wall_time_ns
+from tests.finance import world as finance_world
+from tests.finance.decided import bucket
 from tests.support import lake_of
 
 from .hand import REFERENCE, Ladder, Lake, Tier
@@ -240,6 +242,46 @@ def test_a_closed_month_is_trued_up_and_not_accrued(before: Path, after: Path, t
     with pytest.raises(Refused, match="2026-10 is closed"):
         accrued(tmp_path, before)
     assert accrued(tmp_path, after).trueups is not None
+
+
+def test_another_machine_trues_up_the_accrual_in_the_bucket(before: Path, after: Path, tmp_path: Path) -> None:
+    store = bucket(tmp_path / "bucket")
+    for machine, warehouse in (("first", before), ("second", after)):
+        found = accrue_month(settings_of(tmp_path / machine, warehouse), store, OCTOBER, AS_OF)
+    assert found.trueups is not None
+    written = {path.name: path.read_bytes() for path in found.paths}
+    assert {name: store.read(f"exports/2026-10-accrual/{name}") for name in written} == written
+
+
+INVOICED = finance_world.invoiced([finance_world.line()])
+LIMITED = {"core_limited_runs": [{"reporting_month": OCTOBER}]}
+
+
+@pytest.mark.parametrize(
+    ("relations", "is_expected"),
+    [
+        ({}, True),
+        (INVOICED, False),
+        (finance_world.invoiced([finance_world.line()], number=None), True),
+        (LIMITED, False),
+        ({**LIMITED, **finance_world.invoiced([finance_world.line()], number=None)}, False),
+    ],
+    ids=["no invoice", "invoiced", "lines without an invoice", "limited", "limited, without an invoice"],
+)
+def test_an_accrual_is_due_of_what_is_not_invoiced(
+    tmp_path: Path, relations: dict[str, Any], is_expected: bool
+) -> None:
+    settings = Settings(data_dir=str(tmp_path / "data"), currency="USD")
+    finance_world.build(settings, **relations)
+    assert is_due(settings, OCTOBER) is is_expected
+
+
+def test_a_month_that_was_accrued_stays_due(tmp_path: Path) -> None:
+    settings = Settings(data_dir=str(tmp_path / "data"), currency="USD")
+    finance_world.build(settings, **INVOICED)
+    accrual_dir(settings, OCTOBER).mkdir(parents=True)
+    (accrual_dir(settings, OCTOBER) / "manifest.json").touch()
+    assert is_due(settings, OCTOBER)
 
 
 def test_a_month_that_is_invoiced_without_an_accrual_has_none(after: Path, tmp_path: Path) -> None:
