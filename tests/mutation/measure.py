@@ -49,17 +49,17 @@ FINANCE = {
         f"flows/ecgrid_flows/finance/{module}.py": tuple(f"tests/finance/test_{name}.py" for name in names)
         for module, names in {
             "audit_log": ("tampering", "finding_states"),
-            "corrections": ("corrections", "postings", "books_machine"),
+            "corrections": ("corrections", "postings", "books_machine", "closing"),
             "csv_writer": ("csv_files",),
             "disputes": ("disputes",),
             "export": ("export", "closing"),
-            "export_files": ("export", "verification"),
+            "export_files": ("export", "verification", "spreadsheets"),
             "finding_states": ("finding_states", "disputes"),
             "invoice_import": ("invoice_import",),
             "journal": ("journal_entries", "postings", "corrections"),
             "journal_entries": ("journal_entries", "postings"),
             "ledgers": ("ledgers",),
-            "period_close": ("closing", "corrections", "verification"),
+            "period_close": ("closing", "corrections", "verification", "tampering"),
             "rebill": ("rebill",),
             "spreadsheets": ("spreadsheets",),
         }.items()
