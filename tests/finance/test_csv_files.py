@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ecgrid_flows.finance.csv_writer import CsvForm, write_relation
+from ecgrid_flows.finance.csv_writer import CsvForm, write_groups, write_relation
 from ecgrid_flows.warehouse import database
 from ecgrid_flows.warehouse.csv_files import read_table
 from ecgrid_sandbox.world.names import TRICKY
@@ -298,3 +298,22 @@ def test_nine_places_hold_every_amount_of_nine_decimals(connection: duckdb.DuckD
     ((found,),) = connection.execute("SELECT csv_nine_places(?::DECIMAL(28, 10))", [amount]).fetchall()
     assert found == amount
     assert found.as_tuple().exponent == -9
+
+
+@pytest.mark.parametrize("owners", ["", "a", "aab", "abbbcc"])
+def test_a_file_for_each_value_of_a_column(connection: duckdb.DuckDBPyConnection, tmp_path: Path, owners: str) -> None:
+    """Row n, from 1, is over n: of `aab` the file of a has 1 + 2, that of b has 3."""
+    amounts = [Decimal(number) for number in range(1, len(owners) + 1)]
+    columns = [pa.array(list(owners), pa.string()), pa.array(amounts, MONEY_TYPE)]
+    connection.register("owned", pa.table(columns, names=["owner", "amount"]))
+    rows = connection.table("owned").order("owner, amount")
+    written = write_groups(
+        rows, "owner", lambda owner: tmp_path / f"{owner}.csv", amounts=["amount"], totals=["amount"]
+    )
+    expected = {name: [n for n, owner in zip(amounts, owners, strict=True) if owner == name] for name in set(owners)}
+    assert {path.stem: (one.rows, one.totals["amount"]) for path, one in written.items()} == {
+        name: (len(own), sum(own)) for name, own in expected.items()
+    }
+    for name, own in expected.items():
+        text = (tmp_path / f"{name}.csv").read_text(encoding="utf-8")
+        assert text.split() == ["owner,amount", *(f"{name},{amount}.00" for amount in own)]

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ecgrid_flows.cli import app
-from ecgrid_flows.errors import Incomplete, NoSuchData, SettingsError
+from ecgrid_flows.errors import Incomplete, NoSuchData, SettingsError, StorageFailed
 from ecgrid_flows.finance.invoice_import import NEW, RESTATED, UNCHANGED, Filing, import_file, withdraw
 from ecgrid_flows.lake import raw_log, raw_manifest
 from ecgrid_flows.lake.landing import imported_invoices, land_month
@@ -90,7 +90,9 @@ def test_landing_gives_the_same_rows_twice(store: LocalStore) -> None:
 
 
 def test_an_invoice_that_was_withdrawn_can_be_filed_elsewhere(store: LocalStore) -> None:
+    """Although the lake has it as imported until it is landed again, which does not make it one of the API."""
     keep(store, TOTAL)
+    land_month(store, OCTOBER)
     with pytest.raises(SettingsError, match=r"imported already, as 8753 of contract 8751 for 2026-10.*withdraw 8753"):
         keep(store, TOTAL, contract=8752)
     with pytest.raises(SettingsError, match="imported already"):
@@ -103,6 +105,22 @@ def test_an_invoice_that_was_withdrawn_can_be_filed_elsewhere(store: LocalStore)
         withdraw(store, "8753")
     assert [one.state for one in keep(store, TOTAL, contract=8752)] == [NEW]
     assert kept(store) == [("8753", "8113.07")]
+
+
+def test_what_the_disk_did_not_take_is_neither_imported_nor_withdrawn(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StorageFailed("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalStore, "sync_all", full)
+        with pytest.raises(StorageFailed, match="the disk is full"):
+            keep(store, TOTAL)
+    keep(store, TOTAL)
+    monkeypatch.setattr(LocalStore, "sync_all", full)
+    with pytest.raises(StorageFailed, match="the disk is full"):
+        withdraw(store, "8753", now=NOW)
 
 
 def test_a_withdrawn_file_may_come_again(store: LocalStore) -> None:

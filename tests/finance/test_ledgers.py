@@ -144,6 +144,15 @@ def datev_balances(text: str) -> dict[str, Decimal]:
 def test_a_datev_batch_has_the_documented_fields_and_the_journals_balances(exported: Settings) -> None:
     data = (ledger(exported, "datev") / "EXTF_Buchungsstapel.csv").read_bytes()
     assert datev_balances(data.decode("cp1252")) == by_account(journal(exported))
+    _, columns, *rows = data.decode("cp1252").removesuffix("\r\n").split("\r\n")
+    names = ("Umsatz (ohne Soll/Haben-Kz)", "Soll/Haben-Kennzeichen", "Konto", "Gegenkonto (ohne BU-Schlüssel)")
+    cells = [dict(zip(columns.split(";"), row.split(";"), strict=True)) for row in rows]
+    assert sorted(tuple(one[name] for name in names) for one in cells) == [
+        ("161,02", '"S"', "1320", "2000"),
+        ("6,02", '"H"', "6190", "2000"),
+        ("7,96", '"S"', "1310", "2000"),
+        ("7950,11", '"S"', "6100", "2000"),
+    ], "each line against the payable"
 
 
 def test_a_datev_batch_without_a_payable_pairs_debits_and_credits(exported: Settings) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as checked
@@ -190,6 +191,27 @@ def test_a_line_without_a_rule_is_an_error_and_withholds_the_statement(data: Set
     assert "4447/0" in accounts
 
 
+def test_gaps_are_of_the_last_month_and_name_accounts_and_lines(data: Settings) -> None:
+    """A minimum of a contract without a client has no account to name."""
+    rows = [
+        (OCTOBER, "unassigned", 4447, 0, "TrafficAll", "TotalKCs", None),
+        (OCTOBER, "unassigned", 4447, 0, "TrafficAll", "FromKCs", None),
+        (OCTOBER, "unassigned", None, None, "FixedRate", "MonthlyMinimum", None),
+        (OCTOBER, "Beta", 4443, 5, "TrafficAll", "TotalKCs", None),
+        (OCTOBER, "Beta", 4443, 5, "TrafficAll", "FromKCs", Decimal("1.00")),
+        (SEPTEMBER, "Beta", 4443, 6, "TrafficAll", "TotalKCs", None),
+        (SEPTEMBER, "unassigned", 4448, 0, "TrafficAll", "TotalKCs", None),
+    ]
+    names = "reporting_month", "client", "network_id", "mailbox_id", "account_report", "measure_field", "price"
+    with closing(database.connect(data.warehouse_path)) as connection:
+        schema = connection.table("out_rebill_lines").limit(0).to_arrow_table().schema
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    nothing = [None] * len(rows)
+    table = pa.table([pa.array(columns.get(field.name, nothing), field.type) for field in schema], schema=schema)
+    database.refill(data.warehouse_path, "out_rebill_lines", table)
+    assert gaps(data) == (OCTOBER, ("4447/0",), ("Beta: 4443/5 TrafficAll TotalKCs",))
+
+
 def test_nothing_of_cost_or_margin_is_in_a_statement(data: Settings) -> None:
     """Each cost of the client, its rule and its margin are searched in the bytes; prices are 3.37 times the costs."""
     write(data, "4440,,Acme,K1,,\n", "Acme,,,markup_percent,237,,,\n")
@@ -207,7 +229,7 @@ def test_nothing_of_cost_or_margin_is_in_a_statement(data: Settings) -> None:
     assert owed == total([row["price"] for row in found])
 
 
-@pytest.mark.soak
+@pytest.mark.long
 def test_a_closed_statement_keeps_its_number_and_what_changes_is_on_the_next(data: Settings) -> None:
     write(data, "4440,,Acme,,,\n4443,,Beta,,,\n", "Acme,,,pass_through,,,,\nBeta,,,pass_through,,,,\n")
     store = open_store(data)
