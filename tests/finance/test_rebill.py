@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from ecgrid_flows.cli import app
 from ecgrid_flows.errors import SettingsError
 from ecgrid_flows.finance import audit_log, rebill
-from ecgrid_flows.finance.finding_states import keep, open_errors
+from ecgrid_flows.finance.finding_states import open_errors
 from ecgrid_flows.finance.period_close import close_month, reopen_month
 from ecgrid_flows.finance.rebill import Rebilled, gaps, rebill_month
 from ecgrid_flows.rating import quote
@@ -361,10 +361,12 @@ def test_decisions_reach_the_costs_without_a_build(data: Settings) -> None:
 
     with closing(database.connect(settings.warehouse_path)) as connection:
         found = find_of_check(connection, audit_log.read(store), "rate_mismatch", OCTOBER, "disputed")
-    set_state(store, found, "disputed", "twice")
-    keep(settings.warehouse_path, audit_log.read(store))
+    set_state(store, found, "disputed", "twice")  # the warehouse does not have it yet
     claimed = total([row["difference"] for row in found if row["difference"] is not None])
     assert claimed > ZERO
+    rebill.keep(settings, audit_log.read(store))
+    kept = [Decimal(str(row["cost"])) for row in lines(settings, reporting_month=OCTOBER)]
+    assert total(kept) == before - claimed
     assert billed(settings).cost == before - claimed
 
 
