@@ -31,6 +31,8 @@ BEFORE = date(2026, 9, 1)
 OTHER_PERCENT, OTHER_MINIMUM = 630, 631
 #: A minimum of 450.00 billed as a true-up to three accounts in four, and whole to the fourth.
 OF_BOTH_KINDS = 640
+#: A minimum of 450.00 billed to both accounts below it, and to one of four above it.
+OF_ALL_OR_FEW = 641
 
 #: Price list -> the parts that its minimum is computed beside, and whether the line's Actual states their sum.
 LISTS = {
@@ -150,6 +152,14 @@ def bill_by_two_rules(lake: Lake) -> None:
         charges = 50 * mailbox
         lake.billed(use, mailbox, *[str(charges)] * 3)
         lake.billed(minimum, mailbox, "1", "1", str(450 - charges if mailbox <= 6 else 450))
+    use, minimum = (replace(ladder, price_list_id=OF_ALL_OR_FEW) for ladder in (USE, MINIMUM))
+    for ladder in (use, minimum):
+        lake.listed(ladder)
+    for mailbox, (charges, amount) in enumerate(
+        [(100, 450), (200, 450), (500, 0), (550, 0), (600, 0), (700, 450)], start=1
+    ):
+        lake.billed(use, mailbox, *[str(charges)] * 3)
+        lake.billed(minimum, mailbox, "1", "1", str(amount))
 
 
 def reading(connection: Connection, price_list_id: int, measure: str = "MonthlyMinimum") -> dict[str, Any]:
@@ -184,6 +194,15 @@ def test_only_those_billed_the_whole_minimum_are_accused(built: Connection, pric
         credit = -5 if mailbox % 2 == 0 and price_list_id in (604, 605) else 0
         due = Decimal(450 - base.get(price_list_id, 165) - credit)
         assert (row["billed_amount"], row["expected_amount"], row["difference"]) == (450, due, 450 - due)
+
+
+def test_a_minimum_may_be_due_from_all_where_few_above_it_are_billed(built: Connection) -> None:
+    """If 450.00 are due from every account, the one of 700.00 is right."""
+    assert reading(built, OF_ALL_OR_FEW)["verdict"] == "undecided"
+    condition = "WHERE price_list_id = ? AND measure_field = 'MonthlyMinimum' AND is_rival"
+    rivals = database.table(built, f"FROM out_readings {condition}", [OF_ALL_OR_FEW]).to_pylist()
+    assert {"always.of_counted_lines", "whole_when_below.of_counted_lines"} <= {row["reading_id"] for row in rivals}
+    assert [found["check_name"] for found in findings(built, OF_ALL_OR_FEW)] == ["reading_undecided"]
 
 
 def test_true_ups_on_three_lines_of_four_leave_the_whole_minimum_open(built: Connection) -> None:

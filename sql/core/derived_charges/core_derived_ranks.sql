@@ -7,8 +7,8 @@
 -- that the leader explains better. `is_tied`: tied with the leader (is_tied_with_leader), and fewer than two Actuals support only the
 -- leader's base. A minimum billed whole, or to all accounts, shows Rate alone, whatever the charges: such lines, however many, do not tell
 -- whether a true-up was meant. So where such an interpretation leads, the true-up beside each base that is tied is tied too, and one that
--- explains a line which the leader does not. Where a true-up leads, such an interpretation is tied unless the true-up wins more than four
--- fifths of the lines on which the two differ: either may be billed in the place of the other on many lines of a list.
+-- explains a line which the leader does not. Such an interpretation is tied with any leader that does not win more than four fifths of the
+-- lines on which the two differ: a minimum of one rule may be billed by another on many lines of a list.
 WITH scores AS (
     SELECT
         set_no,
@@ -70,7 +70,7 @@ compared AS (
             AND leaders.bases_stated - ranked.bases_stated < 2
         )
         OR (
-            leaders.rule = 'true_up' AND ranked.rule IN ('whole_when_below', 'always')
+            leaders.rule IN ('true_up', 'whole_when_below', 'always') AND ranked.rule IN ('whole_when_below', 'always')
             AND (ranked.plausibility = 'ordinary' OR leaders.plausibility = 'remote')
             AND parted.lost <= parted.gained * 4
         ) AS is_tied
