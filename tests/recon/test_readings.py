@@ -75,6 +75,10 @@ SETTLED = replace(HALVES, price_list_id=551)
 COINS = Ladder(552, TRANS, [Tier(0, 0, "0.137")], model="Simple")
 TENTHS = replace(COINS, price_list_id=553)
 UNSETTLED = Ladder(554, TRANS, [Tier(0, 0, "0.048")], model="Simple")
+#: Parts of a block of 100 are free; the line shows the tier of the part, which bills nothing.
+PART_IN_TIER = Ladder(
+    561, TRANS, [Tier(0, 2000, "2.50"), Tier(2001, 5000, "2.25"), Tier(5001, 0, "2.00")], allowance="25", block="100"
+)
 COINS_AND_CENTS = replace(COINS, price_list_id=560)
 #: One line with something to round, a cent above half up; a list in whole units but for one; two fees in whole units.
 ONE_CENT = Ladder(555, TRANS, [Tier(0, 0, "0.0776")], model="Simple")
@@ -191,6 +195,12 @@ def made() -> Lake:
     # 0.959, 1.781, 3.151, 4.521, 5.617, 6.987 and 13.70
     uses = ("7", "13", "23", "33", "41", "51", "100")
     billed(lake, COINS, list(zip(uses, ("0.95", "1.80", "3.15", "4.50", "5.60", "7.00", "13.70"), strict=True)))
+    lake.listed(PART_IN_TIER)
+    # Rate is per block: 876 are 8 x 2.50; 1,553 are 15 x 2.50; 5,079 are 20 x 2.50 + 30 x 2.25
+    for mailbox, (actual, quantity, amount, tier) in enumerate(
+        [("901", "800", "20", 1), ("1578", "1500", "37.5", 1), ("5104", "5000", "117.5", 3)], start=1
+    ):
+        lake.billed(PART_IN_TIER, mailbox, actual, quantity, amount, tier=tier)
     lake.listed(COINS_AND_CENTS)
     # the same in coins, and 60 x 0.137 = 8.22 in cents
     coins = zip(uses, ("0.95", "1.80", "3.15", "4.50", "5.60", "7.00", "13.70"), strict=True)
@@ -425,6 +435,11 @@ def test_two_fees_in_whole_units_are_two_questions_with_amounts(built: Connectio
     ]
     assert sorted(amounts) == [(Decimal(2), Decimal("2.4"))] * 3 + [(Decimal(4), Decimal("3.6"))] * 3
     assert [row["check_name"] for row in found].count("reading_undecided") == 2
+
+
+def test_a_line_at_a_maximum_may_show_either_tier_where_the_list_is_undecided(built: Connection) -> None:
+    assert chosen(built, PART_IN_TIER)["verdict"] == "undecided"
+    assert [found["check_name"] for found in findings(built, PART_IN_TIER)] == ["reading_undecided"]
 
 
 def test_a_tier_stated_twice_is_one(built: Connection) -> None:

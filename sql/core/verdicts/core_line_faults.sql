@@ -119,7 +119,7 @@ left_out AS (
 shown_tiers AS (
     -- amount by the tier shown, where the interpretation is undecided and another tier's rate was billed: that of the tied candidate that
     -- reaches the tier and is nearest to the amount billed. The other rate is that of the tier reached, or, on a line that shows the tier
-    -- reached, the first rate for all. None where a tied candidate gives the amount in the tier shown
+    -- reached, the first rate for all. None where a tied candidate gives the amount in the tier shown, nor at a Maximum of slices
     SELECT
         suspects.network_id,
         suspects.mailbox_id,
@@ -160,6 +160,7 @@ shown_tiers AS (
     WHERE suspects.verdict = 'undecided'
         AND suspects.model IN ('unit', 'volume', 'graduated')
         AND suspects.shown_tier > 1
+        AND NOT (suspects.model = 'graduated' AND suspects.is_at_maximum)
         AND coalesce(len(list_filter(
             open.outcomes,
             lambda tied: tied.quantity = suspects.quantity_billed AND tied.amount = suspects.amount AND tied.tier = suspects.shown_tier

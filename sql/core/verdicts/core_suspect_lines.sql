@@ -1,5 +1,5 @@
 -- One row per line that does not fit its interpretation, shows a schedule that its price list does not have, or shows another tier than
--- the one that it reaches.
+-- the one that it reaches. `is_at_maximum`: the quantity is the Maximum between these two tiers.
 -- These are few lines; the relations that follow read only them.
 SELECT
     results.*,
@@ -23,7 +23,16 @@ SELECT
     readings.billed_in,
     readings.rate_per,
     readings.lone_bounds,
-    readings.allowance_rule
+    readings.allowance_rule,
+    coalesce(
+        abs(results.shown_tier - results.expected_tier) = 1
+        -- blocks counted in each slice change the quantity billed, not where a slice ends
+        AND lower.maximum IN (
+            try(results.quantity_billed * CASE WHEN readings.billed_in = 'blocks' AND lower.block > 0 THEN lower.block ELSE 1 END),
+            results.actual - case_allowance(readings.allowance_rule, readings.lone_bounds, sets.allowance)
+        ),
+        false
+    ) AS is_at_maximum
 FROM core_line_results AS results
 INNER JOIN core_terms_sets AS line_terms USING (terms_no)
 LEFT JOIN core_sets AS sets ON sets.set_no = results.set_no
@@ -40,17 +49,6 @@ WHERE results.verdict <> 'fits'
         -- it: to which of them the Maximum belongs changes no amount
         AND (
             readings.model IN ('volume', 'stairstep')
-            OR (
-                readings.model IN ('graduated', 'stacked_flat')
-                AND results.shown_tier > 1
-                AND (
-                    abs(results.shown_tier - results.expected_tier) = 1
-                    -- blocks counted in each slice change the quantity billed, not where a slice ends
-                    AND lower.maximum IN (
-                        try(results.quantity_billed * CASE WHEN readings.billed_in = 'blocks' AND lower.block > 0 THEN lower.block ELSE 1 END),
-                        results.actual - case_allowance(readings.allowance_rule, readings.lone_bounds, sets.allowance)
-                    )
-                ) IS NOT true
-            )
+            OR (readings.model IN ('graduated', 'stacked_flat') AND results.shown_tier > 1 AND NOT is_at_maximum)
         )
     )
