@@ -49,7 +49,7 @@ FINANCE = {
         f"flows/ecgrid_flows/finance/{module}.py": tuple(f"tests/finance/test_{name}.py" for name in names)
         for module, names in {
             "audit_log": ("tampering", "finding_states"),
-            "corrections": ("corrections", "postings", "books_machine", "closing"),
+            "corrections": ("corrections", "closing", "postings", "books_machine"),
             "csv_writer": ("csv_files",),
             "disputes": ("disputes",),
             "export": ("export", "closing"),
