@@ -380,7 +380,6 @@ def _schedule(element: Element, where: str, odd: list[OddValue] | None) -> Sched
 def _line_item(element: Element, where: str, odd: list[OddValue] | None) -> LineItem:
     found = _Record(element, where, _LINE, odd)
     schedule = found.parts.get("Schedule")
-    under = "Schedule" if odd is None else f"{where}.Schedule"
     return LineItem(
         line_item_number=found.integer("LineItemNumber"),
         line_date=found.time("LineDate"),
@@ -392,7 +391,7 @@ def _line_item(element: Element, where: str, odd: list[OddValue] | None) -> Line
         level=found.enum("Level"),
         level_name=found.words("LevelName"),
         model=found.enum("Model"),
-        schedule=None if schedule is None or is_nil(schedule) else _schedule(schedule, under, odd),
+        schedule=None if schedule is None or is_nil(schedule) else _schedule(schedule, f"{where}.Schedule", odd),
         actual=found.decimal("Actual"),
         quantity_billed=found.decimal("QuantityBilled"),
         is_taxable=found.boolean("Taxable"),

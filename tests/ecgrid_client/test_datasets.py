@@ -167,6 +167,7 @@ def test_a_monthly_report() -> None:
         ("base64Binary", ["AAEC/w==", "", None], pa.binary(), [b"\x00\x01\x02\xff", b"", None]),
         ("double", ["1.5E3", "-INF", None], pa.float64(), [1500.0, float("-inf"), None]),
         ("float", ["0.5"], pa.float32(), [0.5]),
+        ("double", [f"{'1.5':0<100}"], pa.float64(), [1.5]),
         ("string", ["", " x ", None], pa.string(), ["", " x ", None]),
         ("anyURI", ["http://a"], pa.string(), ["http://a"]),
         ("duration", ["P1DT2H"], pa.string(), ["P1DT2H"]),
@@ -233,6 +234,12 @@ def test_a_time_that_does_not_fit_is_kept_as_text() -> None:
     assert table["At (text)"].to_pylist() == [None, *cells[1:]]
 
 
+def test_a_time_that_is_none_is_named_by_its_row() -> None:
+    odd: list[OddValue] = []
+    datasets.tables(cells_of("dateTime", "2023-11-05T01:30:00Z", "x", "2023-11-05T01:30:00Z", "y"), odd)
+    assert [(one.record, one.text) for one in odd] == [("table Table, row 2", "x"), ("table Table, row 4", "y")]
+
+
 @pytest.mark.parametrize(
     ("kind", "cell"),
     [
@@ -261,6 +268,7 @@ def test_a_time_that_does_not_fit_is_kept_as_text() -> None:
         ("base64Binary", "AAE"),
         ("double", "abc"),
         ("double", "1_0"),
+        ("double", f"{'1.5':0<101}"),
         ("date", "2023-13-01"),
     ],
 )
@@ -355,6 +363,17 @@ def test_rows_stand_in_their_row_order() -> None:
     body = answer('<xs:element name="C" type="xs:int" />', rows)
     assert datasets.tables(body)["Table"]["C"].to_pylist() == [0, 1, 2]
     assert [row["C"] for row in datasets.to_json(body)["tables"]["Table"]["rows"]] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("digits", "expected"), [(18, [1, 0]), (19, [0, 1])])
+def test_an_order_of_more_than_18_digits_is_none(digits: int, expected: list[int]) -> None:
+    orders = ("9" * digits, "0")
+    rows = "".join(
+        f'<Table diffgr:id="Table{index}" msdata:rowOrder="{order}"><C>{index}</C></Table>'
+        for index, order in enumerate(orders)
+    )
+    body = answer('<xs:element name="C" type="xs:int" />', rows)
+    assert datasets.tables(body)["Table"]["C"].to_pylist() == expected
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What is an answer: the body decides, whatever the status; and it is for the key that was requested."""
 
 import gzip
+import re
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ from dataclasses import replace
 import pytest
 
 from ecgrid_client import Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors
+from ecgrid_client.faults import error_of_status
 from ecgrid_client.judging import judge
 from ecgrid_client.transport import Reply
 
@@ -78,6 +80,11 @@ def test_a_page_is_no_response_of_an_operation_without_a_result() -> None:
     reply = Reply(200, "text/html", None, b"<html><body>Sign in</body></html>")
     with pytest.raises(errors.ECGridError, match="<html> instead of an envelope"):
         judge(reply, operation, {}, "get", "here")
+
+
+def test_only_a_status_that_refuses_a_call_says_that_it_was_not_executed() -> None:
+    refused = [code for code in STATUSES if not error_of_status(code, "text/html", b"<html>", "here").may_have_run]
+    assert refused == [401, 404, 407, 408, 410, 429, 503]
 
 
 @pytest.mark.parametrize("status", STATUSES)
@@ -340,8 +347,10 @@ def test_answers_for_ever_other_keys_are_none(server: Server) -> None:
         LINE.replace(b"<SystemObject>Network<", b"<SystemObject>Mailbox<").replace(b">4443<", b">0<"),
         NO_RESULT,
         wire("v3.2-InvoiceCalculateLineItem-no-schedule.soap11.response.xml").replace(b">4440<", b">4443<"),
+        re.sub(rb"<AccountReport>\w+<", b"<AccountReport><", LINE),
+        re.sub(rb"<Measure>\w+<", b"<Measure><", LINE),
     ],
-    ids=["another day", "an AS2 id", "the Root as mailbox 0", "no result", "no schedule"],
+    ids=["another day", "an AS2 id", "the Root as mailbox 0", "no result", "no schedule", "no report", "no measure"],
 )
 def test_what_states_no_other_key_is_taken(server: Server, body: bytes) -> None:
     """A line may rightly bear a day outside the month; an AS2 id names no account."""

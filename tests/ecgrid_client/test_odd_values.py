@@ -97,6 +97,13 @@ def test_a_nil_or_absent_amount_is_missing_and_never_zero() -> None:
             decode.line_item(LINE.replace(b"<Amount>72.96</Amount>", gone))
 
 
+def test_a_line_with_a_nil_schedule_has_none() -> None:
+    nil = b'<Schedule xsi:nil="true" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" />'
+    line = decode.line_item(re.sub(rb"<Schedule>.*</Schedule>", nil, LINE, flags=re.DOTALL))
+    assert line is not None
+    assert (line.schedule, str(line.amount)) == (None, "72.96")
+
+
 def test_an_element_that_occurs_twice_is_its_keys_fault() -> None:
     with pytest.raises(ValueOutOfRange, match="Amount twice"):
         decode.line_item(LINE.replace(b"<Amount>72.96</Amount>", b"<Amount>72.96</Amount><Amount>7.96</Amount>"))
