@@ -3,7 +3,7 @@
 -- opposite sign. Without one (`reversed_month` is null) it is a correction if its amount is its quantity at a rate of its price list, or if it
 -- may cross tiers: 150 corrected to 50. Where slices are priced, the amount is then between those at the lowest and the highest rate; where the
 -- whole quantity is priced by the tier reached, it is what two quantities of two tiers differ by, which are that far apart: it may be a
--- charge, for less may cost more.
+-- charge, for less may cost more. A difference of two rounded amounts may differ by a cent from the amount rounded once.
 WITH negatives AS (
     SELECT *
     FROM core_line_faults
@@ -85,7 +85,7 @@ at_rates AS (
     SELECT network_id, mailbox_id, reporting_month, account_report, measure_field
     FROM credits
     GROUP BY ALL
-    HAVING bool_or(credited = at_rate)
+    HAVING bool_or(abs(credited - at_rate) <= tolerance)
         OR bool_or(is_by_slices AND at_rate <= credited) AND bool_or(is_by_slices AND at_rate >= credited)
     UNION
     SELECT network_id, mailbox_id, reporting_month, account_report, measure_field
