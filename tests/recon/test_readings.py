@@ -80,6 +80,7 @@ PART_IN_TIER = Ladder(
     561, TRANS, [Tier(0, 2000, "2.50"), Tier(2001, 5000, "2.25"), Tier(5001, 0, "2.00")], allowance="25", block="100"
 )
 COINS_AND_CENTS = replace(COINS, price_list_id=560)
+UP_BUT_ONE = Ladder(562, TRANS, [Tier(0, 0, "0.0776")], model="Simple")
 #: One line with something to round, a cent above half up; a list in whole units but for one; two fees in whole units.
 ONE_CENT = Ladder(555, TRANS, [Tier(0, 0, "0.0776")], model="Simple")
 SHORT = Ladder(556, TRANS, [Tier(0, 0, "1.75")], model="Simple")
@@ -195,6 +196,9 @@ def made() -> Lake:
     # 0.959, 1.781, 3.151, 4.521, 5.617, 6.987 and 13.70
     uses = ("7", "13", "23", "33", "41", "51", "100")
     billed(lake, COINS, list(zip(uses, ("0.95", "1.80", "3.15", "4.50", "5.60", "7.00", "13.70"), strict=True)))
+    lake.listed(UP_BUT_ONE)
+    # 0.2328, 0.5432, 0.8536 and 1.4744 go up; 1.7848 goes to the nearest cent
+    billed(lake, UP_BUT_ONE, [("3", "0.24"), ("7", "0.55"), ("11", "0.86"), ("19", "1.48"), ("23", "1.78")])
     lake.listed(PART_IN_TIER)
     # Rate is per block: 876 are 8 x 2.50; 1,553 are 15 x 2.50; 5,079 are 20 x 2.50 + 30 x 2.25
     for mailbox, (actual, quantity, amount, tier) in enumerate(
@@ -478,6 +482,11 @@ def test_amounts_in_coins_are_one_question(built: Connection, ladder: Ladder, wo
     (question,) = findings(built, ladder)
     assert (question["severity"], question["check_name"]) == ("warning", "reading_undecided")
     assert f"Of its 6 lines with something to round, {words}" in question["explanation"]
+
+
+def test_a_line_to_the_nearest_cent_is_not_wrong_beside_amounts_rounded_up(built: Connection) -> None:
+    assert [line["verdict"] for line in lines(built, UP_BUT_ONE)] == ["fits"] * 4 + ["undecided"]
+    assert [found["check_name"] for found in findings(built, UP_BUT_ONE)] == ["reading_undecided"]
 
 
 def test_a_line_in_cents_is_not_wrong_beside_amounts_in_coins(built: Connection) -> None:

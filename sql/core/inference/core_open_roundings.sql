@@ -4,8 +4,8 @@
 -- line shows cents. An
 -- amount may be rounded to cents in two steps (is_of_two_steps): a candidate here only, which no list is decided to have. Slices may be
 -- rounded in ways that are no candidate: amounts within the largest possible rounding of them are open unless three lines confirm the
--- rounding chosen for each that contradicts it. Rounding to coins (is_of_cash) is open too, and a line that cents give is right: no terms
--- state coins.
+-- rounding chosen for each that contradicts it. Rounding to coins (is_of_cash) is open too: no terms state it. Nor do they state cents up
+-- or down: beside coins a line in cents may be right, and beside cents one to the nearest cent.
 -- lines: lines that the rounding chosen does not give, or that cents would not; difference: the sum by which they differ from it, or from
 -- cents; tried: lines with something to round. roundings: what is open; is_near: any amount that differs by less than `unit` for each slice.
 WITH rated AS (
@@ -109,6 +109,10 @@ others AS (
     ) AS compared
     GROUP BY given.set_no, given.reading_no, given.rounding_no
     HAVING (any_value(cases.is_cash) AND any_value(others.unit) <= 0.01)
+        OR (
+            any_value(cases.unit = 0.01 AND NOT cases.is_nearest_cent)
+            AND any_value(others.scale = 2 AND others.rounding IN ('half_up', 'half_even'))
+        )
         OR coalesce(sum(cases.lines) FILTER (WHERE cases.is_explained AND NOT compared.is_given), 0) < any_value(given.lines) * 2
         AND (
             any_value(others.unit <= greatest(cases.unit, 0.1))
