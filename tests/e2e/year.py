@@ -190,8 +190,10 @@ class Year:
                 self.add(over + timedelta(days=rng.randint(36, 38), hours=9), "reopen", month)
 
     def play(self) -> None:
+        latest = month_end(self.months[-1]) + timedelta(days=150)
         while self._events:
             event = heapq.heappop(self._events)
+            assert event.at < latest, f"{event.what} of {event.month} is put off for ever"
             self.end = event.at + timedelta(hours=12)
             getattr(self, f"_{event.what.replace(' ', '_')}")(event)
 

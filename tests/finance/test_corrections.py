@@ -56,21 +56,6 @@ def test_corrections_by_hand(settings: Settings) -> None:
     assert [row["quantity_billed"] for row in rows] == [-335, 335, -335, 335]
 
 
-def test_the_batches_of_a_closing_are_those_of_its_month_booked_since() -> None:
-    kinds = [
-        *(("close", "2026-10"), ("corrections", "2026-10"), ("reopen", "2026-10"), ("close", "2026-10")),
-        *(("close", "2026-09"), ("corrections", "2026-09"), ("corrections", "2026-10"), ("finding", None)),
-    ]
-    decisions = [
-        audit_log.Decision(number, kind, "", "", {} if month is None else {"month": month}, "")
-        for number, (kind, month) in enumerate(kinds, start=1)
-    ]
-    log = audit_log.Log(tuple(decisions), ())
-    closing = decisions[3]
-    assert log.closing(MONTH) == closing
-    assert [entry.number for entry in log.bookings(closing)] == [7]
-
-
 @pytest.mark.long
 def test_corrections_for_the_ledger_and_in_focus(usd: Settings) -> None:
     """72.96 is taken back and 75.00 entered; the invoice, corrected too, asks 2.04 more, by an entry of its own."""

@@ -78,6 +78,21 @@ def test_an_entry_of_the_log_under_another_number_is_reported(settings: Settings
     assert audit_log.read(open_store(settings)).faults == ("closings/log/000004.json is in the place of entry 3",)
 
 
+def test_the_batches_of_a_closing_are_those_of_its_month_booked_since() -> None:
+    kinds = [
+        *(("close", "2026-10"), ("corrections", "2026-10"), ("reopen", "2026-10"), ("close", "2026-10")),
+        *(("close", "2026-09"), ("corrections", "2026-09"), ("corrections", "2026-10"), ("finding", None)),
+    ]
+    decisions = [
+        audit_log.Decision(number, kind, "", "", {} if month is None else {"month": month}, "")
+        for number, (kind, month) in enumerate(kinds, start=1)
+    ]
+    log = audit_log.Log(tuple(decisions), ())
+    closing = decisions[3]
+    assert log.closing(MONTH) == closing
+    assert [entry.number for entry in log.bookings(closing)] == [7]
+
+
 ADDED = [
     "exports/2026-10/dispute_9999.csv",
     "closings/2026-10/000003/more.parquet",

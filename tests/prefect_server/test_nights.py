@@ -63,8 +63,9 @@ def check_after_the_night(folder: Path) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("is_built", [False, True], ids=["awaited", "in the warehouse and not exported"])
 def test_a_night_reconciles_invoices_that_came_late_and_bills_the_running_month_provisionally(
-    billing: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    billing: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_built: bool
 ) -> None:
     """The flow as a function, without a Prefect server."""
     from ecgrid_flows.orchestration import deployments, flows
@@ -74,6 +75,8 @@ def test_a_night_reconciles_invoices_that_came_late_and_bills_the_running_month_
     for artifact in ("create_progress_artifact", "update_progress_artifact", "leave_artifacts"):
         monkeypatch.setattr(deployments, artifact, lambda *_, **__: None)
     with invoiced_late(billing, tmp_path) as variables:
+        for command in (["pull", "--month", LAST], ["build"]) if is_built else ():
+            assert billing(*command, env=variables, cwd=tmp_path).returncode in (0, 1)
         for name, text in variables.items():
             monkeypatch.setenv(name, text)
         state = deployments.billing_open_month.fn()

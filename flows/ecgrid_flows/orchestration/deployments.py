@@ -159,8 +159,9 @@ def _unfinished(run: Run) -> list[date]:
 
 
 def _newly_invoiced(run: Run) -> list[date]:
-    """The ended months that awaited an invoice which is there now."""
-    return [month for month in run.awaiting_invoices() if run.follow_invoices(month)]
+    """The ended months that awaited an invoice which is there now, or is in the warehouse and not in the export."""
+    came = [month for month in run.awaiting_invoices() if run.follow_invoices(month)]
+    return sorted({*came, *status.invoiced_since_export(run.settings, run.store, datetime.now(UTC))})
 
 
 def _billed(settings: Settings, months_of: Callable[[Run], Sequence[date]]) -> Iterator[MonthDone]:

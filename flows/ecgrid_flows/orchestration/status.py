@@ -9,7 +9,7 @@ not exported; its invoice is overdue `ECGRID_INVOICE_DAYS` after the end of an e
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -24,6 +24,7 @@ from ecgrid_flows.finance.finding_states import error_counts
 from ecgrid_flows.lake import local_mirror, raw_log
 from ecgrid_flows.lake.partitions import Lake
 from ecgrid_flows.orchestration import schedule
+from ecgrid_flows.rating import month_totals
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.base import Store
 from ecgrid_flows.storage.opening import store_of
@@ -31,11 +32,12 @@ from ecgrid_flows.warehouse import database, issued_invoices
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.period import NotAMonth, month_end, month_text, parse_month
 
-__all__ = ["INVOICE", "RUN", "MonthStatus", "Status", "note", "status", "unfinished"]
+__all__ = ["INVOICE", "RUN", "MonthStatus", "Status", "invoiced_since_export", "note", "status", "unfinished"]
 
 RUNS = "runs"
 #: What can be overdue.
 RUN, INVOICE = "run", "invoice"
+_INVOICE_KEY = ("contract_id", "invoice_number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,27 @@ def unfinished(store: Store, now: datetime) -> list[date]:
     log = audit_log.read(store)
     exported = (month for month in sorted(schedule.exported_months(store)) if now >= month_end(month))
     return [month for month in exported if log.closing(month) is None and _is_noted_incomplete(store, month)]
+
+
+def invoiced_since_export(settings: Settings, store: Store, now: datetime) -> list[date]:
+    """The months over and not closed whose export lacks an invoice that the warehouse has.
+
+    A run that ended between the two leaves such a month, or a build of another month.
+    """
+    from ecgrid_flows.finance.export_files import read_export  # `status` does not need it
+
+    log = audit_log.read(store)
+    found = []
+    for month, invoices in sorted(month_totals.invoices(settings.warehouse_path).items()):
+        if now >= month_end(month) and log.closing(month) is None:
+            with suppress(
+                BillingError, OSError
+            ):  # a month without a whole export is due by the schedule, or by a person
+                table = read_export(settings.exports_dir(month) / "invoice_reconciliation.csv")
+                exported = set(zip(*(table.column(name).to_pylist() for name in _INVOICE_KEY), strict=True))
+                if not invoices <= exported:
+                    found.append(month)
+    return found
 
 
 def _is_noted_incomplete(store: Store, month: date) -> bool:

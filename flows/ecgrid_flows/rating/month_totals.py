@@ -5,6 +5,7 @@ out_finding_amounts. Amounts are exact decimals in the currency of the invoices.
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,15 +20,20 @@ from ecgrid_transforms.money import ZERO, Decimal, total
 __all__ = [
     "AtStake",
     "ClaimTotals",
+    "Invoice",
     "InvoiceTotals",
     "at_stake",
     "awaiting_invoices",
     "claims",
     "invoice_totals",
+    "invoices",
     "is_provisional",
 ]
 
 log = logging.getLogger(__name__)
+
+#: ContractID and number of an invoice.
+Invoice = tuple[int | None, str | None]
 
 _STAKES = ("too_much_amount", "too_little_amount", "unclear_amount")
 
@@ -199,19 +205,32 @@ def is_provisional(connection: database.Connection, month: date) -> bool:
 
 def awaiting_invoices(warehouse: Path) -> set[date]:
     """The months in which a contract has lines and no invoice; none if the warehouse, a cache, cannot be read."""
-    if not warehouse.is_file():
-        return set()
-    try:
-        with closing(database.connect(warehouse)) as connection:
-            rows = database.rows(connection, "out_invoice_reconciliation").to_pylist()
-    except Exception as error:  # the next build replaces a damaged cache
-        log.info("the warehouse does not show which months await an invoice: %s", type(error).__name__)
-        return set()
     return {
         row["reporting_month"]
-        for row in rows
+        for row in _reconciled(warehouse)
         if row["invoice_source"] is None and row["contract_id"] is not None and row["recalculated_amount"]
     }
+
+
+def invoices(warehouse: Path) -> dict[date, set[Invoice]]:
+    """The invoices of each month that has any; none if the warehouse cannot be read."""
+    found = defaultdict[date, set[Invoice]](set)
+    for row in _reconciled(warehouse):
+        if row["invoice_source"] is not None:
+            found[row["reporting_month"]].add((row["contract_id"], row["invoice_number"]))
+    return dict(found)
+
+
+def _reconciled(warehouse: Path) -> list[dict[str, Any]]:
+    if not warehouse.is_file():
+        return []
+    try:
+        with closing(database.connect(warehouse)) as connection:
+            rows: list[dict[str, Any]] = database.rows(connection, "out_invoice_reconciliation").to_pylist()
+    except Exception as error:  # the next build replaces a damaged cache
+        log.info("the warehouse does not show which months await an invoice: %s", type(error).__name__)
+        return []
+    return rows
 
 
 def _rows(connection: database.Connection, relation: str, month: date) -> list[dict[str, Any]]:
