@@ -201,8 +201,13 @@ def test_a_workbook_opens_with_the_months_own_sheets(tmp_path: Path) -> None:
     export_month(settings, MONTH, also=["xlsx"])
     with zipfile.ZipFile(settings.exports_dir(MONTH) / "xlsx/2026-10.xlsx") as book:
         titles = re.findall(r'<sheet name="([^"]+)"', book.read("xl/workbook.xml").decode())
+        number = titles.index("finance_lines") + 1
+        sheet = book.read(f"xl/worksheets/sheet{number}.xml").decode()
     assert titles[-1].startswith("disputes")
-    assert "finance_lines" in titles[:-1]
+    assert number < len(titles)
+    rows = dict(re.findall(r'<row r="(\d+)"[^>]*>(.*?)</row>', sheet))
+    header = (settings.exports_dir(MONTH) / "finance_lines.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert (list(rows), re.findall("<t>(.*?)</t>", rows["1"])) == (["1", "2"], header.split(","))
 
 
 def test_more_rows_than_a_sheet_holds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
