@@ -2,7 +2,7 @@
 -- title: More than one interpretation of the price list fits
 -- If several of its rate ladders are undecided, the latest is named. No row where a gap or an overlap of the tiers is the reason: that
 -- finding has the amount at stake. Where no interpretation explains half of a derived charge's lines, the amounts are the month's sums: billed,
--- and by the candidate that is nearest to the lines. Where a minimum is billed whole, they are those of the nearest true-up that is tied.
+-- and by the candidate that is nearest to the lines. Where a minimum may be due whole, they are those of the nearest true-up that is tied.
 WITH months AS (
     SELECT price_list_id, account_report, measure_field, set_no, max(reporting_month) AS reporting_month
     FROM core_tiers
@@ -60,10 +60,12 @@ money AS (
         chosen.verdict,
         chosen.telling_lines_explained,
         chosen.telling_lines,
-        readings.rule IN ('whole_when_below', 'always') AS is_rate_alone
+        coalesce(bool_or(readings.rule IN ('whole_when_below', 'always')), false) AS is_rate_alone
     FROM core_derived_chosen AS chosen
-    INNER JOIN core_derived_readings AS readings USING (reading_no)
+    LEFT JOIN core_derived_tied_candidates AS tied ON tied.set_no = chosen.set_no
+    LEFT JOIN core_derived_readings AS readings ON readings.reading_no = tied.reading_no
     WHERE chosen.verdict IN ('undecided', 'none_fits')
+    GROUP BY ALL
 ),
 nearest AS (
     SELECT
@@ -80,7 +82,7 @@ nearest AS (
         ELSE money.is_rate_alone AND trials.rule = 'true_up' AND tied.set_no IS NOT NULL
     END
     GROUP BY months.set_no, trials.reading_no
-    HAVING NOT bool_or(trials.is_base_open OR trials.expected_amount IS NULL)
+    HAVING NOT bool_or(trials.is_base_open OR trials.expected_amount IS NULL) AND sum(trials.amount) <> sum(trials.expected_amount)
     QUALIFY row_number() OVER (
         PARTITION BY months.set_no ORDER BY sum(abs(trials.amount - trials.expected_amount)), trials.reading_no
     ) = 1
