@@ -1,6 +1,6 @@
 -- One row per rate ladder of a derived charge and candidate interpretation that is tried on all its lines: at most 60,
 -- and as many true-ups.
--- On the sample it explains at least three fifths of the amounts that the best candidate explains (core_shortlist), or it can be tied
+-- On the sample it explains at least three fifths of the amounts that the best candidate explains, or it can be tied
 -- with the candidate that fits most lines: what it misses of those must be fewer lines than the others (is_tied_with_leader), or one; for
 -- a minimum billed whole at most three times as many, as a leading true-up may lose to it a fifth of the lines (core_derived_ranks). The
 -- user's override is always kept, and so is the true-up beside a base of which another rule is kept (core_derived_ranks).

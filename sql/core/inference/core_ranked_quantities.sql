@@ -1,4 +1,4 @@
--- One row per rate ladder and quantity to try, with its rank; ladders of up to 200 quantities have a rank for each.
+-- One row per rate ladder and quantity to try, with its rank; ladders of up to 64 quantities have a rank for each.
 -- First the quantities within three blocks of a point where interpretations differ (a bound, with and without the allowance; the
 -- allowance; 0). Then an even spread of about 400 others, so that the first n are the most informative.
 WITH sizes AS (
@@ -52,7 +52,7 @@ chosen AS (
     FROM core_quantities AS quantities
     INNER JOIN sizes USING (set_no)
     LEFT JOIN nearest USING (set_no, actual)
-    WHERE sizes.quantities <= 200
+    WHERE sizes.quantities <= 64
         OR hash(quantities.actual) % sizes.quantities::UBIGINT < 400 -- signed, DuckDB would divide 128 bits
         OR nearest.place IS NOT NULL
 )
