@@ -1,12 +1,13 @@
--- One row per rate ladder and tier. The schedule's id and the source (`terms_source`) are those of its latest month.
+-- One row per rate ladder and tier. The schedule's id and the source (`terms_source`) are those of its latest month; of a
+-- tier that is stated twice, the lower id.
 SELECT
     set_no,
     tier,
     any_value(schedule_set_id) AS schedule_set_id,
     any_value(price_list_id) AS price_list_id,
-    arg_max(schedule_id, reporting_month) AS schedule_id,
+    arg_max(schedule_id, (reporting_month, -schedule_id)) AS schedule_id,
     any_value(level) AS level,
-    arg_max(level_name, reporting_month) AS level_name,
+    arg_max(level_name, (reporting_month, -schedule_id)) AS level_name,
     any_value(allowance) AS allowance,
     any_value(minimum) AS minimum,
     any_value(maximum) AS maximum,
