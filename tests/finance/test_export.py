@@ -214,7 +214,7 @@ def test_a_quiet_month_that_was_pulled_is_exported_empty(settings: Settings) -> 
 
 
 def test_more_rows_than_one_part_come_in_their_order(settings: Settings, tmp_path: Path) -> None:
-    """A join may return rows in any order, as one that spills does; here they come by a hash. A part has 131,072."""
+    """A join may return rows in any order, as one that spills does; here they come by a hash. A part has 65,536."""
     build(settings)
     count = 200_000
     with contextlib.closing(database.connect(settings.warehouse_path, read_only=False)) as connection:

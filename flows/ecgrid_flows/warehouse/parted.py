@@ -23,8 +23,8 @@ __all__ = ["ROWS_A_BATCH", "Batches", "Fold", "Parted", "Repeating", "ahead"]
 ROWS_A_BATCH = 65_536
 #: Batches of rows, computed as they are read; a reader that stops early must close it.
 Batches = Generator[pa.RecordBatch, None, None]
-#: Rows of a part, some 150 MB, and parts that are worked out at the same time.
-_ROWS_A_PART, _AT_ONCE = 2 * ROWS_A_BATCH, 2
+#: Parts of a file that are worked out at the same time, each of a batch's rows; it takes some 100 MB.
+_AT_ONCE = 2
 
 
 def ahead(batches: Iterable[pa.RecordBatch]) -> Batches:
@@ -149,14 +149,14 @@ class Parted:
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             parts = (
                 threads.submit(self._part, self.connection.cursor(), begin, made_of)
-                for begin in range(0, count, _ROWS_A_PART)
+                for begin in range(0, count, ROWS_A_BATCH)
             )
             coming = deque(islice(parts, _AT_ONCE))
             while coming:
                 part = coming.popleft().result()
                 coming.extend(islice(parts, 1))
                 count -= part.num_rows
-                yield from part.to_batches(ROWS_A_BATCH)
+                yield from part.to_batches()
         if count:
             raise BillingError(
                 f"{self.gathered} lost or repeated rows on the way to a file, so nothing was written: export again, "
@@ -166,7 +166,7 @@ class Parted:
     def _part(self, cursor: database.Connection, begin: int, made_of: Callable[..., Any]) -> pa.Table:
         """The rows from row `begin` of the cached table on."""
         with closing(cursor):
-            show(cursor, self.gathered, f"rowid >= {begin} AND rowid < {begin + _ROWS_A_PART}")
+            show(cursor, self.gathered, f"rowid >= {begin} AND rowid < {begin + ROWS_A_BATCH}")
             # a join that spills returns its rows in the order of its partitions
             rows = made_of(self.rows_of(cursor), self.order).order(listed(self.order))
             return rows.project(f"* EXCLUDE ({listed(self.order)})").to_arrow_table().combine_chunks()
