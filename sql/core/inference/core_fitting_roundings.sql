@@ -114,7 +114,9 @@ ranked AS (
         lists.rounding_no,
         lists.lines_explained,
         lists.lines_of_ordinary,
-        lists.unit = usual.unit AND lists.rounding_no <> usual.rounding_no AND lists.lines_explained - usual.lines_explained = 1 AS is_of_one_line,
+        lists.unit = usual.unit AND lists.rounding_no <> usual.rounding_no AND lists.lines_explained - usual.lines_explained = 1
+        -- what most systems do needs no proof, whatever single lines of other lists show
+        AND NOT (lists.rounding = 'half_up' AND lists.unit = 0.01) AS is_of_one_line,
         row_number() OVER preference AS place,
         lists.rule,
         first_value(lists.rule) OVER preference AS first_rule,

@@ -23,7 +23,7 @@
 --                            interpretation is undecided or the amount correct, at the rate of another tier than the line shows
 --     amount_mismatch        the correct quantity; no rule of the interpretation gives the amount (`billed_model` is the model that does)
 -- If several interpretations are tied and none gives the billed amount, `expected_least` and `expected_most` are the range of their
--- amounts; else, if roundings that fit the lines of the list alike (core_fitting_roundings) give different ones, of these
+-- amounts; else, if roundings that fit the lines of the list alike (core_fitting_roundings), or are open, give different ones, of these
 -- (`is_rounding_open`). The amount expected is the end of the range nearest to the billed amount; null if that is inside the range.
 WITH other_tiers AS (
     SELECT
@@ -55,7 +55,8 @@ WITH other_tiers AS (
     GROUP BY ALL
 ),
 fitting AS (
-    -- roundings of a line to the decimals of the one chosen; the slices of a line are not read here, so roundings of slices are left out
+    -- roundings of a line to the decimals of the one chosen, and those that are open; the slices of a line are not read here, so roundings of
+    -- slices are left out
     SELECT sets.set_no, roundings.rounding, roundings.unit, roundings.half
     FROM core_chosen_readings AS chosen
     INNER JOIN core_sets AS sets USING (set_no)
@@ -63,6 +64,10 @@ fitting AS (
     INNER JOIN core_roundings AS roundings ON roundings.rounding_no = open.rounding_no AND NOT is_of_slices(roundings.rounding)
     WHERE chosen.verdict <> 'none_fits'
     QUALIFY roundings.unit = arg_min(roundings.unit, open.place) OVER (PARTITION BY sets.set_no)
+    UNION
+    SELECT set_no, other.rounding, other.unit, other.half
+    FROM (SELECT set_no, unnest(roundings) AS other FROM core_open_roundings)
+    WHERE NOT (other.is_near OR is_of_slices(other.rounding) OR is_of_two_steps(other.rounding))
 ),
 rounded AS (
     SELECT
