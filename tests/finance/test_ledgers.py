@@ -170,6 +170,28 @@ def test_a_datev_batch_without_a_payable_pairs_debits_and_credits(exported: Sett
     assert balances == {"6100": D("7"), "6110": D("0.96"), "1310": D("-7.96")}
 
 
+@pytest.mark.parametrize("sign", [1, -1], ids=["one debit, two credits", "one credit, two debits"])
+def test_what_is_left_of_a_line_is_paired_with_the_next(exported: Settings, sign: int) -> None:
+    """10.00 on 6100 is paired with 4.00 and 6.00; 3.00 on 6110 with the 3.00 that follow."""
+    one = replace(journal(exported)[0], reference="8753-C1")
+    amounts = {"6100": D(10), "6110": D(3), "1310": D(-4), "1320": D(-6), "1330": D(-3)}
+    lines = []
+    for account, amount in ((account, amount * sign) for account, amount in amounts.items()):
+        debit, credit = (amount, None) if amount > ZERO else (None, -amount)
+        lines.append(replace(one, account=account, debit=debit, credit=credit))
+    (text,) = rendered(template(exported, "datev"), "x.csv", lines, {}).values()
+    assert datev_balances(text) == {account: amount * sign for account, amount in amounts.items()}
+    _, columns, *rows = text.removesuffix("\r\n").split("\r\n")
+    names = ("Umsatz (ohne Soll/Haben-Kz)", "Konto", "Gegenkonto (ohne BU-Schlüssel)")
+    cells = [dict(zip(columns.split(";"), row.split(";"), strict=True)) for row in rows]
+    found = {(one[names[0]], frozenset((one[names[1]], one[names[2]]))) for one in cells}
+    assert found == {
+        ("4,00", frozenset(("6100", "1310"))),
+        ("6,00", frozenset(("6100", "1320"))),
+        ("3,00", frozenset(("6110", "1330"))),
+    }
+
+
 def test_a_datev_batch_has_no_line_of_nothing(exported: Settings) -> None:
     """DATEV takes no amount of 0: of a debit of 0, a debit and a credit of 7.96 one line is written."""
     one = replace(journal(exported)[0], reference="8753-C1")
