@@ -4,6 +4,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -208,6 +209,22 @@ def test_a_workbook_opens_with_the_months_own_sheets(tmp_path: Path) -> None:
     rows = dict(re.findall(r'<row r="(\d+)"[^>]*>(.*?)</row>', sheet))
     header = (settings.exports_dir(MONTH) / "finance_lines.csv").read_text(encoding="utf-8").splitlines()[0]
     assert (list(rows), re.findall("<t>(.*?)</t>", rows["1"])) == (["1", "2"], header.split(","))
+
+
+def test_a_date_before_excels_first_is_text(tmp_path: Path) -> None:
+    """Excel counts days from 1900-01-01, which is 1."""
+    settings = Settings(data_dir=str(tmp_path))
+    days = {8751: date(1900, 1, 1), 8752: date(1899, 12, 31)}
+    rows = [{"reporting_month": MONTH, "contract_id": number, "due_date": day} for number, day in days.items()]
+    build(settings, out_line_items=[line()], out_invoice_reconciliation=rows)
+    export_month(settings, MONTH, also=["xlsx"])
+    with zipfile.ZipFile(settings.exports_dir(MONTH) / "xlsx/2026-10.xlsx") as book:
+        titles = re.findall(r'<sheet name="([^"]+)"', book.read("xl/workbook.xml").decode())
+        sheet = book.read(f"xl/worksheets/sheet{titles.index('invoice_reconciliation') + 1}.xml").decode()
+    (place,) = (place for place, text in enumerate(re.findall("<t>(.*?)</t>", sheet)) if text == "due_date")
+    column = "ABCDEFGHIJ"[place]
+    assert re.findall(rf'<c r="{column}2"[^>]*><v>(.*?)</v>', sheet) == ["1"]
+    assert re.findall(rf'<c r="{column}3"[^>]*><is><t>(.*?)</t>', sheet) == ["1899-12-31"]
 
 
 def test_more_rows_than_a_sheet_holds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
