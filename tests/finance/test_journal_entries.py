@@ -1,5 +1,6 @@
 """The journal balances for any input, says what it was made from, and refuses a chart that it cannot follow."""
 
+import hashlib
 from collections import defaultdict
 from dataclasses import replace
 from datetime import date
@@ -12,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgrid_flows.currency import minor_digits
-from ecgrid_flows.errors import SettingsError
+from ecgrid_flows.errors import NoSuchData, SettingsError, StorageFailed
+from ecgrid_flows.finance.audit_log import Decision
 from ecgrid_flows.finance.export import export_month, read_export
-from ecgrid_flows.finance.export_files import read_manifest
-from ecgrid_flows.finance.journal import left_out_words
+from ecgrid_flows.finance.export_files import opened, read_manifest
+from ecgrid_flows.finance.journal import left_out_words, require_kept, unbooked
 from ecgrid_flows.finance.journal_entries import (
     Amount,
     Chart,
@@ -26,6 +28,7 @@ from ecgrid_flows.finance.journal_entries import (
     read_chart,
 )
 from ecgrid_flows.settings import Settings
+from ecgrid_flows.storage.opening import open_store
 from ecgrid_transforms.money import ZERO, Decimal, rounded, total
 
 from .world import MONTH, ROOT, build, invoiced, line
@@ -343,6 +346,33 @@ def test_a_month_without_its_invoice_is_not_booked(usd: Settings) -> None:
     assert left_out_words(MONTH, left_out) == (
         "2026-10: not in journal.csv: no invoice yet of contract 8751, which is left to accrue."
     )
+
+
+def test_only_what_bills_something_awaits_an_invoice(usd: Settings) -> None:
+    """An invoice that is here without a total is named whatever its lines add up to."""
+    rows = [
+        {"contract_id": contract, "invoice_number": number, "recalculated_amount": amount}
+        for contract, number, amount in ((1, None, "0"), (2, None, "1.00"), (3, "I-3", "0"), (4, None, None))
+    ]
+    reconciled = [{"reporting_month": MONTH, **row} for row in rows]
+    build(usd, out_line_items=[line()], out_invoice_reconciliation=reconciled)
+    with opened(usd) as connection:
+        found = [(one.contract_id, one.invoice_number) for one in unbooked(connection, MONTH)]
+    assert found == [(2, None), (3, "I-3")]
+
+
+def test_a_file_that_the_log_names_is_there_and_as_it_was(settings: Settings) -> None:
+    store = open_store(settings)
+    store.prepare()
+    digest = hashlib.sha256(b"as it was").hexdigest()
+    entry = Decision(1, "close", "", "", {"files": {"closings/a.parquet": digest}}, "")
+    with pytest.raises(NoSuchData, match=r"a\.parquet is missing, and the closed month needs it"):
+        require_kept(store, entry, "closings/a.parquet")
+    store.write("closings/a.parquet", b"as it is")
+    with pytest.raises(StorageFailed, match=r"a\.parquet is damaged, and the closed month needs it"):
+        require_kept(store, entry, "closings/a.parquet")
+    store.write("closings/a.parquet", b"as it was")
+    require_kept(store, entry, "closings/a.parquet")
 
 
 def test_what_a_journal_leaves_out_is_one_line() -> None:
