@@ -1,11 +1,11 @@
 -- One row per rate ladder whose lines leave open how amounts are rounded.
 -- Another rounding is open if the leader, or a tied candidate, wins fewer than two thirds of the lines on which the two differ. One amount,
 -- on any number of lines, is no evidence for one to whole units (as in core_fitting_roundings): what it gives is billed wrongly, unless no
--- line shows cents. An
--- amount may be rounded to cents in two steps (is_of_two_steps): a candidate here only, which no list is decided to have. Slices may be
--- rounded in ways that are no candidate: amounts within the largest possible rounding of them are open unless three lines confirm the
--- rounding chosen for each that contradicts it. Rounding to coins (is_of_cash) is open too: no terms state it. Nor do they state cents up
--- or down: beside coins a line in cents may be right, and beside cents one to the nearest cent.
+-- line shows cents. An amount may be rounded to cents in two steps (is_of_two_steps): a candidate here only, which no list is decided to
+-- have. Slices may be rounded in ways that are no candidate: amounts within the largest possible rounding of them are open unless three
+-- lines confirm the rounding chosen for each that contradicts it. Rounding to coins (is_of_cash) is open too: no terms state it. Nor do they
+-- state cents up or down: beside coins a line in cents may be right, and beside cents one to the nearest cent. A line that follows from the
+-- number it shows (another rate) leaves no rounding open.
 -- lines: lines that the rounding chosen does not give, or that cents would not; difference: the sum by which they differ from it, or from
 -- cents; tried: lines with something to round. roundings: what is open; is_near: any amount that differs by less than `unit` for each slice.
 WITH rated AS (
@@ -42,16 +42,16 @@ fits AS (
         fits.set_no,
         fits.reading_no,
         fits.trial_no,
-        fits.lines,
-        fits.roundings,
-        list_contains(fits.roundings, chosen.rounding_no) AS is_explained
+        any_value(fits.roundings) FILTER (WHERE NOT fits.is_changed) AS roundings,
+        bool_or(list_contains(fits.roundings, chosen.rounding_no) AND NOT fits.is_changed) AS is_explained,
+        bool_or(list_contains(fits.roundings, chosen.rounding_no) AND fits.is_changed) AS is_of_number_shown
     FROM (
         FROM core_screen_fits
         UNION ALL
         FROM core_trial_fits
     ) AS fits
     INNER JOIN chosen USING (set_no, reading_no)
-    WHERE NOT fits.is_changed
+    GROUP BY fits.set_no, fits.reading_no, fits.trial_no
 ),
 cases AS (
     -- lines as the chosen reading of their ladder, or a tied one, prices them
@@ -69,6 +69,7 @@ cases AS (
         rated.slices,
         fits.roundings,
         coalesce(fits.is_explained, false) AS is_explained,
+        coalesce(fits.is_of_number_shown, false) AS is_of_number_shown,
         -- several slices with something to round, the line within the largest possible rounding of them
         chosen.is_sliced
         AND rated.slices IS NOT NULL
@@ -82,15 +83,15 @@ cases AS (
         AND lines.quantity_billed = CASE WHEN chosen.billed_in = 'blocks' THEN rated.blocks ELSE rated.units END
 ),
 given AS (
-    -- lines that the rounding chosen does not give, with each rounding that does
+    -- lines that the rounding chosen does not give, neither by the terms nor by the number shown, with each rounding that does
     SELECT set_no, reading_no, trial_no, lines, unnest(roundings) AS rounding_no
     FROM cases
-    WHERE NOT is_explained
+    WHERE NOT (is_explained OR is_of_number_shown)
     UNION ALL
     SELECT cases.set_no, cases.reading_no, cases.trial_no, cases.lines, twice.rounding_no
     FROM cases
     INNER JOIN core_roundings AS twice ON is_of_two_steps(twice.rounding)
-    WHERE NOT cases.is_explained
+    WHERE NOT (cases.is_explained OR cases.is_of_number_shown)
         AND cases.is_nearest_cent
         AND coalesce(amount_in_two_steps(cases.amount_exact, cases.slices, twice.rounding, twice.unit, twice.half) = cases.amount, false)
 ),
