@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("ecgrid_transforms", ["tests/transforms"], 950),
     ("ecgrid_client", ["tests/ecgrid_client"], 890),
-    ("ecgrid_flows.finance", ["-m", "not soak", "tests/finance", "tests/recon/test_accruals.py"], 910),
+    ("ecgrid_flows.finance", ["-m", "not soak", "tests/finance", "tests/recon/test_accruals.py"], 925),
 )
 
 
