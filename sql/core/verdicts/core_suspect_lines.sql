@@ -26,10 +26,13 @@ SELECT
     readings.allowance_rule,
     coalesce(
         abs(results.shown_tier - results.expected_tier) = 1
-        -- blocks counted in each slice change the quantity billed, not where a slice ends
-        AND lower.maximum IN (
-            try(results.quantity_billed * CASE WHEN readings.billed_in = 'blocks' AND lower.block > 0 THEN lower.block ELSE 1 END),
-            results.actual - case_allowance(readings.allowance_rule, readings.lone_bounds, sets.allowance)
+        -- blocks counted in each slice change the quantity billed, not where a slice ends; two comparisons, because a list of both would cast
+        -- the second to the type of the first, which does not hold every quantity
+        AND (
+            lower.maximum = try(
+                results.quantity_billed * CASE WHEN readings.billed_in = 'blocks' AND lower.block > 0 THEN lower.block ELSE 1 END
+            )
+            OR lower.maximum = results.actual - case_allowance(readings.allowance_rule, readings.lone_bounds, sets.allowance)
         ),
         false
     ) AS is_at_maximum
