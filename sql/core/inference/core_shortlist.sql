@@ -1,7 +1,8 @@
 -- One row per rate ladder and candidate interpretation that passes the screening.
 -- By any rounding it explains more than half of the lines that the best candidate explains: with fewer it could not be tied with it
 -- (core_reading_scores). Lines explained with a number left out count too, once, and the variants of a candidate without a number pass
--- with it. On small ladders, where the screening is the whole trial, all pass.
+-- with it. The best by the rates of the tiers, volume and graduated, pass always: lines at the first rate are no evidence against them. On
+-- small ladders, where the screening is the whole trial, all pass.
 WITH large AS (
     SELECT set_no
     FROM core_trial_quantities
@@ -25,18 +26,31 @@ explained AS (
 ),
 ranked AS (
     SELECT
-        set_no,
-        reading_no,
-        sum(lines) AS lines_explained,
-        max(sum(lines)) OVER (PARTITION BY set_no) AS most_lines,
-        row_number() OVER (PARTITION BY set_no ORDER BY sum(lines) DESC, reading_no) AS place
-    FROM explained
-    GROUP BY set_no, reading_no
+        readings.set_no,
+        readings.reading_no,
+        readings.model,
+        readings.plausibility,
+        coalesce(sum(explained.lines), 0) AS lines_explained,
+        max(coalesce(sum(explained.lines), 0)) OVER (PARTITION BY readings.set_no) AS most_lines,
+        row_number() OVER (
+            PARTITION BY readings.set_no
+            ORDER BY coalesce(sum(explained.lines), 0) DESC, readings.reading_no
+        ) AS place,
+        row_number() OVER (
+            PARTITION BY readings.set_no, readings.model, readings.plausibility
+            ORDER BY coalesce(sum(explained.lines), 0) DESC, readings.reading_no
+        ) AS place_of_model
+    FROM core_set_readings AS readings
+    SEMI JOIN large USING (set_no)
+    LEFT JOIN explained ON explained.set_no = readings.set_no AND explained.reading_no = readings.reading_no
+    WHERE readings.plausibility <> 'departure'
+    GROUP BY readings.set_no, readings.reading_no, readings.model, readings.plausibility
 ),
 remaining AS (
     SELECT set_no, reading_no
     FROM ranked
-    WHERE lines_explained * 2 > most_lines AND place <= 60
+    WHERE (lines_explained > 0 AND lines_explained * 2 > most_lines AND place <= 60)
+        OR (model IN ('volume', 'graduated') AND plausibility = 'ordinary' AND place_of_model = 1)
 )
 SELECT set_no, reading_no
 FROM remaining
