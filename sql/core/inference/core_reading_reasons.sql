@@ -81,7 +81,7 @@ open_readings AS (
 SELECT
     chosen.set_no,
     CASE
-        WHEN chosen.is_pinned THEN 'set by hand in pinned_readings.csv'
+        WHEN chosen.is_pinned THEN 'set by hand in pinned_readings.csv, or by the model in contract_terms.csv'
         WHEN chosen.telling_lines = 0 AND open_readings.words IS NULL THEN 'no line bills anything'
         WHEN chosen.telling_lines = 0
             THEN concat('no telling line: the interpretations bill each of the ', chosen.lines_total, ' lines alike')
@@ -101,7 +101,7 @@ SELECT
         )
     END AS reason,
     CASE
-        WHEN chosen.is_pinned THEN 'delete the row to let the lines decide'
+        WHEN chosen.is_pinned THEN 'delete the row, or the model, to let the lines decide'
         WHEN chosen.telling_lines = 0 AND open_readings.words IS NULL THEN 'a line that bills something would decide it'
         WHEN chosen.verdict = 'undecided' AND unknown.is_lone
             THEN 'one tier of the ladder is known alone: ask the vendor for the price list, or wait for lines of other tiers'
