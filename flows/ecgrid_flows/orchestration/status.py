@@ -98,9 +98,8 @@ def invoiced_since_export(settings: Settings, store: Store, now: datetime) -> li
     found = []
     for month, invoices in sorted(month_totals.invoices(settings.warehouse_path).items()):
         if now >= month_end(month) and log.closing(month) is None:
-            with suppress(
-                BillingError, OSError
-            ):  # a month without a whole export is due by the schedule, or by a person
+            # without a whole export there is nothing to compare; the schedule, or a person, exports the month
+            with suppress(BillingError, OSError):
                 table = read_export(settings.exports_dir(month) / "invoice_reconciliation.csv")
                 exported = set(zip(*(table.column(name).to_pylist() for name in _INVOICE_KEY), strict=True))
                 if not invoices <= exported:

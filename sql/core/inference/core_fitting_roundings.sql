@@ -8,10 +8,9 @@
 -- than those that two or more lines of other lists show, cents excepted: it is billed wrongly. Nor is one amount, on any number of lines,
 -- evidence for a coarser rounding than cents, which hides more differences; only amounts that it changes count. Of fees, which are stated
 -- numbers, two are none for whole units. Within the same decimals one line that the usual rounding misses is neither wrong nor proof of
--- another (`is_of_one_line`, core_open_roundings).
--- `is_seen`: the list's own lines contradict every other rounding. If false, the choice costs at most one unit
--- of the last decimal on unseen kinds of lines, so it makes no interpretation undecided. `is_settled`: they contradict every other one that
--- differs from it; rounding each slice does not where no line has slices.
+-- another (`is_of_one_line`, core_open_roundings). `is_seen`: the list's own lines contradict every other rounding. If false, the choice
+-- costs at most one unit of the last decimal on unseen kinds of lines, so it makes no interpretation undecided. `is_settled`: they contradict
+-- every other one that differs from it; rounding each slice does not where no line has slices.
 WITH scores AS (
     SELECT set_no, reading_no, rounding_no, sum(lines_explained) AS lines_explained
     FROM (
@@ -115,7 +114,7 @@ ranked AS (
         lists.lines_explained,
         lists.lines_of_ordinary,
         lists.unit = usual.unit AND lists.rounding_no <> usual.rounding_no AND lists.lines_explained - usual.lines_explained = 1
-        -- what most systems do needs no proof, whatever single lines of other lists show
+        -- half up to cents is the usual rounding: one line is enough for it, whatever single lines of other lists show
         AND NOT (lists.rounding = 'half_up' AND lists.unit = 0.01) AS is_of_one_line,
         row_number() OVER preference AS place,
         lists.rule,

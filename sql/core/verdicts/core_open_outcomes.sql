@@ -1,6 +1,6 @@
 -- One row per rate ladder of an undecided interpretation and quantity on its lines: the outcomes of the other tied candidates.
 -- `is_contested`: they give other amounts than the chosen one. `expected_least` and `expected_most`: the smallest and largest amounts of
--- all tied candidates. Apart from core_expected, which all lines are joined with: lists of outcomes would double what that takes.
+-- all tied candidates. Every line is joined with core_expected, and few need these lists.
 WITH tied AS (
     SELECT
         set_no,
