@@ -18,30 +18,10 @@ SELECT
     lines.reporting_month,
     lines.account_report,
     lines.measure_field,
-    coalesce(slices.slice, 1)::INTEGER AS slice,
-    coalesce(slices.tier, 1)::INTEGER AS tier,
-    tiers.level,
-    tiers.schedule_id,
-    slices.lower_bound::DECIMAL(28, 10) AS lower_bound,
-    slices.upper_bound::DECIMAL(28, 10) AS upper_bound,
-    coalesce(slices.billed_quantity, 0)::DECIMAL(28, 10) AS quantity,
-    slices.block::DECIMAL(28, 10) AS block,
-    coalesce(slices.blocks, 0)::DECIMAL(28, 10) AS blocks,
-    coalesce(slices.rate, tiers.rate)::DECIMAL(28, 10) AS rate,
-    coalesce(slices.flat, 0)::DECIMAL(28, 10) AS flat,
-    coalesce(slices.amount, 0)::DECIMAL(38, 20) AS product,
-    expected.amount_exact::DECIMAL(38, 20) AS amount_before_rounding,
-    expected.expected_amount,
-    rules.reading_id,
-    rules.rule
+    proofs.* EXCLUDE (set_no, actual)
 FROM core_lines AS lines
 ANTI JOIN core_aggregated_lines USING (network_id, mailbox_id, terms_no)
-INNER JOIN core_expected AS expected USING (set_no, actual)
-INNER JOIN core_chosen_readings USING (set_no)
-INNER JOIN core_reading_rules AS rules USING (set_no, reading_no)
-LEFT JOIN core_rating_slices AS slices ON slices.case_id.set_no = lines.set_no AND slices.case_id.actual = lines.actual
-LEFT JOIN core_set_tiers AS tiers ON tiers.set_no = lines.set_no AND tiers.tier = coalesce(slices.tier, 1)
-WHERE expected.error IS NULL
+INNER JOIN core_proofs AS proofs USING (set_no, actual)
 UNION ALL
 SELECT
     money.network_id,

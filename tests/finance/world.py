@@ -167,6 +167,13 @@ RELATIONS: dict[str, pa.Schema] = {
     "raw_invoices": INVOICES,
     "raw_price_schedules": PRICE_SCHEDULES,
 }
+#: Views on them: each line is the only one of its rate ladder and quantity, whose breakdown is that of the line.
+_LADDER = "hash(network_id, mailbox_id, reporting_month, account_report, measure_field) AS set_no"
+VIEWS = {
+    "core_line_items": f"SELECT *, {_LADDER} FROM out_line_items",
+    "core_proofs": f"SELECT {_LADDER}, lines.actual, proofs.* FROM out_line_proofs AS proofs "
+    f"INNER JOIN out_line_items AS lines USING ({', '.join(field.name for field in _KEY)})",
+}
 #: Relations of `BUILT` that a test may give as rows instead.
 GIVEN_INSTEAD: dict[str, pa.Schema] = {
     "out_invoice_reconciliation": pa.schema(
@@ -453,7 +460,9 @@ def prepare(connection: duckdb.DuckDBPyConnection, **relations: Rows) -> None:
         del empty["core_recalculated_totals"]
     fill(connection, **{**empty, "reference_measures": measures(), **relations})
     database.load_macros(connection, tree)
-    builder.materialise(connection, tree, wanted=BUILT, given=list(RELATIONS))
+    for name, text in VIEWS.items():
+        connection.execute(f"CREATE VIEW {name} AS {text}").fetchall()
+    builder.materialise(connection, tree, wanted=BUILT, given=[*RELATIONS, *VIEWS])
 
 
 @cache

@@ -228,7 +228,7 @@ def _lines_sheet(connection: database.Connection) -> Sheet:
     """finance_lines.csv: every line."""
     return Sheet(
         "finance_lines.csv",
-        Parted(connection, "out_line_items", finance_lines, order=("line_no",)),
+        Parted(connection, "core_line_items", finance_lines, order=("line_no",)),
         amounts=_JUDGED,
         totals=("quantity_billed", *_JUDGED),
         columns=tuple(name for name in connection.table("out_finance_lines").columns if name not in _OF_ANALYSTS),

@@ -66,11 +66,12 @@ _ACCOUNT = Combination(
     beside=("network_id", "mailbox_id"),
 )
 _COMBINED = (_KIND, _ACCOUNT)
-_LINES, _PROOFS, _CHARGES = "out_line_items", "out_line_proofs", "core_charge_parts"
+_LINES, _PROOFS, _CHARGES = "core_line_items", "out_line_proofs", "core_charge_parts"
+_SLICES = "core_charge_slices"
 #: Cached tables with such numbers.
 COMBINED = {_LINES: _COMBINED, _CHARGES: _COMBINED}
 #: Further relations that a cached table replaces.
-_ALSO = {_LINES: ("core_numbered_lines",)}
+_ALSO = {_LINES: ("out_line_items", "core_numbered_lines")}
 #: Columns of lines, proofs and charges that no file has.
 _UNREAD_OF_LINES = (
     *("schedule_catalog_id", "schedule_description", "schedule_account_report", "schedule_measure"),
@@ -97,7 +98,7 @@ def prepare(connection: database.Connection) -> None:
 def gather_lines(connection: database.Connection, month: date) -> None:
     """Cache the lines of a month in key order, each with its number, and their proofs.
 
-    `core_numbered_lines` is cached with them.
+    `out_line_items` and `core_numbered_lines` are cached with them.
     """
     full = f"{_LINES} in full"
     _create(connection, full, _month_of(connection, _LINES, month, _UNREAD_OF_LINES))
@@ -131,17 +132,20 @@ def gather_charges(connection: database.Connection, month: date) -> None:
 
     The accounts of some lines at a time, because joins and sorts of such wide rows take several times their memory.
     """
+    cases = connection.table(_named(_LINES)).project("set_no, actual").distinct()
+    _create(connection, _SLICES, connection.table(f"main.{_SLICES}").join(cases, "set_no, actual", how="semi"))
+    show(connection, _SLICES)
     words = [name for one in _COMBINED for name in one.columns]
     account = f"(network_id * {1 << 32}::BIGINT + mailbox_id)"
     firsts = connection.table(_named(_LINES)).filter(f"rowid % {_LINES_AT_ONCE} = 0").project(account).fetchall()
     bounds = sorted({begin for (begin,) in firsts} or {0})
     for begin, end in zip_longest(bounds, bounds[1:], fillvalue=1 << 62):
-        for name in (_LINES, _PROOFS):
-            show(connection, name, f"{account} >= {begin} AND {account} < {end}")
+        show(connection, _LINES, f"{account} >= {begin} AND {account} < {end}")
         rows = _month_of(connection, _CHARGES, month, (*words, *_UNREAD_OF_CHARGES))
         _create(connection, _CHARGES, rows.order("line_no, part"), is_more=begin != bounds[0])
-    for name in (_LINES, _PROOFS, _CHARGES):
+    for name in (_LINES, _CHARGES):
         show(connection, name)
+    connection.execute(f"DROP TABLE {_named(_SLICES)}").fetchall()
 
 
 def gather(

@@ -25,7 +25,7 @@ WITH proved AS (
             false
         ) AS is_sliced
     FROM core_charge_lines AS lines
-    LEFT JOIN core_charge_slices AS slices USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+    LEFT JOIN core_charge_slices AS slices USING (set_no, actual)
 ),
 charged AS (
     SELECT

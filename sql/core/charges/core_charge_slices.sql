@@ -1,38 +1,9 @@
--- One row per slice of a proof, as a quantity times a unit price plus at most one flat fee, with its share of the rounded amount.
+-- One row per rate ladder, quantity on its lines and slice: a quantity times a unit price plus at most one flat fee, and its billed share.
 -- kept as: view
--- billed excludes the flat fee. With the fees, the slices of a line add up exactly to its expected amount: the line's rounding is
--- allocated to its slices by rounding their running sum to cents. is_exact: every slice of the line is the product of two factors within
--- nine decimals, and none has a negative price. cost is null for a slice that is no such product.
-WITH proofs AS MATERIALIZED (
-    SELECT
-        network_id,
-        mailbox_id,
-        reporting_month,
-        account_report,
-        measure_field,
-        slice,
-        level,
-        schedule_id,
-        quantity,
-        block,
-        blocks,
-        rate,
-        flat,
-        product,
-        expected_amount
-    FROM out_line_proofs
-),
-sliced_lines AS (
-    SELECT network_id, mailbox_id, reporting_month, account_report, measure_field
-    FROM proofs
-    WHERE slice = 2
-),
-marked AS NOT MATERIALIZED (
-    SELECT proofs.*, sliced_lines.network_id IS NOT NULL AS is_sliced
-    FROM proofs
-    LEFT JOIN sliced_lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
-),
-factors AS NOT MATERIALIZED (
+-- billed is the slice's share of the rounded amount, less its flat fee: shares and fees of a price add up exactly to its expected amount, by
+-- rounding the running sum of its slices to cents. is_exact: every slice of the price is the product of two factors within nine decimals,
+-- and none has a negative price. cost is null for a slice that is no such product.
+WITH factors AS (
     SELECT
         *,
         product - flat AS cost,
@@ -41,15 +12,12 @@ factors AS NOT MATERIALIZED (
             WHEN try(quantity * rate) = product - flat THEN 'units'
             WHEN product = flat THEN 'nothing'
         END AS factor
-    FROM marked
+    FROM core_proofs
 ),
-priced AS NOT MATERIALIZED (
+priced AS (
     SELECT
-        network_id,
-        mailbox_id,
-        reporting_month,
-        account_report,
-        measure_field,
+        set_no,
+        actual,
         slice,
         level,
         schedule_id,
@@ -58,14 +26,13 @@ priced AS NOT MATERIALIZED (
         product,
         cost,
         expected_amount,
-        is_sliced,
         CASE factor WHEN 'blocks' THEN blocks WHEN 'units' THEN quantity WHEN 'nothing' THEN quantity END
             AS pricing_quantity,
         CASE factor WHEN 'blocks' THEN rate WHEN 'units' THEN rate WHEN 'nothing' THEN 0 END AS unit_price,
         CASE WHEN factor = 'blocks' AND block > 0 AND block <> 1 THEN block END AS pricing_block
     FROM factors
 ),
-judged AS NOT MATERIALIZED (
+judged AS (
     SELECT
         *,
         pricing_quantity IS NOT NULL
@@ -78,35 +45,9 @@ judged AS NOT MATERIALIZED (
         AND has_nine_places(quantity) AS is_exact
     FROM priced
 )
--- most lines have one slice, and nothing of it needs to be sorted
 SELECT
-    network_id,
-    mailbox_id,
-    reporting_month,
-    account_report,
-    measure_field,
-    slice,
-    level,
-    schedule_id,
-    quantity,
-    quantity::DECIMAL(38, 10) AS line_quantity,
-    pricing_quantity,
-    pricing_block,
-    unit_price,
-    CASE WHEN is_exact THEN product_in_ten_places(pricing_quantity, unit_price, cost) END AS cost,
-    flat,
-    expected_amount::DECIMAL(38, 10) - flat AS billed,
-    expected_amount,
-    is_exact
-FROM judged
-WHERE NOT is_sliced
-UNION ALL
-SELECT
-    network_id,
-    mailbox_id,
-    reporting_month,
-    account_report,
-    measure_field,
+    set_no,
+    actual,
     slice,
     level,
     schedule_id,
@@ -125,9 +66,8 @@ SELECT
     - CASE WHEN slice = 1 THEN 0 ELSE round(sum(product) OVER running - product, 2) END::DECIMAL(38, 10)
     - flat AS billed,
     expected_amount,
-    bool_and(is_exact) OVER line
+    bool_and(is_exact) OVER line AS is_exact
 FROM judged
-WHERE is_sliced
 WINDOW
-    line AS (PARTITION BY network_id, mailbox_id, reporting_month, account_report, measure_field),
-    running AS (PARTITION BY network_id, mailbox_id, reporting_month, account_report, measure_field ORDER BY slice)
+    line AS (PARTITION BY set_no, actual),
+    running AS (PARTITION BY set_no, actual ORDER BY slice)

@@ -6,4 +6,4 @@ SELECT
         ORDER BY lines.network_id, lines.mailbox_id, lines.account_report, lines.measure_field
     )::INTEGER AS line_no,
     lines.*
-FROM out_line_items AS lines
+FROM core_line_items AS lines

@@ -30,6 +30,7 @@ SELECT
     lines.extra,
     lines.pulled_at,
     lines.response_sha256,
+    aggregated.terms_no IS NOT NULL AS is_aggregated,
     line_terms.shows_other_schedule,
     line_terms.shown_rate,
     line_terms.shown_block,
