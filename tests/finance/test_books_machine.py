@@ -52,6 +52,11 @@ from .world import MONTH, build, fill, finding, line
 CONTRACT = 8751
 #: Invoices by number and day: the later is the newest, which bears what the other does not bill of the lines.
 DAYS = {"8753": "2026-11-01", "8754": "2026-11-02"}
+#: The month was pulled after its end, and each line's account is of the contract.
+GIVEN: dict[str, list[dict[str, Any]]] = {
+    "raw_calls": [CALL],
+    "core_accounts": [{"network_id": 4443, "mailbox_id": box, "contract_id": CONTRACT} for box in range(3)],
+}
 mailboxes = st.integers(0, 2)
 numbers = st.sampled_from(sorted(DAYS))
 cents = st.integers(-50_000, 900_000).map(lambda cent: Decimal(cent).scaleb(-2))
@@ -105,7 +110,7 @@ class Model:
 @cache
 def template() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="books-"))
-    build(Settings(data_dir=str(folder / "data"), currency="USD"), raw_calls=[CALL])
+    build(Settings(data_dir=str(folder / "data"), currency="USD"), **GIVEN)
     return folder / "data"
 
 
