@@ -5,14 +5,16 @@
 --     amount_is_right    the line is billed by the tier reached and shows another
 --     number_unshown     a free tier explains the lines as well as an allowance left out of all of them (core_unshown_allowances); the
 --                        amount expected is that of the interpretations that take the allowance off
---     few_lines_fit      less than half of the ladder's lines follow from its terms, whose interpretations all give the amount
+--     few_lines_fit      less than half of the ladder's lines follow from its terms, whose interpretations all give the amount; not of a
+--                        charge that is credited
 --     applied_nowhere    a number was left out that no line of any list shows applied (core_applied_numbers), so it may not apply
 -- `left_out`: the number (allowance, block or bound) without which the line is as billed. `witness`: the source of the terms. `listed_`
 -- columns are the terms of the schedule shown, `shown_` columns the values on the line. `is_by_slices`: in doubt about the tier, the amount
 -- expected is that of slices up to the tier shown.
 -- The expected amount is null on a line on which tied interpretations differ.
 -- The faults are ordered from the most specific to the most general; the first that fits is the fault, so a line has one finding:
---     sign_mismatch          the correct amount with the wrong sign, or a negative quantity, which has no price
+--     sign_mismatch          the correct amount with the wrong sign; a negative quantity, which has no price; or, where no interpretation
+--                            is chosen, an amount below 0 by rates of which none is
 --     rate_mismatch          the terms do not have the rate or the schedule shown
 --     quantity_mismatch, allowance_not_applied, bound_ignored      another block is shown, or no allowance or bound
 --     terms_differ           another number of the terms is shown, or one of these on a line of the correct amount
@@ -46,11 +48,13 @@ WITH other_tiers AS (
         AND suspects.tiers > 1
         AND suspects.quantity_billed = suspects.expected_quantity_billed
         AND (
-            try(line_amount(
-                cost_at_rate(suspects.quantity_billed, suspects.billed_in, suspects.rate_per, tiers.block, tiers.rate),
-                roundings.rounding, roundings.unit, roundings.half
-            )) = suspects.amount
-            OR (suspects.model IN ('stairstep', 'stacked_flat') AND tiers.rate = suspects.amount)
+            CASE
+                WHEN suspects.model IN ('stairstep', 'stacked_flat') THEN tiers.rate
+                ELSE try(line_amount(
+                    cost_at_rate(suspects.quantity_billed, suspects.billed_in, suspects.rate_per, tiers.block, tiers.rate),
+                    roundings.rounding, roundings.unit, roundings.half
+                ))
+            END = suspects.amount
         )
     GROUP BY ALL
 ),
@@ -85,6 +89,11 @@ rounded AS (
     WHERE tied.is_contested IS NOT true
     GROUP BY suspects.set_no, suspects.actual
     HAVING min(amounts.amount) < max(amounts.amount)
+),
+credits AS (
+    SELECT DISTINCT set_no
+    FROM core_set_tiers
+    WHERE least(rate, flat) < 0
 ),
 firm_tiers AS (
     SELECT
@@ -251,7 +260,8 @@ SELECT
         WHEN suspects.verdict = 'fits' AND suspects.departs_in IS NULL THEN 'amount_is_right'
         WHEN suspects.verdict = 'differs' AND suspects.expected_least < suspects.expected_most
             AND suspects.amount IN (suspects.expected_least, suspects.expected_most) THEN 'reading_undecided'
-        WHEN suspects.is_of_none AND suspects.departs_in IS NULL THEN 'few_lines_fit'
+        WHEN suspects.is_of_none AND suspects.departs_in IS NULL AND NOT (suspects.amount < 0 AND suspects.expected_amount > 0)
+            THEN 'few_lines_fit'
         WHEN left_out.number IS NOT NULL
             AND coalesce(suspects.departs_in, 'allowance') IN ('allowance', 'bounds')
             AND NOT EXISTS (
@@ -279,6 +289,12 @@ SELECT
         WHEN suspects.verdict = 'differs' AND suspects.amount <> 0 AND suspects.amount = -suspects.expected_amount
             THEN 'sign_mismatch'
         WHEN suspects.error LIKE 'negative\_quantity%' ESCAPE '\' THEN 'sign_mismatch'
+        WHEN suspects.verdict = 'not_provable'
+            AND suspects.amount < 0
+            AND suspects.quantity_billed > 0
+            AND suspects.kind NOT IN ('percentage', 'subtotal', 'minimum')
+            AND credits.set_no IS NULL
+            THEN 'sign_mismatch'
         WHEN suspects.departs_in IN ('rate', 'schedule') THEN 'rate_mismatch'
         WHEN suspects.departs_in IS NOT NULL AND suspects.verdict = 'fits' THEN 'terms_differ'
         WHEN suspects.departs_in = 'block' THEN 'quantity_mismatch'
@@ -313,6 +329,7 @@ LEFT JOIN other_tiers USING (network_id, mailbox_id, reporting_month, account_re
 LEFT JOIN left_out USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 LEFT JOIN core_unshown_allowances AS unshown ON unshown.set_no = suspects.set_no
 LEFT JOIN shown_tiers USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+LEFT JOIN credits ON credits.set_no = suspects.set_no
 LEFT JOIN rounded ON rounded.set_no = suspects.set_no AND rounded.actual = suspects.actual
 LEFT JOIN firm_tiers
     ON firm_tiers.price_list_id = suspects.price_list_id
