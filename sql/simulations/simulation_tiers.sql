@@ -34,6 +34,7 @@ SELECT
     sets.measure_field,
     sets.specified_network_id,
     sets.model_word AS model,
+    NULL::VARCHAR AS contract_model, -- simulation_open_readings has the interpretations that hold
     tiers.tier,
     tiers.schedule_id,
     tiers.level,

@@ -1,14 +1,15 @@
 -- One row per price list, month, account report, measure and schedule in force, with the source of its terms.
 -- Sources (terms_source), strongest first; neither a weaker source nor any number of lines overrules a stronger one:
---     contract      contract_terms.csv; its tiers take the schedules of the list in their order; where the last of them ends, the list's
---                   own tiers follow
+--     contract      contract_terms.csv; its tiers take the schedules of the list in their order, or, of a list known from lines alone,
+--                   which may lack tiers, by the number of the level; where the last of them ends, the list's own tiers follow
 --     stated        PricelistInfo (core_stated_readings). If it was read in the following month only and the lines of two earlier
 --                   months, on or after its Date, all show other terms, those are in force
 --     stated_later  a later response. is_firm: most lines of the month show the same schedule, so it counts like stated
 --     shown         the schedules on lines (core_shown_schedules), if none of the above states terms of the report and measure.
 --                   Tied contents of a schedule are all in force (`is_tied`), one version each
 -- A schedule that no source gives is unknown: it has no row. version 2 and above are in force beside version 1, in the month of a change
--- or of a tie. terms_contract_id: the contract whose accounts alone have these terms, or 0.
+-- or of a tie. terms_contract_id: the contract whose accounts alone have these terms, or 0. contract_model: the model that
+-- contract_terms.csv states, else null.
 WITH listed AS (
     SELECT
         stated.price_list_id,
@@ -205,17 +206,35 @@ papers AS (
         AND papers.valid_from < ladders.reporting_month + INTERVAL 1 MONTH
         AND papers.valid_to >= ladders.reporting_month
 ),
-listed_tiers AS (
+placed AS (
     SELECT
         *,
+        level_place(level) AS place,
         row_number() OVER (
             PARTITION BY price_list_id, reporting_month, account_report, measure_field
             ORDER BY
                 specified_network_id, level_place(level), coalesce(minimum, 0),
                 CASE WHEN is_open_end(maximum) THEN 2147483647 ELSE maximum END, schedule_id
-        ) AS tier
+        ) AS ordinal
     FROM of_list
     WHERE version = 1
+),
+listed_tiers AS (
+    SELECT
+        * EXCLUDE (place, ordinal),
+        CASE
+            WHEN bool_and(terms_source = 'shown' AND place > 0) OVER company AND count(DISTINCT place) OVER company = count(*) OVER company
+                THEN place
+            ELSE ordinal
+        END AS tier
+    FROM placed
+    WINDOW company AS (PARTITION BY price_list_id, reporting_month, account_report, measure_field)
+),
+first_tiers AS (
+    -- the first tier that is known
+    SELECT *
+    FROM listed_tiers
+    QUALIFY row_number() OVER (PARTITION BY price_list_id, reporting_month, account_report, measure_field ORDER BY tier) = 1
 ),
 of_contract AS (
     SELECT
@@ -244,6 +263,7 @@ of_contract AS (
         coalesce(papers.block, own.block, first_tier.block, 0) AS block,
         papers.rate,
         papers.flat,
+        papers.model AS contract_model,
         coalesce(own.price_list_description, first_tier.price_list_description) AS price_list_description,
         own.level_name,
         coalesce(own.limited_months, 0) AS limited_months,
@@ -254,12 +274,7 @@ of_contract AS (
     FROM papers
     LEFT JOIN listed_tiers AS own
         USING (price_list_id, reporting_month, account_report, measure_field, tier)
-    LEFT JOIN listed_tiers AS first_tier
-        ON first_tier.price_list_id = papers.price_list_id
-        AND first_tier.reporting_month = papers.reporting_month
-        AND first_tier.account_report = papers.account_report
-        AND first_tier.measure_field = papers.measure_field
-        AND first_tier.tier = 1
+    LEFT JOIN first_tiers AS first_tier USING (price_list_id, reporting_month, account_report, measure_field)
     WHERE papers.version <= 2
 ),
 beyond_papers AS (
@@ -325,6 +340,7 @@ SELECT
     block,
     rate,
     coalesce(flat, 0)::DECIMAL(28, 10) AS flat,
+    contract_model,
     price_list_description,
     level_name,
     limited_months,

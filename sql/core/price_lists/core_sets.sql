@@ -36,6 +36,7 @@ SELECT
     any_value(tiers.measure_field) AS measure_field,
     any_value(tiers.specified_network_id) AS specified_network_id,
     any_value(tiers.model) AS model_word,
+    any_value(tiers.contract_model) AS contract_model,
     coalesce(any_value(measures.kind), 'count') AS kind,
     coalesce(any_value(measures.unit), 'unit') AS unit,
     any_value(shapes.tiers) AS tiers,

@@ -66,7 +66,7 @@ contents AS (
         string_agg(
             concat_ws(
                 '|', model, level, plain_text(allowance), coalesce(minimum::VARCHAR, '-'), maximum, plain_text(block),
-                plain_text(rate), limited_months, CASE WHEN flat <> 0 THEN plain_text(flat) END, CASE WHEN is_tied THEN 'tied' END
+                plain_text(rate), limited_months, CASE WHEN flat <> 0 THEN plain_text(flat) END, CASE WHEN is_tied THEN 'tied' END, 'priced as ' || contract_model
             ),
             ';' ORDER BY tier
         ) FILTER (WHERE schedule_id = first_schedule_id) OVER (
@@ -100,6 +100,7 @@ SELECT
     block,
     rate,
     flat,
+    contract_model,
     limited_months,
     price_list_description,
     terms_source,
