@@ -16,7 +16,7 @@
 -- rounding_scope: what is rounded: line or slice
 -- scale: decimals that amounts are rounded to
 -- is_rounding_seen: true where the lines of the price list fit this rounding better than any that differs from it; else it is assumed
--- plausibility: ordinary, remote (chosen only where nothing ordinary fits) or departure (a stated number is left out)
+-- plausibility: ordinary, remote (chosen only where nothing ordinary fits), departure (a stated number is left out) or excluded (another model than contract_terms.csv states)
 -- lines_total: number of lines that the reading is tried on
 -- lines_explained: number of those whose quantity and amount it reproduces
 -- share_pct: lines_explained in percent of lines_total

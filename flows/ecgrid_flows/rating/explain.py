@@ -99,7 +99,7 @@ class Explanation:
                 "undecided": f"explains {share}{', as do others' if reading['is_rival'] else ''}",
                 "none_fits": f"explains only {share}",
             }[reading["verdict"]]
-            pinned = ", set by pinned_readings.csv or contract_terms.csv" if reading["is_pinned"] else ""
+            pinned = ", set by pinned_readings.csv" if reading["is_pinned"] else ""
             parts.append(
                 f"{'Nearest interpretation' if is_of_none else 'Interpretation'}: {reading['rule']} ({sure}{pinned})"
             )

@@ -279,7 +279,7 @@ def _reading(candidates: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     others = [one for one in candidates if one["counter_example"] is not None and one["is_chosen"] is not True]
     folded: list[str] = []
     if bool(best["is_pinned"]):
-        sure = "Override in pinned_readings.csv, or the model in contract_terms.csv."
+        sure = "Override in pinned_readings.csv."
     elif verdict == "decided":
         sure = (
             f"{plural(len(others), 'other interpretation')} contradicted by a line."

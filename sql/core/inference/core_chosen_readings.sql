@@ -1,7 +1,8 @@
 -- One row per rate ladder with lines: the interpretation that proves its lines, and the verdict.
 -- verdict: none_fits if the leader, with the roundings that are open (core_open_roundings), explains less than half of the telling lines;
 -- undecided if tied candidates bill some quantity differently, if the rounding is open, if a single tier of a ladder is known
--- (core_unknown_tiers), or if nothing is billed; else decided. Where no candidate differs at any quantity, they are one interpretation, and
+-- (core_unknown_tiers), or if nothing is billed; else decided. Lines do not overrule a model that the contract states: there the verdict is
+-- undecided or decided, however few lines the leader explains. Where no candidate differs at any quantity, they are one interpretation, and
 -- every line that bills something is telling. With an override the verdict is decided: the chosen one is the candidate with its words that
 -- explains most.
 -- `inferred_reading_no` is the leader, which the lines alone choose. `is_alone`: the terms have one ordinary interpretation, so they give
@@ -45,6 +46,7 @@ overridden AS (
         readings.words, list_filter(overrides.words, lambda word: list_contains(known.words, word))
     )
         AND list_has_any(known.words, overrides.words)
+        AND readings.plausibility <> 'excluded'
     GROUP BY scores.set_no
 ),
 evidence AS (
@@ -63,8 +65,10 @@ evidence AS (
         tied.set_no IS NOT NULL OR rounding.set_no IS NOT NULL OR coalesce(unknown.is_lone, false) AS is_open,
         tied.deciding_quantity,
         tied.amount_at_stake,
-        overridden.set_no IS NOT NULL AS is_pinned
+        overridden.set_no IS NOT NULL AS is_pinned,
+        sets.contract_model IS NOT NULL AS is_model_stated
     FROM core_reading_scores AS leaders
+    INNER JOIN core_sets AS sets USING (set_no)
     LEFT JOIN overridden ON overridden.set_no = leaders.set_no
     INNER JOIN core_reading_scores AS chosen
         ON chosen.set_no = leaders.set_no AND chosen.reading_no = coalesce(overridden.reading_no, leaders.reading_no)
@@ -84,7 +88,9 @@ SELECT
     evidence.telling_lines_explained,
     CASE
         WHEN evidence.is_pinned THEN 'decided'
-        WHEN (evidence.telling_lines_explained + evidence.lines_of_open_rounding) * 2 < evidence.telling_lines THEN 'none_fits'
+        WHEN NOT evidence.is_model_stated
+            AND (evidence.telling_lines_explained + evidence.lines_of_open_rounding) * 2 < evidence.telling_lines
+            THEN 'none_fits'
         WHEN evidence.is_open OR evidence.telling_lines = 0 THEN 'undecided'
         ELSE 'decided'
     END AS verdict,

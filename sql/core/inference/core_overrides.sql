@@ -1,8 +1,7 @@
 -- One row per rate ladder with an override (row of reference_pinned_readings): the words that its interpretation must have.
 -- Words are those of out_readings.reading_id, separated by dots, any subset of them. A row without report or measure applies to the whole
 -- price list; the more specific row has priority. A word that no candidate of the ladder has is ignored there (a tier's bound on a ladder
--- of one tier); a word that no candidate of any ladder has is treated as a typo and fails the build. The model in contract_terms.csv is an
--- override for the ladder of these terms, with the highest priority.
+-- of one tier); a word that no candidate of any ladder has is treated as a typo and fails the build.
 WITH overrides AS (
     SELECT
         try_cast(price_list_id AS INTEGER) AS price_list_id,
@@ -35,30 +34,15 @@ checked AS (
         END AS words
     FROM overrides
     CROSS JOIN known
-),
-papers AS (
-    SELECT tiers.set_no, any_value(papers.model) AS model
-    FROM core_tiers AS tiers
-    INNER JOIN core_contract_terms AS papers
-        ON papers.terms_contract_id = tiers.terms_contract_id
-        AND coalesce(papers.price_list_id, tiers.price_list_id) = tiers.price_list_id
-        AND papers.account_report = tiers.account_report
-        AND papers.measure_field = tiers.measure_field
-        AND papers.valid_from < tiers.reporting_month + INTERVAL 1 MONTH
-        AND papers.valid_to >= tiers.reporting_month
-    WHERE tiers.terms_source = 'contract' AND tiers.version = 1 AND papers.model IS NOT NULL
-    GROUP BY tiers.set_no
 )
 SELECT
     sets.set_no,
-    CASE WHEN papers.model IS NULL THEN checked.words ELSE [papers.model] END AS words
+    checked.words
 FROM core_sets AS sets
-LEFT JOIN checked
+INNER JOIN checked
     ON checked.price_list_id = sets.price_list_id
     AND coalesce(checked.account_report, sets.account_report) = sets.account_report
     AND coalesce(checked.measure_field, sets.measure_field) = sets.measure_field
-LEFT JOIN papers USING (set_no)
-WHERE checked.price_list_id IS NOT NULL OR papers.model IS NOT NULL
 QUALIFY row_number() OVER (
     PARTITION BY sets.set_no
     ORDER BY checked.measure_field IS NULL, checked.account_report IS NULL, checked.words

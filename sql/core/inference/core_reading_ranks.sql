@@ -1,6 +1,6 @@
 -- One row per rate ladder with lines and candidate interpretation: the number of lines it explains, and its place.
 -- Most lines first; of equals, fewest departures (core_fits), ordinary before remote, then the order of reference_readings. An
--- interpretation that does not use a stated number is after all that use it.
+-- interpretation that does not use a stated number, or has another model than the contract states, is after all others.
 -- A candidate rejected by the screening of a large ladder has only the screened lines, and no better place.
 WITH tried AS (
     SELECT set_no, sum(lines) AS lines_total, sum(lines) FILTER (WHERE is_screened) AS lines_screened
@@ -23,7 +23,7 @@ SELECT
     row_number() OVER (
         PARTITION BY readings.set_no
         ORDER BY
-            readings.plausibility = 'departure', shortlist.reading_no IS NULL, coalesce(scores.lines_explained, 0) DESC,
+            readings.plausibility IN ('departure', 'excluded'), shortlist.reading_no IS NULL, coalesce(scores.lines_explained, 0) DESC,
             coalesce(scores.departures, 0), readings.plausibility, readings.reading_no
     ) AS place
 FROM core_set_readings AS readings

@@ -1,11 +1,14 @@
 -- One row per rate ladder with lines: why its interpretation was chosen and what would change that, one sentence each.
 -- `reason` counts the telling lines that the chosen interpretation explains, and those that the nearest interpretations of other models
--- miss (or, if there are none, of the same model). `change_words` counts the lines billed differently that would make the interpretation
--- undecided, or names what would decide it.
+-- miss (or, if there are none, of the same model): of each model, by the candidate that misses fewest. A model with a tied candidate is
+-- not named. `change_words` counts the lines billed differently that would make the interpretation
+-- undecided, or names what would decide it. Where contract_terms.csv states the model, both count among its interpretations, and the
+-- reason names the excluded model that fits more lines.
 WITH chosen AS (
-    SELECT chosen.*, readings.model, readings.reading_id
+    SELECT chosen.*, readings.model, readings.reading_id, sets.contract_model
     FROM core_chosen_readings AS chosen
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+    INNER JOIN core_sets AS sets USING (set_no)
 ),
 losers AS (
     SELECT
@@ -18,14 +21,19 @@ losers AS (
         -- number of further lines explained by it alone that would make it a tied candidate
         (scores.lost - scores.lost % 2) * 0.5 - scores.gained + 1 AS lines_short,
         readings.model = chosen.model AS is_of_same_model,
-        bool_and(readings.model = chosen.model) OVER (PARTITION BY scores.set_no) AS are_of_same_model,
-        row_number() OVER (PARTITION BY scores.set_no, readings.model ORDER BY scores.place) AS place_in_model
+        bool_and(readings.model = chosen.model) FILTER (WHERE NOT scores.is_tied) OVER (PARTITION BY scores.set_no) AS are_of_same_model,
+        scores.is_tied,
+        row_number() OVER (
+            PARTITION BY scores.set_no, readings.model, scores.is_tied AND is_of_same_model
+            ORDER BY scores.is_tied DESC, missed, scores.place
+        ) AS place_in_model
     FROM core_reading_scores AS scores
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     INNER JOIN chosen USING (set_no)
-    WHERE NOT scores.is_tied
-        AND scores.plausibility = 'ordinary'
-        AND scores.lost > 0
+    -- of a large ladder, a candidate rejected by the screening has the screened lines alone
+    SEMI JOIN core_shortlist AS shortlist ON shortlist.set_no = scores.set_no AND shortlist.reading_no = scores.reading_no
+    WHERE scores.plausibility = 'ordinary'
+        AND (scores.is_tied OR scores.lost > 0)
         AND scores.reading_no <> chosen.reading_no
 ),
 named AS (
@@ -45,7 +53,7 @@ named AS (
     FROM (
         SELECT *, row_number() OVER (PARTITION BY set_no ORDER BY place) AS named_place
         FROM losers
-        WHERE place_in_model = 1 AND (are_of_same_model OR NOT is_of_same_model) AND missed > 0
+        WHERE place_in_model = 1 AND NOT is_tied AND (are_of_same_model OR NOT is_of_same_model) AND missed > 0
     )
     WHERE named_place <= 2
     GROUP BY set_no
@@ -56,6 +64,7 @@ nearest AS (
         arg_min(CASE WHEN is_of_same_model THEN reading_text(reading_id) ELSE model END, (lines_short, place)) AS name,
         min(lines_short)::BIGINT AS lines_short
     FROM losers
+    WHERE NOT is_tied
     GROUP BY set_no
 ),
 places AS (
@@ -72,6 +81,16 @@ places AS (
     WHERE evidence.is_telling
     GROUP BY evidence.set_no
 ),
+excluded AS (
+    SELECT
+        scores.set_no,
+        concat('; ', readings.model, ', which the contract excludes, fits ', scores.lines_explained, ' of ', scores.lines_total, ' lines') AS words
+    FROM core_reading_scores AS scores
+    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
+    INNER JOIN chosen USING (set_no)
+    WHERE scores.plausibility = 'excluded' AND scores.lines_explained > chosen.lines_explained
+    QUALIFY row_number() OVER (PARTITION BY scores.set_no ORDER BY scores.place) = 1
+),
 open_readings AS (
     SELECT tied.set_no, string_agg(reading_text(readings.reading_id), ', ' ORDER BY tied.place) AS words
     FROM core_tied_candidates AS tied
@@ -81,30 +100,44 @@ open_readings AS (
 SELECT
     chosen.set_no,
     CASE
-        WHEN chosen.is_pinned THEN 'set by hand in pinned_readings.csv, or by the model in contract_terms.csv'
-        WHEN chosen.telling_lines = 0 AND open_readings.words IS NULL THEN 'no line bills anything'
-        WHEN chosen.telling_lines = 0
-            THEN concat('no telling line: the interpretations bill each of the ', chosen.lines_total, ' lines alike')
+        WHEN chosen.is_pinned THEN 'set by hand in pinned_readings.csv'
         ELSE concat(
-            chosen.telling_lines_explained, ' of ', chosen.telling_lines,
+            chosen.contract_model || ' is stated by contract_terms.csv; ',
             CASE
-                WHEN places.is_past_first_tier THEN concat(CASE WHEN chosen.telling_lines = 1 THEN ' line past ' ELSE ' lines past ' END, grouped_text(places.first_bound))
-                WHEN chosen.telling_lines = 1 THEN ' telling line'
-                ELSE ' telling lines'
+                WHEN chosen.telling_lines = 0 AND unknown.set_no IS NOT NULL AND open_readings.words IS NULL
+                    THEN 'the lines depend on tiers that no source gives'
+                WHEN chosen.telling_lines = 0 AND open_readings.words IS NULL THEN 'no line bills anything'
+                WHEN chosen.telling_lines = 0
+                    THEN concat('no telling line: the interpretations bill each of the ', chosen.lines_total, ' lines alike')
+                ELSE concat(
+                    chosen.telling_lines_explained, ' of ', chosen.telling_lines,
+                    CASE
+                        WHEN places.is_past_first_tier
+                            THEN concat(CASE WHEN chosen.telling_lines = 1 THEN ' line past ' ELSE ' lines past ' END, grouped_text(places.first_bound))
+                        WHEN chosen.telling_lines = 1 THEN ' telling line'
+                        ELSE ' telling lines'
+                    END,
+                    CASE WHEN chosen.telling_lines = 1 THEN ' fits ' ELSE ' fit ' END, chosen.model,
+                    CASE
+                        WHEN chosen.departures > 0
+                            THEN concat(
+                                '; on ', chosen.departures, ' of all ', chosen.lines_total, ' lines with one number of the terms replaced or left out'
+                            )
+                        ELSE ''
+                    END,
+                    '; ' || named.words
+                )
             END,
-            CASE WHEN chosen.telling_lines = 1 THEN ' fits ' ELSE ' fit ' END, chosen.model,
-            CASE
-                WHEN chosen.departures > 0 THEN concat(' (', chosen.departures, ' with one number of the terms replaced or left out)')
-                ELSE ''
-            END,
-            coalesce('; ' || named.words, '')
+            excluded.words
         )
     END AS reason,
     CASE
-        WHEN chosen.is_pinned THEN 'delete the row, or the model, to let the lines decide'
-        WHEN chosen.telling_lines = 0 AND open_readings.words IS NULL THEN 'a line that bills something would decide it'
+        WHEN chosen.is_pinned THEN 'delete the row to let the lines decide'
         WHEN chosen.verdict = 'undecided' AND unknown.is_lone
             THEN 'one tier of the ladder is known alone: ask the vendor for the price list, or wait for lines of other tiers'
+        WHEN chosen.telling_lines = 0 AND unknown.set_no IS NOT NULL AND open_readings.words IS NULL
+            THEN 'ask the vendor for the price list, or wait for lines of other tiers'
+        WHEN chosen.telling_lines = 0 AND open_readings.words IS NULL THEN 'a line that bills something would decide it'
         WHEN chosen.verdict = 'undecided' AND open_readings.words IS NULL
             THEN 'the rounding is open: ask the vendor, or wait for more lines with parts of a cent'
         WHEN chosen.verdict = 'undecided' THEN concat(
@@ -122,5 +155,6 @@ FROM chosen
 LEFT JOIN named USING (set_no)
 LEFT JOIN nearest USING (set_no)
 LEFT JOIN places USING (set_no)
+LEFT JOIN excluded USING (set_no)
 LEFT JOIN open_readings USING (set_no)
 LEFT JOIN core_unknown_tiers AS unknown USING (set_no)

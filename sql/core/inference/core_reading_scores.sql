@@ -6,7 +6,9 @@
 -- every line of a leading free tier without the allowance, or with the one shown (`is_departed_by_all`).
 -- An interpretation is tied (`is_tied`) if the leader wins no line, fewer than two thirds of the lines on which the two differ, or a
 -- single line that does not show the tier that it reaches. A line past the first tier is no evidence for a single rate against a
--- ladder's stated tier rates. A remote interpretation is never tied with an ordinary leader, nor is one that leaves a stated number out.
+-- ladder's stated tier rates. A remote interpretation is never tied with an ordinary leader, nor is one that leaves a stated number out
+-- or has another model than the contract states. Where the contract states the model and the leader explains no line, or less than half of
+-- the telling ones, these are no evidence for one use of the other terms against another: every ordinary interpretation of the model is tied.
 WITH leaders AS (
     SELECT
         ranks.set_no,
@@ -14,6 +16,7 @@ WITH leaders AS (
         ranks.plausibility,
         left_out.reading_no IS NOT NULL AS is_departed_from,
         readings.model = 'unit' AND sets.tiers > 1 AS is_unit_of_ladder,
+        sets.contract_model IS NOT NULL AS is_model_stated,
         readings.allowance_rule = 'free_tier' AS is_free_tier
     FROM core_reading_ranks AS ranks
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
@@ -111,6 +114,12 @@ scored AS (
         coalesce(compared.telling_lines_explained, 0)::BIGINT AS telling_lines_explained,
         coalesce(compared.gained, 0)::BIGINT AS gained,
         leaders.is_unit_of_ladder AND readings.model IN ('volume', 'graduated') AS is_of_stated_tiers,
+        leaders.is_model_stated
+        AND (
+            led_sums.lines IS NULL
+            OR max(CASE WHEN ranks.place = 1 THEN coalesce(compared.telling_lines_explained, 0) END) OVER (PARTITION BY ranks.set_no) * 2
+            < coalesce(telling.telling_lines, 0)
+        ) AS is_model_alone_known,
         coalesce(
             leaders.is_free_tier AND compared.departed = led_sums.lines AND ranks.departures * 2 >= ranks.lines_explained, false
         ) AS is_departed_by_all,
@@ -150,11 +159,11 @@ SELECT
     gained,
     lost,
     place = 1
+    OR (is_model_alone_known AND plausibility = 'ordinary')
     OR (
         is_shortlisted
         AND (lines_explained > 0 OR is_of_stated_tiers)
-        AND plausibility <> 'departure'
-        AND (plausibility = 'ordinary' OR leading_plausibility = 'remote')
+        AND (plausibility = 'ordinary' OR (plausibility = 'remote' AND leading_plausibility = 'remote'))
         AND (
             (gained = 0 AND lost = 0)
             OR lost < gained * 2

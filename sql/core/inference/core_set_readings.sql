@@ -6,15 +6,24 @@
 -- or cap of a schedule alone) is a departure from the terms, not an interpretation: its `plausibility` is departure. It never leads and
 -- is never tied, unless it is an override; core_reading_departures has the lines billed so. Block 0 and 1, Minimum 0 and 1 and no Maximum
 -- have no effect.
+-- A candidate of another model than contract_terms.csv states is `excluded`: it never leads and is never tied, however many lines fit it.
 -- Ladders of one shape have the same candidates, which are computed once. `places` are the candidates of core_readings that are merged.
 WITH sets AS (
     SELECT
-        set_no,
+        sets.set_no,
         tiers = 1 AS has_one_tier,
+        coalesce(unknown.is_lone, false) AS is_lone_tier,
+        CASE
+            WHEN tiers > 1 THEN contract_model
+            WHEN contract_model IN ('volume', 'graduated') THEN 'unit'
+            WHEN contract_model = 'stacked_flat' THEN 'stairstep'
+            ELSE contract_model
+        END AS contract_model,
         allowance > 0 AS has_allowance,
-        coalesce(first_minimum, 0) <> 0 AS has_minimum,
-        coalesce(first_maximum, 0) <> 0 AS has_maximum,
-        coalesce(first_minimum, 0) > 1 AS is_floor_stated,
+        -- the bounds of the only known tier of a ladder are those of the tier, not floor and cap
+        NOT is_lone_tier AND coalesce(first_minimum, 0) <> 0 AS has_minimum,
+        NOT is_lone_tier AND coalesce(first_maximum, 0) <> 0 AS has_maximum,
+        NOT is_lone_tier AND coalesce(first_minimum, 0) > 1 AS is_floor_stated,
         is_without_blocks,
         is_cut_at_maximum_only,
         is_continuous,
@@ -23,7 +32,8 @@ WITH sets AS (
         has_unit_blocks AND NOT has_fractions AND allowance % 1 = 0 AS has_idle_blocks,
         has_unit_blocks,
         has_fractions
-    FROM core_sets
+    FROM core_sets AS sets
+    LEFT JOIN core_unknown_tiers AS unknown ON unknown.set_no = sets.set_no
     WHERE kind NOT IN ('percentage', 'subtotal', 'minimum')
 ),
 numbered_sets AS (
@@ -32,7 +42,7 @@ numbered_sets AS (
         dense_rank() OVER (
             ORDER BY
                 has_one_tier, has_allowance, has_minimum, has_maximum, is_floor_stated, is_without_blocks, is_cut_at_maximum_only,
-                is_continuous, is_in_whole_units, has_idle_blocks, has_unit_blocks, has_fractions
+                is_continuous, is_in_whole_units, has_idle_blocks, has_unit_blocks, has_fractions, contract_model, is_lone_tier
         ) AS shape_no
     FROM sets
 ),
@@ -55,10 +65,12 @@ one_tier AS (
                 WHEN model = 'stacked_flat' THEN 'stairstep'
                 ELSE model
             END AS model,
-            -- Remote: a fee per step on a schedule alone, where a flat fee is Rate for one of it; and, where each Minimum is the
+            -- Remote: a fee per step on a schedule alone, where a flat fee is Rate for one of it (the only known tier of a ladder may be a
+            -- step); and, where each Minimum is the
             -- Maximum before plus one, a tier that begins with its Minimum, for what lies between the two was never meant.
             CASE
-                WHEN has_one_tier AND model IN ('stairstep', 'stacked_flat') THEN 'remote'
+                WHEN has_one_tier AND NOT is_lone_tier AND model IN ('stairstep', 'stacked_flat') AND contract_model IS DISTINCT FROM 'stairstep'
+                    THEN 'remote'
                 WHEN NOT has_one_tier AND tier_bound = 'min_exclusive' AND is_in_whole_units AND has_fractions THEN 'remote'
                 ELSE plausibility
             END AS plausibility,
@@ -105,8 +117,7 @@ allowed AS (
         * REPLACE (
             CASE
                 WHEN NOT has_allowance THEN 'before_blocks'
-                WHEN allowance_rule = 'after_blocks' AND (blocks = 'none' OR blocks LIKE '%\_by\_tier' ESCAPE '\')
-                    THEN 'before_blocks'
+                WHEN allowance_rule = 'after_blocks' AND blocks = 'none' THEN 'before_blocks'
                 -- a free tier in front of a single price: what it holds is free, the rest is priced
                 WHEN allowance_rule = 'free_tier' AND model = 'unit'
                     THEN CASE WHEN blocks = 'none' OR blocks LIKE '%\_by\_tier' ESCAPE '\' THEN 'before_blocks' ELSE 'after_blocks' END
@@ -130,6 +141,7 @@ distinct_readings AS (
                 OR (has_one_tier AND is_floor_stated AND lone_bounds IN ('ignored', 'cap'))
                 OR (has_one_tier AND has_maximum AND lone_bounds IN ('ignored', 'floor'))
                 THEN 'departure'
+            WHEN model <> contract_model THEN 'excluded'
             WHEN bool_or(plausibility = 'ordinary') THEN 'ordinary'
             ELSE 'remote'
         END AS plausibility,
@@ -137,7 +149,7 @@ distinct_readings AS (
     FROM allowed
     GROUP BY
         shape_no, model, tier_bound, allowance_rule, blocks, rate_per, billed_in, lone_bounds, zero_block, zero_quantity,
-        has_allowance, has_unit_blocks, has_one_tier, is_floor_stated, has_maximum
+        has_allowance, has_unit_blocks, has_one_tier, is_floor_stated, has_maximum, contract_model
 ),
 worded AS (
     SELECT

@@ -1,7 +1,7 @@
 -- One row per rate ladder and candidate interpretation that passes the screening.
 -- By any rounding it explains more than half of the lines that the best candidate explains: with fewer it could not be tied with it
 -- (core_reading_scores). Lines explained with a number left out count too, once, and the variants of a candidate without a number pass
--- with it. The best by the rates of the tiers, volume and graduated, pass always: lines at the first rate are no evidence against them. On
+-- with it. What a model that the contract excludes explains counts for none of the others. The best by the rates of the tiers, volume and graduated, pass always: lines at the first rate are no evidence against them. On
 -- small ladders, where the screening is the whole trial, all pass.
 WITH large AS (
     SELECT set_no
@@ -31,9 +31,9 @@ ranked AS (
         readings.model,
         readings.plausibility,
         coalesce(sum(explained.lines), 0) AS lines_explained,
-        max(coalesce(sum(explained.lines), 0)) OVER (PARTITION BY readings.set_no) AS most_lines,
+        max(coalesce(sum(explained.lines), 0)) OVER (PARTITION BY readings.set_no, readings.plausibility = 'excluded') AS most_lines,
         row_number() OVER (
-            PARTITION BY readings.set_no
+            PARTITION BY readings.set_no, readings.plausibility = 'excluded'
             ORDER BY coalesce(sum(explained.lines), 0) DESC, readings.reading_no
         ) AS place,
         row_number() OVER (
