@@ -106,7 +106,8 @@ def copy_again(files: Sequence[Path], threads: int) -> None:
 
 def copy(connection: Any, rows: str, target: Path) -> None:
     """Write rows, a relation or a file, to a Parquet file."""
-    options = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
+    # out_focus has 85 columns: at a limit of 700 MiB, row groups of 122,880 rows cost 152 core-seconds, these 25
+    options = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 20480"
     connection.execute(f"COPY (FROM {rows}) TO '{target}' ({options})").fetchall()
 
 
