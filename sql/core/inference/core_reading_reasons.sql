@@ -88,7 +88,10 @@ excluded AS (
     FROM core_reading_scores AS scores
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     INNER JOIN chosen USING (set_no)
-    WHERE scores.plausibility = 'excluded' AND scores.lines_explained > chosen.lines_explained
+    WHERE scores.plausibility = 'excluded'
+        AND scores.lines_explained > chosen.lines_explained
+        -- terms of another model may hold as well
+        AND scores.set_no NOT IN (SELECT set_no FROM core_tied_sets)
     QUALIFY row_number() OVER (PARTITION BY scores.set_no ORDER BY scores.place) = 1
 ),
 open_readings AS (

@@ -2,7 +2,8 @@
 -- The ladder is that of the schedule shown. Billing terms that show none, or one that the terms in force do not have, take the only
 -- ladder of their report and measure, if there is just one. Without a ladder (`set_no` is null) a line cannot be proved. Where two
 -- versions of the terms are in force, the version whose numbers are shown counts. A schedule of another id is the one of its level if
--- all numbers are the same.
+-- all numbers are the same. Where the list has one schedule and the contract divides it into tiers, each line shows that schedule: no tier,
+-- nor bounds, are shown.
 -- departs_in: the number shown that differs from the terms in force: rate, block, allowance or bounds; several (of the last three);
 -- schedule, one that the terms do not have. The shown_ columns have the numbers shown where one differs.
 WITH contracted AS (
@@ -28,11 +29,17 @@ only_sets AS (
     GROUP BY ALL
     HAVING count(DISTINCT set_no) = 1
 ),
+divided_schedules AS (
+    SELECT set_no
+    FROM core_tiers
+    GROUP BY set_no
+    HAVING max(tier) > 1 AND count(DISTINCT schedule_id) FILTER (WHERE schedule_id > 0) = 1
+),
 shown AS (
     SELECT
         line_terms.terms_no,
         tiers.set_no,
-        tiers.tier,
+        CASE WHEN divided.set_no IS NULL THEN tiers.tier END AS tier,
         tiers.allowance,
         tiers.minimum,
         tiers.maximum,
@@ -45,10 +52,12 @@ shown AS (
         is_same_number(line_terms.schedule_rate, tiers.rate) AS has_same_rate,
         is_same_number(effective_block(line_terms.schedule_block), effective_block(tiers.block)) AS has_same_block,
         is_same_number(line_terms.schedule_allowance, tiers.allowance) AS has_same_allowance,
-        is_same_bounds(line_terms.schedule_minimum, line_terms.schedule_maximum, tiers.minimum, tiers.maximum) AS has_same_bounds,
+        divided.set_no IS NOT NULL
+        OR is_same_bounds(line_terms.schedule_minimum, line_terms.schedule_maximum, tiers.minimum, tiers.maximum) AS has_same_bounds,
         tiers.version
     FROM line_terms
     INNER JOIN core_tiers AS tiers USING (price_list_id, reporting_month, account_report, measure_field, terms_contract_id)
+    LEFT JOIN divided_schedules AS divided ON divided.set_no = tiers.set_no AND level_place(line_terms.level) = 0
     WHERE tiers.schedule_id = line_terms.schedule_id
         OR (
             tiers.level = line_terms.level

@@ -1,7 +1,8 @@
 -- One row per price list, month, account report, measure and schedule in force, with the source of its terms.
 -- Sources (terms_source), strongest first; neither a weaker source nor any number of lines overrules a stronger one:
 --     contract      contract_terms.csv; its tiers take the schedules of the list in their order, or, of a list known from lines alone,
---                   which may lack tiers, by the number of the level; where the last of them ends, the list's own tiers follow
+--                   which may lack tiers, by the number of the level; where the last of them ends, the list's own tiers follow, from
+--                   there on. Of two models in one month neither is known to hold for a line: both terms are tied
 --     stated        PricelistInfo (core_stated_readings). If it was read in the following month only and the lines of two earlier
 --                   months, on or after its Date, all show other terms, those are in force
 --     stated_later  a later response. is_firm: most lines of the month show the same schedule, so it counts like stated
@@ -185,7 +186,7 @@ ladders AS (
     SELECT DISTINCT 0, price_list_id, reporting_month, account_report, measure_field
     FROM of_list
 ),
-papers AS (
+versions AS (
     SELECT
         ladders.*,
         papers.* EXCLUDE (terms_contract_id, price_list_id, account_report, measure_field),
@@ -205,6 +206,15 @@ papers AS (
         AND coalesce(papers.price_list_id, ladders.price_list_id) = ladders.price_list_id
         AND papers.valid_from < ladders.reporting_month + INTERVAL 1 MONTH
         AND papers.valid_to >= ladders.reporting_month
+),
+papers AS (
+    SELECT
+        *,
+        count(DISTINCT coalesce(model, '')) OVER (
+            PARTITION BY terms_contract_id, price_list_id, reporting_month, account_report, measure_field
+        ) > 1 AS is_of_two_models
+    FROM versions
+    WHERE version <= 2
 ),
 placed AS (
     SELECT
@@ -249,8 +259,8 @@ of_contract AS (
         coalesce(own.specified_network_id, first_tier.specified_network_id, 0) AS specified_network_id,
         coalesce(own.model, first_tier.model, 'Tiered') AS model,
         coalesce(
-            own.level,
-            rtrim(first_tier.level, '0123456789') || papers.tier,
+            CASE WHEN papers.tiers = 1 OR level_place(own.level) > 0 OR listed.tiers >= papers.tiers THEN own.level END,
+            CASE WHEN level_place(first_tier.level) > 0 THEN rtrim(first_tier.level, '0123456789') || papers.tier END,
             CASE WHEN papers.tiers = 1 THEN 'General' ELSE 'Tier' || papers.tier END
         ) AS level,
         coalesce(papers.allowance, own.allowance, first_tier.allowance, 0) AS allowance,
@@ -269,17 +279,34 @@ of_contract AS (
         coalesce(own.limited_months, 0) AS limited_months,
         'contract' AS terms_source,
         true AS is_firm,
-        false AS is_tied,
+        papers.is_of_two_models AS is_tied,
         'your contract_terms.csv' || coalesce(', document ' || papers.document, '') AS witness
     FROM papers
     LEFT JOIN listed_tiers AS own
         USING (price_list_id, reporting_month, account_report, measure_field, tier)
     LEFT JOIN first_tiers AS first_tier USING (price_list_id, reporting_month, account_report, measure_field)
-    WHERE papers.version <= 2
+    LEFT JOIN (
+        SELECT price_list_id, reporting_month, account_report, measure_field, count(*) AS tiers
+        FROM listed_tiers
+        GROUP BY ALL
+    ) AS listed USING (price_list_id, reporting_month, account_report, measure_field)
 ),
 beyond_papers AS (
     -- a paper whose last tier ends states nothing about the tiers after it: the list's own follow
-    SELECT papers.terms_contract_id, listed.* EXCLUDE (tier) REPLACE (papers.version AS version)
+    SELECT papers.terms_contract_id, listed.* EXCLUDE (tier) REPLACE (
+        papers.version AS version,
+        papers.is_of_two_models AS is_tied,
+        CASE
+            WHEN listed.minimum > 0 AND listed.minimum <= papers.maximum
+                -- the next whole number, or the Maximum again, as the list writes it
+                THEN papers.maximum + CASE WHEN listed.minimum = own.maximum THEN 0 ELSE 1 END
+            ELSE listed.minimum
+        END AS minimum,
+        CASE
+            WHEN listed.minimum > 0 AND listed.minimum <= papers.maximum THEN listed.witness || ', after the tiers of your contract_terms.csv'
+            ELSE listed.witness
+        END AS witness
+    ), papers.model AS contract_model
     FROM listed_tiers AS listed
     INNER JOIN papers USING (price_list_id, reporting_month, account_report, measure_field)
     LEFT JOIN listed_tiers AS own
@@ -289,8 +316,9 @@ beyond_papers AS (
         AND own.measure_field = papers.measure_field
         AND own.tier = papers.tier
     WHERE papers.tier = papers.tiers
-        AND papers.version <= 2
         AND listed.tier > papers.tiers
+        -- a tier that ends where the paper does, or before, is replaced as a whole
+        AND (is_open_end(listed.maximum) OR listed.maximum > coalesce(papers.maximum, 0))
         AND listed.specified_network_id = coalesce(own.specified_network_id, 0)
         AND NOT is_open_end(coalesce(papers.maximum, CASE WHEN papers.tiers = 1 THEN own.maximum END, 0))
 ),
