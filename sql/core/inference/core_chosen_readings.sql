@@ -15,7 +15,7 @@ WITH alone AS (
     HAVING count(*) = 1
 ),
 counted AS (
-    -- lines that bill something, of ladders on whose lines the candidates do not differ
+    -- lines that bill something, of ladders on whose lines the candidates do not differ; a quantity below 0 has no price under any
     SELECT
         leaders.set_no,
         sum(lines.lines)::BIGINT AS lines,
@@ -27,6 +27,7 @@ counted AS (
     WHERE leaders.place = 1
         AND (fits.trial_no IS NOT NULL OR (lines.actual > unknown.from_quantity) IS NOT true)
         AND leaders.telling_lines = 0
+        AND lines.actual >= 0
         AND (lines.amount <> 0 OR lines.quantity_billed <> 0)
     GROUP BY leaders.set_no
 ),

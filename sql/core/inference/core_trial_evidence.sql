@@ -1,8 +1,9 @@
 -- One row per group of trial lines (core_trial_lines): the evidence that they give.
 -- kept as: scratch
 -- is_telling: the candidates give different amounts or quantities for it. Candidates are here the best interpretation and the
--- ordinary ones that price like it, by rates or by fees of steps. If there is only one, every line is telling. `tier_reached` is the tier that the quantity reaches under that reading (1 where it reaches none),
--- `highest_tier` under any.
+-- ordinary ones that price like it, by rates or by fees of steps. If there is only one, every line is telling but those of a
+-- quantity below 0: no interpretation prices one. `tier_reached` is the tier that the quantity reaches under that reading (1 where it
+-- reaches none), `highest_tier` under any.
 WITH leaders AS (
     SELECT set_no, reading_no
     FROM core_reading_ranks
@@ -107,6 +108,9 @@ SELECT
     lines.shown_tier,
     compared.tier_reached,
     compared.highest_tier,
-    CASE WHEN compared.is_alone THEN compared.is_billed OR lines.amount <> 0 OR lines.quantity_billed <> 0 ELSE compared.differs END AS is_telling
+    CASE
+        WHEN compared.is_alone THEN lines.actual >= 0 AND (compared.is_billed OR lines.amount <> 0 OR lines.quantity_billed <> 0)
+        ELSE compared.differs
+    END AS is_telling
 FROM core_trial_lines AS lines
 INNER JOIN compared USING (quantity_no)
