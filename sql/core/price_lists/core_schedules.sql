@@ -280,7 +280,17 @@ of_contract AS (
         'contract' AS terms_source,
         true AS is_firm,
         papers.is_of_two_models AS is_tied,
-        'your contract_terms.csv' || coalesce(', document ' || papers.document, '') AS witness
+        concat(
+            'your contract_terms.csv',
+            ', document ' || papers.document,
+            ', with the '
+            || nullif(concat_ws(
+                ' and ',
+                CASE WHEN papers.block IS NULL AND own.block > 1 THEN 'block' END,
+                CASE WHEN papers.allowance IS NULL AND own.allowance > 0 THEN 'allowance' END
+            ), '')
+            || ' of ' || own.witness
+        ) AS witness
     FROM papers
     LEFT JOIN listed_tiers AS own
         USING (price_list_id, reporting_month, account_report, measure_field, tier)
