@@ -12,14 +12,28 @@ SELECT
     faults.difference,
     CASE
         WHEN faults.departs_in = 'schedule' THEN concat(
-            'Billed ', money_text(faults.billed_amount), ' by schedule ', faults.schedule_id, ', which price list ',
-            faults.price_list_id, ' does not have', coalesce(' by ' || faults.witness, ''), CASE
+            CASE
+                WHEN faults.difference = 0 THEN 'The line shows'
+                ELSE concat('Billed ', money_text(faults.billed_amount), ' by')
+            END,
+            ' schedule ', faults.schedule_id,
+            CASE
+                WHEN faults.is_as_listed THEN concat(' of price list ', faults.price_list_id, ', which ', faults.witness, ' does not have')
+                ELSE concat(', which price list ', faults.price_list_id, ' does not have', coalesce(' by ' || faults.witness, ''))
+            END,
+            CASE
                 WHEN faults.expected_amount IS NULL THEN ': the correct amount is undetermined.'
+                WHEN faults.difference = 0 THEN concat('; the amount of ', money_text(faults.billed_amount), ' is correct.')
+                WHEN faults.is_as_listed THEN concat('; its terms give ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.')
                 ELSE concat('; the list''s own schedules give ', money_text(faults.expected_amount), '.')
             END
         )
         ELSE concat(
-            'Billed ', money_text(faults.billed_amount), ' at the rate ', grouped_text(faults.shown_rate),
+            CASE
+                WHEN faults.difference = 0 THEN 'The line shows'
+                ELSE concat('Billed ', money_text(faults.billed_amount), ' at')
+            END,
+            ' the rate ', grouped_text(faults.shown_rate),
             CASE
                 WHEN faults.shown_block IS DISTINCT FROM faults.listed_block
                     THEN concat(' and the block ', grouped_text(faults.shown_block))
@@ -34,7 +48,7 @@ SELECT
             END,
             CASE
                 WHEN faults.difference IS NULL THEN '. The correct amount is undetermined.'
-                WHEN faults.difference = 0 THEN '; the amount is correct.'
+                WHEN faults.difference = 0 THEN concat('; the amount of ', money_text(faults.billed_amount), ' is correct.')
                 ELSE concat(', which gives ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.')
             END
         )

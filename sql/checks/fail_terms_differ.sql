@@ -132,7 +132,10 @@ SELECT
     faults.expected_amount,
     faults.difference,
     concat(
-        'Billed ', money_text(faults.billed_amount), ' with ',
+        CASE
+            WHEN faults.difference = 0 THEN 'The line shows '
+            ELSE concat('Billed ', money_text(faults.billed_amount), ' with ')
+        END,
         concat_ws(
             ', ',
             CASE
@@ -155,7 +158,7 @@ SELECT
         ', by ', faults.witness,
         CASE
             WHEN faults.difference IS NULL THEN '. The correct amount is undetermined.'
-            WHEN faults.difference = 0 THEN '; the amount is correct.'
+            WHEN faults.difference = 0 THEN concat('; the amount of ', money_text(faults.billed_amount), ' is correct.')
             ELSE concat('. These terms give ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.')
         END,
         doubt_text(faults.doubt)

@@ -6,6 +6,8 @@
 -- nor bounds, are shown.
 -- departs_in: the number shown that differs from the terms in force: rate, block, allowance or bounds; several (of the last three);
 -- schedule, one that the terms do not have. The shown_ columns have the numbers shown where one differs.
+-- is_as_listed: the schedule shown is that of the price list (core_list_readings), and the terms in force are your contract's, which
+-- differ: the fault is the list's.
 WITH contracted AS (
     SELECT DISTINCT terms_contract_id, price_list_id, reporting_month, account_report, measure_field
     FROM core_tiers
@@ -74,6 +76,19 @@ shown AS (
             is_same_schedule DESC, tiers.version, tiers.tier, tiers.set_no
     ) = 1
 ),
+as_listed AS (
+    SELECT DISTINCT line_terms.terms_no
+    FROM line_terms
+    INNER JOIN core_stated_readings AS stated USING (price_list_id, reporting_month, account_report, measure_field)
+    INNER JOIN core_list_readings AS listed USING (price_list_id, account_report, measure_field, read_at, schedule_id)
+    SEMI JOIN (FROM core_tiers WHERE terms_source = 'contract') AS contract
+        USING (price_list_id, reporting_month, account_report, measure_field, terms_contract_id)
+    WHERE stated.version = 1
+        AND is_same_number(line_terms.schedule_rate, listed.rate)
+        AND is_same_number(effective_block(line_terms.schedule_block), effective_block(listed.block))
+        AND is_same_number(line_terms.schedule_allowance, listed.allowance)
+        AND is_same_bounds(line_terms.schedule_minimum, line_terms.schedule_maximum, listed.minimum, listed.maximum)
+),
 compared AS (
     SELECT
         line_terms.*,
@@ -103,6 +118,7 @@ SELECT
     line_terms.schedule_id,
     line_terms.departs_in IS NOT NULL AS shows_other_schedule,
     line_terms.departs_in,
+    line_terms.departs_in IS NOT NULL AND as_listed.terms_no IS NOT NULL AS is_as_listed,
     CASE WHEN line_terms.departs_in IS NOT NULL THEN line_terms.schedule_rate END AS shown_rate,
     CASE WHEN line_terms.departs_in IS NOT NULL THEN line_terms.schedule_block END AS shown_block,
     CASE WHEN line_terms.departs_in IS NOT NULL THEN line_terms.schedule_allowance END AS shown_allowance,
@@ -117,4 +133,5 @@ SELECT
     coalesce(line_terms.is_firm, only_sets.is_firm) AS is_firm,
     coalesce(line_terms.witness, only_sets.witness) AS witness
 FROM compared AS line_terms
+LEFT JOIN as_listed USING (terms_no)
 LEFT JOIN only_sets USING (price_list_id, reporting_month, account_report, measure_field, terms_contract_id)

@@ -240,6 +240,7 @@ SELECT
     suspects.verdict = 'differs' AND rounded.set_no IS NOT NULL AS is_rounding_open,
     suspects.allowance,
     suspects.departs_in,
+    suspects.is_as_listed,
     suspects.shown_rate,
     suspects.listed_rate,
     suspects.shown_block,

@@ -1,5 +1,7 @@
 -- One row per line that does not fit its interpretation, shows a schedule that its price list does not have, or shows another tier than
 -- the one that it reaches. `is_at_maximum`: the quantity is the Maximum between these two tiers.
+-- `departs_in` is null on a line that is billed by your contract (or by one of its tied interpretations), or has no price by it, and shows
+-- the schedule of a price list that differs from it: the fault is the list's (fail_list_differs_from_contract).
 -- These are few lines; the relations that follow read only them.
 SELECT
     results.*,
@@ -8,7 +10,13 @@ SELECT
     sets.unit,
     sets.allowance,
     line_terms.terms_contract_id,
-    line_terms.departs_in,
+    CASE
+        WHEN NOT coalesce(line_terms.is_as_listed, false) THEN line_terms.departs_in
+        WHEN results.verdict = 'fits' OR results.error IS NOT NULL THEN NULL
+        WHEN results.verdict = 'undecided' AND results.amount BETWEEN results.expected_least AND results.expected_most THEN NULL
+        ELSE line_terms.departs_in
+    END AS departs_in,
+    coalesce(line_terms.is_as_listed, false) AS is_as_listed,
     line_terms.shown_allowance,
     line_terms.shown_minimum,
     line_terms.shown_maximum,
@@ -43,10 +51,17 @@ LEFT JOIN core_chosen_readings AS chosen ON chosen.set_no = results.set_no
 LEFT JOIN core_set_tiers AS lower ON lower.set_no = results.set_no AND lower.tier = least(results.shown_tier, results.expected_tier)
 LEFT JOIN core_set_readings AS readings ON readings.set_no = results.set_no AND readings.reading_no = chosen.reading_no
 WHERE results.verdict <> 'fits'
-    OR results.shows_other_schedule
+    OR (results.shows_other_schedule AND NOT coalesce(line_terms.is_as_listed, false))
     OR (
         results.shown_tier <> results.expected_tier
         AND results.amount <> 0
+        -- where the list has other bounds, the tier shown is the list's
+        AND NOT (
+            coalesce(line_terms.is_as_listed, false)
+            AND NOT is_same_bounds(
+                line_terms.shown_minimum, line_terms.shown_maximum, line_terms.listed_minimum, line_terms.listed_maximum
+            )
+        )
         AND chosen.verdict = 'decided'
         -- a line priced slice by slice may show the tier of its first slice as well as that of its last, and at a Maximum either tier beside
         -- it: to which of them the Maximum belongs changes no amount
