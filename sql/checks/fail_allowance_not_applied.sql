@@ -31,7 +31,7 @@ SELECT
         END
     ) || CASE
         WHEN faults.doubt = 'number_unshown' AND faults.difference IS NOT NULL THEN ''
-        ELSE range_text(faults.expected_least, faults.expected_most, faults.is_rounding_open)
+        ELSE range_text(faults.expected_least, faults.expected_most, faults.left_open)
     END || witness_text(faults.witness) || doubt_text(faults.doubt) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful,
     terms_cause(

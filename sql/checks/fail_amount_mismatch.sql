@@ -27,7 +27,7 @@ SELECT
             ELSE '. No rate or rule of the list gives the billed amount'
         END,
         CASE WHEN faults.doubt = 'few_lines_fit' THEN '.' ELSE '. Request a correction.' END
-    ) || range_text(faults.expected_least, faults.expected_most, faults.is_rounding_open) || witness_text(faults.witness) || doubt_text(faults.doubt) AS explanation,
+    ) || range_text(faults.expected_least, faults.expected_most, faults.left_open) || witness_text(faults.witness) || doubt_text(faults.doubt) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful,
     CASE
         WHEN faults.doubt = 'few_lines_fit' THEN undecided_cause(faults.price_list_id, faults.account_report, faults.measure_field)

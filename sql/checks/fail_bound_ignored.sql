@@ -27,7 +27,7 @@ SELECT
                 too_much_text(faults.difference), '.'
             )
         END
-    ) || range_text(faults.expected_least, faults.expected_most, faults.is_rounding_open) || witness_text(faults.witness) || doubt_text(faults.doubt) AS explanation,
+    ) || range_text(faults.expected_least, faults.expected_most, faults.left_open) || witness_text(faults.witness) || doubt_text(faults.doubt) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful,
     terms_cause(
         'bound_ignored', faults.price_list_id, faults.account_report, faults.measure_field, NULL,

@@ -24,7 +24,7 @@ SELECT
         END,
         money_text(money.expected_amount),
         CASE
-            WHEN faults.expected_least < faults.expected_most THEN concat('.', range_text(faults.expected_least, faults.expected_most, faults.is_rounding_open))
+            WHEN faults.expected_least < faults.expected_most THEN concat('.', range_text(faults.expected_least, faults.expected_most, faults.left_open))
             ELSE ':'
         END,
         ' ' || CASE WHEN faults.expected_least < faults.expected_most THEN 'At least ' ELSE '' END || too_much_text(faults.difference) || '.'

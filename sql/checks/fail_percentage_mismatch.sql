@@ -14,7 +14,7 @@ SELECT
         'Billed ', money_text(faults.billed_amount), '; ', rules.rule, ' (Rate ', grouped_text(money.rate), ', charges of ',
         money_text(money.base_amount), ') is ', money_text(money.expected_amount),
         CASE
-            WHEN faults.expected_least < faults.expected_most THEN concat('.', range_text(faults.expected_least, faults.expected_most, faults.is_rounding_open))
+            WHEN faults.expected_least < faults.expected_most THEN concat('.', range_text(faults.expected_least, faults.expected_most, faults.left_open))
             ELSE ':'
         END,
         ' ' || CASE WHEN faults.expected_least < faults.expected_most THEN 'At least ' ELSE '' END || too_much_text(faults.difference) || '.'

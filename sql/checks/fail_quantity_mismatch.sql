@@ -15,6 +15,7 @@ SELECT
         grouped_text(faults.shown_block), '; by ', faults.witness, ' the block is ', grouped_text(faults.listed_block),
         CASE
             WHEN faults.difference IS NULL THEN '. The correct amount is undetermined.'
+            WHEN faults.left_open = 'terms' AND faults.difference <> 0 THEN concat(': at least ', too_much_text(faults.difference), '.')
             ELSE concat(
                 ': ', grouped_text(faults.expected_quantity_billed), ' for ', money_text(faults.expected_amount), ', not ',
                 money_text(faults.billed_amount),
@@ -37,7 +38,7 @@ SELECT
             )
         END,
         witness_text(faults.witness)
-    ) END || range_text(faults.expected_least, faults.expected_most, faults.is_rounding_open) || doubt_text(faults.doubt) AS explanation,
+    ) END || range_text(faults.expected_least, faults.expected_most, faults.left_open) || doubt_text(faults.doubt) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful,
     CASE
         WHEN faults.doubt = 'few_lines_fit' THEN undecided_cause(faults.price_list_id, faults.account_report, faults.measure_field)

@@ -49,10 +49,12 @@ SELECT
             CASE
                 WHEN faults.difference IS NULL THEN '. The correct amount is undetermined.'
                 WHEN faults.difference = 0 THEN concat('; the amount of ', money_text(faults.billed_amount), ' is correct.')
+                -- the other terms may have another rate
+                WHEN faults.left_open = 'terms' THEN concat(': at least ', too_much_text(faults.difference), '.')
                 ELSE concat(', which gives ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.')
             END
         )
-    END || range_text(faults.expected_least, faults.expected_most, faults.is_rounding_open) || doubt_text(faults.doubt) AS explanation,
+    END || range_text(faults.expected_least, faults.expected_most, faults.left_open) || doubt_text(faults.doubt) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful,
     terms_cause(
         'rate_mismatch', faults.price_list_id, faults.account_report, faults.measure_field, faults.shown_rate, faults.listed_rate

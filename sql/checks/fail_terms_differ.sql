@@ -159,8 +159,10 @@ SELECT
         CASE
             WHEN faults.difference IS NULL THEN '. The correct amount is undetermined.'
             WHEN faults.difference = 0 THEN concat('; the amount of ', money_text(faults.billed_amount), ' is correct.')
+            WHEN faults.left_open = 'terms' THEN concat(': at least ', too_much_text(faults.difference), '.')
             ELSE concat('. These terms give ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.')
         END,
+        CASE WHEN faults.left_open = 'terms' THEN range_text(faults.expected_least, faults.expected_most, faults.left_open) END,
         doubt_text(faults.doubt)
     ) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful,

@@ -54,7 +54,7 @@ SELECT
             WHEN faults.difference IS NULL THEN '.'
             ELSE concat(', which gives ', money_text(faults.expected_amount), ': ', too_much_text(faults.difference), '.')
         END
-    ) || range_text(faults.expected_least, faults.expected_most, faults.is_rounding_open) || witness_text(faults.witness) || doubt_text(faults.doubt) END AS explanation,
+    ) || range_text(faults.expected_least, faults.expected_most, faults.left_open) || witness_text(faults.witness) || doubt_text(faults.doubt) END AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful,
     CASE
         WHEN faults.doubt = 'few_lines_fit' THEN undecided_cause(faults.price_list_id, faults.account_report, faults.measure_field)

@@ -124,12 +124,14 @@ CREATE OR REPLACE MACRO reading_text(reading_id) AS
         ELSE ''
     END;
 
--- Suffix with the range of expected amounts where undecided interpretations, or roundings that fit alike, give different amounts.
-CREATE OR REPLACE MACRO range_text(expected_least, expected_most, is_rounding_open) AS
+-- Suffix with the range of expected amounts where undecided interpretations, two terms in force, or roundings that fit alike, give
+-- different amounts.
+CREATE OR REPLACE MACRO range_text(expected_least, expected_most, left_open) AS
     CASE
         WHEN expected_least < expected_most THEN concat(
-            CASE
-                WHEN is_rounding_open THEN ' The lines of the list do not settle its rounding: those that fit give '
+            CASE left_open
+                WHEN 'terms' THEN ' Two terms are in force in the month, and the line shows neither: they give '
+                WHEN 'rounding' THEN ' The lines of the list do not settle its rounding: those that fit give '
                 ELSE ' The interpretation of the list is undecided: the candidates give '
             END,
             money_text(expected_least), ' to ', money_text(expected_most), '.'

@@ -25,8 +25,9 @@
 --                            interpretation is undecided or the amount correct, at the rate of another tier than the line shows
 --     amount_mismatch        the correct quantity; no rule of the interpretation gives the amount (`billed_model` is the model that does)
 -- If several interpretations are tied and none gives the billed amount, `expected_least` and `expected_most` are the range of their
--- amounts; else, if roundings that fit the lines of the list alike (core_fitting_roundings), or are open, give different ones, of these
--- (`is_rounding_open`). The amount expected is the end of the range nearest to the billed amount; null if that is inside the range.
+-- amounts, and of those by other terms in force, if the line shows none (core_other_amounts; `left_open`: terms); else, if
+-- roundings that fit the lines of the list alike (core_fitting_roundings), or are open, give different ones, of these (`left_open`:
+-- rounding). The amount expected is the end of the range nearest to the billed amount; null if inside the range.
 WITH other_tiers AS (
     SELECT
         suspects.network_id,
@@ -210,6 +211,7 @@ SELECT
             -- a candidate that takes the allowance off gives more than was billed
             THEN CASE WHEN suspects.expected_most <= suspects.amount THEN suspects.expected_least END
         WHEN suspects.verdict = 'undecided' THEN NULL
+        WHEN other.network_id IS NOT NULL THEN other.expected_amount
         WHEN suspects.expected_least < suspects.expected_most THEN CASE
             WHEN suspects.amount >= suspects.expected_most THEN suspects.expected_most
             WHEN suspects.amount <= suspects.expected_least THEN suspects.expected_least
@@ -223,9 +225,9 @@ SELECT
     - CASE
         WHEN shown_tiers.amount IS NOT NULL THEN shown_tiers.amount
         WHEN unshown.set_no IS NOT NULL AND left_out.number = 'allowance'
-            -- a candidate that takes the allowance off gives more than was billed
             THEN CASE WHEN suspects.expected_most <= suspects.amount THEN suspects.expected_least END
         WHEN suspects.verdict = 'undecided' THEN NULL
+        WHEN other.network_id IS NOT NULL THEN other.expected_amount
         WHEN suspects.expected_least < suspects.expected_most THEN CASE
             WHEN suspects.amount >= suspects.expected_most THEN suspects.expected_most
             WHEN suspects.amount <= suspects.expected_least THEN suspects.expected_least
@@ -235,9 +237,12 @@ SELECT
         WHEN suspects.verdict = 'differs' AND rounded.set_no IS NOT NULL THEN NULL
         ELSE suspects.expected_amount
     END AS difference,
-    CASE WHEN suspects.verdict = 'differs' AND rounded.set_no IS NOT NULL THEN rounded.least ELSE suspects.expected_least END AS expected_least,
-    CASE WHEN suspects.verdict = 'differs' AND rounded.set_no IS NOT NULL THEN rounded.most ELSE suspects.expected_most END AS expected_most,
-    suspects.verdict = 'differs' AND rounded.set_no IS NOT NULL AS is_rounding_open,
+    coalesce(other.expected_least, CASE WHEN suspects.verdict = 'differs' THEN rounded.least END, suspects.expected_least) AS expected_least,
+    coalesce(other.expected_most, CASE WHEN suspects.verdict = 'differs' THEN rounded.most END, suspects.expected_most) AS expected_most,
+    CASE
+        WHEN other.network_id IS NOT NULL THEN 'terms'
+        WHEN suspects.verdict = 'differs' AND rounded.set_no IS NOT NULL THEN 'rounding'
+    END AS left_open,
     suspects.allowance,
     suspects.departs_in,
     suspects.is_as_listed,
@@ -332,6 +337,7 @@ LEFT JOIN core_unshown_allowances AS unshown ON unshown.set_no = suspects.set_no
 LEFT JOIN shown_tiers USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 LEFT JOIN credits ON credits.set_no = suspects.set_no
 LEFT JOIN rounded ON rounded.set_no = suspects.set_no AND rounded.actual = suspects.actual
+LEFT JOIN core_other_amounts AS other USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 LEFT JOIN firm_tiers
     ON firm_tiers.price_list_id = suspects.price_list_id
     AND firm_tiers.reporting_month = suspects.reporting_month
