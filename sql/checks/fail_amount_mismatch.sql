@@ -19,6 +19,9 @@ SELECT
         END,
         CASE WHEN coalesce(faults.difference, 0) = 0 THEN '' ELSE concat(', so ', too_much_text(faults.difference)) END,
         CASE
+            WHEN faults.missing_fee IS NOT NULL THEN concat('. The fee of ', money_text(faults.missing_fee), ' is missing')
+            WHEN faults.model IN ('stairstep', 'stacked_flat') AND faults.quantity_billed = 0 AND faults.billed_tier IS NOT NULL
+                THEN '. The billed amount is a fee of the list, and a quantity of 0 pays none'
             WHEN faults.billed_model = 'graduated'
                 THEN '. The billed amount prices each slice at the rate of its own tier; the list''s other lines are priced whole at the rate of the tier reached'
             WHEN faults.billed_model = 'volume'

@@ -316,6 +316,9 @@ def test_the_model_of_the_contract_decides(built: Connection) -> None:
 def test_a_contract_may_have_a_fee_beside_the_rate(built: Connection) -> None:
     line, of_list = findings(built, WITH_FEE)
     assert (line["billed_amount"], line["expected_amount"]) == (Decimal(25), Decimal(35))
+    assert ". The fee of 10.00 is missing. " in line["explanation"]
+    key = Key(NETWORK, line["mailbox_id"], line["reporting_month"], *WITH_FEE.pair)
+    assert "General: 500 x 0.05 + fee 10.00 = 35.00\n" in explanation(built, key).text()
     assert of_list["check_name"] == "list_differs_from_contract"
     assert "your contract_terms.csv has General rate 0.05 and a fee of 10. " in of_list["explanation"]
 

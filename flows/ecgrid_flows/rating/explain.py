@@ -268,7 +268,10 @@ def _one_line(text: str) -> str:
 
 
 def _slice_text(part: Row) -> str:
-    """`Tier2 (1200 to 5000): 3600 (720 blocks of 5) x 0.1856 = 668.16`, or `60 (12 blocks of 5) at 0.9 a block = …`."""
+    """`Tier2 (1200 to 5000): 3600 (720 blocks of 5) x 0.1856 = 668.16`, or `60 (12 blocks of 5) at 0.9 a block = …`.
+
+    A fee beside the rate is added: `400 x 0.8 + fee 15.00 = 335.00`.
+    """
     if part["tier"] == 0:
         return f"free tier: {number_text(part['quantity'])} at no charge"
     quantity, rate, product = part["quantity"], part["rate"], part["product"]
@@ -280,11 +283,15 @@ def _slice_text(part: Row) -> str:
     place = part["level"] or f"tier {part['tier']}"
     bounds = _bounds_text(part["lower_bound"], part["upper_bound"])
     words = f"{place}{bounds}: {number_text(quantity)}{counted}"
-    if part["flat"]:
+    if part["flat"] and product == part["flat"]:
         return f"{words}, fee {money_text(part['flat'])} = {money_text(product)}"
-    if in_blocks and blocks * rate == product and quantity * rate != product:
-        return f"{words} at {number_text(rate)} a block = {number_text(product)}"
-    return f"{words} x {number_text(rate)} = {number_text(product)}"
+    by_rate = product - part["flat"]
+    total = (
+        f" + fee {money_text(part['flat'])} = {money_text(product)}" if part["flat"] else f" = {number_text(product)}"
+    )
+    if in_blocks and blocks * rate == by_rate and quantity * rate != by_rate:
+        return f"{words} at {number_text(rate)} a block{total}"
+    return f"{words} x {number_text(rate)}{total}"
 
 
 def _bounds_text(lower: Decimal | None, upper: Decimal | None) -> str:

@@ -8,9 +8,9 @@
 --     few_lines_fit      less than half of the ladder's lines follow from its terms, whose interpretations all give the amount; not of a
 --                        charge that is credited
 --     applied_nowhere    a number was left out that no line of any list shows applied (core_applied_numbers), so it may not apply
--- `left_out`: the number (allowance, block or bound) without which the line is as billed. `witness`: the source of the terms. `listed_`
--- columns are the terms of the schedule shown, `shown_` columns the values on the line. `is_by_slices`: in doubt about the tier, the amount
--- expected is that of slices up to the tier shown.
+-- `left_out`: the number (allowance, block or bound) without which the line is as billed. `missing_fee`: the fee beside the rate without
+-- which it is. `witness`: the source of the terms. `listed_` columns are the terms of the schedule shown, `shown_` columns the values on
+-- the line. `is_by_slices`: in doubt about the tier, the amount expected is that of slices up to the tier shown.
 -- The expected amount is null on a line on which tied interpretations differ.
 -- The faults are ordered from the most specific to the most general; the first that fits is the fault, so a line has one finding:
 --     sign_mismatch          the correct amount with the wrong sign; a negative quantity, which has no price; or, where no interpretation
@@ -58,6 +58,29 @@ WITH other_tiers AS (
             END = suspects.amount
         )
     GROUP BY ALL
+),
+missing_fees AS (
+    -- fees that a contract has beside the rate: all that the line is due, or one of them, is what the line was billed too little
+    SELECT
+        suspects.network_id,
+        suspects.mailbox_id,
+        suspects.reporting_month,
+        suspects.account_report,
+        suspects.measure_field,
+        any_value(suspects.expected_amount - suspects.amount) AS fee
+    FROM core_suspect_lines AS suspects
+    INNER JOIN core_set_tiers AS tiers USING (set_no)
+    WHERE suspects.verdict = 'differs'
+        AND suspects.quantity_billed = suspects.expected_quantity_billed
+        AND tiers.flat > 0
+        AND CASE suspects.model
+            WHEN 'unit' THEN tiers.tier = 1
+            WHEN 'volume' THEN tiers.tier = suspects.expected_tier
+            WHEN 'graduated' THEN tiers.tier <= suspects.expected_tier
+        END
+    GROUP BY suspects.network_id, suspects.mailbox_id, suspects.reporting_month, suspects.account_report, suspects.measure_field
+    HAVING any_value(suspects.expected_amount - suspects.amount) = sum(tiers.flat)
+        OR bool_or(suspects.expected_amount - suspects.amount = tiers.flat)
 ),
 fitting AS (
     -- roundings of a line to the decimals of the one chosen, and those that are open; the slices of a line are not read here, so roundings of
@@ -279,6 +302,7 @@ SELECT
             THEN 'applied_nowhere'
     END AS doubt,
     left_out.number AS left_out,
+    missing_fees.fee AS missing_fee,
     coalesce(shown_tiers.amount <> shown_tiers.whole_amount, false) AS is_by_slices,
     suspects.schedule_id,
     suspects.shown_tier,
@@ -322,6 +346,10 @@ SELECT
             END
         WHEN left_out.number = 'allowance' THEN 'allowance_not_applied'
         WHEN left_out.number = 'bound' THEN 'bound_ignored'
+        WHEN missing_fees.fee IS NOT NULL THEN 'amount_mismatch'
+        -- the tier reached is no wrong one, unless only a slice of the quantity is in it
+        WHEN other_tiers.billed_tier = CASE WHEN suspects.model = 'unit' THEN 1 ELSE suspects.expected_tier END
+            AND (other_tiers.billed_tier = 1 OR suspects.model IN ('volume', 'stairstep')) THEN 'amount_mismatch'
         WHEN other_tiers.billed_tier IS NOT NULL THEN 'wrong_tier'
         ELSE 'amount_mismatch'
     END AS fault
@@ -332,6 +360,7 @@ LEFT JOIN core_fault_rated AS other_model
     AND other_model.left_out IN ('volume', 'graduated')
     AND other_model.amount = suspects.amount
 LEFT JOIN other_tiers USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+LEFT JOIN missing_fees USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 LEFT JOIN left_out USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 LEFT JOIN core_unshown_allowances AS unshown ON unshown.set_no = suspects.set_no
 LEFT JOIN shown_tiers USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
