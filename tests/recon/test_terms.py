@@ -50,6 +50,9 @@ MIDDLE = replace(TEN_TIMES, price_list_id=714)
 IN_OTHER_WORDS = replace(TEN_TIMES, price_list_id=715)
 #: The contract states the first tier alone.
 FIRST_TIER = replace(SLICED, price_list_id=716)
+#: Changed inside the month too, with lines at rates of neither terms; a Block that no line is rounded to.
+NEITHER = replace(TEN_TIMES, price_list_id=718)
+UNROUNDED = Ladder(719, KCS, [Tier(0, 0, "0.01")], block="100", model="Simple")
 
 TERMS = """
 ,707,TrafficAll,ToTrans,unit,1,,,,,0.05,,2026-01-01,,MSA 7
@@ -158,6 +161,17 @@ def made() -> Lake:
     lake.listed(MIDDLE, [MONTH], "2026-10-15T00:00:00", read=THIRD, rates=["0.06"])
     for mailbox, (amount, rate) in enumerate([("5", None), ("5", None), ("6", "0.06"), ("6", "0.06")], start=1):
         lake.billed(MIDDLE, mailbox, "100", "100", amount, rate=rate)
+    # 400 are 20.00 or 24.00, 1,000 are 50.00 or 60.00
+    lake.listed(NEITHER, [MONTHS[3]], read=date(2026, 10, 3))
+    lake.listed(NEITHER, [MONTH], "2026-10-15T00:00:00", read=THIRD, rates=["0.06"])
+    for mailbox, (actual, amount, rate) in enumerate(
+        [("100", "5", "0.05"), ("100", "6", "0.06"), ("400", "22", "0.055"), ("1000", "70", "0.07")], start=1
+    ):
+        lake.billed(NEITHER, mailbox, actual, actual, amount, rate=rate)
+    # 1,234 are 1,200 or 1,300
+    lake.listed(UNROUNDED, read=THIRD)
+    for mailbox, (actual, amount) in enumerate([("1234", "12.34"), ("2950", "29.50"), ("300", "3")], start=1):
+        lake.billed(UNROUNDED, mailbox, actual, actual, amount)
     return lake
 
 
@@ -387,6 +401,40 @@ def test_a_reading_names_the_witness_of_its_terms(built: Connection, ladder: Lad
         built, "SELECT DISTINCT terms_source FROM out_readings WHERE price_list_id = ?", [ladder.price_list_id]
     ).to_pylist()
     assert rows == [{"terms_source": source}]
+
+
+@pytest.mark.parametrize(
+    ("ladder", "mailbox", "expected", "difference"),
+    [
+        (
+            NEITHER,
+            3,
+            "20.00 to 24.00: two terms are in force in the month, and the line shows neither",
+            "undetermined: the amount billed is between these",
+        ),
+        (
+            NEITHER,
+            4,
+            "50.00 to 60.00: two terms are in force in the month, and the line shows neither",
+            "at least 10.00 too much",
+        ),
+        (
+            UNROUNDED,
+            1,
+            "12.00 to 13.00: interpretations or terms left open differ",
+            "undetermined: the amount billed is between these",
+        ),
+        (TEN_TIMES, 1, "5.00 for 100", "45.00 too much"),
+    ],
+    ids=["between two terms", "above two terms", "between two roundings to blocks", "one amount"],
+)
+def test_explain_states_all_amounts_that_may_be_expected(
+    built: Connection, ladder: Ladder, mailbox: int, expected: str, difference: str
+) -> None:
+    found = explanation(built, Key(NETWORK, own_mailbox(ladder, mailbox), MONTH, *ladder.pair))
+    assert f"\nExpected     {expected}\nDifference   {difference}\n" in found.text()
+    line, *_ = (row for row in findings(built, ladder) if row["mailbox_id"] == own_mailbox(ladder, mailbox))
+    assert (line["difference"] is None) == difference.startswith("undetermined")
 
 
 def test_explain_says_that_lines_alone_show_the_terms(built: Connection) -> None:

@@ -24,7 +24,10 @@ _WIDTH = 13
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """All rows of the warehouse about one key. `line` is None if the service returned no line."""
+    """All rows of the warehouse about one key. `line` is None if the service returned no line.
+
+    `fault` has the amounts that may be expected of a line that does not fit.
+    """
 
     key: Key
     line: Row | None
@@ -34,6 +37,7 @@ class Explanation:
     findings: tuple[Row, ...]
     call: Row | None
     rounding: Row | None
+    fault: Row | None
 
     def data(self) -> dict[str, Any]:
         """The explanation as one JSON-ready mapping."""
@@ -49,6 +53,7 @@ class Explanation:
             "comparison": self.comparison,
             "findings": list(self.findings),
             "rounding": self.rounding,
+            "range": self._range(),
             "call": self.call,
             "text": self.text(),
         }
@@ -138,24 +143,40 @@ class Explanation:
         parts = [_entry("Billed", f"{money_text(line['amount'])} for {number_text(line['quantity_billed'])}")]
         if line["expected_amount"] is None:
             return [*parts, _entry("Expected", "unknown: the line is not provable")]
-        parts.append(
-            _entry(
-                "Expected",
-                f"{money_text(line['expected_amount'])} for {number_text(line['expected_quantity_billed'])}",
+        difference, amounts = line["difference"], self._range()
+        expected = f"{money_text(line['expected_amount'])} for {number_text(line['expected_quantity_billed'])}"
+        if amounts is not None:
+            difference = amounts["difference"]
+            expected = (
+                f"{money_text(amounts['least_amount'])} to {money_text(amounts['most_amount'])}: {amounts['reason']}"
             )
-        )
-        difference = line["difference"]
+        parts.append(_entry("Expected", expected))
         words = {
             "fits": "none: the bill is right",
             "undecided": "none can be claimed: interpretations or terms left open differ at this quantity",
         }.get(line["verdict"])
-        if words is None:
+        if words is None and difference is None:
+            words = "undetermined: the amount billed is between these"
+        elif words is None and difference == ZERO:
             words = (
-                f"{money_text(abs(difference))} too {'much' if difference > ZERO else 'little'}"
-                if difference
-                else "none in the amount, but the quantity billed is another"
+                f"none in the amount, but {'the quantity billed is another' if amounts is None else 'it is not sure'}"
             )
+        elif words is None:
+            words = f"{money_text(abs(difference))} too {'much' if difference > ZERO else 'little'}"
+            words = words if amounts is None else f"at least {words}"
         return [*parts, _entry("Difference", words)]
+
+    def _range(self) -> Row | None:
+        """The smallest and largest amount that may be expected of a line that is not right; None if there is one."""
+        fault = self.fault
+        if fault is None or fault["expected_least"] is None or fault["expected_least"] >= fault["expected_most"]:
+            return None
+        return {
+            "least_amount": fault["expected_least"],
+            "most_amount": fault["expected_most"],
+            "difference": fault["difference"],
+            "reason": _LEFT_OPEN[fault["left_open"]],
+        }
 
     def _models(self) -> list[str]:
         if self.comparison is None:
@@ -185,6 +206,12 @@ _TERMS_SOURCES = {
     "stated": "stated, whatever the lines show",
     "stated_later": "read after the month",
     "shown": "no price list states terms for this month",
+}
+#: What core_line_faults leaves open -> why there is a range of amounts.
+_LEFT_OPEN = {
+    None: "interpretations or terms left open differ",
+    "terms": "two terms are in force in the month, and the line shows neither",
+    "rounding": "roundings that fit the lines of the list alike differ",
 }
 _MODELS = ("unit", "volume", "graduated")
 
@@ -216,9 +243,8 @@ def explanation(connection: Connection, key: Key) -> Explanation:
     if line is not None:
         reading = _reading(connection, key, line)
     comparison = _first(connection, "out_model_comparison", key)
-    return Explanation(
-        key, line, proof, reading, comparison, findings, call, _first(connection, "out_line_roundings", key)
-    )
+    rounding, fault = (_first(connection, name, key) for name in ("out_line_roundings", "core_line_faults"))
+    return Explanation(key, line, proof, reading, comparison, findings, call, rounding, fault)
 
 
 def _reading(connection: Connection, key: Key, line: Row) -> Row | None:
