@@ -11,8 +11,8 @@ SELECT
     faults.expected_amount,
     faults.difference,
     concat(
-        grouped_text(faults.quantity_billed), ' billed for ', grouped_text(faults.actual), ' ', faults.unit,
-        's measured: the allowance of ', grouped_text(faults.allowance), ' was not applied. ',
+        grouped_text(faults.quantity_billed), ' billed for ', units_text(faults.actual, faults.unit),
+        ' measured: the allowance of ', grouped_text(faults.allowance), ' was not applied. ',
         CASE
             WHEN faults.difference IS NULL THEN 'The correct amount is undetermined.'
             WHEN faults.difference = 0 THEN concat(

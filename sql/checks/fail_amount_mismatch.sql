@@ -15,7 +15,7 @@ SELECT
         CASE
             -- the Actual of a subtotal is an amount of money
             WHEN faults.kind = 'subtotal' THEN concat(' as a subtotal of ', money_text(faults.actual), ': ', regexp_replace(rules.rule, '^.*the sum of', 'the sum of'), ' is ', money_text(money.base_amount))
-            ELSE concat(' for ', grouped_text(faults.actual), ' ', faults.unit, 's measured: price list ', faults.price_list_id, ' gives ', coalesce(money_text(faults.expected_amount), 'another amount'))
+            ELSE concat(' for ', units_text(faults.actual, faults.unit), ' measured: price list ', faults.price_list_id, ' gives ', coalesce(money_text(faults.expected_amount), 'another amount'))
         END,
         CASE WHEN coalesce(faults.difference, 0) = 0 THEN '' ELSE concat(', so ', too_much_text(faults.difference)) END,
         CASE

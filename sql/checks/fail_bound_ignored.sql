@@ -11,7 +11,7 @@ SELECT
     faults.expected_amount,
     faults.difference,
     concat(
-        grouped_text(faults.quantity_billed), ' ', faults.unit, 's billed as measured, but the schedule bills ',
+        units_text(faults.quantity_billed, faults.unit), ' billed as measured, but the schedule bills ',
         CASE
             WHEN sets.first_maximum > 0 AND sets.first_maximum < sets.first_minimum
                 THEN concat('at least ', grouped_text(sets.first_minimum), ' and at most ', grouped_text(sets.first_maximum), ', so ', grouped_text(faults.expected_quantity_billed))

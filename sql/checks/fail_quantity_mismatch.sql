@@ -11,19 +11,21 @@ SELECT
     faults.expected_amount,
     faults.difference,
     CASE WHEN faults.departs_in = 'block' THEN concat(
-        grouped_text(faults.quantity_billed), ' billed for ', grouped_text(faults.actual), ' ', faults.unit, 's measured, in blocks of ',
+        grouped_text(faults.quantity_billed), ' billed for ', units_text(faults.actual, faults.unit), ' measured, in blocks of ',
         grouped_text(faults.shown_block), '; by ', faults.witness, ' the block is ', grouped_text(faults.listed_block),
         CASE
             WHEN faults.difference IS NULL THEN '. The correct amount is undetermined.'
             WHEN faults.left_open = 'terms' AND faults.difference <> 0 THEN concat(': at least ', too_much_text(faults.difference), '.')
+            WHEN faults.difference = 0 THEN concat(
+                ': ', grouped_text(faults.expected_quantity_billed), '; the amount of ', money_text(faults.billed_amount), ' is correct.'
+            )
             ELSE concat(
                 ': ', grouped_text(faults.expected_quantity_billed), ' for ', money_text(faults.expected_amount), ', not ',
-                money_text(faults.billed_amount),
-                CASE WHEN faults.difference = 0 THEN '.' ELSE concat(': ', too_much_text(faults.difference), '.') END
+                money_text(faults.billed_amount), ': ', too_much_text(faults.difference), '.'
             )
         END
     ) ELSE concat(
-        grouped_text(faults.quantity_billed), ' billed for ', grouped_text(faults.actual), ' ', faults.unit, 's measured',
+        grouped_text(faults.quantity_billed), ' billed for ', units_text(faults.actual, faults.unit), ' measured',
         CASE WHEN faults.allowance > 0 THEN concat(', ', grouped_text(faults.allowance), ' of them free') ELSE '' END,
         CASE WHEN faults.listed_block > 0 THEN concat(', in blocks of ', grouped_text(faults.listed_block)) ELSE '' END,
         CASE
@@ -31,10 +33,13 @@ SELECT
                 ', for ', money_text(faults.billed_amount), ': allowance and blocks give no such quantity',
                 CASE WHEN faults.difference <> 0 THEN concat(', ', too_much_text(faults.difference), ' or more.') ELSE '.' END
             )
+            WHEN faults.difference = 0 THEN concat(
+                ': the correct quantity is ', grouped_text(faults.expected_quantity_billed), '; the amount of ',
+                money_text(faults.billed_amount), ' is correct.'
+            )
             ELSE concat(
                 ': the correct quantity is ', grouped_text(faults.expected_quantity_billed), ', which costs ', money_text(faults.expected_amount),
-                ', not ', money_text(faults.billed_amount),
-                CASE WHEN faults.difference = 0 THEN '.' ELSE concat(': ', too_much_text(faults.difference), '.') END
+                ', not ', money_text(faults.billed_amount), ': ', too_much_text(faults.difference), '.'
             )
         END,
         witness_text(faults.witness)

@@ -18,8 +18,8 @@ SELECT
             faults.price_list_id, ' is below 0, so no interpretation gives a credit. If it corrects an earlier bill, ask the vendor which one.'
         )
         WHEN faults.expected_amount IS NULL THEN concat(
-            'Billed ', money_text(faults.billed_amount), ' for ', grouped_text(faults.actual), ' ', faults.unit,
-            's measured: a negative quantity has no price, so the amount is unverified. If it corrects an earlier bill, ask the vendor which one.'
+            'Billed ', money_text(faults.billed_amount), ' for ', units_text(faults.actual, faults.unit),
+            ' measured: a negative quantity has no price, so the amount is unverified. If it corrects an earlier bill, ask the vendor which one.'
         )
         ELSE concat(
             CASE WHEN faults.expected_amount < 0 THEN 'A credit is charged' ELSE 'A charge is credited' END, ': billed ',

@@ -10,16 +10,16 @@ SELECT
     billed_amount,
     CASE
         WHEN reversed_month IS NOT NULL THEN concat(
-            'Credited ', money_text(-billed_amount), ' for ', grouped_text(-actual), ' ', unit, 's: reverses the line of ',
+            'Credited ', money_text(-billed_amount), ' for ', units_text(-actual, unit), ': reverses the line of ',
             strftime(reversed_month, '%Y-%m'), '.'
         )
         WHEN billed_amount > 0 THEN concat(
-            'Charged ', money_text(billed_amount), ' for ', grouped_text(actual), ' ', unit, 's, as the quantity that is left costs more by price list ',
+            'Charged ', money_text(billed_amount), ' for ', units_text(actual, unit), ', as the quantity that is left costs more by price list ',
             price_list_id, ' than the one before: a correction of an earlier bill. Ask the vendor which one.'
         )
         ELSE concat(
-            'Credited ', money_text(-billed_amount), ' for ', grouped_text(-actual), ' ', unit,
-            's at rates of price list ', price_list_id, ': a correction of an earlier bill. Ask the vendor which one.'
+            'Credited ', money_text(-billed_amount), ' for ', units_text(-actual, unit),
+            ' at rates of price list ', price_list_id, ': a correction of an earlier bill. Ask the vendor which one.'
         )
     END AS explanation
 FROM core_corrections

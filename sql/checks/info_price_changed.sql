@@ -1,7 +1,7 @@
 -- One row per price list, contract with terms of its own, month, report and measure whose terms differ from those of the month before.
 -- title: Price changed since last month
 -- The finding names the account if only one is billed by the new terms. In a month that contains the list's Date, lines may still be
--- billed by the previous terms.
+-- billed by the previous terms. A line whose amount is wrong by the terms in force is not counted.
 WITH own_terms AS (
     SELECT DISTINCT terms_contract_id, price_list_id, reporting_month, account_report, measure_field
     FROM core_tiers
@@ -27,6 +27,12 @@ billed AS (
         AND own_terms.reporting_month = lines.reporting_month
         AND own_terms.account_report = lines.account_report
         AND own_terms.measure_field = lines.measure_field
+    ANTI JOIN (FROM core_suspect_lines WHERE verdict = 'differs') AS wrong
+        ON wrong.network_id = lines.network_id
+        AND wrong.mailbox_id = lines.mailbox_id
+        AND wrong.reporting_month = lines.reporting_month
+        AND wrong.account_report = lines.account_report
+        AND wrong.measure_field = lines.measure_field
     ANTI JOIN (
         FROM core_tiers AS former
         ANTI JOIN core_tiers AS newer
@@ -53,6 +59,8 @@ SELECT
     billed.amount AS billed_amount,
     concat(
         CASE
+            WHEN changes.terms_contract_id = 0 AND changes.is_by_contract
+                THEN concat('Your contract_terms.csv for price list ', changes.price_list_id)
             WHEN changes.terms_contract_id = 0 THEN concat('Price list ', changes.price_list_id)
             ELSE concat('Contract ', changes.terms_contract_id, ', price list ', changes.price_list_id, ',')
         END,
@@ -62,7 +70,7 @@ SELECT
         coalesce(billed.lines, 0), CASE WHEN billed.lines = 1 THEN ' line' ELSE ' lines' END, ' of the month ',
         CASE WHEN billed.lines = 1 THEN 'is' ELSE 'are' END, ' billed by the new terms: ',
         CASE
-            WHEN changes.terms_contract_id = 0 THEN 'check that the change was agreed.'
+            WHEN changes.terms_contract_id = 0 AND NOT changes.is_by_contract THEN 'check that the change was agreed.'
             ELSE 'check the dates in your contract_terms.csv.'
         END
     ) AS explanation

@@ -31,7 +31,7 @@ SELECT
     lines.price_list_id,
     lines.amount AS billed_amount,
     concat(
-        'Billed ', money_text(lines.amount), ' for ', grouped_text(lines.actual), ' ', sets.unit, 's: price list ',
+        'Billed ', money_text(lines.amount), ' for ', units_text(lines.actual, sets.unit), ': price list ',
         lines.price_list_id, ' has no tier for that quantity (', regexp_replace(lines.error, '^[a-z_]+: ', ''), '), so the amount is unverified.'
     ) AS explanation
 FROM core_suspect_lines AS lines

@@ -111,6 +111,10 @@ CREATE OR REPLACE MACRO whole_text(value) AS
 CREATE OR REPLACE MACRO grouped_text(value) AS
     whole_text(value) || rtrim(rtrim('.' || split_part(value::VARCHAR, '.', 2), '0'), '.');
 
+-- A quantity with its unit, in a sentence for people: 1 item, 2 items.
+CREATE OR REPLACE MACRO units_text(value, unit) AS
+    concat(grouped_text(value), ' ', unit, CASE WHEN abs(value) = 1 THEN '' ELSE 's' END);
+
 -- An amount of money in a sentence for people: at least two decimals, more if it has them, thousands separated; never rounded.
 CREATE OR REPLACE MACRO money_text(value) AS
     whole_text(value) || '.' || left(split_part(value::VARCHAR, '.', 2) || '00', 2) || rtrim(substr(split_part(value::VARCHAR, '.', 2), 3), '0');

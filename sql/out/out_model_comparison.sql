@@ -8,7 +8,7 @@
 -- whole quantity counts, and the break-even may be 0.
 -- model: pricing model of the reading: unit, volume or graduated
 -- quantity: quantity that enters the tiers, after the allowance, in units of the measure
--- next_bound: quantity at which the tier reached ends, in units of the measure; null: open
+-- next_bound: quantity at which the tier reached ends, in units of the measure; null: open, or exceeded at the rate of the first tier
 -- distance_to_next_bound: next_bound less quantity
 -- break_even_quantity: quantity of the tier reached from which the next tier's first quantity costs less under volume pricing; null: none
 -- is_on_cliff: true where the line costs more than the next tier's first block would
@@ -136,8 +136,8 @@ SELECT
     cases.unit_amount,
     cases.volume_amount,
     cases.graduated_amount,
-    cases.bound AS next_bound,
-    cases.bound - cases.quantity AS distance_to_next_bound,
+    CASE WHEN cases.bound >= cases.quantity THEN cases.bound END AS next_bound,
+    CASE WHEN cases.bound >= cases.quantity THEN cases.bound - cases.quantity END AS distance_to_next_bound,
     CASE WHEN cases.break_even_quantity < cases.bound THEN cases.break_even_quantity END AS break_even_quantity,
     coalesce(cases.is_past_break_even AND cases.quantity > 0, false) AS is_on_cliff,
     CASE WHEN cases.is_past_break_even AND cases.quantity > 0 THEN cases.saving END AS cliff_saving

@@ -1,5 +1,6 @@
 -- One row per price list, contract with terms of its own, month, report and measure whose terms differ from those of the month before:
 -- both, as text.
+-- `is_by_contract`: a term that changed is one of contract_terms.csv in one of the months.
 -- `terms_contract_id` is 0 for the terms of the list. In months for which contract_terms.csv has no terms of a contract, it has those of
 -- the list; a change of the list alone is no row of the contract.
 -- Compared are schedules known in both months, and those of one month alone where a source states the whole ladder of the other: a tier
@@ -39,6 +40,7 @@ schedules AS (
         tier,
         terms_words(level, allowance, minimum, maximum, block, rate) || ' ' || model AS words,
         concat_ws('|', model, limited_months, terms_text(allowance, minimum, maximum, block, rate)) AS content,
+        terms_source = 'contract' AS is_of_contract,
         bool_and(terms_source <> 'shown' AND is_firm) OVER (
             PARTITION BY terms_contract_id, price_list_id, reporting_month, account_report, measure_field
         ) AS is_whole
@@ -56,6 +58,7 @@ levels AS (
         specified_network_id,
         level,
         any_value(is_whole) AS is_whole,
+        bool_or(is_of_contract) AS is_of_contract,
         string_agg(DISTINCT content, ';' ORDER BY content) AS content
     FROM schedules
     GROUP BY ALL
@@ -98,7 +101,8 @@ compared AS (
     SELECT
         pairs.*,
         levels.content,
-        earlier.content AS previous_content
+        earlier.content AS previous_content,
+        levels.is_of_contract OR coalesce(earlier.is_of_contract, false) AS is_of_contract
     FROM pairs
     INNER JOIN levels USING (terms_contract_id, price_list_id, reporting_month, account_report, measure_field)
     LEFT JOIN levels AS earlier
@@ -110,7 +114,7 @@ compared AS (
         AND earlier.level = levels.level
         AND earlier.reporting_month = pairs.previous_month
     UNION ALL BY NAME
-    SELECT pairs.*, NULL AS content, levels.content AS previous_content
+    SELECT pairs.*, NULL AS content, levels.content AS previous_content, levels.is_of_contract
     FROM pairs
     INNER JOIN levels
         ON levels.terms_contract_id = pairs.terms_contract_id
@@ -134,7 +138,8 @@ SELECT
     account_report,
     measure_field,
     any_value(words) AS words,
-    any_value(previous_words) AS previous_words
+    any_value(previous_words) AS previous_words,
+    bool_or(is_of_contract AND content IS DISTINCT FROM previous_content) AS is_by_contract
 FROM compared
 GROUP BY terms_contract_id, price_list_id, reporting_month, account_report, measure_field
 HAVING bool_or(
