@@ -85,6 +85,12 @@ differing AS (
             OR papers.flat <> 0)
     GROUP BY ALL
 ),
+contract_sets AS (
+    -- rate ladders with a tier of the contract: their other tiers, which the contract leaves to the list, are the contract's terms too
+    SELECT DISTINCT price_list_id, reporting_month, account_report, measure_field, terms_contract_id, set_no
+    FROM core_tiers
+    WHERE terms_source = 'contract'
+),
 judged AS (
     SELECT
         differing.price_list_id,
@@ -93,10 +99,17 @@ judged AS (
         differing.measure_field,
         differing.terms_contract_id,
         count(*) AS lines,
-        count(*) FILTER (WHERE results.verdict = 'fits' AND results.terms_source = 'contract') AS lines_by_contract
+        count(*) FILTER (WHERE results.verdict = 'fits' AND contract_sets.set_no IS NOT NULL) AS lines_by_contract
     FROM differing
     INNER JOIN core_terms_sets AS line_terms USING (price_list_id, reporting_month, account_report, measure_field, terms_contract_id)
     INNER JOIN core_line_results AS results ON results.terms_no = line_terms.terms_no
+    LEFT JOIN contract_sets
+        ON contract_sets.price_list_id = differing.price_list_id
+        AND contract_sets.reporting_month = differing.reporting_month
+        AND contract_sets.account_report = differing.account_report
+        AND contract_sets.measure_field = differing.measure_field
+        AND contract_sets.terms_contract_id = differing.terms_contract_id
+        AND contract_sets.set_no = results.set_no
     GROUP BY ALL
 ),
 lines AS (
@@ -110,7 +123,8 @@ lines AS (
         sum(billed_amount) AS billed_amount,
         sum(expected_amount) AS expected_amount
     FROM core_line_faults
-    WHERE terms_source = 'contract' AND fault IS NOT NULL AND expected_amount IS NOT NULL
+    SEMI JOIN contract_sets USING (price_list_id, reporting_month, account_report, measure_field, terms_contract_id, set_no)
+    WHERE fault IS NOT NULL AND expected_amount IS NOT NULL AND doubt IS DISTINCT FROM 'reading_undecided'
     GROUP BY ALL
 )
 SELECT
