@@ -141,11 +141,12 @@ class Explanation:
 
     def _verdict(self, line: Row) -> list[str]:
         parts = [_entry("Billed", f"{money_text(line['amount'])} for {number_text(line['quantity_billed'])}")]
-        if line["expected_amount"] is None:
-            return [*parts, _entry("Expected", "unknown: the line is not provable")]
         difference, amounts = line["difference"], self._range()
-        expected = f"{money_text(line['expected_amount'])} for {number_text(line['expected_quantity_billed'])}"
-        if amounts is not None:
+        if amounts is None and line["expected_amount"] is None:
+            return [*parts, _entry("Expected", "unknown: the line is not provable")]
+        if amounts is None:
+            expected = f"{money_text(line['expected_amount'])} for {number_text(line['expected_quantity_billed'])}"
+        else:
             difference = amounts["difference"]
             expected = (
                 f"{money_text(amounts['least_amount'])} to {money_text(amounts['most_amount'])}: {amounts['reason']}"

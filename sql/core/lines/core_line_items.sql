@@ -1,5 +1,6 @@
 -- One row per billed line: the columns of out_line_items, and the rate ladder whose breakdown (core_proofs) it has.
 -- kept as: view
+-- A line that differs from every one of several amounts that may be expected has the nearest, or null if it is between them, as its finding.
 -- set_no is null without a ladder, and for a line that is billed with its network (core_aggregated_lines).
 WITH readings AS (
     SELECT chosen.set_no, rules.reading_id, rules.rule
@@ -53,8 +54,8 @@ SELECT
     lines.witness AS terms_witness,
     readings.reading_id,
     lines.expected_quantity_billed,
-    lines.expected_amount,
-    lines.difference,
+    CASE WHEN faults.network_id IS NOT NULL THEN faults.expected_amount ELSE lines.expected_amount END AS expected_amount,
+    CASE WHEN faults.network_id IS NOT NULL THEN faults.difference ELSE lines.difference END AS difference,
     lines.verdict,
     sentence_text(readings.rule) AS reading_words,
     CASE WHEN NOT lines.is_aggregated THEN lines.set_no END AS set_no
@@ -66,3 +67,11 @@ LEFT JOIN core_former_accounts AS former
     AND former.mailbox_id = lines.mailbox_id
     AND former.reporting_month = lines.reporting_month
 LEFT JOIN readings ON readings.set_no = lines.set_no
+LEFT JOIN core_line_faults AS faults
+    ON faults.network_id = lines.network_id
+    AND faults.mailbox_id = lines.mailbox_id
+    AND faults.reporting_month = lines.reporting_month
+    AND faults.account_report = lines.account_report
+    AND faults.measure_field = lines.measure_field
+    AND faults.verdict = 'differs'
+    AND faults.expected_least < faults.expected_most
