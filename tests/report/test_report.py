@@ -15,7 +15,7 @@ import pytest
 
 from ecgrid_flows.errors import ExitStatus, NoSuchData
 from ecgrid_flows.reporting.report import ReportFailed, execute, render, report_month
-from ecgrid_flows.reporting.sections import claims_table
+from ecgrid_flows.reporting.sections import claims_table, verdict
 from ecgrid_flows.settings import Settings
 from ecgrid_transforms.money import Decimal
 
@@ -50,6 +50,24 @@ def test_service_text_never_becomes_markup(page: Path) -> None:
     assert "&lt;script&gt;document.title=" in text
     assert "<b>bold" not in text
     assert "\\u003cscript\\u003e" in text, "the chart's data are JSON inside a script element"
+
+
+def test_a_credit_is_asked_for_what_errors_claim_alone() -> None:
+    """An error of 30.00 and a warning of 20.00: 50.00 are at stake, 30.00 to dispute."""
+    amounts = {name: [Decimal(0)] * 2 for name in ("too_little_amount", "unclear_amount")}
+    findings = pd.DataFrame(
+        {
+            **amounts,
+            "severity": ["error", "warning"],
+            "state": ["open", "open"],
+            "claimable_amount": [Decimal(30), Decimal(0)],
+            "too_much_amount": [Decimal(30), Decimal(20)],
+        }
+    )
+    lines = pd.DataFrame({"verdict": ["differs", "undecided"], "amount": [Decimal(130), Decimal(50)]})
+    text = str(verdict(date(2026, 10, 1), lines, findings, pd.DataFrame()))
+    assert "Ask Loren Data to credit 30.00;" in text
+    assert "Ask Loren Data about 20.00 in warnings" in text
 
 
 def test_a_month_in_which_nothing_was_billed_has_its_page(handmade_dir: Path, tmp_path: Path) -> None:

@@ -91,6 +91,8 @@ def verdict(
     states = [(state, int((decided["state"] == state).sum())) for state in ("accepted", "disputed", "resolved")]
     counted = {state: lines[lines["verdict"] == state] for state in ("undecided", "not_provable")}
     ambiguous, unproven = ((len(rows), total(rows["amount"])) for rows in counted.values())
+    claimable = total(findings["claimable_amount"])
+    stake = at_stake(findings)
     return piece(
         "report/verdict.html.j2",
         month=month_words(month),
@@ -102,7 +104,9 @@ def verdict(
         found=listing([plural(number, word) for number, word in ((errors, "error"), (warnings, "warning")) if number]),
         lines=len(lines),
         decided=listing([f"{number:,} {state}" for state, number in states if number]),
-        stake=at_stake(findings),
+        stake=stake,
+        claimable=claimable,
+        doubtful=stake.too_much - claimable,
         ambiguous=ambiguous,
         unproven=unproven,
         unread=values,
