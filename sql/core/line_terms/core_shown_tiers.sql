@@ -1,4 +1,5 @@
--- One row per rate ladder billed slice by slice: how many of its correct lines past the first tier show which schedule.
+-- One row per rate ladder billed slice by slice: how many of its correct lines past the first tier, of those on trial (core_trial_lines), show
+-- which schedule.
 WITH sliced AS (
     SELECT chosen.set_no
     FROM core_chosen_readings AS chosen
@@ -7,10 +8,10 @@ WITH sliced AS (
 )
 SELECT
     lines.set_no,
-    count(*) AS lines,
-    count(*) FILTER (WHERE lines.shown_tier = expected.expected_tier) AS lines_showing_reached,
-    count(*) FILTER (WHERE lines.shown_tier = 1) AS lines_showing_first
-FROM core_lines AS lines
+    sum(lines.lines)::BIGINT AS lines,
+    coalesce(sum(lines.lines) FILTER (WHERE lines.shown_tier = expected.expected_tier), 0)::BIGINT AS lines_showing_reached,
+    coalesce(sum(lines.lines) FILTER (WHERE lines.shown_tier = 1), 0)::BIGINT AS lines_showing_first
+FROM core_trial_lines AS lines
 INNER JOIN core_expected AS expected ON expected.set_no = lines.set_no AND expected.actual = lines.actual AND expected.expected_tier > 1
 SEMI JOIN sliced ON sliced.set_no = lines.set_no
 WHERE lines.shown_tier IS NOT NULL

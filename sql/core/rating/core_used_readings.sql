@@ -1,6 +1,7 @@
 -- One row per rate ladder, interpretation that rates its lines, and role in which it does: ladder, rule and allowance for the rating.
 -- role: chosen, the interpretation that proves the lines; tied, one that an undecided verdict leaves open, or the chosen one on the
--- ladder of terms that may hold as well (core_tied_sets), or the best one of the model that the contract states for these; inferred, what the lines alone would choose where the user has an override;
+-- ladder of terms that may hold as well (core_tied_sets), or the best one of the model that the contract states for these; inferred, what
+-- the lines alone would choose where the user has an override;
 -- candidate, each one that prices by rates where no interpretation fits the lines of such a ladder (core_agreed_amounts).
 WITH of_models AS (
     SELECT scores.set_no, readings.model, arg_min(scores.reading_no, scores.place) AS reading_no
