@@ -3,9 +3,9 @@
 -- on any number of lines, is no evidence for one to whole units (as in core_fitting_roundings): what it gives is billed wrongly, unless no
 -- line shows cents. An amount may be rounded to cents in two steps (is_of_two_steps): a candidate here only, which no list is decided to
 -- have. Slices may be rounded in ways that are no candidate: amounts within the largest possible rounding of them are open unless three
--- lines confirm the rounding chosen for each that contradicts it. Rounding to coins (is_of_cash) is open too, of slices as of lines: no terms state it. Nor do they
--- state cents up or down: beside coins a line in cents may be right, and beside cents one to the nearest cent. A line that follows from the
--- number it shows (another rate) leaves no rounding open.
+-- lines confirm the rounding chosen for each that contradicts it. Rounding to coins (is_of_cash) is open too, of slices as of lines: no
+-- terms state it. Nor do they state cents up or down: beside coins a line in cents may be right, and beside cents one to the nearest cent. A
+-- line that follows from the number it shows (another rate) leaves no rounding open.
 -- lines: lines that the rounding chosen does not give, or that cents would not; difference: the sum by which they differ from it, or from
 -- cents; tried: lines with something to round. roundings: what is open; is_near: any amount that differs by less than `unit` for each slice.
 WITH rated AS (

@@ -1,9 +1,9 @@
 -- One row per rate ladder with lines: why its interpretation was chosen and what would change that, one sentence each.
 -- `reason` counts the telling lines that the chosen interpretation explains, and those that the nearest interpretations of other models
 -- miss (or, if there are none, of the same model): of each model, by the candidate that misses fewest. A model with a tied candidate is
--- not named. `change_words` counts the lines billed differently that would make the interpretation
--- undecided, or names what would decide it. Where contract_terms.csv states the model, both count among its interpretations, and the
--- reason names the excluded model that fits more lines.
+-- not named. `change_words` counts the lines billed differently that would make the interpretation undecided, or names what would decide
+-- it. Where contract_terms.csv states the model, both count among the interpretations of that model, and the reason names an excluded
+-- model that fits more lines.
 WITH chosen AS (
     SELECT chosen.*, readings.model, readings.reading_id, sets.contract_model
     FROM core_chosen_readings AS chosen

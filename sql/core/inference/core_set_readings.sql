@@ -65,9 +65,9 @@ one_tier AS (
                 WHEN model = 'stacked_flat' THEN 'stairstep'
                 ELSE model
             END AS model,
-            -- Remote: a fee per step on a schedule alone, where a flat fee is Rate for one of it (the only known tier of a ladder may be a
-            -- step); and, where each Minimum is the
-            -- Maximum before plus one, a tier that begins with its Minimum, for what lies between the two was never meant.
+            -- Remote: a fee per step on a schedule alone, where a flat fee is Rate for one of it, unless it is the only known tier of a
+            -- ladder; and, where each Minimum is the Maximum before plus one, a tier that begins with its Minimum, for what lies between
+            -- the two was never meant.
             CASE
                 WHEN has_one_tier AND NOT is_lone_tier AND model IN ('stairstep', 'stacked_flat') AND contract_model IS DISTINCT FROM 'stairstep'
                     THEN 'remote'

@@ -1,8 +1,9 @@
 -- One row per rate ladder and candidate interpretation that passes the screening.
 -- By any rounding it explains more than half of the lines that the best candidate explains: with fewer it could not be tied with it
 -- (core_reading_scores). Lines explained with a number left out count too, once, and the variants of a candidate without a number pass
--- with it. What a model that the contract excludes explains counts for none of the others. The best by the rates of the tiers, volume and graduated, pass always: lines at the first rate are no evidence against them. On
--- small ladders, where the screening is the whole trial, all pass.
+-- with it. Candidates of a model that the contract excludes are compared among themselves alone. The best by the rates of the tiers, volume
+-- and graduated, pass always: lines at the first rate are no evidence against them. On small ladders, where the screening is the whole
+-- trial, all pass.
 WITH large AS (
     SELECT set_no
     FROM core_trial_quantities

@@ -1,5 +1,5 @@
 -- One row per rate ladder: further observations on its lines.
--- shown_schedule: the schedule shown by lines on trial past the first tier that are billed slice by slice. words: whether LimitedMonths has an
+-- shown_schedule: the schedule shown by lines past the first tier that are billed slice by slice. words: whether LimitedMonths has an
 -- effect; it has none if an account was billed for more months.
 WITH limits AS (
     SELECT set_no, max(limited_months) AS limited_months

@@ -1,5 +1,5 @@
--- One row per rate ladder billed slice by slice: how many of its correct lines past the first tier, of those on trial (core_trial_lines), show
--- which schedule.
+-- One row per rate ladder billed slice by slice: how many of its correct lines past the first tier show which schedule.
+-- Of a large ladder only the lines on trial are counted (core_trial_lines).
 WITH sliced AS (
     SELECT chosen.set_no
     FROM core_chosen_readings AS chosen
