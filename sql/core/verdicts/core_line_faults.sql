@@ -67,7 +67,7 @@ missing_fees AS (
         suspects.reporting_month,
         suspects.account_report,
         suspects.measure_field,
-        any_value(suspects.expected_amount - suspects.amount) AS fee
+        any_value(try(suspects.expected_amount - suspects.amount)) AS fee
     FROM core_suspect_lines AS suspects
     INNER JOIN core_set_tiers AS tiers USING (set_no)
     WHERE suspects.verdict = 'differs'
@@ -79,8 +79,8 @@ missing_fees AS (
             WHEN 'graduated' THEN tiers.tier <= suspects.expected_tier
         END
     GROUP BY suspects.network_id, suspects.mailbox_id, suspects.reporting_month, suspects.account_report, suspects.measure_field
-    HAVING any_value(suspects.expected_amount - suspects.amount) = sum(tiers.flat)
-        OR bool_or(suspects.expected_amount - suspects.amount = tiers.flat)
+    HAVING any_value(try(suspects.expected_amount - suspects.amount)) = sum(tiers.flat)
+        OR bool_or(try(suspects.expected_amount - suspects.amount) = tiers.flat)
 ),
 fitting AS (
     -- roundings of a line to the decimals of the one chosen, and those that are open; the slices of a line are not read here, so roundings of

@@ -8,8 +8,8 @@ WITH ranges AS (
         suspects.account_report,
         suspects.measure_field,
         suspects.amount,
-        least(min(rated.amount), suspects.expected_amount, suspects.expected_least) AS least,
-        greatest(max(rated.amount), suspects.expected_amount, suspects.expected_most) AS most
+        least(try_cast(min(rated.amount) AS DECIMAL(28, 10)), suspects.expected_amount, suspects.expected_least) AS least,
+        greatest(try_cast(max(rated.amount) AS DECIMAL(28, 10)), suspects.expected_amount, suspects.expected_most) AS most
     FROM core_suspect_lines AS suspects
     INNER JOIN core_other_terms AS other USING (terms_no, set_no)
     INNER JOIN core_fault_rated AS rated
