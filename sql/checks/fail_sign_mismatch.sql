@@ -13,7 +13,7 @@ SELECT
     faults.expected_amount,
     faults.difference,
     CASE
-        WHEN faults.expected_amount IS NULL AND faults.quantity_billed > 0 THEN concat(
+        WHEN faults.expected_amount IS NULL AND faults.actual > 0 THEN concat(
             'A charge is credited: billed ', money_text(faults.billed_amount), ' for ', grouped_text(faults.quantity_billed), ' billed; no rate of price list ',
             faults.price_list_id, ' is below 0, so no interpretation gives a credit. If it corrects an earlier bill, ask the vendor which one.'
         )
@@ -28,7 +28,7 @@ SELECT
         )
     END || doubt_text(faults.doubt) AS explanation,
     -- a credit for a quantity below 0 may well be right
-    faults.doubt IS NOT NULL OR (faults.expected_amount IS NULL AND faults.billed_amount < 0 AND faults.quantity_billed <= 0) AS is_doubtful,
+    faults.doubt IS NOT NULL OR (faults.expected_amount IS NULL AND faults.billed_amount < 0 AND faults.actual <= 0) AS is_doubtful,
     CASE
         WHEN faults.doubt = 'few_lines_fit' THEN undecided_cause(faults.price_list_id, faults.account_report, faults.measure_field)
     END AS cause

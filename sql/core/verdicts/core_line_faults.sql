@@ -321,6 +321,7 @@ SELECT
         WHEN suspects.error LIKE 'negative\_quantity%' ESCAPE '\' THEN 'sign_mismatch'
         WHEN suspects.verdict = 'not_provable'
             AND suspects.amount < 0
+            AND suspects.actual > 0
             AND suspects.quantity_billed > 0
             AND suspects.kind NOT IN ('percentage', 'subtotal', 'minimum')
             AND credits.set_no IS NULL
