@@ -47,11 +47,16 @@ def landed(worlds: Mapping[int, World], rows: Mapping[int, lake_of.Rows], folder
     return lake_of.write(lake_of.together(tables), folder)
 
 
+def open_rivals(connection: database.Connection) -> list[dict[str, Any]]:
+    """The interpretations that undecided schedule sets leave open, as rows of `out_readings`."""
+    return database.table(connection, "FROM out_readings WHERE verdict = 'undecided' AND is_rival").to_pylist()
+
+
 def audits(connection: database.Connection, worlds: Mapping[int, World]) -> dict[int, Audit]:
     """What a warehouse holds of each world, by number."""
     found = planted.by_world(planted.found_in(connection), worlds)
     rivals: dict[int, list[dict[str, Any]]] = {number: [] for number in worlds}
-    for row in database.table(connection, "FROM out_readings WHERE verdict = 'undecided' AND is_rival").to_pylist():
+    for row in open_rivals(connection):
         number, price_list_id = divmod(row["price_list_id"], lake_of.APART)
         rivals[number].append(row | {"price_list_id": price_list_id})
     return {number: Audit(world, found[number], rivals[number]) for number, world in worlds.items()}
@@ -134,7 +139,7 @@ def test_a_world_alone_is_reconciled_as_well(tmp_path: Path) -> None:
     world = World.generate(7, LAST_MONTH)
     builder.build(lake_of.lake(world, tmp_path), tmp_path / "billing.duckdb", reference_dir=lake_of.REFERENCE)
     with closing(database.connect(tmp_path / "billing.duckdb")) as connection:
-        assert planted.differences(world, planted.found_in(connection)) == ([], [])
+        assert complaints(Audit(world, planted.found_in(connection), open_rivals(connection))) == []
 
 
 def test_a_line_answered_otherwise_later_is_restated(few: dict[int, Audit]) -> None:
