@@ -5,7 +5,8 @@
 -- the list; a change of the list alone is no row of the contract.
 -- Compared are schedules known in both months, and those of one month alone where a source states the whole ladder of the other: a tier
 -- that lines have not shown yet is unknown, and no change. A list read later that most lines do not show (core_schedules, `is_firm`) is
--- no evidence of a month's terms, nor are lines that show several terms equally often (`is_tied`).
+-- no evidence of a month's terms, nor are lines that show several terms equally often (`is_tied`). A model that contract_terms.csv states
+-- in one of the months alone is no change: lines may have been priced by it before.
 WITH contracts AS (
     SELECT DISTINCT terms_contract_id, price_list_id, account_report, measure_field
     FROM core_tiers
@@ -38,8 +39,17 @@ schedules AS (
         level,
         set_no,
         tier,
-        terms_words(level, allowance, minimum, maximum, block, rate) || ' ' || model AS words,
-        concat_ws('|', model, limited_months, terms_text(allowance, minimum, maximum, block, rate)) AS content,
+        concat_ws(
+            ' ',
+            terms_words(level, allowance, minimum, maximum, block, rate),
+            CASE WHEN flat <> 0 THEN 'fee ' || grouped_text(flat) END,
+            model,
+            'priced as ' || contract_model
+        ) AS words,
+        concat_ws(
+            '|', model, limited_months, terms_text(allowance, minimum, maximum, block, rate), CASE WHEN flat <> 0 THEN plain_text(flat) END
+        ) AS content,
+        contract_model,
         terms_source = 'contract' AS is_of_contract,
         bool_and(terms_source <> 'shown' AND is_firm) OVER (
             PARTITION BY terms_contract_id, price_list_id, reporting_month, account_report, measure_field
@@ -72,6 +82,7 @@ ladders AS (
         measure_field,
         any_value(is_own) AS is_own,
         any_value(is_whole) AS is_whole,
+        any_value(contract_model) AS contract_model,
         string_agg(words, ', ' ORDER BY specified_network_id, set_no, tier) AS words
     FROM schedules
     GROUP BY ALL
@@ -86,6 +97,7 @@ pairs AS (
         earlier.reporting_month AS previous_month,
         later.words,
         earlier.words AS previous_words,
+        coalesce(later.contract_model <> earlier.contract_model, false) AS is_priced_otherwise,
         later.is_whole,
         earlier.is_whole AS is_previous_whole
     FROM ladders AS later
@@ -139,11 +151,12 @@ SELECT
     measure_field,
     any_value(words) AS words,
     any_value(previous_words) AS previous_words,
-    bool_or(is_of_contract AND content IS DISTINCT FROM previous_content) AS is_by_contract
+    bool_or(is_priced_otherwise OR (is_of_contract AND content IS DISTINCT FROM previous_content)) AS is_by_contract
 FROM compared
 GROUP BY terms_contract_id, price_list_id, reporting_month, account_report, measure_field
 HAVING bool_or(
-    content <> previous_content
+    is_priced_otherwise
+    OR content <> previous_content
     OR (content IS NULL AND is_whole)
     OR (previous_content IS NULL AND is_previous_whole)
 )
