@@ -276,7 +276,7 @@ OK = "-- One row per x\nSELECT 1 AS x"
 REFUSED = {
     "no grain": ({"core/core_a": "SELECT 1 AS x"}, "core/core_a.sql: the first line says the grain"),
     "empty": ({"core/core_a": ""}, "the first line says the grain"),
-    "two statements": ({"core/core_a": f"{OK};\nSELECT 2 AS x"}, "core/core_a.sql: 2 statements"),
+    "two statements": ({"core/core_a": f"{OK};\nSELECT 2 AS x"}, "core/core_a.sql: not one SELECT \\(2 statements"),
     "a create": ({"core/core_a": "-- One row per x\nCREATE TABLE y AS SELECT 1"}, "not one SELECT"),
     "a delete": ({"core/core_a": "-- One row per x\nDELETE FROM core_b"}, "not one SELECT"),
     "not SQL": ({"core/core_a": "-- One row per x\nSELEC 1"}, "core/core_a.sql: not one SELECT"),

@@ -1,14 +1,12 @@
 """The files of `sql/`: found, parsed and ordered by what they read."""
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
 
 from ecgrid_flows.warehouse.connection import Connection, _open
 from ecgrid_flows.warehouse.sql_headers import (
@@ -39,6 +37,19 @@ _STEM = re.compile(r"[a-z][a-z0-9_]*")
 _KEPT_UNCOMPRESSED = re.compile(r"table, (\w+) uncompressed")
 _NAME = re.compile(r"\w+")
 _EXCHANGE = re.compile(r"(\w+) = (\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A file's text, and what DuckDB's parser finds in it: an error or the number of statements, and names."""
+
+    text: str
+    error: str | None
+    statements: int
+    schemas: frozenset[str]
+    tables: frozenset[str]
+    ctes: frozenset[str]
+    functions: frozenset[str]
 
 
 def sql_folder() -> Path:
@@ -77,7 +88,7 @@ def load_sql(folder: Path | None = None, wanted: tuple[str, ...] = (), given: tu
         waiting = sorted(paths.keys() & set(wanted)) if wanted else sorted(paths.keys() - {CHECK_ROWS})
         while waiting:
             found = _parsed(parser, [paths[name] for name in waiting])
-            relations |= {name: _read_relation(paths[name], *found[paths[name]], paths.keys()) for name in waiting}
+            relations |= {name: _read_relation(paths[name], found[paths[name]], paths.keys()) for name in waiting}
             named = frozenset[str]().union(*(relations[name].reads | _exchanged(relations[name]) for name in waiting))
             waiting = sorted((named & paths.keys()) - relations.keys() - set(given))
     for name in list(relations):
@@ -99,24 +110,31 @@ def _text(path: Path) -> str:
     return with_all_columns(text) if path.parent.name == CHECKS else text
 
 
-def _parsed(parser: Connection, paths: Sequence[Path]) -> dict[Path, tuple[str, dict[str, Any]]]:
-    """Each file's text, with the result of DuckDB's parser: its statements, or an error.
-
-    Parsing all files at once halves the time; a fifth of the trees would be nulls, empty lists and defaults, so a node
-    may lack any key.
-    """
+def _parsed(parser: Connection, paths: Sequence[Path]) -> dict[Path, Parsed]:
+    """Each file's text, and what DuckDB's parser finds in it; parsing all files at once halves the time."""
     texts = [_text(path) for path in paths]
     answers = parser.execute(
-        "SELECT json_serialize_sql(texts.text, skip_null := true, skip_empty := true, skip_default := true) "
-        "FROM unnest(?::VARCHAR[]) WITH ORDINALITY AS texts (text, place) ORDER BY place",
+        """
+        WITH trees AS MATERIALIZED (
+            SELECT place, json_serialize_sql(text, skip_null := true, skip_empty := true, skip_default := true) AS tree
+            FROM unnest(?::VARCHAR[]) WITH ORDINALITY AS texts (text, place)
+        )
+        SELECT
+            tree ->> '$.error_message', coalesce(json_array_length(tree, '$.statements'), 0), tree ->> '$..schema_name',
+            tree ->> '$..table_name', tree ->> '$..cte_map.map[*].key', tree ->> '$..function_name'
+        FROM trees
+        ORDER BY place
+        """,
         [texts],
     ).fetchall()
-    trees = [json.loads(answer) for (answer,) in answers]
-    return dict(zip(paths, zip(texts, trees, strict=True), strict=True))
+    return {
+        path: Parsed(text, error, statements, *(frozenset(map(str.lower, found)) for found in names))
+        for path, text, (error, statements, *names) in zip(paths, texts, answers, strict=True)
+    }
 
 
-def _read_relation(path: Path, text: str, tree: Mapping[str, Any], stems: Iterable[str]) -> SqlFile:
-    header = read_header(text, path.stem, _shown(path))
+def _read_relation(path: Path, parsed: Parsed, stems: Iterable[str]) -> SqlFile:
+    header = read_header(parsed.text, path.stem, _shown(path))
     kept = header.instructions.get("kept as", "table")
     uncompressed = _KEPT_UNCOMPRESSED.fullmatch(kept)
     if kept not in ("table", "view", "scratch", "scratch view") and not uncompressed:
@@ -125,25 +143,19 @@ def _read_relation(path: Path, text: str, tree: Mapping[str, Any], stems: Iterab
             f"`-- kept as: scratch view` and `-- kept as: table, <column> uncompressed`; without it, it is a table"
         )
     is_view, is_scratch = kept.endswith("view"), kept.startswith("scratch")
-    statement = _only_statement(path, tree)
-    tables, cte_names, functions = set[str](), set[str](), set[str]()
-    for node in _nodes(statement):
-        if node.get("type") == "BASE_TABLE":
-            if node.get("schema_name") or node.get("catalog_name"):
-                raise SqlRefused(f"{_shown(path)}: reads {_qualified(node)}; name the relation alone, without a schema")
-            tables.add(str(node["table_name"]).lower())
-        elif node.get("class") == "FUNCTION":
-            functions.add(str(node["function_name"]).lower())
-        for entry in node.get("cte_map", {}).get("map", ()):
-            cte_names.add(str(entry["key"]).lower())
-    clashes = sorted(name for name in cte_names if name in stems or name.startswith(("lake_", "reference_")))
+    if parsed.error or parsed.statements != 1:
+        found = parsed.error.splitlines()[0] if parsed.error else f"{parsed.statements} statements"
+        raise SqlRefused(f"{_shown(path)}: not one SELECT ({found}); a relation's file holds a single SELECT")
+    if parsed.schemas:
+        raise SqlRefused(f"{_shown(path)}: reads {min(parsed.schemas)}.…; name the relation alone, without a schema")
+    clashes = sorted(name for name in parsed.ctes if name in stems or name.startswith(("lake_", "reference_")))
     if clashes:
         raise SqlRefused(f"{_shown(path)}: the CTE {clashes[0]} hides the relation of that name; rename the CTE")
-    readers = sorted(name for name in functions if name.startswith(("read_", "parquet_scan", "sniff_")))
+    readers = sorted(name for name in parsed.functions if name.startswith(("read_", "parquet_scan", "sniff_")))
     if readers:
         raise SqlRefused(f"{_shown(path)}: {readers[0]} reads a file; read a lake_ view or a reference_ table instead")
-    reads = frozenset(tables - cte_names)
-    if is_view and not is_scratch and "getvariable" in functions:
+    reads = parsed.tables - parsed.ctes
+    if is_view and not is_scratch and "getvariable" in parsed.functions:
         raise SqlRefused(f"{_shown(path)}: a view has no variables once the build is over; remove `-- kept as: view`")
     if is_view and not is_scratch and any(name.startswith("lake_") for name in reads):
         raise SqlRefused(
@@ -152,7 +164,9 @@ def _read_relation(path: Path, text: str, tree: Mapping[str, Any], stems: Iterab
         )
     if path.stem in reads:
         raise SqlRefused(f"{_shown(path)}: reads itself")
-    return SqlFile(path.stem, path, text, reads, is_view, is_scratch, header, uncompressed[1] if uncompressed else None)
+    return SqlFile(
+        path.stem, path, parsed.text, reads, is_view, is_scratch, header, uncompressed[1] if uncompressed else None
+    )
 
 
 def _asked_exchange(sql: SqlFile) -> str | None:
@@ -209,34 +223,6 @@ def _carry_out_with(name: str, relations: dict[str, SqlFile], begun: set[str]) -
     header = replace(sql.header, instructions=done)
     relations[name] = replace(sql, text=text, reads=read_in_all - exchanges.keys() - set(chain), header=header)
     return relations[name]
-
-
-def _only_statement(path: Path, tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The parse tree of the file's one SELECT."""
-    if tree.get("error"):
-        message = str(tree.get("error_message")).splitlines()[0]
-        raise SqlRefused(f"{_shown(path)}: not one SELECT ({message}); a relation's file holds a single SELECT")
-    if len(tree["statements"]) != 1:
-        count = len(tree["statements"])
-        raise SqlRefused(f"{_shown(path)}: {count} statements; a relation's file holds a single SELECT")
-    statement: dict[str, Any] = tree["statements"][0]
-    return statement
-
-
-def _nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object in a parse tree (iterative, because long CASE and AND chains nest deeply)."""
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, dict):
-            yield item
-            waiting.extend(item.values())
-        elif isinstance(item, list):
-            waiting.extend(item)
-
-
-def _qualified(node: Mapping[str, Any]) -> str:
-    return ".".join(str(node[part]) for part in ("catalog_name", "schema_name", "table_name") if node.get(part))
 
 
 def _shown(path: Path) -> str:
