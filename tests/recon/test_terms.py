@@ -440,3 +440,10 @@ def test_explain_states_all_amounts_that_may_be_expected(
 def test_explain_says_that_lines_alone_show_the_terms(built: Connection) -> None:
     text = explanation(built, Key(NETWORK, own_mailbox(RAISED, 1), MONTHS[0], *TRANS)).text()
     assert "Terms: by the lines of the month (no price list states terms for this month)" in text.splitlines()
+
+
+@pytest.mark.parametrize(("mailbox", "share"), [(1, "3 of 3"), (4, "2 of 2")], ids=["by a contract", "by the list"])
+def test_explain_counts_the_lines_of_its_own_ladder(built: Connection, mailbox: int, share: str) -> None:
+    text = explanation(built, Key(NETWORK, own_mailbox(SHARED, mailbox), MONTH, *TRANS)).text()
+    assert f"(explains {share} lines of its schedules)" in text
+    assert f"Why: {share} telling lines fit unit" in text

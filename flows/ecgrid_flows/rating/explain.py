@@ -251,21 +251,18 @@ def explanation(connection: Connection, key: Key) -> Explanation:
 def _reading(connection: Connection, key: Key, line: Row) -> Row | None:
     """The interpretation that prices the line; without one, the best that does not fit; null if unknown.
 
-    Of several months, the latest that is not after the line's month.
+    It is that of the line's own rate ladder: another ladder of the list may have the same interpretation.
     """
-    chosen = database.rows(
-        connection,
-        "out_readings",
-        price_list_id=line["price_list_id"],
-        account_report=key.account_report,
-        measure_field=key.measure_field,
-        is_chosen=True,
-    ).to_pylist()
+    ladder = _first(connection, "core_lines", key)
+    if ladder is None or ladder["set_no"] is None:
+        return None
+    (named,) = database.rows(connection, "core_sets", columns=["schedule_set_id"], set_no=ladder["set_no"]).to_pylist()
+    chosen = database.rows(connection, "out_readings", is_chosen=True, **named).to_pylist()
     wanted = line["reading_id"]
-    fitting = [
-        row for row in chosen if (row["verdict"] == "none_fits" if wanted is None else row["reading_id"] == wanted)
-    ]
-    return max(fitting, key=lambda row: (row["first_month"] <= key.reporting_month, row["first_month"]), default=None)
+    return next(
+        (row for row in chosen if (row["verdict"] == "none_fits" if wanted is None else row["reading_id"] == wanted)),
+        None,
+    )
 
 
 def _rows(connection: Connection, relation: str, key: Key, order: Sequence[str] = ()) -> tuple[Row, ...]:
