@@ -3,7 +3,7 @@
 -- `product` is what the slice costs, exactly; the products of a line add up to `amount_before_rounding`, and its rounding gives
 -- `expected_amount`; where slices are rounded before they are added, each product's does. The free tier of an allowance is tier 0. A line that costs nothing has one slice of nothing.
 -- A derived charge has one slice: `quantity` is its base. A line that is billed with its network
--- (core_aggregated_lines) has none.
+-- (core_aggregated_lines) has none, nor has one that shows neither of two terms in force, unless these slices give the amount expected of it.
 -- slice: place of the slice in the line, from 1
 -- lower_bound: quantity at which the tier begins, in units of the measure
 -- upper_bound: quantity at which the tier ends, in units of the measure; null: open
@@ -22,6 +22,14 @@ SELECT
 FROM core_lines AS lines
 ANTI JOIN core_aggregated_lines USING (network_id, mailbox_id, terms_no)
 INNER JOIN core_proofs AS proofs USING (set_no, actual)
+ANTI JOIN core_line_faults AS faults
+    ON faults.network_id = lines.network_id
+    AND faults.mailbox_id = lines.mailbox_id
+    AND faults.reporting_month = lines.reporting_month
+    AND faults.account_report = lines.account_report
+    AND faults.measure_field = lines.measure_field
+    AND faults.left_open = 'terms'
+    AND faults.expected_amount IS DISTINCT FROM proofs.expected_amount
 UNION ALL
 SELECT
     money.network_id,

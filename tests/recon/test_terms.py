@@ -437,6 +437,13 @@ def test_explain_states_all_amounts_that_may_be_expected(
     assert (line["difference"] is None) == difference.startswith("undetermined")
 
 
+def test_explain_has_no_breakdown_of_an_amount_that_is_not_expected(built: Connection) -> None:
+    found = explanation(built, Key(NETWORK, own_mailbox(NEITHER, 3), MONTH, *NEITHER.pair))
+    words = "Proof        none: two terms are in force in the month, and the line shows neither"
+    assert found.proof == ()
+    assert words in found.text().splitlines()
+
+
 def test_explain_says_that_lines_alone_show_the_terms(built: Connection) -> None:
     text = explanation(built, Key(NETWORK, own_mailbox(RAISED, 1), MONTHS[0], *TRANS)).text()
     assert "Terms: by the lines of the month (no price list states terms for this month)" in text.splitlines()

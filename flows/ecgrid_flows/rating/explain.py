@@ -131,6 +131,8 @@ class Explanation:
         return parts
 
     def _why_unproved(self, line: Row) -> str:
+        if self.fault is not None and self.fault["left_open"] == "terms":
+            return _LEFT_OPEN["terms"]
         if line["verdict"] == "fits":
             return "the use of this mailbox is billed with its network"
         if self.reading is not None and self.reading["verdict"] == "none_fits":
