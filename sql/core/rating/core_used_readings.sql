@@ -2,7 +2,7 @@
 -- role: chosen, the interpretation that proves the lines; tied, one that an undecided verdict leaves open, or the chosen one on the
 -- ladder of terms that may hold as well (core_tied_sets), or the best one of the model that the contract states for these; inferred, what
 -- the lines alone would choose where the user has an override;
--- candidate, each one that prices by rates where no interpretation fits the lines of such a ladder (core_agreed_amounts).
+-- candidate, each one that prices like the leader, by rates or by fees of steps, where no interpretation fits the lines.
 WITH of_models AS (
     SELECT scores.set_no, readings.model, arg_min(scores.reading_no, scores.place) AS reading_no
     FROM core_reading_scores AS scores
@@ -39,8 +39,8 @@ used AS (
     INNER JOIN core_set_readings AS readings
         ON readings.set_no = chosen.set_no
         AND (readings.reading_no = chosen.reading_no OR readings.plausibility = 'ordinary')
-        AND readings.model IN ('unit', 'volume', 'graduated')
-    WHERE chosen.verdict = 'none_fits' AND NOT chosen.is_alone AND leader.model IN ('unit', 'volume', 'graduated')
+        AND (readings.model IN ('unit', 'volume', 'graduated')) = (leader.model IN ('unit', 'volume', 'graduated'))
+    WHERE chosen.verdict = 'none_fits' AND NOT chosen.is_alone
 )
 SELECT
     used.set_no,

@@ -95,5 +95,15 @@ LEFT JOIN core_agreed_amounts AS agreed
     ON agreed.set_no = line_terms.set_no
     AND agreed.actual = lines.actual
     AND coalesce(try(abs(lines.amount - agreed.amount_exact)) >= agreed.tolerance, true)
+    AND (
+        agreed.least_fee IS NULL
+        OR coalesce(
+            try(
+                greatest(agreed.least_fee - abs(lines.amount), abs(lines.amount) - agreed.most_fee, 0) * 2
+                >= abs(abs(lines.amount) - agreed.amount)
+            ),
+            true
+        )
+    )
 LEFT JOIN core_derived_expected AS money USING (network_id, mailbox_id, terms_no)
 LEFT JOIN core_aggregated_lines AS aggregated USING (network_id, mailbox_id, terms_no)

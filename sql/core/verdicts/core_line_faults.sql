@@ -195,8 +195,10 @@ shown_tiers AS (
     INNER JOIN core_chosen_readings AS readings ON readings.set_no = suspects.set_no
     INNER JOIN core_reading_roundings AS chosen ON chosen.set_no = readings.set_no AND chosen.reading_no = readings.reading_no
     INNER JOIN core_roundings AS roundings USING (rounding_no)
+    INNER JOIN core_sets AS sets ON sets.set_no = suspects.set_no
     WHERE suspects.verdict = 'undecided'
         AND suspects.model IN ('unit', 'volume', 'graduated')
+        AND sets.contract_model IS DISTINCT FROM 'unit' -- for that, no tier but the first has a price
         AND suspects.shown_tier > 1
         AND NOT (suspects.model = 'graduated' AND suspects.is_at_maximum)
         AND coalesce(len(list_filter(

@@ -1,7 +1,8 @@
 -- One row per line that does not fit its interpretation, shows a schedule that its price list does not have, or shows another tier than
 -- the one that it reaches. `is_at_maximum`: the quantity is the Maximum between these two tiers.
 -- `departs_in` is null on a line that is billed by your contract (or by one of its tied interpretations), or has no price by it, and shows
--- the schedule of a price list that differs from it: the fault is the list's (fail_list_differs_from_contract).
+-- the schedule of a price list that differs from it: the fault is the list's (fail_list_differs_from_contract). Where no interpretation
+-- fits, each candidate may be the contract's.
 -- These are few lines; the relations that follow read only them.
 SELECT
     results.*,
@@ -14,6 +15,7 @@ SELECT
         WHEN NOT coalesce(line_terms.is_as_listed, false) THEN line_terms.departs_in
         WHEN results.verdict = 'fits' OR results.error IS NOT NULL THEN NULL
         WHEN results.verdict = 'undecided' AND results.amount BETWEEN results.expected_least AND results.expected_most THEN NULL
+        WHEN given.set_no IS NOT NULL THEN NULL
         ELSE line_terms.departs_in
     END AS departs_in,
     coalesce(line_terms.is_as_listed, false) AS is_as_listed,
@@ -50,6 +52,11 @@ LEFT JOIN core_sets AS sets ON sets.set_no = results.set_no
 LEFT JOIN core_chosen_readings AS chosen ON chosen.set_no = results.set_no
 LEFT JOIN core_set_tiers AS lower ON lower.set_no = results.set_no AND lower.tier = least(results.shown_tier, results.expected_tier)
 LEFT JOIN core_set_readings AS readings ON readings.set_no = results.set_no AND readings.reading_no = chosen.reading_no
+LEFT JOIN (SELECT DISTINCT set_no, actual, quantity, amount FROM core_other_rated WHERE role = 'candidate') AS given
+    ON given.set_no = results.set_no
+    AND given.actual = results.actual
+    AND given.quantity = results.quantity_billed
+    AND given.amount = results.amount
 WHERE results.verdict <> 'fits'
     OR (results.shows_other_schedule AND NOT coalesce(line_terms.is_as_listed, false))
     OR (
