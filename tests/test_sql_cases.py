@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "tests/sql"
 CASES = sorted(path.parent for path in FOLDER.glob("*/*/expect.csv"))
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-TYPE = re.compile(r"[A-Z][A-Z0-9_]*(\(\d+(, ?\d+)?\))?(\[\])?|STRUCT\(.+\)")
+TYPE = re.compile(r"([A-Z][A-Z0-9_]*(\(\d+(, ?\d+)?\))?|STRUCT\(.+\))(\[\])?")
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ rounded AS (
         suspects.actual,
         least(min(amounts.amount), any_value(expected.expected_amount)) AS least,
         greatest(max(amounts.amount), any_value(expected.expected_amount)) AS most
-    FROM (SELECT DISTINCT set_no, actual FROM core_suspect_lines WHERE verdict = 'differs') AS suspects
+    FROM (SELECT DISTINCT set_no, actual FROM core_suspect_lines) AS suspects
     INNER JOIN core_expected AS expected USING (set_no, actual)
     LEFT JOIN core_open_outcomes AS tied USING (set_no, actual)
     INNER JOIN fitting USING (set_no)
@@ -133,14 +133,12 @@ left_out AS (
         suspects.reporting_month,
         suspects.account_report,
         suspects.measure_field,
-        arg_min(
-            rated.left_out, CASE rated.left_out WHEN 'allowance' THEN 1 WHEN 'bound' THEN 2 ELSE 3 END
-        ) AS number
+        arg_min(rated.left_out, list_position(['allowance', 'bound', 'block'], rated.left_out)) AS number
     FROM core_suspect_lines AS suspects
     INNER JOIN core_fault_rated AS rated USING (set_no, actual)
     LEFT JOIN core_unshown_allowances AS unshown ON unshown.set_no = suspects.set_no
-    WHERE rated.left_out IN ('allowance', 'block', 'bound')
-        AND CASE
+    WHERE
+        CASE
             WHEN suspects.verdict = 'undecided'
                 THEN unshown.set_no IS NOT NULL
                 AND rated.left_out = 'allowance'
@@ -180,7 +178,7 @@ shown_tiers AS (
                             tier := expected.expected_tier
                         )
                     ),
-                    lambda tied: tied.quantity = suspects.quantity_billed AND tied.tier = suspects.shown_tier AND tied.amount IS NOT NULL
+                    lambda tied: tied.quantity = suspects.quantity_billed AND tied.tier = suspects.shown_tier
                 ),
                 lambda tied: struct_pack(distance := abs(tied.amount - suspects.amount), amount := tied.amount)
             ))[1].amount,
@@ -214,167 +212,149 @@ shown_tiers AS (
                     roundings.rounding, roundings.unit, roundings.half
                 )
         END
-)
-SELECT
-    suspects.network_id,
-    suspects.mailbox_id,
-    suspects.reporting_month,
-    suspects.account_report,
-    suspects.measure_field,
-    suspects.price_list_id,
-    suspects.set_no,
-    suspects.kind,
-    suspects.unit,
-    suspects.verdict,
-    suspects.actual,
-    suspects.quantity_billed,
-    suspects.expected_quantity_billed,
-    suspects.amount AS billed_amount,
-    CASE
-        WHEN shown_tiers.amount IS NOT NULL THEN shown_tiers.amount
-        WHEN unshown.set_no IS NOT NULL AND left_out.number = 'allowance'
-            -- a candidate that takes the allowance off gives more than was billed
-            THEN CASE WHEN suspects.expected_most <= suspects.amount THEN suspects.expected_least END
-        WHEN suspects.verdict = 'undecided' THEN NULL
-        WHEN other.network_id IS NOT NULL THEN other.expected_amount
-        WHEN suspects.expected_least < suspects.expected_most THEN CASE
-            WHEN suspects.amount >= suspects.expected_most THEN suspects.expected_most
-            WHEN suspects.amount <= suspects.expected_least THEN suspects.expected_least
-        END
-        WHEN suspects.verdict = 'differs' AND suspects.amount >= rounded.most THEN rounded.most
-        WHEN suspects.verdict = 'differs' AND suspects.amount <= rounded.least THEN rounded.least
-        WHEN suspects.verdict = 'differs' AND rounded.set_no IS NOT NULL THEN NULL
-        ELSE suspects.expected_amount
-    END AS expected_amount,
-    suspects.amount
-    - CASE
-        WHEN shown_tiers.amount IS NOT NULL THEN shown_tiers.amount
-        WHEN unshown.set_no IS NOT NULL AND left_out.number = 'allowance'
-            THEN CASE WHEN suspects.expected_most <= suspects.amount THEN suspects.expected_least END
-        WHEN suspects.verdict = 'undecided' THEN NULL
-        WHEN other.network_id IS NOT NULL THEN other.expected_amount
-        WHEN suspects.expected_least < suspects.expected_most THEN CASE
-            WHEN suspects.amount >= suspects.expected_most THEN suspects.expected_most
-            WHEN suspects.amount <= suspects.expected_least THEN suspects.expected_least
-        END
-        WHEN suspects.verdict = 'differs' AND suspects.amount >= rounded.most THEN rounded.most
-        WHEN suspects.verdict = 'differs' AND suspects.amount <= rounded.least THEN rounded.least
-        WHEN suspects.verdict = 'differs' AND rounded.set_no IS NOT NULL THEN NULL
-        ELSE suspects.expected_amount
-    END AS difference,
-    coalesce(other.expected_least, CASE WHEN suspects.verdict = 'differs' THEN rounded.least END, suspects.expected_least) AS expected_least,
-    coalesce(other.expected_most, CASE WHEN suspects.verdict = 'differs' THEN rounded.most END, suspects.expected_most) AS expected_most,
-    CASE
-        WHEN other.network_id IS NOT NULL THEN 'terms'
-        WHEN suspects.verdict = 'differs' AND rounded.set_no IS NOT NULL THEN 'rounding'
-    END AS left_open,
-    suspects.allowance,
-    suspects.departs_in,
-    suspects.is_as_listed,
-    suspects.shown_rate,
-    suspects.listed_rate,
-    suspects.shown_block,
-    suspects.listed_block,
-    suspects.shown_allowance,
-    suspects.listed_allowance,
-    suspects.shown_minimum,
-    suspects.listed_minimum,
-    suspects.shown_maximum,
-    suspects.listed_maximum,
-    suspects.terms_source,
-    suspects.witness,
-    suspects.terms_contract_id,
-    CASE
-        WHEN NOT coalesce(suspects.is_firm, true) OR NOT coalesce(firm_tiers.is_firm, true) THEN 'terms_read_later'
-        WHEN shown_tiers.amount IS NOT NULL THEN 'reading_undecided'
-        WHEN unshown.set_no IS NOT NULL AND left_out.number = 'allowance' THEN 'number_unshown'
-        WHEN suspects.verdict = 'fits' AND suspects.departs_in IS NULL THEN 'amount_is_right'
-        WHEN suspects.verdict = 'differs' AND suspects.expected_least < suspects.expected_most
-            AND suspects.amount IN (suspects.expected_least, suspects.expected_most) THEN 'reading_undecided'
-        WHEN suspects.is_of_none AND suspects.departs_in IS NULL AND NOT (suspects.amount < 0 AND suspects.expected_amount > 0)
-            THEN 'few_lines_fit'
-        WHEN left_out.number IS NOT NULL
-            AND coalesce(suspects.departs_in, 'allowance') IN ('allowance', 'bounds')
-            AND NOT EXISTS (
-                FROM core_applied_numbers AS applied
-                WHERE applied.account_report = suspects.account_report
-                    AND applied.measure_field = suspects.measure_field
-                    AND applied.departed = left_out.number
-            )
-            THEN 'applied_nowhere'
-    END AS doubt,
-    left_out.number AS left_out,
-    missing_fees.fee AS missing_fee,
-    coalesce(shown_tiers.amount <> shown_tiers.whole_amount, false) AS is_by_slices,
-    suspects.schedule_id,
-    suspects.shown_tier,
-    suspects.expected_tier,
-    CASE
-        WHEN shown_tiers.amount IS NOT NULL THEN shown_tiers.billed_tier
-        WHEN suspects.verdict = 'fits' THEN suspects.expected_tier
-        ELSE other_tiers.billed_tier
-    END AS billed_tier,
-    suspects.model,
-    other_model.left_out AS billed_model,
-    suspects.error,
-    CASE
-        WHEN suspects.verdict = 'differs' AND suspects.amount <> 0 AND suspects.amount = -suspects.expected_amount
-            THEN 'sign_mismatch'
-        WHEN suspects.error LIKE 'negative\_quantity%' ESCAPE '\' THEN 'sign_mismatch'
-        WHEN suspects.verdict = 'not_provable'
-            AND suspects.amount < 0
-            AND suspects.actual > 0
-            AND suspects.quantity_billed > 0
-            AND suspects.kind NOT IN ('percentage', 'subtotal', 'minimum')
-            AND credits.set_no IS NULL
-            THEN 'sign_mismatch'
-        WHEN suspects.departs_in IN ('rate', 'schedule') THEN 'rate_mismatch'
-        WHEN suspects.departs_in IS NOT NULL AND suspects.verdict = 'fits' THEN 'terms_differ'
-        WHEN suspects.departs_in = 'block' THEN 'quantity_mismatch'
-        WHEN suspects.departs_in = 'allowance' AND suspects.shown_allowance = 0 THEN 'allowance_not_applied'
-        WHEN suspects.departs_in = 'bounds' AND suspects.tiers = 1
-            AND coalesce(suspects.shown_minimum, 0) = 0 AND is_open_end(suspects.shown_maximum) THEN 'bound_ignored'
-        WHEN suspects.departs_in IS NOT NULL THEN 'terms_differ'
-        WHEN shown_tiers.amount IS NOT NULL OR suspects.verdict = 'fits' THEN 'wrong_tier'
-        WHEN suspects.verdict = 'undecided' AND left_out.number = 'allowance' THEN 'allowance_not_applied'
-        WHEN suspects.verdict <> 'differs' THEN NULL
-        WHEN suspects.kind = 'percentage' THEN 'percentage_mismatch'
-        WHEN suspects.kind = 'minimum' THEN 'minimum_mismatch'
-        WHEN suspects.kind = 'subtotal' THEN 'amount_mismatch'
-        WHEN suspects.quantity_billed <> suspects.expected_quantity_billed
-            THEN CASE
-                WHEN left_out.number = 'allowance' THEN 'allowance_not_applied'
-                WHEN left_out.number = 'bound' THEN 'bound_ignored'
-                ELSE 'quantity_mismatch'
+),
+faults AS (
+    SELECT
+        suspects.network_id,
+        suspects.mailbox_id,
+        suspects.reporting_month,
+        suspects.account_report,
+        suspects.measure_field,
+        suspects.price_list_id,
+        suspects.set_no,
+        suspects.kind,
+        suspects.unit,
+        suspects.verdict,
+        suspects.actual,
+        suspects.quantity_billed,
+        suspects.expected_quantity_billed,
+        suspects.amount AS billed_amount,
+        CASE
+            WHEN shown_tiers.amount IS NOT NULL THEN shown_tiers.amount
+            WHEN unshown.set_no IS NOT NULL AND left_out.number = 'allowance'
+                -- a candidate that takes the allowance off gives more than was billed
+                THEN CASE WHEN suspects.expected_most <= suspects.amount THEN suspects.expected_least END
+            WHEN suspects.verdict = 'undecided' THEN NULL
+            WHEN other.network_id IS NOT NULL THEN other.expected_amount
+            WHEN suspects.expected_least < suspects.expected_most THEN CASE
+                WHEN suspects.amount >= suspects.expected_most THEN suspects.expected_most
+                WHEN suspects.amount <= suspects.expected_least THEN suspects.expected_least
             END
-        WHEN left_out.number = 'allowance' THEN 'allowance_not_applied'
-        WHEN left_out.number = 'bound' THEN 'bound_ignored'
-        WHEN missing_fees.fee IS NOT NULL THEN 'amount_mismatch'
-        -- the tier reached is no wrong one, unless only a slice of the quantity is in it
-        WHEN other_tiers.billed_tier = CASE WHEN suspects.model = 'unit' THEN 1 ELSE suspects.expected_tier END
-            AND (other_tiers.billed_tier = 1 OR suspects.model IN ('volume', 'stairstep')) THEN 'amount_mismatch'
-        WHEN other_tiers.billed_tier IS NOT NULL THEN 'wrong_tier'
-        ELSE 'amount_mismatch'
-    END AS fault
-FROM core_suspect_lines AS suspects
-LEFT JOIN core_fault_rated AS other_model
-    ON other_model.set_no = suspects.set_no
-    AND other_model.actual = suspects.actual
-    AND other_model.left_out IN ('volume', 'graduated')
-    AND other_model.amount = suspects.amount
-LEFT JOIN other_tiers USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
-LEFT JOIN missing_fees USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
-LEFT JOIN left_out USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
-LEFT JOIN core_unshown_allowances AS unshown ON unshown.set_no = suspects.set_no
-LEFT JOIN shown_tiers USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
-LEFT JOIN credits ON credits.set_no = suspects.set_no
-LEFT JOIN rounded ON rounded.set_no = suspects.set_no AND rounded.actual = suspects.actual
-LEFT JOIN core_other_amounts AS other USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
-LEFT JOIN firm_tiers
-    ON firm_tiers.price_list_id = suspects.price_list_id
-    AND firm_tiers.reporting_month = suspects.reporting_month
-    AND firm_tiers.account_report = suspects.account_report
-    AND firm_tiers.measure_field = suspects.measure_field
-    AND firm_tiers.terms_contract_id = suspects.terms_contract_id
-    AND firm_tiers.set_no = suspects.set_no
-    AND firm_tiers.tier = suspects.expected_tier
+            WHEN suspects.amount >= rounded.most THEN rounded.most
+            WHEN suspects.amount <= rounded.least THEN rounded.least
+            WHEN rounded.set_no IS NOT NULL THEN NULL
+            ELSE suspects.expected_amount
+        END AS expected_amount,
+        coalesce(other.expected_least, rounded.least, suspects.expected_least) AS expected_least,
+        coalesce(other.expected_most, rounded.most, suspects.expected_most) AS expected_most,
+        CASE
+            WHEN other.network_id IS NOT NULL THEN 'terms'
+            WHEN rounded.set_no IS NOT NULL THEN 'rounding'
+        END AS left_open,
+        suspects.allowance,
+        suspects.departs_in,
+        suspects.is_as_listed,
+        suspects.shown_rate,
+        suspects.listed_rate,
+        suspects.shown_block,
+        suspects.listed_block,
+        suspects.shown_allowance,
+        suspects.listed_allowance,
+        suspects.shown_minimum,
+        suspects.listed_minimum,
+        suspects.shown_maximum,
+        suspects.listed_maximum,
+        suspects.terms_source,
+        suspects.witness,
+        suspects.terms_contract_id,
+        CASE
+            WHEN NOT coalesce(suspects.is_firm, true) OR NOT coalesce(firm_tiers.is_firm, true) THEN 'terms_read_later'
+            WHEN shown_tiers.amount IS NOT NULL THEN 'reading_undecided'
+            WHEN unshown.set_no IS NOT NULL AND left_out.number = 'allowance' THEN 'number_unshown'
+            WHEN suspects.verdict = 'fits' AND suspects.departs_in IS NULL THEN 'amount_is_right'
+            WHEN suspects.verdict = 'differs' AND suspects.expected_least < suspects.expected_most
+                AND suspects.amount IN (suspects.expected_least, suspects.expected_most) THEN 'reading_undecided'
+            WHEN suspects.is_of_none AND suspects.departs_in IS NULL AND NOT (suspects.amount < 0 AND suspects.expected_amount > 0)
+                THEN 'few_lines_fit'
+            WHEN left_out.number IS NOT NULL
+                AND coalesce(suspects.departs_in, 'allowance') IN ('allowance', 'bounds')
+                AND NOT EXISTS (
+                    FROM core_applied_numbers AS applied
+                    WHERE applied.account_report = suspects.account_report
+                        AND applied.measure_field = suspects.measure_field
+                        AND applied.departed = left_out.number
+                )
+                THEN 'applied_nowhere'
+        END AS doubt,
+        left_out.number AS left_out,
+        missing_fees.fee AS missing_fee,
+        coalesce(shown_tiers.amount <> shown_tiers.whole_amount, false) AS is_by_slices,
+        suspects.schedule_id,
+        suspects.shown_tier,
+        suspects.expected_tier,
+        CASE
+            WHEN shown_tiers.amount IS NOT NULL THEN shown_tiers.billed_tier
+            WHEN suspects.verdict = 'fits' THEN suspects.expected_tier
+            ELSE other_tiers.billed_tier
+        END AS billed_tier,
+        suspects.model,
+        other_model.left_out AS billed_model,
+        suspects.error,
+        CASE
+            WHEN suspects.verdict = 'differs' AND suspects.amount <> 0 AND suspects.amount = -suspects.expected_amount
+                THEN 'sign_mismatch'
+            WHEN suspects.error LIKE 'negative\_quantity%' ESCAPE '\' THEN 'sign_mismatch'
+            WHEN suspects.verdict = 'not_provable'
+                AND suspects.amount < 0
+                AND suspects.actual > 0
+                AND suspects.quantity_billed > 0
+                AND suspects.kind NOT IN ('percentage', 'subtotal', 'minimum')
+                AND credits.set_no IS NULL
+                THEN 'sign_mismatch'
+            WHEN suspects.departs_in IN ('rate', 'schedule') THEN 'rate_mismatch'
+            WHEN suspects.departs_in IS NOT NULL AND suspects.verdict = 'fits' THEN 'terms_differ'
+            WHEN suspects.departs_in = 'block' THEN 'quantity_mismatch'
+            WHEN suspects.departs_in = 'allowance' AND suspects.shown_allowance = 0 THEN 'allowance_not_applied'
+            WHEN suspects.departs_in = 'bounds' AND suspects.tiers = 1
+                AND coalesce(suspects.shown_minimum, 0) = 0 AND is_open_end(suspects.shown_maximum) THEN 'bound_ignored'
+            WHEN suspects.departs_in IS NOT NULL THEN 'terms_differ'
+            WHEN shown_tiers.amount IS NOT NULL OR suspects.verdict = 'fits' THEN 'wrong_tier'
+            WHEN left_out.number = 'allowance' THEN 'allowance_not_applied'
+            WHEN suspects.verdict <> 'differs' THEN NULL
+            WHEN suspects.kind = 'percentage' THEN 'percentage_mismatch'
+            WHEN suspects.kind = 'minimum' THEN 'minimum_mismatch'
+            WHEN suspects.kind = 'subtotal' THEN 'amount_mismatch'
+            WHEN left_out.number = 'bound' THEN 'bound_ignored'
+            WHEN suspects.quantity_billed <> suspects.expected_quantity_billed THEN 'quantity_mismatch'
+            WHEN missing_fees.fee IS NOT NULL THEN 'amount_mismatch'
+            -- the tier reached is no wrong one, unless only a slice of the quantity is in it
+            WHEN other_tiers.billed_tier = CASE WHEN suspects.model = 'unit' THEN 1 ELSE suspects.expected_tier END
+                AND (other_tiers.billed_tier = 1 OR suspects.model IN ('volume', 'stairstep')) THEN 'amount_mismatch'
+            WHEN other_tiers.billed_tier IS NOT NULL THEN 'wrong_tier'
+            ELSE 'amount_mismatch'
+        END AS fault
+    FROM core_suspect_lines AS suspects
+    LEFT JOIN core_fault_rated AS other_model
+        ON other_model.set_no = suspects.set_no
+        AND other_model.actual = suspects.actual
+        AND other_model.left_out IN ('volume', 'graduated')
+        AND other_model.amount = suspects.amount
+    LEFT JOIN other_tiers USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+    LEFT JOIN missing_fees USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+    LEFT JOIN left_out USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+    LEFT JOIN core_unshown_allowances AS unshown ON unshown.set_no = suspects.set_no
+    LEFT JOIN shown_tiers USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+    LEFT JOIN credits ON credits.set_no = suspects.set_no
+    LEFT JOIN rounded ON rounded.set_no = suspects.set_no AND rounded.actual = suspects.actual AND suspects.verdict = 'differs'
+    LEFT JOIN core_other_amounts AS other USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+    LEFT JOIN firm_tiers
+        ON firm_tiers.price_list_id = suspects.price_list_id
+        AND firm_tiers.reporting_month = suspects.reporting_month
+        AND firm_tiers.account_report = suspects.account_report
+        AND firm_tiers.measure_field = suspects.measure_field
+        AND firm_tiers.terms_contract_id = suspects.terms_contract_id
+        AND firm_tiers.set_no = suspects.set_no
+        AND firm_tiers.tier = suspects.expected_tier
+)
+SELECT *, billed_amount - expected_amount AS difference
+FROM faults
