@@ -11,7 +11,6 @@
 WITH contracted AS (
     SELECT DISTINCT terms_contract_id, price_list_id, reporting_month, account_report, measure_field
     FROM core_tiers
-    WHERE terms_contract_id > 0
 ),
 line_terms AS (
     SELECT
