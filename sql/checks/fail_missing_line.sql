@@ -19,8 +19,9 @@ SELECT
                 WHEN missing.fault_message IS NULL THEN 'The API returned no line item'
                 ELSE concat('The API returned a fault (', missing.fault_message, ')')
             END,
-            ', but ', CASE WHEN missing.source = 'InvoiceCalculate' THEN 'InvoiceCalculate ' ELSE 'invoice ' END,
-            coalesce(missing.invoice_number, ''), ' bills ', coalesce(money_text(missing.invoice_amount), 'an amount that cannot be read'),
+            ', but ',
+            concat_ws(' ', CASE WHEN missing.source = 'InvoiceCalculate' THEN 'InvoiceCalculate' ELSE 'invoice' END, missing.invoice_number),
+            ' bills ', coalesce(money_text(missing.invoice_amount), 'an amount that cannot be read'),
             ' for the key: ask the vendor to confirm the charge before paying it.'
         )
         WHEN 'answer' THEN concat(
