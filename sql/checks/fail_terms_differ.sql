@@ -118,7 +118,7 @@ tied AS (
         WHERE is_tied
     ) AS tiers
         USING (price_list_id, reporting_month, account_report, measure_field, schedule_id)
-    WHERE is_tied
+    WHERE is_tied AND NOT is_of_contract
     GROUP BY ALL
 )
 SELECT

@@ -6,7 +6,8 @@
 --     stated        PricelistInfo (core_stated_readings). If it was read in the following month only and the lines of two earlier
 --                   months, on or after its Date, all show other terms, those are in force
 --     stated_later  a later response. is_firm: most lines of the month show the same schedule, so it counts like stated
---     shown         the schedules on lines (core_shown_schedules), if none of the above states terms of the report and measure.
+--     shown         the schedules on lines (core_shown_schedules), if none of the above states terms of the report and measure. Lines that
+--                   follow a contract show no terms of the list, of other accounts or of months after the contract.
 --                   Tied contents of a schedule are all in force (`is_tied`), one version each
 -- A schedule that no source gives is unknown: it has no row. version 2 and above are in force beside version 1, in the month of a change
 -- or of a tie. terms_contract_id: the contract whose accounts alone have these terms, or 0. contract_model: the model that
@@ -50,7 +51,7 @@ earlier_months AS (
         listed.measure_field,
         listed.schedule_id,
         listed.terms,
-        shown.* EXCLUDE (price_list_id, reporting_month, account_report, measure_field, schedule_id),
+        shown.* EXCLUDE (price_list_id, reporting_month, account_report, measure_field, schedule_id, is_of_contract),
         alike.terms IS NOT NULL OR shown.is_tied AS is_open
     FROM listed
     INNER JOIN core_shown_schedules AS shown
@@ -61,6 +62,7 @@ earlier_months AS (
         AND shown.reporting_month < listed.reporting_month
         AND coalesce(date_trunc('day', listed.dated) <= shown.reporting_month, true)
         AND shown.lines > 0
+        AND NOT shown.is_of_contract
     LEFT JOIN (SELECT DISTINCT price_list_id, reporting_month, account_report, measure_field, schedule_id, terms FROM seen) AS alike
         ON alike.price_list_id = shown.price_list_id
         AND alike.reporting_month = shown.reporting_month
@@ -126,9 +128,9 @@ shown_contents AS (
     SELECT
         *,
         max(content_no) OVER (
-            PARTITION BY price_list_id, reporting_month, account_report, measure_field, schedule_id
+            PARTITION BY price_list_id, reporting_month, account_report, measure_field, is_of_contract, schedule_id
         ) AS contents,
-        max(content_no) OVER (PARTITION BY price_list_id, reporting_month, account_report, measure_field) AS versions
+        max(content_no) OVER (PARTITION BY price_list_id, reporting_month, account_report, measure_field, is_of_contract) AS versions
     FROM core_shown_schedules
 ),
 shown AS (
@@ -164,27 +166,40 @@ before_change AS (
         AND shown.account_report = changed.account_report
         AND shown.measure_field = changed.measure_field
         AND shown.reporting_month <= changed.reporting_month
+        AND NOT shown.is_of_contract
     WHERE changed.is_admitting_earlier
     QUALIFY dense_rank() OVER (
         PARTITION BY changed.price_list_id, changed.reporting_month, changed.account_report, changed.measure_field
         ORDER BY shown.reporting_month = changed.reporting_month, shown.reporting_month DESC
     ) = 1
 ),
-of_list AS (
-    SELECT * FROM stated
-    UNION ALL BY NAME
-    SELECT * FROM before_change
-    UNION ALL BY NAME
+shown_alone AS (
     SELECT shown.*
     FROM shown
     ANTI JOIN core_stated_readings USING (price_list_id, reporting_month, account_report, measure_field)
+),
+of_list AS (
+    SELECT * FROM stated
+    UNION ALL BY NAME
+    SELECT * EXCLUDE (is_of_contract) FROM before_change
+    UNION ALL BY NAME
+    SELECT * EXCLUDE (is_of_contract) FROM shown_alone WHERE NOT is_of_contract
+),
+of_papers AS (
+    -- the schedules that a contract's terms may take: the list's, and those that only lines of the contract show
+    SELECT * FROM of_list
+    UNION ALL BY NAME
+    SELECT shown_alone.* EXCLUDE (is_of_contract)
+    FROM shown_alone
+    ANTI JOIN of_list USING (price_list_id, reporting_month, account_report, measure_field, schedule_id)
+    WHERE shown_alone.is_of_contract
 ),
 ladders AS (
     SELECT DISTINCT terms_contract_id, price_list_id, reporting_month, account_report, measure_field
     FROM core_line_terms
     UNION
     SELECT DISTINCT 0, price_list_id, reporting_month, account_report, measure_field
-    FROM of_list
+    FROM of_papers
 ),
 versions AS (
     SELECT
@@ -226,7 +241,7 @@ placed AS (
                 specified_network_id, level_place(level), coalesce(minimum, 0),
                 CASE WHEN is_open_end(maximum) THEN 2147483647 ELSE maximum END, schedule_id
         ) AS ordinal
-    FROM of_list
+    FROM of_papers
     WHERE version = 1
 ),
 listed_tiers AS (
