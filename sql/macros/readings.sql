@@ -77,7 +77,7 @@ CREATE OR REPLACE MACRO is_rounded_otherwise(amount, exact_amount, slices, round
         lambda other: CASE
             WHEN is_of_two_steps(other.rounding)
                 THEN coalesce(amount % 0.01 = 0 AND abs(amount - exact_amount) <= other.half * slices + 0.005, false)
-            WHEN slices > 1 AND (other.is_near OR is_of_slices(other.rounding)) THEN coalesce(abs(amount - exact_amount) < other.unit * slices, false)
+            WHEN (slices > 1 AND (other.is_near OR is_of_slices(other.rounding))) OR (other.is_near AND other.unit IN (0.05, 0.1)) THEN coalesce(abs(amount - exact_amount) < other.unit * slices, false)
             ELSE coalesce(try(line_amount(exact_amount, other.rounding, other.unit, other.half)) = amount, false)
         END
     )) > 0;

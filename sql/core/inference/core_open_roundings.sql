@@ -70,11 +70,11 @@ cases AS (
         fits.roundings,
         coalesce(fits.is_explained, false) AS is_explained,
         coalesce(fits.is_of_number_shown, false) AS is_of_number_shown,
-        -- several slices with something to round, the line within the largest possible rounding of them
+        -- slices with something to round, the line within the largest possible rounding of them; one slice alone is a line, but for coins
         chosen.is_sliced
-        AND rated.slices IS NOT NULL
-        AND coalesce(try(abs(rated.amount_exact - lines.amount)) < len(rated.slices) * chosen.unit, false)
-        AND len(list_filter(rated.slices, lambda slice: slice % chosen.unit <> 0)) > 0 AS is_near
+        AND (rated.slices IS NOT NULL OR chosen.is_cash)
+        AND coalesce(try(abs(rated.amount_exact - lines.amount)) < coalesce(len(rated.slices), 1) * chosen.unit, false)
+        AND len(list_filter(coalesce(rated.slices, [rated.amount_exact]), lambda slice: slice % chosen.unit <> 0)) > 0 AS is_near
     FROM chosen
     INNER JOIN core_trial_lines AS lines ON lines.set_no = chosen.set_no
     INNER JOIN rated ON rated.case_id = trial_case(lines.quantity_no, chosen.rule_no)
