@@ -31,7 +31,7 @@ SELECT
         ELSE concat(
             CASE
                 WHEN faults.difference = 0 THEN 'The line shows'
-                ELSE concat('Billed ', money_text(faults.billed_amount), ' at')
+                ELSE concat('Billed ', money_text(faults.billed_amount), CASE WHEN faults.is_at_shown_rate THEN ' at' ELSE ', and the line shows' END)
             END,
             ' the rate ', grouped_text(faults.shown_rate),
             CASE

@@ -10,7 +10,8 @@
 --     applied_nowhere    a number was left out that no line of any list shows applied (core_applied_numbers), so it may not apply
 -- `left_out`: the number (allowance, block or bound) without which the line is as billed. `missing_fee`: the fee beside the rate without
 -- which it is. `witness`: the source of the terms. `listed_` columns are the terms of the schedule shown, `shown_` columns the values on
--- the line. `is_by_slices`: in doubt about the tier, the amount expected is that of slices up to the tier shown.
+-- the line. `is_at_shown_rate`: the quantity billed has the amount billed by the rate and block shown. `is_by_slices`: in doubt about the
+-- tier, the amount expected is that of slices up to the tier shown.
 -- The expected amount is null on a line on which tied interpretations differ.
 -- The faults are ordered from the most specific to the most general; the first that fits is the fault, so a line has one finding:
 --     sign_mismatch          the correct amount with the wrong sign; a negative quantity, which has no price; or, where no interpretation
@@ -125,6 +126,22 @@ firm_tiers AS (
         bool_and(is_firm) AS is_firm
     FROM core_tiers
     GROUP BY ALL
+),
+shown_rates AS (
+    -- lines billed by the rate shown, which their terms do not have
+    SELECT suspects.network_id, suspects.mailbox_id, suspects.reporting_month, suspects.account_report, suspects.measure_field
+    FROM core_suspect_lines AS suspects
+    INNER JOIN core_chosen_readings AS readings ON readings.set_no = suspects.set_no
+    INNER JOIN core_reading_roundings AS chosen ON chosen.set_no = readings.set_no AND chosen.reading_no = readings.reading_no
+    INNER JOIN core_roundings AS roundings USING (rounding_no)
+    WHERE suspects.departs_in = 'rate'
+        AND CASE
+            WHEN suspects.model IN ('stairstep', 'stacked_flat') THEN suspects.shown_rate
+            ELSE try(line_amount(
+                cost_at_rate(suspects.quantity_billed, suspects.billed_in, suspects.rate_per, suspects.shown_block, suspects.shown_rate),
+                roundings.rounding, roundings.unit, roundings.half
+            ))
+        END = suspects.amount
 ),
 left_out AS (
     SELECT
@@ -255,6 +272,7 @@ faults AS (
         suspects.departs_in,
         suspects.is_as_listed,
         suspects.shown_rate,
+        shown_rates.network_id IS NOT NULL AS is_at_shown_rate,
         suspects.listed_rate,
         suspects.shown_block,
         suspects.listed_block,
@@ -341,6 +359,7 @@ faults AS (
         AND other_model.amount = suspects.amount
     LEFT JOIN other_tiers USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
     LEFT JOIN missing_fees USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+    LEFT JOIN shown_rates USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
     LEFT JOIN left_out USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
     LEFT JOIN core_unshown_allowances AS unshown ON unshown.set_no = suspects.set_no
     LEFT JOIN shown_tiers USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
