@@ -22,6 +22,7 @@ SELECT
             WHEN faults.missing_fee IS NOT NULL THEN concat('. The fee of ', money_text(faults.missing_fee), ' is missing')
             WHEN faults.model IN ('stairstep', 'stacked_flat') AND faults.quantity_billed = 0 AND faults.billed_tier IS NOT NULL
                 THEN '. The billed amount is a fee of the list, and a quantity of 0 pays none'
+            WHEN faults.billed_fees IS NOT NULL THEN concat('. The billed amount is ', faults.billed_fees)
             WHEN faults.billed_model = 'graduated'
                 THEN '. The billed amount prices each slice at the rate of its own tier; the list''s other lines are priced whole at the rate of the tier reached'
             WHEN faults.billed_model = 'volume'

@@ -24,7 +24,8 @@
 --     quantity_mismatch      the quantity billed is another one
 --     wrong_tier             the correct quantity at the rate of a tier that it, or a slice of it, does not reach; or, where the
 --                            interpretation is undecided or the amount correct, at the rate of another tier than the line shows
---     amount_mismatch        the correct quantity; no rule of the interpretation gives the amount (`billed_model` is the model that does)
+--     amount_mismatch        the correct quantity; no rule of the interpretation gives the amount (`billed_model` is the model
+--                            that does, `billed_fees` the fees that do)
 -- If several interpretations are tied and none gives the billed amount, `expected_least` and `expected_most` are the range of their
 -- amounts, and of those by other terms in force, if the line shows none (core_other_amounts; `left_open`: terms); else, if
 -- roundings that fit the lines of the list alike (core_fitting_roundings), or are open, give different ones, of these (`left_open`:
@@ -82,6 +83,33 @@ missing_fees AS (
     GROUP BY suspects.network_id, suspects.mailbox_id, suspects.reporting_month, suspects.account_report, suspects.measure_field
     HAVING any_value(try(suspects.expected_amount - suspects.amount)) = sum(tiers.flat)
         OR bool_or(try(suspects.expected_amount - suspects.amount) = tiers.flat)
+),
+other_fees AS (
+    -- lines billed by the fees of the tiers, but by another rule: the sum up to a tier, or one fee times the quantity billed
+    SELECT
+        suspects.network_id,
+        suspects.mailbox_id,
+        suspects.reporting_month,
+        suspects.account_report,
+        suspects.measure_field,
+        arg_min(
+            CASE
+                WHEN fees.total = suspects.amount THEN concat('the sum of the fees of all tiers up to ', fees.level)
+                ELSE concat('the fee of ', fees.level, ' (', grouped_text(fees.rate), ') times the quantity billed')
+            END,
+            (fees.total IS DISTINCT FROM suspects.amount, abs(fees.tier - suspects.expected_tier), fees.tier)
+        ) AS words
+    FROM core_suspect_lines AS suspects
+    INNER JOIN (
+        SELECT set_no, tier, level, rate, CASE WHEN tier > 1 THEN sum(rate) OVER (PARTITION BY set_no ORDER BY tier) END AS total
+        FROM core_set_tiers
+    ) AS fees USING (set_no)
+    WHERE suspects.verdict = 'differs'
+        AND suspects.model IN ('stairstep', 'stacked_flat')
+        AND suspects.quantity_billed = suspects.expected_quantity_billed
+        AND suspects.amount <> 0
+        AND (fees.total = suspects.amount OR try(fees.rate * suspects.quantity_billed) = suspects.amount)
+    GROUP BY suspects.network_id, suspects.mailbox_id, suspects.reporting_month, suspects.account_report, suspects.measure_field
 ),
 fitting AS (
     -- roundings of a line to the decimals of the one chosen, and those that are open; the slices of a line are not read here, so roundings of
@@ -317,6 +345,7 @@ faults AS (
         END AS billed_tier,
         suspects.model,
         other_model.left_out AS billed_model,
+        other_fees.words AS billed_fees,
         suspects.error,
         CASE
             WHEN suspects.verdict = 'differs' AND suspects.amount <> 0 AND suspects.amount = -suspects.expected_amount
@@ -359,6 +388,7 @@ faults AS (
         AND other_model.amount = suspects.amount
     LEFT JOIN other_tiers USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
     LEFT JOIN missing_fees USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+    LEFT JOIN other_fees USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
     LEFT JOIN shown_rates USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
     LEFT JOIN left_out USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
     LEFT JOIN core_unshown_allowances AS unshown ON unshown.set_no = suspects.set_no
