@@ -141,7 +141,8 @@ SELECT
         '; ', differing.witness, ' has ', coalesce(differing.words, 'no such tier'), '. ',
         CASE
             WHEN lines.lines IS NULL AND judged.lines_by_contract < judged.lines THEN concat(
-                judged.lines_by_contract, ' of ', judged.lines, ' lines of the month follow from the contract''s terms; the others are billed by other terms, or unverified'
+                judged.lines_by_contract, ' of ', judged.lines, ' lines of the month ', CASE WHEN judged.lines_by_contract = 1 THEN 'is' ELSE 'are' END,
+                ' verified by the contract''s terms; the others are billed by other terms, or unverified'
             )
             WHEN lines.lines IS NULL THEN 'No line of the month is billed by other terms than the contract''s'
             ELSE concat(
