@@ -24,9 +24,9 @@ SELECT
                 THEN '. The billed amount is a fee of the list, and a quantity of 0 pays none'
             WHEN faults.billed_fees IS NOT NULL THEN concat('. The billed amount is ', faults.billed_fees)
             WHEN faults.billed_model = 'graduated'
-                THEN '. The billed amount prices each slice at the rate of its own tier; the list''s other lines are priced whole at the rate of the tier reached'
+                THEN '. The billed amount prices each slice at the rate of its own tier; the list prices the whole quantity at the rate of the tier reached'
             WHEN faults.billed_model = 'volume'
-                THEN '. The billed amount prices the whole quantity at the rate of the tier reached; the list''s other lines are priced slice by slice'
+                THEN '. The billed amount prices the whole quantity at the rate of the tier reached; the list prices each slice at the rate of its own tier'
             WHEN faults.kind = 'subtotal' THEN ''
             ELSE '. No rate or rule of the list gives the billed amount'
         END,

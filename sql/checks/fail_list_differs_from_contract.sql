@@ -140,6 +140,8 @@ SELECT
         ': read on ', strftime(differing.read_at, '%Y-%m-%d'), ', the list has ', coalesce(differing.listed_words, 'no such tier'),
         '; ', differing.witness, ' has ', coalesce(differing.words, 'no such tier'), '. ',
         CASE
+            WHEN lines.lines IS NULL AND judged.lines = 1 AND judged.lines_by_contract = 0
+                THEN 'The only line of the month is billed by other terms, or unverified'
             WHEN lines.lines IS NULL AND judged.lines_by_contract < judged.lines THEN concat(
                 judged.lines_by_contract, ' of ', judged.lines, ' lines of the month ', CASE WHEN judged.lines_by_contract = 1 THEN 'is' ELSE 'are' END,
                 ' verified by the contract''s terms; the others are billed by other terms, or unverified'

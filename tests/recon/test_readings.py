@@ -742,7 +742,7 @@ def test_a_quantity_below_zero_at_the_rate_is_a_correction(built: Connection) ->
             OTHERWISE,
             "amount_mismatch",
             "Billed 200.00 for 300 transactions measured: price list 533 gives 150.00, so 50.00 too much. The billed "
-            "amount prices each slice at the rate of its own tier; the list's other lines are priced whole at the rate "
+            "amount prices each slice at the rate of its own tier; the list prices the whole quantity at the rate "
             "of the tier reached. Request a correction. Terms from the price list read on 2026-11-02.",
         ),
         (

@@ -97,7 +97,8 @@ class Explanation:
             parts.append(f"Terms: by {_one_line(line['terms_witness'])} ({strength})")
         if self.reading is not None:
             reading = self.reading
-            share = f"{reading['lines_explained']} of {reading['lines_total']} lines"
+            lines = "line" if reading["lines_total"] == 1 else "lines"
+            share = f"{reading['lines_explained']} of {reading['lines_total']} {lines}"
             is_of_none = reading["verdict"] == "none_fits"
             sure = {
                 "decided": f"explains {share} of its schedules",

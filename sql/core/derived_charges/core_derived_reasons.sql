@@ -139,7 +139,10 @@ SELECT
     CASE
         WHEN chosen.is_pinned THEN 'set by hand in pinned_readings.csv'
         WHEN chosen.telling_lines = 0
-            THEN concat('no telling line: ', chosen.lines_explained, ' of ', chosen.lines_total, ' lines are billed 0, as this interpretation gives')
+            THEN concat(
+                'no telling line: ', chosen.lines_explained, ' of ', chosen.lines_total,
+                CASE WHEN chosen.lines_total = 1 THEN ' line is' ELSE ' lines are' END, ' billed 0, as this interpretation gives'
+            )
         ELSE concat(
             chosen.telling_lines_explained, ' of ', chosen.telling_lines,
             CASE

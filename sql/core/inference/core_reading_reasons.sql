@@ -84,7 +84,10 @@ places AS (
 excluded AS (
     SELECT
         scores.set_no,
-        concat('; ', readings.model, ', which the contract excludes, fits ', scores.lines_explained, ' of ', scores.lines_total, ' lines') AS words
+        concat(
+            '; ', readings.model, ', which the contract excludes, fits ', scores.lines_explained, ' of ', scores.lines_total,
+            CASE WHEN scores.lines_total = 1 THEN ' line' ELSE ' lines' END
+        ) AS words
     FROM core_reading_scores AS scores
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     INNER JOIN chosen USING (set_no)
@@ -111,7 +114,10 @@ SELECT
                     THEN 'the lines depend on tiers that no source gives'
                 WHEN chosen.telling_lines = 0 AND open_readings.words IS NULL THEN 'no line bills anything'
                 WHEN chosen.telling_lines = 0
-                    THEN concat('no telling line: the interpretations bill each of the ', chosen.lines_total, ' lines alike')
+                    THEN concat(
+                        'no telling line: the interpretations bill ',
+                        CASE WHEN chosen.lines_total = 1 THEN 'the only line' ELSE concat('each of the ', chosen.lines_total, ' lines') END, ' alike'
+                    )
                 ELSE concat(
                     chosen.telling_lines_explained, ' of ', chosen.telling_lines,
                     CASE
@@ -124,7 +130,11 @@ SELECT
                     CASE
                         WHEN chosen.departures > 0
                             THEN concat(
-                                '; on ', chosen.departures, ' of all ', chosen.lines_total, ' lines with one number of the terms replaced or left out'
+                                CASE
+                                    WHEN chosen.lines_total = 1 THEN '; on the only line'
+                                    ELSE concat('; on ', chosen.departures, ' of all ', chosen.lines_total, ' lines')
+                                END,
+                                ' with one number of the terms replaced or left out'
                             )
                         ELSE ''
                     END,
