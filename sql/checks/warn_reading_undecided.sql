@@ -12,13 +12,13 @@ WITH months AS (
 tied AS (
     SELECT
         tied.set_no,
-        string_agg(
+        few_text(list(
             concat(
                 reading_text(readings.reading_id),
                 coalesce(' bills ' || money_text(tied.amount_there), ' has no price for it')
-            ),
-            ', ' ORDER BY tied.place
-        ) AS words
+            )
+            ORDER BY tied.place
+        )) AS words
     FROM core_tied_candidates AS tied
     INNER JOIN core_tied_candidates AS leader ON leader.set_no = tied.set_no AND leader.place = 1
     INNER JOIN core_set_readings AS readings ON readings.set_no = tied.set_no AND readings.reading_no = tied.reading_no
@@ -26,7 +26,7 @@ tied AS (
     GROUP BY tied.set_no
 ),
 open_readings AS (
-    SELECT tied.set_no, string_agg(reading_text(readings.reading_id), ', ' ORDER BY tied.place) AS words
+    SELECT tied.set_no, few_text(list(reading_text(readings.reading_id) ORDER BY tied.place)) AS words
     FROM core_tied_candidates AS tied
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     GROUP BY tied.set_no

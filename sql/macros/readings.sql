@@ -128,6 +128,10 @@ CREATE OR REPLACE MACRO reading_text(reading_id) AS
         ELSE ''
     END;
 
+-- The first five of a list of names, and how many others there are.
+CREATE OR REPLACE MACRO few_text(names) AS
+    array_to_string(names[:5], ', ') || CASE WHEN len(names) > 5 THEN concat(' and ', len(names) - 5, ' more') ELSE '' END;
+
 -- Suffix with the range of expected amounts where undecided interpretations, two terms in force, or roundings that fit alike, give
 -- different amounts.
 CREATE OR REPLACE MACRO range_text(expected_least, expected_most, left_open) AS

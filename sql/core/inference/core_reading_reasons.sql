@@ -41,7 +41,7 @@ named AS (
         set_no,
         string_agg(
             concat(
-                CASE WHEN is_of_same_model THEN reading_text(reading_id) ELSE model END, ' misses ',
+                reading_text(CASE WHEN is_of_same_model THEN reading_id ELSE model END), ' misses ',
                 CASE
                     WHEN telling_lines = 1 THEN 'it'
                     WHEN missed = telling_lines THEN 'all ' || missed
@@ -61,7 +61,7 @@ named AS (
 nearest AS (
     SELECT
         set_no,
-        arg_min(CASE WHEN is_of_same_model THEN reading_text(reading_id) ELSE model END, (lines_short, place)) AS name,
+        arg_min(reading_text(CASE WHEN is_of_same_model THEN reading_id ELSE model END), (lines_short, place)) AS name,
         min(lines_short)::BIGINT AS lines_short
     FROM losers
     WHERE NOT is_tied
@@ -85,7 +85,7 @@ excluded AS (
     SELECT
         scores.set_no,
         concat(
-            '; ', readings.model, ', which the contract excludes, fits ', scores.lines_explained, ' of ', scores.lines_total,
+            '; ', reading_text(readings.model), ', which the contract excludes, fits ', scores.lines_explained, ' of ', scores.lines_total,
             CASE WHEN scores.lines_total = 1 THEN ' line' ELSE ' lines' END
         ) AS words
     FROM core_reading_scores AS scores
@@ -98,7 +98,7 @@ excluded AS (
     QUALIFY row_number() OVER (PARTITION BY scores.set_no ORDER BY scores.place) = 1
 ),
 open_readings AS (
-    SELECT tied.set_no, string_agg(reading_text(readings.reading_id), ', ' ORDER BY tied.place) AS words
+    SELECT tied.set_no, few_text(list(reading_text(readings.reading_id) ORDER BY tied.place)) AS words
     FROM core_tied_candidates AS tied
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     GROUP BY tied.set_no
@@ -108,7 +108,7 @@ SELECT
     CASE
         WHEN chosen.is_pinned THEN 'set by hand in pinned_readings.csv'
         ELSE concat(
-            chosen.contract_model || ' is stated by contract_terms.csv; ',
+            reading_text(chosen.contract_model) || ' is stated by contract_terms.csv; ',
             CASE
                 WHEN chosen.telling_lines = 0 AND unknown.set_no IS NOT NULL AND open_readings.words IS NULL
                     THEN 'the lines depend on tiers that no source gives'
@@ -126,7 +126,7 @@ SELECT
                         WHEN chosen.telling_lines = 1 THEN ' telling line'
                         ELSE ' telling lines'
                     END,
-                    CASE WHEN chosen.telling_lines = 1 THEN ' fits ' ELSE ' fit ' END, chosen.model,
+                    CASE WHEN chosen.telling_lines = 1 THEN ' fits ' ELSE ' fit ' END, reading_text(chosen.model),
                     CASE
                         WHEN chosen.departures > 0
                             THEN concat(
