@@ -138,7 +138,7 @@ SELECT
             'The lines of price list ', months.price_list_id, ' fit more than one interpretation of ', months.account_report, ' ',
             months.measure_field, ': ', open_readings.words, '. At a quantity of ', grouped_text(chosen.deciding_quantity), ' ', tied.words,
             CASE WHEN chosen.amount_at_stake > 0 THEN concat(': up to ', money_text(chosen.amount_at_stake), ' per line at stake') ELSE '' END,
-            '. Ask the vendor, or wait for a line of that quantity.', coalesce(' ' || roundings.words, '')
+            '. Ask the vendor, or wait for lines of that quantity.', coalesce(' ' || roundings.words, '')
         )
         WHEN money.verdict = 'undecided' THEN concat(
             'The lines of price list ', months.price_list_id, ' do not decide the interpretation of ', months.account_report, ' ',
@@ -151,7 +151,7 @@ SELECT
                     'Ask the vendor, and state the answer in pinned_readings.csv.'
                 )
                 ELSE coalesce(
-                    money_rivals.words || 'Ask the vendor, or wait for such an account.',
+                    money_rivals.words || 'Ask the vendor, or wait for such accounts.',
                     concat('Telling lines: ', money.telling_lines_explained, '; at least 2 are needed. Ask the vendor, or wait for another line.')
                 )
             END

@@ -591,7 +591,7 @@ def test_a_minimum_that_nobody_stays_below_is_undecided(built: Connection) -> No
         "The lines of price list 540 do not decide the interpretation of FixedRate MonthlyMinimum. For other charges "
         "of 25.00, Rate in full where it is above the account's counted charges bills 50.00 and a true-up to Rate from "
         "the account's counted charges 25.00: up to 25.00 per "
-        "such account at stake. Ask the vendor, or wait for such an account."
+        "such account at stake. Ask the vendor, or wait for such accounts."
     )
 
 

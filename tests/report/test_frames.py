@@ -127,11 +127,11 @@ def test_an_open_reading_tells_how_many_others_there_are_and_what_would_decide(h
     with frames.open_book(handmade_dir) as book:
         readings = book.out("out_readings")
     shown = str(sections.readings_summary(readings))
-    assert "A line of 200 would decide it. Up to 1.67 per line at stake." in shown
+    assert "Two lines of 200 would decide it. Up to 1.67 per line at stake." in shown
     assert "One other interpretation fits as well." in shown
     money = readings.assign(deciding_quantity=None, deciding_account="other charges of 25.00")
     shown = str(sections.readings_summary(money))
-    assert "An account with other charges of 25.00 would decide it." in shown
+    assert "Two accounts with other charges of 25.00 would decide it." in shown
 
 
 def test_findings_that_tie_are_in_the_order_of_their_place(handmade_dir: Path) -> None:
@@ -174,3 +174,14 @@ def test_findings_of_one_cause_are_one_entry_with_count_and_sum(handmade_dir: Pa
     assert "smaller" not in entries[0]
     assert "<span>10.00</span> too much" in entries[0]
     assert "<span>8.00</span> too much" in entries[1]
+
+
+def test_the_rate_ladders_of_one_measure_are_counted_each(handmade_dir: Path) -> None:
+    with frames.open_book(handmade_dir) as book:
+        readings = book.out("out_readings")
+    decided = readings[readings["is_chosen"]].assign(verdict="decided").head(1)
+    other = decided.assign(schedule_set_id="another")
+    assert "The only rate ladder has one interpretation" in str(sections.readings_summary(decided))
+    assert "All 2 rate ladders have one interpretation" in str(sections.readings_summary(pd.concat([decided, other])))
+    shown = str(sections.readings_summary(pd.concat([decided, other.assign(verdict="none_fits")])))
+    assert "1 of 2 rate ladders of the price lists has one interpretation" in shown

@@ -307,9 +307,9 @@ def _reading(candidates: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         accounts = [str(one["deciding_account"]) for one in rivals if one["deciding_account"] is not None]
         result = "decide it" if len(rivals) == 1 else "rule some out"
         if deciding:
-            sure += f" A line of {number(min(deciding))} would {result}."
+            sure += f" Two lines of {number(min(deciding))} would {result}."
         if accounts:
-            sure += f" An account with {accounts[0]} would {result}."
+            sure += f" Two accounts with {accounts[0]} would {result}."
         stakes = [one["amount_at_stake"] for one in rivals if isinstance(one["amount_at_stake"], Decimal)]
         if stakes:
             sure += f" Up to {money(max(stakes))} per line at stake."
