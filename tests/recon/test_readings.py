@@ -551,7 +551,7 @@ def test_a_minimum_billed_whole_on_all_lines_is_one_question_with_amounts(built:
     assert row["reading_id"].startswith("whole_when_below.")
     assert (row["telling_lines_explained"], row["telling_lines"]) == (2, 2)
     assert row["change_words"] == (
-        "tied: whole_when_below.of_counted_lines, true_up.of_counted_lines; a minimum billed whole does not tell "
+        "tied: whole when below (of counted lines), true up (of counted lines); a minimum billed whole does not tell "
         "whether a true-up was meant: ask the vendor, and pin the answer in pinned_readings.csv"
     )
     assert {line["verdict"] for line in lines(built, MINIMUM)} == {"undecided", "fits"}

@@ -126,7 +126,7 @@ nearest AS (
 open_readings AS (
     SELECT
         tied.set_no,
-        string_agg(readings.reading_id, ', ' ORDER BY tied.place) AS words,
+        few_text(list(reading_text(readings.reading_id) ORDER BY tied.place)) AS words,
         arg_min(readings.rule, tied.place) IN ('whole_when_below', 'always') AND bool_or(readings.rule = 'true_up') AS is_rate_alone,
         any_value(deciding_account_text(tied.charges, tied.parting_charge, tied.parting_measure))
             FILTER (WHERE tied.place = 1) AS account
