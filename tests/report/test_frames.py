@@ -11,6 +11,7 @@ import pytest
 from ecgrid_flows import figures
 from ecgrid_flows.errors import NoSuchData
 from ecgrid_flows.reporting import frames, sections
+from ecgrid_flows.reporting.wording import KEY
 from ecgrid_transforms.money import Decimal
 
 from . import handmade
@@ -185,3 +186,21 @@ def test_the_rate_ladders_of_one_measure_are_counted_each(handmade_dir: Path) ->
     assert "All 2 rate ladders have one interpretation" in str(sections.readings_summary(pd.concat([decided, other])))
     shown = str(sections.readings_summary(pd.concat([decided, other.assign(verdict="none_fits")])))
     assert "1 of 2 rate ladders of the price lists has one interpretation" in shown
+
+
+@pytest.mark.parametrize(
+    ("expected", "title", "foot"),
+    [(Decimal(0), "Proof of", "Expected"), (Decimal(1), "Breakdown of", "Sum"), (None, "Breakdown of", "Sum")],
+    ids=["the amount expected", "another amount", "no amount"],
+)
+def test_slices_are_a_proof_of_the_amount_expected_alone(
+    handmade_dir: Path, expected: Decimal | None, title: str, foot: str
+) -> None:
+    with frames.open_book(handmade_dir) as book:
+        findings, proofs = book.out("out_finding_states"), book.out("out_line_proofs")
+    line = findings.merge(proofs[KEY].drop_duplicates(), on=KEY).head(1)
+    (amount,) = proofs.merge(line[KEY], on=KEY)["expected_amount"].unique()
+    due = None if expected is None else amount + expected
+    shown = str(sections.findings_list(line.assign(expected_amount=[due]), proofs))
+    assert f"<summary>{title} {amount:,.2f} (" in shown
+    assert f'colspan="5">{foot}</th>' in shown
