@@ -40,7 +40,7 @@ billed AS (
             AND newer.reporting_month = former.reporting_month
             AND newer.terms_contract_id = former.terms_contract_id
             AND newer.version = 1
-        WHERE version = 2
+        WHERE version > 1
     ) AS former
         ON former.set_no = lines.set_no
         AND former.reporting_month = lines.reporting_month

@@ -10,7 +10,8 @@
 --                   follow a contract show no terms of the list, of other accounts or of months after the contract.
 --                   Tied contents of a schedule are all in force (`is_tied`), one version each
 -- A schedule that no source gives is unknown: it has no row. version 2 and above are in force beside version 1, in the month of a change
--- or of a tie. terms_contract_id: the contract whose accounts alone have these terms, or 0. contract_model: the model that
+-- or of a tie: all terms that are in force on some day of the month are, and a contract's with each of the list's that they leave numbers
+-- to. On a day without terms of the contract, those of your own for the list are in force, or else the list's. terms_contract_id: the contract whose accounts alone have these terms, or 0. contract_model: the model that
 -- contract_terms.csv states, else null.
 WITH listed AS (
     SELECT
@@ -201,65 +202,107 @@ ladders AS (
     SELECT DISTINCT 0, price_list_id, reporting_month, account_report, measure_field
     FROM of_papers
 ),
-versions AS (
-    SELECT
-        ladders.*,
-        papers.* EXCLUDE (terms_contract_id, price_list_id, account_report, measure_field),
-        papers.valid_from > ladders.reporting_month
-        OR papers.valid_to < ladders.reporting_month + INTERVAL 1 MONTH - INTERVAL 1 DAY AS is_partial,
-        dense_rank() OVER (
-            PARTITION BY
-                ladders.terms_contract_id, ladders.price_list_id, ladders.reporting_month, ladders.account_report,
-                ladders.measure_field
-            ORDER BY papers.valid_from DESC
-        ) AS version
+contracted AS (
+    SELECT *
     FROM ladders
-    INNER JOIN core_contract_terms AS papers
-        ON papers.account_report = ladders.account_report
+    SEMI JOIN core_contract_terms AS papers
+        ON papers.terms_contract_id = ladders.terms_contract_id
+        AND papers.account_report = ladders.account_report
         AND papers.measure_field = ladders.measure_field
-        AND papers.terms_contract_id = ladders.terms_contract_id
         AND coalesce(papers.price_list_id, ladders.price_list_id) = ladders.price_list_id
         AND papers.valid_from < ladders.reporting_month + INTERVAL 1 MONTH
         AND papers.valid_to >= ladders.reporting_month
 ),
+days AS (
+    -- the paper of each day of the month: the contract's, else the list's, else none
+    SELECT
+        ladders.*,
+        papers.terms_contract_id AS paper_contract_id,
+        papers.valid_from
+    FROM contracted AS ladders, unnest(range(0, 31)) AS days_of_month (day_no)
+    LEFT JOIN (
+        SELECT DISTINCT terms_contract_id, price_list_id, account_report, measure_field, valid_from, valid_to
+        FROM core_contract_terms
+    ) AS papers
+        ON papers.account_report = ladders.account_report
+        AND papers.measure_field = ladders.measure_field
+        AND papers.terms_contract_id IN (0, ladders.terms_contract_id)
+        AND coalesce(papers.price_list_id, ladders.price_list_id) = ladders.price_list_id
+        AND ladders.reporting_month + day_no::INTEGER BETWEEN papers.valid_from AND papers.valid_to
+    WHERE ladders.reporting_month + day_no::INTEGER <= last_day(ladders.reporting_month)
+    QUALIFY row_number() OVER (
+        PARTITION BY
+            ladders.terms_contract_id, ladders.price_list_id, ladders.reporting_month, ladders.account_report,
+            ladders.measure_field, day_no
+        ORDER BY papers.terms_contract_id DESC NULLS LAST
+    ) = 1
+),
+list_versions AS (
+    SELECT price_list_id, reporting_month, account_report, measure_field, version AS list_version, bool_or(is_tied) AS is_list_tied
+    FROM of_papers
+    GROUP BY ALL
+),
+versions AS (
+    -- a paper with each of the list's terms, for it may leave numbers to them, and on days without a paper these alone
+    SELECT
+        days.*,
+        coalesce(list_version, 1) AS list_version,
+        dense_rank() OVER (
+            PARTITION BY terms_contract_id, price_list_id, reporting_month, account_report, measure_field
+            ORDER BY paper_contract_id DESC NULLS LAST, valid_from DESC, coalesce(list_version, 1)
+        ) AS version
+    FROM (SELECT DISTINCT * FROM days) AS days
+    LEFT JOIN list_versions USING (price_list_id, reporting_month, account_report, measure_field)
+    WHERE paper_contract_id IS NULL OR coalesce(list_version, 1) = 1 OR NOT is_list_tied
+),
 papers AS (
     SELECT
-        *,
-        count(DISTINCT coalesce(model, '')) OVER (
-            PARTITION BY terms_contract_id, price_list_id, reporting_month, account_report, measure_field
+        versions.*,
+        terms.* EXCLUDE (terms_contract_id, price_list_id, account_report, measure_field, valid_from),
+        count(DISTINCT coalesce(terms.model, '')) OVER (
+            PARTITION BY
+                versions.terms_contract_id, versions.price_list_id, versions.reporting_month, versions.account_report,
+                versions.measure_field
         ) > 1 AS is_of_two_models
     FROM versions
-    WHERE version <= 2
+    INNER JOIN core_contract_terms AS terms
+        ON terms.terms_contract_id = versions.paper_contract_id
+        AND terms.valid_from = versions.valid_from
+        AND terms.account_report = versions.account_report
+        AND terms.measure_field = versions.measure_field
+        AND coalesce(terms.price_list_id, versions.price_list_id) = versions.price_list_id
 ),
 placed AS (
     SELECT
         *,
         level_place(level) AS place,
         row_number() OVER (
-            PARTITION BY price_list_id, reporting_month, account_report, measure_field
+            PARTITION BY price_list_id, reporting_month, account_report, measure_field, version
             ORDER BY
                 specified_network_id, level_place(level), coalesce(minimum, 0),
                 CASE WHEN is_open_end(maximum) THEN 2147483647 ELSE maximum END, schedule_id
         ) AS ordinal
     FROM of_papers
-    WHERE version = 1
 ),
 listed_tiers AS (
     SELECT
-        * EXCLUDE (place, ordinal),
+        * EXCLUDE (place, ordinal, version),
+        version AS list_version,
         CASE
             WHEN bool_and(terms_source = 'shown' AND place > 0) OVER company AND count(DISTINCT place) OVER company = count(*) OVER company
                 THEN place
             ELSE ordinal
         END AS tier
     FROM placed
-    WINDOW company AS (PARTITION BY price_list_id, reporting_month, account_report, measure_field)
+    WINDOW company AS (PARTITION BY price_list_id, reporting_month, account_report, measure_field, version)
 ),
 first_tiers AS (
     -- the first tier that is known
     SELECT *
     FROM listed_tiers
-    QUALIFY row_number() OVER (PARTITION BY price_list_id, reporting_month, account_report, measure_field ORDER BY tier) = 1
+    QUALIFY row_number() OVER (
+        PARTITION BY price_list_id, reporting_month, account_report, measure_field, list_version ORDER BY tier
+    ) = 1
 ),
 of_contract AS (
     SELECT
@@ -308,18 +351,17 @@ of_contract AS (
         ) AS witness
     FROM papers
     LEFT JOIN listed_tiers AS own
-        USING (price_list_id, reporting_month, account_report, measure_field, tier)
-    LEFT JOIN first_tiers AS first_tier USING (price_list_id, reporting_month, account_report, measure_field)
+        USING (price_list_id, reporting_month, account_report, measure_field, list_version, tier)
+    LEFT JOIN first_tiers AS first_tier USING (price_list_id, reporting_month, account_report, measure_field, list_version)
     LEFT JOIN (
-        SELECT price_list_id, reporting_month, account_report, measure_field, count(*) AS tiers
+        SELECT price_list_id, reporting_month, account_report, measure_field, list_version, count(*) AS tiers
         FROM listed_tiers
         GROUP BY ALL
-    ) AS listed USING (price_list_id, reporting_month, account_report, measure_field)
+    ) AS listed USING (price_list_id, reporting_month, account_report, measure_field, list_version)
 ),
 beyond_papers AS (
     -- a paper whose last tier ends states nothing about the tiers after it: the list's own follow
-    SELECT papers.terms_contract_id, listed.* EXCLUDE (tier) REPLACE (
-        papers.version AS version,
+    SELECT papers.terms_contract_id, papers.version, listed.* EXCLUDE (tier, list_version) REPLACE (
         papers.is_of_two_models AS is_tied,
         CASE
             WHEN listed.minimum > 0 AND listed.minimum <= papers.maximum
@@ -333,12 +375,13 @@ beyond_papers AS (
         END AS witness
     ), papers.model AS contract_model
     FROM listed_tiers AS listed
-    INNER JOIN papers USING (price_list_id, reporting_month, account_report, measure_field)
+    INNER JOIN papers USING (price_list_id, reporting_month, account_report, measure_field, list_version)
     LEFT JOIN listed_tiers AS own
         ON own.price_list_id = papers.price_list_id
         AND own.reporting_month = papers.reporting_month
         AND own.account_report = papers.account_report
         AND own.measure_field = papers.measure_field
+        AND own.list_version = papers.list_version
         AND own.tier = papers.tier
     WHERE papers.tier = papers.tiers
         AND listed.tier > papers.tiers
@@ -348,16 +391,16 @@ beyond_papers AS (
         AND NOT is_open_end(coalesce(papers.maximum, CASE WHEN papers.tiers = 1 THEN own.maximum END, 0))
 ),
 beside_papers AS (
-    -- a paper that holds for a part of the month leaves the list's terms in force for the rest
-    SELECT papers.terms_contract_id, listed.* REPLACE (listed.version + 1 AS version)
-    FROM of_list AS listed
-    INNER JOIN (
-        SELECT terms_contract_id, price_list_id, reporting_month, account_report, measure_field
-        FROM papers
-        GROUP BY ALL
-        HAVING max(version) = 1 AND bool_or(is_partial)
-    ) AS papers USING (price_list_id, reporting_month, account_report, measure_field)
-    WHERE listed.version = 1 OR listed.is_tied
+    -- papers that hold for a part of the month leave the list's terms in force for the rest
+    SELECT versions.terms_contract_id, versions.version, listed.* EXCLUDE (version)
+    FROM versions
+    INNER JOIN of_list AS listed
+        ON listed.price_list_id = versions.price_list_id
+        AND listed.reporting_month = versions.reporting_month
+        AND listed.account_report = versions.account_report
+        AND listed.measure_field = versions.measure_field
+        AND listed.version = versions.list_version
+    WHERE versions.paper_contract_id IS NULL
 ),
 in_force AS (
     SELECT * FROM of_contract
