@@ -138,7 +138,7 @@ CREATE OR REPLACE MACRO range_text(expected_least, expected_most, left_open) AS
     CASE
         WHEN expected_least < expected_most THEN concat(
             CASE left_open
-                WHEN 'terms' THEN ' Two terms are in force in the month, and the line shows neither: they give '
+                WHEN 'terms' THEN ' Several terms are in force in the month: they give '
                 WHEN 'rounding' THEN ' The lines of the list do not settle its rounding: those that fit give '
                 ELSE ' The interpretation of the list is undecided: the candidates give '
             END,

@@ -3,7 +3,7 @@
 -- `product` is what the slice costs, exactly; the products of a line add up to `amount_before_rounding`, and its rounding gives
 -- `expected_amount`; where slices are rounded before they are added, each product's does. The free tier of an allowance is tier 0. A line that costs nothing has one slice of nothing.
 -- A derived charge has one slice: `quantity` is its base. A line that is billed with its network
--- (core_aggregated_lines) has none, nor has one that shows neither of two terms in force, unless these slices give the amount expected of it.
+-- (core_aggregated_lines) has none, nor has one that may be billed by several terms in force, unless these slices give the amount expected of it.
 -- slice: place of the slice in the line, from 1
 -- lower_bound: quantity at which the tier begins, in units of the measure
 -- upper_bound: quantity at which the tier ends, in units of the measure; null: open

@@ -409,13 +409,13 @@ def test_a_reading_names_the_witness_of_its_terms(built: Connection, ladder: Lad
         (
             NEITHER,
             3,
-            "20.00 to 24.00: two terms are in force in the month, and the line shows neither",
+            "20.00 to 24.00: several terms are in force in the month",
             "undetermined: the amount billed is between these",
         ),
         (
             NEITHER,
             4,
-            "50.00 to 60.00: two terms are in force in the month, and the line shows neither",
+            "50.00 to 60.00: several terms are in force in the month",
             "at least 10.00 too much",
         ),
         (
@@ -439,7 +439,7 @@ def test_explain_states_all_amounts_that_may_be_expected(
 
 def test_explain_has_no_breakdown_of_an_amount_that_is_not_expected(built: Connection) -> None:
     found = explanation(built, Key(NETWORK, own_mailbox(NEITHER, 3), MONTH, *NEITHER.pair))
-    words = "Proof        none: two terms are in force in the month, and the line shows neither"
+    words = "Proof        none: several terms are in force in the month"
     assert found.proof == ()
     assert words in found.text().splitlines()
 

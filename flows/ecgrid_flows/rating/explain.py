@@ -214,7 +214,7 @@ _TERMS_SOURCES = {
 #: What core_line_faults leaves open -> why there is a range of amounts.
 _LEFT_OPEN = {
     None: "interpretations or terms left open differ",
-    "terms": "two terms are in force in the month, and the line shows neither",
+    "terms": "several terms are in force in the month",
     "rounding": "roundings that fit the lines of the list alike differ",
 }
 _MODELS = ("unit", "volume", "graduated")

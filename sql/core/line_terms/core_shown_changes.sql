@@ -2,7 +2,8 @@
 -- are tried on the changed ladder. Billing terms that show the same have the same `change_no`.
 -- field: rate, block, allowance, minimum or maximum. There are up to two changed ladders: the stated one with that number replaced; and,
 -- for a rate or a bound, also with the tiers below as other lines of the month show them, where these all show the same. A replaced bound
--- moves the bound of the next tier with it. A block or an allowance is replaced in every tier that has the stated one.
+-- moves the bound of the next tier with it. A block or an allowance is replaced in every tier that has the stated one. Other terms in
+-- force that may price the lines (core_other_terms, `is_open`) are changed ladders too, of the field terms.
 WITH shown AS (
     SELECT
         sets.terms_no,
@@ -56,7 +57,7 @@ changed AS (
         compared.terms_no,
         compared.set_no,
         compared.fields[1] AS field,
-        ladders.is_shown_below,
+        ladders.is_shown_below::INTEGER AS ladder_no,
         tiers.tier,
         CASE
             WHEN field = 'allowance' AND tiers.allowance = compared.stated_allowance THEN compared.allowance
@@ -96,13 +97,22 @@ changed AS (
         AND below.tier = tiers.tier
         AND below.tier < compared.shown_tier
     WHERE len(compared.fields) = 1
+    UNION ALL
+    SELECT
+        other.terms_no, other.set_no, 'terms', 1 + other.other_set_no, tiers.tier, tiers.allowance, tiers.minimum, tiers.maximum,
+        tiers.block, tiers.rate, tiers.flat
+    FROM core_other_terms AS other
+    INNER JOIN core_sets AS own USING (set_no)
+    INNER JOIN core_sets AS others ON others.set_no = other.other_set_no AND others.tiers = own.tiers
+    INNER JOIN core_set_tiers AS tiers ON tiers.set_no = other.other_set_no
+    WHERE other.is_open AND own.kind NOT IN ('percentage', 'subtotal', 'minimum')
 ),
 contents AS (
     SELECT
         *,
         string_agg(
-            concat_ws('|', field, allowance, coalesce(minimum::VARCHAR, '-'), maximum, block, rate), ';' ORDER BY tier
-        ) OVER (PARTITION BY terms_no, is_shown_below) AS content
+            concat_ws('|', field, allowance, coalesce(minimum::VARCHAR, '-'), maximum, block, rate, flat), ';' ORDER BY tier
+        ) OVER (PARTITION BY terms_no, ladder_no) AS content
     FROM changed
 )
 SELECT DISTINCT

@@ -4,6 +4,7 @@ SELECT
     case_id.set_no,
     case_id.actual,
     case_id.role,
+    case_id.rated_set_no,
     CASE WHEN case_id.billed_in = 'blocks' THEN blocks_billed ELSE quantity_billed END::DECIMAL(28, 10) AS quantity,
     amount_exact,
     tier,

@@ -1,7 +1,7 @@
 -- One row per doubtful quantity and number left out (allowance, block, bound): a case to rate without that number.
 -- For volume and graduated pricing, the other of the two models is a case too; and so is, under the chosen interpretation, what
--- statistics give for a line that they contradict, or that was rounded up (left_out `usage`). A line that shows none of the terms in
--- force is rated by the others too (left_out `terms`, by the ladder `other_set_no`, core_other_terms).
+-- statistics give for a line that they contradict, or that was rounded up (left_out `usage`). A line that other terms in force may
+-- price is rated by them too (left_out `terms`, by the ladder `other_set_no`, core_other_terms).
 WITH doubtful AS (
     SELECT DISTINCT core_suspect_lines.set_no, core_suspect_lines.actual
     FROM core_suspect_lines

@@ -5,7 +5,8 @@
 --     differs       quantity or amount differ from those of every tied interpretation; or no interpretation fits the ladder, and the amount
 --                   is not the one that all candidates give (core_agreed_amounts)
 --     undecided     quantity and amount equal those of some tied interpretations, not of others; or another rounding
---                   that is open gives the amount; or the price may depend on tiers beside the only one that is known
+--                   that is open gives the amount; or the price may depend on tiers beside the only one that is known; or other
+--                   terms in force that may price the line give them (core_other_outcomes)
 --     not_provable  no schedule, no interpretation that explains half of the ladder's telling lines, no price for the quantity, or another
 --                   amount than expected where the price may depend on a tier that no source gives
 SELECT
@@ -55,12 +56,13 @@ SELECT
         ELSE coalesce(money.expected_amount, expected.expected_amount, agreed.amount)
     END AS difference,
     expected.error,
-    coalesce(money.expected_least, outcomes.expected_least) AS expected_least,
-    coalesce(money.expected_most, outcomes.expected_most) AS expected_most,
+    coalesce(money.expected_least, others.expected_least, outcomes.expected_least) AS expected_least,
+    coalesce(money.expected_most, others.expected_most, outcomes.expected_most) AS expected_most,
     CASE
         WHEN aggregated.terms_no IS NOT NULL THEN 'fits'
         WHEN money.is_contested THEN 'undecided'
         WHEN money.set_no IS NOT NULL THEN CASE WHEN money.fits THEN 'fits' ELSE 'differs' END
+        WHEN others.terms_no IS NOT NULL THEN 'undecided'
         WHEN agreed.set_no IS NOT NULL THEN 'differs'
         WHEN expected.expected_amount IS NULL THEN 'not_provable'
         WHEN lines.amount = expected.expected_amount
@@ -90,6 +92,11 @@ FROM core_line_facts AS lines
 LEFT JOIN core_terms_sets AS line_terms USING (terms_no)
 LEFT JOIN core_expected AS expected ON expected.set_no = line_terms.set_no AND expected.actual = lines.actual
 LEFT JOIN core_open_outcomes AS outcomes ON outcomes.set_no = line_terms.set_no AND outcomes.actual = lines.actual
+LEFT JOIN core_other_outcomes AS others
+    ON others.terms_no = lines.terms_no
+    AND others.actual = lines.actual
+    AND others.quantity = lines.quantity_billed
+    AND others.amount = lines.amount
 LEFT JOIN core_open_roundings AS open ON open.set_no = line_terms.set_no
 LEFT JOIN core_agreed_amounts AS agreed
     ON agreed.set_no = line_terms.set_no

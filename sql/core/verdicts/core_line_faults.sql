@@ -27,7 +27,7 @@
 --     amount_mismatch        the correct quantity; no rule of the interpretation gives the amount (`billed_model` is the model
 --                            that does, `billed_fees` the fees that do)
 -- If several interpretations are tied and none gives the billed amount, `expected_least` and `expected_most` are the range of their
--- amounts, and of those by other terms in force, if the line shows none (core_other_amounts; `left_open`: terms); else, if
+-- amounts, and of those by other terms in force that may price it (core_other_amounts; `left_open`: terms); else, if
 -- roundings that fit the lines of the list alike (core_fitting_roundings), or are open, give different ones, of these (`left_open`:
 -- rounding). The amount expected is the end of the range nearest to the billed amount; null if inside the range.
 WITH other_tiers AS (

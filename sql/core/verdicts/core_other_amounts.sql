@@ -1,4 +1,4 @@
--- One row per line that fits none of two terms in force and shows neither (core_other_terms): the range of the amounts that they give.
+-- One row per line that fits none of several terms in force that may price it (core_other_terms): the range of the amounts that they give.
 -- `expected_amount`: the end of the range nearest to the billed amount; null if that is inside the range.
 WITH ranges AS (
     SELECT
