@@ -1,7 +1,6 @@
 -- One row per row of contract_terms.csv: a tier of the user's own terms, for a contract or a price list.
--- terms_contract_id is 0 for a row of a price list; price_list_id is null for a row of a contract. An empty cell states nothing, but a tier
--- without a Maximum ends before the Minimum of the next; an open Maximum is 0. Where the model prices by steps, Rate is the fee of the step,
--- as in a price list.
+-- terms_contract_id is 0 for a row of a price list; price_list_id is null for a row of a contract. An empty cell states nothing; an open
+-- Maximum is 0. Where the model prices by steps, Rate is the fee of the step, as in a price list.
 SELECT
     coalesce(contract_id::INTEGER, 0) AS terms_contract_id,
     price_list_id::INTEGER AS price_list_id,
@@ -11,7 +10,7 @@ SELECT
     tier::INTEGER AS tier,
     count(*) OVER same_terms AS tiers,
     minimum::BIGINT AS minimum,
-    coalesce(maximum::BIGINT, lead(minimum::BIGINT) OVER (same_terms ORDER BY tier::INTEGER) - 1) AS maximum,
+    maximum::BIGINT AS maximum,
     lag(maximum::BIGINT) OVER (same_terms ORDER BY tier::INTEGER) AS former_maximum,
     allowance::DECIMAL(28, 10) AS allowance,
     block::DECIMAL(28, 10) AS block,

@@ -327,7 +327,8 @@ of_contract AS (
             WHEN abs(own.minimum - papers.minimum) = 1 AND least(own.minimum, papers.minimum) = papers.former_maximum THEN NULL
             ELSE coalesce(papers.minimum, CASE WHEN papers.tiers = 1 THEN own.minimum END)
         END AS minimum,
-        coalesce(papers.maximum, CASE WHEN papers.tiers = 1 THEN own.maximum END, 0) AS maximum,
+        -- an empty Maximum of the last tier is no bound, unless the list has one tier too
+        coalesce(papers.maximum, CASE WHEN papers.tiers = 1 AND listed.tiers = 1 THEN own.maximum END, 0) AS maximum,
         coalesce(papers.block, own.block, first_tier.block, 0) AS block,
         papers.rate,
         papers.flat,
@@ -388,7 +389,7 @@ beyond_papers AS (
         -- a tier that ends where the paper does, or before, is replaced as a whole
         AND (is_open_end(listed.maximum) OR listed.maximum > coalesce(papers.maximum, 0))
         AND listed.specified_network_id = coalesce(own.specified_network_id, 0)
-        AND NOT is_open_end(coalesce(papers.maximum, CASE WHEN papers.tiers = 1 THEN own.maximum END, 0))
+        AND NOT is_open_end(coalesce(papers.maximum, 0))
 ),
 beside_papers AS (
     -- papers that hold for a part of the month leave the list's terms in force for the rest
