@@ -16,7 +16,10 @@ SELECT
                 THEN concat('; at a quantity of ', grouped_text(chosen.deciding_quantity), ', up to ', money_text(chosen.amount_at_stake), ' per line at stake')
             ELSE ''
         END,
-        '. Ask the vendor to correct the price list.'
+        CASE
+            WHEN faults.is_of_contract THEN '. Your contract_terms.csv ends before the list''s next tier: enter what applies between them.'
+            ELSE '. Ask the vendor to correct the price list.'
+        END
     ) AS explanation
 FROM core_ladder_faults AS faults
 LEFT JOIN core_chosen_readings AS chosen USING (set_no)

@@ -1,7 +1,12 @@
 -- One row per price list, month, report and measure, and kind of fault of its ladder (`tier_gap`, `tier_overlap`): the places in words.
+-- `is_of_contract`: at one of them, the tiers of contract_terms.csv end before the list's.
 -- `lines` and `amount` are those of the month's lines whose quantity, less the allowance, lies there; null without such lines.
 WITH kinds AS (
-    SELECT set_no, fault, string_agg(words, '; ' ORDER BY from_quantity) AS words
+    SELECT
+        set_no,
+        fault,
+        string_agg(words, '; ' ORDER BY from_quantity) AS words,
+        bool_or(is_of_contract) AS is_of_contract
     FROM core_tier_faults
     GROUP BY set_no, fault
 ),
@@ -30,6 +35,7 @@ SELECT
     set_no,
     fault,
     kinds.words,
+    kinds.is_of_contract,
     hit.lines,
     hit.amount
 FROM kinds

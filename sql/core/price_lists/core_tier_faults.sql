@@ -2,12 +2,13 @@
 -- The end of a tier and the start of the next are written in one of two ways: the same number (1,000 and 1,000), or the next whole one
 -- (1,000 and 1,001). The way that a list mostly uses is its convention; a single other step is then a gap or an overlap of one. Lists
 -- without Minimum (the service before 2022) show only tiers that end no higher than the one before, and a ladder known from lines alone may
--- lack tiers.
+-- lack tiers. `is_of_contract`: the tier that ends is one of contract_terms.csv, and the next one is the list's.
 WITH neighbours AS (
     SELECT
         tiers.set_no,
         tiers.tier,
         tiers.level,
+        tiers.terms_source = 'contract' AND lead(tiers.terms_source) OVER ladder <> 'contract' AS is_of_contract,
         tiers.minimum,
         CASE WHEN tiers.maximum > 0 THEN tiers.maximum END AS maximum,
         lead(tiers.tier) OVER ladder AS next_tier,
@@ -42,13 +43,15 @@ SELECT
         grouped_text(maximum + CASE WHEN is_continuous THEN 0 ELSE 1 END), ' to ',
         grouped_text(next_minimum - CASE WHEN is_continuous THEN 0 ELSE 1 END),
         ' belong to no tier'
-    ) AS words
+    ) AS words,
+    is_of_contract
 FROM steps
 WHERE NOT is_cut_at_maximum_only AND NOT is_from_lines AND (step > 1 OR (step = 1 AND is_continuous))
 UNION ALL
 SELECT
     set_no, tier, 'tier_gap', 0, minimum - 1,
-    concat(level, ', the first, begins at ', grouped_text(minimum), ': what is below belongs to no tier')
+    concat(level, ', the first, begins at ', grouped_text(minimum), ': what is below belongs to no tier'),
+    false
 FROM steps
 WHERE NOT is_cut_at_maximum_only AND NOT is_from_lines AND tier = 1 AND minimum > 1
 UNION ALL
@@ -67,7 +70,8 @@ SELECT
                 ELSE concat(grouped_text(next_minimum), ' to ', grouped_text(maximum), ' belong')
             END, ' to both'
         )
-    END
+    END,
+    is_of_contract
 FROM steps
 WHERE NOT is_cut_at_maximum_only
     AND next_tier IS NOT NULL
@@ -83,7 +87,8 @@ SELECT
     CASE
         WHEN maximum IS NULL THEN concat(level, ' has no end but ', next_level, ' follows')
         ELSE concat(level, ' ends at ', maximum, ' and ', next_level, ', which follows, at ', next_maximum, ': ', next_level, ' has no quantity of its own')
-    END
+    END,
+    is_of_contract
 FROM steps
 WHERE next_tier IS NOT NULL
     AND (
