@@ -35,14 +35,14 @@ SELECT
             END,
             ' the rate ', grouped_text(faults.shown_rate),
             CASE
-                WHEN faults.shown_block IS DISTINCT FROM faults.listed_block
+                WHEN faults.shown_block <> faults.listed_block
                     THEN concat(' and the block ', grouped_text(faults.shown_block))
                 ELSE ''
             END,
-            '; by ', faults.witness, CASE WHEN faults.shown_block IS DISTINCT FROM faults.listed_block THEN ' they are ' ELSE ' it is ' END,
+            '; by ', faults.witness, CASE WHEN faults.shown_block <> faults.listed_block THEN ' they are ' ELSE ' it is ' END,
             grouped_text(faults.listed_rate),
             CASE
-                WHEN faults.shown_block IS DISTINCT FROM faults.listed_block
+                WHEN faults.shown_block <> faults.listed_block
                     THEN concat(' and ', grouped_text(faults.listed_block))
                 ELSE ''
             END,

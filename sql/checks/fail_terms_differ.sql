@@ -66,7 +66,7 @@ changed AS (
         string_agg(
             terms_words(later.level, later.allowance, later.minimum, later.maximum, later.block, later.rate), ', '
             ORDER BY held.words
-        ) AS later_words
+        ) FILTER (WHERE later.schedule_id IS NOT NULL) AS later_words
     FROM held
     LEFT JOIN core_list_readings AS later
         ON later.price_list_id = held.price_list_id
@@ -139,11 +139,11 @@ SELECT
         concat_ws(
             ', ',
             CASE
-                WHEN faults.shown_allowance IS DISTINCT FROM faults.listed_allowance
+                WHEN faults.shown_allowance <> faults.listed_allowance
                     THEN concat('allowance ', grouped_text(faults.shown_allowance), ' instead of ', grouped_text(faults.listed_allowance))
             END,
             CASE
-                WHEN faults.shown_block IS DISTINCT FROM faults.listed_block
+                WHEN faults.shown_block <> faults.listed_block
                     THEN concat('block ', grouped_text(faults.shown_block), ' instead of ', grouped_text(faults.listed_block))
             END,
             CASE
