@@ -14,7 +14,7 @@ SELECT
         CASE
             WHEN lines.is_of_other_account THEN concat(
                 lower(lines.system_object), ' ', coalesce(lines.system_id::VARCHAR, 'without a number'),
-                CASE WHEN lines.system_name IS NULL THEN '' ELSE ' (' || lines.system_name || ')' END
+                ' (' || lines.system_name || ')'
             )
             ELSE concat(lines.schedule_account_report, ' ', lines.schedule_measure)
         END,
