@@ -32,7 +32,12 @@ others AS (
     LEFT JOIN contract_sets AS other_contracts ON other_contracts.set_no = others.set_no
     ANTI JOIN core_tied_sets AS tied ON tied.set_no = line_terms.set_no
     WHERE others.set_no <> line_terms.set_no
-        AND (others.schedule_id = line_terms.schedule_id OR (line_terms.departs_in = 'schedule' AND others.version > 1))
+        AND (
+            others.schedule_id = line_terms.schedule_id
+            OR (line_terms.departs_in = 'schedule' AND others.version > 1)
+            -- a contract may have fewer tiers than the list
+            OR (other_contracts.set_no IS NOT NULL AND own_contracts.set_no IS NULL)
+        )
 )
 SELECT terms_no, set_no, other_set_no, bool_or(is_open) AS is_open
 FROM others

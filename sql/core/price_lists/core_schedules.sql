@@ -213,13 +213,28 @@ contracted AS (
         AND papers.valid_from < ladders.reporting_month + INTERVAL 1 MONTH
         AND papers.valid_to >= ladders.reporting_month
 ),
+list_dates AS (
+    -- a Date inside the month, from which the list's newest terms apply
+    SELECT price_list_id, reporting_month, account_report, measure_field, max(date_trunc('day', dated))::DATE AS dated
+    FROM core_list_readings
+    INNER JOIN core_stated_readings USING (price_list_id, account_report, measure_field, read_at)
+    WHERE version = 1
+    GROUP BY ALL
+    HAVING max(date_trunc('day', dated)) > reporting_month
+),
 days AS (
     -- the paper of each day of the month: the contract's, else the list's, else none
     SELECT
         ladders.*,
         papers.terms_contract_id AS paper_contract_id,
-        papers.valid_from
+        papers.valid_from,
+        ladders.reporting_month + day_no::INTEGER < dates.dated AS is_before_date
     FROM contracted AS ladders, unnest(range(0, 31)) AS days_of_month (day_no)
+    LEFT JOIN list_dates AS dates
+        ON dates.price_list_id = ladders.price_list_id
+        AND dates.reporting_month = ladders.reporting_month
+        AND dates.account_report = ladders.account_report
+        AND dates.measure_field = ladders.measure_field
     LEFT JOIN (
         SELECT DISTINCT terms_contract_id, price_list_id, account_report, measure_field, valid_from, valid_to
         FROM core_contract_terms
@@ -238,22 +253,38 @@ days AS (
     ) = 1
 ),
 list_versions AS (
-    SELECT price_list_id, reporting_month, account_report, measure_field, version AS list_version, bool_or(is_tied) AS is_list_tied
+    SELECT
+        price_list_id,
+        reporting_month,
+        account_report,
+        measure_field,
+        version AS list_version,
+        bool_or(is_tied) AS is_list_tied,
+        max(version) OVER (PARTITION BY price_list_id, reporting_month, account_report, measure_field) > 1 AS has_earlier
     FROM of_papers
-    GROUP BY ALL
+    GROUP BY price_list_id, reporting_month, account_report, measure_field, version
 ),
 versions AS (
-    -- a paper with each of the list's terms, for it may leave numbers to them, and on days without a paper these alone
+    -- a paper with each of the list's terms of its days, for it may leave numbers to them, and on days without a paper these alone
     SELECT
-        days.*,
-        coalesce(list_version, 1) AS list_version,
+        *,
         dense_rank() OVER (
             PARTITION BY terms_contract_id, price_list_id, reporting_month, account_report, measure_field
-            ORDER BY paper_contract_id DESC NULLS LAST, valid_from DESC, coalesce(list_version, 1)
+            ORDER BY paper_contract_id DESC NULLS LAST, valid_from DESC, list_version
         ) AS version
-    FROM (SELECT DISTINCT * FROM days) AS days
-    LEFT JOIN list_versions USING (price_list_id, reporting_month, account_report, measure_field)
-    WHERE paper_contract_id IS NULL OR coalesce(list_version, 1) = 1 OR NOT is_list_tied
+    FROM (
+        SELECT DISTINCT
+            days.* EXCLUDE (is_before_date),
+            coalesce(list_versions.list_version, 1) AS list_version
+        FROM days
+        LEFT JOIN list_versions USING (price_list_id, reporting_month, account_report, measure_field)
+        WHERE (days.paper_contract_id IS NULL OR coalesce(list_versions.list_version, 1) = 1 OR NOT list_versions.is_list_tied)
+            AND (
+                days.is_before_date IS NULL
+                OR coalesce(list_versions.is_list_tied OR NOT list_versions.has_earlier, true)
+                OR days.is_before_date = (list_versions.list_version > 1)
+            )
+    )
 ),
 papers AS (
     SELECT

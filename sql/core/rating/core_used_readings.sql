@@ -4,7 +4,8 @@
 -- the lines alone would choose where the user has an override;
 -- candidate, each one that prices like the leader, by rates or by fees of steps, where no interpretation fits the lines; other, on
 -- other terms in force that may price a line (core_other_terms), the one that proves their own lines, or, if there are none, the chosen one,
--- or, where a contract states the model of one of the two alone, the best one of each model that may hold, by rates or by fees.
+-- or, where a contract states the model of one of the two alone, the best one of each model that may hold, by rates or by fees. Where the
+-- other terms have more tiers or fewer and no lines, each of their ordinary ones: the chosen one may have no use for tiers.
 WITH open_sets AS (
     SELECT DISTINCT set_no, other_set_no
     FROM core_other_terms
@@ -78,6 +79,22 @@ used AS (
                 others.contract_model IS NULL
                 AND (of_models.model IN ('stairstep', 'stacked_flat')) = (own.contract_model IN ('stairstep', 'stacked_flat'))
             )
+        )
+    ANTI JOIN core_chosen_readings AS theirs ON theirs.set_no = other.other_set_no
+    WHERE own.tiers = others.tiers
+    UNION ALL
+    SELECT other.set_no, other.other_set_no, other.other_set_no, readings.reading_no, 'other'
+    FROM open_sets AS other
+    INNER JOIN core_chosen_readings AS chosen USING (set_no)
+    INNER JOIN core_set_readings AS leader ON leader.set_no = chosen.set_no AND leader.reading_no = chosen.reading_no
+    INNER JOIN core_sets AS own ON own.set_no = other.set_no
+    INNER JOIN core_sets AS others ON others.set_no = other.other_set_no AND others.tiers <> own.tiers
+    INNER JOIN core_set_readings AS readings
+        ON readings.set_no = other.other_set_no
+        AND readings.plausibility = 'ordinary'
+        AND (
+            others.contract_model IS NOT NULL
+            OR (readings.model IN ('stairstep', 'stacked_flat')) = (leader.model IN ('stairstep', 'stacked_flat'))
         )
     ANTI JOIN core_chosen_readings AS theirs ON theirs.set_no = other.other_set_no
 )

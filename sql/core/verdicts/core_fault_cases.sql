@@ -28,11 +28,16 @@ left_out AS (
     INNER JOIN core_reading_roundings AS roundings USING (set_no, reading_no)
 ),
 other_terms AS (
-    -- by the interpretation that proves the lines of the other terms, or, if none shows them, by that of the line's ladder
+    -- by each interpretation that may hold where the line may be billed by them (core_used_readings, role other), else by the one that
+    -- proves their lines, or, if none shows them, by that of the line's ladder
     SELECT
         other.set_no,
         other.other_set_no,
         coalesce(
+            CASE WHEN open.set_no IS NOT NULL THEN struct_pack(
+                billed_in := open.billed_in, ladder_id := open.ladder_id, reading_id := open.reading_id,
+                lone_bounds := open.lone_bounds, allowance := open.rated_allowance
+            ) END,
             CASE WHEN theirs.set_no IS NOT NULL THEN struct_pack(
                 billed_in := theirs.billed_in, ladder_id := theirs.ladder_id, reading_id := theirs.reading_id,
                 lone_bounds := theirs.lone_bounds, allowance := theirs.rated_allowance
@@ -50,6 +55,8 @@ other_terms AS (
     INNER JOIN core_used_readings AS own ON own.set_no = other.set_no AND own.role = 'chosen'
     INNER JOIN core_set_readings AS readings ON readings.set_no = own.set_no AND readings.reading_no = own.reading_no
     INNER JOIN core_sets AS sets ON sets.set_no = other.other_set_no
+    LEFT JOIN core_used_readings AS open
+        ON open.set_no = other.set_no AND open.rated_set_no = other.other_set_no AND open.role = 'other'
     LEFT JOIN core_used_readings AS theirs ON theirs.set_no = other.other_set_no AND theirs.role = 'chosen'
 ),
 cases AS (
