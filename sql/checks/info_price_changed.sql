@@ -1,7 +1,8 @@
 -- One row per price list, contract with terms of its own, month, report and measure whose terms differ from those of the month before.
 -- title: Price changed since last month
 -- The finding names the account if only one is billed by the new terms. In a month that contains the list's Date, lines may still be
--- billed by the previous terms. A line whose amount is wrong by the terms in force is not counted.
+-- billed by the previous terms. A line whose amount is wrong by the terms in force is not counted, nor is
+-- one that other terms in force give.
 WITH own_terms AS (
     SELECT DISTINCT terms_contract_id, price_list_id, reporting_month, account_report, measure_field
     FROM core_tiers
@@ -33,6 +34,11 @@ billed AS (
         AND wrong.reporting_month = lines.reporting_month
         AND wrong.account_report = lines.account_report
         AND wrong.measure_field = lines.measure_field
+    ANTI JOIN core_other_outcomes AS others
+        ON others.terms_no = lines.terms_no
+        AND others.actual = lines.actual
+        AND others.quantity = lines.quantity_billed
+        AND others.amount = lines.amount
     ANTI JOIN (
         FROM core_tiers AS former
         ANTI JOIN core_tiers AS newer

@@ -147,7 +147,9 @@ def _read_relation(path: Path, parsed: Parsed, stems: Iterable[str]) -> SqlFile:
         found = parsed.error.splitlines()[0] if parsed.error else f"{parsed.statements} statements"
         raise SqlRefused(f"{_shown(path)}: not one SELECT ({found}); a relation's file holds a single SELECT")
     if parsed.schemas:
-        raise SqlRefused(f"{_shown(path)}: reads {min(parsed.schemas)}.…; name the relation alone, without a schema")
+        raise SqlRefused(
+            f"{_shown(path)}: reads from schema {min(parsed.schemas)}; name the relation alone, without a schema"
+        )
     clashes = sorted(name for name in parsed.ctes if name in stems or name.startswith(("lake_", "reference_")))
     if clashes:
         raise SqlRefused(f"{_shown(path)}: the CTE {clashes[0]} hides the relation of that name; rename the CTE")

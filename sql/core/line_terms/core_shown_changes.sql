@@ -3,7 +3,7 @@
 -- field: rate, block, allowance, minimum or maximum. There are up to two changed ladders: the stated one with that number replaced; and,
 -- for a rate or a bound, also with the tiers below as other lines of the month show them, where these all show the same. A replaced bound
 -- moves the bound of the next tier with it. A block or an allowance is replaced in every tier that has the stated one. Other terms in
--- force that may price the lines (core_other_terms, `is_open`) are changed ladders too, of the field terms.
+-- force that may price the lines (core_other_terms, `is_open`) are changed ladders too; their field is `terms`.
 WITH shown AS (
     SELECT
         sets.terms_no,

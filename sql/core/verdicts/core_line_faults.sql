@@ -241,7 +241,7 @@ shown_tiers AS (
     INNER JOIN core_sets AS sets ON sets.set_no = suspects.set_no
     WHERE suspects.verdict = 'undecided'
         AND suspects.model IN ('unit', 'volume', 'graduated')
-        AND sets.contract_model IS DISTINCT FROM 'unit' -- for that, no tier but the first has a price
+        AND sets.contract_model IS DISTINCT FROM 'unit' -- one rate for all: no later tier prices anything
         AND suspects.shown_tier > 1
         AND NOT (suspects.model = 'graduated' AND suspects.is_at_maximum)
         AND coalesce(len(list_filter(
