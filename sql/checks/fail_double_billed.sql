@@ -18,17 +18,16 @@ WITH network_totals AS (
     GROUP BY ALL
     HAVING count(*) > 1
 ),
-equal AS (
+doubles AS (
     SELECT
-        root.network_id,
-        root.reporting_month,
-        root.account_report,
-        root.measure_field,
-        len(trim(replace(plain_text(root.actual), '.', ''), '0')) AS digits,
-        count(*) FILTER (WHERE root.actual >= 100) OVER (PARTITION BY root.network_id) AS times
+        root.*,
+        totals.mailboxes,
+        totals.actual AS mailboxes_actual,
+        totals.amount AS mailboxes_amount,
+        count(*) FILTER (WHERE root.actual = totals.actual AND root.actual >= 100) OVER (PARTITION BY root.network_id) AS times_equal
     FROM core_lines AS root
     INNER JOIN network_totals AS totals USING (network_id, reporting_month, account_report, measure_field)
-    WHERE root.mailbox_id = 0 AND root.amount <> 0 AND root.actual = totals.actual
+    WHERE root.mailbox_id = 0 AND root.amount <> 0
 ),
 aggregates AS (
     SELECT DISTINCT contract_id, reporting_month
@@ -62,26 +61,25 @@ SELECT
     root.measure_field,
     root.price_list_id,
     NULL,
-    try_cast(root.amount + totals.amount AS DECIMAL(28, 10)),
+    try_cast(root.amount + root.mailboxes_amount AS DECIMAL(28, 10)),
     root.amount,
-    try_cast(totals.amount AS DECIMAL(28, 10)),
+    try_cast(root.mailboxes_amount AS DECIMAL(28, 10)),
     concat(
-        'The network is billed ', money_text(root.amount), ' for ', grouped_text(root.actual), '; ', totals.mailboxes,
-        ' of its mailboxes are billed ', money_text(totals.amount), ' for ', grouped_text(totals.actual),
+        'The network is billed ', money_text(root.amount), ' for ', grouped_text(root.actual), '; ', root.mailboxes,
+        ' of its mailboxes are billed ', money_text(root.mailboxes_amount), ' for ', grouped_text(root.mailboxes_actual),
         ' of the same usage: ask the vendor which of the two to bill.'
     )
-FROM core_lines AS root
-INNER JOIN network_totals AS totals USING (network_id, reporting_month, account_report, measure_field)
+FROM doubles AS root
 LEFT JOIN core_accounts AS accounts USING (network_id, mailbox_id)
 LEFT JOIN core_former_accounts AS former USING (network_id, mailbox_id, reporting_month)
 LEFT JOIN aggregates
     ON aggregates.contract_id = coalesce(former.contract_id, accounts.contract_id)
     AND aggregates.reporting_month = root.reporting_month
-LEFT JOIN equal USING (network_id, reporting_month, account_report, measure_field)
-WHERE root.mailbox_id = 0
-    AND root.amount <> 0
-    AND (
-        equal.digits >= 5
-        OR (equal.times > 1 AND root.actual >= 100)
-        OR (aggregates.contract_id IS NOT NULL AND root.actual >= totals.actual)
+WHERE (aggregates.contract_id IS NOT NULL AND root.actual >= root.mailboxes_actual)
+    OR (
+        root.actual = root.mailboxes_actual
+        AND (
+            len(trim(replace(plain_text(root.actual), '.', ''), '0')) >= 5
+            OR (root.times_equal > 1 AND root.actual >= 100)
+        )
     )
