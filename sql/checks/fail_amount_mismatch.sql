@@ -43,6 +43,5 @@ LEFT JOIN core_derived_expected AS money
     AND money.reporting_month = faults.reporting_month
     AND money.account_report = faults.account_report
     AND money.measure_field = faults.measure_field
-    AND faults.kind = 'subtotal'
 LEFT JOIN core_derived_rules AS rules USING (reading_no)
 WHERE faults.fault = 'amount_mismatch'

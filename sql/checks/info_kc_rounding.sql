@@ -11,14 +11,14 @@ SELECT
     usage.measure_field,
     usage.price_list_id,
     results.amount AS billed_amount,
-    CASE WHEN results.verdict = 'fits' AND expected.expected_amount = results.amount THEN try_cast(round(rated.amount, 10) AS DECIMAL(28, 10)) END
+    CASE WHEN results.verdict = 'fits' AND expected.expected_amount = results.amount THEN try_cast(rated.amount AS DECIMAL(28, 10)) END
         AS expected_amount,
     concat(
         grouped_text(usage.actual), ' KCs measured are rounded up per ', regexp_extract(usage.unit, '[a-z]+$'), ', which ECGrid documents; the bytes are ',
         grouped_text(usage.exact_quantity), ' KCs, ', grouped_text(usage.actual - usage.exact_quantity), ' less. The line bills ', money_text(results.amount),
         CASE
             WHEN results.verdict = 'fits' AND expected.expected_amount = results.amount AND rated.amount IS NOT NULL
-                THEN concat('; exact counting would cost ', money_text(try_cast(round(rated.amount, 10) AS DECIMAL(28, 10))))
+                THEN concat('; exact counting would cost ', money_text(try_cast(rated.amount AS DECIMAL(28, 10))))
             ELSE ''
         END,
         '. This is not a claim: ask for exact counting when you renew the contract.'
