@@ -6,7 +6,6 @@
 WITH own_terms AS (
     SELECT DISTINCT terms_contract_id, price_list_id, reporting_month, account_report, measure_field
     FROM core_tiers
-    WHERE terms_contract_id > 0
 ),
 billed AS (
     SELECT
@@ -46,7 +45,6 @@ billed AS (
             AND newer.reporting_month = former.reporting_month
             AND newer.terms_contract_id = former.terms_contract_id
             AND newer.version = 1
-        WHERE version > 1
     ) AS former
         ON former.set_no = lines.set_no
         AND former.reporting_month = lines.reporting_month
