@@ -74,7 +74,6 @@ SELECT
     END::DECIMAL(38, 10) AS consumed_quantity,
     CASE
         WHEN charge = 'slice' THEN slice_pricing_quantity
-        WHEN charge = 'flat fee' THEN 1
         WHEN charge = 'difference' THEN NULL
         WHEN shows_factors THEN quantity_billed
         WHEN category IN ('Usage', 'Purchase') THEN 1

@@ -63,7 +63,7 @@ SELECT
         WHEN slice = max(slice) OVER line THEN expected_amount::DECIMAL(38, 10)
         ELSE round(sum(product) OVER running, 2)::DECIMAL(38, 10)
     END
-    - CASE WHEN slice = 1 THEN 0 ELSE round(sum(product) OVER running - product, 2) END::DECIMAL(38, 10)
+    - round(sum(product) OVER running - product, 2)::DECIMAL(38, 10)
     - flat AS billed,
     expected_amount,
     bool_and(is_exact) OVER line AS is_exact

@@ -8,7 +8,6 @@ SELECT
         WHEN charge = 'slice' AND pricing_block IS NULL THEN coalesce(measures.unit, 'unit')
         WHEN charge = 'slice' THEN plain_text(pricing_block) || ' ' || coalesce(measures.unit, 'unit')
         WHEN charge = 'flat fee' THEN 'flat fee'
-        WHEN charge = 'difference' THEN NULL
         WHEN shows_factors THEN coalesce(measures.unit, 'unit')
         WHEN category IN ('Usage', 'Purchase') THEN 'line'
     END AS pricing_unit,

@@ -23,7 +23,7 @@ SELECT
     NULL::VARCHAR AS "ChargeClass",
     ascii_text(charges.description) AS "ChargeDescription",
     CASE
-        WHEN charges.line_level = 'OneTime' OR charges.category = 'Credit' THEN 'One-Time'
+        WHEN charges.line_level = 'OneTime' THEN 'One-Time'
         WHEN charges.category = 'Usage' THEN 'Usage-Based'
         WHEN charges.category = 'Purchase' THEN 'Recurring'
         ELSE 'One-Time'

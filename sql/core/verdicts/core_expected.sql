@@ -7,7 +7,7 @@ SELECT
     CASE WHEN used.billed_in = 'blocks' THEN rated.blocks_billed ELSE rated.quantity_billed END::DECIMAL(28, 10) AS expected_quantity_billed,
     rated.amount_exact,
     try_cast(round(rated.amount, 10) AS DECIMAL(28, 10)) AS expected_amount, -- a cast alone divides twice
-    CASE WHEN rated.tier > 0 THEN rated.tier ELSE 1 END AS expected_tier,
+    greatest(coalesce(rated.tier, 1), 1) AS expected_tier,
     rated.error,
     coalesce(rated.case_id.actual > unknown.from_quantity, false) AS is_past_unknown,
     is_past_unknown AND unknown.is_lone AS is_beside_unknown
