@@ -7,7 +7,7 @@
 WITH to_and_from AS (
     SELECT DISTINCT network_id, mailbox_id, reporting_month, account_report, right(measure_field, 3) AS unit
     FROM out_usage_tieout
-    WHERE source <> 'lines' AND NOT is_tied AND measure_field NOT LIKE 'Total%'
+    WHERE source <> 'lines' AND NOT is_tied
 ),
 priced AS (
     SELECT
@@ -16,7 +16,7 @@ priced AS (
         results.amount,
         results.verdict,
         -- a charge of the network's or of other lines, and one that does not fit its terms, has no price of its own
-        CASE WHEN results.verdict = 'fits' AND expected.expected_amount = results.amount THEN try_cast(round(rated.amount, 10) AS DECIMAL(28, 10)) END
+        CASE WHEN results.verdict = 'fits' AND expected.expected_amount = results.amount THEN try_cast(rated.amount AS DECIMAL(28, 10)) END
             AS usage_amount
     FROM out_usage_tieout AS usage
     INNER JOIN core_line_results AS results USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
