@@ -130,7 +130,7 @@ SELECT
             ', and its lines show one of them alone, ', lone.level, ': what the others bill is unknown. ',
             'Ask the vendor for the price list, or wait for lines of other tiers.', coalesce(' ' || roundings.words, '')
         )
-        WHEN tied.set_no IS NULL AND roundings.set_no IS NOT NULL AND chosen.verdict <> 'none_fits' THEN concat(
+        WHEN tied.set_no IS NULL AND chosen.verdict <> 'none_fits' THEN concat(
             'The lines of price list ', months.price_list_id, ' do not decide how amounts of ', months.account_report, ' ',
             months.measure_field, ' are rounded. ', roundings.words
         )
