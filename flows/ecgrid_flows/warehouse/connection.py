@@ -24,7 +24,8 @@ def _open(
     """A connection that installs nothing and spills to the given folder.
 
     A build does not keep the order of rows, because that takes memory. Any other connection does: otherwise DuckDB 2.0
-    returns even the rows of an ORDER BY (by `execute`) in the order in which its threads finish.
+    returns even the rows of an ORDER BY (by `execute`) in the order in which its threads finish. Nor does a build write
+    a write-ahead log: a file that is not finished is discarded.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
@@ -39,7 +40,11 @@ def _open(
     if temp_dir:
         config["temp_directory"] = str(temp_dir)
     try:
-        return duckdb.connect(path, read_only=read_only, config=config)
+        if not is_build:
+            return duckdb.connect(path, read_only=read_only, config=config)
+        connection = duckdb.connect(":memory:", config=config)
+        connection.execute(f"ATTACH {literal(path)} AS warehouse (RECOVERY_MODE no_wal_writes)")
+        return connection.execute("USE warehouse")
     except (duckdb.InvalidInputException, duckdb.ParserException) as error:
         raise SettingsError(
             f"DuckDB refuses a setting ({_first_line(error)}); a memory limit is written 6GiB"
