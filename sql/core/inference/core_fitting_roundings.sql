@@ -27,6 +27,7 @@ best AS (
         max(scores.lines_explained) AS lines_explained,
         max(scores.lines_explained) FILTER (WHERE readings.plausibility = 'ordinary') AS lines_of_ordinary,
         arg_max(scores.reading_no, (scores.lines_explained, -scores.reading_no)) AS reading_no,
+        arg_max(readings.rule_no, (scores.lines_explained, -scores.reading_no)) AS rule_no,
         arg_max(readings.model IN ('graduated', 'stacked_flat'), (scores.lines_explained, -scores.reading_no)) AS is_sliced
     FROM scores
     INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
@@ -96,12 +97,11 @@ coarse_amounts AS (
         FROM core_trial_fits
     ) AS fits ON fits.set_no = best.set_no AND fits.reading_no = best.reading_no
     INNER JOIN core_trial_lines AS lines ON lines.trial_no = fits.trial_no
-    INNER JOIN core_set_readings AS readings ON readings.set_no = best.set_no AND readings.reading_no = best.reading_no
     INNER JOIN (
         FROM core_screen_rated
         UNION ALL
         FROM core_trial_rated
-    ) AS rated ON rated.case_id = trial_case(lines.quantity_no, readings.rule_no)
+    ) AS rated ON rated.case_id = trial_case(lines.quantity_no, best.rule_no)
     WHERE list_contains(fits.roundings, coarse.rounding_no)
         AND has_rest(rated.amount_exact, rated.slices, coarse.rounding, coarse.unit)
     GROUP BY coarse.price_list_id, coarse.is_fee, coarse.rounding_no

@@ -17,25 +17,21 @@ WITH rated AS (
 ),
 chosen AS (
     SELECT
-        scores.set_no,
-        scores.reading_no,
-        scores.place,
+        readings.set_no,
+        readings.reading_no,
+        readings.place,
         readings.rule_no,
         readings.billed_in,
         readings.model IN ('graduated', 'stacked_flat') AS is_sliced,
-        roundings.rounding_no,
-        roundings.rounding,
-        roundings.unit,
-        roundings.half,
-        is_of_cash(roundings.rounding, roundings.scale) AS is_cash,
-        roundings.scale = 2 AND roundings.rounding IN ('half_up', 'half_even') AS is_nearest_cent,
+        readings.rounding_no,
+        readings.rounding,
+        readings.unit,
+        readings.half,
+        is_of_cash(readings.rounding, readings.scale) AS is_cash,
+        readings.scale = 2 AND readings.rounding IN ('half_up', 'half_even') AS is_nearest_cent,
         sets.kind = 'fee' AS is_fee
-    FROM core_reading_scores AS scores
+    FROM core_tied_readings AS readings
     INNER JOIN core_sets AS sets USING (set_no)
-    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
-    INNER JOIN core_reading_roundings AS own ON own.set_no = scores.set_no AND own.reading_no = scores.reading_no
-    INNER JOIN core_roundings AS roundings ON roundings.rounding_no = own.rounding_no
-    WHERE scores.is_tied
 ),
 fits AS (
     SELECT

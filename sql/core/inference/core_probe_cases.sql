@@ -2,16 +2,13 @@
 -- kept as: scratch
 WITH rules AS (
     SELECT DISTINCT
-        readings.set_no,
-        readings.rule_no,
-        readings.ladder_id,
-        readings.case_reading_id || '.' || roundings.rounding || roundings.scale AS reading_id,
-        readings.lone_bounds,
-        readings.allowance_rule
-    FROM core_set_readings AS readings
-    INNER JOIN core_reading_scores AS scores USING (set_no, reading_no)
-    INNER JOIN core_reading_roundings AS roundings USING (set_no, reading_no)
-    WHERE scores.is_tied
+        set_no,
+        rule_no,
+        ladder_id,
+        case_reading_id || '.' || rounding || scale AS reading_id,
+        lone_bounds,
+        allowance_rule
+    FROM core_tied_readings
 )
 SELECT
     row_number() OVER () AS case_id,

@@ -4,8 +4,7 @@
 -- fraction: a quantity that cannot occur decides nothing.
 WITH disputed AS (
     SELECT set_no
-    FROM core_reading_scores
-    WHERE is_tied
+    FROM core_tied_readings
     GROUP BY set_no
     HAVING count(*) > 1
 ),

@@ -117,8 +117,7 @@ scored AS (
         leaders.is_model_stated
         AND (
             led_sums.lines IS NULL
-            OR max(CASE WHEN ranks.place = 1 THEN coalesce(compared.telling_lines_explained, 0) END) OVER (PARTITION BY ranks.set_no) * 2
-            < coalesce(telling.telling_lines, 0)
+            OR coalesce(of_leader.telling_lines_explained, 0) * 2 < coalesce(telling.telling_lines, 0)
         ) AS is_model_alone_known,
         coalesce(
             leaders.is_free_tier AND compared.departed = led_sums.lines AND ranks.departures * 2 >= ranks.lines_explained, false
@@ -145,6 +144,7 @@ scored AS (
     LEFT JOIN telling USING (set_no)
     LEFT JOIN led_sums USING (set_no)
     LEFT JOIN compared ON compared.set_no = ranks.set_no AND compared.reading_no = ranks.reading_no
+    LEFT JOIN compared AS of_leader ON of_leader.set_no = ranks.set_no AND of_leader.reading_no = leaders.reading_no
 )
 SELECT
     set_no,

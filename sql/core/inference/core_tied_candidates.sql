@@ -6,12 +6,6 @@ WITH billed AS (
     FROM core_probe_cases AS cases
     INNER JOIN core_probe_rated AS rated USING (case_id)
 ),
-tied AS (
-    SELECT scores.set_no, scores.reading_no, scores.place, readings.rule_no
-    FROM core_reading_scores AS scores
-    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
-    WHERE scores.is_tied
-),
 parted AS (
     SELECT
         tied.set_no,
@@ -21,8 +15,8 @@ parted AS (
         own.amount AS amount_there,
         led.amount AS leading_amount_there,
         try(abs(own.amount - led.amount)) AS amount_at_stake
-    FROM tied
-    INNER JOIN tied AS leader ON leader.set_no = tied.set_no AND leader.place = 1
+    FROM core_tied_readings AS tied
+    INNER JOIN core_tied_readings AS leader ON leader.set_no = tied.set_no AND leader.place = 1
     INNER JOIN billed AS own ON own.set_no = tied.set_no AND own.rule_no = tied.rule_no
     INNER JOIN billed AS led
         ON led.set_no = leader.set_no AND led.rule_no = leader.rule_no AND led.actual = own.actual
@@ -39,7 +33,7 @@ leaders AS (
         arg_min(parted.leading_amount_there, parted.deciding_quantity) AS leading_amount_there,
         max(parted.amount_at_stake) AS amount_at_stake
     FROM parted
-    INNER JOIN tied ON tied.set_no = parted.set_no AND tied.place = 1
+    INNER JOIN core_tied_readings AS tied ON tied.set_no = parted.set_no AND tied.place = 1
     GROUP BY parted.set_no, tied.reading_no
 )
 SELECT * FROM leaders
