@@ -7,16 +7,10 @@ WITH mixed AS (
     GROUP BY ALL
     HAVING bool_or(is_taxable) AND NOT bool_and(is_taxable)
 ),
-movers AS (
-    SELECT network_id, mailbox_id
-    FROM core_lines
-    GROUP BY network_id, mailbox_id
-    HAVING min(price_list_id) <> max(price_list_id)
-),
 lines AS (
     SELECT core_lines.* FROM core_lines SEMI JOIN mixed USING (price_list_id, account_report, measure_field)
     UNION
-    SELECT core_lines.* FROM core_lines SEMI JOIN movers USING (network_id, mailbox_id)
+    SELECT core_lines.* FROM core_lines SEMI JOIN core_moved_accounts USING (network_id, mailbox_id)
 )
 SELECT
     lines.network_id,

@@ -12,16 +12,10 @@ passing AS (
     GROUP BY set_no
     HAVING count(DISTINCT reporting_month) < any_value(months.months)
 ),
-movers AS (
-    SELECT network_id, mailbox_id
-    FROM core_lines
-    GROUP BY network_id, mailbox_id
-    HAVING min(price_list_id) <> max(price_list_id)
-),
 lines AS (
     SELECT * FROM core_lines WHERE set_no IN (SELECT set_no FROM passing)
     UNION
-    SELECT core_lines.* FROM core_lines SEMI JOIN movers USING (network_id, mailbox_id)
+    SELECT core_lines.* FROM core_lines SEMI JOIN core_moved_accounts USING (network_id, mailbox_id)
 ),
 changes AS (
     SELECT price_list_id, reporting_month, account_report, measure_field

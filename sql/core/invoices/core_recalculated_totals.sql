@@ -2,7 +2,7 @@
 -- keys_faulted: number of keys of the contract whose response is a fault; if it is above 0, the sum may lack a line.
 WITH keys AS (
     SELECT network_id, mailbox_id, reporting_month, amount, false AS is_faulted
-    FROM core_lines
+    FROM core_billed_accounts
     UNION ALL
     SELECT network_id, mailbox_id, reporting_month, NULL, true
     FROM core_faulted_keys
