@@ -1,4 +1,5 @@
 -- One row per rate ladder and quantity to try, with its rank; ladders of up to 64 quantities have a rank for each.
+-- kept as: scratch
 -- First the quantities within three blocks of a point where interpretations differ (a bound, with and without the allowance; the
 -- allowance; 0). Then an even spread of about 400 others, so that the first n are the most informative.
 WITH sizes AS (

@@ -1,4 +1,5 @@
 -- One row per rate ladder, candidate interpretation and number that a line may leave out: the same candidate without that number.
+-- kept as: scratch
 -- `is_other_use`: that candidate uses the number in another way (parts of a block at a rate per block), so it is an interpretation itself.
 -- departed: allowance (not taken off), block (not rounded to), bound (floor or cap of a single schedule, not applied).
 SELECT

@@ -1,4 +1,5 @@
 -- One row per rate ladder with lines and candidate interpretation: the number of lines it explains, and its place.
+-- kept as: scratch
 -- Most lines first; of equals, fewest departures (core_fits), ordinary before remote, then the order of reference_readings. An
 -- interpretation that does not use a stated number, or has another model than the contract states, is after all others.
 -- A candidate rejected by the screening of a large ladder has only the screened lines, and no better place.

@@ -1,4 +1,5 @@
 -- One row per candidate that passes the screening, and rounding: the number of screened lines that it reproduces.
+-- kept as: scratch
 WITH fits AS (
     SELECT set_no, reading_no, roundings, sum(lines) AS lines
     FROM core_screen_fits

@@ -1,4 +1,5 @@
 -- One row per rate ladder and quantity on which its candidate readings are tried.
+-- kept as: scratch
 -- A ladder of up to 64 quantities is tried on all of them by every candidate. On a larger one every candidate is screened on the first
 -- 24 turns, and those that pass (core_shortlist) are tried on 200 more.
 SELECT
