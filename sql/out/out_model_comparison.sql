@@ -81,7 +81,7 @@ steps AS (
             free_quantity
         )) AS break_even_quantity,
         try(line_amount(
-            cost_at_rate(bound + free_quantity + step, 'units', CASE WHEN next_per = 1 THEN 'unit' ELSE 'block' END, next_per, next_rate),
+            cost_at_rate(bound + free_quantity + step, 'units', 'block', next_per, next_rate),
             rounding, unit, half
         )::DECIMAL(28, 10)) AS amount_past_bound
     FROM rates
