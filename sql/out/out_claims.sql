@@ -88,7 +88,6 @@ groups AS (
     UNION ALL
     SELECT contract_id, NULL, NULL, reporting_month, sum(amount), list(finding_id ORDER BY finding_id), 3, min(place)
     FROM remaining
-    WHERE contract_id IS NOT NULL
     GROUP BY contract_id, invoice_source, invoice_id, reporting_month
     HAVING count(*) > 1
 ),
