@@ -49,7 +49,7 @@ slices AS (
         string_agg(
             concat(
                 'Tier ', tier,
-                CASE WHEN level IS NULL THEN '' ELSE ' (' || level || ')' END,
+                ' (' || level || ')',
                 ': ', grouped_text(quantity),
                 CASE
                     WHEN block > 0 AND block <> 1 AND blocks IS NOT NULL

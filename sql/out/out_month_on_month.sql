@@ -109,12 +109,10 @@ parts AS (
         *,
         try((expected - expected_by_former)::DECIMAL(28, 10)) AS price_part,
         CASE
-            WHEN tiers IS NULL OR tiers = 1 OR previous_quantity = 0 THEN try((expected_by_former - previous_expected)::DECIMAL(28, 10))
+            WHEN tiers IS NULL OR tiers = 1 THEN try((expected_by_former - previous_expected)::DECIMAL(28, 10))
             ELSE coalesce(
                 try(round(
-                    quotient(
-                        round((quantity - previous_quantity) * previous_expected, 10)::DECIMAL(28, 10), previous_quantity
-                    ),
+                    quotient(((quantity - previous_quantity) * previous_expected)::DECIMAL(28, 10), previous_quantity),
                     2
                 )::DECIMAL(28, 10)),
                 try((expected_by_former - previous_expected)::DECIMAL(28, 10))
