@@ -1,9 +1,10 @@
 -- One row per rate ladder with lines and candidate interpretation: its evidence compared with the leader (place 1).
--- `gained` are the lines that it explains better than the leader (at all, or with a better grade, core_fits), `lost` those that the leader
--- explains better. A departure counts as none where the leader also leaves a number out (no use of the number fits all lines), or bills
--- every line alike with and without a number (a free tier that no line shows); and, for an interpretation from which most lines depart,
--- on lines that the leader bills alike with and without it: the number may be applied nowhere. So too where an interpretation explains
--- every line of a leading free tier without the allowance, or with the one shown (`is_departed_by_all`).
+-- `gained` are the lines that it explains better than the leader: at all, with a better grade (core_fits), or by the terms where the leader
+-- leaves a number out (both as a free tier, or neither: the number is then used, and something else differs). `lost` are those that the
+-- leader explains better. A departure counts as none where the leader also leaves a number out (no use of the number fits all lines), or
+-- bills every line alike with and without a number (a free tier that no line shows); and, for an interpretation from which most lines
+-- depart, on lines that the leader bills alike with and without it: the number may be applied nowhere. So too where an interpretation
+-- explains every line of a leading free tier without the allowance, or with the one shown (`is_departed_by_all`).
 -- An interpretation is tied (`is_tied`) if the leader wins no line, fewer than two thirds of the lines on which the two differ, or a
 -- single line that does not show the tier that it reaches. A line past the first tier is no evidence for a single rate against a
 -- ladder's stated tier rates. A remote interpretation is never tied with an ordinary leader, nor is one that leaves a stated number out
@@ -38,6 +39,8 @@ led AS (
         fits.trial_no,
         fits.lines,
         fits.departures,
+        fits.is_left_out,
+        leaders.is_free_tier,
         fits.grade,
         idle.trial_no IS NOT NULL AS is_idle,
         leaders.is_departed_from OR bool_and(idle.trial_no IS NOT NULL) OVER (PARTITION BY fits.set_no) AS is_number_unshown,
@@ -64,7 +67,9 @@ pairs AS (
         fits.reading_no,
         fits.lines,
         evidence.is_telling,
-        led.trial_no IS NULL OR fits.grade > led.grade AS is_gained,
+        led.trial_no IS NULL
+        OR fits.grade > led.grade
+        OR (led.is_left_out AND fits.departures = 0 AND (readings.allowance_rule = 'free_tier') = led.is_free_tier) AS is_gained,
         coalesce(
             fits.grade >= led.grade
             AND (fits.departures <= led.departures OR (led.is_idle AND led.is_number_unshown AND ranks.departures * 2 >= ranks.lines_explained)),
@@ -75,6 +80,7 @@ pairs AS (
         led.trial_no IS NOT NULL AND fits.grade >= led.grade AND (fits.departures > 0 OR evidence.actual = 0) AS is_departed
     FROM core_fits AS fits
     INNER JOIN core_reading_ranks AS ranks USING (set_no, reading_no)
+    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
     INNER JOIN core_trial_evidence AS evidence USING (trial_no)
     LEFT JOIN led ON led.trial_no = fits.trial_no
 ),
