@@ -30,7 +30,7 @@ SELECT
             WHEN faults.kind = 'subtotal' THEN ''
             ELSE '. No rate or rule of the list gives the billed amount'
         END,
-        CASE WHEN faults.doubt = 'few_lines_fit' THEN '.' ELSE '. Request a correction.' END
+        CASE WHEN faults.doubt = 'few_lines_fit' OR faults.difference = 0 THEN '.' ELSE '. Request a correction.' END
     ) || range_text(faults.expected_least, faults.expected_most, faults.left_open) || witness_text(faults.witness) || doubt_text(faults.doubt) AS explanation,
     faults.doubt IS NOT NULL AS is_doubtful,
     CASE
