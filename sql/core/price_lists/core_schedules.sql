@@ -214,11 +214,10 @@ contracted AS (
         AND papers.valid_to >= ladders.reporting_month
 ),
 list_dates AS (
-    -- a Date inside the month, from which the list's newest terms apply
-    SELECT price_list_id, reporting_month, account_report, measure_field, max(date_trunc('day', dated))::DATE AS dated
+    -- Dates inside the month, from which the list's terms apply
+    SELECT price_list_id, reporting_month, account_report, measure_field, version, max(date_trunc('day', dated))::DATE AS dated
     FROM core_list_readings
     INNER JOIN core_stated_readings USING (price_list_id, account_report, measure_field, read_at)
-    WHERE version = 1
     GROUP BY ALL
     HAVING max(date_trunc('day', dated)) > reporting_month
 ),
@@ -228,13 +227,8 @@ days AS (
         ladders.*,
         papers.terms_contract_id AS paper_contract_id,
         papers.valid_from,
-        ladders.reporting_month + day_no::INTEGER < dates.dated AS is_before_date
+        ladders.reporting_month + day_no::INTEGER AS day
     FROM contracted AS ladders, unnest(range(0, 31)) AS days_of_month (day_no)
-    LEFT JOIN list_dates AS dates
-        ON dates.price_list_id = ladders.price_list_id
-        AND dates.reporting_month = ladders.reporting_month
-        AND dates.account_report = ladders.account_report
-        AND dates.measure_field = ladders.measure_field
     LEFT JOIN (
         SELECT DISTINCT terms_contract_id, price_list_id, account_report, measure_field, valid_from, valid_to
         FROM core_contract_terms
@@ -253,16 +247,25 @@ days AS (
     ) = 1
 ),
 list_versions AS (
+    -- the oldest holds from the first day on
     SELECT
-        price_list_id,
-        reporting_month,
-        account_report,
-        measure_field,
-        version AS list_version,
-        bool_or(is_tied) AS is_list_tied,
-        max(version) OVER (PARTITION BY price_list_id, reporting_month, account_report, measure_field) > 1 AS has_earlier
-    FROM of_papers
-    GROUP BY price_list_id, reporting_month, account_report, measure_field, version
+        *,
+        CASE WHEN lead(list_version) OVER same_list IS NOT NULL THEN dated END AS starts_on,
+        min(dated) OVER (same_list ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS ends_before
+    FROM (
+        SELECT
+            of_papers.price_list_id,
+            of_papers.reporting_month,
+            of_papers.account_report,
+            of_papers.measure_field,
+            of_papers.version AS list_version,
+            bool_or(of_papers.is_tied) AS is_list_tied,
+            any_value(list_dates.dated) AS dated
+        FROM of_papers
+        LEFT JOIN list_dates USING (price_list_id, reporting_month, account_report, measure_field, version)
+        GROUP BY ALL
+    )
+    WINDOW same_list AS (PARTITION BY price_list_id, reporting_month, account_report, measure_field ORDER BY list_version)
 ),
 versions AS (
     -- a paper with each of the list's terms of its days, for it may leave numbers to them, and on days without a paper these alone
@@ -274,15 +277,14 @@ versions AS (
         ) AS version
     FROM (
         SELECT DISTINCT
-            days.* EXCLUDE (is_before_date),
+            days.* EXCLUDE (day),
             coalesce(list_versions.list_version, 1) AS list_version
         FROM days
         LEFT JOIN list_versions USING (price_list_id, reporting_month, account_report, measure_field)
         WHERE (days.paper_contract_id IS NULL OR coalesce(list_versions.list_version, 1) = 1 OR NOT list_versions.is_list_tied)
             AND (
-                days.is_before_date IS NULL
-                OR coalesce(list_versions.is_list_tied OR NOT list_versions.has_earlier, true)
-                OR days.is_before_date = (list_versions.list_version > 1)
+                coalesce(list_versions.is_list_tied, true)
+                OR (days.day >= coalesce(list_versions.starts_on, days.day) AND days.day < coalesce(list_versions.ends_before, 'infinity'))
             )
     )
 ),
