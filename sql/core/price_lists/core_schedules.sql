@@ -150,29 +150,45 @@ shown AS (
     FROM shown_contents AS contents, unnest(range(1, contents.versions + 1)) AS ladders (version)
     WHERE contents.content_no = least(ladders.version, contents.contents)
 ),
--- the terms before a Date inside the month, where no answer gives them: what the month before showed, else the month itself
+-- the terms before a Date inside the month, where no answer gives them: what the last month before showed; of a schedule that it did not
+-- show, each content that the month itself shows beside the stated ones
 before_change AS (
-    SELECT shown.* REPLACE (
+    SELECT shown.* EXCLUDE (is_of_contract) REPLACE (
         changed.reporting_month AS reporting_month,
-        shown.version + 1 AS version,
+        changed.version + shown.version AS version,
         false AS is_tied,
-        CASE
-            WHEN shown.reporting_month = changed.reporting_month THEN shown.witness
-            ELSE 'the lines of ' || strftime(shown.reporting_month, '%Y-%m')
-        END AS witness
+        'the lines of ' || strftime(shown.reporting_month, '%Y-%m') AS witness
     )
     FROM core_stated_readings AS changed
     INNER JOIN shown
         ON shown.price_list_id = changed.price_list_id
         AND shown.account_report = changed.account_report
         AND shown.measure_field = changed.measure_field
-        AND shown.reporting_month <= changed.reporting_month
+        AND shown.reporting_month < changed.reporting_month
         AND NOT shown.is_of_contract
     WHERE changed.is_admitting_earlier
     QUALIFY dense_rank() OVER (
         PARTITION BY changed.price_list_id, changed.reporting_month, changed.account_report, changed.measure_field
-        ORDER BY shown.reporting_month = changed.reporting_month, shown.reporting_month DESC
+        ORDER BY shown.reporting_month DESC
     ) = 1
+),
+shown_beside AS (
+    SELECT
+        seen.* EXCLUDE (is_of_contract, lines, terms),
+        changed.version + row_number() OVER (
+            PARTITION BY price_list_id, reporting_month, account_report, measure_field, schedule_id
+            ORDER BY seen.lines DESC, seen.terms, seen.level, seen.model
+        ) AS version,
+        0 AS limited_months,
+        'shown' AS terms_source,
+        true AS is_firm,
+        false AS is_tied,
+        'the lines of the month' AS witness
+    FROM core_stated_readings AS changed
+    INNER JOIN seen USING (price_list_id, reporting_month, account_report, measure_field)
+    ANTI JOIN listed USING (price_list_id, reporting_month, account_report, measure_field, schedule_id, terms)
+    ANTI JOIN before_change USING (price_list_id, reporting_month, account_report, measure_field, schedule_id)
+    WHERE changed.is_admitting_earlier AND NOT seen.is_of_contract
 ),
 shown_alone AS (
     SELECT shown.*
@@ -182,7 +198,9 @@ shown_alone AS (
 of_list AS (
     SELECT * FROM stated
     UNION ALL BY NAME
-    SELECT * EXCLUDE (is_of_contract) FROM before_change
+    SELECT * FROM before_change
+    UNION ALL BY NAME
+    SELECT * FROM shown_beside
     UNION ALL BY NAME
     SELECT * EXCLUDE (is_of_contract) FROM shown_alone WHERE NOT is_of_contract
 ),
