@@ -18,7 +18,7 @@ WITH families AS (
     FROM reference_money_readings AS families
     INNER JOIN reference_money_bases AS bases
         ON list_contains(string_split(families.base, '|'), bases.base)
-        OR (families.base = 'any' AND bases.parts IS NOT NULL AND bases.parts <> ''),
+        OR (families.base = 'any' AND bases.parts <> ''),
         unnest(string_split(families.scope, '|')) WITH ORDINALITY AS scopes (scope, place),
         unnest(string_split(families.rule, '|')) WITH ORDINALITY AS rules (rule, place)
 ),
