@@ -29,7 +29,6 @@ counted AS (
     INNER JOIN core_sets AS others
         ON others.price_list_id = own.price_list_id
         AND (others.account_report, others.measure_field) <> (own.account_report, own.measure_field)
-        AND others.kind <> 'subtotal'
     LEFT JOIN core_set_tiers AS tiers ON tiers.set_no = others.set_no AND tiers.tier = 1
     INNER JOIN sums ON sums.set_no = own.set_no
 ),
@@ -81,7 +80,7 @@ billed AS (
     INNER JOIN core_derived_trials AS own ON own.set_no = pairs.set_no AND own.reading_no = pairs.reading_no
     INNER JOIN core_derived_trials AS led
         USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
-    WHERE led.reading_no = pairs.leader_no AND led.expected_amount <> own.expected_amount
+    WHERE led.reading_no = pairs.leader_no
 ),
 accounts AS (
     -- for a minimum: charges below it and above it
@@ -90,7 +89,6 @@ accounts AS (
         unnest(CASE WHEN kind = 'minimum' THEN [first_rate * 0.5, try_cast(first_rate * 2 AS DECIMAL(28, 10))] ELSE [100] END)::DECIMAL(28, 10) AS charges,
         CASE WHEN kind = 'minimum' THEN first_rate ELSE 100 END::DECIMAL(28, 10) AS parting_charge
     FROM core_sets
-    WHERE kind IN ('percentage', 'subtotal', 'minimum')
 ),
 imagined AS (
     SELECT
