@@ -12,7 +12,6 @@ WITH numbered AS (
         arg_min(source, (contract_id, invoice_id)) AS source,
         arg_min(invoice_id, (contract_id, invoice_id)) AS invoice_id
     FROM core_issued_invoices
-    WHERE invoice_number IS NOT NULL
     GROUP BY invoice_number, reporting_month
 ),
 billing AS (
