@@ -72,7 +72,7 @@ other_sums AS (
     INNER JOIN core_derived_scores AS scores ON scores.set_no = trials.set_no AND scores.reading_no = trials.reading_no
     INNER JOIN core_derived_readings AS readings ON readings.reading_no = trials.reading_no
     INNER JOIN core_derived_rules AS rules ON rules.reading_no = trials.reading_no
-    WHERE readings.rule = chosen.rule AND readings.reading_no <> chosen.reading_no AND NOT scores.is_tied
+    WHERE readings.rule = chosen.rule AND NOT scores.is_tied
         -- a remote interpretation is never tied with an ordinary one
         AND (readings.plausibility = 'ordinary' OR chosen.plausibility = 'remote')
         -- the Actuals shown rule out the others, whatever the lines bill
