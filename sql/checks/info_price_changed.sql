@@ -38,6 +38,7 @@ billed AS (
         AND others.actual = lines.actual
         AND others.quantity = lines.quantity_billed
         AND others.amount = lines.amount
+        AND others.is_given
     ANTI JOIN (
         FROM core_tiers AS former
         ANTI JOIN core_tiers AS newer

@@ -103,7 +103,10 @@ changed AS (
         tiers.block, tiers.rate, tiers.flat
     FROM core_other_terms AS other
     INNER JOIN core_sets AS own USING (set_no)
-    INNER JOIN core_sets AS others ON others.set_no = other.other_set_no AND others.tiers = own.tiers
+    INNER JOIN core_sets AS others
+        ON others.set_no = other.other_set_no
+        AND others.tiers = own.tiers
+        AND others.contract_model IS NOT DISTINCT FROM own.contract_model
     INNER JOIN core_set_tiers AS tiers ON tiers.set_no = other.other_set_no
     WHERE other.is_open AND own.kind NOT IN ('percentage', 'subtotal', 'minimum')
 ),

@@ -1,7 +1,6 @@
 -- One row per doubtful quantity and number left out (allowance, block, bound): a case to rate without that number.
 -- For volume and graduated pricing, the other of the two models is a case too; and so is, under the chosen interpretation, what
--- statistics give for a line that they contradict, or that was rounded up (left_out `usage`). A line that other terms in force may
--- price is rated by them too (left_out `terms`, by the ladder `other_set_no`, core_other_terms).
+-- statistics give for a line that they contradict, or that was rounded up (left_out `usage`).
 WITH doubtful AS (
     SELECT DISTINCT core_suspect_lines.set_no, core_suspect_lines.actual
     FROM core_suspect_lines
@@ -27,43 +26,10 @@ left_out AS (
     INNER JOIN core_sets AS sets ON sets.set_no = chosen.set_no
     INNER JOIN core_reading_roundings AS roundings USING (set_no, reading_no)
 ),
-other_terms AS (
-    -- by each interpretation that may hold where the line may be billed by them (core_used_readings, role other), else by the one that
-    -- proves their lines, or, if none shows them, by that of the line's ladder
-    SELECT
-        other.set_no,
-        other.other_set_no,
-        coalesce(
-            CASE WHEN open.set_no IS NOT NULL THEN struct_pack(
-                billed_in := open.billed_in, ladder_id := open.ladder_id, reading_id := open.reading_id,
-                lone_bounds := open.lone_bounds, allowance := open.rated_allowance
-            ) END,
-            CASE WHEN theirs.set_no IS NOT NULL THEN struct_pack(
-                billed_in := theirs.billed_in, ladder_id := theirs.ladder_id, reading_id := theirs.reading_id,
-                lone_bounds := theirs.lone_bounds, allowance := theirs.rated_allowance
-            ) END,
-            struct_pack(
-                billed_in := own.billed_in, ladder_id := own.ladder_id + (other.other_set_no - other.set_no)::BIGINT * 4,
-                reading_id := own.reading_id, lone_bounds := own.lone_bounds,
-                allowance := case_allowance(readings.allowance_rule, own.lone_bounds, sets.allowance)
-            )
-        ) AS used,
-        sets.allowance,
-        sets.first_minimum,
-        sets.first_maximum
-    FROM (SELECT DISTINCT set_no, other_set_no FROM core_other_terms) AS other
-    INNER JOIN core_used_readings AS own ON own.set_no = other.set_no AND own.role = 'chosen'
-    INNER JOIN core_set_readings AS readings ON readings.set_no = own.set_no AND readings.reading_no = own.reading_no
-    INNER JOIN core_sets AS sets ON sets.set_no = other.other_set_no
-    LEFT JOIN core_used_readings AS open
-        ON open.set_no = other.set_no AND open.rated_set_no = other.other_set_no AND open.role = 'other'
-    LEFT JOIN core_used_readings AS theirs ON theirs.set_no = other.other_set_no AND theirs.role = 'chosen'
-),
 cases AS (
     SELECT
         doubtful.set_no,
         doubtful.actual,
-        NULL::INTEGER AS other_set_no,
         left_out.billed_in,
         left_out.rule AS left_out,
         left_out.ladder_id,
@@ -76,27 +42,8 @@ cases AS (
     INNER JOIN left_out USING (set_no)
     UNION ALL
     SELECT
-        suspects.set_no,
-        suspects.actual,
-        other.other_set_no,
-        other.used.billed_in,
-        'terms',
-        other.used.ladder_id,
-        other.used.reading_id,
-        case_quantity(suspects.actual, other.used.lone_bounds, other.allowance, other.first_minimum, other.first_maximum),
-        other.used.allowance
-    FROM (
-        SELECT DISTINCT set_no, actual, core_other_terms.other_set_no
-        FROM core_suspect_lines
-        INNER JOIN core_other_terms USING (terms_no, set_no)
-        WHERE verdict = 'differs' AND kind IN ('count', 'fee')
-    ) AS suspects
-    INNER JOIN other_terms AS other USING (set_no, other_set_no)
-    UNION ALL
-    SELECT
         doubtful.set_no,
         doubtful.actual,
-        NULL,
         used.billed_in,
         other.model,
         used.ladder_id,
@@ -112,7 +59,6 @@ cases AS (
     SELECT
         usage.set_no,
         usage.quantity,
-        NULL,
         used.billed_in,
         'usage',
         used.ladder_id,

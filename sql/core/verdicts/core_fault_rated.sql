@@ -1,10 +1,9 @@
--- One row per case of core_fault_cases: quantity and amount without the rule, by the other model, or by the other terms.
+-- One row per case of core_fault_cases: quantity and amount without the rule, or by the other model.
 -- with: core_rating_cases = core_fault_cases
 SELECT
     cases.set_no,
     cases.actual,
     cases.left_out,
-    cases.other_set_no,
     rated.amount,
     CASE WHEN cases.billed_in = 'blocks' THEN rated.blocks_billed ELSE rated.quantity_billed END AS quantity_billed
 FROM core_rating_cases AS cases

@@ -56,13 +56,13 @@ SELECT
         ELSE coalesce(money.expected_amount, expected.expected_amount, agreed.amount)
     END AS difference,
     expected.error,
-    coalesce(money.expected_least, others.expected_least, outcomes.expected_least) AS expected_least,
-    coalesce(money.expected_most, others.expected_most, outcomes.expected_most) AS expected_most,
+    coalesce(money.expected_least, CASE WHEN others.is_given THEN others.expected_least END, outcomes.expected_least) AS expected_least,
+    coalesce(money.expected_most, CASE WHEN others.is_given THEN others.expected_most END, outcomes.expected_most) AS expected_most,
     CASE
         WHEN aggregated.terms_no IS NOT NULL THEN 'fits'
         WHEN money.is_contested THEN 'undecided'
         WHEN money.set_no IS NOT NULL THEN CASE WHEN money.fits THEN 'fits' ELSE 'differs' END
-        WHEN others.terms_no IS NOT NULL THEN 'undecided'
+        WHEN others.is_given THEN 'undecided'
         WHEN agreed.set_no IS NOT NULL THEN 'differs'
         WHEN expected.expected_amount IS NULL THEN 'not_provable'
         WHEN lines.amount = expected.expected_amount

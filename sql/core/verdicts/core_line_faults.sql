@@ -27,7 +27,7 @@
 --     amount_mismatch        the correct quantity; no rule of the interpretation gives the amount (`billed_model` is the model
 --                            that does, `billed_fees` the fees that do)
 -- If several interpretations are tied and none gives the billed amount, `expected_least` and `expected_most` are the range of their
--- amounts, and of those by other terms in force that may price it (core_other_amounts; `left_open`: terms); else, if
+-- amounts, and of those by other terms in force that may price it (core_other_outcomes; `left_open`: terms); else, if
 -- roundings that fit the lines of the list alike (core_fitting_roundings), or are open, give different ones, of these (`left_open`:
 -- rounding). The amount expected is the end of the range nearest to the billed amount; null if inside the range.
 WITH other_tiers AS (
@@ -280,7 +280,10 @@ faults AS (
                 -- a candidate that takes the allowance off gives more than was billed
                 THEN CASE WHEN suspects.expected_most <= suspects.amount THEN suspects.expected_least END
             WHEN suspects.verdict = 'undecided' THEN NULL
-            WHEN other.network_id IS NOT NULL THEN other.expected_amount
+            WHEN other.terms_no IS NOT NULL THEN CASE
+                WHEN suspects.amount >= other.expected_most THEN other.expected_most
+                WHEN suspects.amount <= other.expected_least THEN other.expected_least
+            END
             WHEN suspects.expected_least < suspects.expected_most THEN CASE
                 WHEN suspects.amount >= suspects.expected_most THEN suspects.expected_most
                 WHEN suspects.amount <= suspects.expected_least THEN suspects.expected_least
@@ -293,7 +296,7 @@ faults AS (
         coalesce(other.expected_least, rounded.least, suspects.expected_least) AS expected_least,
         coalesce(other.expected_most, rounded.most, suspects.expected_most) AS expected_most,
         CASE
-            WHEN other.network_id IS NOT NULL THEN 'terms'
+            WHEN other.terms_no IS NOT NULL THEN 'terms'
             WHEN rounded.set_no IS NOT NULL THEN 'rounding'
         END AS left_open,
         suspects.allowance,
@@ -395,7 +398,13 @@ faults AS (
     LEFT JOIN shown_tiers USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
     LEFT JOIN credits ON credits.set_no = suspects.set_no
     LEFT JOIN rounded ON rounded.set_no = suspects.set_no AND rounded.actual = suspects.actual AND suspects.verdict = 'differs'
-    LEFT JOIN core_other_amounts AS other USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+    LEFT JOIN core_other_outcomes AS other
+        ON other.terms_no = suspects.terms_no
+        AND other.actual = suspects.actual
+        AND other.quantity = suspects.quantity_billed
+        AND other.amount = suspects.amount
+        AND other.expected_least < other.expected_most
+        AND suspects.verdict = 'differs'
     LEFT JOIN firm_tiers
         ON firm_tiers.price_list_id = suspects.price_list_id
         AND firm_tiers.reporting_month = suspects.reporting_month

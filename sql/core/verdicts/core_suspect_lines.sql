@@ -57,23 +57,31 @@ LEFT JOIN (SELECT DISTINCT set_no, actual, quantity, amount FROM core_other_rate
     AND given.actual = results.actual
     AND given.quantity = results.quantity_billed
     AND given.amount = results.amount
-WHERE results.verdict <> 'fits'
-    OR (results.shows_other_schedule AND NOT coalesce(line_terms.is_as_listed, false))
-    OR (
-        results.shown_tier <> results.expected_tier
-        AND results.amount <> 0
-        -- where the list has other bounds, the tier shown is the list's
-        AND NOT (
-            coalesce(line_terms.is_as_listed, false)
-            AND NOT is_same_bounds(
-                line_terms.shown_minimum, line_terms.shown_maximum, line_terms.listed_minimum, line_terms.listed_maximum
+LEFT JOIN core_other_outcomes AS others
+    ON others.terms_no = results.terms_no
+    AND others.actual = results.actual
+    AND others.quantity = results.quantity_billed
+    AND others.amount = results.amount
+WHERE others.is_given IS NOT true
+    AND (
+        results.verdict <> 'fits'
+        OR (results.shows_other_schedule AND NOT coalesce(line_terms.is_as_listed, false))
+        OR (
+            results.shown_tier <> results.expected_tier
+            AND results.amount <> 0
+            -- where the list has other bounds, the tier shown is the list's
+            AND NOT (
+                coalesce(line_terms.is_as_listed, false)
+                AND NOT is_same_bounds(
+                    line_terms.shown_minimum, line_terms.shown_maximum, line_terms.listed_minimum, line_terms.listed_maximum
+                )
             )
-        )
-        AND chosen.verdict = 'decided'
-        -- a line priced slice by slice may show the tier of its first slice as well as that of its last, and at a Maximum either tier beside
-        -- it: to which of them the Maximum belongs changes no amount
-        AND (
-            readings.model IN ('volume', 'stairstep')
-            OR (readings.model IN ('graduated', 'stacked_flat') AND results.shown_tier > 1 AND NOT is_at_maximum)
+            AND chosen.verdict = 'decided'
+            -- a line priced slice by slice may show the tier of its first slice as well as that of its last, and at a Maximum either tier beside
+            -- it: to which of them the Maximum belongs changes no amount
+            AND (
+                readings.model IN ('volume', 'stairstep')
+                OR (readings.model IN ('graduated', 'stacked_flat') AND results.shown_tier > 1 AND NOT is_at_maximum)
+            )
         )
     )
