@@ -1,7 +1,7 @@
 -- One row per price list, month, account report, measure and schedule as lines show it: the number of those lines.
 -- Lines that show the schedule of another report or measure are left out: they are no source of terms.
 -- is_of_contract: the lines are of a month and of accounts for which contract_terms.csv has terms, so they show nothing about the terms of
--- other months and accounts; where these hold for a part of the month, only lines with one of their rates.
+-- other months and accounts; where these hold for a part of the month, only lines with all numbers that one of their tiers states.
 WITH of_contracts AS (
     SELECT DISTINCT line_terms.terms_no
     FROM core_line_terms AS line_terms
@@ -12,7 +12,12 @@ WITH of_contracts AS (
         AND coalesce(papers.price_list_id, line_terms.price_list_id) = line_terms.price_list_id
         AND papers.valid_from < line_terms.reporting_month + INTERVAL 1 MONTH
         AND papers.valid_to >= line_terms.reporting_month
-    WHERE papers.rate = line_terms.schedule_rate
+    WHERE (
+        papers.rate = line_terms.schedule_rate
+        AND is_same_number(line_terms.schedule_allowance, papers.allowance)
+        AND is_same_number(effective_block(line_terms.schedule_block), effective_block(papers.block))
+        AND is_same_bounds(line_terms.schedule_minimum, line_terms.schedule_maximum, papers.minimum, papers.maximum)
+    )
         OR (papers.valid_from <= line_terms.reporting_month AND papers.valid_to >= last_day(line_terms.reporting_month))
 )
 SELECT

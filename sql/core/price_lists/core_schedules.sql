@@ -205,8 +205,18 @@ of_list AS (
     SELECT * EXCLUDE (is_of_contract) FROM shown_alone WHERE NOT is_of_contract
 ),
 of_papers AS (
-    -- the schedules that a contract's terms may take: the list's, and those that only lines of the contract show
-    SELECT * FROM of_list
+    -- the schedules that a contract's terms may take: the list's, and those that only lines of the contract show; where these are
+    -- numbered, they are tiers, and a schedule of the list without a number is none of them
+    SELECT *
+    FROM of_list
+    ANTI JOIN shown_alone
+        ON shown_alone.is_of_contract
+        AND shown_alone.price_list_id = of_list.price_list_id
+        AND shown_alone.reporting_month = of_list.reporting_month
+        AND shown_alone.account_report = of_list.account_report
+        AND shown_alone.measure_field = of_list.measure_field
+        AND level_place(shown_alone.level) > 0
+        AND level_place(of_list.level) = 0
     UNION ALL BY NAME
     SELECT shown_alone.* EXCLUDE (is_of_contract)
     FROM shown_alone
