@@ -1,8 +1,8 @@
 -- One row per price list, contract with terms of its own, month, report and measure whose terms differ from those of the month before.
 -- title: Price changed since last month
 -- The finding names the account if only one is billed by the new terms. In a month that contains the list's Date, lines may still be
--- billed by the previous terms. A line whose amount is wrong by the terms in force is not counted, nor is
--- one that other terms in force give.
+-- billed by the previous terms. A line whose amount is wrong by the terms in force is not counted, nor is one without a price (a
+-- quantity below 0 reverses another month), nor one that other terms in force give.
 WITH own_terms AS (
     SELECT DISTINCT terms_contract_id, price_list_id, reporting_month, account_report, measure_field
     FROM core_tiers
@@ -27,7 +27,7 @@ billed AS (
         AND own_terms.reporting_month = lines.reporting_month
         AND own_terms.account_report = lines.account_report
         AND own_terms.measure_field = lines.measure_field
-    ANTI JOIN (FROM core_suspect_lines WHERE verdict = 'differs') AS wrong
+    ANTI JOIN (FROM core_suspect_lines WHERE verdict IN ('differs', 'not_provable')) AS wrong
         ON wrong.network_id = lines.network_id
         AND wrong.mailbox_id = lines.mailbox_id
         AND wrong.reporting_month = lines.reporting_month
