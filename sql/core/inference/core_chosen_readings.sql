@@ -6,7 +6,7 @@
 -- every line that bills something is telling. With an override the verdict is decided: the chosen one is the candidate with its words that
 -- explains most.
 -- `inferred_reading_no` is the leader, which the lines alone choose. `is_alone`: the terms have one ordinary interpretation, so they give
--- the amounts even where hardly any line follows from them.
+-- the amounts even where hardly any line follows from them; where none does, the rate may be a fee (core_agreed_amounts).
 WITH alone AS (
     SELECT set_no
     FROM core_set_readings
@@ -99,6 +99,6 @@ SELECT
     CASE WHEN NOT evidence.is_pinned THEN evidence.amount_at_stake END AS amount_at_stake,
     evidence.is_pinned,
     evidence.inferred_reading_no,
-    evidence.plausibility = 'ordinary' AND alone.set_no IS NOT NULL AS is_alone
+    evidence.plausibility = 'ordinary' AND evidence.lines_explained > 0 AND alone.set_no IS NOT NULL AS is_alone
 FROM evidence
 LEFT JOIN alone USING (set_no)
