@@ -187,6 +187,8 @@ WHERE (
         (chosen.verdict = 'undecided' AND (open_readings.set_no IS NOT NULL OR lone.set_no IS NOT NULL))
         OR (
             chosen.verdict = 'none_fits'
+            -- lines that follow from other terms in force
+            AND NOT EXISTS (FROM core_trial_lines AS lines WHERE lines.set_no = months.set_no AND lines.is_given)
             -- tiers by which nothing has a price
             AND NOT (chosen.lines_explained = 0 AND EXISTS (FROM core_tier_faults AS faults WHERE faults.set_no = months.set_no AND faults.fault = 'tier_overlap'))
         )

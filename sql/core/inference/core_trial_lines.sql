@@ -1,7 +1,7 @@
 -- One row per rate ladder, quantity measured, quantity billed, amount, tier and number shown among the lines tried: how many lines.
 -- The first of them by month and account stands for all as a counter-example. Lines that are billed with their network
 -- (core_aggregated_lines) are no evidence. Nor are lines that other terms in force give, which may be meant otherwise (core_terms_fits),
--- unless the ladder has no others. `change_nos` are the ladders that the lines show, where it is not the set's (core_shown_changes).
+-- unless the ladder has no others (`is_given`). `change_nos` are the ladders that the lines show, where it is not the set's (core_shown_changes).
 WITH changes AS (
     SELECT terms_no, list(DISTINCT change_no ORDER BY change_no) AS change_nos
     FROM core_shown_changes
@@ -14,7 +14,7 @@ given AS (
 )
 SELECT
     row_number() OVER (ORDER BY set_no, actual, quantity_billed, amount, shown_tier, change_nos) AS trial_no,
-    * EXCLUDE (is_given)
+    *
 FROM (
     SELECT
         set_no,

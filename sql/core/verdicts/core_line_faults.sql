@@ -243,6 +243,11 @@ shown_tiers AS (
         AND suspects.model IN ('unit', 'volume', 'graduated')
         AND sets.contract_model IS DISTINCT FROM 'unit' -- one rate for all: no later tier prices anything
         AND suspects.shown_tier > 1
+        -- where the list has other bounds, the tier shown is the list's
+        AND NOT (
+            suspects.is_as_listed
+            AND NOT is_same_bounds(suspects.shown_minimum, suspects.shown_maximum, suspects.listed_minimum, suspects.listed_maximum)
+        )
         AND NOT (suspects.model = 'graduated' AND suspects.is_at_maximum)
         AND coalesce(len(list_filter(
             open.outcomes,

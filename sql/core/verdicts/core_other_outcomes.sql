@@ -27,7 +27,11 @@ admissible AS (
     LEFT JOIN core_set_readings AS leader ON leader.set_no = chosen.set_no AND leader.reading_no = chosen.reading_no
     INNER JOIN core_set_readings AS readings
         ON readings.set_no = other.other_set_no
-        AND readings.plausibility = 'ordinary'
+        -- a fee per step on one tier is remote, unless the other ladder has such fees
+        AND (
+            readings.plausibility = 'ordinary'
+            OR (readings.plausibility = 'remote' AND leader.model IN ('stairstep', 'stacked_flat'))
+        )
         AND (
             others.contract_model IS NOT NULL
             OR leader.model IS NULL

@@ -1,6 +1,6 @@
 -- One row per line that does not fit its interpretation, shows a schedule that its price list does not have, or shows another tier than
 -- the one that it reaches. `is_at_maximum`: the quantity is the Maximum between these two tiers.
--- `departs_in` is null on a line that is billed by your contract (or by one of its tied interpretations), or has no price by it, and shows
+-- `departs_in` is null on a line that is billed by your contract (or may be, by what is undecided of it), or has no price by it, and shows
 -- the schedule of a price list that differs from it: the fault is the list's (fail_list_differs_from_contract). Where no interpretation
 -- fits, each candidate may be the contract's.
 -- These are few lines; the relations that follow read only them.
@@ -13,8 +13,7 @@ SELECT
     line_terms.terms_contract_id,
     CASE
         WHEN NOT coalesce(line_terms.is_as_listed, false) THEN line_terms.departs_in
-        WHEN results.verdict = 'fits' OR results.error IS NOT NULL THEN NULL
-        WHEN results.verdict = 'undecided' AND results.amount BETWEEN results.expected_least AND results.expected_most THEN NULL
+        WHEN results.verdict IN ('fits', 'undecided') OR results.error IS NOT NULL THEN NULL
         WHEN given.set_no IS NOT NULL THEN NULL
         ELSE line_terms.departs_in
     END AS departs_in,
