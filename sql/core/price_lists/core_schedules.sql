@@ -2,7 +2,7 @@
 -- Sources (terms_source), strongest first; neither a weaker source nor any number of lines overrules a stronger one:
 --     contract      contract_terms.csv; its tiers take the schedules of the list in their order, or, of a list known from lines alone,
 --                   which may lack tiers, by the number of the level; where the last of them ends, the list's own tiers follow, from
---                   there on. Of two models in one month neither is known to hold for a line: both terms are tied
+--                   there on
 --     stated        PricelistInfo (core_stated_readings). If it was read in the following month only and the lines of two earlier
 --                   months, on or after its Date, all show other terms, those are in force
 --     stated_later  a later response. is_firm: most lines of the month show the same schedule, so it counts like stated
@@ -319,12 +319,7 @@ versions AS (
 papers AS (
     SELECT
         versions.*,
-        terms.* EXCLUDE (terms_contract_id, price_list_id, account_report, measure_field, valid_from),
-        count(DISTINCT coalesce(terms.model, '')) OVER (
-            PARTITION BY
-                versions.terms_contract_id, versions.price_list_id, versions.reporting_month, versions.account_report,
-                versions.measure_field
-        ) > 1 AS is_of_two_models
+        terms.* EXCLUDE (terms_contract_id, price_list_id, account_report, measure_field, valid_from)
     FROM versions
     INNER JOIN core_contract_terms AS terms
         ON terms.terms_contract_id = versions.paper_contract_id
@@ -399,7 +394,7 @@ of_contract AS (
         coalesce(own.limited_months, 0) AS limited_months,
         'contract' AS terms_source,
         true AS is_firm,
-        papers.is_of_two_models AS is_tied,
+        false AS is_tied,
         concat(
             'your contract_terms.csv',
             ', document ' || papers.document,
@@ -424,7 +419,7 @@ of_contract AS (
 beyond_papers AS (
     -- a paper whose last tier ends states nothing about the tiers after it: the list's own follow
     SELECT papers.terms_contract_id, papers.version, listed.* EXCLUDE (tier, list_version) REPLACE (
-        papers.is_of_two_models AS is_tied,
+        false AS is_tied,
         CASE
             WHEN listed.minimum > 0 AND listed.minimum <= papers.maximum
                 -- the next whole number, or the Maximum again, as the list writes it

@@ -1,26 +1,15 @@
 -- One row per rate ladder, interpretation that rates its lines, and role in which it does: ladder, rule and allowance for the rating.
 -- role: chosen, the interpretation that proves the lines; tied, one that an undecided verdict leaves open, or the chosen one on the
--- ladder of terms that may hold as well (core_tied_sets), or the best one of the model that the contract states for these; inferred, what
--- the lines alone would choose where the user has an override;
+-- ladder of terms that may hold as well (core_tied_sets); inferred, what the lines alone would choose where the user has an override;
 -- candidate, each one that prices like the leader, by rates or by fees of steps, where no interpretation fits the lines.
-WITH of_models AS (
-    SELECT scores.set_no, readings.model, arg_min(scores.reading_no, scores.place) AS reading_no
-    FROM core_reading_scores AS scores
-    INNER JOIN core_set_readings AS readings USING (set_no, reading_no)
-    SEMI JOIN core_tied_sets AS tied ON tied.set_no = scores.set_no
-    WHERE scores.plausibility <> 'departure'
-    GROUP BY scores.set_no, readings.model
-),
-used AS (
+WITH used AS (
     SELECT set_no, set_no AS rated_set_no, set_no AS reading_set_no, reading_no, 'chosen' AS role
     FROM core_chosen_readings
     WHERE verdict <> 'none_fits' OR is_alone
     UNION ALL
-    SELECT chosen.set_no, tied.other_set_no, chosen.set_no, coalesce(of_model.reading_no, chosen.reading_no), 'tied'
+    SELECT chosen.set_no, tied.other_set_no, chosen.set_no, chosen.reading_no, 'tied'
     FROM core_chosen_readings AS chosen
     INNER JOIN core_tied_sets AS tied USING (set_no)
-    INNER JOIN core_sets AS others ON others.set_no = tied.other_set_no
-    LEFT JOIN of_models AS of_model ON of_model.set_no = chosen.set_no AND of_model.model = others.contract_model
     WHERE chosen.verdict <> 'none_fits'
     UNION ALL
     SELECT tied.set_no, tied.set_no, tied.set_no, tied.reading_no, 'tied'
