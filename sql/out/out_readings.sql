@@ -124,7 +124,7 @@ SELECT
     CASE WHEN readings.reading_no = chosen.reading_no THEN chosen.telling_lines ELSE scores.telling_lines END AS telling_lines,
     CASE WHEN readings.reading_no = chosen.reading_no THEN chosen.telling_lines_explained ELSE scores.telling_lines_explained END
         AS telling_lines_explained,
-    scores.departures,
+    CASE WHEN readings.reading_no = chosen.reading_no THEN chosen.departures ELSE scores.departures END AS departures,
     chosen.verdict,
     readings.reading_no = chosen.reading_no AS is_chosen,
     readings.reading_no = chosen.reading_no AND chosen.is_pinned AS is_pinned,

@@ -5,6 +5,7 @@
 -- undecided or decided, however few lines the leader explains. Where no candidate differs at any quantity, they are one interpretation, and
 -- every line that bills something is telling. With an override the verdict is decided: the chosen one is the candidate with its words that
 -- explains most.
+-- departures: a line that other terms in force give (core_shown_changes) departs from nothing.
 -- `inferred_reading_no` is the leader, which the lines alone choose. `is_alone`: the terms have one ordinary interpretation, so they give
 -- the amounts even where hardly any line follows from them; where none does, the rate may be a fee (core_agreed_amounts).
 WITH alone AS (
@@ -50,6 +51,17 @@ overridden AS (
         AND readings.plausibility <> 'excluded'
     GROUP BY scores.set_no
 ),
+by_other_terms AS (
+    SELECT set_no, reading_no, sum(lines)::BIGINT AS lines
+    FROM core_fits
+    SEMI JOIN (
+        SELECT trial_no
+        FROM (SELECT trial_no, unnest(change_nos) AS change_no FROM core_trial_lines)
+        SEMI JOIN (FROM core_shown_changes WHERE field = 'terms') AS other_terms USING (change_no)
+    ) AS other_terms USING (trial_no)
+    WHERE departures > 0 AND NOT is_left_out
+    GROUP BY set_no, reading_no
+),
 evidence AS (
     SELECT
         leaders.set_no,
@@ -58,7 +70,7 @@ evidence AS (
         chosen.plausibility,
         chosen.lines_total,
         chosen.lines_explained,
-        chosen.departures,
+        chosen.departures - coalesce(by_other_terms.lines, 0) AS departures,
         leaders.telling_lines = 0 AND tied.set_no IS NULL AND overridden.set_no IS NULL AS is_one,
         CASE WHEN is_one THEN coalesce(counted.lines, 0) ELSE chosen.telling_lines END AS telling_lines,
         CASE WHEN is_one THEN coalesce(counted.lines_explained, 0) ELSE chosen.telling_lines_explained END AS telling_lines_explained,
@@ -73,6 +85,7 @@ evidence AS (
     LEFT JOIN overridden ON overridden.set_no = leaders.set_no
     INNER JOIN core_reading_scores AS chosen
         ON chosen.set_no = leaders.set_no AND chosen.reading_no = coalesce(overridden.reading_no, leaders.reading_no)
+    LEFT JOIN by_other_terms ON by_other_terms.set_no = chosen.set_no AND by_other_terms.reading_no = chosen.reading_no
     LEFT JOIN counted ON counted.set_no = leaders.set_no
     LEFT JOIN core_open_roundings AS rounding ON rounding.set_no = leaders.set_no
     LEFT JOIN core_unknown_tiers AS unknown ON unknown.set_no = leaders.set_no
