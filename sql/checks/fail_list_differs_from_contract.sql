@@ -99,12 +99,10 @@ judged AS (
         differing.measure_field,
         differing.terms_contract_id,
         count(*) AS lines,
-        count(*) FILTER (WHERE coalesce(suspects.verdict, 'fits') = 'fits' AND contract_sets.set_no IS NOT NULL) AS lines_by_contract
+        count(*) FILTER (WHERE lines.verdict = 'fits' AND contract_sets.set_no IS NOT NULL) AS lines_by_contract
     FROM differing
     INNER JOIN core_terms_sets AS line_terms USING (price_list_id, reporting_month, account_report, measure_field, terms_contract_id)
-    INNER JOIN core_lines AS lines ON lines.terms_no = line_terms.terms_no
-    LEFT JOIN core_suspect_lines AS suspects
-        ON suspects.network_id = lines.network_id AND suspects.mailbox_id = lines.mailbox_id AND suspects.terms_no = lines.terms_no
+    INNER JOIN core_line_verdicts AS lines ON lines.terms_no = line_terms.terms_no
     LEFT JOIN contract_sets
         ON contract_sets.price_list_id = differing.price_list_id
         AND contract_sets.reporting_month = differing.reporting_month

@@ -14,14 +14,12 @@ priced AS (
         usage.*,
         usage.unit LIKE 'bytes/1024%' AND usage.is_tied AS is_1024,
         lines.amount,
-        coalesce(suspects.verdict, 'fits') AS verdict,
+        lines.verdict,
         -- a charge of the network's or of other lines, and one that does not fit its terms, has no price of its own
-        CASE WHEN coalesce(suspects.verdict, 'fits') = 'fits' AND expected.expected_amount = lines.amount THEN try_cast(rated.amount AS DECIMAL(28, 10)) END
+        CASE WHEN lines.verdict = 'fits' AND expected.expected_amount = lines.amount THEN try_cast(rated.amount AS DECIMAL(28, 10)) END
             AS usage_amount
     FROM out_usage_tieout AS usage
-    INNER JOIN core_lines AS lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
-    LEFT JOIN core_suspect_lines AS suspects
-        ON suspects.network_id = lines.network_id AND suspects.mailbox_id = lines.mailbox_id AND suspects.terms_no = lines.terms_no
+    INNER JOIN core_line_verdicts AS lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
     LEFT JOIN core_expected AS expected ON expected.set_no = lines.set_no AND expected.actual = lines.actual
     LEFT JOIN core_fault_rated AS rated
         ON rated.left_out = 'usage'

@@ -11,22 +11,20 @@ SELECT
     usage.measure_field,
     usage.price_list_id,
     lines.amount AS billed_amount,
-    CASE WHEN coalesce(suspects.verdict, 'fits') = 'fits' AND expected.expected_amount = lines.amount THEN try_cast(rated.amount AS DECIMAL(28, 10)) END
+    CASE WHEN lines.verdict = 'fits' AND expected.expected_amount = lines.amount THEN try_cast(rated.amount AS DECIMAL(28, 10)) END
         AS expected_amount,
     concat(
         grouped_text(usage.actual), ' KCs measured are rounded up per ', regexp_extract(usage.unit, '[a-z]+$'), ', which ECGrid documents; the bytes are ',
         grouped_text(usage.exact_quantity), ' KCs, ', grouped_text(usage.actual - usage.exact_quantity), ' less. The line bills ', money_text(lines.amount),
         CASE
-            WHEN coalesce(suspects.verdict, 'fits') = 'fits' AND expected.expected_amount = lines.amount AND rated.amount IS NOT NULL
+            WHEN lines.verdict = 'fits' AND expected.expected_amount = lines.amount AND rated.amount IS NOT NULL
                 THEN concat('; exact counting would cost ', money_text(try_cast(rated.amount AS DECIMAL(28, 10))))
             ELSE ''
         END,
         '. This is not a claim: ask for exact counting when you renew the contract.'
     ) AS explanation
 FROM out_usage_tieout AS usage
-INNER JOIN core_lines AS lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
-LEFT JOIN core_suspect_lines AS suspects
-    ON suspects.network_id = lines.network_id AND suspects.mailbox_id = lines.mailbox_id AND suspects.terms_no = lines.terms_no
+INNER JOIN core_line_verdicts AS lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 LEFT JOIN core_expected AS expected ON expected.set_no = lines.set_no AND expected.actual = lines.actual
 LEFT JOIN core_fault_rated AS rated
     ON rated.left_out = 'usage' AND rated.set_no = lines.set_no AND rated.actual = usage.exact_quantity
