@@ -1,5 +1,6 @@
 -- One row per distinct billed figures of lines, other rate ladder in force that may price them (core_other_terms, `is_open`), and
 -- interpretation of it that gives them: quantity billed, and amount by `roundings`.
+-- kept as: scratch
 -- `is_read_alike`: the two ladders have as many tiers, and neither states a model that the other does not, so they are read alike.
 WITH billed AS (
     SELECT DISTINCT other.terms_no, other.set_no, other.other_set_no, lines.actual, lines.quantity_billed, lines.amount

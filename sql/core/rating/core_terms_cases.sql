@@ -1,10 +1,11 @@
--- One row per quantity on lines that other terms in force may price, rate ladder of these (core_other_terms) and rule by which it may be
--- meant, as a case to rate.
+-- One row per quantity on trial of lines that other terms in force may price, rate ladder of these (core_other_terms) and rule by which it
+-- may be meant, as a case to rate.
 -- kept as: scratch
 WITH quantities AS (
     SELECT DISTINCT other.other_set_no AS set_no, lines.actual
     FROM core_other_terms AS other
     INNER JOIN core_lines AS lines USING (terms_no)
+    SEMI JOIN core_trial_quantities AS tried ON tried.set_no = other.set_no AND tried.actual = lines.actual
 ),
 rules AS (
     SELECT DISTINCT set_no, rule_no, ladder_id, case_reading_id, lone_bounds, allowance_rule

@@ -1,4 +1,5 @@
 -- One row per case of core_terms_cases: the exact amount, its slices where there are several, and what is billed in units and in blocks.
+-- kept as: scratch
 -- with: core_rating_cases = core_terms_cases, core_rating_readings = core_trial_readings
 SELECT
     case_id.set_no,

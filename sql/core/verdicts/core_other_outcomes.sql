@@ -1,48 +1,7 @@
--- One row per distinct billed figures of lines that other terms in force may price (core_other_terms): whether an admissible use of these
--- gives them, and their own terms do not (`is_given`), and the range of all these terms.
--- Admissible are the interpretations that prove the lines of the other terms, or that these leave open; if there are none, or they explain
--- no half of them, each ordinary one, of the model of the line's own terms where their lines decide it and no contract states another. And
--- each rounding that fits the lines of the price list alike, or is open.
-WITH theirs AS (
-    SELECT set_no, reading_no
-    FROM core_chosen_readings
-    WHERE verdict <> 'none_fits'
-    UNION
-    SELECT tied.set_no, tied.reading_no
-    FROM core_tied_candidates AS tied
-    INNER JOIN core_chosen_readings AS chosen USING (set_no)
-    WHERE chosen.verdict = 'undecided'
-),
-admissible AS (
-    SELECT other.set_no, other.other_set_no, theirs.reading_no
-    FROM (SELECT DISTINCT set_no, other_set_no FROM core_other_terms) AS other
-    INNER JOIN theirs ON theirs.set_no = other.other_set_no
-    UNION ALL
-    SELECT other.set_no, other.other_set_no, readings.reading_no
-    FROM (SELECT DISTINCT set_no, other_set_no FROM core_other_terms) AS other
-    ANTI JOIN theirs ON theirs.set_no = other.other_set_no
-    INNER JOIN core_sets AS own ON own.set_no = other.set_no
-    INNER JOIN core_sets AS others ON others.set_no = other.other_set_no
-    LEFT JOIN core_chosen_readings AS chosen ON chosen.set_no = other.set_no
-    LEFT JOIN core_set_readings AS leader ON leader.set_no = chosen.set_no AND leader.reading_no = chosen.reading_no
-    INNER JOIN core_set_readings AS readings
-        ON readings.set_no = other.other_set_no
-        -- a fee per step on one tier is remote, unless the other ladder has such fees
-        AND (
-            readings.plausibility = 'ordinary'
-            OR (readings.plausibility = 'remote' AND leader.model IN ('stairstep', 'stacked_flat'))
-        )
-        AND (
-            others.contract_model IS NOT NULL
-            OR leader.model IS NULL
-            OR readings.model = leader.model
-            OR (
-                (readings.model IN ('stairstep', 'stacked_flat')) = (leader.model IN ('stairstep', 'stacked_flat'))
-                AND (chosen.verdict <> 'decided' OR own.contract_model IS NOT NULL OR own.tiers = 1 OR others.tiers = 1)
-            )
-        )
-),
-roundings AS (
+-- One row per distinct billed figures that do not fit a line's own terms, of lines that other terms in force may price (core_other_terms):
+-- whether an admissible use of these gives them (`is_given`), and the range of all these terms.
+-- Admissible are interpretations (core_admissible_readings), and each rounding that fits the lines of the price list alike, or is open.
+WITH roundings AS (
     SELECT sets.set_no, fitting.rounding_no, fitting.place
     FROM core_sets AS sets
     INNER JOIN core_fitting_roundings AS fitting ON fitting.price_list_id = sets.price_list_id AND fitting.is_fee = (sets.kind = 'fee')
@@ -61,9 +20,9 @@ usual AS (
 spans AS (
     SELECT other.terms_no, other.set_no, rated.actual, min(rated.amount_exact) AS least, max(rated.amount_exact) AS most
     FROM core_other_terms AS other
-    INNER JOIN admissible USING (set_no, other_set_no)
+    INNER JOIN core_admissible_readings AS admissible USING (set_no, other_set_no)
     INNER JOIN core_set_readings AS readings ON readings.set_no = admissible.other_set_no AND readings.reading_no = admissible.reading_no
-    INNER JOIN core_terms_rated AS rated ON rated.set_no = readings.set_no AND rated.rule_no = readings.rule_no
+    INNER JOIN core_admissible_rated AS rated ON rated.set_no = readings.set_no AND rated.rule_no = readings.rule_no
     GROUP BY other.terms_no, other.set_no, rated.actual
 ),
 ranges AS (
@@ -81,8 +40,8 @@ ranges AS (
 ),
 given AS (
     SELECT DISTINCT fits.terms_no, fits.actual, fits.quantity_billed, fits.amount
-    FROM core_terms_fits AS fits
-    SEMI JOIN admissible USING (set_no, other_set_no, reading_no)
+    FROM core_admissible_fits AS fits
+    SEMI JOIN core_admissible_readings USING (set_no, other_set_no, reading_no)
     INNER JOIN roundings ON roundings.set_no = fits.set_no AND list_contains(fits.roundings, roundings.rounding_no)
 ),
 billed AS (
