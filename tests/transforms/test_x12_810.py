@@ -95,7 +95,7 @@ def test_a_file_holds_several_invoices() -> None:
     ]  # fmt: skip
     with pytest.raises(InvoiceFileRefused, match="holds invoice 08-753 twice, written as 8753 too"):
         invoice_files.read(interchange(LINE, ("BIG*20261102*08-753", "TDS*1")))
-    with pytest.raises(InvoiceFileRefused, match="holds invoice 8753 twice"):
+    with pytest.raises(InvoiceFileRefused, match="holds invoice 8753 twice;"):
         invoice_files.read(interchange(LINE) + interchange(LINE))
 
 
@@ -161,6 +161,7 @@ def test_a_total_that_alone_is_rounded_has_a_line_for_the_rounding() -> None:
         ("TXI*ST*1", "TXI*ST*1", 1100, ["1.00"]),  # the summary repeats the lines
         ("TXI*ST*1", "TXI*ST*2", 1300, ["1.00", "2.00"]),  # both are needed
         ("TXI*ST*1", "N1*RE*X", 1100, ["1.00"]),
+        ("TXI*ST*0", "N1*RE*X", 1000, []),
         ("N1*RE*X", "TXI*ST*1*****I", 1000, []),  # included in other amounts
         ("N1*RE*X", "TXI*ST*1*****O", 1000, []),
     ],
@@ -178,7 +179,11 @@ def test_the_month_is_the_period_else_the_month_before() -> None:
     assert month() == date(2026, 10, 1)
     assert month("DTM*186*20260901", "DTM*187*20260930") == date(2026, 9, 1)
     assert month("DTM*186*20260901", "DTM*187*20261001") == date(2026, 9, 1), "an end that is not included"
-    assert month("DTM*186*20260901", "DTM*187*20261015") is None
+    assert month("DTM*186*20260901", "DTM*187*20261002") is None
+    assert month("DTM*186*20260901", "DTM*187*20261101") is None
+    assert month("DTM*186*20261001", "DTM*187*20261001") == date(2026, 10, 1), "a day"
+    assert month("DTM*187*20261001") == date(2026, 10, 1)
+    assert month("DTM*186*20260930") == date(2026, 9, 1)
     assert month("DTM*187*20260915") == date(2026, 9, 1)
 
 
@@ -220,7 +225,7 @@ WRONG = [
     (b"GE*1*905", b"ST*810*0001~SE*2*0001~GE*2*905", "control number 0001 is of an earlier set of the group too"),
     (b"GE*1*905", b"TA1*1~GE*1*905", "a transaction set .ST. or the group's end .GE. is due"),
     (b"IEA*1*", b"ST*850~IEA*1*", "a group .GS. or the interchange's end .IEA. is due"),
-    (b"ST*810", b"ST*850", "transaction set 850 is no invoice"),
+    (b"ST*810", b"ST*850", r"segment 3 \(ST\).*transaction set 850 is no invoice"),
     (b"*X*004010", b"*X*005010", "its group is of version 005010; 004010 is read"),
 ]
 

@@ -92,9 +92,8 @@ class FiledInvoice:
         """
         days = [day for day in (self.period_begin, self.period_end) if day is not None]
         if not days:
-            return next_month(self.invoice_date.replace(day=1), -1)
+            return next_month(self.invoice_date, -1)
         months = {day.replace(day=1) for day in days}
-        if len(months) == 2 and self.period_end is not None and self.period_end.day == 1:
-            # some vendors write the first day after the period as its end
-            months = {day.replace(day=1) for day in (days[0], self.period_end - timedelta(days=1))}
+        if len(months) == 2:  # some vendors write the first day after the period as its end
+            months = {day.replace(day=1) for day in (days[0], days[1] - timedelta(days=1))}
         return months.pop() if len(months) == 1 else None

@@ -36,7 +36,7 @@ def require_begun(month: date, now: datetime | None = None) -> date:
 
 
 def next_month(month: date, count: int = 1) -> date:
-    """The first day of the month `count` months later (earlier when negative)."""
+    """The first day of the month `count` months after that of a day (before it when negative)."""
     index = month.year * 12 + month.month - 1 + count
     return date(index // 12, index % 12 + 1, 1)
 
@@ -44,7 +44,7 @@ def next_month(month: date, count: int = 1) -> date:
 def last_full_month(now: datetime | None = None) -> date:
     """The last full calendar month in UTC: the default month of every command."""
     today = (now or datetime.now(UTC)).astimezone(UTC).date()
-    return next_month(today.replace(day=1), -1)
+    return next_month(today, -1)
 
 
 def month_end(month: date) -> datetime:
