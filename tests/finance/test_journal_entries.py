@@ -1,6 +1,7 @@
 """The journal balances for any input, says what it was made from, and refuses a chart that it cannot follow."""
 
 import hashlib
+import itertools
 from collections import defaultdict
 from dataclasses import replace
 from datetime import date
@@ -8,16 +9,18 @@ from pathlib import Path
 from random import Random
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgrid_flows.currency import minor_digits
-from ecgrid_flows.errors import NoSuchData, SettingsError, StorageFailed
-from ecgrid_flows.finance.audit_log import Decision
+from ecgrid_flows.errors import NoSuchData, Refused, SettingsError, StorageFailed
+from ecgrid_flows.finance import journal
+from ecgrid_flows.finance.audit_log import Decision, Log
 from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.finance.export_files import opened, read_manifest
-from ecgrid_flows.finance.journal import left_out_words, require_kept, unbooked
+from ecgrid_flows.finance.journal import chart_of, left_out_words, open_journal, require_kept, unbooked
 from ecgrid_flows.finance.journal_entries import (
     Amount,
     Chart,
@@ -26,6 +29,7 @@ from ecgrid_flows.finance.journal_entries import (
     entries,
     from_table,
     read_chart,
+    to_table,
 )
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.opening import open_store
@@ -125,7 +129,7 @@ def test_what_was_posted_and_what_follows_end_where_a_first_journal_would(states
 
     def balances(journals: list[list[Entry]]) -> dict[tuple[object, ...], Decimal]:
         kept: dict[tuple[object, ...], Decimal] = defaultdict(lambda: ZERO)
-        for entry in (entry for journal in journals for entry in journal):
+        for entry in itertools.chain(*journals):
             kept[entry.contract_id, entry.reporting_month, entry.invoice_number, entry.account] += entry.amount
         return {account: amount for account, amount in kept.items() if amount != ZERO}
 
@@ -354,6 +358,7 @@ def test_only_what_bills_something_awaits_an_invoice(usd: Settings) -> None:
         {"contract_id": contract, "invoice_number": number, "recalculated_amount": amount}
         for contract, number, amount in ((1, None, "0"), (2, None, "1.00"), (3, "I-3", "0"), (4, None, None))
     ]
+    rows.append({"contract_id": 5, "invoice_number": "I-5", "recalculated_amount": "1.00", "invoiced_amount": "1.00"})
     reconciled = [{"reporting_month": MONTH, **row} for row in rows]
     build(usd, out_line_items=[line()], out_invoice_reconciliation=reconciled)
     with opened(usd) as connection:
@@ -373,6 +378,81 @@ def test_a_file_that_the_log_names_is_there_and_as_it_was(settings: Settings) ->
         require_kept(store, entry, "closings/a.parquet")
     store.write("closings/a.parquet", b"as it was")
     require_kept(store, entry, "closings/a.parquet")
+
+
+def closed_log(*months: str) -> Log:
+    """A log in which these months are closed."""
+    return Log(tuple(Decision(n, "close", "", "", {"month": one}, "") for n, one in enumerate(months, 1)), ())
+
+
+def test_an_entry_is_dated_in_its_month_or_after_the_last_closed_one() -> None:
+    november, december = date(2026, 11, 1), date(2026, 12, 1)
+
+    def dated(log: Log, *, is_first: bool = True, wanted: date | None = None, month: date = MONTH) -> date:
+        return journal._posting_date(log, month, is_first=is_first, wanted=wanted)
+
+    nothing = closed_log()
+    assert [dated(nothing, is_first=is_first) for is_first in (True, False)] == [DATED, DATED]
+    assert dated(nothing, month=date(2028, 2, 1)) == date(2028, 2, 29)
+    assert dated(nothing, wanted=date(2026, 9, 3)) == date(2026, 9, 3)
+    before = closed_log("2026-09", "2026-08")
+    assert [dated(before, is_first=is_first) for is_first in (True, False)] == [DATED, MONTH]
+    assert dated(before, wanted=MONTH) == MONTH
+    with pytest.raises(SettingsError, match=r"2026-09-30 is not after 2026-09, .* a --posting-date from 2026-10-01 on"):
+        dated(before, wanted=date(2026, 9, 30))
+    assert dated(closed_log("2026-10")) == november
+    assert dated(closed_log("2026-10", "2026-11")) == december
+
+
+def test_a_journal_is_of_the_currency_that_was_posted_and_dated_by_what_was(
+    usd: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """72.96 are asked, 1.00 was posted in a first journal without lines and a second one."""
+    build(usd, **invoiced([line()]))
+    store, log = open_store(usd), closed_log("2026-09")
+    one = Entry(DATED, MONTH, "USD", "2000", "Payable", None, D(1), "8753", "payable", "8753", 8751)
+    journals: list[list[Entry]] = []
+    monkeypatch.setattr(journal, "_posted", lambda *_: [(log.entries[0], lines) for lines in journals])
+    with opened(usd) as connection:
+
+        def dates() -> set[date]:
+            table = open_journal(connection, usd, store, log, MONTH)
+            return set(table.column("posting_date").to_pylist())
+
+        with pytest.raises(SettingsError, match="set ECGRID_CURRENCY"):
+            open_journal(connection, replace(usd, currency=None), store, log, MONTH)
+        assert dates() == {DATED}
+        journals[:] = [[]]
+        assert dates() == {DATED}
+        journals[:] = [[], [one]]
+        assert dates() == {MONTH}
+        journals[:] = [[replace(one, currency="EUR"), one], [replace(one, currency="CHF")]]
+        with pytest.raises(Refused, match=r"^2026-10 was posted in CHF, and .* is now USD: set it to CHF for"):
+            dates()
+
+
+def test_posted_are_the_journals_of_the_months_closings_and_batches(settings: Settings, tmp_path: Path) -> None:
+    """A closing without a currency has none; those of another month and of another decision are not the month's."""
+    store = open_store(settings)
+    store.prepare()
+    one = Entry(DATED, MONTH, "USD", "2000", "Payable", None, D(1), "8753", "payable", "8753", 8751)
+    entries_of_log = []
+    kinds = (("close", "2026-10"), ("corrections", "2026-10"), ("corrections", "2026-09"), ("reopen", "2026-10"))
+    for number, (kind, month) in enumerate(kinds, start=1):
+        path = f"closings/{month}/{number:06}/journal.parquet"
+        pq.write_table(to_table([replace(one, reference=str(number))]), tmp_path / "journal")
+        store.write(path, (tmp_path / "journal").read_bytes())
+        files = {} if kind == "close" else {path: hashlib.sha256(store.read(path)).hexdigest()}
+        entries_of_log.append(Decision(number, kind, "", "", {"month": month, "files": files, "correction": 1}, ""))
+    log = Log(tuple(entries_of_log), ())
+    ((entry, lines),) = journal._posted(store, log, MONTH)
+    assert (entry.number, lines) == (2, [replace(one, reference="2")])
+    assert journal.batches(store, log, entries_of_log[0]) == [to_table(lines)]
+
+
+def test_a_folder_of_the_users_without_a_chart_leaves_the_shipped_one(settings: Settings) -> None:
+    (Path(settings.data_dir) / "reference").mkdir(parents=True)
+    assert chart_of(settings).rules == read_chart(SHIPPED).rules
 
 
 def test_what_a_journal_leaves_out_is_one_line() -> None:

@@ -36,6 +36,7 @@ pytestmark = pytest.mark.slow
 
 OCTOBER = date(2026, 10, 1)
 SEPTEMBER = date(2026, 9, 1)
+D = Decimal
 #: What the invoices of the shipped world ask for 2026-10.
 INVOICED = Decimal("52123.07")
 LADDER = """account_report,measure_field,model,tier,minimum,maximum,allowance,block,rate,flat
@@ -387,3 +388,94 @@ def test_a_long_statement_shows_sums_by_measure(data: Settings, monkeypatch: pyt
     shown = re.findall(r'<td class="amount" data-label="Amount">([^<]*)</td></tr></tbody>', page)
     assert sorted(shown) == sorted(money_text(amount) for amount in sums.values())
     assert f"<strong>{money_text(total(list(sums.values())))} USD</strong>" in page
+
+
+def issued_rows(*rows: tuple[object, ...]) -> pa.Table:
+    """Rows of a draft of 2026-10, from the client on."""
+    columns = zip(*((OCTOBER, None, *row) for row in rows), strict=True)
+    schema = rebill._ISSUED
+    return pa.table([pa.array(one, field.type) for one, field in zip(columns, schema, strict=True)], schema=schema)
+
+
+OWN = ("Acme", None, "charge", OCTOBER, 4443, 5, "Hull", "TrafficAll", "TotalKCs", "own", D("1200.5"), D("12.345"))
+MINIMUM = ("Acme", None, "charge", OCTOBER, None, None, None, "FixedRate", "MonthlyMinimum", "minimum", None, D(7))
+CREDIT = ("Acme", "K1", "correction", SEPTEMBER, 4440, 0, None, None, None, "credit", D(3), D("-2.345"))
+
+
+def test_the_page_of_a_statement_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """12.345 and a share of 7.00 are 19.345; with the correction of -2.345 it is 17.00."""
+    settings = Settings(data_dir=str(tmp_path), currency="USD")
+    rows = issued_rows(CREDIT, OWN, MINIMUM)
+    monkeypatch.setattr(rebill, "_MOST_LINES", 3)
+    nothing = {"account": "", "cost_centre": "", "quantity": ""}
+    month = {"month": "2026-10"}
+    minimum = nothing | month | {"charge": "Share of a minimum charge: FixedRate MonthlyMinimum", "price": "7.00"}
+    traffic = nothing | month | {"charge": "TrafficAll TotalKCs", "quantity": "1,200.5", "price": "12.345"}
+    credit = nothing | {"month": "2026-09", "charge": "Share of a credit", "quantity": "3", "price": "-2.345"}
+    assert rebill._words(settings, OCTOBER, "Acme", rows) == {
+        "notice": "",
+        "client": "Acme",
+        "number": None,
+        "month": "2026-10",
+        "currency": "USD",
+        "is_by_measure": False,
+        "has_cost_centres": True,
+        "total": "17.00",
+        "parts": [
+            {"is_correction": False, "total": "19.345", "lines": [minimum, traffic | {"account": "4443-5 Hull"}]},
+            {
+                "is_correction": True,
+                "total": "-2.345",
+                "lines": [credit | {"account": "4440-0", "cost_centre": "K1"}],
+            },
+        ],
+    }
+    monkeypatch.setattr(rebill, "_MOST_LINES", 2)
+    found = rebill._words(settings, OCTOBER, "Acme", rows)
+    assert (found["is_by_measure"], found["has_cost_centres"], found["total"]) == (True, False, "17.00")
+    assert [part["lines"] for part in found["parts"]] == [[minimum, traffic], [credit]]
+    only_charges = rebill._words(settings, OCTOBER, "Acme", issued_rows(OWN))
+    assert [part["is_correction"] for part in only_charges["parts"]] == [False]
+
+
+def test_the_sums_by_measure_have_a_quantity_where_each_line_has_one() -> None:
+    """12.345 twice is 24.69 for 2,401; of a line without a quantity the sum has none."""
+    twice = [OWN, (*OWN[:4], 4447, 0, *OWN[6:])]
+    without = [(*MINIMUM[:9], "other", D(2), D(1)), (*MINIMUM[:9], "other", None, D(5))]
+    found = rebill._by_measure(issued_rows(*twice, *without))
+    assert [(row["measure_field"], row["network_id"], row["quantity"], row["price"]) for row in found] == [
+        ("TotalKCs", None, D(2401), D("24.69")),
+        ("MonthlyMinimum", None, None, D(6)),
+    ]
+
+
+def test_clients_have_their_own_rows_files_and_numbers() -> None:
+    """Names that a file system reads as one get a number; after two statements the next is the third."""
+    rows = issued_rows(("Beta", *OWN[1:]), CREDIT, ("Beta", *MINIMUM[1:]))
+    found = [(name, part.column("client").to_pylist()) for name, part in rebill._by_client(rows)]
+    assert found == [("Acme", ["Acme"]), ("Beta", ["Beta", "Beta"])]
+    names = ["A/B", ".x", "acme", "Acme", "rebill_margin", "manifest", "ACME"]
+    assert [name for _, name in rebill._file_names(names)] == [
+        *("A%2FB", "%2Ex", "acme", "Acme (2)", "rebill_margin (2)", "manifest (2)", "ACME (3)")
+    ]
+    log = audit_log.Log(
+        (
+            decision(1, "close", "2026-09", [f"closings/2026-09/000001/{rebill.STATEMENTS}"], {"A": "1", "B": "2"}),
+            decision(2, "reopen", "2026-09", [f"closings/2026-09/000002/{rebill.STATEMENTS}"], {"C": "3"}),
+            decision(3, "close", "2026-10", ["closings/2026-10/000003/lines.parquet"]),
+            decision(4, "corrections", "2026-10", [f"closings/2026-10/000004/{rebill.STATEMENTS}"]),
+        ),
+        (),
+    )
+    numbered = rebill._numbered(rows, log)
+    assert numbered.column("statement_number").to_pylist() == ["S000004", "S000003", "S000004"]
+    assert rebill.numbers_of(numbered) == {"Acme": "S000003", "Beta": "S000004"}
+    assert numbered.drop_columns("statement_number") == rows.drop_columns("statement_number")
+    assert [rebill._is_issued(log, month) for month in (SEPTEMBER, OCTOBER)] == [True, False]
+
+
+def decision(
+    number: int, kind: str, month: str, files: list[str], statements: dict[str, str] | None = None
+) -> audit_log.Decision:
+    made = {} if statements is None else {"statements": statements}
+    return audit_log.Decision(number, kind, "", "", {"month": month, "files": dict.fromkeys(files, ""), **made}, "")

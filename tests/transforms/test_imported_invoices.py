@@ -1,12 +1,13 @@
 """An imported invoice, a value that does not fit and a requested key into rows: every value in its own column."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
 
 from ecgrid_transforms.calls import FAULT, call_row
 from ecgrid_transforms.filed_invoices import ITEM, TAX, FiledInvoice, FiledLine
-from ecgrid_transforms.invoices import Imported, imported_line_rows, imported_row
+from ecgrid_transforms.invoices import Imported, imported_line_rows, imported_row, number_key
 from ecgrid_transforms.model import Account, Key, OddValue
 from ecgrid_transforms.money import to_decimal
 from ecgrid_transforms.rows import Row, batch
@@ -55,6 +56,7 @@ def test_a_canceled_invoice_without_more_than_its_total() -> None:
 
 
 def test_a_line_of_a_mailbox_of_a_network_and_of_the_invoice() -> None:
+    assert list(INVOICE.accounts()) == [Account(7, 11), Account(7, 0)]
     mailbox, root, tax = told(INVOICE_LINES, imported_line_rows(Imported(MONTH, 901, 2, INVOICE, NOW, SHA256)))
     common = {
         "reporting_month": MONTH, "source": "imported", "invoice_id": 2, "invoice_number": "INV-9", "contract_id": 901,
@@ -74,6 +76,17 @@ def test_a_line_of_a_mailbox_of_a_network_and_of_the_invoice() -> None:
         "line_item_number": 3, "system_object": "Invoice", "amount": to_decimal("1"), "line_kind": "tax",
         "line_description": "Tax",
     }  # fmt: skip
+
+
+def test_the_object_of_a_line_without_an_account_and_of_the_first_mailbox() -> None:
+    lines = (FiledLine(ITEM, to_decimal("1")), FiledLine(ITEM, to_decimal("2"), account=Account(7, 1)))
+    rows = told(INVOICE_LINES, imported_line_rows(Imported(MONTH, 901, 2, replace(INVOICE, lines=lines), NOW, SHA256)))
+    assert [(row.get("system_object"), row.get("system_id")) for row in rows] == [(None, None), ("Mailbox", 1)]
+
+
+def test_invoice_numbers_are_compared_by_letters_and_digits() -> None:
+    numbers = ("08-753", "inv 07", "0a0", "000", "-", "", None)
+    assert [number_key(number) for number in numbers] == ["8753", "INV07", "A0", None, None, None, None]
 
 
 def test_a_value_that_does_not_fit_is_a_row_with_what_was_asked() -> None:

@@ -36,6 +36,7 @@ def test_the_template_ties() -> None:
 def test_a_total_alone(separator: str, mark: bytes) -> None:
     (invoice,) = invoice_files.read(mark + TOTAL.replace(",", separator).replace("\n", "\r\n").encode())
     assert (invoice.invoice_number, invoice.total_amount, invoice.lines) == ("8753", to_decimal("8113.07"), ())
+    assert invoice.tax_amount is None
 
 
 def test_tax_adds_to_the_total_and_is_a_line() -> None:
@@ -64,6 +65,7 @@ def test_tax_adds_to_the_total_and_is_a_line() -> None:
         (TOTAL.replace("8753", "87\x0053"), "line 2, column invoice_number: it has the control character .{1,2}x00'"),
         (TOTAL.replace("8113.07", "8113,07"), "line 2: 4 cells under 3 columns"),
         (TOTAL.replace("8113.07", ""), "line 2, column total_amount: is empty"),
+        (TOTAL.replace("2026-11-01", ""), "line 2, column invoice_date: is empty"),
         (TOTAL.replace("2026-11-01", "11/1/2026"), "line 2, column invoice_date"),
         (TOTAL.replace("2026-11-01", "20261101"), "line 2, column invoice_date"),
         (TOTAL.replace("8753", ""), "line 2, column invoice_number: is empty"),
@@ -97,6 +99,11 @@ def test_a_line_has_what_its_row_has() -> None:
     assert (line.account_report, line.measure_field, line.quantity) == ("TrafficAll", "ToTrans", to_decimal("3"))
 
 
+def test_numbers_without_a_letter_or_digit_are_as_they_are_written() -> None:
+    data = b"invoice_number,invoice_date,total_amount\n-,2026-11-01,1\n/,2026-11-01,2\n"
+    assert [one.invoice_number for one in invoice_files.read(data)] == ["-", "/"]
+
+
 def test_a_file_without_rows_holds_no_invoice() -> None:
     with pytest.raises(InvoiceFileRefused, match="the file holds no invoice"):
         invoice_files.read(b"invoice_number,invoice_date,total_amount\n")
@@ -119,7 +126,7 @@ def test_more_decimals_than_the_currency_has_are_refused() -> None:
 
 
 def test_another_encoding_is_refused() -> None:
-    with pytest.raises(InvoiceFileRefused, match="not UTF-8"):
+    with pytest.raises(InvoiceFileRefused, match="byte 11 is not UTF-8"):
         invoice_files.read("Rechnung für,1".encode("latin-1"))
 
 

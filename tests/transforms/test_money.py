@@ -95,12 +95,22 @@ def test_a_value_that_does_not_fit_stops() -> None:
         ("1000000000000000000", False),
         ("-1000000000000000000", False),
         ("0.00000000001", False),
+        ("0.000000000010", False),
         ("-0.1000000000000", True),
         ("0.0000000000000", True),
     ],
 )
 def test_eighteen_whole_digits_and_ten_decimals_fit(text: str, is_fitting: bool) -> None:
     assert fits(to_decimal(text)) == is_fitting
+
+
+def test_what_is_not_finite_does_not_fit() -> None:
+    assert not fits(Decimal("NaN"))
+
+
+def test_a_long_text_is_named_by_its_first_60_characters() -> None:
+    with pytest.raises(NotADecimal, match=f"^'{'x' * 60}' is not"):
+        to_decimal("x" * 61)
 
 
 def test_text_for_people_and_machines() -> None:
