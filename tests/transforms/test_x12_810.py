@@ -110,6 +110,65 @@ def test_a_credit_is_negative_by_whichever_sign_its_amounts_have(kind: str, sign
     assert invoice.lines[0].quantity == to_decimal("-10")
 
 
+def test_the_tax_of_a_credited_line_is_negative_too() -> None:
+    invoice = only(interchange(("BIG*20261101*C1*****CR", "IT1*1*10*EA*5", "TXI*ST*0.75", "TDS*5075")))
+    assert (invoice.lines[0].tax, invoice.tax_amount) == (to_decimal("-0.75"), to_decimal("-0.75"))
+    nothing = ("BIG*20261101*C1*****CR", "IT1*1*1*EA*5", "SAC*A*C310***500", "TDS*0")
+    assert amounts(only(interchange(nothing))) == [("item", "5.00"), ("allowance", "-5.00")], "0 has no sign to go by"
+
+
+#: 2 × 3.00 with 0.60 tax, 4.00, and 0.10 tax of the whole invoice: 10.70.
+REPEATED = (
+    "BIG*20261101*8754",
+    *("CUR*SE*USD", "CUR*BY*EUR", "REF*PO*PO-9", "REF*PO*PO-10", "REF*ZZ*5/5", "REF*11*9/9", "REF*12*8/8", "REF*CT"),
+    *("N1*BT*Payer", "N1*ST*Elsewhere", "ITD*01*3****20261130", "ITD*01*3*****30", "ITD*01"),
+    *("DTM*186*20261002", "DTM*186*20261001", "DTM*186*20261003", "DTM*150*20260101"),
+    *("DTM*187*20261030", "DTM*187*20261031", "DTM*187*20261029"),
+    *("PID*F****Head", "PAM****1*9", "TXI*ST*0.10", "SAC*N*C310***100"),
+    *("IT1*1*2*EA*3", "TXI*ST*0.60", "REF*11*1001/5001", "REF*11*1001/7", "N1*BT*Another", "PID*F", "PID*F****A"),
+    *("PID*F****B", "IT1*2*1*EA*4", "TDS*1070", "PID*F****Foot", "PAM****1*9", "REF*11*7/7"),
+)
+
+
+def test_of_what_is_repeated_the_first_counts_and_of_a_period_the_whole() -> None:
+    invoice = only(interchange(REPEATED))
+    assert (invoice.currency, invoice.po_number, invoice.contract_number) == ("USD", "PO-9", None)
+    assert (invoice.bill_to, invoice.due_date, invoice.payment_terms) == ("Payer", date(2026, 11, 30), "Net 30")
+    assert (invoice.period_begin, invoice.period_end) == (date(2026, 10, 1), date(2026, 10, 31))
+    assert amounts(invoice) == [("item", "6.00"), ("item", "4.00"), ("tax", "0.60"), ("tax", "0.10")]
+    first, second = invoice.lines[:2]
+    assert (first.account, first.tax, first.description) == (Account(1001, 5001), to_decimal("0.60"), "A; B")
+    assert (second.account, second.tax, second.description) == (Account(9, 9), None, None)
+    assert (invoice.tax_amount, invoice.is_canceled) == (to_decimal("0.70"), False)
+    plain_one = only(interchange(LINE))
+    assert (plain_one.tax_amount, plain_one.due_date, plain_one.payment_terms) == (None, None, None)
+
+
+def test_what_is_charged_before_the_lines_is_of_the_invoice() -> None:
+    invoice = only(interchange(("BIG*20261101*1", "SAC*C*D240***100", "IT1*1*1*EA*4", "REF*11*7/7", "TDS*500")))
+    assert [(line.kind, line.account) for line in invoice.lines] == [("item", Account(7, 7)), ("charge", None)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "cents", "expected"),
+    [
+        (("IT1*1*1*EA*1.005", "PAM****1*1.01"), 100, ["1.01"]),  # an amount as stated was not rounded here
+        (("IT1*1*1*EA*1", "PAM****1*1.004"), 100, ["1.00"]),
+        (("IT1*1*10*EA*1", "TXI*ST*1"), 1150, ["10.00", "1.00"]),  # 0.50 off
+    ],
+)
+def test_what_no_rounding_explains_is_left_to_the_check(
+    lines: tuple[str, ...], cents: int, expected: list[str]
+) -> None:
+    invoice = only(interchange(("BIG*20261101*1", *lines, f"TDS*{cents}")))
+    assert [amount for _, amount in amounts(invoice)] == expected
+
+
+def test_a_set_without_big_is_refused_where_it_should_be() -> None:
+    with pytest.raises(InvoiceFileRefused, match=r"segment 3 \(ST\).*BIG is due after ST"):
+        invoice_files.read(interchange(()))
+
+
 def test_big08_01_cancels() -> None:
     assert only(interchange(("BIG*20261101*8753******01", "TDS*1500"))).is_canceled
 
@@ -210,11 +269,14 @@ WRONG = [
     (b"000000905~", b"000000905~IEA*1*1~", "'IEA' where an interchange"),
     (b"CTT*1", b"CTT*2", r"segment 7 \(CTT\).*CTT01 states 2 lines, the invoice has 1"),
     (b"TDS*1500", b"TDS*15.00", r"segment 6 \(TDS\).*811307 is 8,113.07"),
-    (b"TDS*1500", b"AMT*1*15", "TDS, the total of the invoice, is missing"),
+    (b"TDS*1500", b"AMT*1*15", r"segment 8 \(SE\).*TDS, the total of the invoice, is missing"),
     (b"BIG*20261101*8753", b"BIG*20261131*8753", "BIG01 is '20261131', not a day"),
     (b"BIG*20261101*8753", b"BIG*20261101", "BIG02 is missing"),
-    (b"BIG*20261101*8753", b"REF*PO*1", "BIG is due after ST"),
+    (b"BIG*20261101*8753", b"REF*PO*1", r"segment 4 \(REF\).*BIG is due after ST"),
     (b"IT1*1*10*EA*1.5", b"IT1*1*10*EA*1,5", "IT104 is '1,5', not a decimal"),
+    (b"BIG*20261101*8753", b"BIG*202611 1*8753", "BIG01 is '202611 1', not a day"),
+    (b"CTT*1", b"CTT*x", "CTT01 states x lines, the invoice has 1"),
+    (b"IT1*1*10*EA*1.5", b"IT1*1**EA*1.5", "IT102 and IT104, or PAM05, are due"),
     (b"IT1*1*10*EA*1.5", b"IT1*1*10*EA*", "IT102 and IT104, or PAM05, are due"),
     (b"IT1*1*10*EA*1.5", b"IT1*1*1000000000*EA*1000000000", "more than 18 whole digits"),
     (b"IT1*1*10*EA*1.5*", b"IT1*1*10*EA*1.5*PD", "IT105 is 'PD'"),

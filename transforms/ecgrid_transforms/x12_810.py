@@ -184,9 +184,8 @@ def _extended(item: _Item) -> Decimal | None:
 
 def _taxes(document: _Document, left: Decimal) -> list[Decimal]:
     """The taxes that add to the total; `left` is the total less lines, allowances and charges."""
-    of_items = [tax for item in document.items for tax in item.taxes]
-    both = [*of_items, *document.taxes]
-    if not document.taxes or (of_items and total(both) == left):
+    both = [*(tax for item in document.items for tax in item.taxes), *document.taxes]
+    if not document.taxes or total(both) == left:
         return both
     return document.taxes
 
