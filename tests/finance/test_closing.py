@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from ecgrid_flows.errors import NoSuchData, Refused, SettingsError
-from ecgrid_flows.finance import audit_log, corrections
+from ecgrid_flows.finance import audit_log, corrections, period_close
+from ecgrid_flows.finance.audit_log import Decision
 from ecgrid_flows.finance.export import export_month, read_export
-from ecgrid_flows.finance.export_files import read_manifest
+from ecgrid_flows.finance.export_files import read_manifest, sha256_of
 from ecgrid_flows.finance.period_close import close_month, reopen_month, verify
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.opening import open_store
@@ -191,3 +192,55 @@ def test_the_form_of_the_files_stays_through_closing(settings: Settings) -> None
     before = contents(settings.exports_dir(MONTH))
     close(settings)
     assert contents(settings.exports_dir(MONTH)) == before
+
+
+def open_error(number: int, **other: object) -> dict[str, object]:
+    of = {"check_name": "rate_mismatch", "network_id": 4443, "mailbox_id": 0, "difference": Decimal("1234.505")}
+    return {"finding_id": f"F{number}", **of, **other}
+
+
+def test_what_is_still_to_be_decided_is_listed_up_to_twenty() -> None:
+    period_close._require_decided([open_error(1)], MONTH, {"F1"})
+    rows = [open_error(1), open_error(2, network_id=None), open_error(3, difference=None)]
+    with pytest.raises(Refused) as one:
+        period_close._require_decided(rows[:1], MONTH, {"F2"})
+    assert str(one.value).startswith("2026-10 has 1 open finding of severity error, so")
+    assert str(one.value).splitlines()[1:] == ["  F1  rate_mismatch  4443/0  1,234.51"]
+    with pytest.raises(Refused, match="has 2 open findings") as two:
+        period_close._require_decided(rows, MONTH, {"F1"})
+    assert str(two.value).splitlines()[1:] == ["  F2  rate_mismatch  1,234.51", "  F3  rate_mismatch  4443/0"]
+    for count, last in ((20, "  F20  rate_mismatch  4443/0  1,234.51"), (22, "  and 2 more: `ecgrid-billing findings")):
+        with pytest.raises(Refused) as many:
+            period_close._require_decided([open_error(number) for number in range(1, count + 1)], MONTH, set())
+        lines = str(many.value).splitlines()
+        assert lines[-1].startswith(last)
+        assert len(lines) == min(count, 21) + 1
+
+
+def test_a_closed_folder_is_compared_name_by_name(tmp_path: Path) -> None:
+    """Forms for ledgers and hidden files are no part of it; corrections are held against their own manifest."""
+    for name in ("kept.csv", "changed.csv", "more.csv", ".hidden", "ledgers/x.csv", "disputes/y.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    seal = sha256_of(tmp_path / "kept.csv")
+    exports = {"kept.csv": seal, "changed.csv": seal, "lost.csv": seal}
+
+    def faults() -> list[str]:
+        return [one.removeprefix(f"{tmp_path}/") for one in period_close._export_faults(tmp_path, exports)]
+
+    expected = [
+        "changed.csv is not what was closed",
+        "lost.csv is missing; `export` puts it back as it was closed",
+        "disputes/y.csv was not there when the month was closed: take it away",
+        "more.csv was not there when the month was closed: take it away",
+    ]
+    assert faults() == expected
+    (tmp_path / "corrections").mkdir()
+    assert faults() == [*expected, "corrections/manifest.json is missing or damaged; `corrections` writes it anew"]
+    assert [one.partition(" ")[0] for one in period_close._export_faults(tmp_path / "none", {})] == []
+
+
+def test_the_files_of_a_month_are_those_of_its_closings_and_corrections() -> None:
+    kinds = (("close", "2026-10"), ("corrections", "2026-10"), ("reopen", "2026-10"), ("close", "2026-09"))
+    kept = [Decision(1, kind, "", "", {"month": month}, "") for kind, month in kinds]
+    assert [period_close._keeps_files(entry, MONTH) for entry in kept] == [True, True, False, False]

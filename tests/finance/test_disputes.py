@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ecgrid_flows.finance import audit_log
+from ecgrid_flows.finance import audit_log, disputes
 from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.finance.export_files import files_below, opened
 from ecgrid_flows.finance.finding_states import with_states
@@ -19,6 +19,7 @@ from ecgrid_flows.lake.raw_log import RawAnswer, RawLog
 from ecgrid_flows.settings import Secret, Settings
 from ecgrid_flows.storage.base import Store
 from ecgrid_flows.storage.opening import open_store
+from ecgrid_transforms.money import Decimal
 
 from .decided import close, decide
 from .world import MONTH, build, finding, line, proof
@@ -271,3 +272,26 @@ def test_the_same_warehouse_gives_the_same_files(settings: Settings, store: Stor
     assert {
         name: ((folder / name).read_bytes(), (folder / name).stat().st_ino) for name in files_below(folder)
     } == first
+
+
+def test_the_words_of_a_letter_by_hand() -> None:
+    def claim(invoice: str | None, amount: str, **other: Any) -> dict[str, Any]:
+        return {"invoice_number": invoice, "amount_claimed": Decimal(amount), **other}
+
+    rows = [claim("B-2", "1.005"), claim(None, "-0.50"), claim("A-1", "2"), claim("B-2", "3")]
+    assert list(disputes._by_invoice(rows)) == [
+        {"number": "not known", "count": 1, "claimed": "-0.50"},
+        {"number": "A-1", "count": 1, "claimed": "2.00"},
+        {"number": "B-2", "count": 2, "claimed": "4.005"},
+    ]
+    lines = [("8753", "4"), ("8753", None), (None, "4"), (None, None)]
+    assert [disputes._invoice_line(claim(number, "1", invoice_line_numbers=of)) for number, of in lines] == [
+        *("8753, line 4", "8753", "line 4", "")
+    ]
+    accounts = [(4443, 0, "A"), (4443, 5, None), (None, None, "A")]
+    assert [
+        disputes._account({"network_id": network, "mailbox_id": mailbox, "account_name": name})
+        for network, mailbox, name in accounts
+    ] == ["4443-0 A", "4443-5", ""]
+    assert [disputes._amount(value) for value in (None, Decimal(0), Decimal("-1234.5"))] == ["", "0.00", "-1,234.50"]
+    assert [disputes._ending(body) for body in (b"\xef\xbb\xbf\r\n<a/>", b"a < b", b"")] == [".xml", ".txt", ".txt"]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ecgrid_flows.errors import SettingsError
+from ecgrid_flows.finance import ledgers
 from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.finance.export_files import read_manifest
 from ecgrid_flows.finance.journal_entries import Entry, from_table
@@ -27,6 +28,7 @@ from .test_postings import CALL
 from .world import MONTH, build, invoiced, line
 
 D = Decimal
+DAY = date(2026, 10, 31)
 #: Cost of 7,950.11 and a credit of 6.02, 7.96 disputed, 161.02 unexplained: 8,113.07.
 LINES = [line(amount="7958.07"), line(mailbox_id=1, measure_field="Credit", amount="-6.02", is_taxable=True)]
 
@@ -339,3 +341,51 @@ def test_no_cell_begins_a_formula(settings: Settings) -> None:
 def test_an_unknown_ledger_is_refused(settings: Settings) -> None:
     with pytest.raises(SettingsError, match="no ledger 'sap': write beancount, datev, generic, xero"):
         template(settings, "sap")
+
+
+def test_the_fields_of_a_line_by_hand(settings: Settings) -> None:
+    """Dates are the invoice's where they are known; a yen has two decimals here all the same, a dinar three."""
+    form = replace(template(settings, "generic"), limits={"description": 3}, allowed={"reference": "A-Z0-9"})
+    entry = Entry(DAY, MONTH, "KWD", "6100", "abcd", None, D("1.5"), "a-7", "charge", "INV", 8751, 4443, "R", "M", True)
+    known = {"invoice_date": date(2026, 11, 2), "due_date": date(2026, 12, 2), "po_number": "=PO"}
+    fields = ledgers._fields(form, entry, {(8751, "INV"): known})
+    assert fields == {
+        "posting_date": DAY,
+        "reporting_month": MONTH,
+        "invoice_date": date(2026, 11, 2),
+        "due_date": date(2026, 12, 2),
+        "currency": "KWD",
+        "account": "6100",
+        "amount": "-1.500",
+        "debit": "",
+        "credit": "1.500",
+        "description": "abc",
+        "reference": "'--7",
+        "invoice_number": "INV",
+        "po_number": "'=PO",
+        "contract_id": "8751",
+        "network_id": "4443",
+        "account_report": "R",
+        "measure_field": "M",
+    }
+    undated = ledgers._fields(form, entry, {(8751, "INV"): {**known, "due_date": None}, (8752, "INV"): {}})
+    assert undated["due_date"] == date(2026, 11, 2)
+    unknown = ledgers._fields(form, replace(entry, debit=D(2), credit=None, currency="JPY"), {})
+    assert (unknown["invoice_date"], unknown["due_date"], unknown["po_number"]) == (DAY, DAY, "")
+    assert (unknown["debit"], unknown["credit"], unknown["amount"]) == ("2.00", "", "2.00")
+    earlier = replace(entry, posting_date=date(2026, 10, 30))
+    assert ledgers._common([entry, earlier, entry]) == {
+        "first_posting_date": date(2026, 10, 30),
+        "last_posting_date": DAY,
+        "reporting_month": MONTH,
+        "currency": "KWD",
+    }
+
+
+def test_the_rate_of_a_base_currency_has_two_decimals_at_least(settings: Settings) -> None:
+    """10.00 at 1.2345 is 8.1004…, of which the yen shows 8.10 here."""
+    form = replace(template(settings, "generic"), base={"currency": "JPY", "rate": "1.2345"}, decimal_mark=",")
+    assert ledgers._in_base(form, D(10), "USD") == {"rate": "1,2345", "base_amount": "8,10", "base_currency": "JPY"}
+    assert ledgers._in_base(form, D(10), "JPY") == {"rate": "", "base_amount": "", "base_currency": ""}
+    whole = replace(form, base={"currency": "EUR", "rate": "4"})
+    assert ledgers._in_base(whole, D(10), "USD") == {"rate": "4,00", "base_amount": "2,50", "base_currency": "EUR"}
