@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ecgrid_flows import formats
 from ecgrid_flows.cli import main
 from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError, StorageFailed
 from ecgrid_flows.finance import export_files
@@ -369,3 +370,50 @@ def test_want_of_memory_ends_an_export_with_one_line(
     assert "out of memory" in told
     assert len(told.splitlines()) == 1
     assert not settings.exports_dir(MONTH).exists()
+
+
+def test_an_export_in_place_stays_where_only_its_run_differs(tmp_path: Path) -> None:
+    def manifest(run: str | None, month: str = "2026-10") -> dict[str, Any]:
+        files = {"a.csv": {"sha256": hashlib.sha256(b"a").hexdigest()}}
+        return {**formats.stamp("export"), "month": month, "run_id": run, "files": files}
+
+    def is_unchanged(run: str | None, month: str = "2026-10") -> bool:
+        return export_files._is_unchanged(tmp_path, manifest(run, month))
+
+    def keep(run: str | None) -> None:
+        (tmp_path / "manifest.json").write_text(json.dumps(manifest(run)), "utf-8")
+
+    assert not is_unchanged("A")
+    (tmp_path / "a.csv").write_bytes(b"a")
+    keep("A")
+    assert [is_unchanged(run) for run in ("A", "B", None)] == [True, True, True]
+    assert not is_unchanged("A", "2026-09")
+    keep(None)
+    assert [is_unchanged(run) for run in (None, "B")] == [True, False]
+    (tmp_path / "ledgers").mkdir()
+    (tmp_path / "ledgers/x.csv").write_bytes(b"x")
+    assert is_unchanged(None), "forms for ledgers are made of it"
+    (tmp_path / "more.csv").write_bytes(b"x")
+    assert not is_unchanged(None)
+    (tmp_path / "more.csv").unlink()
+    (tmp_path / "a.csv").write_bytes(b"b")
+    assert not is_unchanged(None)
+    (tmp_path / "manifest.json").write_text("{")
+    assert not is_unchanged(None)
+
+
+def test_the_words_of_a_manifest_by_hand() -> None:
+    versions = [({}, ""), ({"focus": "1.2"}, "1.4"), ({"focus": ["1.4"]}, ""), ({"focus": "1.2"}, "")]
+    assert [export_files.focus_versions(manifest, asked) for manifest, asked in versions] == [
+        *(("1.2",), ("1.2", "1.4"), ("1.2", "1.4"), ("1.2",))
+    ]
+    assert export_files.focus_files(("1.2", "1.4"), "p_") == [
+        *("p_focus_1_2.csv", "p_focus_1_2.parquet", "focus-1.4/p_focus_1_4.csv", "focus-1.4/p_focus_1_4.parquet")
+    ]
+    with pytest.raises(SettingsError, match=r"FOCUS 1\.3 is not written: use --focus 1\.2 or 1\.4"):
+        export_files.focus_stem("1.3")
+    sums = (Decimal("10.50"), Decimal("100"), Decimal("0.00"), Decimal("-0.0100"), 700)
+    assert [export_files._total_text(value) for value in sums] == ["10.5", "100", "0", "-0.01", "700"]
+    for form in (CsvForm(), CsvForm(semicolons=True), CsvForm(bom=True)):
+        assert export_files.form_of({"csv": export_files.form_words(form)}) == form
+    assert [export_files.guard_of({"csv": csv}) for csv in ({}, {"guard": 2})] == [1, 2]

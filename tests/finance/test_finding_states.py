@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from ecgrid_flows.cli import app
 from ecgrid_flows.errors import NoSuchData, SettingsError
-from ecgrid_flows.finance import audit_log
+from ecgrid_flows.finance import audit_log, finding_states
 from ecgrid_flows.finance.export_files import opened
 from ecgrid_flows.finance.finding_states import find, keep, set_state, with_states
 from ecgrid_flows.settings import Settings
@@ -302,3 +302,47 @@ def test_a_claim_has_a_filed_date_a_deadline_and_a_later_credit(
     assert {row["deadline_on"] for row in claims} == {None}
     monkeypatch.setenv("ECGRID_DISPUTE_DAYS", "soon")
     assert "ECGRID_DISPUTE_DAYS" in str(CliRunner().invoke(app, arguments).exception)
+
+
+KEY: dict[str, Any] = {
+    "network_id": 4443,
+    "mailbox_id": 0,
+    "reporting_month": "2026-10-01",
+    "account_report": "TrafficAll",
+    "measure_field": "TotalKCs",
+    "price_list_id": 432,
+    "invoice_number": None,
+}
+
+
+def test_a_decision_repeated_is_of_the_first_day_and_one_about_other_amounts_of_its_own() -> None:
+    def entry(day: str, state: str, billed: str = "80", name: str = "f0123456789a", kind: str = "finding") -> Any:
+        about = {"finding_id": name, "check_name": "rate_mismatch", **KEY, "billed_amount": billed}
+        about |= {"expected_amount": None, "difference": None}
+        data = {"state": state, "note": day, "findings": [about]}
+        return audit_log.Decision(1, kind, f"2026-11-{day}T08:00:00Z", "", data, "")
+
+    def decided(*entries: Any) -> list[tuple[str, str, str, int]]:
+        found = finding_states.states(audit_log.Log(entries, ())).values()
+        return [(one.finding_id, one.state, one.note, one.on.day) for one in found]
+
+    first = entry("02", "accepted")
+    assert decided(first, entry("05", "accepted")) == [("f0123456789a", "accepted", "05", 2)]
+    assert decided(first, entry("05", "accepted", "90")) == [("f0123456789a", "accepted", "05", 5)]
+    assert decided(first, entry("05", "disputed")) == [("f0123456789a", "disputed", "05", 5)]
+    assert decided(first, entry("05", "open")) == []
+    assert decided(first, entry("05", "disputed", kind="close")) == [("f0123456789a", "accepted", "02", 2)]
+    assert decided(entry("02", "accepted", name="0123456789ab")) == [("f0123456789a", "accepted", "02", 2)]
+
+
+def test_the_key_of_an_id_is_that_of_the_macro() -> None:
+    def identity(check: str = "rate_mismatch", **other: Any) -> str:
+        return finding_states._identity({"check_name": check, **KEY, **other})
+
+    assert identity() == "rate_mismatch|4443|0|2026-10-01|TrafficAll|TotalKCs|"
+    assert identity("reading_undecided") == "reading_undecided|4443|0||TrafficAll|TotalKCs|"
+    assert identity(reporting_month=None) == "rate_mismatch|4443|0||TrafficAll|TotalKCs|"
+    assert identity(mailbox_id=None) == "rate_mismatch|4443||2026-10-01|TrafficAll|TotalKCs|432|"
+    assert identity(network_id=None, price_list_id=None, invoice_number="I") == (
+        "rate_mismatch||0|2026-10-01|TrafficAll|TotalKCs||I"
+    )

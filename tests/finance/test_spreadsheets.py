@@ -4,8 +4,9 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -244,3 +245,43 @@ def test_the_manifest_names_what_they_were_made_from(tmp_path: Path) -> None:
     assert set(manifest["made_from"]) == {"manifest.json"}
     assert manifest["csv"]["locale"] == "de-DE"
     assert isinstance(read_localised(folder / "de-DE/focus_1_2.csv"), pa.Table)
+
+
+class _Sheet:
+    """Records what is written into it."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[Any, ...]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda row, column, *value: self.written.append((name.removeprefix("write_"), *value))
+
+
+def test_a_cell_is_written_by_the_type_of_its_value(tmp_path: Path) -> None:
+    """Excel keeps 15 digits, has no day before 1900, and 32,767 characters in a cell."""
+    sheet, styles = _Sheet(), {"time": "T", "date": "D"}
+    source = spreadsheets._Source(tmp_path, "claims.csv", {}, ",", 1)
+    moment = datetime(1900, 1, 1, 6, tzinfo=UTC)
+    values = [
+        *(True, 5, Decimal("5.00"), Decimal("1.50"), Decimal("123456789012.345"), Decimal("1234567890123.4560")),
+        *(moment, moment.replace(year=1899), date(1900, 1, 1), date(1899, 12, 31), "x" * 32_767),
+    ]
+    for value in values:
+        spreadsheets._put(sheet, 3, 1, value, styles, source)
+    assert sheet.written == [
+        ("boolean", True),
+        ("number", 5),
+        ("number", 5),
+        ("number", Decimal("1.5")),
+        ("number", Decimal("123456789012.345")),
+        ("string", "1234567890123.456"),
+        ("datetime", datetime(1900, 1, 1, 6), "T"),  # noqa: DTZ001 - a workbook has no time zones
+        ("string", "1899-01-01T06:00:00+00:00"),
+        ("datetime", date(1900, 1, 1), "D"),
+        ("string", "1899-12-31"),
+        ("string", "x" * 32_767),
+    ]
+    with pytest.raises(Refused, match=r"claims\.csv, row 3: column 2 has 32,768 characters"):
+        spreadsheets._put(sheet, 3, 1, "x" * 32_768, styles, source)
+    names = ("network_id", "InvoiceId", "line_number", "lineNumber", "idle", "amount")
+    assert [spreadsheets._is_identifier(name) for name in names] == [True, True, True, True, False, False]

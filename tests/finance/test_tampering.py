@@ -233,3 +233,42 @@ def test_a_kill_after_each_of_several_entries_is_no_fault(tmp_path: Path, monkey
     log = audit_log.read(store)
     assert log.faults == ()
     assert [entry.data["number"] for entry in log.entries] == [0, 1, 2, 3]
+
+
+def log_entry(number: int, kind: str = "close", month: str = "2026-10") -> audit_log.Decision:
+    return audit_log.Decision(number, kind, "", "", {"month": month}, f"seal {number}")
+
+
+def test_the_head_of_a_log_may_be_one_entry_behind() -> None:
+    entries = [log_entry(1), log_entry(2)]
+
+    def faults(count: int, head: object) -> list[str]:
+        there = entries[:count]
+        text = None if head is None else json.dumps(head).encode()
+        return audit_log._head_faults(text, there, there[-1].sha256 if there else audit_log.FIRST)
+
+    def head(count: int, seal: str) -> dict[str, object]:
+        return {"entries": count, "sha256": seal}
+
+    assert [faults(count, None) for count in (0, 1, 2)] == [[], [], ["closings/head.json is missing"]]
+    assert [faults(count, head(count, f"seal {count}")) for count in (1, 2)] == [[], []]
+    assert faults(0, head(0, audit_log.FIRST)) == []
+    assert faults(1, head(0, audit_log.FIRST)) == []
+    assert faults(2, head(1, "seal 1")) == []
+    assert faults(2, head(3, "seal 3")) == ["closings/head.json counts 3 entries, 2 are there"]
+    assert faults(2, head(0, audit_log.FIRST)) == ["closings/head.json counts 0 entries, but 2 are there"]
+    assert faults(2, [1]) == ["closings/head.json is damaged"]
+    changed = "closings/log/{}.json was changed after closings/head.json sealed it"
+    assert faults(2, head(2, "x")) == [changed.format("000002")]
+    assert faults(2, head(1, "x")) == [changed.format("000001")]
+    assert faults(1, head(0, "x")) == [changed.format("000000")]
+
+
+def test_a_month_is_closed_by_its_last_decision() -> None:
+    months = ("2026-11", "2026-09", "2026-10")
+    closings = [log_entry(number, month=month) for number, month in enumerate(months, start=1)]
+    log = audit_log.Log((*closings, log_entry(4, "reopen"), log_entry(5, "corrections", "2026-09")), ())
+    assert [month.month for month in log.closed_months()] == [9, 11]
+    assert log.closing(MONTH) is None
+    again = audit_log.Log((*log.entries, log_entry(6), log_entry(7, "finding")), ())
+    assert again.closing(MONTH) == log_entry(6)
