@@ -230,3 +230,38 @@ def test_an_element_in_the_place_of_the_result_is_no_answer() -> None:
 def test_an_unknown_element_that_mixes_text_and_elements_is_refused(mixed: str) -> None:
     with pytest.raises(MalformedAnswer, match="Discount mixes text with elements"):
         plain_value(parse(f"<Discount>{mixed}</Discount>".encode()))
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        *(("0", 0), ("123456789", 123456789), ("2147483647", 2**31 - 1), ("-2147483648", -(2**31)), ("+5", 5)),
+        *((" 7\n", 7), ("0000000007", 7), ("2147483648", None), ("-2147483649", None), ("00000000007", None)),
+        *(("9999999999", None), ("\u0663", None), ("1.0", None), ("", None), ("\u00a07", None)),
+    ],
+)
+def test_a_whole_number_has_32_bits(text: str, number: int | None) -> None:
+    if number is None:
+        with pytest.raises(ValueOutOfRange, match=r"^Line: Level is not an xs:int: "):
+            decode.whole(text, "Level", "Line")
+    else:
+        assert decode.whole(text, "Level", "Line") == number
+
+
+def test_a_decimal_has_64_characters_and_is_named_by_its_first_40() -> None:
+    assert decode.decimal("0" * 63 + "1", "Amount", "Line") == Decimal(1)
+    with pytest.raises(ValueOutOfRange, match=f"^Line: Amount is not an xs:decimal: '{'0' * 40}'$"):
+        decode.decimal("0" * 64 + "1", "Amount", "Line")
+    with pytest.raises(ValueOutOfRange, match=f"has more digits than .* holds: '{'1' * 40}'$"):
+        decode.decimal("1" * 64, "Amount", "Line")
+    with pytest.raises(ValueOutOfRange, match=f"^Line: Amount is not an xs:decimal: '{'x' * 40}'$"):
+        decode.decimal("x" * 41, "Amount", "Line")
+    with pytest.raises(ValueOutOfRange, match=f"^Line: Level is not an xs:int: '{'x' * 40}'$"):
+        decode.whole("x" * 41, "Level", "Line")
+    with pytest.raises(ValueOutOfRange, match=f"^Line: Taxable is not an xs:boolean: '{'x' * 40}'$"):
+        decode.boolean("x" * 41, "Taxable", "Line")
+    assert [decode.boolean(text, "Taxable", "Line") for text in (" true", "1", "false\n", "0")] == [
+        *(True, True, False, False)
+    ]
+    assert [len(decode._shown("x" * length)) for length in (200, 201)] == [200, 201]
+    assert decode._shown("x" * 202) == "x" * 200 + "…"

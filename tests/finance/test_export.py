@@ -18,7 +18,7 @@ import pytest
 from ecgrid_flows import formats
 from ecgrid_flows.cli import main
 from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError, StorageFailed
-from ecgrid_flows.finance import export_files
+from ecgrid_flows.finance import export, export_files
 from ecgrid_flows.finance.csv_writer import CsvForm
 from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.finance.export_files import (
@@ -417,3 +417,27 @@ def test_the_words_of_a_manifest_by_hand() -> None:
     for form in (CsvForm(), CsvForm(semicolons=True), CsvForm(bom=True)):
         assert export_files.form_of({"csv": export_files.form_words(form)}) == form
     assert [export_files.guard_of({"csv": csv}) for csv in ({}, {"guard": 2})] == [1, 2]
+
+
+def test_files_that_do_not_add_up_to_one_amount_are_refused() -> None:
+    """80.00 on lines and 5.50 that no line bills are 85.50 in FOCUS."""
+    beside = pa.table({"BilledCost": pa.array([Decimal("5.5")])})
+
+    def check(beside: pa.Table | None, **changed: dict[str, str]) -> None:
+        sums = {
+            "finance_lines": {"billed_amount": "80"},
+            "invoice_summary": {"billed_amount": "80.00"},
+            "focus_1_2": {"BilledCost": "85.5"},
+            "journal": {"debit": "90", "credit": "90"},
+        }
+        files = {f"{name}.csv": {"control_totals": found} for name, found in (sums | changed).items()}
+        export._check_ties(files, ("1.2",), beside)
+
+    check(beside)
+    check(None, focus_1_2={"BilledCost": "80"})
+    with pytest.raises(export.DoesNotTie, match=r"^invoice_summary\.csv adds up to 79, what it is made of to 80: "):
+        check(beside, invoice_summary={"billed_amount": "79"})
+    with pytest.raises(export.DoesNotTie, match=r"^focus_1_2\.csv adds up to 80, what it is made of to 85\.5: .*nine"):
+        check(beside, focus_1_2={"BilledCost": "80"})
+    with pytest.raises(export.DoesNotTie, match=r"^journal\.csv has debits of 90 and credits of 91: "):
+        check(beside, journal={"debit": "90", "credit": "91"})
