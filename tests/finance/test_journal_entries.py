@@ -26,6 +26,7 @@ from ecgrid_flows.finance.journal_entries import (
     Chart,
     Entry,
     Posted,
+    Rule,
     entries,
     from_table,
     read_chart,
@@ -297,6 +298,57 @@ def test_the_first_rule_that_fits_counts(tmp_path: Path) -> None:
 def test_a_chart_that_cannot_be_followed_is_refused_by_line(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         chart(tmp_path, text)
+
+
+@pytest.mark.parametrize("row", ["payable,,FixedRate,,,1,x", "payable,,,,true,1,x", "charge,7.0,,,,1,x"])
+def test_a_rule_that_no_line_could_follow_is_refused(tmp_path: Path, row: str) -> None:
+    with pytest.raises(SettingsError, match="line 2: "):
+        chart(tmp_path, f"{HEAD}{row}\r\n{ENDS}")
+
+
+def test_the_cells_of_a_rule_and_what_it_covers(tmp_path: Path) -> None:
+    text = "charge, 7 ,FixedRate,TotalKCs,FALSE, 6100 ,x\r\ncharge,,,,,6101,y\r\npayable,7,,,,2001,z\r\n"
+    narrow, wide, payable = chart(tmp_path, HEAD + text + ENDS).rules[:3]
+    assert narrow == Rule("charge", 7, "FixedRate", "TotalKCs", False, "6100", "x")
+    assert wide == Rule("charge", None, None, None, None, "6101", "y")
+    assert payable == Rule("payable", 7, None, None, None, "2001", "z")
+    assert (wide.covers(narrow), narrow.covers(wide), narrow.covers(narrow)) == (True, False, True)
+    assert not replace(wide, role="payable").covers(narrow)
+    others = ({"network_id": 8}, {"account_report": "X"}, {"measure_field": "X"}, {"is_taxable": True})
+    assert not any(replace(narrow, **other).covers(narrow) for other in others)
+    fits = Amount(1, MONTH, None, "charge", 7, "FixedRate", "TotalKCs", False, ZERO)
+    assert [narrow.fits(fits), *(narrow.fits(replace(fits, **other)) for other in others)] == [True, *[False] * 4]
+
+
+def test_entries_and_their_lines_have_an_order() -> None:
+    """By month, contract (none first) and number; an entry's by role, network, report, measure and tax flag."""
+    september = date(2026, 9, 1)
+    bills = [(2, MONTH, "A"), (None, MONTH, "B"), (1, MONTH, "C"), (1, september, "D"), (1, MONTH, "B2")]
+    rows = []
+    for contract, month, number in bills:
+        of = (contract, month, number)
+        rows += [
+            Amount(*of, "payable", None, None, None, None, D(-6)),
+            Amount(*of, "charge", None, None, None, None, D(1)),
+            Amount(*of, "charge", 4, "FixedRate", "ToKCs", False, D(1)),
+            Amount(*of, "charge", 3, "TrafficAll", "ToKCs", True, D(1)),
+            Amount(*of, "charge", 3, "TrafficAll", "ToKCs", False, D(1)),
+            Amount(*of, "charge", 3, "TrafficAll", "FromKCs", True, D(1)),
+            Amount(*of, "charge", 3, "FixedRate", "ToKCs", True, D(1)),
+            Amount(*of, "disputed", 3, "FixedRate", "ToKCs", True, ZERO),
+        ]
+    found = booked(rows)
+    assert list(dict.fromkeys(line.reference for line in found)) == ["D", "B", "B2", "C", "A"]
+    keys = [(one.role, one.network_id, one.account_report, one.measure_field, one.is_taxable) for one in found[:7]]
+    assert keys == [
+        ("charge", 3, "FixedRate", "ToKCs", True),
+        ("charge", 3, "TrafficAll", "FromKCs", True),
+        ("charge", 3, "TrafficAll", "ToKCs", False),
+        ("charge", 3, "TrafficAll", "ToKCs", True),
+        ("charge", 4, "FixedRate", "ToKCs", False),
+        ("charge", None, None, None, None),
+        ("payable", None, None, None, None),
+    ]
 
 
 def test_a_chart_that_a_spreadsheet_saved_is_read(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ecgrid_transforms.period import (
     NotAMonth,
     last_full_month,
+    month_end,
     month_text,
     months_between,
     next_month,
@@ -16,6 +17,11 @@ from ecgrid_transforms.period import (
     reporting_month_text,
     require_begun,
 )
+
+
+def test_a_month_ends_with_the_first_instant_of_the_next() -> None:
+    ends = [month_end(date(2026, month, 1)) for month in (10, 12)]
+    assert ends == [datetime(2026, 11, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)]
 
 
 @pytest.mark.parametrize(
