@@ -11,9 +11,10 @@ from dataclasses import replace
 
 import pytest
 
-from ecgrid_client import Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors
+from ecgrid_client import Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors, judging
 from ecgrid_client.faults import error_of_status
 from ecgrid_client.judging import judge
+from ecgrid_client.markup import parse
 from ecgrid_client.transport import Reply
 
 from .client_replay import Asked, Server, Told, fault, soap, told, wire
@@ -472,3 +473,8 @@ def test_answers_that_rightly_repeat_are_looked_into_a_few_times_only(server: Se
             assert client.ask("v3.2", OPERATION, {**KEY, "MailboxID": mailbox}).attempts == 1
     assert server.operations().count(OPERATION) == 200
     assert 1 <= server.operations().count("Version") <= 20
+
+
+def test_what_a_line_states_is_cut_to_200_characters() -> None:
+    line = parse(b"<LineItem><SystemObject>Mailbox</SystemObject><SystemID>%s</SystemID></LineItem>" % (b"9" * 300))
+    assert judging._of_line(line, {"MailboxID": "1"}) == judging.Stated(False, f"Mailbox {'9' * 192}")
