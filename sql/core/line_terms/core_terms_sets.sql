@@ -6,8 +6,8 @@
 -- nor bounds, are shown.
 -- departs_in: the number shown that differs from the terms in force: rate, block, allowance or bounds; several (of the last three);
 -- schedule, one that the terms do not have. The shown_ columns have the numbers shown where one differs.
--- is_as_listed: the schedule shown is that of the price list (core_list_readings), and the terms in force are your contract's, which
--- differ: the fault is the list's.
+-- is_as_listed: the schedule shown is that of the price list on some day of the month (core_list_readings), and the terms in force are
+-- your contract's, which differ: the fault is the list's.
 WITH contracted AS (
     SELECT DISTINCT terms_contract_id, price_list_id, reporting_month, account_report, measure_field
     FROM core_tiers
@@ -78,12 +78,11 @@ shown AS (
 as_listed AS (
     SELECT DISTINCT line_terms.terms_no
     FROM line_terms
-    INNER JOIN core_stated_readings AS stated USING (price_list_id, reporting_month, account_report, measure_field)
+    INNER JOIN core_stated_readings USING (price_list_id, reporting_month, account_report, measure_field)
     INNER JOIN core_list_readings AS listed USING (price_list_id, account_report, measure_field, read_at, schedule_id)
     SEMI JOIN (FROM core_tiers WHERE terms_source = 'contract') AS contract
         USING (price_list_id, reporting_month, account_report, measure_field, terms_contract_id)
-    WHERE stated.version = 1
-        AND is_same_number(line_terms.schedule_rate, listed.rate)
+    WHERE is_same_number(line_terms.schedule_rate, listed.rate)
         AND is_same_number(effective_block(line_terms.schedule_block), effective_block(listed.block))
         AND is_same_number(line_terms.schedule_allowance, listed.allowance)
         AND is_same_bounds(line_terms.schedule_minimum, line_terms.schedule_maximum, listed.minimum, listed.maximum)
