@@ -4,7 +4,7 @@
 -- with the candidate that fits most lines: what it misses of those must be fewer lines than the others (is_tied_with_leader), or one; for
 -- a minimum billed whole at most three times as many, as a leading true-up may lose to it a fifth of the lines (core_derived_ranks). The
 -- user's override is always kept, and so is the true-up beside a base of which another rule is kept (core_derived_ranks).
--- A subtotal always equals an Actual that is wrong with it. So its Actual counts as its base only where no sum of charges explains half
+-- A subtotal always equals an Actual that is wrong with it. So its Actual counts as its base only where no sum of charges explains two
 -- of its lines.
 WITH screened AS (
     SELECT
@@ -16,8 +16,9 @@ WITH screened AS (
     INNER JOIN core_derived_readings AS readings USING (reading_no)
     LEFT JOIN core_overrides AS overrides USING (set_no)
     QUALIFY readings.kind <> 'subtotal' OR readings.base <> 'shown_actual' OR is_override
-        OR max(screened.lines_explained) FILTER (WHERE readings.base <> 'shown_actual') OVER (PARTITION BY screened.set_no) * 2
-        < screened.lines_explained
+        OR coalesce(
+            max(screened.lines_explained) FILTER (WHERE readings.base <> 'shown_actual') OVER (PARTITION BY screened.set_no), 0
+        ) < 2
 ),
 ranked AS (
     SELECT
