@@ -42,6 +42,7 @@ GIVEN = {
     "core_lines": pa.schema(
         [*_KEY, ("price_list_id", pa.int32()), ("quantity_billed", MONEY_TYPE), ("amount", MONEY_TYPE)]
     ),
+    "core_billed_accounts": pa.schema([*_ACCOUNT, ("reporting_month", pa.date32()), ("amount", MONEY_TYPE)]),
     "core_accounts": pa.schema([*_ACCOUNT, ("contract_id", pa.int32())]),
     "core_former_accounts": pa.schema([*_ACCOUNT, ("reporting_month", pa.date32()), ("contract_id", pa.int32())]),
     "core_requested_accounts": pa.schema([*_ACCOUNT, ("reporting_month", pa.date32())]),
@@ -153,6 +154,10 @@ def rows_of(month: Month) -> dict[str, list[dict[str, Any]]]:
         "lake_invoice_lines": lines,
         "core_lines": [
             {**key(mailbox), "quantity_billed": Decimal(1), "amount": amount} for mailbox, amount in month.lines.items()
+        ],
+        "core_billed_accounts": [
+            {**{name: key(mailbox)[name] for name in ("network_id", "mailbox_id", "reporting_month")}, "amount": amount}
+            for mailbox, amount in month.lines.items()
         ],
         "core_accounts": [{"network_id": 1, "mailbox_id": one, "contract_id": contract_of(one)} for one in MAILBOXES],
         "out_findings": found,
