@@ -1,10 +1,10 @@
 -- One row per rate ladder with lines and candidate interpretation: its evidence compared with the leader (place 1).
 -- `gained` are the lines that it explains better than the leader: at all, with a better grade (core_fits), or by the terms where the leader
--- leaves a number out (both as a free tier, or neither: the number is then used, and something else differs). `lost` are those that the
--- leader explains better. A departure counts as none where the leader also leaves a number out (no use of the number fits all lines), or
--- bills every line alike with and without a number (a free tier that no line shows); and, for an interpretation from which most lines
--- depart, on lines that the leader bills alike with and without it: the number may be applied nowhere. So too where an interpretation
--- explains every line of a leading free tier without the allowance, or with the one shown (`is_departed_by_all`).
+-- leaves a number out, if both take the allowance as a free tier or neither does. `lost` are those that the leader explains better.
+-- A departure counts as none where the leader also leaves a number out (no use of the number fits all lines), or bills every line alike
+-- with and without a number (a free tier that no line shows); and, for an interpretation from which most lines depart, on lines that the
+-- leader bills alike with and without it: the number may be applied nowhere. So too where an interpretation explains every line of a
+-- leading free tier without the allowance, or with the one shown (`is_departed_by_all`).
 -- An interpretation is tied (`is_tied`) if the leader wins no line, fewer than two thirds of the lines on which the two differ, or a
 -- single line that does not show the tier that it reaches. A line past the first tier is no evidence for a single rate against a
 -- ladder's stated tier rates. A remote interpretation is never tied with an ordinary leader, nor is one that leaves a stated number out
