@@ -236,10 +236,25 @@ def test_a_column_of_a_table_is_stored_as_it_is(built: Build, target: Path) -> N
     assert packed == {"digest": False, "word": True}
 
 
-def test_variables_are_read_as_text(built: Build, target: Path) -> None:
-    text = "-- One row per build\nSELECT getvariable('month')::DATE AS month"
-    built({"core/core_month": text}, variables={"month": "2026-10-01"})
-    assert str(rows(target, "FROM core_month")[0]["month"]) == "2026-10-01"
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_relations_are_built_side_by_side_each_after_what_it_reads(built: Build, target: Path, threads: int) -> None:
+    """Ten chains of ten relations, every second one kept until the end of the build only."""
+    files = {}
+    for chain in range(10):
+        for place in range(10):
+            kept = "-- kept as: scratch\n" if place % 2 else "-- kept as: scratch view\n" if place == 4 else ""
+            read = f"SELECT n + 1 AS n FROM core_c{chain}_{place - 1}" if place else f"SELECT {100 * chain} AS n"
+            files[f"core/core_c{chain}_{place}"] = f"-- One row per chain\n{kept}{read}"
+    chains = " UNION ALL ".join(f"SELECT n FROM core_c{chain}_9" for chain in range(10))
+    files["out/out_chains"] = f"-- One row per chain\n{chains}"
+    report = built(files, threads=threads)
+    assert rows(target, "FROM out_chains ORDER BY n") == [{"n": 100 * chain + 9} for chain in range(10)]
+    assert sorted(relation.name for relation in report.relations) == sorted(Path(name).name for name in files)
+    names = rows(target, "SELECT table_name AS name FROM duckdb_tables() ORDER BY name")
+    assert [row["name"] for row in names] == [
+        *(f"core_c{chain}_{place}" for chain in range(10) for place in (0, 2, 6, 8)),
+        "out_chains",
+    ]
 
 
 def test_the_warehouse_stands_alone(built: Build, target: Path, tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 The warehouse is a cache. `build` writes a new file beside the old one and replaces it only when every relation is
 built, so a reader sees either the old or the new warehouse. It creates, in this order:
 
-- `lake_<feed>` for every feed of `schemas.FEEDS`: a temporary view over its Parquet files (no files: no rows, same
-  columns), dropped at the end of the build, so that the warehouse file is self-contained;
+- `lake_<feed>` for every feed of `schemas.FEEDS`: a view over its Parquet files (no files: no rows, same columns) that
+  ends with the build, so that the warehouse file is self-contained;
 - `reference_<stem>` for every `data/reference/*.csv`: a table, every column VARCHAR;
 - `sql/macros/*.sql`: CREATE MACRO statements only, by file name (a macro uses those above it);
 - `sql/{raw,core,out,checks}/*.sql`: one SELECT a file, file stem = relation, each after the relations that it reads.
@@ -26,10 +26,13 @@ Rows are read as Arrow only (`table`, `frame`): DuckDB's own conversion to panda
 
 import csv
 import logging
+import os
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +41,7 @@ import pyarrow as pa
 
 from ecgrid_flows.errors import BillingError, StorageFailed
 from ecgrid_flows.warehouse import contract_terms, product_codes, sql_headers
-from ecgrid_flows.warehouse.connection import Connection, _first_line, _open, full_disk, literal
+from ecgrid_flows.warehouse.connection import Connection, _first_line, _open, cursor_of, full_disk, literal
 from ecgrid_flows.warehouse.database import load_macros
 from ecgrid_flows.warehouse.sql_files import _STEM, _ordered, _shown, load_sql
 from ecgrid_flows.warehouse.sql_tree import BuildFailed, BuildReport, BuiltRelation, SqlFile, SqlRefused, SqlTree
@@ -52,8 +55,12 @@ log = logging.getLogger(__name__)
 #: Relations whose columns must not be floats; `raw_` has a DataSet's own columns as received.
 _FLOAT_FREE = ("core_", "out_", "fail_", "warn_", "info_")
 _PATTERN = re.compile(r"([*?\[])")
-#: Bytes of a lake that is built by one thread: to hand such small tasks over takes a tenth of a build's CPU.
+#: Bytes of a lake of which relations are built side by side, each by one thread: mostly they wait for their plans.
 _FEW_BYTES = 400_000
+#: Statements that create a relation: in the file, in a connection, and in the memory that a build's cursors share.
+_LASTING = "CREATE OR REPLACE {kind} {name}"
+_TEMPORARY = "CREATE OR REPLACE TEMP {kind} {name}"
+_UNTIL_BUILT = "CREATE OR REPLACE {kind} memory.{name}"
 #: Prefix of messages of error() in SQL about a row of a user's table.
 _USERS_TABLE = re.compile(r"Invalid Input Error: (\w+\.csv, .*)")
 _CSV_FORM = "header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"', nullstr = ''"
@@ -72,23 +79,54 @@ def materialise(
     `is_guarded=False` skips the search for floats, for relations that every build searches anyway. Raises `SqlRefused`
     for an invalid file, `BuildFailed` for an error of DuckDB.
     """
-    built = []
     ordered = _ordered(tree, tree.relations if wanted is None else wanted, given)
-    for sql in ordered:
-        started = time.perf_counter()
-        kind = ("TEMP " if sql.is_scratch else "") + ("VIEW" if sql.is_view else "TABLE")
-        try:
-            if sql.uncompressed:
-                answer = _store_with_uncompressed(connection, sql, sql.uncompressed)
-            else:
-                answer = connection.execute(f'CREATE OR REPLACE {kind} "{sql.name}" AS\n{sql.text}').fetchall()
-        except duckdb.Error as error:
-            raise _build_error(_shown(sql.path), error) from error
-        rows = None if sql.is_view else int(answer[0][0])
-        built.append(BuiltRelation(sql.name, rows, time.perf_counter() - started))
-        log.debug("relation=%s rows=%s ms=%d", sql.name, rows, built[-1].seconds * 1000)
+    built = [_create(connection, sql, _TEMPORARY) for sql in ordered]
     if is_guarded:
         _refuse_floats(connection, ordered)
+    return built
+
+
+def _materialise_all(connection: Connection, tree: SqlTree, given: Iterable[str], at_once: int) -> list[BuiltRelation]:
+    """Create every relation of a warehouse, each after what it reads, up to `at_once` at a time."""
+    files = {sql.name: sql for sql in _ordered(tree, tree.relations, given)}
+    waiting = TopologicalSorter({name: sql.reads & files.keys() for name, sql in files.items()})
+    waiting.prepare()
+
+    def create(name: str) -> BuiltRelation:
+        with closing(cursor_of(connection)) as own:
+            return _create(own, files[name], _UNTIL_BUILT)
+
+    built: list[BuiltRelation] = []
+    running: set[Future[BuiltRelation]] = set()
+    with ThreadPoolExecutor(at_once) as pool:
+        try:
+            while waiting.is_active():
+                running |= {pool.submit(create, name) for name in waiting.get_ready()}
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                built += [future.result() for future in done]
+                waiting.done(*(relation.name for relation in built[-len(done) :]))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    _refuse_floats(connection, files.values())
+    return built
+
+
+def _create(connection: Connection, sql: SqlFile, scratch: str) -> BuiltRelation:
+    """Create one relation; `scratch` is the statement's form for what is kept as scratch."""
+    started = time.perf_counter()
+    form = scratch if sql.is_scratch else _LASTING
+    head = form.format(kind="VIEW" if sql.is_view else "TABLE", name=f'"{sql.name}"')
+    try:
+        if sql.uncompressed:
+            answer = _store_with_uncompressed(connection, sql, sql.uncompressed)
+        else:
+            answer = connection.execute(f"{head} AS\n{sql.text}").fetchall()
+    except duckdb.Error as error:
+        raise _build_error(_shown(sql.path), error) from error
+    rows = None if sql.is_view else int(answer[0][0])
+    built = BuiltRelation(sql.name, rows, time.perf_counter() - started)
+    log.debug("relation=%s rows=%s ms=%d", sql.name, rows, built.seconds * 1000)
     return built
 
 
@@ -170,15 +208,15 @@ def build(
     threads: int | None = None,
     memory_limit: str | None = None,
     temp_dir: Path | None = None,
-    variables: Mapping[str, str] | None = None,
     sql: Path | None = None,
 ) -> BuildReport:
     """Build the warehouse into `target`, which is replaced only when every relation is built.
 
     `lake_files` maps feeds to Parquet files (feeds left out have none). Of several `reference_dir` a later one's CSV
-    replaces an earlier one's of the same name. SQL reads `variables` by `getvariable('name')`, as VARCHAR.
-    `threads`: by default one for a small lake, else one for each processor. `memory_limit` is DuckDB's ("6GiB"); rows
-    beyond it spill to `temp_dir` (default: beside the target).
+    replaces an earlier one's of the same name.
+    Of a small lake as many relations as there are `threads` (default: one for each processor) are built at a time, of
+    others one after the other. `memory_limit` is DuckDB's ("6GiB"); rows beyond it spill to `temp_dir` (default: beside
+    the target).
     """
     tree = load_sql() if sql is None else load_sql(sql)  # for the cache, load_sql(None) and load_sql() are two calls
     started = time.perf_counter()
@@ -195,17 +233,13 @@ def build(
         ) from error
     spill = temp_dir or target.with_name(f"{target.name}.spill")
     try:
-        if threads is None and _is_small(lake_files):
-            threads = 1
+        at_once = (threads or os.cpu_count() or 1) if _is_small(lake_files) else 1
+        threads = 1 if at_once > 1 else threads
         with closing(_open(str(new), threads, memory_limit, spill, is_build=True)) as connection:
-            for name, value in (variables or {}).items():
-                if not _STEM.fullmatch(name):
-                    raise SqlRefused(f"{name!r} is not a name for a variable: small letters, digits and _")
-                connection.execute(f"SET VARIABLE {name} = ?::VARCHAR", [value]).fetchall()
             feeds = {feed: lake_files.get(feed, ()) for feed in FEEDS}
             given = create_lake_views(connection, feeds, reference_dir, tree)
             load_macros(connection, tree)
-            built = materialise(connection, tree, given=given)
+            built = _materialise_all(connection, tree, given, at_once)
             describe(connection, tree)
             connection.execute("CHECKPOINT").fetchall()
         new.chmod(0o600)
@@ -260,7 +294,7 @@ def _create_lake_view(connection: Connection, feed: str, files: Sequence[str]) -
     template = pa.Table.from_batches([], FEEDS[feed])
     no_rows = f"{name}_no_rows"
     connection.register("feed_template", template)
-    connection.execute(f"CREATE TEMP TABLE {no_rows} AS SELECT * FROM feed_template").fetchall()
+    connection.execute(f"CREATE TABLE memory.{no_rows} AS SELECT * FROM feed_template").fetchall()
     connection.unregister("feed_template")
     select = f"SELECT * FROM {no_rows}"
     if files:
@@ -270,7 +304,7 @@ def _create_lake_view(connection: Connection, feed: str, files: Sequence[str]) -
         else:
             select = f"SELECT {', '.join(template.column_names)} FROM {scan}"
     try:
-        connection.execute(f"CREATE TEMP VIEW {name} AS {select}").fetchall()
+        connection.execute(f"CREATE VIEW memory.{name} AS {select}").fetchall()
     except duckdb.Error as error:
         failed = BuildFailed(f"{name}: {_first_line(error)}; pull its months again, then build again")
         raise full_disk(error, name) or failed from error

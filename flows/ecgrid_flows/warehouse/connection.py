@@ -8,6 +8,8 @@ import duckdb
 from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError, StorageFailed
 
 Connection = duckdb.DuckDBPyConnection
+#: Where a build's cursors find relations: the warehouse's file, then the memory with what ends with the build.
+_BUILT = "SET search_path = 'warehouse,memory'"
 #: DuckDB's texts for the errors ENOSPC, EDQUOT and EFBIG.
 _FULL = ("no space left", "not enough space", "disk quota exceeded", "file too large")
 
@@ -44,7 +46,7 @@ def _open(
             return duckdb.connect(path, read_only=read_only, config=config)
         connection = duckdb.connect(":memory:", config=config)
         connection.execute(f"ATTACH {literal(path)} AS warehouse (RECOVERY_MODE no_wal_writes)")
-        return connection.execute("USE warehouse")
+        return connection.execute(_BUILT)
     except (duckdb.InvalidInputException, duckdb.ParserException) as error:
         raise SettingsError(
             f"DuckDB refuses a setting ({_first_line(error)}); a memory limit is written 6GiB"
@@ -57,6 +59,11 @@ def _open(
         if isinstance(error, duckdb.IOException) and "permission denied" in str(error).lower():
             raise StorageFailed(f"{path} cannot be opened ({_first_line(error)}): grant the permission") from error
         raise reading_error(error, path) from error
+
+
+def cursor_of(connection: Connection) -> Connection:
+    """Another connection to the data of a build, for another thread."""
+    return connection.cursor().execute(_BUILT)
 
 
 def reading_error(error: duckdb.Error | OSError, where: str = "the warehouse") -> BillingError:
