@@ -1,12 +1,16 @@
 """CSV back to table equals the table, whatever the texts and decimals; the guard lets no formula through."""
 
 import csv
+import errno
+import hashlib
 import io
+import itertools
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -14,9 +18,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ecgrid_flows.errors import StorageFailed
+from ecgrid_flows.finance import csv_writer
 from ecgrid_flows.finance.csv_writer import CsvForm, write_groups, write_relation
 from ecgrid_flows.warehouse import database
 from ecgrid_flows.warehouse.csv_files import read_table
+from ecgrid_flows.warehouse.csv_lines import schema_of
 from ecgrid_sandbox.world.names import TRICKY
 from ecgrid_transforms.money import Decimal
 from ecgrid_transforms.schemas import MONEY_TYPE
@@ -308,7 +315,13 @@ def test_a_file_for_each_value_of_a_column(connection: duckdb.DuckDBPyConnection
     connection.register("owned", pa.table(columns, names=["owner", "amount"]))
     rows = connection.table("owned").order("owner, amount")
     written = write_groups(
-        rows, "owner", lambda owner: tmp_path / f"{owner}.csv", amounts=["amount"], totals=["amount"]
+        rows,
+        "owner",
+        lambda owner: tmp_path / f"{owner}.csv",
+        amounts=["amount"],
+        totals=["amount"],
+        form=CsvForm(semicolons=True),
+        schema=schema_of(rows),
     )
     expected = {name: [n for n, owner in zip(amounts, owners, strict=True) if owner == name] for name in set(owners)}
     assert {path.stem: (one.rows, one.totals["amount"]) for path, one in written.items()} == {
@@ -316,4 +329,95 @@ def test_a_file_for_each_value_of_a_column(connection: duckdb.DuckDBPyConnection
     }
     for name, own in expected.items():
         text = (tmp_path / f"{name}.csv").read_text(encoding="utf-8")
-        assert text.split() == ["owner,amount", *(f"{name},{amount}.00" for amount in own)]
+        assert text.split() == ["owner;amount", *(f"{name};{amount}.00" for amount in own)]
+
+
+NAMED = pa.schema([("name", pa.string()), ("amount", MONEY_TYPE), ("again", MONEY_TYPE)])
+
+
+def named_rows(connection: duckdb.DuckDBPyConnection, name: str, *rows: tuple[str, str | None]) -> Any:
+    """Rows with an amount, which is in two columns."""
+    values = [(one, *[None if amount is None else Decimal(amount)] * 2) for one, amount in rows]
+    columns = zip(*values, strict=True)
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, NAMED.types, strict=True)]
+    connection.register(name, pa.table(arrays, schema=NAMED))
+    return connection.table(name)
+
+
+def test_a_file_with_a_tail_a_column_that_is_another_and_what_its_rows_are_used_for(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    """1.50, nothing and 2.00 are 3.50; the first two rows are read one by one, the last is the tail."""
+    rows, tail = named_rows(connection, "body", ("a", "1.5"), ("b", None)), named_rows(connection, "end", ("z", "2"))
+    seen: list[tuple[list[str], list[dict[str, Any]]]] = []
+
+    def one_by_one(lines_of: Callable[..., Any]) -> Iterator[pa.RecordBatch]:
+        yield from lines_of(rows).to_arrow_table().to_batches(max_chunksize=1)
+
+    written = write_relation(
+        rows,
+        tmp_path / "named.csv",
+        amounts=["amount", "again"],
+        totals=["again"],
+        kept=["name"],
+        also=lambda batch: seen.append((batch.schema.names, batch.to_pylist())),
+        read=one_by_one,
+        same={"again": "amount"},
+        tail=tail,
+    )
+    assert (tmp_path / "named.csv").read_bytes() == b"name,amount,again\r\na,1.50,1.50\r\nb,,\r\nz,2.00,2.00\r\n"
+    assert (written.rows, written.totals) == (3, {"again": Decimal("3.5")})
+    assert written.sha256 == hashlib.sha256((tmp_path / "named.csv").read_bytes()).hexdigest()
+    first, second = Decimal("1.5"), Decimal(2)
+    assert seen == [
+        (["name", "amount"], [{"name": name, "amount": amount}])
+        for name, amount in (("a", first), ("b", None), ("z", second))
+    ]
+
+
+@pytest.mark.parametrize(("most", "count"), [(14, 3), (16, 2)])
+def test_a_file_is_synced_each_time_that_more_than_so_many_bytes_wait(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, count: int
+) -> None:
+    """The header has 14 bytes and each row 8. Above 14: after rows 1, 3 and 5; above 16: after 1 (22) and 4 (24)."""
+    synced: list[int] = []
+    monkeypatch.setattr(csv_writer, "_AT_MOST_WAITING", most)
+    monkeypatch.setattr(csv_writer, "_make_durable", synced.append)
+    write_amounts(connection, tmp_path, 6)
+    assert len(synced) == count
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3])
+def test_a_piece_that_the_disk_refuses_fails_the_file_and_closes_what_is_read(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """The header, a row, or the last row."""
+    calls = itertools.count(1)
+
+    def sync(_: int) -> None:
+        if next(calls) == failing:
+            raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(csv_writer, "_AT_MOST_WAITING", 0)
+    monkeypatch.setattr(csv_writer, "_make_durable", sync)
+    closed: list[bool] = []
+    with pytest.raises(StorageFailed, match="the disk failed"):
+        write_amounts(connection, tmp_path, 2, closed)
+    assert closed == [True]
+
+
+def write_amounts(
+    connection: duckdb.DuckDBPyConnection, folder: Path, count: int, closed: list[bool] | None = None
+) -> None:
+    """Write `owner,amount` and rows such as `a,1.00`, a piece each; `closed` gets an item when the rows are closed."""
+    table = pa.table([["a"] * count, pa.array(map(Decimal, range(count)), MONEY_TYPE)], names=["owner", "amount"])
+    connection.register("amounts", table)
+
+    def one_by_one(lines_of: Callable[..., Any]) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from lines_of(connection.table("amounts")).to_arrow_table().to_batches(max_chunksize=1)
+        finally:
+            if closed is not None:
+                closed.append(True)
+
+    write_relation(connection.table("amounts"), folder / "amounts.csv", amounts=["amount"], read=one_by_one)

@@ -20,6 +20,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -51,6 +52,9 @@ class CsvForm:
         return ";" if self.semicolons else ","
 
 
+_COMMAS = CsvForm()
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """A written file: lines below the header, size in bytes, SHA-256, and sums of columns."""
@@ -73,13 +77,13 @@ def write_relation(
     *,
     amounts: Sequence[str] = (),
     totals: Sequence[str] = (),
-    form: CsvForm | None = None,
+    form: CsvForm = _COMMAS,
     schema: pa.Schema | None = None,
     kept: Sequence[str] = (),
     also: Callable[[pa.RecordBatch], None] | None = None,
     read: Callable[[Callable[..., Any]], Batches] | None = None,
     cells: Mapping[str, str] | None = None,
-    same: Mapping[str, str] | None = None,
+    same: Mapping[str, str] = MappingProxyType({}),
     tail: Any = None,
 ) -> Written:
     """Write the DuckDB relation `rows`, in its order, to the new file `target`, in one pass over it.
@@ -91,7 +95,7 @@ def write_relation(
     the end of the file; `also` gets all their columns except those in `same`. Raises `StorageFailed` if the disk fails;
     the file may then be incomplete.
     """
-    form, schema, same = form or CsvForm(), schema or schema_of(rows), same or {}
+    schema = schema or schema_of(rows)
     summed = list(dict.fromkeys(same.get(name, name) for name in totals))
 
     def lines_of(rows: Any, beside: Sequence[str] = ()) -> Any:
@@ -120,16 +124,15 @@ def write_groups(
     by: str,
     target_of: Callable[[Any], Path],
     *,
-    amounts: Sequence[str] = (),
-    totals: Sequence[str] = (),
-    form: CsvForm | None = None,
-    schema: pa.Schema | None = None,
+    amounts: Sequence[str],
+    totals: Sequence[str],
+    form: CsvForm,
+    schema: pa.Schema,
 ) -> dict[Path, Written]:
     """Write a file for each value of the column `by`, by which `rows` are ordered; otherwise as `write_relation`.
 
     The relation is evaluated once, and held in memory.
     """
-    form, schema = form or CsvForm(), schema or schema_of(rows)
     table = with_lines(rows, schema, amounts, form.delimiter, (by, *totals)).to_arrow_table()
     values = table.column(by).to_pylist()
     begins = [at for at, value in enumerate(values) if at == 0 or value != values[at - 1]]
