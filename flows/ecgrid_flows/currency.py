@@ -15,7 +15,7 @@ SINCE = (2016, 1, 1)
 _NEAR = 0.6
 #: Decimals of the minor units that are not a hundredth (ISO 4217). CLDR has the digits of daily use instead: none for
 #: HUF, COP and IDR, which have two by ISO 4217.
-_MINOR_DIGITS = {
+_MINOR_DIGITS: dict[str | None, int] = {
     **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND"), 0),
     **dict.fromkeys(("VUV", "XAF", "XOF", "XPF"), 0),
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
@@ -32,8 +32,8 @@ def codes() -> Counter[str]:
     )
 
 
-def minor_digits(code: str) -> int:
-    """Decimals of the currency's minor unit (ISO 4217)."""
+def minor_digits(code: str | None) -> int:
+    """Decimals of the currency's minor unit (ISO 4217); 2 where no currency is known."""
     return _MINOR_DIGITS.get(code, 2)
 
 

@@ -18,7 +18,7 @@ _digits = 2
 def use_currency(code: str | None) -> None:
     """From now on `money` and `signed` round to the minor unit of `code` (ISO 4217); to two decimals without one."""
     global _digits
-    _digits = minor_digits(code) if code else 2
+    _digits = minor_digits(code)
 
 
 def money(value: object) -> str:

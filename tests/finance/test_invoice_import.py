@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from ecgrid_flows.cli import app
 from ecgrid_flows.errors import Incomplete, NoSuchData, SettingsError, StorageFailed
-from ecgrid_flows.finance.invoice_import import NEW, RESTATED, UNCHANGED, Filing, import_file, withdraw
+from ecgrid_flows.finance.invoice_import import NEW, RESTATED, UNCHANGED, Filing, Withdrawn, import_file, withdraw
+from ecgrid_flows.formats import FORMATS
 from ecgrid_flows.lake import raw_log, raw_manifest
 from ecgrid_flows.lake.landing import imported_invoices, land_month
 from ecgrid_flows.lake.partitions import Lake
@@ -30,12 +31,13 @@ TOTAL = HEAD + "8753,2026-11-01,USD,8113.07,,,\n"
 
 @pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
-    """A directory whose lake knows accounts of two contracts in 2026-10."""
+    """A directory whose lake knows accounts of two contracts in 2026-10, and one without a contract."""
     made = LocalStore(tmp_path)
     rows = [
         (OCTOBER, 1001, 0, "A", "Active", 431, 8751, "network"),
         (OCTOBER, 1001, 5001, "B", "Active", 431, 8751, "network"),
         (OCTOBER, 1002, 0, "C", "Active", 431, 8752, "network"),
+        (OCTOBER, 1003, 0, "D", "Active", None, None, "network"),
     ]
     Lake(made).write_partition("accounts", OCTOBER, [batch(ACCOUNTS, rows)])
     return made
@@ -59,6 +61,8 @@ def test_the_file_is_kept_as_received_and_verified(store: LocalStore) -> None:
     assert answer.body == TOTAL.encode()
     assert answer.sha256 == hashlib.sha256(TOTAL.encode()).hexdigest()
     assert (answer.operation, answer.content_type) == ("imported", "text/csv")
+    assert (answer.latency_ms, answer.attempts) == (0, 1)
+    assert json.loads(store.read("raw/_format.json"))["format"] == FORMATS["raw"]
     sealed = raw_manifest.seal(store, OCTOBER, is_deep=True)
     assert (sealed.answers, sealed.lost, sealed.quarantined) == (1, 0, [])
 
@@ -99,6 +103,9 @@ def test_an_invoice_that_was_withdrawn_can_be_filed_elsewhere(store: LocalStore)
         keep(store, TOTAL, month=date(2026, 9, 1))
     with pytest.raises(SettingsError, match="imported already, as 8753"):
         keep(store, TOTAL.replace("8753", "08753"))
+    keep(store, TOTAL.replace("8753", "INV-1"), month=date(2026, 9, 1))
+    with pytest.raises(SettingsError, match="imported already, as INV-1"):
+        keep(store, TOTAL.replace("8753", "inv1"), month=date(2026, 9, 1))
     withdraw(store, "08753", now=NOW)
     assert kept(store) == []
     with pytest.raises(NoSuchData, match="no invoice 8753 is imported"):
@@ -126,9 +133,37 @@ def test_what_the_disk_did_not_take_is_neither_imported_nor_withdrawn(
 def test_a_withdrawn_file_may_come_again(store: LocalStore) -> None:
     keep(store, TOTAL)
     withdraw(store, "8753", now=NOW)
+    *_, (place, _) = raw_log.scan(store, "invoices", OCTOBER)
+    taken_back = raw_log.read(store, place)
+    assert (taken_back.outcome, taken_back.latency_ms, taken_back.attempts) == (raw_log.WITHDRAWN, 0, 1)
     assert [one.state for one in keep(store, TOTAL)] == [NEW]
     (found,) = imported_invoices(store, OCTOBER, [])
     assert found.previous is None, "nothing was restated"
+
+
+def test_an_import_and_a_withdrawal_are_of_now(store: LocalStore) -> None:
+    """An invoice of 2020-10, which is over by any clock."""
+    text = TOTAL.replace("2026-11", "2020-11")
+    assert import_file(store, text.encode(), contract_id=8751)[0].month == date(2020, 10, 1)
+    withdraw(store, "8753")
+    received = [
+        raw_log.read(store, place).received_at for place, _ in raw_log.scan(store, "invoices", date(2020, 10, 1))
+    ]
+    assert received == sorted(received)
+    assert min(received) > datetime(2025, 1, 1, tzinfo=UTC)
+
+
+def test_a_number_without_a_letter_or_digit_is_compared_as_it_is(store: LocalStore) -> None:
+    """The API has one such number for another contract, which is not this one."""
+    of_api(store, 8752, "#", "1.00")
+    mark, other = TOTAL.replace("8753", "№"), TOTAL.replace("8753", "§")
+    assert [keep(store, text)[0].state for text in (mark, other, mark)] == [NEW, NEW, UNCHANGED]
+    withdraw(store, "№", now=NOW)
+    assert [number for number, _ in kept(store)] == ["§"]
+    land_month(store, OCTOBER)
+    for path in raw_log.segments(store, "invoices", OCTOBER):
+        store.delete(path)
+    assert withdraw(store, "§", now=NOW).invoice_number == "§"
 
 
 def test_the_contract_is_that_of_the_accounts_named(store: LocalStore) -> None:
@@ -141,11 +176,20 @@ def test_the_contract_is_that_of_the_accounts_named(store: LocalStore) -> None:
         SettingsError, match="names no account of a known contract: give --contract; the contracts are 87"
     ):
         keep(store, TOTAL, contract=None)
-    with pytest.raises(SettingsError, match="no contract 9 is known in 2026-10"):
+    with pytest.raises(SettingsError, match=r"no contract 9 is known in 2026-10: the contracts are 8751, 8752$"):
         keep(store, TOTAL, contract=9)
+    others = HEAD + "3,2026-11-01,USD,5,1003,0,1\n3,2026-11-01,USD,5,9999,0,1\n3,2026-11-01,USD,5,1002,0,3\n"
+    assert [filing.contract_id for filing in keep(store, others, contract=None)] == [8752]
 
 
-def of_api(store: LocalStore, contract: int, number: str, amount: str) -> None:
+def test_before_the_first_run_the_contract_is_the_one_given(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    with pytest.raises(SettingsError, match="give --contract; none is known before the first run"):
+        keep(store, TOTAL, contract=None)
+    assert [filing.contract_id for filing in keep(store, TOTAL, contract=9)] == [9]
+
+
+def of_api(store: LocalStore, contract: int, number: str, amount: str | None) -> None:
     """An invoice that InvoiceInfo returned for 2026-10."""
     row = {
         "reporting_month": OCTOBER,
@@ -153,7 +197,7 @@ def of_api(store: LocalStore, contract: int, number: str, amount: str) -> None:
         "invoice_id": 71,
         "invoice_number": number,
         "contract_id": contract,
-        "total_amount": to_decimal(amount),
+        "total_amount": None if amount is None else to_decimal(amount),
         "api_version": "v3.2",
         "pulled_at": NOW,
         "response_sha256": "b",
@@ -171,6 +215,10 @@ def test_a_number_that_the_api_has_for_another_contract_is_refused(store: LocalS
         keep(store, TOTAL.replace("8753", "08753"))
     assert list(raw_log.scan(store, "invoices", OCTOBER)) == []
     assert [one.contract_id for one in keep(store, TOTAL.replace("8753", "08753"), contract=8752)] == [8752]
+    assert [one.state for one in keep(store, TOTAL.replace("8753", "8755"))] == [NEW], "another number"
+    of_api(store, 8752, "8754", None)
+    with pytest.raises(SettingsError, match="of contract 8752 for 2026-10 over an amount that cannot be read, which"):
+        keep(store, TOTAL.replace("8753", "8754"))
 
 
 def test_a_file_that_states_another_contract_is_refused(store: LocalStore) -> None:
@@ -180,6 +228,7 @@ def test_a_file_that_states_another_contract_is_refused(store: LocalStore) -> No
     assert list(raw_log.scan(store, "invoices", OCTOBER)) == []
     assert [one.contract_id for one in keep(store, stated.replace("CT*8752", "CT*PAPER-9"))] == [8751], "a foreign name"
     assert [one.contract_id for one in keep(store, stated.replace("E1", "E2"), contract=None)] == [8752]
+    assert [one.contract_id for one in keep(store, stated.replace("E1", "E3"), contract=8752)] == [8752]
 
 
 def test_all_invoices_of_a_file_are_checked_before_one_is_kept(store: LocalStore) -> None:
@@ -191,6 +240,8 @@ def test_all_invoices_of_a_file_are_checked_before_one_is_kept(store: LocalStore
 def test_a_code_that_is_no_currency_is_refused(store: LocalStore) -> None:
     with pytest.raises(SettingsError, match="UDS, which is no currency of ISO 4217; USD is near"):
         keep(store, TOTAL.replace("USD", "UDS"))
+    with pytest.raises(SettingsError, match=r"QQQ, which is no currency of ISO 4217$"):
+        keep(store, TOTAL.replace("USD", "QQQ"))
 
 
 @pytest.mark.parametrize(
@@ -208,7 +259,10 @@ def test_an_amount_with_more_decimals_than_its_currency_is_refused(store: LocalS
 
 
 def test_decimals_are_those_of_the_currency(store: LocalStore) -> None:
-    """The yen has none, the dinar of Kuwait three; zeros at the end count for nothing."""
+    """The yen has none, the dinar of Kuwait three; zeros at the end count for nothing.
+
+    A file without a currency is in that of the data directory; where none is known, an amount has two.
+    """
     for code, amount in (("JPY", "8113.00"), ("KWD", "8113.075")):
         data = TOTAL.replace("8113.07", amount).replace("USD", code).replace("8753", code).encode()
         assert import_file(store, data, contract_id=8751, now=NOW)[0].state == NEW
@@ -216,11 +270,27 @@ def test_decimals_are_those_of_the_currency(store: LocalStore) -> None:
         SettingsError, match=r"line 2, column total_amount: '8113.07' has more decimals than an amount in"
     ):
         import_file(store, TOTAL.replace("USD", "JPY").encode(), contract_id=8751, now=NOW)
+    silent = TOTAL.replace("8113.07", "8113.075").replace("USD", "").encode()
+    dinar = import_file(store, silent, contract_id=8751, wanted_currency="KWD", now=NOW)
+    assert (dinar[0].state, dinar[0].invoice.currency) == (NEW, None)
+    with pytest.raises(SettingsError, match=r"'8113.075' has more decimals"):
+        import_file(store, silent, contract_id=8751, now=NOW)
 
 
 def test_a_month_that_has_not_begun_is_refused(store: LocalStore) -> None:
     with pytest.raises(SettingsError, match="bills 2026-12, which has not begun"):
         keep(store, TOTAL.replace("2026-11-01", "2027-01-01"))
+    first = datetime(2026, 10, 1, tzinfo=UTC)
+    with pytest.raises(SettingsError, match="bills 2026-10, which has not begun"):
+        import_file(store, TOTAL.encode(), contract_id=8751, now=first - timedelta(seconds=1))
+    assert import_file(store, TOTAL.encode(), contract_id=8751, now=first)[0].state == NEW
+
+
+def test_an_invoice_of_two_months_needs_one_given(store: LocalStore) -> None:
+    two = interchange(["BIG*20261101*E1", "DTM*186*20260901", "DTM*187*20261031", "TDS*43750"]).decode()
+    with pytest.raises(SettingsError, match="E1 bills 2026-09-01 to 2026-10-31, more than one month: give --month"):
+        keep(store, two)
+    assert [one.month for one in keep(store, two, month=OCTOBER)] == [OCTOBER]
 
 
 def lost(store: LocalStore) -> list[str]:
@@ -251,18 +321,21 @@ def test_a_lost_file_is_named_until_its_own_invoice_is_imported_again(store: Loc
     keep(store, other)
     assert lost(store) == [named("8753", TOTAL)]
     assert kept(store) == [("8754", "8113.07")]
-    keep(store, TOTAL)
+    keep(store, TOTAL.replace("8113.07", "8113.09"))
     assert lost(store) == []
-    assert kept(store) == [("8753", "8113.07"), ("8754", "8113.07")]
+    assert kept(store) == [("8753", "8113.09"), ("8754", "8113.07")]
 
 
 def test_a_lost_file_that_nobody_has_any_more_is_withdrawn(store: LocalStore) -> None:
-    keep(store, TOTAL)
+    """Of two that are lost, the one named, by its letters and digits."""
+    both = TOTAL + TOTAL.replace("8753", "INV-1").removeprefix(HEAD)
+    keep(store, both)
     land_month(store, OCTOBER)
     store.delete(raw_log.segments(store, "invoices", OCTOBER)[0])
-    assert lost(store) == [named("8753", TOTAL)]
-    assert withdraw(store, "08753", now=NOW).month == OCTOBER
-    assert (lost(store), kept(store)) == ([], [])
+    assert lost(store) == [named("8753", both), named("INV-1", both)]
+    assert withdraw(store, "08753", now=NOW) == Withdrawn(OCTOBER, 8751, "8753")
+    assert (lost(store), kept(store)) == ([named("INV-1", both)], [])
+    assert withdraw(store, "inv1", now=NOW).invoice_number == "INV-1"
     with pytest.raises(NoSuchData, match="no invoice 8753 is imported"):
         withdraw(store, "8753")
 

@@ -70,7 +70,7 @@ def import_file(
     moment = now or datetime.now(UTC)
     body = MASKER.in_answer(data)
     try:
-        invoices = invoice_files.read(body, lambda code: currency.minor_digits(code or wanted_currency or ""))
+        invoices = invoice_files.read(body, lambda code: currency.minor_digits(code or wanted_currency))
     except InvoiceFileRefused as error:
         raise SettingsError(str(error)) from None
     sha256 = hashlib.sha256(body).hexdigest()
