@@ -1,7 +1,9 @@
 """The forms of ledgers: the fields that each documents, and the same money in each as in the journal."""
 
 import csv
+import hashlib
 import io
+import json
 import os
 import re
 import shutil
@@ -11,9 +13,11 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from ecgrid_flows.errors import SettingsError
+from ecgrid_flows import formats
+from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.finance import ledgers
 from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.finance.export_files import read_manifest
@@ -24,6 +28,7 @@ from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.opening import open_store
 from ecgrid_transforms.money import ZERO, Decimal
 
+from .decided import bucket
 from .test_postings import CALL
 from .world import MONTH, build, invoiced, line
 
@@ -268,6 +273,18 @@ def test_a_beancount_file_has_the_journals_balances(exported: Settings) -> None:
     assert sums == by_account(journal(exported))
 
 
+def test_a_beancount_file_has_quotes_escaped_and_its_accounts_opened_at_the_first_posting(exported: Settings) -> None:
+    lines = journal(exported)
+    later = replace(lines[0], posting_date=date(2026, 11, 30), reference="8753-C1", description='6" \\ more')
+    files = rendered(template(exported, "beancount"), "journal.beancount", [later, *lines], {})
+    assert '    memo: "6\\" \\\\ more TrafficAll Credit"\n' in files["journal.beancount"]
+    opened_at = "2026-10-31 open {}"
+    accounts = ("Assets:ECGrid:1310", "Assets:ECGrid:1320", "Expenses:ECGrid:6100", "Expenses:ECGrid:6190")
+    assert files["journal_accounts.beancount"].splitlines() == [
+        opened_at.format(account) for account in (*accounts, "Liabilities:LorenData:2000")
+    ]
+
+
 @pytest.mark.skipif(BEAN_CHECK is None, reason="no bean-check; BEAN_CHECK names that of another environment")
 def test_bean_check_accepts_the_file(exported: Settings, tmp_path: Path) -> None:
     folder = ledger(exported, "beancount")
@@ -290,6 +307,47 @@ def test_each_form_stays_beside_the_others_and_an_unchanged_export(exported: Set
     before = (folder / "xero.csv").read_bytes()
     export_month(exported, MONTH)
     assert (folder / "xero.csv").read_bytes() == before
+
+
+def test_only_complete_files_of_other_ledgers_stay(tmp_path: Path) -> None:
+    assert ledgers._others(tmp_path, "generic") == {}
+    entry = {"sha256": hashlib.sha256(b"x").hexdigest()}
+    kinds = {"generic.csv": "generic", "xero.csv": "xero", "changed.csv": "xero", "lost.csv": "xero"}
+    files = {name: {**entry, "ledger": kind} for name, kind in kinds.items()}
+    (tmp_path / "manifest.json").write_text(json.dumps({**formats.stamp("export"), "files": files}), "utf-8")
+    for name, data in (("generic.csv", b"x"), ("xero.csv", b"x"), ("changed.csv", b"y")):
+        (tmp_path / name).write_bytes(data)
+    assert ledgers._others(tmp_path, "generic") == {"xero.csv": files["xero.csv"]}
+
+
+def test_forms_reach_the_bucket_and_a_journal_without_lines_has_none(
+    exported: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Corrections of an earlier release have no column `correction`; a present release writes them anew."""
+    folder, changed = exported.exports_dir(MONTH), "corrections/corrections_journal.csv"
+    (folder / "corrections").mkdir()
+    (folder / changed).touch()
+    whole = read_export(folder / "journal.csv")
+    tables = {"journal.csv": whole, "corrections_journal.csv": whole}
+    monkeypatch.setattr(ledgers, "read_export", lambda path: tables[path.name])
+    assert write_ledgers(exported, bucket(tmp_path / "bucket"), MONTH, []) == []
+
+    def published() -> set[str]:
+        paths = write_ledgers(exported, bucket(tmp_path / "bucket"), MONTH, ["generic"])
+        found = {path.name for path in (tmp_path / "bucket/exports/2026-10/ledgers").iterdir()}
+        assert found == {path.name for path in paths}
+        return found
+
+    assert published() == {"generic.csv", "manifest.json"}
+    tables["corrections_journal.csv"] = whole.append_column("correction", pa.array([2] * whole.num_rows, pa.int32()))
+    assert published() == {"generic.csv", "generic_C2.csv", "manifest.json"}
+    tables["journal.csv"] = whole.slice(0, 0)
+    assert published() == {"generic_C2.csv", "manifest.json"}
+    manifest = read_manifest(folder)
+    del manifest["files"]["journal.csv"]
+    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    with pytest.raises(NoSuchData, match=r"has no journal\.csv: set ECGRID_CURRENCY"):
+        published()
 
 
 def test_a_users_template_goes_first_and_corrections_have_their_own_file(exported: Settings) -> None:
@@ -316,6 +374,9 @@ def test_a_users_template_goes_first_and_corrections_have_their_own_file(exporte
         ("rows = 1", "is no template of a ledger"),
         ('file = "a.csv"\nrows = "some"', "rows is 'some'; write lines, bill, pairs, text"),
         ('file = "../a.csv"\nrows = "lines"', "write a file's name without a folder"),
+        ('file = "manifest.json"\nrows = "lines"', "write a file's name without a folder"),
+        ('file = "a.csv"\nrows = "lines"\nencoding = "utf-9"', "LookupError: unknown encoding"),
+        ('file = "a.csv"\nrows = "lines"\n[base]\ncurrency = "XYZ"\nrate = "1"', "base needs a currency of ISO 4217"),
         ('file = "a.csv"\nrows = "lines"\n[values]\nX = "1"', "there is no column 'X'"),
         ('file = "a.csv"\nrows = "lines"\ncolumns = ["X"]\n[values]\nX = "{what}"', "there is no field 'what'"),
         ('file = "a.csv"\nrows = "lines"\ncolumns = ["X"]\n[values]\nX = "{account:%d}"', "cannot be filled in"),

@@ -227,7 +227,7 @@ def _pairs(entry: Sequence[Entry]) -> Iterator[tuple[Decimal, Entry, Entry]]:
         return
     debits = [(line, line.amount) for line in entry if line.amount > ZERO]
     credits = [(line, -line.amount) for line in entry if line.amount < ZERO]
-    while debits and credits:
+    while debits:
         (debit, left), (credit, right) = debits.pop(0), credits.pop(0)
         yield min(left, right), debit, credit
         if left > right:
@@ -243,7 +243,7 @@ def _texts(form: Template, file: str, lines: Sequence[Entry], invoices: Invoices
         parts.append(_filled(form, form.texts["entry"], _fields(form, entry[0], invoices)))
         parts += [_filled(form, form.texts["line"], _fields(form, line, invoices)) for line in entry]
     files = {file: "".join(f"{part}{form.line_end}" for part in parts)}
-    if "account" in form.texts and lines:
+    if "account" in form.texts:
         first = min(line.posting_date for line in lines)
         opened = {_account(form, line): _fields(form, line, invoices) | {"posting_date": first} for line in lines}
         shown = [_filled(form, form.texts["account"], fields) for _, fields in sorted(opened.items())]
