@@ -172,16 +172,22 @@ def test_a_worked_entry(tmp_path: Path) -> None:
     ]
 
 
-def test_a_dispute_that_is_settled_moves_to_cost() -> None:
-    """Nothing more is owed: 1.50 leave the disputed account for the cost, dated later, under a reference of its own."""
+def test_a_dispute_that_is_settled_moves_to_cost(tmp_path: Path) -> None:
+    """Nothing more is owed: 1.50 leave the disputed account for the cost, dated later, under a reference of its own.
+
+    A line that was posted keeps its account whatever the chart is now.
+    """
+    rules = chart(tmp_path, HEAD + "charge,,,,,6199,New\r\n" + ENDS.replace("1310", "1399"))
     owed = amount_of("", "-3", network=None, role="payable")
     first = booked([amount_of("ToKCs", "1.50"), amount_of("ToKCs", "1.50", role="disputed"), owed])
-    later = booked([amount_of("ToKCs", "3"), owed], [first])
+    later = booked([amount_of("ToKCs", "3"), owed], [first], rules)
     assert [(e.account, e.debit, e.credit, e.reference) for e in later] == [
         ("6100", D("1.50"), None, "INV-1-C1"),
         ("1310", None, D("1.50"), "INV-1-C1"),
     ]
     assert booked([amount_of("ToKCs", "3"), owed], [first, later]) == []
+    withdrawn = booked([], [first])
+    assert [(e.account, e.amount) for e in withdrawn] == [(e.account, -e.amount) for e in first], "an invoice that went"
 
 
 def test_a_credit_is_booked_the_other_way_round(tmp_path: Path) -> None:
@@ -277,6 +283,7 @@ def test_the_first_rule_that_fits_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("", "first line must be role,network_id"),
         ("role,account\r\n", "first line must be role,network_id"),
         (HEAD + "charge,,,,,6100,x\r\n" + ENDS.replace("payable,,,,,2000,Payable\r\n", ""), "no payable rule"),
         (
@@ -289,6 +296,7 @@ def test_the_first_rule_that_fits_counts(tmp_path: Path) -> None:
         (HEAD + "charge,,,,yes,1,x\r\n" + ENDS, "is_taxable is 'yes'"),
         (HEAD + "payable,,,TotalKCs,,1,x\r\n", "may name a network and nothing else"),
         (HEAD + "charge,,,\r\n" + ENDS, "line 2: write 7 cells"),
+        (HEAD + "charge,,,,,6100,x,y\r\n" + ENDS, "line 2: write 7 cells"),
         (HEAD + "charge,,,,,1,x\r\ncharge,7,,,,2,x\r\n" + ENDS, "line 3 can never count, for line 2"),
         (HEAD + "charge,7,,,,1,x\r\ncharge,7,,,,2,x\r\n" + ENDS, "line 3 can never count, for line 2"),
         (HEAD + ENDS + ENDS, "line 6 can never count, for line 2"),
@@ -323,7 +331,7 @@ def test_the_cells_of_a_rule_and_what_it_covers(tmp_path: Path) -> None:
 def test_entries_and_their_lines_have_an_order() -> None:
     """By month, contract (none first) and number; an entry's by role, network, report, measure and tax flag."""
     september = date(2026, 9, 1)
-    bills = [(2, MONTH, "A"), (None, MONTH, "B"), (1, MONTH, "C"), (1, september, "D"), (1, MONTH, "B2")]
+    bills = [(2, MONTH, "A"), (None, MONTH, "Z"), (1, september, "D"), *((1, MONTH, number) for number in "CEBGF")]
     rows = []
     for contract, month, number in bills:
         of = (contract, month, number)
@@ -338,7 +346,7 @@ def test_entries_and_their_lines_have_an_order() -> None:
             Amount(*of, "disputed", 3, "FixedRate", "ToKCs", True, ZERO),
         ]
     found = booked(rows)
-    assert list(dict.fromkeys(line.reference for line in found)) == ["D", "B", "B2", "C", "A"]
+    assert list(dict.fromkeys(line.reference for line in found)) == [*"DZBCEFGA"]
     keys = [(one.role, one.network_id, one.account_report, one.measure_field, one.is_taxable) for one in found[:7]]
     assert keys == [
         ("charge", 3, "FixedRate", "ToKCs", True),
@@ -362,6 +370,9 @@ def test_a_charge_without_a_rule_is_named(tmp_path: Path) -> None:
     rules = chart(tmp_path, HEAD + "charge,,FixedRate,,,6100,x\r\n" + ENDS)
     with pytest.raises(SettingsError, match="no charge rule for TrafficAll/TotalKCs of network 4"):
         booked([amount_of("TotalKCs", "1", network=4)], rules=rules)
+    rules = chart(tmp_path, HEAD + "charge,,,,,6100,x\r\n" + ENDS.replace("unexplained,,", "unexplained,4,"))
+    with pytest.raises(SettingsError, match="no unexplained rule for what no line bills: add one"):
+        booked([amount_of("", "1", network=None, role="unexplained")], rules=rules)
 
 
 def test_the_journal_file(settings: Settings) -> None:

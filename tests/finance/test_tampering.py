@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ecgrid_flows.errors import NoSuchData, Refused, SettingsError
+from ecgrid_flows.errors import DataDirectoryHeld, NoSuchData, Refused, SettingsError, StorageFailed
 from ecgrid_flows.finance import audit_log
 from ecgrid_flows.finance.export import export_month
 from ecgrid_flows.finance.period_close import reopen_month, verify
@@ -15,7 +15,7 @@ from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_flows.storage.opening import open_store
 
-from .decided import close
+from .decided import bucket, close
 from .world import MONTH, build, line
 
 TAMPERED = [
@@ -91,6 +91,7 @@ def test_the_batches_of_a_closing_are_those_of_its_month_booked_since() -> None:
     closing = decisions[3]
     assert log.closing(MONTH) == closing
     assert [entry.number for entry in log.bookings(closing)] == [7]
+    assert [month.month for month in log.closed_months()] == [9, 10]
 
 
 ADDED = [
@@ -272,3 +273,105 @@ def test_a_month_is_closed_by_its_last_decision() -> None:
     assert log.closing(MONTH) is None
     again = audit_log.Log((*log.entries, log_entry(6), log_entry(7, "finding")), ())
     assert again.closing(MONTH) == log_entry(6)
+
+
+def noted(root: Path, count: int) -> LocalStore:
+    """A store whose log has so many notes."""
+    store = LocalStore(root)
+    for number in range(1, count + 1):
+        audit_log.append(store, "note", {"number": number, "by": "Müller"})
+    return store
+
+
+def test_each_entry_is_held_against_its_place_and_the_entry_before(tmp_path: Path) -> None:
+    store = noted(tmp_path, 3)
+    first, second = (store.read(f"closings/log/{number:06}.json") for number in (1, 2))
+    assert "Müller".encode() in first, "texts are readable without a parser"
+
+    def faults(path: str, data: bytes) -> list[str]:
+        before = store.read(path)
+        store.write(path, data)
+        found = [fault.replace("closings/log/00000", "") for fault in audit_log.read(store).faults]
+        store.write(path, before)
+        return found
+
+    one, two, three = (f"closings/log/{number:06}.json" for number in (1, 2, 3))
+    assert faults(one, first.replace(b"ller", b"nch")) == ["1.json was changed after 2.json sealed it"]
+    renumbered = second.replace(b'"number": 2,\n "prev', b'"number": 5,\n "prev')
+    sealed = "2.json was changed after 3.json sealed it"
+    assert faults(two, renumbered) == ["2.json is in the place of entry 2", sealed]
+    counted = "closings/head.json counts 3 entries, 2 are there"
+    assert faults(two, b"[]") == ["2.json is no entry of this log", sealed, counted]
+    assert faults(three, b"{") == ["3.json is no entry of this log", counted]
+    assert audit_log.read(store).faults == ()
+
+
+def test_a_log_is_read_again_while_its_head_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As another process appends: at first the head is older than the entries."""
+    store = noted(tmp_path, 1)
+    old = store.read(audit_log.HEAD)
+    noted(tmp_path, 2)
+    heads = [old, store.read(audit_log.HEAD)]
+    monkeypatch.setattr(audit_log, "_head", lambda _: heads.pop(0))
+    assert (audit_log.read(store).faults, heads) == ((), [])
+    heads[:] = [old, old]
+    (fault,) = audit_log.read(store).faults
+    assert fault == "closings/head.json counts 1 entries, but 3 are there"
+
+
+@pytest.mark.parametrize("earlier", [0, 1, 2])
+@pytest.mark.parametrize("failing", ["entry", "head", "head is lost"])
+def test_a_decision_that_is_reported_as_failed_leaves_the_log_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, earlier: int
+) -> None:
+    """The write that fails has been executed, as where its folder cannot be made durable."""
+    store = noted(tmp_path, earlier)
+    before = {entry.path: store.read(entry.path) for entry in store.entries("closings")}
+    number, write_if, write = earlier + 1, LocalStore.write_if, LocalStore.write
+    path = f"closings/log/{number:06}.json" if failing == "entry" else audit_log.HEAD
+
+    def failed(self: LocalStore, written: str, data: bytes, version: str | None) -> bool:
+        done = write_if(self, written, data, version)
+        if written == path:
+            if failing == "head is lost":
+                store.delete(audit_log.HEAD)
+            raise StorageFailed("the disk failed")
+        return done
+
+    def restored(self: LocalStore, written: str, data: bytes) -> None:
+        assert failing != "entry" or written == path, "a head that is as it was is not written"
+        write(self, written, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalStore, "write_if", failed)
+        patched.setattr(LocalStore, "write", restored)
+        with pytest.raises(StorageFailed, match="the disk failed"):
+            audit_log.append(store, "note", {})
+    assert {entry.path: store.read(entry.path) for entry in store.entries("closings")} == before
+    assert audit_log.append(store, "note", {}).number == number
+
+
+def test_in_a_bucket_an_entry_that_is_reported_as_failed_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The request may arrive after it was given up."""
+    store, write_if = bucket(tmp_path), LocalStore.write_if
+
+    def failed(self: LocalStore, path: str, data: bytes, version: str | None) -> bool:
+        done = write_if(self, path, data, version)
+        if path == audit_log.HEAD:
+            raise StorageFailed("no answer")
+        return done
+
+    monkeypatch.setattr(LocalStore, "write_if", failed)
+    with pytest.raises(StorageFailed, match="no answer"):
+        audit_log.append(store, "note", {})
+    assert [entry.path for entry in store.entries("closings")] == ["closings/head.json", "closings/log/000001.json"]
+
+
+def test_a_decision_taken_by_another_process_meanwhile_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = noted(tmp_path, 1)
+    monkeypatch.setattr(LocalStore, "write_if", lambda *_: False)
+    monkeypatch.setattr(audit_log, "_write_head", lambda *_: None)
+    with pytest.raises(DataDirectoryHeld, match=r"just now \(closings/log/000002\.json\)"):
+        audit_log.append(store, "note", {})

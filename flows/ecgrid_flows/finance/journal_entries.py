@@ -206,7 +206,7 @@ def read_chart(path: Path) -> Chart:
 def _rule(row: dict[str, str | None], where: str) -> Rule:
     if None in row or None in row.values():
         raise SettingsError(f"{where}: write {len(COLUMNS)} cells, as in the first line")
-    cells = {name: (value or "").strip() for name, value in row.items()}
+    cells = {name: str(value).strip() for name, value in row.items()}
     if cells["role"] not in ROLES:
         raise SettingsError(f"{where}: role is {cells['role']!r}; write {', '.join(ROLES)}")
     if not cells["account"]:
@@ -311,14 +311,14 @@ def _key(line: Amount | Entry) -> Key:
 
 
 def _place(key: Key) -> tuple[object, ...]:
-    """Order of a line in its entry: by role, then by key, amounts of no line last."""
+    """Order of a line in its entry: by role, then by key, amounts of no line (whose key is null) last."""
     role, network, report, measure, is_taxable = key
     return (
         ROLES.index(role),
         network is None,
-        network or 0,
-        report or "",
-        measure or "",
+        network,
+        report,
+        measure,
         is_taxable is None,
         bool(is_taxable),
     )
