@@ -1,16 +1,24 @@
 """What keeps a month open, and what stays when it is closed."""
 
+import hashlib
+import json
 import shutil
-from datetime import UTC, datetime
+from contextlib import closing as closing_of
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any, cast
 
+import duckdb
 import pytest
 
+from ecgrid_flows import formats
 from ecgrid_flows.errors import NoSuchData, Refused, SettingsError
 from ecgrid_flows.finance import audit_log, corrections, period_close
 from ecgrid_flows.finance.audit_log import Decision
+from ecgrid_flows.finance.csv_writer import CsvForm
 from ecgrid_flows.finance.export import export_month, read_export
-from ecgrid_flows.finance.export_files import read_manifest, sha256_of
+from ecgrid_flows.finance.export_files import form_words, read_manifest, sha256_of
 from ecgrid_flows.finance.period_close import close_month, reopen_month, verify
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.opening import open_store
@@ -38,9 +46,14 @@ def test_open_errors_keep_a_month_open_until_each_is_accepted(settings: Settings
         close(settings, {ids[0]: "fine", ids[1]: " "})
     with pytest.raises(NoSuchData, match="no finding 'abcdef'"):
         close(settings, {ids[0]: "fine", "abcdef": "fine"})
+    with pytest.raises(NoSuchData, match="the warehouse holds nothing of 2026-05"):
+        close_month(settings, open_store(settings), date(2026, 5, 1), {})
     assert audit_log.read(open_store(settings)).entries == ()  # a refused closing records nothing
     done = close(settings, {ids[0]: "within our tolerance", ids[1]: "settled by phone"})
     assert done.accepted == (ids[0], ids[1])
+    with closing_of(duckdb.connect(str(settings.warehouse_path), read_only=True)) as connection:
+        states = connection.sql("SELECT state FROM raw_finding_states").fetchall()
+    assert states == [("accepted",)] * 2, "kept for other readers of the warehouse"
     files = {path.name: path for path in done.exports}
     frozen = {row["mailbox_id"]: (row["state"], row["note"]) for row in read_export(files["findings.csv"]).to_pylist()}
     assert frozen == {
@@ -185,13 +198,13 @@ def test_a_month_of_which_a_line_was_asked_only_while_it_ran_is_not_closed(
 
 @pytest.mark.long
 def test_the_form_of_the_files_stays_through_closing(settings: Settings) -> None:
-    from ecgrid_flows.finance.csv_writer import CsvForm
-
     build(settings, out_line_items=[line()])
     export_month(settings, MONTH, form=CsvForm(semicolons=True, bom=True))
-    before = contents(settings.exports_dir(MONTH))
+    folder = settings.exports_dir(MONTH)
+    before = contents(folder)
+    folder.rename(folder.with_name(f".staged-{folder.name}-00000000-old"))  # as a kill between two renames leaves it
     close(settings)
-    assert contents(settings.exports_dir(MONTH)) == before
+    assert contents(folder) == before
 
 
 def open_error(number: int, **other: object) -> dict[str, object]:
@@ -235,8 +248,18 @@ def test_a_closed_folder_is_compared_name_by_name(tmp_path: Path) -> None:
         "more.csv was not there when the month was closed: take it away",
     ]
     assert faults() == expected
+    (tmp_path / "de-DE").mkdir()
+    (tmp_path / "de-DE/manifest.json").write_text('{"made_from": {}}')
+    assert faults() == expected, "copies for spreadsheets have a manifest of their own"
     (tmp_path / "corrections").mkdir()
     assert faults() == [*expected, "corrections/manifest.json is missing or damaged; `corrections` writes it anew"]
+    entry = {"sha256": seal}
+    files = dict.fromkeys(("kept.csv", "changed.csv", "lost.csv"), entry)
+    kept_manifest(tmp_path / "corrections", files=files)
+    for name, text in (("kept.csv", "kept.csv"), ("changed.csv", "x"), ("unnamed.csv", "x")):
+        (tmp_path / "corrections" / name).write_text(text)
+    again = "does not match its manifest; `corrections` writes it anew"
+    assert faults() == [*expected, f"corrections/changed.csv {again}", f"corrections/lost.csv {again}"]
     assert [one.partition(" ")[0] for one in period_close._export_faults(tmp_path / "none", {})] == []
 
 
@@ -244,3 +267,88 @@ def test_the_files_of_a_month_are_those_of_its_closings_and_corrections() -> Non
     kinds = (("close", "2026-10"), ("corrections", "2026-10"), ("reopen", "2026-10"), ("close", "2026-09"))
     kept = [Decision(1, kind, "", "", {"month": month}, "") for kind, month in kinds]
     assert [period_close._keeps_files(entry, MONTH) for entry in kept] == [True, True, False, False]
+
+
+def kept_manifest(folder: Path, **given: Any) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = {**formats.stamp("export"), "run_id": "M", "csv": form_words(CsvForm(semicolons=True)), "files": {}}
+    (folder / "manifest.json").write_text(json.dumps({**manifest, **given}), "utf-8")
+
+
+def test_a_month_is_closed_in_the_currency_of_its_export(settings: Settings) -> None:
+    """An export without one, or none at all, may be closed in any."""
+    usd = replace(settings, currency="USD")
+    period_close._require_currency(usd, MONTH)
+    kept_manifest(settings.exports_dir(MONTH), currency=None)
+    for either in (settings, usd):
+        period_close._require_currency(either, MONTH)
+    kept_manifest(settings.exports_dir(MONTH), currency="EUR")
+    period_close._require_currency(replace(settings, currency="EUR"), MONTH)
+    for other, now in ((usd, "USD"), (settings, "not set")):
+        with pytest.raises(Refused, match=f"of 2026-10 is in EUR, and ECGRID_CURRENCY is now {now}: set it to EUR"):
+            period_close._require_currency(other, MONTH)
+
+
+def test_a_closing_writes_the_export_in_its_present_form(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the run that built the warehouse, or that of the export; with the posting date given, or that of it."""
+    built_by: list[str | None] = [None]
+    monkeypatch.setattr(period_close, "run_of", lambda _: built_by[0])
+    monkeypatch.setattr(period_close, "write_month", lambda *_, **given: given)
+
+    def written(wanted: date | None = None) -> tuple[Any, ...]:
+        none = cast(Any, None)
+        given: Any = period_close._export_again(none, settings, none, none, MONTH, wanted, ["xlsx"])
+        return given["run_id"], given["form"].semicolons, given["posting_date"], given["also"]
+
+    assert written() == (None, False, None, ["xlsx"])
+    kept_manifest(settings.exports_dir(MONTH), posting_date=None)
+    assert written() == ("M", True, None, ["xlsx"])
+    kept_manifest(settings.exports_dir(MONTH), posting_date="2026-11-12")
+    built_by[0] = "W"
+    assert written() == ("W", True, date(2026, 11, 12), ["xlsx"])
+    assert written(date(2026, 11, 30))[2] == date(2026, 11, 30)
+
+
+def test_a_seal_that_was_kept_elsewhere_is_that_of_an_entry(settings: Settings) -> None:
+    """At least its first 16 characters, in either case."""
+    store = open_store(settings)
+    seals = [audit_log.append(store, "note", {}).sha256 for _ in range(2)]
+    for seal in (seals[0], f" {seals[1][:16].upper()} "):
+        with pytest.raises(NoSuchData, match="2026-10 is not closed"):
+            verify(settings, store, MONTH, seal)
+    with pytest.raises(SettingsError, match="give all of it"):
+        verify(settings, store, MONTH, f" {seals[0][:15]} ")
+    assert verify(settings, store, MONTH, "0" * 16).faults == (f"no entry of the log has the seal {'0' * 16}",)
+
+
+def test_the_files_of_a_closing_are_counted_and_held_against_their_hashes(settings: Settings) -> None:
+    """Those of an earlier closing and of a batch too; a folder that the log numbers otherwise was cut short."""
+    store, kept = open_store(settings), hashlib.sha256(b"kept").hexdigest()
+
+    def decide(kind: str, *names: str, **exports: str) -> None:
+        folder = f"closings/2026-10/{len(audit_log.read(store).entries) + 1:06}"
+        for name in names:
+            store.write(f"{folder}/{name}", b"kept")
+        files = {f"{folder}/{name}": kept for name in names}
+        audit_log.append(store, kind, {"month": "2026-10", "files": files, "exports": exports, "note": ""})
+
+    decide("close", "a.parquet", "exports/b.csv")
+    decide("reopen")
+    decide("note", "left.parquet")
+    kept_manifest(settings.exports_dir(MONTH))
+    sealed = {"manifest.json": sha256_of(settings.exports_dir(MONTH) / "manifest.json")}
+    decide("close", "a.parquet", **sealed)
+    decide("corrections", "a.parquet")
+    assert verify(settings, store, MONTH) == period_close.Verified(5, ())
+    store.write("closings/2026-10/000001/exports/b.csv", b"changed")
+    store.delete("closings/2026-10/000005/a.parquet")
+    for path in ("000001/exports/c.csv", "000009/a.parquet", "000009/exports/b.csv"):
+        store.write(f"closings/2026-10/{path}", b"kept")
+    faults = [fault.removeprefix(f"{store.root}/closings/2026-10/") for fault in verify(settings, store, MONTH).faults]
+    told = "is there without an entry of the log: a closing was cut short, or entries of the log are gone"
+    assert faults == [
+        "000001/exports/c.csv was not there when 2026-10 was closed",
+        f"000009 {told}",
+        "000001/exports/b.csv is not what it was",
+        "000005/a.parquet is missing",
+    ]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ecgrid_flows.currency import minor_digits
 from ecgrid_flows.errors import NoSuchData, Refused, SettingsError, StorageFailed
-from ecgrid_flows.finance import journal
+from ecgrid_flows.finance import journal, journal_entries
 from ecgrid_flows.finance.audit_log import Decision, Log
 from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.finance.export_files import opened, read_manifest
@@ -263,6 +263,7 @@ def test_the_invoice_of_a_journal_of_an_earlier_release_is_its_reference(
     }
     (entry,) = from_table(pa.Table.from_pylist([line]), MONTH)
     assert (entry.invoice_number, entry.role, entry.posting_date) == (number, "payable", date(2026, 10, 31))
+    assert journal_entries._reference((contract, MONTH, number), set()) == reference
 
 
 def test_the_first_rule_that_fits_counts(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.atomic_folder import publish, put_back, put_file, staging
 from ecgrid_flows.storage.base import Store
 from ecgrid_flows.warehouse import books, database
-from ecgrid_flows.warehouse.database import of_month, ordered, require_month
+from ecgrid_flows.warehouse.database import of_month, ordered
 from ecgrid_flows.warehouse.provenance import run_of
 from ecgrid_transforms.money import grouped
 from ecgrid_transforms.period import month_text
@@ -88,7 +88,6 @@ def close_month(
         raise SettingsError(f"--accept {empty[0]} needs a reason: add --why TEXT")
     _require_currency(settings, month)
     with opened(settings) as connection:
-        require_month(connection, month)
         _require_whole(connection, month)
         accepted = find(connection, accept, month)
         _require_decided(open_errors(connection, log, month), month, {row["finding_id"] for row in accepted})
