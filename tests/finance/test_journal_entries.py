@@ -266,6 +266,23 @@ def test_the_invoice_of_a_journal_of_an_earlier_release_is_its_reference(
     assert journal_entries._reference((contract, MONTH, number), set()) == reference
 
 
+def test_the_last_line_of_each_entry_of_an_earlier_release_is_its_payable() -> None:
+    line = {
+        **dict.fromkeys(("account_report", "measure_field", "is_taxable", "contract_id", "debit")),
+        "date": DATED,
+        "currency": "USD",
+        "account": "1",
+        "description": "x",
+        "credit": D("1"),
+    }
+    lines = [
+        {**line, "reference": reference, "network_id": network}
+        for reference, network in zip("AAABB", (3, None, None, 3, None), strict=True)
+    ]
+    found = from_table(pa.Table.from_pylist(lines), MONTH)
+    assert [entry.role for entry in found] == ["charge", "rounding", "payable", "charge", "payable"]
+
+
 def test_the_first_rule_that_fits_counts(tmp_path: Path) -> None:
     text = "charge,7,,,,1,seven\r\ncharge,,FixedRate,,,2,fixed\r\ncharge,,,TotalKCs,true,3,taxed\r\n"
     rules = chart(tmp_path, HEAD + text + "charge,,,,,4,rest\r\n" + ENDS)
@@ -337,20 +354,22 @@ def test_entries_and_their_lines_have_an_order() -> None:
     for contract, month, number in bills:
         of = (contract, month, number)
         rows += [
-            Amount(*of, "payable", None, None, None, None, D(-6)),
+            Amount(*of, "payable", None, None, None, None, D(-7)),
             Amount(*of, "charge", None, None, None, None, D(1)),
             Amount(*of, "charge", 4, "FixedRate", "ToKCs", False, D(1)),
             Amount(*of, "charge", 3, "TrafficAll", "ToKCs", True, D(1)),
             Amount(*of, "charge", 3, "TrafficAll", "ToKCs", False, D(1)),
             Amount(*of, "charge", 3, "TrafficAll", "FromKCs", True, D(1)),
+            Amount(*of, "charge", 3, "FixedRate", "ToKCs", None, D(1)),
             Amount(*of, "charge", 3, "FixedRate", "ToKCs", True, D(1)),
             Amount(*of, "disputed", 3, "FixedRate", "ToKCs", True, ZERO),
         ]
     found = booked(rows)
     assert list(dict.fromkeys(line.reference for line in found)) == [*"DZBCEFGA"]
-    keys = [(one.role, one.network_id, one.account_report, one.measure_field, one.is_taxable) for one in found[:7]]
+    keys = [(one.role, one.network_id, one.account_report, one.measure_field, one.is_taxable) for one in found[:8]]
     assert keys == [
         ("charge", 3, "FixedRate", "ToKCs", True),
+        ("charge", 3, "FixedRate", "ToKCs", None),
         ("charge", 3, "TrafficAll", "FromKCs", True),
         ("charge", 3, "TrafficAll", "ToKCs", False),
         ("charge", 3, "TrafficAll", "ToKCs", True),
