@@ -17,7 +17,7 @@ import pytest
 
 from ecgrid_flows import formats
 from ecgrid_flows.cli import main
-from ecgrid_flows.errors import BillingError, NoSuchData, SettingsError, StorageFailed
+from ecgrid_flows.errors import BillingError, NoSuchData, Refused, SettingsError, StorageFailed
 from ecgrid_flows.finance import export, export_files
 from ecgrid_flows.finance.csv_writer import CsvForm
 from ecgrid_flows.finance.export import export_month, read_export
@@ -374,7 +374,7 @@ def test_want_of_memory_ends_an_export_with_one_line(
 
 def test_an_export_in_place_stays_where_only_its_run_differs(tmp_path: Path) -> None:
     def manifest(run: str | None, month: str = "2026-10") -> dict[str, Any]:
-        files = {"a.csv": {"sha256": hashlib.sha256(b"a").hexdigest()}}
+        files = {name: {"sha256": hashlib.sha256(b"a").hexdigest()} for name in ("a.csv", "b.csv")}
         return {**formats.stamp("export"), "month": month, "run_id": run, "files": files}
 
     def is_unchanged(run: str | None, month: str = "2026-10") -> bool:
@@ -384,7 +384,8 @@ def test_an_export_in_place_stays_where_only_its_run_differs(tmp_path: Path) -> 
         (tmp_path / "manifest.json").write_text(json.dumps(manifest(run)), "utf-8")
 
     assert not is_unchanged("A")
-    (tmp_path / "a.csv").write_bytes(b"a")
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_bytes(b"a")
     keep("A")
     assert [is_unchanged(run) for run in ("A", "B", None)] == [True, True, True]
     assert not is_unchanged("A", "2026-09")
@@ -400,6 +401,30 @@ def test_an_export_in_place_stays_where_only_its_run_differs(tmp_path: Path) -> 
     assert not is_unchanged(None)
     (tmp_path / "manifest.json").write_text("{")
     assert not is_unchanged(None)
+
+
+def test_a_file_is_read_by_the_manifest_of_its_export(tmp_path: Path) -> None:
+    """Which is in its folder or one above; a damaged one, or that of a later release, is refused."""
+    kept = {"sha256": hashlib.sha256(b"a").hexdigest(), "columns": []}
+    manifest = {**formats.stamp("export"), "files": {"sub/a.csv": kept}}
+    (tmp_path / "sub").mkdir()
+    for name in ("b.csv", "sub/b.csv", "sub/a.csv"):
+        (tmp_path / name).write_bytes(b"b")
+    with pytest.raises(NoSuchData, match="holds no whole export"):
+        read_export(tmp_path / "b.csv")
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    for name in ("b.csv", "sub/b.csv"):
+        with pytest.raises(NoSuchData, match=f"does not name {name}: export the month again"):
+            read_export(tmp_path / name)
+    with pytest.raises(StorageFailed, match=r"a\.csv is not the file that its manifest describes"):
+        read_export(tmp_path / "sub/a.csv")
+    for damaged in ("{", "[]", "{}", '{"files": []}'):
+        (tmp_path / "manifest.json").write_text(damaged, "utf-8")
+        with pytest.raises(SettingsError, match=r"manifest\.json is damaged: export the month again"):
+            read_manifest(tmp_path)
+    (tmp_path / "manifest.json").write_text(json.dumps({**manifest, "format": 2}), "utf-8")
+    with pytest.raises(Refused, match="is of export format 2"):
+        read_manifest(tmp_path)
 
 
 def test_the_words_of_a_manifest_by_hand() -> None:
