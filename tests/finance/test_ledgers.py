@@ -275,9 +275,9 @@ def test_a_beancount_file_has_the_journals_balances(exported: Settings) -> None:
 
 def test_a_beancount_file_has_quotes_escaped_and_its_accounts_opened_at_the_first_posting(exported: Settings) -> None:
     lines = journal(exported)
-    later = replace(lines[0], posting_date=date(2026, 11, 30), reference="8753-C1", description='6" \\ more')
+    later = replace(lines[0], posting_date=date(2026, 11, 30), reference="8753-C1", description='=6" \\ more')
     files = rendered(template(exported, "beancount"), "journal.beancount", [later, *lines], {})
-    assert '    memo: "6\\" \\\\ more TrafficAll Credit"\n' in files["journal.beancount"]
+    assert '    memo: "=6\\" \\\\ more TrafficAll Credit"\n' in files["journal.beancount"]
     opened_at = "2026-10-31 open {}"
     accounts = ("Assets:ECGrid:1310", "Assets:ECGrid:1320", "Expenses:ECGrid:6100", "Expenses:ECGrid:6190")
     assert files["journal_accounts.beancount"].splitlines() == [
@@ -339,10 +339,12 @@ def test_forms_reach_the_bucket_and_a_journal_without_lines_has_none(
         return found
 
     assert published() == {"generic.csv", "manifest.json"}
-    tables["corrections_journal.csv"] = whole.append_column("correction", pa.array([2] * whole.num_rows, pa.int32()))
-    assert published() == {"generic.csv", "generic_C2.csv", "manifest.json"}
+    numbers = pa.array([1] + [2] * (whole.num_rows - 1), pa.int32())
+    tables["corrections_journal.csv"] = whole.append_column("correction", numbers)
+    assert published() == {"generic.csv", "generic_C1.csv", "generic_C2.csv", "manifest.json"}
+    assert read_manifest(folder / "ledgers")["files"]["generic_C1.csv"]["lines"] == 1
     tables["journal.csv"] = whole.slice(0, 0)
-    assert published() == {"generic_C2.csv", "manifest.json"}
+    assert published() == {"generic_C1.csv", "generic_C2.csv", "manifest.json"}
     manifest = read_manifest(folder)
     del manifest["files"]["journal.csv"]
     (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")

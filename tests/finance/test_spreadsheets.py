@@ -14,10 +14,12 @@ from hypothesis import example, given
 from hypothesis import settings as checked
 from hypothesis import strategies as st
 
+from ecgrid_flows import formats
 from ecgrid_flows.errors import Refused, SettingsError
 from ecgrid_flows.finance import spreadsheets
+from ecgrid_flows.finance.csv_writer import CsvForm
 from ecgrid_flows.finance.export import export_month, read_export
-from ecgrid_flows.finance.export_files import derived_folders, read_manifest
+from ecgrid_flows.finance.export_files import derived_folders, form_words, read_manifest, sha256_of
 from ecgrid_flows.finance.period_close import verify
 from ecgrid_flows.finance.spreadsheets import locale_form, read_localised
 from ecgrid_flows.settings import Settings
@@ -26,7 +28,7 @@ from ecgrid_flows.warehouse import database
 from ecgrid_flows.warehouse.csv_files import csv_connection
 from ecgrid_transforms.money import Decimal
 
-from .decided import close
+from .decided import bucket, close
 from .world import MONTH, build, every_kind_of_charge, finding, line
 
 pytestmark = pytest.mark.slow
@@ -50,11 +52,17 @@ def connection() -> Iterator[database.Connection]:
         ("sv-SE", ";", ",", "%Y-%m-%d"),
         ("hr-HR", ";", ",", "%d.%m.%Y"),
         ("ar-EG", ",", ".", "%-d/%-m/%Y"),
+        ("de", ";", ",", "%d.%m.%Y"),
     ],
 )
 def test_the_form_of_a_locale(name: str, delimiter: str, mark: str, day: str) -> None:
     form = locale_form(name)
     assert (form.delimiter, form.decimal_mark, form.day) == (delimiter, mark, day)
+
+
+def test_a_decimal_mark_that_no_spreadsheet_reads_is_a_point() -> None:
+    """CLDR has the Arabic mark for Western Balochi."""
+    assert locale_form("bgn-PK").decimal_mark == "."
 
 
 @pytest.mark.parametrize("name", ["", "xx-YY", "deutsch", "../de"])
@@ -77,6 +85,23 @@ def test_an_unknown_locale_is_refused(name: str) -> None:
 def test_what_a_spreadsheet_would_turn_into_a_number(connection: database.Connection, text: str, is_kept: bool) -> None:
     ((cell,),) = connection.execute("SELECT csv_kept(?, ?)", [text, locale_form("de-DE").numbers]).fetchall()
     assert cell == (f"'{text}" if is_kept else text)
+
+
+@pytest.mark.parametrize(
+    ("locale", "text"),
+    [
+        ("ko-KR", "오전 10:30"),
+        ("es-ES", "10:30 p.\u00a0m."),
+        ("de-CH", "5 CHF"),
+        ("pl-PL", "5 zł"),
+        ("fr-FR", "3 février"),
+    ],
+)
+def test_words_of_a_locale_are_part_of_its_numbers(connection: database.Connection, locale: str, text: str) -> None:
+    """Times of day, currencies of the territory, months."""
+    for name, cell in ((locale, f"'{text}"), ("en-US", text)):
+        found = connection.execute("SELECT csv_kept(?, ?)", [text, locale_form(name).numbers]).fetchall()
+        assert found == [(cell,)]
 
 
 TEXTS = st.text(
@@ -205,6 +230,11 @@ def test_a_workbook_opens_with_the_months_own_sheets(tmp_path: Path) -> None:
         titles = re.findall(r'<sheet name="([^"]+)"', book.read("xl/workbook.xml").decode())
         number = titles.index("finance_lines") + 1
         sheet = book.read(f"xl/worksheets/sheet{number}.xml").decode()
+        titled = '<definedName name="_xlnm.Print_Titles" localSheetId="{}">{}!$1:$1<'
+        assert titled.format(number - 1, "finance_lines") in book.read("xl/workbook.xml").decode()
+        assert "<b/>" in book.read("xl/styles.xml").decode()
+    assert '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>' in sheet
+    assert 'orientation="landscape"' in sheet
     assert titles[-1].startswith("disputes")
     assert number < len(titles)
     rows = dict(re.findall(r'<row r="(\d+)"[^>]*>(.*?)</row>', sheet))
@@ -245,6 +275,124 @@ def test_the_manifest_names_what_they_were_made_from(tmp_path: Path) -> None:
     assert set(manifest["made_from"]) == {"manifest.json"}
     assert manifest["csv"]["locale"] == "de-DE"
     assert isinstance(read_localised(folder / "de-DE/focus_1_2.csv"), pa.Table)
+
+
+def exported_by_hand(folder: Path, files: dict[str, tuple[dict[str, str], str, int]]) -> None:
+    """An export of these files: the columns with their types, the text and the number of rows of each."""
+    found: dict[str, Any] = {}
+    for name, (columns, text, rows) in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, "utf-8", newline="")
+        types = [{"name": column, "type": kind} for column, kind in columns.items()]
+        totals = {"amount": "1.5"}
+        found[name] = {"rows": rows, "sha256": sha256_of(folder / name), "control_totals": totals, "columns": types}
+    manifest = {**formats.stamp("export"), "month": "2026-10", "run_id": "R", "currency": "USD"}
+    manifest |= {"csv": form_words(CsvForm()), "files": found}
+    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+
+
+EVERY_TYPE = {
+    "name": "string",
+    "amount": "decimal128(28, 10)",
+    "day": "date32[day]",
+    "at": "timestamp[us, tz=UTC]",
+    "count": "int32",
+    "is_open": "bool",
+}
+ROWS_BY_HAND = (
+    "name,amount,day,at,count,is_open\r\n"
+    "(100),1.50,2026-10-31,2026-11-01T00:30:00Z,7,true\r\n"
+    ",,,,,\r\n"
+    '"\'=1",0.1234567891,1899-12-31,,,false\r\n'
+)
+
+
+def test_an_export_by_hand_in_a_locale_and_in_a_bucket(tmp_path: Path) -> None:
+    """The export, its claims and its corrections; each file reads back as the table that it was made of."""
+    folder, published = tmp_path / "data/exports/2026-10", tmp_path / "bucket/exports/2026-10"
+    claims = {"a/b/x.csv": ({"n": "int32"}, "n\r\n1\r\n", 1), "a/b/y.csv": ({"n": "int32"}, "n\r\n2\r\n", 1)}
+    exported_by_hand(folder, {"lines.csv": (EVERY_TYPE, ROWS_BY_HAND, 3), **claims, "z.html": ({}, "", 0)})
+    paths = spreadsheets.write(bucket(tmp_path / "bucket"), folder, ["de-DE"])
+    names = ["a/b/x.csv", "a/b/y.csv", "lines.csv", "manifest.json"]
+    assert paths == [folder / "de-DE" / name for name in names]
+    assert [(published / "de-DE" / name).read_bytes() for name in names] == [path.read_bytes() for path in paths]
+    assert paths[2].read_bytes().decode("utf-8-sig").split("\n") == [
+        '"name";amount;day;at;count;is_open',
+        '"\'(100)";1,50;31.10.2026;01.11.2026 00:30:00;7;true',
+        ";;;;;",
+        "\"''=1\";0,1234567891;31.12.1899;;;false",
+        "",
+    ]
+    for path in paths[:3]:
+        assert read_localised(path).equals(read_export(folder / path.relative_to(folder / "de-DE")))
+    manifest = read_manifest(folder / "de-DE")
+    assert manifest["made_from"] == {"manifest.json": sha256_of(folder / "manifest.json")}
+    assert (manifest["month"], manifest["run_id"], manifest["currency"]) == ("2026-10", "R", "USD")
+    assert manifest["csv"] == {
+        "locale": "de-DE",
+        "delimiter": ";",
+        "decimal_mark": ",",
+        "date": "%d.%m.%Y",
+        "line_end": "LF",
+        "encoding": "UTF-8",
+        "byte_order_mark": True,
+        "guard": 2,
+    }
+    exported_by_hand(folder / "corrections", {"corrections.csv": ({"n": "int32"}, "n\r\n3\r\n", 1)})
+    (written, *_) = spreadsheets.write(bucket(tmp_path / "bucket"), folder, ["xlsx"])
+    assert written == folder / "xlsx/2026-10.xlsx"
+    manifest = read_manifest(folder / "xlsx")
+    assert set(manifest["made_from"]) == {"manifest.json", "corrections/manifest.json"}
+    assert (manifest["csv"], manifest["files"]["2026-10.xlsx"]["rows"]) == (None, 6)
+    assert list(manifest["files"]["2026-10.xlsx"]["sheets"]) == ["lines", "a_b_x", "a_b_y", "corrections"]
+    spreadsheets.write_staged(folder, "2026-09", ["xlsx", "no-such-locale"])
+    assert (folder / "xlsx/2026-09.xlsx").is_file()
+
+
+def test_a_sheet_by_hand(tmp_path: Path, connection: database.Connection) -> None:
+    """A column is as wide as its widest text of 1,000 rows, of 50 characters at most, and 2 beside."""
+    rows = ['1,"",1.50', f'2,"{"x" * 60}",', *["3,,"] * 997, "4,y,1234567890123456", f"123456,{'z' * 9},2"]
+    columns = {"claim_id": "int32", "text": "string", "amount": "decimal128(28, 10)"}
+    path = tmp_path / "lines.csv"
+    path.write_text("\r\n".join(["claim_id,text,amount", *rows, ""]), newline="")
+    types = [{"name": name, "type": kind} for name, kind in columns.items()]
+    calls: list[tuple[Any, ...]] = []
+
+    class Recorded:
+        def __getattr__(self, name: str) -> Any:
+            return lambda *given: calls.append((name, *given))
+
+    def filled(count: int) -> list[tuple[Any, ...]]:
+        calls.clear()
+        source = spreadsheets._Source(path, "lines.csv", {"rows": count, "columns": types}, ",", 2)
+        spreadsheets._fill(connection, source, Recorded(), {"header": "H"})
+        return calls
+
+    found = filled(1001)
+    assert found[:3] == [("write_string", 0, place, name, "H") for place, name in enumerate(columns)]
+    cells = [call for call in found[3:-4] if call[2] or call[1] not in range(3, 1000)]
+    assert cells == [
+        ("write_string", 1, 0, "1"),
+        ("write_number", 1, 2, Decimal("1.5")),
+        ("write_string", 2, 0, "2"),
+        ("write_string", 2, 1, "x" * 60),
+        ("write_string", 1000, 0, "4"),
+        ("write_string", 1000, 1, "y"),
+        ("write_string", 1000, 2, "1234567890123456"),
+        ("write_string", 1001, 0, "123456"),
+        ("write_string", 1001, 1, "z" * 9),
+        ("write_number", 1001, 2, 2),
+    ]
+    widths = [("set_column", place, place, width) for place, width in enumerate((10, 52, 29))]
+    assert found[-4:] == [*widths, ("autofilter", 0, 0, 1001, 2)]
+    path.write_text("claim_id,text,amount\r\n", newline="")
+    assert filled(0)[-1] == ("set_column", 2, 2, 8), "no filter on a sheet without rows"
+
+
+def test_a_sheet_has_1048576_rows_with_its_header(tmp_path: Path, connection: database.Connection) -> None:
+    source = spreadsheets._Source(tmp_path, "lines.csv", {"rows": 1_048_576}, ",", 2)
+    with pytest.raises(Refused, match="has 1,048,576 rows and a sheet holds 1,048,575 below its header"):
+        spreadsheets._workbook(connection, [source], tmp_path / "x.xlsx")
 
 
 class _Sheet:

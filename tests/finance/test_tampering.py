@@ -287,6 +287,7 @@ def test_each_entry_is_held_against_its_place_and_the_entry_before(tmp_path: Pat
     store = noted(tmp_path, 3)
     first, second = (store.read(f"closings/log/{number:06}.json") for number in (1, 2))
     assert "Müller".encode() in first, "texts are readable without a parser"
+    assert json.loads(first)["previous"] == "0" * 64
 
     def faults(path: str, data: bytes) -> list[str]:
         before = store.read(path)

@@ -118,10 +118,12 @@ def _numbers_of(locale: Locale) -> str:
                 for width in ("wide", "abbreviated")
                 for text in names[context][width].values()
             )
-        words.update(text.lower() for text in one.day_periods["format"]["wide"].values())
+        # CLDR states some only abbreviated, such as those of Korean and Swedish
+        periods = (one.day_periods["format"][width] for width in ("wide", "abbreviated"))
+        words.update(text.lower() for texts in periods for text in texts.values())
     for currency in get_territory_currencies(locale.territory) if locale.territory else ():
         words |= {currency.lower(), locale.currency_symbols.get(currency, currency).lower()}
-    either = "|".join(re.escape(word) for word in sorted(words, key=lambda word: (-len(word), word)) if word)
+    either = "|".join(map(re.escape, sorted(words)))
     truth = "|".join(_TRUTH)
     return (
         rf"(?:[^\pL\p{{Nd}}]|{either})*\p{{Nd}}(?:[^\pL]|{either})*"
