@@ -246,7 +246,7 @@ def test_the_head_of_a_log_may_be_one_entry_behind() -> None:
     def faults(count: int, head: object) -> list[str]:
         there = entries[:count]
         text = None if head is None else json.dumps(head).encode()
-        return audit_log._head_faults(text, there, there[-1].sha256 if there else audit_log.FIRST)
+        return audit_log._head_faults(text, there)
 
     def head(count: int, seal: str) -> dict[str, object]:
         return {"entries": count, "sha256": seal}
@@ -304,6 +304,14 @@ def test_each_entry_is_held_against_its_place_and_the_entry_before(tmp_path: Pat
     counted = "closings/head.json counts 3 entries, 2 are there"
     assert faults(two, b"[]") == ["2.json is no entry of this log", sealed, counted]
     assert faults(three, b"{") == ["3.json is no entry of this log", counted]
+    third = store.read(three)
+    store.write("closings/log/000004.json", b"{")
+    (fault,) = audit_log.read(store).faults
+    assert fault == "closings/log/000004.json is no entry of this log", "the head is of the entry before"
+    store.delete("closings/log/000004.json")
+    with pytest.raises(Refused, match="is of closings format 2"):
+        faults(three, third.replace(b'"format": 1', b'"format": 2'))
+    store.write(three, third)
     assert audit_log.read(store).faults == ()
 
 
