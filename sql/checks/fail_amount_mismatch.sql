@@ -20,7 +20,7 @@ SELECT
         CASE WHEN coalesce(faults.difference, 0) = 0 THEN '' ELSE concat(', so ', too_much_text(faults.difference)) END,
         CASE
             WHEN faults.missing_fee IS NOT NULL THEN concat('. The fee of ', money_text(faults.missing_fee), ' is missing')
-            WHEN faults.model IN ('stairstep', 'stacked_flat') AND faults.quantity_billed = 0 AND faults.billed_tier IS NOT NULL
+            WHEN is_fee_model(faults.model) AND faults.quantity_billed = 0 AND faults.billed_tier IS NOT NULL
                 THEN '. The billed amount is a fee of the list, and a quantity of 0 pays none'
             WHEN faults.billed_fees IS NOT NULL THEN concat('. The billed amount is ', faults.billed_fees)
             WHEN faults.billed_model = 'graduated'

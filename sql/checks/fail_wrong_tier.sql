@@ -33,7 +33,7 @@ SELECT
     ) ELSE concat(
         'Billed ', money_text(faults.billed_amount),
         CASE
-            WHEN faults.model IN ('stairstep', 'stacked_flat') THEN concat(', the fee of ', billed.level, ' alone')
+            WHEN is_fee_model(faults.model) THEN concat(', the fee of ', billed.level, ' alone')
             ELSE concat(' at the rate of ', billed.level, ' (', grouped_text(billed.rate), ')')
         END,
         ', but ',

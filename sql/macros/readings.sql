@@ -30,6 +30,9 @@ CREATE OR REPLACE MACRO case_allowance(allowance_rule, lone_bounds, allowance) A
 -- includes the largest rounding to a block.
 CREATE OR REPLACE MACRO can_bill(quantity, allowance, least, most) AS quantity >= least AND quantity - allowance <= most;
 
+-- Whether a tier's price is a fee, of the tier that holds the quantity or of each one reached, and not a rate per unit or block.
+CREATE OR REPLACE MACRO is_fee_model(model) AS model IN ('stairstep', 'stacked_flat');
+
 -- The id of a trial case: a quantity number and a rule number in one integer, and back.
 CREATE OR REPLACE MACRO trial_case(quantity_no, rule_no) AS (quantity_no << 16) + rule_no;
 CREATE OR REPLACE MACRO quantity_of_case(case_id) AS case_id >> 16;

@@ -51,7 +51,7 @@ sets AS (
     INNER JOIN core_sets AS sets USING (set_no)
     INNER JOIN core_reading_roundings USING (set_no, reading_no)
     INNER JOIN core_roundings AS roundings USING (rounding_no)
-    WHERE readings.model IN ('unit', 'volume', 'graduated')
+    WHERE NOT is_fee_model(readings.model)
 ),
 rates AS (
     -- what a unit costs, as rate over block, in a tier and the next

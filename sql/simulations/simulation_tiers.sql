@@ -72,11 +72,11 @@ SELECT
     coalesce(offers.maximum, 0)::BIGINT AS maximum,
     coalesce(offers.block, 0)::DECIMAL(28, 10) AS block,
     CASE
-        WHEN offers.model IN ('stairstep', 'stacked_flat') THEN coalesce(offers.flat, offers.rate)
+        WHEN is_fee_model(offers.model) THEN coalesce(offers.flat, offers.rate)
         ELSE coalesce(offers.rate, offers.flat)
     END::DECIMAL(28, 10) AS rate,
     CASE
-        WHEN offers.model IN ('stairstep', 'stacked_flat') OR offers.rate IS NULL THEN 0
+        WHEN is_fee_model(offers.model) OR offers.rate IS NULL THEN 0
         ELSE coalesce(offers.flat, 0)
     END::DECIMAL(28, 10) AS flat,
     0 AS limited_months,

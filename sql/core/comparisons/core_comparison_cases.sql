@@ -14,7 +14,7 @@ WITH others AS (
     INNER JOIN core_sets AS sets ON sets.set_no = readings.set_no AND sets.tiers > 1
     INNER JOIN core_price_list_roundings AS roundings USING (price_list_id)
     INNER JOIN (VALUES ('unit'), ('volume'), ('graduated')) AS models (model) ON models.model <> readings.model
-    WHERE readings.model IN ('unit', 'volume', 'graduated')
+    WHERE NOT is_fee_model(readings.model)
 )
 SELECT
     struct_pack(set_no := others.set_no, actual := cases.case_id.actual, model := others.model) AS case_id,

@@ -5,4 +5,4 @@ SELECT DISTINCT
     rules.* EXCLUDE (reading_id, model)
 FROM core_rounded_readings AS rules
 CROSS JOIN (VALUES ('unit'), ('volume'), ('graduated')) AS models (model)
-WHERE rules.model IN ('unit', 'volume', 'graduated')
+WHERE NOT is_fee_model(rules.model)

@@ -52,7 +52,7 @@ WITH words AS (
             ELSE 'a tier begins with its Minimum'
         END AS tier_words,
         CASE
-            WHEN readings.model IN ('stairstep', 'stacked_flat') OR sets.has_unit_blocks THEN NULL
+            WHEN is_fee_model(readings.model) OR sets.has_unit_blocks THEN NULL
             ELSE 'Rate is per ' || readings.rate_per
         END AS rate_words,
         CASE WHEN readings.billed_in = 'blocks' THEN 'QuantityBilled counts blocks' END AS billed_words,

@@ -69,7 +69,7 @@ one_tier AS (
             -- ladder; and, where each Minimum is the Maximum before plus one, a tier that begins with its Minimum, for what lies between
             -- the two was never meant.
             CASE
-                WHEN has_one_tier AND NOT is_lone_tier AND model IN ('stairstep', 'stacked_flat') AND contract_model IS DISTINCT FROM 'stairstep'
+                WHEN has_one_tier AND NOT is_lone_tier AND is_fee_model(model) AND contract_model IS DISTINCT FROM 'stairstep'
                     THEN 'remote'
                 WHEN NOT has_one_tier AND tier_bound = 'min_exclusive' AND is_in_whole_units AND has_fractions THEN 'remote'
                 ELSE plausibility
@@ -206,6 +206,6 @@ SELECT
     readings.* EXCLUDE (shape_no),
     sets.set_no::BIGINT * 4
         + CASE WHEN readings.tier_bound = 'min_exclusive' THEN 2 ELSE 0 END
-        + CASE WHEN readings.model IN ('stairstep', 'stacked_flat') THEN 1 ELSE 0 END AS ladder_id
+        + CASE WHEN is_fee_model(readings.model) THEN 1 ELSE 0 END AS ladder_id
 FROM numbered_sets AS sets
 INNER JOIN shape_readings AS readings USING (shape_no)

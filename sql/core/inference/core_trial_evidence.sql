@@ -14,7 +14,7 @@ kinds AS (
         leaders.set_no,
         leaders.reading_no,
         readings.rule_no,
-        readings.model IN ('stairstep', 'stacked_flat') AS is_fee,
+        is_fee_model(readings.model) AS is_fee,
         roundings.rounding,
         roundings.unit,
         roundings.half
@@ -30,7 +30,7 @@ candidates AS (
     WHERE readings.reading_no = kinds.reading_no
         OR (
             readings.plausibility = 'ordinary'
-            AND (readings.model IN ('stairstep', 'stacked_flat')) = kinds.is_fee
+            AND is_fee_model(readings.model) = kinds.is_fee
         )
 ),
 ways AS (

@@ -14,9 +14,9 @@ SELECT
     lag(maximum::BIGINT) OVER (same_terms ORDER BY tier::INTEGER) AS former_maximum,
     allowance::DECIMAL(28, 10) AS allowance,
     block::DECIMAL(28, 10) AS block,
-    CASE WHEN model IN ('stairstep', 'stacked_flat') THEN coalesce(flat, rate) ELSE coalesce(rate, flat) END::DECIMAL(28, 10)
+    CASE WHEN is_fee_model(model) THEN coalesce(flat, rate) ELSE coalesce(rate, flat) END::DECIMAL(28, 10)
         AS rate,
-    CASE WHEN model IN ('stairstep', 'stacked_flat') OR rate IS NULL THEN '0' ELSE coalesce(flat, '0') END::DECIMAL(28, 10)
+    CASE WHEN is_fee_model(model) OR rate IS NULL THEN '0' ELSE coalesce(flat, '0') END::DECIMAL(28, 10)
         AS flat,
     coalesce(valid_from::DATE, DATE '0001-01-01') AS valid_from,
     coalesce(valid_to::DATE, DATE '9999-12-31') AS valid_to,

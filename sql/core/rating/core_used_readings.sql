@@ -28,7 +28,7 @@ WITH used AS (
     INNER JOIN core_set_readings AS readings
         ON readings.set_no = chosen.set_no
         AND (readings.reading_no = chosen.reading_no OR readings.plausibility = 'ordinary')
-        AND (readings.model IN ('unit', 'volume', 'graduated')) = (leader.model IN ('unit', 'volume', 'graduated'))
+        AND is_fee_model(readings.model) = is_fee_model(leader.model)
     WHERE chosen.verdict = 'none_fits' AND NOT chosen.is_alone
 )
 SELECT

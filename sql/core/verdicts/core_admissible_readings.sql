@@ -28,14 +28,14 @@ INNER JOIN core_set_readings AS readings
     -- a fee per step on one tier is remote, unless the other ladder has such fees
     AND (
         readings.plausibility = 'ordinary'
-        OR (readings.plausibility = 'remote' AND leader.model IN ('stairstep', 'stacked_flat'))
+        OR (readings.plausibility = 'remote' AND is_fee_model(leader.model))
     )
     AND (
         others.contract_model IS NOT NULL
         OR leader.model IS NULL
         OR readings.model = leader.model
         OR (
-            (readings.model IN ('stairstep', 'stacked_flat')) = (leader.model IN ('stairstep', 'stacked_flat'))
+            is_fee_model(readings.model) = is_fee_model(leader.model)
             AND (chosen.verdict <> 'decided' OR own.contract_model IS NOT NULL OR own.tiers = 1 OR others.tiers = 1)
         )
     )

@@ -33,7 +33,7 @@ INNER JOIN core_chosen_readings AS chosen USING (set_no)
 INNER JOIN core_set_readings AS readings
     ON readings.set_no = chosen.set_no
     AND readings.reading_no = chosen.reading_no
-    AND readings.model IN ('unit', 'volume', 'graduated')
+    AND NOT is_fee_model(readings.model)
 INNER JOIN (
     SELECT set_no, min(rate) AS least, try_cast(sum(rate) AS DECIMAL(28, 10)) AS most
     FROM core_set_tiers

@@ -52,7 +52,7 @@ WITH other_tiers AS (
         AND suspects.quantity_billed = suspects.expected_quantity_billed
         AND (
             CASE
-                WHEN suspects.model IN ('stairstep', 'stacked_flat') THEN tiers.rate
+                WHEN is_fee_model(suspects.model) THEN tiers.rate
                 ELSE try(line_amount(
                     cost_at_rate(suspects.quantity_billed, suspects.billed_in, suspects.rate_per, tiers.block, tiers.rate),
                     roundings.rounding, roundings.unit, roundings.half
@@ -105,7 +105,7 @@ other_fees AS (
         FROM core_set_tiers
     ) AS fees USING (set_no)
     WHERE suspects.verdict = 'differs'
-        AND suspects.model IN ('stairstep', 'stacked_flat')
+        AND is_fee_model(suspects.model)
         AND suspects.quantity_billed = suspects.expected_quantity_billed
         AND suspects.amount <> 0
         AND (fees.total = suspects.amount OR try(fees.rate * suspects.quantity_billed) = suspects.amount)
@@ -164,7 +164,7 @@ shown_rates AS (
     INNER JOIN core_roundings AS roundings USING (rounding_no)
     WHERE suspects.departs_in = 'rate'
         AND CASE
-            WHEN suspects.model IN ('stairstep', 'stacked_flat') THEN suspects.shown_rate
+            WHEN is_fee_model(suspects.model) THEN suspects.shown_rate
             ELSE try(line_amount(
                 cost_at_rate(suspects.quantity_billed, suspects.billed_in, suspects.rate_per, suspects.shown_block, suspects.shown_rate),
                 roundings.rounding, roundings.unit, roundings.half
@@ -240,7 +240,7 @@ shown_tiers AS (
     INNER JOIN core_roundings AS roundings USING (rounding_no)
     INNER JOIN core_sets AS sets ON sets.set_no = suspects.set_no
     WHERE suspects.verdict = 'undecided'
-        AND suspects.model IN ('unit', 'volume', 'graduated')
+        AND NOT is_fee_model(suspects.model)
         AND sets.contract_model IS DISTINCT FROM 'unit' -- one rate for all: no later tier prices anything
         AND suspects.shown_tier > 1
         -- where the list has other bounds, the tier shown is the list's
