@@ -86,7 +86,11 @@ def holding(secrets: list[str], text: str) -> list[str]:
     return [secret for secret in secrets if secret.lower() in text.lower()]
 
 
-@pytest.mark.parametrize("is_every", [False, pytest.param(True, marks=pytest.mark.soak)], ids=["few", "every"])
+@pytest.mark.parametrize(
+    "is_every",
+    [pytest.param(False, marks=pytest.mark.long), pytest.param(True, marks=pytest.mark.soak)],
+    ids=["few", "every"],
+)
 def test_no_command_shows_a_secret_at_debug(billing, issued: list[str], tmp_path: Path, is_every: bool) -> None:
     """Nor does a notice: of a month that is ready, and of a service that is gone."""
     few = tmp_path / "accounts.csv"
