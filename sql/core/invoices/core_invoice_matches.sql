@@ -46,13 +46,8 @@ may_be_rests AS (
         reporting_month, contract_id, source, invoice_id, line_item_number, amount,
         sum(amount) OVER (PARTITION BY reporting_month, contract_id) AS sum_amount
     FROM core_invoice_lines
-    WHERE
-        source = 'imported'
-        AND line_kind = 'item'
-        AND network_id IS NULL
-        AND measure_field IS NULL
-        AND NOT is_unassigned
-        AND amount IS NOT NULL
+    -- an imported line without an account is unassigned if it has a measure; other lines have no kind
+    WHERE line_kind = 'item' AND network_id IS NULL AND NOT is_unassigned AND amount IS NOT NULL
 ),
 -- the lines of a contract that no line of its invoices names or may bill
 unbilled AS (
@@ -211,7 +206,9 @@ SELECT
     paired.line_description,
     paired.line_kind,
     CASE
-        WHEN ours.network_id IS NULL AND paired.is_unassigned THEN 'unassigned'
+        -- neither has a key, so neither is paired
+        WHEN paired.is_unassigned THEN 'unassigned'
+        WHEN paired.is_invoice_only THEN 'invoice_only'
         WHEN paired.invoice_id IS NULL AND unknown.contract_id IS NOT NULL THEN 'unread'
         WHEN paired.invoice_id IS NULL AND EXISTS (
             FROM unassigned
@@ -221,7 +218,6 @@ SELECT
                 AND coalesce(unassigned.measure_field = ours.measure_field, true)
         ) THEN 'in_group'
         WHEN paired.invoice_id IS NULL THEN 'not_on_invoice'
-        WHEN ours.network_id IS NULL AND paired.is_invoice_only THEN 'invoice_only'
         WHEN ours.network_id IS NULL THEN 'not_asked'
         WHEN paired.is_unread THEN 'unread'
         WHEN paired.amount IS NOT DISTINCT FROM ours.amount
