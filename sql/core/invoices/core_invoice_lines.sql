@@ -30,7 +30,6 @@ codes AS (
         generate_subscripts(from_json(product_codes, '["VARCHAR"]'), 1) AS place,
         unnest(from_json(product_codes, '["VARCHAR"]')) AS product_code
     FROM raw_invoice_lines
-    WHERE product_codes IS NOT NULL
 ),
 -- the first code of a line that the table has
 coded AS (
