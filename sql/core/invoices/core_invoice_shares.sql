@@ -19,7 +19,7 @@ WITH matches AS (
     ) AS billed ON billed.contract_id = matches.contract_id AND billed.reporting_month = matches.reporting_month
 ),
 paired AS (
-    SELECT * FROM matches WHERE status IN ('matches', 'differs', 'not_asked') AND network_id IS NOT NULL AND account_report IS NOT NULL
+    SELECT * FROM matches WHERE status IN ('matches', 'differs', 'not_asked')
 ),
 -- what copies and lines of other contracts bill, which rows of their own have
 apart AS (
@@ -94,16 +94,14 @@ shares AS (
         END AS invoice_amount
     FROM matches
     LEFT JOIN others
-        ON matches.status IN ('matches', 'differs', 'not_asked')
-        AND others.contract_id = matches.contract_id
+        ON others.contract_id = matches.contract_id
         AND others.reporting_month = matches.reporting_month
         AND others.network_id = matches.network_id
         AND others.mailbox_id = matches.mailbox_id
         AND others.account_report = matches.account_report
         AND others.measure_field = matches.measure_field
-    LEFT JOIN core_issued_invoices AS newest
-        ON matches.invoice_id IS NULL
-        AND newest.contract_id = matches.contract_id
+    INNER JOIN core_issued_invoices AS newest
+        ON newest.contract_id = matches.contract_id
         AND newest.reporting_month = matches.reporting_month
         AND newest.is_newest
     UNION ALL
