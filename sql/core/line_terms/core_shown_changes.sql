@@ -59,13 +59,11 @@ changed AS (
         compared.fields[1] AS field,
         ladders.is_shown_below::INTEGER AS ladder_no,
         tiers.tier,
-        CASE
-            WHEN field = 'allowance' AND tiers.allowance = compared.stated_allowance THEN compared.allowance
-            ELSE tiers.allowance
-        END AS allowance,
+        -- an allowance, a rate or a Maximum that is not the changed number is shown as it is stated
+        CASE WHEN tiers.allowance = compared.stated_allowance THEN compared.allowance ELSE tiers.allowance END AS allowance,
         CASE
             WHEN field = 'minimum' AND tiers.tier = compared.shown_tier THEN compared.minimum
-            WHEN field = 'maximum' AND tiers.tier = compared.shown_tier + 1 AND tiers.minimum > 0 AND compared.maximum > 0
+            WHEN tiers.tier = compared.shown_tier + 1 AND tiers.minimum > 0 AND compared.maximum > 0
                 THEN tiers.minimum + compared.maximum - compared.stated_maximum
             WHEN field IN ('minimum', 'maximum') THEN coalesce(below.minimum, tiers.minimum)
             ELSE tiers.minimum
@@ -82,7 +80,7 @@ changed AS (
             ELSE tiers.block
         END AS block,
         CASE
-            WHEN field = 'rate' AND tiers.tier = compared.shown_tier THEN compared.rate
+            WHEN tiers.tier = compared.shown_tier THEN compared.rate
             WHEN field = 'rate' THEN coalesce(below.rate, tiers.rate)
             ELSE tiers.rate
         END AS rate,
