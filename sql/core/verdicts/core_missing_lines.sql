@@ -1,8 +1,8 @@
 -- One row per requested key that should have a line and has none, with the evidence.
 --     invoice  an invoice or its trial bills an amount for the key, and the response was no line or a fault
 --     answer   the response is a line with a value that does not fit its type, and no invoice bills the key
---     peers    the price list has the key, its response was no line, and nine in ten of at least four accounts on the list have a line
---              in that month (an account without usage has a line of 0; a Terminated or Suspended account may have none)
+--     peers    the price list has the key, its response was no line, and nine in ten of the accounts on the list, so nine or more, have a
+--              line in that month (an account without usage has a line of 0; a Terminated or Suspended account may have none)
 -- Any other fault is no evidence: the run reports it. `invoice_amount` is the amount that the invoice bills for the key; null where no
 -- invoice has it, or its amount is unreadable.
 WITH answered AS (
@@ -93,4 +93,4 @@ SELECT
 FROM asked
 INNER JOIN peers USING (price_list_id, reporting_month, account_report, measure_field)
 ANTI JOIN on_invoice USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
-WHERE NOT asked.has_line AND peers.accounts >= 4 AND peers.accounts_with_line * 10 >= peers.accounts * 9
+WHERE NOT asked.has_line AND peers.accounts_with_line * 10 >= peers.accounts * 9
