@@ -106,8 +106,8 @@ def _todays_id(finding: Mapping[str, Any]) -> str:
     begins with f is either: the hash is made again from the key, as in out_finding_ids.
     """
     name: str = finding["finding_id"]
-    if len(name) != 12 or not name.startswith("f"):
-        return f"f{name[:11]}" if len(name) == 12 else name
+    if not name.startswith("f"):
+        return f"f{name[:11]}"
     hashes = (sha256(f"{_identity(finding)}|{twin}".encode()).hexdigest() for twin in range(1, _MOST_TWINS + 1))
     return next((f"f{name[:11]}" for found in hashes if found[:12] == name), name)
 
