@@ -12,7 +12,7 @@ import pytest
 
 from ecgrid_flows.finance import audit_log, disputes
 from ecgrid_flows.finance.export import export_month, read_export
-from ecgrid_flows.finance.export_files import files_below, opened
+from ecgrid_flows.finance.export_files import files_below, opened, read_manifest
 from ecgrid_flows.finance.finding_states import with_states
 from ecgrid_flows.finance.period_close import verify
 from ecgrid_flows.lake.raw_log import RawAnswer, RawLog
@@ -174,6 +174,9 @@ def test_a_claim_leads_from_the_invoice_line_to_the_answers(settings: Settings, 
     bodies = {name: (folder / row[f"{name}_evidence"]).read_bytes() for name in ("line", "price_list", "invoice")}
     assert bodies == {"line": LINE, "price_list": LIST, "invoice": INVOICE.replace(b"0F3C-secret", b"***")}
     assert row["line_evidence"] == "evidence/line-4443-0-TrafficAll-TotalKCs.xml"
+    evidence = [f"evidence/{name}.xml" for name in ("invoice-77", "line-4443-0-TrafficAll-TotalKCs", "price-list-432")]
+    described = [name for name in read_manifest(settings.exports_dir(MONTH))["files"] if name.startswith("disputes/")]
+    assert described == [f"disputes/8751/{name}" for name in ("claim.csv", *evidence, "letter.html")]
     page = (folder / "letter.html").read_text("utf-8")
     assert "We dispute 1 charge and claim <strong>7.04</strong> in all, in the currency of the invoices." in page
     for shown in ("INV-7, line 12", "7.04", "InvoiceInfo v3.2 InvoiceID=77", "2026-11-02 06:00:01", sha256(LINE)):
@@ -272,6 +275,53 @@ def test_the_same_warehouse_gives_the_same_files(settings: Settings, store: Stor
     assert {
         name: ((folder / name).read_bytes(), (folder / name).stat().st_ino) for name in files_below(folder)
     } == first
+
+
+def test_the_secrets_of_today_are_masked_in_what_was_kept_before(settings: Settings) -> None:
+    own = {"login_name": "own-login-name", "password": Secret("hunter2-hunter2"), "api_key": Secret("0123-4567-89ab")}
+    body = b"<a>own-login-name hunter2-hunter2 0123-4567-89ab</a>"
+    assert disputes._masked(body, replace(settings, **own)) == b"<a>*** *** ***</a>"
+    assert disputes._masked(body, settings) == body
+
+
+def test_a_letter_names_what_is_known_of_a_claim(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A charge without an account, of which two responses are kept; invented data are marked."""
+    about = dict.fromkeys(("network_id", "mailbox_id", "account_name", "account_report", "invoice_line_numbers"))
+    row = about | {
+        "finding_id": "f1",
+        "check_name": "rate_mismatch",
+        "measure_field": "TotalKCs",
+        "invoice_number": "8753",
+        "billed_amount": Decimal(80),
+        "expected_amount": None,
+        "amount_claimed": Decimal("7.04"),
+        "calculation": "80.00 less 72.96",
+        "line_evidence": "evidence/a.xml",
+        "price_list_evidence": None,
+        "invoice_evidence": "evidence/b.txt",
+    }
+
+    def words(contract: int | None) -> dict[str, Any]:
+        return disputes._letter_words(settings, MONTH, contract, [row], {}, {"rate_mismatch": "Another rate"})
+
+    found = words(None)
+    assert (found["notice"], found["contract"], found["total"]) == ("", "charges of no known contract", "7.04")
+    assert found["claims"] == [
+        {
+            "claim_id": "f1",
+            "invoice": "8753",
+            "account": "",
+            "charge": "TotalKCs",
+            "billed": "80.00",
+            "due": "",
+            "claimed": "7.04",
+            "reason": "Another rate",
+            "calculation": "80.00 less 72.96",
+            "evidence": "evidence/a.xml, evidence/b.txt",
+        }
+    ]
+    monkeypatch.setattr(disputes, "is_invented", lambda _: True)
+    assert (words(8751)["notice"], words(8751)["contract"]) == (disputes._INVENTED, "contract 8751")
 
 
 def test_the_words_of_a_letter_by_hand() -> None:
