@@ -58,9 +58,9 @@ _RECORD_SET, _TIER_SET, _READING_SET = frozenset(_RECORD_FIELDS), frozenset(_TIE
 _PLAIN_AND_FITTING = re.compile(r"-?\d{1,18}(\.\d{1,10})?", re.ASCII)
 _SCALE = re.compile(r"\d{1,2}", re.ASCII)
 
-#: Inputs and outputs of the rating.
+#: Inputs of the rating, and its output.
 _INPUTS = ("core_rating_cases", "core_rating_tiers", "core_rating_readings")
-_QUOTES = ("core_rating_quotes", "core_rating_quote_slices")
+_PRICES = "quote_prices"
 #: Relations of plain lines, and their input.
 _PLAIN = ("quote_cases", "quote_tiers")
 _PLAIN_INPUTS = ("quote_lines", "quote_readings")
@@ -349,7 +349,7 @@ def rate(lines: Iterable[bytes], chunk_size: int = CHUNK) -> Iterator[str]:
 
     Raises nothing for the content of a record: that is the record's error.
     """
-    tree = sql_files.load_sql(None, (*_QUOTES, *_PLAIN), (*_INPUTS, *_PLAIN_INPUTS))
+    tree = sql_files.load_sql(None, (_PRICES, *_PLAIN), (*_INPUTS, *_PLAIN_INPUTS))
     numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
     with database.scratch(tree) as connection, ThreadPoolExecutor(1, "rating") as worker:
         reader = _Reader(connection.cursor(), tree)  # of its own, for it reads while the chunk before is rated
@@ -384,11 +384,7 @@ def _prices(connection: database.Connection, tree: sql_tree.SqlTree, chunk: _Chu
     inputs = chunk.tables()
     for name, rows in inputs.items():
         database.register(connection, name, rows)
-    builder.materialise(connection, tree, _QUOTES, given=inputs, is_guarded=False)
-    quotes = database.rows(connection, "core_rating_quotes")
-    slices = database.rows(connection, "core_rating_quote_slices", order=["case_id", "tier"])
-    parts: dict[int, list[str]] = {case: [] for case in quotes.column("case_id").to_pylist()}
-    for case, words in zip(slices.column("case_id").to_pylist(), slices.column("words").to_pylist(), strict=True):
-        parts[case].append(words)
-    words, errors = (quotes.column(name).to_pylist() for name in ("words", "error"))
-    return dict(zip(parts, zip(words, map(", ".join, parts.values()), errors, strict=True), strict=True))
+    builder.materialise(connection, tree, [_PRICES], given=inputs, is_guarded=False)
+    prices = database.rows(connection, _PRICES, columns=["case_id", "words", "slices", "error"])
+    cases, *texts_of_case = (column.to_pylist() for column in prices.columns)
+    return dict(zip(cases, zip(*texts_of_case, strict=True), strict=True))
