@@ -7,9 +7,9 @@ import os
 import resource
 import sys
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +18,7 @@ import pytest
 from ecgrid_flows import formats
 from ecgrid_flows.cli import main
 from ecgrid_flows.errors import BillingError, NoSuchData, Refused, SettingsError, StorageFailed
-from ecgrid_flows.finance import export, export_files
+from ecgrid_flows.finance import audit_log, export, export_files
 from ecgrid_flows.finance.csv_writer import CsvForm
 from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.finance.export_files import (
@@ -31,6 +31,7 @@ from ecgrid_flows.finance.export_files import (
     write_sheet,
 )
 from ecgrid_flows.settings import Settings
+from ecgrid_flows.storage.opening import open_store
 from ecgrid_flows.warehouse import database
 from ecgrid_flows.warehouse.export_cache import gather
 from ecgrid_flows.warehouse.parted import Parted, Repeating
@@ -163,7 +164,14 @@ def test_the_run_is_the_one_that_built_the_warehouse(settings: Settings) -> None
     assert run_id() == "run-7"  # the files are still those of that run
 
 
-def test_a_changed_line_makes_a_new_export_and_leaves_nothing_of_the_old(settings: Settings) -> None:
+def untied(*_: object) -> None:
+    raise export.DoesNotTie("one amount differs")
+
+
+def test_a_changed_line_makes_a_new_export_and_leaves_nothing_of_the_old(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new one that does not add up leaves the old one."""
     build(settings, out_line_items=[line()])
     export_month(settings, MONTH, run_id="first")
     folder = settings.exports_dir(MONTH)
@@ -172,6 +180,12 @@ def test_a_changed_line_makes_a_new_export_and_leaves_nothing_of_the_old(setting
     export_month(settings, MONTH, run_id="second")
     assert read_manifest(folder)["run_id"] == "second"
     assert "dispute_9.csv" not in contents(folder)
+    before = contents(folder)
+    build(settings, out_line_items=[line(amount="74.00")])
+    monkeypatch.setattr(export, "_check_tie", untied)
+    with pytest.raises(export.DoesNotTie):
+        export_month(settings, MONTH)
+    assert contents(folder) == before
     assert [path.name for path in folder.parent.iterdir()] == ["2026-10"]
 
 
@@ -203,6 +217,74 @@ def test_a_provisional_month_is_exported_only_into_a_folder_of_its_own(settings:
     build(settings, out_line_items=[line()])
     with pytest.raises(SettingsError, match="final: export it without --provisional"):
         export_month(settings, MONTH, is_provisional=True)
+
+
+@pytest.mark.parametrize(
+    ("now", "is_early", "is_provisional", "said"),
+    [
+        ("2026-11-01T00:00:00", False, False, None),
+        ("2026-11-01T00:00:00", False, True, "is over and final: export it without --provisional"),
+        ("2026-11-01T00:00:00", True, False, "was pulled only while it still ran: `run` it again. To export"),
+        ("2026-11-01T00:00:00", True, True, None),
+        ("2026-10-31T23:59:59", False, False, "2026-10 is not over. To export"),
+        ("2026-10-31T23:59:59", False, True, None),
+    ],
+)
+def test_a_month_is_final_when_it_is_over_and_was_pulled_since(
+    monkeypatch: pytest.MonkeyPatch, now: str, is_early: bool, is_provisional: bool, said: str | None
+) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Clock":
+            return cls.fromisoformat(now).replace(tzinfo=tz)
+
+    monkeypatch.setattr(export, "datetime", Clock)
+    monkeypatch.setattr("ecgrid_flows.rating.month_totals.is_provisional", lambda *_: is_early)
+    refused = pytest.raises(SettingsError, match=said) if said else contextlib.nullcontext()
+    with refused:
+        export._require_final(cast(Any, None), MONTH, is_provisional)
+
+
+def test_an_export_is_written_in_its_form_published_and_copied(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a closed month the closing's files and the corrections, in its own folder, asked for as provisional or not.
+
+    The locales are those asked for and those that are there, also after a kill between the two renames of the folder.
+    """
+    folder, made = settings.exports_dir(MONTH), Path("made.csv")
+    kept = folder.with_name(".staged-2026-10-00000000-old") / "de-DE"
+    kept.mkdir(parents=True)
+    (kept / "manifest.json").write_text('{"made_from": {}}')
+    calls: list[tuple[Any, ...]] = []
+
+    def written(*given: Any, **named: Any) -> list[Path]:
+        calls.append((named["run_id"], named["form"].semicolons, named["target"], named["also"]))
+        return [made]
+
+    monkeypatch.setattr(export, "opened", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(export, "_require_final", lambda *_: None)
+    monkeypatch.setattr(export, "run_of", lambda _: "B")
+    monkeypatch.setattr(export, "write_month", written)
+    monkeypatch.setattr(export, "publish", lambda _, *given: calls.append(given))
+    monkeypatch.setattr("ecgrid_flows.finance.spreadsheets.write", lambda _, *given: [Path(*map(str, given[1]))])
+    assert export_month(settings, MONTH, also=["xlsx"]) == [made, Path("de-DE/xlsx")]
+    assert calls == [("B", False, folder, ["de-DE", "xlsx"]), (folder, "exports/2026-10", "manifest.json")]
+    calls.clear()
+    export_month(settings, MONTH, run_id="R", form=CsvForm(semicolons=True), is_provisional=True)
+    provisional = folder.with_name("2026-10-provisional")
+    assert calls == [("R", True, provisional, []), (provisional, "exports/2026-10-provisional", "manifest.json")]
+    calls.clear()
+    audit_log.append(open_store(settings), "close", {"month": "2026-10"})
+    monkeypatch.setattr("ecgrid_flows.finance.corrections.frozen_export", lambda *_: [Path("frozen.csv")])
+    monkeypatch.setattr("ecgrid_flows.finance.corrections.export_corrections", lambda *_, run_id, **__: [Path(run_id)])
+    paths = export_month(settings, MONTH, is_provisional=True)
+    assert (paths, calls) == ([Path("frozen.csv"), Path("B"), Path("de-DE")], [])
+
+
+def test_a_version_of_focus_that_is_not_written_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"FOCUS 1\.3 is not written"):
+        export._focus_versions(tmp_path, "1.3")
 
 
 def test_a_quiet_month_that_was_pulled_is_exported_empty(settings: Settings) -> None:
