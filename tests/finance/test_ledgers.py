@@ -298,8 +298,9 @@ def test_bean_check_accepts_the_file(exported: Settings, tmp_path: Path) -> None
 
 
 def test_each_form_stays_beside_the_others_and_an_unchanged_export(exported: Settings) -> None:
-    ledger(exported, "generic")
+    generic = (ledger(exported, "generic") / "generic.csv").read_bytes()
     folder = ledger(exported, "xero")
+    assert (folder / "generic.csv").read_bytes() == generic
     files = read_manifest(folder)["files"]
     assert {name: entry["ledger"] for name, entry in files.items()} == {"generic.csv": "generic", "xero.csv": "xero"}
     totals = {"debit": "8119.09", "credit": "8119.09"}
