@@ -137,14 +137,15 @@ def test_an_export_that_is_lost_on_disk_and_in_the_bucket_comes_back_in_both(
     """Its files in folders too, such as `disputes/no_contract/claim.csv`."""
     store = bucket(tmp_path / "bucket")
     build(settings, out_line_items=[line(amount="80")], out_findings=[finding()])
-    export_month(settings, MONTH)
+    export_month(settings, MONTH, also=["xlsx"])
     name = read_export(settings.exports_dir(MONTH) / "findings.csv")["finding_id"][0].as_py()
     decide(settings, store, name, "disputed")
     closing = close_month(settings, store, MONTH, {}).entry
     folders = settings.exports_dir(MONTH), tmp_path / "bucket/exports/2026-10"
     frozen = tree(folders[0])
-    assert "disputes/no_contract/claim.csv" in frozen
+    assert {"disputes/no_contract/claim.csv", "xlsx/2026-10.xlsx"} <= set(frozen)
     assert tree(folders[1]) == frozen
+    frozen = {name: data for name, data in frozen.items() if not name.startswith("xlsx/")}
     for folder in folders:
         shutil.rmtree(folder)
     corrections.frozen_export(settings, store, closing)
@@ -170,7 +171,7 @@ def test_a_month_that_was_asked_only_while_it_ran_is_not_closed(
     if is_closed:
         close(settings)
         return
-    with pytest.raises(Refused, match="requested only before its end"):
+    with pytest.raises(Refused, match="2026-10 is not closed: it was requested only before its end"):
         close(settings)
     assert not audit_log.read(open_store(settings)).entries
 
@@ -286,7 +287,7 @@ def test_a_month_is_closed_in_the_currency_of_its_export(settings: Settings) -> 
     period_close._require_currency(replace(settings, currency="EUR"), MONTH)
     for other, now in ((usd, "USD"), (settings, "not set")):
         with pytest.raises(Refused, match=f"of 2026-10 is in EUR, and ECGRID_CURRENCY is now {now}: set it to EUR"):
-            period_close._require_currency(other, MONTH)
+            close_month(other, open_store(settings), MONTH, {})
 
 
 def test_a_closing_writes_the_export_in_its_present_form(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
