@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ecgrid_flows import formats
 from ecgrid_flows.errors import NoSuchData, Refused, SettingsError
-from ecgrid_flows.finance import audit_log, corrections, period_close
+from ecgrid_flows.finance import audit_log, corrections, period_close, rebill
 from ecgrid_flows.finance.audit_log import Decision
 from ecgrid_flows.finance.csv_writer import CsvForm
 from ecgrid_flows.finance.export import export_month, read_export
@@ -119,9 +121,21 @@ def test_closing_twice_and_reopening(settings: Settings) -> None:
     assert log.entries[1].data["why"] == "wrong invoice"
 
 
-def test_a_deleted_export_of_a_closed_month_comes_back_as_it_was(settings: Settings) -> None:
+def test_a_deleted_export_of_a_closed_month_comes_back_as_it_was(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New statements are kept with the closing, not with the export, and written anew under their numbers."""
+    written: list[Any] = []
+    monkeypatch.setattr("ecgrid_flows.finance.rebill.new_statements", lambda *_: pa.table({"client": ["Acme"]}))
+    monkeypatch.setattr("ecgrid_flows.finance.rebill.numbers_of", lambda found: found.to_pylist())
+    monkeypatch.setattr("ecgrid_flows.finance.rebill.rebill_month", lambda *given: written.append(given[2:]))
     build(settings, out_line_items=[line()])
-    close(settings)
+    entry = close(settings).entry
+    assert entry.data["statements"] == [{"client": "Acme"}]
+    ((log, month),) = written
+    assert (log.closing(MONTH), month) == (entry, MONTH)
+    kept = Path(settings.data_dir) / f"closings/2026-10/{entry.number:06}/{rebill.STATEMENTS}"
+    assert pq.read_table(kept).to_pylist() == [{"client": "Acme"}]
     folder = settings.exports_dir(MONTH)
     frozen = contents(folder)
     build(settings, out_line_items=[line(amount="75")])
