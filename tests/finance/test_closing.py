@@ -53,6 +53,8 @@ def test_open_errors_keep_a_month_open_until_each_is_accepted(settings: Settings
     assert audit_log.read(open_store(settings)).entries == ()  # a refused closing records nothing
     done = close(settings, {ids[0]: "within our tolerance", ids[1]: "settled by phone"})
     assert done.accepted == (ids[0], ids[1])
+    kept = Path(settings.data_dir) / f"closings/2026-10/{done.entry.number:06}/findings.parquet"
+    assert sorted(pq.read_table(kept)["state"].to_pylist()) == ["accepted", "accepted", "open"]
     with closing_of(duckdb.connect(str(settings.warehouse_path), read_only=True)) as connection:
         states = connection.sql("SELECT state FROM raw_finding_states").fetchall()
     assert states == [("accepted",)] * 2, "kept for other readers of the warehouse"
@@ -333,7 +335,14 @@ def test_a_seal_that_was_kept_elsewhere_is_that_of_an_entry(settings: Settings) 
             verify(settings, store, MONTH, seal)
     with pytest.raises(SettingsError, match="give all of it"):
         verify(settings, store, MONTH, f" {seals[0][:15]} ")
-    assert verify(settings, store, MONTH, "0" * 16).faults == (f"no entry of the log has the seal {'0' * 16}",)
+    unknown = f"no entry of the log has the seal {'0' * 16}"
+    assert verify(settings, store, MONTH, "0" * 16) == period_close.Verified(0, (unknown,))
+    with pytest.raises(SettingsError, match="reopening needs a reason"):
+        reopen_month(store, MONTH, " ")
+    store.write("closings/log/000001.json", b"{")
+    for change in (lambda: close_month(settings, store, MONTH, {}), lambda: reopen_month(store, MONTH, "wrong")):
+        with pytest.raises(Refused, match="the log of closings is not as it was written"):
+            change()
 
 
 def test_the_files_of_a_closing_are_counted_and_held_against_their_hashes(settings: Settings) -> None:
@@ -367,3 +376,6 @@ def test_the_files_of_a_closing_are_counted_and_held_against_their_hashes(settin
         "000001/exports/b.csv is not what it was",
         "000005/a.parquet is missing",
     ]
+    (settings.exports_dir(MONTH) / "manifest.json").unlink()
+    (*_, fault) = verify(settings, store, MONTH).faults
+    assert fault.endswith("manifest.json is missing; `export` puts it back as it was closed")
