@@ -52,7 +52,7 @@ FINANCE = {
             "corrections": ("corrections", "closing", "postings", "books_machine"),
             "csv_writer": ("csv_files",),
             "disputes": ("disputes",),
-            "export": ("export", "closing"),
+            "export": ("export", "journal_entries", "closing"),
             "export_files": ("export", "verification", "spreadsheets"),
             "finding_states": ("finding_states", "disputes"),
             "invoice_import": ("invoice_import",),
