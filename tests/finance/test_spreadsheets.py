@@ -310,20 +310,20 @@ ROWS_BY_HAND = (
 def test_an_export_by_hand_in_a_locale_and_in_a_bucket(tmp_path: Path) -> None:
     """The export, its claims and its corrections; each file reads back as the table that it was made of."""
     folder, published = tmp_path / "data/exports/2026-10", tmp_path / "bucket/exports/2026-10"
-    claims = {"a/b/x.csv": ({"n": "int32"}, "n\r\n1\r\n", 1), "a/b/y.csv": ({"n": "int32"}, "n\r\n2\r\n", 1)}
+    claims = dict.fromkeys(("a/b/x.csv", "p/q/y.csv", "p/q/z.csv"), ({"n": "int32"}, "n\r\n1\r\n", 1))
     exported_by_hand(folder, {"lines.csv": (EVERY_TYPE, ROWS_BY_HAND, 3), **claims, "z.html": ({}, "", 0)})
     paths = spreadsheets.write(bucket(tmp_path / "bucket"), folder, ["de-DE"])
-    names = ["a/b/x.csv", "a/b/y.csv", "lines.csv", "manifest.json"]
+    names = ["a/b/x.csv", "lines.csv", "p/q/y.csv", "p/q/z.csv", "manifest.json"]
     assert paths == [folder / "de-DE" / name for name in names]
     assert [(published / "de-DE" / name).read_bytes() for name in names] == [path.read_bytes() for path in paths]
-    assert paths[2].read_bytes().decode("utf-8-sig").split("\n") == [
+    assert paths[1].read_bytes().decode("utf-8-sig").split("\n") == [
         '"name";amount;day;at;count;is_open',
         '"\'(100)";1,50;31.10.2026;01.11.2026 00:30:00;7;true',
         ";;;;;",
         "\"''=1\";0,1234567891;31.12.1899;;;false",
         "",
     ]
-    for path in paths[:3]:
+    for path in paths[:4]:
         assert read_localised(path).equals(read_export(folder / path.relative_to(folder / "de-DE")))
     manifest = read_manifest(folder / "de-DE")
     assert manifest["made_from"] == {"manifest.json": sha256_of(folder / "manifest.json")}
@@ -343,8 +343,8 @@ def test_an_export_by_hand_in_a_locale_and_in_a_bucket(tmp_path: Path) -> None:
     assert written == folder / "xlsx/2026-10.xlsx"
     manifest = read_manifest(folder / "xlsx")
     assert set(manifest["made_from"]) == {"manifest.json", "corrections/manifest.json"}
-    assert (manifest["csv"], manifest["files"]["2026-10.xlsx"]["rows"]) == (None, 6)
-    assert list(manifest["files"]["2026-10.xlsx"]["sheets"]) == ["lines", "a_b_x", "a_b_y", "corrections"]
+    assert (manifest["csv"], manifest["files"]["2026-10.xlsx"]["rows"]) == (None, 7)
+    assert list(manifest["files"]["2026-10.xlsx"]["sheets"]) == ["lines", "a_b_x", "p_q_y", "p_q_z", "corrections"]
     spreadsheets.write_staged(folder, "2026-09", ["xlsx", "no-such-locale"])
     assert (folder / "xlsx/2026-09.xlsx").is_file()
 
