@@ -312,7 +312,7 @@ def _fill(connection: database.Connection, source: _Source, sheet: Any, styles: 
     for place_of, name in enumerate(columns):
         sheet.write_string(0, place_of, name, styles["header"])
     widths = list(map(len, columns))
-    is_text = [kind == "string" or _is_identifier(name) for name, kind in columns.items()]
+    is_text = [_is_identifier(name) for name in columns]
     with database.batches(source.rows(connection, is_typed=True)) as batches:
         rows = (zip(*(column.to_pylist() for column in batch.columns), strict=True) for batch in batches)
         for number, row in enumerate(chain.from_iterable(rows), start=1):
