@@ -263,17 +263,19 @@ def test_an_export_is_written_in_its_form_published_and_copied(
         return [made]
 
     monkeypatch.setattr(export, "opened", lambda _: contextlib.nullcontext())
-    monkeypatch.setattr(export, "_require_final", lambda *_: None)
+    monkeypatch.setattr(export, "_require_final", lambda _, *given: calls.append(given))
     monkeypatch.setattr(export, "run_of", lambda _: "B")
     monkeypatch.setattr(export, "write_month", written)
     monkeypatch.setattr(export, "publish", lambda _, *given: calls.append(given))
     monkeypatch.setattr("ecgrid_flows.finance.spreadsheets.write", lambda _, *given: [Path(*map(str, given[1]))])
     assert export_month(settings, MONTH, also=["xlsx"]) == [made, Path("de-DE/xlsx")]
-    assert calls == [("B", False, folder, ["de-DE", "xlsx"]), (folder, "exports/2026-10", "manifest.json")]
+    published = (folder, "exports/2026-10", "manifest.json")
+    assert calls == [(MONTH, False), ("B", False, folder, ["de-DE", "xlsx"]), published]
     calls.clear()
     export_month(settings, MONTH, run_id="R", form=CsvForm(semicolons=True), is_provisional=True)
     provisional = folder.with_name("2026-10-provisional")
-    assert calls == [("R", True, provisional, []), (provisional, "exports/2026-10-provisional", "manifest.json")]
+    published = (provisional, "exports/2026-10-provisional", "manifest.json")
+    assert calls == [(MONTH, True), ("R", True, provisional, []), published]
     calls.clear()
     audit_log.append(open_store(settings), "close", {"month": "2026-10"})
     monkeypatch.setattr("ecgrid_flows.finance.corrections.frozen_export", lambda *_: [Path("frozen.csv")])
