@@ -1,6 +1,8 @@
 """What clients owe: every cent of the invoices lands on a client, and a statement that was closed does not change."""
 
 import csv
+import hashlib
+import io
 import json
 import re
 import shutil
@@ -11,8 +13,10 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as checked
@@ -20,8 +24,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from ecgrid_flows.cli import app
-from ecgrid_flows.errors import SettingsError
+from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.finance import audit_log, rebill
+from ecgrid_flows.finance.export import DoesNotTie
+from ecgrid_flows.finance.export_files import opened
 from ecgrid_flows.finance.finding_states import open_errors
 from ecgrid_flows.finance.period_close import close_month, reopen_month
 from ecgrid_flows.finance.rebill import Rebilled, gaps, rebill_month
@@ -31,6 +37,9 @@ from ecgrid_flows.storage.opening import open_store
 from ecgrid_flows.warehouse import client_files, database
 from ecgrid_transforms.money import ZERO, Decimal, money_text, plain, total
 from tests.support.lake_of import shipped_dir
+
+from . import world
+from .decided import bucket, contents
 
 pytestmark = pytest.mark.slow
 
@@ -89,12 +98,21 @@ def statement(settings: Settings, client: str, month: str = "2026-10") -> list[d
         return list(csv.DictReader(file))
 
 
-def test_without_a_client_file_every_cent_is_unassigned(data: Settings) -> None:
+def test_without_a_client_file_every_cent_is_unassigned(data: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Costs that are a cent below what the invoices ask are refused."""
     done = billed(data)
     assert done.cost == done.invoiced == INVOICED
-    assert {row["client"] for row in lines(data)} == {"unassigned"}
+    found = lines(data)
+    assert {row["client"] for row in found} == {"unassigned"}
+    accounts = [(row["reporting_month"], row["network_id"]) for row in found if row["network_id"] is not None]
+    assert accounts == sorted(accounts)
     assert done.statements == {}
     assert done.without_price == ()
+    shutil.rmtree(Path(data.data_dir) / "rebill")
+    monkeypatch.setattr(rebill, "_invoices", lambda *_: (INVOICED + D("0.01"), []))
+    with pytest.raises(DoesNotTie, match=r"add up to 52,123\.07, its invoices to 52,123\.08: nothing was written"):
+        billed(data)
+    assert not (Path(data.data_dir) / "rebill").exists()
 
 
 ACCOUNTS = [(network, mailbox) for network in (4440, 4443, 4447, 4451) for mailbox in (None, 0)]
@@ -200,6 +218,7 @@ def test_gaps_are_of_the_last_month_and_name_accounts_and_lines(data: Settings) 
         (OCTOBER, "unassigned", None, None, "FixedRate", "MonthlyMinimum", None),
         (OCTOBER, "Beta", 4443, 5, "TrafficAll", "TotalKCs", None),
         (OCTOBER, "Beta", 4443, 5, "TrafficAll", "FromKCs", Decimal("1.00")),
+        (OCTOBER, "Beta", 4443, 5, "TrafficAll", "KCs", None),
         (SEPTEMBER, "Beta", 4443, 6, "TrafficAll", "TotalKCs", None),
         (SEPTEMBER, "unassigned", 4448, 0, "TrafficAll", "TotalKCs", None),
     ]
@@ -210,13 +229,18 @@ def test_gaps_are_of_the_last_month_and_name_accounts_and_lines(data: Settings) 
     nothing = [None] * len(rows)
     table = pa.table([pa.array(columns.get(field.name, nothing), field.type) for field in schema], schema=schema)
     database.refill(data.warehouse_path, "out_rebill_lines", table)
-    assert gaps(data) == (OCTOBER, ("4447/0",), ("Beta: 4443/5 TrafficAll TotalKCs",))
+    without = ("Beta: 4443/5 TrafficAll KCs", "Beta: 4443/5 TrafficAll TotalKCs")
+    assert gaps(data) == (OCTOBER, ("4447/0",), without)
 
 
-def test_nothing_of_cost_or_margin_is_in_a_statement(data: Settings) -> None:
-    """Each cost of the client, its rule and its margin are searched in the bytes; prices are 3.37 times the costs."""
+def test_nothing_of_cost_or_margin_is_in_a_statement(data: Settings, tmp_path: Path) -> None:
+    """Each cost of the client, its rule and its margin are searched in the bytes; prices are 3.37 times the costs.
+
+    A bucket has the same files.
+    """
     write(data, "4440,,Acme,K1,,\n", "Acme,,,markup_percent,237,,,\n")
-    billed(data)
+    rebill_month(data, bucket(tmp_path / "bucket"), audit_log.Log((), ()), OCTOBER)
+    assert contents(tmp_path / "bucket/rebill/2026-10") == contents(Path(data.data_dir) / "rebill/2026-10")
     found = [row for row in lines(data, client="Acme", reporting_month=OCTOBER) if row["cost"]]
     prices = {f"{row['price']:.2f}" for row in found}
     hidden = {f"{row[name]:.2f}" for row in found for name in ("cost", "margin")} - prices
@@ -434,8 +458,79 @@ def test_the_page_of_a_statement_by_hand(tmp_path: Path, monkeypatch: pytest.Mon
     found = rebill._words(settings, OCTOBER, "Acme", rows)
     assert (found["is_by_measure"], found["has_cost_centres"], found["total"]) == (True, False, "17.00")
     assert [part["lines"] for part in found["parts"]] == [[minimum, traffic], [credit]]
+    monkeypatch.setattr(rebill, "is_invented", lambda _: True)
+    assert rebill._words(settings, OCTOBER, "Acme", rows)["notice"] == rebill._INVENTED
     only_charges = rebill._words(settings, OCTOBER, "Acme", issued_rows(OWN))
     assert [part["is_correction"] for part in only_charges["parts"]] == [False]
+
+
+def asked(
+    contract: int, source: str | None, invoiced: str | None, recalculated: str, held: str = "0"
+) -> dict[str, Any]:
+    """A row of out_invoice_reconciliation."""
+    row = {"contract_id": contract, "invoice_source": source, "invoiced_amount": invoiced, "disputed_amount": held}
+    return {"reporting_month": OCTOBER, **row, "recalculated_amount": recalculated}
+
+
+def test_the_clients_owe_what_the_invoices_ask_whose_totals_are_known(settings: Settings) -> None:
+    """100.00 and 50.00, of which 10.00 are disputed; contract 3 has no invoice, 4 no charges, 5 no known total."""
+    known = [asked(1, "InvoiceInfo", "100", "100", "10"), asked(2, "imported", "50", "45")]
+    without = [asked(3, None, None, "7"), asked(4, None, None, "0"), asked(5, "InvoiceInfo", None, "2")]
+
+    def invoices(*rows: dict[str, Any], disputed: str = "include") -> tuple[Decimal, list[int | None]]:
+        world.build(settings, out_invoice_reconciliation=rows)
+        with opened(settings) as connection:
+            given = replace(settings, rebill_disputed=disputed)
+            return rebill._invoices(connection, given, audit_log.Log((), ()), OCTOBER)
+
+    assert invoices(*known, *without) == (D(150), [3, 5])
+    assert invoices(*known, *without, disputed="exclude") == (D(140), [3, 5])
+    for rows in ([], without[:2]):
+        with pytest.raises(NoSuchData, match="no invoice of 2026-10 is known"):
+            invoices(*rows)
+    with pytest.raises(NoSuchData, match="the totals of the invoices of 2026-10 are not known"):
+        invoices(*without)
+    with pytest.raises(NoSuchData, match="nothing of 2026-09"):
+        rebill_month(settings, open_store(settings), audit_log.Log((), ()), SEPTEMBER)
+
+
+def test_a_closing_issues_statements_once_and_only_with_clients(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, made_lines = issued_rows(OWN), list[audit_log.Log]()
+    monkeypatch.setattr(rebill, "_make_lines", lambda _, of, log: made_lines.append(log))
+    monkeypatch.setattr(rebill, "_statement_rows", lambda *_: rows)
+    store, name = open_store(settings), f"closings/2026-10/000001/{rebill.STATEMENTS}"
+    first, before = audit_log.Log((), ()), audit_log.Log((decision(1, "close", "2026-10", [name]),), ())
+
+    def made(log: audit_log.Log) -> pa.Table | None:
+        return rebill.new_statements(None, settings, store, log, OCTOBER)
+
+    assert made(first) is None
+    write(settings, "4440,,Acme,,,\n")
+    found = made(first)
+    assert found is not None
+    assert rebill.numbers_of(found) == {"Acme": "S000001"}
+    assert made(before) is None
+    assert made_lines == [first]
+
+
+def test_the_statements_issued_are_those_of_closings(settings: Settings) -> None:
+    store, entries = open_store(settings), []
+    kinds = ["close", "corrections", "close", "close"]
+    for number, (kind, row) in enumerate(zip(kinds, (OWN, None, MINIMUM, None), strict=True), start=1):
+        path = f"closings/2026-10/{number:06}/{rebill.STATEMENTS}"
+        if row is not None:
+            buffer = io.BytesIO()
+            pq.write_table(issued_rows(row), buffer)
+            store.write(path, buffer.getvalue())
+            seal = hashlib.sha256(buffer.getvalue()).hexdigest()
+        files = {path: seal} if number < len(kinds) else {}
+        entries.append(audit_log.Decision(number, kind, "", "", {"month": "2026-10", "files": files}, ""))
+    entries.append(audit_log.Decision(5, "finding", "", "", {}, ""))
+    assert rebill._issued(store, audit_log.Log(tuple(entries), ())).equals(issued_rows(OWN, MINIMUM))
+    nothing = rebill._issued(store, audit_log.Log((), ()))
+    assert (nothing.num_rows, nothing.schema) == (0, rebill._ISSUED)
 
 
 def test_the_sums_by_measure_have_a_quantity_where_each_line_has_one() -> None:

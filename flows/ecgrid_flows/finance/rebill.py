@@ -315,7 +315,7 @@ def _write(
             by="client",
             stems=names,
         )
-        files |= write_sheet(statements, staged, form) if names else {}
+        files |= write_sheet(statements, staged, form)
         for client, own in _by_client(rows):
             name = names[client]
             page = pages.page("statement.html.j2", **_words(settings, month, client, own)).encode()
@@ -420,7 +420,7 @@ _SHARES = {
 def _line_words(row: Row) -> dict[str, str]:
     account = "" if row["network_id"] is None else f"{row['network_id']}-{row['mailbox_id']}"
     measure = " ".join(part for part in (row["account_report"], row["measure_field"]) if part)
-    share = _SHARES.get(row["charge"] or "", "")
+    share = _SHARES.get(row["charge"], "")
     return {
         "account": f"{account} {row['account_name'] or ''}".strip(),
         "cost_centre": row["cost_centre"] or "",
