@@ -1,14 +1,17 @@
 """What changes in a closed month comes as corrections, which sum to the change."""
 
+import hashlib
 import json
 import shutil
 from collections import defaultdict
 from contextlib import closing as closing_of
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given
@@ -16,9 +19,12 @@ from hypothesis import settings as checked
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from ecgrid_flows import formats
 from ecgrid_flows.cli import app
-from ecgrid_flows.errors import Refused
+from ecgrid_flows.errors import NoSuchData, Refused, StorageFailed
 from ecgrid_flows.finance import audit_log, corrections
+from ecgrid_flows.finance.audit_log import Decision, Log
+from ecgrid_flows.finance.csv_writer import CsvForm
 from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.finance.export_files import read_manifest
 from ecgrid_flows.finance.period_close import verify
@@ -26,15 +32,19 @@ from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.opening import open_store
 from ecgrid_transforms.money import ZERO, Decimal, total
 
-from .decided import book, close, corrected, journal_of, shown
+from .decided import book, bucket, close, corrected, journal_of, shown
 from .world import MONTH, build, fill, invoiced, line
 
 pytestmark = pytest.mark.slow
 
 
-def test_corrections_by_hand(settings: Settings) -> None:
-    """One line changed, one came, one went; one only changed its reading's name, which is no correction."""
-    build(settings, out_line_items=[line(), line(mailbox_id=1), line(mailbox_id=3, reading_id="unit")])
+def test_corrections_by_hand(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line changed, one came, one went; one only changed its reading's name, which is no correction.
+
+    Later all is as it was closed: the file stays, without a row.
+    """
+    closed = [line(), line(mailbox_id=1), line(mailbox_id=3, reading_id="unit")]
+    build(settings, out_line_items=closed)
     close(settings)
     assert corrected(settings) == []
     build(
@@ -45,7 +55,10 @@ def test_corrections_by_hand(settings: Settings) -> None:
             line(mailbox_id=3, reading_id="unit (other words)"),
         ],
     )
+    monkeypatch.setattr(corrections, "run_of", lambda _: "of the build")
     rows = corrected(settings)
+    folder = settings.exports_dir(MONTH) / "corrections"
+    assert read_manifest(folder)["run_id"] == "of the build"
     assert shown(rows) == [
         (1, "reversal", 0, "-72.96", "-72.96"),
         (1, "re-entry", 0, "75", "75"),
@@ -54,6 +67,15 @@ def test_corrections_by_hand(settings: Settings) -> None:
     ]
     assert {row["reporting_month"] for row in rows} == {MONTH}
     assert [row["quantity_billed"] for row in rows] == [-335, 335, -335, 335]
+    assert "place" not in rows[0]
+    build(settings, out_line_items=closed)
+    export_month(settings, MONTH, run_id="later", form=CsvForm(semicolons=True))
+    assert read_export(folder / "corrections.csv").to_pylist() == []
+    manifest = read_manifest(folder)
+    assert (manifest["run_id"], manifest["csv"]["delimiter"]) == ("later", ";")
+    assert sorted(manifest["left_out"]) == [
+        *("corrections_focus_1_2.csv", "corrections_focus_1_2.parquet", "corrections_journal.csv")
+    ]
 
 
 @pytest.mark.long
@@ -71,6 +93,7 @@ def test_corrections_for_the_ledger_and_in_focus(usd: Settings) -> None:
         (date(2026, 11, 1), MONTH, "6100", Decimal("2.04"), None, "8753-C1", 1),
         (date(2026, 11, 1), MONTH, "2000", None, Decimal("2.04"), "8753-C1", 1),
     ]
+    assert read_manifest(folder)["left_out"] == {}
     focus = read_export(folder / "corrections_focus_1_2.csv").to_pylist()
     assert [(row["ChargeClass"], row["x_Entry"], row["BilledCost"], row["InvoiceId"]) for row in focus] == [
         ("Correction", "reversal", Decimal("-72.96"), "8753-C1"),
@@ -350,3 +373,94 @@ def test_a_month_is_corrected_in_the_currency_that_it_was_closed_in(usd: Setting
     folder = usd.exports_dir(MONTH) / "corrections"
     assert not (folder / "corrections_journal.csv").exists()
     assert "ECGRID_CURRENCY" in read_manifest(folder)["left_out"]["corrections_journal.csv"]
+
+
+FOLDER = "closings/2026-10/000001/exports"
+KEPT = {"manifest.json": b"{}", "z.csv": b"z", "disputes/7/claim.csv": b"c", "disputes/7/letter.html": b"l"}
+
+
+def closing_with(files: dict[str, bytes]) -> Decision:
+    """The closing of 2026-10 with these files of its export."""
+    seals = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    kept = {f"{FOLDER}/{name}": seal for name, seal in seals.items()}
+    return Decision(1, "close", "", "", {"month": "2026-10", "exports": seals, "files": kept}, "")
+
+
+def test_a_closed_export_is_restored_where_a_file_is_missing_and_refused_where_one_differs(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """The manifest comes last; what is whole is not published again."""
+    store = bucket(tmp_path / "bucket")
+    for name, data in KEPT.items():
+        store.write(f"{FOLDER}/{name}", data)
+    folder = settings.exports_dir(MONTH)
+    names = ["disputes/7/claim.csv", "disputes/7/letter.html", "z.csv", "manifest.json"]
+
+    def restored() -> list[bytes]:
+        paths = corrections.frozen_export(settings, store, closing_with(KEPT))
+        assert paths == [folder / name for name in names]
+        return [path.read_bytes() for path in paths]
+
+    whole = [b"c", b"l", b"z", b"{}"]
+    assert restored() == whole
+    assert [store.read(f"exports/2026-10/{name}") for name in names] == whole
+    store.delete("exports/2026-10/z.csv")
+    assert restored() == whole
+    assert not store.exists("exports/2026-10/z.csv")
+    (folder / "z.csv").write_bytes(b"y")
+    with pytest.raises(Refused, match=r"z\.csv is not the file that 2026-10 was closed with"):
+        restored()
+    (folder / "z.csv").unlink()
+    assert restored() == whole
+    (folder / "z.csv").unlink()
+    store.write(f"{FOLDER}/z.csv", b"y")
+    with pytest.raises(StorageFailed, match=r"z\.csv is damaged"):
+        restored()
+
+
+def test_there_is_something_to_correct_where_a_file_of_corrections_has_a_row(settings: Settings, usd: Settings) -> None:
+    """Without a currency there is no file of FOCUS."""
+    empty, posted = pa.table({"debit": pa.array([], pa.int32())}), pa.table({"debit": [1]})
+    with closing_of(duckdb.connect()) as connection:
+        none, one = connection.sql("SELECT 1 LIMIT 0"), connection.sql("SELECT 1")
+        cases = [
+            *((settings, None, none, none), (settings, None, none, one), (settings, None, one, none)),
+            *((usd, empty, none, none), (usd, empty, none, one), (usd, empty, one, none), (usd, posted, none, none)),
+        ]
+        assert [corrections._is_any(*case) for case in cases] == [False, False, True, False, True, True, True]
+
+
+def test_a_batch_without_a_journal_keeps_its_number(usd: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first batch was booked without a currency, the second has two journal lines; one is to be posted."""
+    tables = [None, pa.table({"debit": [1, 2]}), pa.table({"debit": [3]})]
+    monkeypatch.setattr(corrections, "batches", lambda *_: tables[:2])
+    monkeypatch.setattr(corrections, "open_journal", lambda *_: tables[2])
+    given: Any = (open_store(usd), Log((), ()), closing_with({}), None)
+    found = corrections._journal(None, usd, *given)
+    assert found is not None
+    assert found.to_pydict() == {"debit": [1, 2, 3], "correction": [2, 2, 3]}
+    assert corrections._journal(None, replace(usd, currency=None), *given) is None
+    assert corrections.listed_journal(usd, MONTH) == []
+
+
+def test_a_batch_is_booked_with_a_sound_log_and_in_the_currency_of_the_closing(usd: Settings) -> None:
+    """What passes both is stopped by the warehouse, which is not there."""
+    usd.exports_dir(MONTH).mkdir(parents=True)
+    store = open_store(usd)
+
+    def booked(closed: str | None, present: str | None, *faults: str) -> None:
+        manifest = {**formats.stamp("export"), "month": "2026-10", "currency": closed, "files": {}}
+        (usd.exports_dir(MONTH) / "manifest.json").write_text(json.dumps(manifest))
+        corrections.book(replace(usd, currency=present), store, Log((), faults), closing_with({}), "posted")
+
+    for closed, present in ((None, None), (None, "USD"), ("USD", "USD")):
+        with pytest.raises(NoSuchData):
+            booked(closed, present)
+    with pytest.raises(Refused, match="was closed in USD, and ECGRID_CURRENCY is now EUR"):
+        booked("USD", "EUR")
+    with pytest.raises(Refused, match="ECGRID_CURRENCY is now EUR"):
+        corrections.export_corrections(replace(usd, currency="EUR"), store, Log((), ()), closing_with({}))
+    with pytest.raises(Refused, match="was closed in USD, and ECGRID_CURRENCY is not set"):
+        booked("USD", None)
+    with pytest.raises(Refused, match="the log of closings is not as it was written: entry 1 was changed"):
+        booked("USD", "USD", "entry 1 was changed")

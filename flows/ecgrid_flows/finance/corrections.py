@@ -248,7 +248,7 @@ def _need_currency(versions: Sequence[str]) -> list[str]:
 
 def _is_any(settings: Settings, journal: pa.Table | None, lines: Any, focus: Any) -> bool:
     """Whether there is a row in one of the files of corrections."""
-    is_changed = bool(lines.limit(1).fetchall()) or bool(journal and journal.num_rows)
+    is_changed = bool(lines.limit(1).fetchall()) or bool(journal)
     return is_changed or (settings.currency is not None and bool(focus.limit(1).fetchall()))
 
 
