@@ -309,13 +309,8 @@ class Folded:
         """
         repeating = self.repeating()
         looked_at = [column.name for column in schema if column.name in repeating or not _is_wide(column.type)]
-        return pq.ParquetWriter(
-            file,
-            self._written(schema),
-            use_dictionary=looked_at if self.folds else True,
-            write_statistics=looked_at if self.folds else True,
-            store_schema=not self.folds,
-        )
+        options = {"use_dictionary": looked_at, "write_statistics": looked_at, "store_schema": False}
+        return pq.ParquetWriter(file, self._written(schema), **(options if self.folds else {}))
 
     def unfolded(self, batch: pa.RecordBatch, schema: pa.Schema, same: Mapping[str, str]) -> pa.RecordBatch:
         """A batch with all columns of `schema`, as `parquet` takes them."""
