@@ -306,7 +306,7 @@ def test_an_export_by_hand_in_a_locale_and_in_a_bucket(tmp_path: Path) -> None:
     """The export, its claims and its corrections; each file reads back as the table that it was made of."""
     folder, published = tmp_path / "data/exports/2026-10", tmp_path / "bucket/exports/2026-10"
     claims = dict.fromkeys(("a/b/x.csv", "p/q/y.csv", "p/q/z.csv"), ({"n": "int32"}, "n\r\n1\r\n", 1))
-    exported_by_hand(folder, {"lines.csv": (EVERY_TYPE, ROWS_BY_HAND, 3), **claims, "z.html": ({}, "", 0)})
+    exported_by_hand(folder, {**claims, "lines.csv": (EVERY_TYPE, ROWS_BY_HAND, 3), "z.html": ({}, "", 0)})
     paths = spreadsheets.write(bucket(tmp_path / "bucket"), folder, ["de-DE"])
     names = ["a/b/x.csv", "lines.csv", "p/q/y.csv", "p/q/z.csv", "manifest.json"]
     assert paths == [folder / "de-DE" / name for name in names]
