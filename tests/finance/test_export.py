@@ -325,9 +325,9 @@ def test_more_rows_than_one_part_come_in_their_order(settings: Settings, tmp_pat
 
         written = written_as("many.csv", parquet="many.parquet")
         with pytest.raises(BillingError, match="many lost or repeated rows"):
-            written_as("less.csv", "n <> 50")
+            written_as("below/it/less.csv", "n <> 50")
         with pytest.raises(BillingError, match="many has a row that is like none of its rows"):
-            written_as("unlike.csv", "n <> 5")  # the first of its name, which stands for all of them
+            written_as("below/it/unlike.csv", "n <> 5")  # the first of its name, which stands for all of them
     assert written["many.csv"]["rows"] == count
     # the numbers from 0 to 199,999 add up to 199,999 x 100,000
     assert written["many.csv"]["control_totals"] == {"n": "19999900000", "same_n": "19999900000"}
@@ -512,9 +512,9 @@ def test_a_file_is_read_by_the_manifest_of_its_export(tmp_path: Path) -> None:
 
 
 def test_the_words_of_a_manifest_by_hand() -> None:
-    versions = [({}, ""), ({"focus": "1.2"}, "1.4"), ({"focus": ["1.4"]}, ""), ({"focus": "1.2"}, "")]
+    versions = [({}, ""), ({"focus": "1.2"}, "1.4"), ({"focus": ["1.4"]}, ""), ({"focus": "1.4"}, "")]
     assert [export_files.focus_versions(manifest, asked) for manifest, asked in versions] == [
-        *(("1.2",), ("1.2", "1.4"), ("1.2", "1.4"), ("1.2",))
+        *(("1.2",), ("1.2", "1.4"), ("1.2", "1.4"), ("1.2", "1.4"))
     ]
     assert export_files.focus_files(("1.2", "1.4"), "p_") == [
         *("p_focus_1_2.csv", "p_focus_1_2.parquet", "focus-1.4/p_focus_1_4.csv", "focus-1.4/p_focus_1_4.parquet")
@@ -526,6 +526,38 @@ def test_the_words_of_a_manifest_by_hand() -> None:
     for form in (CsvForm(), CsvForm(semicolons=True), CsvForm(bom=True)):
         assert export_files.form_of({"csv": export_files.form_words(form)}) == form
     assert [export_files.guard_of({"csv": csv}) for csv in ({}, {"guard": 2})] == [1, 2]
+
+
+def test_a_sheet_of_focus_is_in_order_with_each_column_in_one_group(settings: Settings) -> None:
+    """Columns of an account repeat by it, others by the kind of charge; decimals and those of a line by neither."""
+    build(settings, **every_kind_of_charge())
+    with opened(settings) as connection:
+        charges = connection.table("out_focus")
+        sheet = focus_sheet(charges, "x", "USD", "1.2")
+        beside = focus_sheet(charges, "x", "USD", "1.4", charges)
+        rows = sheet.ordered().to_arrow_table()
+        tail = beside.tail.to_arrow_table()
+        parts = [part for (part,) in charges.order("mailbox_id, x_MeasureField, x_Part").project("x_Part").fetchall()]
+    assert (sheet.name, sheet.parquet, sheet.tail, sheet.columns) == (
+        "x.csv",
+        "x.parquet",
+        None,
+        tuple(rows.schema.names),
+    )
+    assert sheet.order == (*export_files.FOCUS_KEY, "InvoiceId", "x_Part")
+    assert rows["x_Part"].to_pylist() == tail["x_Part"].to_pylist() == parts
+    assert sheet.amounts == tuple(field.name for field in rows.schema if pa.types.is_decimal(field.type))
+    account, kind = (group.columns for group in sheet.repeating)
+    assert {"BillingAccountId", "SubAccountName", "InvoiceId"} <= set(account)
+    assert {"ChargeCategory", "ServiceName", "x_MeasureField"} <= set(kind)
+    groups = [*account, *kind, *sheet.amounts, "x_LineDate", "x_LineItemNumber", "x_Part", "x_ResponseSha256"]
+    assert sorted(groups) == sorted(sheet.columns)
+    assert sheet.same == {
+        "EffectiveCost": "BilledCost",
+        "ListCost": "ContractedCost",
+        "ListUnitPrice": "ContractedUnitPrice",
+    }
+    assert len(beside.same) == 6, "1.4 has the prices and costs in the pricing currency too"
 
 
 def test_files_that_do_not_add_up_to_one_amount_are_refused() -> None:

@@ -233,12 +233,8 @@ def write_sheet(sheet: Sheet, folder: Path, form: CsvForm) -> dict[str, Any]:
         path.parent.mkdir(parents=True, exist_ok=True)
     options: dict[str, Any] = {"amounts": sheet.amounts, "totals": sheet.totals, "form": form, "schema": schema}
     if sheet.by is not None:
-        none = f"no_{sheet.by.removesuffix('_id')}"
         made = write_groups(
-            rows,
-            sheet.by,
-            lambda value: folder / sheet.name.format(none if value is None else sheet.stems.get(value, value)),
-            **options,
+            rows, sheet.by, lambda value: folder / sheet.name.format(sheet.stems.get(value, value)), **options
         )
         return {path.name: _file_words(written, schema) for path, written in made.items()}
     folded = _folded(sheet, schema, form) if isinstance(sheet.rows, Parted) else Folded()
