@@ -42,7 +42,6 @@ kept AS (
             )
             AND place <= 60
         )
-        OR place = 1
         OR is_override AS is_kept
     FROM ranked
 )
