@@ -21,21 +21,27 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from ecgrid_flows import formats
 from ecgrid_flows.cli import app
 from ecgrid_flows.errors import BillingError, NoSuchData, Refused, SettingsError
-from ecgrid_flows.finance import audit_log
+from ecgrid_flows.finance import accruals, audit_log, export_files
 from ecgrid_flows.finance.accruals import Accrual, accrual_dir, accrual_entries, accrue_month, is_due
+from ecgrid_flows.finance.csv_writer import CsvForm
 from ecgrid_flows.finance.export import read_export
-from ecgrid_flows.finance.journal_entries import Amount, read_chart
+from ecgrid_flows.finance.export_files import form_words, opened, read_manifest
+from ecgrid_flows.finance.journal_entries import Amount, read_chart, to_table
 from ecgrid_flows.settings import Settings
+from ecgrid_flows.storage.atomic_folder import staging
 from ecgrid_flows.storage.opening import open_store
+from ecgrid_flows.warehouse import simulations
 from ecgrid_transforms.money import ZERO, Decimal, total
-from ecgrid_transforms.schemas import FEEDS
+from ecgrid_transforms.schemas import FEEDS, MONEY_TYPE
 from ecgrid_transforms.wall_time import wall_time_ns
 from tests.finance import world as finance_world
 from tests.finance.decided import bucket
@@ -246,6 +252,45 @@ def test_a_closed_month_is_trued_up_and_not_accrued(before: Path, after: Path, t
     assert accrued(tmp_path, after).trueups is not None
 
 
+def key_and(**amounts: str) -> pa.Table:
+    """A row of account 1 with these amounts."""
+    key = {"network_id": 1, "mailbox_id": 1, "reporting_month": OCTOBER, "account_report": "TrafficAll"}
+    row = {**key, "measure_field": "ToTrans", "contract_id": 80}
+    columns = {name: pa.array([Decimal(amount)], MONEY_TYPE) for name, amount in amounts.items()}
+    return pa.table({**{name: [value] for name, value in row.items()}, **columns})
+
+
+@pytest.mark.parametrize(("run_id", "has_journal"), [(None, True), ("r-1", False)])
+def test_the_true_up_of_a_closed_month_has_the_files_that_were_booked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_id: str | None, has_journal: bool
+) -> None:
+    """A month that was accrued without a currency has no journal then either; nothing is judged anew."""
+    settings = Settings(data_dir=str(tmp_path / "data"), currency="USD")
+    finance_world.build(settings)
+    store, target = open_store(settings), accrual_dir(settings, OCTOBER)
+    audit_log.append(store, "close", {"month": "2026-10", "files": {}, "exports": {}})
+    booked = key_and(projected_amount="88", low="80", high="100")
+    trueups = key_and(accrued="88", invoiced="108", difference="20", price="12", volume="8", method="0")
+    with opened(settings) as connection, staging(target) as folder:
+        files = accruals._write(connection, folder, booked, to_table([]) if has_journal else None, None)
+        manifest = {**formats.stamp("export"), "csv": form_words(CsvForm()), "files": files}
+        export_files.place(folder, target, manifest)
+    monkeypatch.setattr(simulations, "compare_accrual", lambda connection, *_: connection.from_arrow(trueups))
+    monkeypatch.setattr(accruals, "run_of", lambda _: "of the build")
+    found = accrue_month(settings, store, OCTOBER, AS_OF, run_id=run_id)
+    assert (found.rows, found.trueups, found.notices, found.unjudged) == (booked, trueups, (), 0)
+    manifest = read_manifest(target)
+    assert manifest["run_id"] == (run_id or "of the build")
+    journal = ["accrual_journal.csv"] if has_journal else []
+    assert sorted(manifest["files"]) == sorted(["accrual.csv", "accrual_trueup.csv", *journal])
+    assert [*manifest["left_out"]] == ([] if has_journal else ["accrual_journal.csv"])
+
+
+def test_the_sum_accrued_is_of_the_keys_with_an_amount() -> None:
+    rows = pa.table({"projected_amount": pa.array([Decimal(88), None, Decimal("8.10")], MONEY_TYPE)})
+    assert Accrual(OCTOBER, rows, None, (), (), 0).amount == Decimal("96.10")
+
+
 def test_another_machine_trues_up_the_accrual_in_the_bucket(before: Path, after: Path, tmp_path: Path) -> None:
     store = bucket(tmp_path / "bucket")
     for machine, warehouse in (("first", before), ("second", after)):
@@ -362,6 +407,9 @@ def noticed(
 ) -> tuple[dict[tuple[int, str], dict[str, Any]], list[dict[str, Any]]]:
     """The rows of accrual.csv for October by key, and the notices."""
     found = accrued(folder, placed(lake, folder / "made"), as_of)
+    with closing(duckdb.connect(str(folder / "data/warehouse/billing.duckdb"), read_only=True)) as connection:
+        kept = connection.table("out_notices").to_arrow_table().to_pylist()
+    assert sorted(row["explanation"] for row in kept) == sorted(row["explanation"] for row in found.notices)
     return by_key(found.rows.to_pylist()), [dict(row) for row in found.notices]
 
 

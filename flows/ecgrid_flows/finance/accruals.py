@@ -42,7 +42,6 @@ from ecgrid_flows.logs import staged as logged
 from ecgrid_flows.settings import Settings
 from ecgrid_flows.storage.atomic_folder import publish, staging
 from ecgrid_flows.storage.base import Store, disk_errors
-from ecgrid_flows.storage.local import LocalStore
 from ecgrid_flows.warehouse import database, simulations
 from ecgrid_flows.warehouse.provenance import run_of
 from ecgrid_transforms.money import Decimal, total
@@ -176,7 +175,7 @@ def accrual_entries(amounts: Sequence[Amount], chart: Chart, currency: str, mont
     """The entries of `amounts`, and their reversal: together they are nothing on any account."""
     dated = month.replace(day=calendar.monthrange(month.year, month.month)[1])
     lines = [
-        replace(line, reference=line.reference.replace("ECGRID-", "ACCRUAL-", 1))
+        replace(line, reference=line.reference.replace("ECGRID-", "ACCRUAL-"))
         for line in entries(amounts, Posted(), chart, currency, dated)
     ]
     return lines + [
@@ -224,7 +223,7 @@ def _write(
 
 def _fetch(store: Store, target: Path) -> None:
     """Copy the accrual that another machine wrote into a remote store, where this one has none."""
-    if isinstance(store, LocalStore) or (target / MANIFEST).is_file():
+    if (target / MANIFEST).is_file():
         return
     for entry in store.entries(f"exports/{target.name}"):
         with disk_errors(str(target)):
