@@ -329,6 +329,8 @@ def test_more_rows_than_one_part_come_in_their_order(settings: Settings, tmp_pat
         with pytest.raises(BillingError, match="many has a row that is like none of its rows"):
             written_as("below/it/unlike.csv", "n <> 5")  # the first of its name, which stands for all of them
     assert written["many.csv"]["rows"] == count
+    digest = hashlib.sha256((tmp_path / "many.parquet").read_bytes()).hexdigest()
+    assert written["many.parquet"]["sha256"] == digest
     # the numbers from 0 to 199,999 add up to 199,999 x 100,000
     assert written["many.csv"]["control_totals"] == {"n": "19999900000", "same_n": "19999900000"}
     rows = [(f'say "{n % 7}"', n, f"={n % 3}", n % 2 == 0, n) for n in range(count)]
@@ -485,6 +487,11 @@ def test_an_export_in_place_stays_where_only_its_run_differs(tmp_path: Path) -> 
     assert not is_unchanged(None)
     (tmp_path / "manifest.json").write_text("{")
     assert not is_unchanged(None)
+    staged, made = tmp_path / "staged", list[Path]()
+    staged.mkdir()
+    paths = export_files.place(staged, tmp_path / "target", manifest("A"), made.append)
+    assert made == [staged], "what is made of the files is put in place with them"
+    assert (paths[-1], read_manifest(tmp_path / "target")["run_id"]) == (tmp_path / "target/manifest.json", "A")
 
 
 def test_a_file_is_read_by_the_manifest_of_its_export(tmp_path: Path) -> None:

@@ -334,6 +334,7 @@ def test_an_export_by_hand_in_a_locale_and_in_a_bucket(tmp_path: Path) -> None:
         "guard": 2,
     }
     exported_by_hand(folder / "corrections", {"corrections.csv": ({"n": "int32"}, "n\r\n3\r\n", 1)})
+    assert derived_folders(folder) == {"de-DE"}
     (written, *_) = spreadsheets.write(bucket(tmp_path / "bucket"), folder, ["xlsx"])
     assert written == folder / "xlsx/2026-10.xlsx"
     with zipfile.ZipFile(written) as book:
