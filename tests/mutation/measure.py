@@ -53,7 +53,7 @@ FINANCE = {
             "csv_writer": ("csv_files",),
             "disputes": ("disputes",),
             "export": ("export", "journal_entries", "closing"),
-            "export_files": ("export", "focus", "verification", "spreadsheets"),
+            "export_files": ("export", "focus", "spreadsheets", "closing", "verification"),
             "finding_states": ("finding_states", "disputes"),
             "invoice_import": ("invoice_import",),
             "journal": ("journal_entries", "postings", "corrections"),
