@@ -135,6 +135,7 @@ def export_all(folder: Path, names: tuple[str, ...] = ("(100)", "=1", ""), **als
     return settings
 
 
+@pytest.mark.long
 def test_the_files_of_a_locale_by_hand_and_read_back(tmp_path: Path) -> None:
     settings = export_all(tmp_path, also=["de-DE", "en-US"])
     folder = settings.exports_dir(MONTH)
