@@ -356,6 +356,14 @@ def test_attributes_and_restricted_types() -> None:
     assert datasets.tables(body)["Table"].to_pydict() == {"A": [5], "Code": ["x7"]}
 
 
+def test_a_declared_column_without_a_type_is_of_strings() -> None:
+    body = answer('<xs:element name="A" />', "<Table><A>5</A><B>6</B></Table>")
+    assert datasets.to_json(body)["tables"]["Table"]["columns"] == [
+        {"name": "A", "type": "string"},
+        {"name": "B", "type": "undeclared"},
+    ]
+
+
 def test_rows_stand_in_their_row_order() -> None:
     rows = "".join(
         f'<Table diffgr:id="Table{index}" msdata:rowOrder="{index}"><C>{index}</C></Table>' for index in (2, 0, 1)

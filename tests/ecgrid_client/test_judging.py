@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from ecgrid_client import Credentials, ECGridClient, Endpoints, RetryPolicy, decode, errors, judging
-from ecgrid_client.faults import error_of_status
+from ecgrid_client.faults import error_of_status, page_words
 from ecgrid_client.judging import judge
 from ecgrid_client.markup import parse
 from ecgrid_client.transport import Reply
@@ -478,3 +478,15 @@ def test_answers_that_rightly_repeat_are_looked_into_a_few_times_only(server: Se
 def test_what_a_line_states_is_cut_to_200_characters() -> None:
     line = parse(b"<LineItem><SystemObject>Mailbox</SystemObject><SystemID>%s</SystemID></LineItem>" % (b"9" * 300))
     assert judging._of_line(line, {"MailboxID": "1"}) == judging.Stated(False, f"Mailbox {'9' * 192}")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"Service unavailable &amp; closed", "Service unavailable &amp; closed"),
+        (b"<p>Service&nbsp;<b>unavailable</b> &amp; closed</p>", "Service\xa0 unavailable  & closed"),
+        (b"<STYLE>p { color: red }</style><script>alert('<p>')</script><!-- a <b> --><p>Down", "Down"),
+    ],
+)
+def test_the_words_of_a_page(body: bytes, words: str) -> None:
+    assert page_words(body).strip() == words
