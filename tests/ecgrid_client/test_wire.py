@@ -250,6 +250,23 @@ def test_json_of_a_type_in_itself_has_at_most_100_levels(depth: int, is_read: bo
     assert levels == depth
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("int", " -12 ", -12),
+        ("int", "9" * 18, 10**18 - 1),
+        ("int", "9" * 19, "9" * 19),
+        ("int", "twelve", "twelve"),
+        ("string", "007", "007"),
+        ("boolean", " true ", True),
+        ("boolean", "yes", "yes"),
+        ("string", "true", "true"),
+    ],
+)
+def test_a_value_in_json_is_of_its_declared_type_or_its_text(kind: str, text: str, value: object) -> None:
+    assert json_of(f"<Name>{text}</Name>", Field("Name", kind, False)) == {"Name": value}
+
+
 @pytest.mark.parametrize("parts", [["a"], ["a", "b"], ["a", "b", "c"]], ids=len)
 def test_an_element_that_may_repeat_is_a_list_in_json(parts: list[str]) -> None:
     content = "<Name>n</Name>" + "".join(f"<Part>{part}</Part>" for part in parts)

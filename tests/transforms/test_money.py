@@ -82,7 +82,7 @@ def test_half_up_goes_away_from_zero() -> None:
 
 def test_a_value_that_does_not_fit_stops() -> None:
     assert plain(fitted(to_decimal("999999999999999999.9999999999"))) == "999999999999999999.9999999999"
-    with pytest.raises(DoesNotFit):
+    with pytest.raises(DoesNotFit, match=r"DECIMAL\(28,10\): at most 18 whole digits and 10 decimals"):
         fitted(to_decimal("1000000000000000000"))
     with pytest.raises(DoesNotFit):
         fitted(to_decimal("0.00000000001"))
@@ -118,6 +118,9 @@ def test_text_for_people_and_machines() -> None:
     assert grouped(to_decimal("-0.001")) == "0.00"
     assert number_text(to_decimal("-12345.0750")) == "-12,345.075"
     assert number_text(Decimal("0E-10")) == "0"
+    assert number_text(to_decimal("-0.0")) == "0"
+    assert number_text(to_decimal("-1000")) == "-1,000"
+    assert number_text(to_decimal("1000.0")) == "1,000"
     assert money_text(to_decimal("1130.9955")) == "1,130.9955"
     assert money_text(to_decimal("1000")) == "1,000.00"
     assert plain(Decimal("1E+3")) == "1000"
