@@ -186,6 +186,8 @@ def test_accounts_whose_number_no_key_can_have_are_left_out_and_named() -> None:
             4443
         ]
         assert [(one.element, one.text) for one in odd] == [("NetworkID", value)]
+    first = decode.networks(with_value(networks, "NetworkID", "1"), [])
+    assert [info.account.network_id for info in first] == [1, 4443]
     mailboxes = wire("v3.2-MailboxListEx.soap11.response.xml")
     assert len(decode.mailboxes(with_value(mailboxes, "MailboxID", "-1"))) == 2, "-1 would mean all of them"
 

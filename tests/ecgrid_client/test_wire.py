@@ -112,6 +112,10 @@ def test_of_the_reasons_of_a_fault_the_english_one_is_stated() -> None:
     assert "Sitzung" in str(decode.raised_by(german.replace(b'xml:lang="en"', b'xml:lang="fr"')))
 
 
+def test_a_response_that_is_no_fault_raises_nothing() -> None:
+    assert decode.raised_by(wire("v3.2-NetworkInfo.soap11.response.xml")) is None
+
+
 def test_a_response_without_a_result_has_no_record() -> None:
     def empty(operation: str) -> bytes:
         return (

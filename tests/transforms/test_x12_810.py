@@ -248,6 +248,7 @@ def test_the_month_is_the_period_else_the_month_before() -> None:
 
 WRONG = [
     (b"*P*:~", b"*P*", "ISA"),
+    (b"*P*:~", b"*P**~", "position 1: the delimiters of ISA are not three different signs"),
     (b"ISA*00*  ", b"ISA*00* ", r"position 18: .* where ISA has its separator '\*'"),
     (
         b"IEA*1*000000905",
@@ -290,6 +291,12 @@ WRONG = [
     (b"ST*810", b"ST*850", r"segment 3 \(ST\).*transaction set 850 is no invoice"),
     (b"*X*004010", b"*X*005010", "its group is of version 005010; 004010 is read"),
 ]
+
+
+def test_a_segment_without_an_end_is_named_by_its_position() -> None:
+    data = interchange(LINE).replace(b"000000905~", b"000000905")
+    with pytest.raises(InvoiceFileRefused, match=f"position {data.rindex(b'IEA') + 1}: segment 10 has no end"):
+        invoice_files.read(data)
 
 
 @pytest.mark.parametrize(("right", "wrong", "words"), WRONG, ids=lambda one: str(one)[:30])
