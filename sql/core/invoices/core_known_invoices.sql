@@ -7,8 +7,7 @@ SELECT
     invoice_number,
     sum(invoiced_amount) AS invoiced_amount,
     sum(disputed_amount) AS disputed_amount,
-    sum(coalesce(unexplained_difference, 0)) AS unexplained_difference
+    sum(unexplained_difference) AS unexplained_difference
 FROM out_invoice_reconciliation
-WHERE invoice_source IS NOT NULL
 GROUP BY ALL
 HAVING count(*) = count(invoiced_amount)
