@@ -112,6 +112,15 @@ def test_of_the_reasons_of_a_fault_the_english_one_is_stated() -> None:
     assert "Sitzung" in str(decode.raised_by(german.replace(b'xml:lang="en"', b'xml:lang="fr"')))
 
 
+def test_a_request_that_is_sent_back_is_no_response() -> None:
+    request = (
+        b'<Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body>'
+        b'<NetworkList xmlns="http://www.ecgridos.net/"><SessionID>x</SessionID></NetworkList></Body></Envelope>'
+    )
+    with pytest.raises(MalformedAnswer, match="<NetworkList> instead of <…Response>"):
+        decode.networks(request, [])
+
+
 def test_a_response_that_is_no_fault_raises_nothing() -> None:
     assert decode.raised_by(wire("v3.2-NetworkInfo.soap11.response.xml")) is None
 
@@ -275,6 +284,11 @@ def test_a_value_in_json_is_of_its_declared_type_or_its_text(kind: str, text: st
 def test_an_element_that_may_repeat_is_a_list_in_json(parts: list[str]) -> None:
     content = "<Name>n</Name>" + "".join(f"<Part>{part}</Part>" for part in parts)
     assert json_of(content, NAME, Field("Part", "string", False, repeated=True)) == {"Name": "n", "Part": parts}
+
+
+def test_elements_that_no_type_has_are_in_json_too() -> None:
+    assert json_of("<Name>n</Name><New>1</New>", NAME) == {"Name": "n", "New": "1"}
+    assert json_of("<New>1</New><New>2</New><Name>n</Name><New>3</New>", NAME) == {"New": ["1", "2", "3"], "Name": "n"}
 
 
 LINE = wire("v3.2-InvoiceCalculateLineItem.soap11.response.xml")
