@@ -267,3 +267,29 @@ def test_a_decimal_has_64_characters_and_is_named_by_its_first_40() -> None:
     ]
     assert [len(decode._shown("x" * length)) for length in (200, 201)] == [200, 201]
     assert decode._shown("x" * 202) == "x" * 200 + "…"
+
+
+def contract_of(content: str) -> bytes:
+    return f'<Contract xmlns="http://ecgridos.net/">{content}</Contract>'.encode()
+
+
+def test_odd_values_of_a_contract_are_named() -> None:
+    odd: list[OddValue] = []
+    shared = "<AggregateNetworkTraffic>partly</AggregateNetworkTraffic>"
+    found = decode.contract(contract_of(f"<ContractID>8751</ContractID>{shared}"), odd)
+    assert found is not None
+    assert (found.contract_id, found.aggregate_network_traffic) == (8751, None)
+    assert [(one.record, one.element, one.text) for one in odd] == [("Contract", "AggregateNetworkTraffic", "partly")]
+
+
+def test_a_contract_without_its_number_is_left_out_and_named() -> None:
+    body = b"<ArrayOfContract>" + contract_of("<ContractNumber>C-1</ContractNumber>") + b"</ArrayOfContract>"
+    odd: list[OddValue] = []
+    assert decode.contracts(body, odd) == []
+    assert [(one.element, one.text, one.why) for one in odd] == [("ContractID", None, "is absent")]
+
+
+def test_another_record_among_those_of_a_list_is_an_error() -> None:
+    body = contract_of("<ContractID>8751</ContractID><Networks><Foreign /></Networks>")
+    with pytest.raises(MalformedAnswer, match="Contract 8751, Networks holds <Foreign> among its NetworkIDInfo"):
+        decode.contract(body, [])

@@ -249,6 +249,9 @@ def test_the_month_is_the_period_else_the_month_before() -> None:
 WRONG = [
     (b"*P*:~", b"*P*", "ISA"),
     (b"*P*:~", b"*P**~", "position 1: the delimiters of ISA are not three different signs"),
+    (b"*P*:~", b"*P*x~", "position 1: the delimiters of ISA are not three different signs"),
+    (b"SE*6*0001", b"SE*x*0001", "SE01 states x segments, the file has 6"),
+    (b"BIG*20261101*8753", b"BIG*20261101*87\x0753", r"segment 4 \(BIG\).*it has the control character"),
     (b"ISA*00*  ", b"ISA*00* ", r"position 18: .* where ISA has its separator '\*'"),
     (
         b"IEA*1*000000905",
@@ -293,10 +296,22 @@ WRONG = [
 ]
 
 
-def test_a_segment_without_an_end_is_named_by_its_position() -> None:
-    data = interchange(LINE).replace(b"000000905~", b"000000905")
+def test_what_is_cut_off_is_named_by_its_position() -> None:
+    whole = interchange(LINE)
+    data = whole.removesuffix(b"\n").removesuffix(b"~")
     with pytest.raises(InvoiceFileRefused, match=f"position {data.rindex(b'IEA') + 1}: segment 10 has no end"):
         invoice_files.read(data)
+    data = whole[: whole.rindex(b"IEA")]
+    with pytest.raises(InvoiceFileRefused, match=f"position {len(data) + 1}: the file ends inside an interchange"):
+        invoice_files.read(data)
+    with pytest.raises(InvoiceFileRefused, match="position 1: ISA has 105 characters, not 106: the file is cut off"):
+        invoice_files.read(whole[:105])
+
+
+def test_an_acknowledgment_before_the_groups_asks_nothing() -> None:
+    data = interchange(LINE)
+    assert data.count(b"~GS*") == 1
+    assert only(data.replace(b"~GS*", b"~TA1*000000905*261101*1200*A*000~GS*")) == only(data)
 
 
 @pytest.mark.parametrize(("right", "wrong", "words"), WRONG, ids=lambda one: str(one)[:30])
