@@ -379,6 +379,17 @@ def test_entries_and_their_lines_have_an_order() -> None:
     ]
 
 
+def test_amounts_of_an_account_without_a_report_or_measure_come_first() -> None:
+    of = (1, MONTH, "A")
+    rows = [
+        Amount(*of, "charge", 3, "FixedRate", "ToKCs", False, D(1)),
+        Amount(*of, "charge", 3, "FixedRate", None, False, D(2)),
+        Amount(*of, "charge", 3, None, None, False, D(4)),
+        Amount(*of, "payable", None, None, None, None, D(-7)),
+    ]
+    assert [line.amount for line in booked(rows)] == [D(4), D(2), D(1), D(-7)]
+
+
 def test_a_chart_that_a_spreadsheet_saved_is_read(tmp_path: Path) -> None:
     """With a byte-order mark, semicolons, TRUE for true, and an empty line at the end."""
     text = HEAD + "charge,,,,true,6101,Taxed\r\ncharge,,,,,6100,Untaxed\r\n" + ENDS

@@ -311,14 +311,14 @@ def _key(line: Amount | Entry) -> Key:
 
 
 def _place(key: Key) -> tuple[object, ...]:
-    """Order of a line in its entry: by role, then by key, amounts of no line (whose key is null) last."""
+    """Order of a line in its entry: by role, then by key, amounts of no line last."""
     role, network, report, measure, is_taxable = key
     return (
         ROLES.index(role),
         network is None,
-        network,
-        report,
-        measure,
+        network or 0,
+        report or "",
+        measure or "",
         is_taxable is None,
         bool(is_taxable),
     )
@@ -358,10 +358,11 @@ def from_table(table: pa.Table, month: date, batch: int | None = None) -> list[E
     if "role" in table.column_names:
         return [Entry(**row) for row in table.select(SCHEMA.names).to_pylist()]
     rows = table.to_pylist()
+    suffix = "" if batch is None else f"-C{batch}"
     lines = []
     for place, row in enumerate(rows):
         is_last = place + 1 == len(rows) or rows[place + 1]["reference"] != row["reference"]
-        number = row["reference"].removesuffix(f"-C{batch}")  # without a batch, no reference ends so
+        number = row["reference"].removesuffix(suffix)
         contract = "none" if row["contract_id"] is None else row["contract_id"]
         row["role"] = "charge" if row["network_id"] is not None else "payable" if is_last else "rounding"
         row["invoice_number"] = None if number == f"ECGRID-{contract}-{month_text(month)}" else number
