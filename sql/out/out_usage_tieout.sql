@@ -15,7 +15,18 @@
 -- gap_days: days without statistics that may hold the difference, as YYYY-MM-DD; null: none
 -- tolerance: difference that is allowed, in units of the measure
 -- is_tied: true where the difference lies within the tolerance; null: days without statistics may hold it
-WITH ends AS (
+WITH threefold AS (
+    -- only where a price list bills Total, To and From of one report and unit do an account's lines tell on each other
+    SELECT price_list_id, account_report, unnest(measure_fields) AS measure_field
+    FROM (
+        SELECT price_list_id, account_report, measure_field LIKE '%KCs' AS is_in_kcs, list(DISTINCT measure_field) AS measure_fields
+        FROM core_tiers
+        WHERE measure_field SIMILAR TO '(Total|To|From)(KCs|Trans)'
+        GROUP BY ALL
+    )
+    WHERE len(measure_fields) = 3
+),
+ends AS (
     SELECT
         network_id,
         mailbox_id,
@@ -25,9 +36,7 @@ WITH ends AS (
             AS unit,
         sum(actual) FILTER (WHERE measure_field NOT LIKE 'Total%') AS stated_quantity
     FROM core_lines
-    -- only where a price list bills Total, To and From of one report and unit do an account's lines tell on each other
-    SEMI JOIN core_tiers USING (price_list_id, account_report, measure_field)
-    WHERE measure_field SIMILAR TO '(Total|To|From)(KCs|Trans)'
+    SEMI JOIN threefold USING (price_list_id, account_report, measure_field)
     GROUP BY ALL
     HAVING bool_or(measure_field LIKE 'Total%')
         AND bool_or(measure_field LIKE 'From%')
