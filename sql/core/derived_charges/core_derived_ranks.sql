@@ -70,7 +70,7 @@ compared AS (
             AND leaders.bases_stated - ranked.bases_stated < 2
         )
         OR (
-            ranked.rule IN ('whole_when_below', 'always')
+            leaders.rule IN ('true_up', 'whole_when_below', 'always') AND ranked.rule IN ('whole_when_below', 'always')
             AND (ranked.plausibility = 'ordinary' OR leaders.plausibility = 'remote')
             AND parted.lost <= parted.gained * 4
         ) AS is_tied
@@ -91,5 +91,5 @@ SELECT
     lost,
     alike_no,
     is_tied
-    OR (is_untold_true_up AND (gained > 0 OR bool_or(is_tied) OVER (PARTITION BY set_no, base))) AS is_tied
+    OR (is_untold_true_up AND (gained > 0 OR bool_or(is_tied AND rule <> 'true_up') OVER (PARTITION BY set_no, base))) AS is_tied
 FROM compared
