@@ -55,7 +55,8 @@ log = logging.getLogger(__name__)
 #: Relations whose columns must not be floats; `raw_` has a DataSet's own columns as received.
 _FLOAT_FREE = ("core_", "out_", "fail_", "warn_", "info_")
 _PATTERN = re.compile(r"([*?\[])")
-#: Bytes of a lake of which relations are built side by side, each by one thread: mostly they wait for their plans.
+#: Bytes of a lake below which relations are built side by side, each by one thread: with few rows most of the time
+#: goes into planning, for which DuckDB takes one thread.
 _FEW_BYTES = 400_000
 #: Statements that create a relation: in the file, in a connection, and in the memory that a build's cursors share.
 _LASTING = "CREATE OR REPLACE {kind} {name}"
