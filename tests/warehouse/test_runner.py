@@ -257,6 +257,17 @@ def test_relations_are_built_side_by_side_each_after_what_it_reads(built: Build,
     ]
 
 
+def test_an_error_interrupts_the_relations_beside_it(built: Build, target: Path) -> None:
+    """One of them alone would take hours: 10^13 sums."""
+    endless = (
+        "-- One row per build\nSELECT max(hash(a.range + b.range)) AS n FROM range(10000000) AS a, range(1000000) AS b"
+    )
+    failing = "-- One row per build\nSELECT error('no such price ' || max(hash(range))) AS n FROM range(5000000)"
+    with pytest.raises(BuildFailed, match=r"core/core_b\.sql: .*no such price"):
+        built({"core/core_a": endless, "core/core_b": failing}, threads=2)
+    assert not target.exists()
+
+
 def test_the_warehouse_stands_alone(built: Build, target: Path, tmp_path: Path) -> None:
     path = Path(line_items(tmp_path / "a.parquet", ["1.10"]))
     built({"raw/raw_line_items": LINES}, lake={"line_items": [str(path)]})

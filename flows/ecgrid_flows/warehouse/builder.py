@@ -89,13 +89,28 @@ def materialise(
 
 def _materialise_all(connection: Connection, tree: SqlTree, given: Iterable[str], at_once: int) -> list[BuiltRelation]:
     """Create every relation of a warehouse, each after what it reads, up to `at_once` at a time."""
-    files = {sql.name: sql for sql in _ordered(tree, tree.relations, given)}
+    ordered = _ordered(tree, tree.relations, given)
+    if at_once == 1:
+        built = [_create(connection, sql, _UNTIL_BUILT) for sql in ordered]
+    else:
+        built = _create_side_by_side(connection, {sql.name: sql for sql in ordered}, at_once)
+    _refuse_floats(connection, ordered)
+    return built
+
+
+def _create_side_by_side(connection: Connection, files: Mapping[str, SqlFile], at_once: int) -> list[BuiltRelation]:
+    """Create relations by a pool of threads; after an error or Ctrl-C the others are interrupted."""
     waiting = TopologicalSorter({name: sql.reads & files.keys() for name, sql in files.items()})
     waiting.prepare()
+    cursors: set[Connection] = set()
 
     def create(name: str) -> BuiltRelation:
         with closing(cursor_of(connection)) as own:
-            return _create(own, files[name], _UNTIL_BUILT)
+            cursors.add(own)
+            try:
+                return _create(own, files[name], _UNTIL_BUILT)
+            finally:
+                cursors.discard(own)
 
     built: list[BuiltRelation] = []
     running: set[Future[BuiltRelation]] = set()
@@ -107,9 +122,12 @@ def _materialise_all(connection: Connection, tree: SqlTree, given: Iterable[str]
                 built += [future.result() for future in done]
                 waiting.done(*(relation.name for relation in built[-len(done) :]))
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            while left := {future for future in running if future.running()}:
+                for own in list(cursors):
+                    own.interrupt()  # again, for one that had not begun its query
+                wait(left, timeout=0.05)
             raise
-    _refuse_floats(connection, files.values())
     return built
 
 
