@@ -1,6 +1,7 @@
 """What a reconciliation costs in all: the build, and every `out_` relation written to Parquet.
 
     python tests/bench/reconcile.py [--lines 1000000 10000000] [--memory 3GiB] [--threads 2] [--verbose]
+                                    [--no-baselines]
 
 The lake is made up: 40 price lists of ten measures (unit, volume and graduated ladders, allowances, blocks, flat fees),
 accounts with ten lines in each of two months, one line in two hundred wrong by 1.00. Amounts are worked out while the
@@ -11,6 +12,8 @@ own: seconds, processor time of all its threads, and its peak of memory. Beside 
 - a bare DuckDB scan-and-sum of the lake, the least that any reconciliation must do;
 - a bare `COPY` of the files that were written, column for column: the least that writing them takes;
 - the rating alone, its readings known, in pandas with Python's decimals, on a tenth of the lines and multiplied by ten.
+
+Each file is deleted once its bare `COPY` is measured, so that the disk holds one relation beside lake and warehouse.
 """
 
 import argparse
@@ -56,10 +59,11 @@ def cost_of(step: Callable[[], object], written: Sequence[Path] = (), times: int
     started, core_started = time.perf_counter(), time.process_time()
     step()
     core_seconds, seconds = time.process_time() - core_started, time.perf_counter() - started
+    print(f"{seconds:.1f} s, {core_seconds:.1f} core-seconds", *(path.name for path in written), file=sys.stderr)
     return Cost(seconds * times, core_seconds * times, sum(path.stat().st_size for path in written), peak_mb())
 
 
-def reconcile(files: dict[str, list[str]], folder: Path, threads: int, memory: str) -> None:
+def reconcile(files: dict[str, list[str]], folder: Path, threads: int, memory: str, has_baselines: bool) -> None:
     """What the child process does: one build and every `out_` relation, their figures as JSON on stdout."""
     from ecgrid_flows.warehouse import builder, database, sql_files
 
@@ -72,6 +76,7 @@ def reconcile(files: dict[str, list[str]], folder: Path, threads: int, memory: s
         )
 
     steps = {"build": cost_of(build, [target])}
+    copies = []
     outputs.mkdir()
     with database.connect(target, threads=threads, memory_limit=memory, temp_dir=folder / "spill") as connection:
         connection.execute("SET preserve_insertion_order = false")  # as in a build: order costs memory
@@ -79,6 +84,9 @@ def reconcile(files: dict[str, list[str]], folder: Path, threads: int, memory: s
         for name in names:
             path = outputs / f"{name}.parquet"
             steps[name] = cost_of(lambda name=name, path=path: copy(connection, f'"{name}"', path), [path])
+            if has_baselines:
+                copies.append(bare_copy(path, threads, memory))
+            path.unlink()
         verdicts = connection.execute(
             "SELECT verdict, count(*) FROM out_readings WHERE is_chosen GROUP BY 1"
         ).fetchall()
@@ -87,6 +95,7 @@ def reconcile(files: dict[str, list[str]], folder: Path, threads: int, memory: s
     json.dump(
         {
             "steps": {name: asdict(cost) for name, cost in steps.items()},
+            "copies": [asdict(cost) for cost in copies],
             "slowest": [(relation.name, round(relation.seconds, 1), relation.rows) for relation in slowest],
             "verdicts": dict(verdicts),
             "findings": dict(findings),
@@ -95,13 +104,16 @@ def reconcile(files: dict[str, list[str]], folder: Path, threads: int, memory: s
     )
 
 
-def copy_again(files: Sequence[Path], threads: int) -> None:
-    """Read the files and write them anew, as they are."""
+def bare_copy(file: Path, threads: int, memory: str) -> Cost:
+    """The cost of reading a file and writing it anew, as it is."""
     import duckdb
 
-    with duckdb.connect(config={"threads": str(threads), "preserve_insertion_order": "false"}) as connection:
-        for path in files:
-            copy(connection, f"'{path}'", path.with_suffix(".again"))
+    again = file.with_suffix(".again")
+    config: dict[str, Any] = {"threads": str(threads), "memory_limit": memory, "preserve_insertion_order": "false"}
+    with duckdb.connect(config=config) as connection:
+        cost = cost_of(lambda: copy(connection, f"'{file}'", again), [again])
+    again.unlink()
+    return cost
 
 
 def copy(connection: Any, rows: str, target: Path) -> None:
@@ -155,25 +167,26 @@ def pandas_rating(files: list[str], lines: int) -> None:
     assert 0 < wrong < lines // 100, f"{wrong} of {lines} lines differ: the lake is not what it should be"
 
 
-def measure(lines: int, threads: int, memory: str) -> dict[str, Any]:
+def measure(lines: int, threads: int, memory: str, has_baselines: bool) -> dict[str, Any]:
     """Make a lake of `lines` lines and time everything on it."""
     with tempfile.TemporaryDirectory(prefix="reconcile-") as name:
         folder = Path(name)
         files = all_of(make_lake(folder, lines))
         (folder / "given.json").write_text(json.dumps(files))
-        child = subprocess.run(
-            [sys.executable, __file__, "--child", str(folder), "--threads", str(threads), "--memory", memory],
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        command = [sys.executable, __file__, "--child", str(folder), "--threads", str(threads), "--memory", memory]
+        if not has_baselines:
+            command.append("--no-baselines")
+        child = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         found: dict[str, Any] = json.loads(child.stdout)
         found["steps"] = {name: Cost(**cost) for name, cost in found["steps"].items()}
-        written = sorted((folder / "out").glob("*.parquet"))
-        found["scan"] = cost_of(lambda: scan_and_sum(files["line_items"], threads))
-        found["copy"] = cost_of(lambda: copy_again(written, threads), [path.with_suffix(".again") for path in written])
-        part = lines // PANDAS_PART
-        found["pandas"] = cost_of(lambda: pandas_rating(files["line_items"], part), times=PANDAS_PART)
+        found["baselines"] = {}
+        if has_baselines:
+            part = lines // PANDAS_PART
+            found["baselines"] = {
+                "bare scan and sum": cost_of(lambda: scan_and_sum(files["line_items"], threads)),
+                "bare COPY of the same": _sum(Cost(**cost) for cost in found["copies"]),
+                "rating in pandas": cost_of(lambda: pandas_rating(files["line_items"], part), times=PANDAS_PART),
+            }
     return found
 
 
@@ -186,11 +199,7 @@ def show(lines: int, found: dict[str, Any], is_verbose: bool) -> None:
         f"{len(outputs)} out_ relations": _sum(outputs),
         "in all": _sum(steps.values()),
     }
-    baselines = {
-        "bare scan and sum": found["scan"],
-        "bare COPY of the same": found["copy"],
-        "rating in pandas": found["pandas"],
-    }
+    baselines: dict[str, Cost] = found["baselines"]
     if is_verbose:
         rows |= {f"  {name}": cost for name, cost in steps.items() if cost.core_seconds >= 0.5}
     print(f"\n{lines:,} lines: findings {found['findings']}, readings {found['verdicts']}")
@@ -222,13 +231,16 @@ def main() -> None:
     parser.add_argument("--memory", default="3GiB", help="DuckDB's limit; the process takes somewhat more")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--verbose", action="store_true", help="name the slowest relations")
+    parser.add_argument("--no-baselines", action="store_true", help="measure no bare scan, COPY and rating in pandas")
     asked = parser.parse_args()
     if asked.child:
         given = json.loads((asked.child / "given.json").read_text())
-        reconcile(given, asked.child, asked.threads, asked.memory)
+        reconcile(given, asked.child, asked.threads, asked.memory, not asked.no_baselines)
         return
     print(f"{asked.threads} threads, DuckDB limited to {asked.memory}, load {os.getloadavg()[0]:.1f}")
-    found = {lines: measure(lines, asked.threads, asked.memory) for lines in sorted(asked.lines)}
+    found = {
+        lines: measure(lines, asked.threads, asked.memory, not asked.no_baselines) for lines in sorted(asked.lines)
+    }
     for lines, one in found.items():
         show(lines, one, asked.verbose)
 
