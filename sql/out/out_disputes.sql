@@ -108,7 +108,7 @@ SELECT
     invoice_lines.line_numbers AS invoice_line_numbers,
     claims.network_id,
     claims.mailbox_id,
-    coalesce(lines.account_name, accounts.account_name) AS account_name,
+    accounts.account_name,
     claims.reporting_month,
     claims.account_report,
     claims.measure_field,
@@ -136,7 +136,7 @@ SELECT
     invoices.response_sha256 AS invoice_response_sha256,
     claims.finding_id
 FROM claims
-LEFT JOIN out_line_items AS lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+LEFT JOIN core_lines AS lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 LEFT JOIN slices USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 LEFT JOIN core_accounts AS accounts
     ON accounts.network_id = claims.network_id AND accounts.mailbox_id = claims.mailbox_id

@@ -22,7 +22,7 @@ WITH keyed AS (
         sum(CASE roles.role WHEN 'charge' THEN amounts.cost_amount - amounts.disputed_amount ELSE amounts.disputed_amount END) AS amount
     FROM core_invoice_amounts AS amounts
     INNER JOIN (VALUES ('charge'), ('disputed')) AS roles (role) ON roles.role = 'charge' OR amounts.disputed_amount <> 0
-    LEFT JOIN out_line_items AS lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+    LEFT JOIN core_lines AS lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
     GROUP BY ALL
 ),
 -- as the reconciliation has it, less what lines bill

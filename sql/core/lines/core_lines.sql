@@ -17,6 +17,7 @@ SELECT
     lines.quantity_billed,
     lines.is_taxable,
     lines.amount,
+    lines.response_sha256,
     line_terms.shows_other_schedule,
     line_terms.shown_rate,
     line_terms.shown_block,
