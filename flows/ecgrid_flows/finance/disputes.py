@@ -51,6 +51,8 @@ _SOURCES = (
     ("invoices", "invoice_response_sha256", "invoice_evidence"),
 )
 _INVENTED = "Invented data of the built-in sandbox: this claims nothing of anybody"
+#: Folder of claims of no known contract.
+_NO_CONTRACT: Mapping[int | None, str] = {None: "no_contract"}
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]")
 
 Row = Mapping[str, Any]
@@ -81,34 +83,38 @@ def write_disputes(
     for number, row in enumerate(rows):
         by_contract[row["contract_id"]].append(number)
     files: Files = {}
+    written = [row | _evidence_of(row, kept) for row in rows]
     for contract, numbers in by_contract.items():
-        name = f"{DISPUTES}/{'no_contract' if contract is None else contract}"
-        named = [rows[number] | _evidence_of(rows[number], kept) for number in numbers]
-        own = claims.take(numbers).rename_columns({"finding_id": "claim_id"})
-        own = own.append_column("reason", pa.array([titles[row["check_name"]] for row in named], pa.string()))
-        for column in _EVIDENCE:
-            own = own.append_column(column, pa.array([row[column] for row in named], pa.string()))
+        name = f"{DISPUTES}/{_NO_CONTRACT.get(contract, contract)}"
+        named = [written[number] for number in numbers]
         with disk_errors(str(folder)):
             (folder / name / "evidence").mkdir(parents=True)
-        written = write_sheet(_claim_sheet(connection, own), folder / name, form)
         used = {row[column]: kept[row[digest]] for row in named for _, digest, column in _SOURCES if row[column]}
-        for file, one in sorted(used.items()):
-            written |= _write(folder / name, file, one.body)
         words = _letter_words(settings, month, contract, named, used, titles)
-        written |= _write(folder / name, "letter.html", pages.page("letter.html.j2", **words).encode())
-        files |= {f"{name}/{file}": entry for file, entry in written.items()}
+        letter = pages.page("letter.html.j2", **words).encode()
+        for file, data in [("letter.html", letter), *((file, one.body) for file, one in sorted(used.items()))]:
+            files |= _write(folder, f"{name}/{file}", data)
+    if written:
+        claims = claims.rename_columns({"finding_id": "claim_id"})
+        claims = claims.append_column("reason", pa.array([titles[row["check_name"]] for row in rows], pa.string()))
+        for column in _EVIDENCE:
+            claims = claims.append_column(column, pa.array([row[column] for row in written], pa.string()))
+        files |= write_sheet(_claims_sheet(connection, claims), folder, form)
     return files
 
 
-def _claim_sheet(connection: database.Connection, claims: pa.Table) -> Sheet:
-    database.register(connection, "claims_of_contract", claims)
+def _claims_sheet(connection: database.Connection, claims: pa.Table) -> Sheet:
+    """The claims, a file for each contract: its folder must exist."""
+    database.register(connection, "claims of contracts", claims)
     return Sheet(
-        "claim.csv",
-        connection.table("claims_of_contract"),
-        order=(*KEY, "reason", "claim_id"),
+        f"{DISPUTES}/{{}}/claim.csv",
+        connection.table('"claims of contracts"'),
+        order=("contract_id", *KEY, "reason", "claim_id"),
         amounts=_AMOUNTS,
         totals=_AMOUNTS,
         columns=_COLUMNS,
+        by="contract_id",
+        stems=_NO_CONTRACT,
     )
 
 

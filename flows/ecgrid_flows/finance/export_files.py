@@ -228,15 +228,15 @@ def write_sheet(sheet: Sheet, folder: Path, form: CsvForm) -> dict[str, Any]:
     """Write the file or files of one sheet; return their manifest entries by name."""
     rows = sheet.ordered()
     schema = schema_of(rows)
-    path = folder / sheet.name
-    with disk_errors(str(path)):
-        path.parent.mkdir(parents=True, exist_ok=True)
     options: dict[str, Any] = {"amounts": sheet.amounts, "totals": sheet.totals, "form": form, "schema": schema}
     if sheet.by is not None:
         made = write_groups(
             rows, sheet.by, lambda value: folder / sheet.name.format(sheet.stems.get(value, value)), **options
         )
-        return {path.name: _file_words(written, schema) for path, written in made.items()}
+        return {path.relative_to(folder).as_posix(): _file_words(one, schema) for path, one in made.items()}
+    path = folder / sheet.name
+    with disk_errors(str(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
     folded = _folded(sheet, schema, form) if isinstance(sheet.rows, Parted) else Folded()
     tail = None if sheet.tail is None else database.selected(sheet.tail, *schema.names)
     read = folded.batches if folded.rows else None

@@ -66,18 +66,17 @@ _ACCOUNT = Combination(
     beside=("network_id", "mailbox_id"),
 )
 _COMBINED = (_KIND, _ACCOUNT)
-_LINES, _PROOFS, _CHARGES = "core_line_items", "out_line_proofs", "core_charge_parts"
+_LINES, _PROOFS, _CHARGES = "core_line_items", "core_proofs", "core_charge_parts"
 _SLICES = "core_charge_slices"
 #: Cached tables with such numbers.
 COMBINED = {_LINES: _COMBINED, _CHARGES: _COMBINED}
 #: Further relations that a cached table replaces.
 _ALSO = {_LINES: ("out_line_items", "core_numbered_lines")}
-#: Columns of lines, proofs and charges that no file has.
+#: Columns of lines and charges that no file has.
 _UNREAD_OF_LINES = (
     *("schedule_catalog_id", "schedule_description", "schedule_account_report", "schedule_measure"),
     *("schedule_specified_network_id", "schedule_include_root_mailbox", "extra", "api_version", "pulled_at"),
 )
-_UNREAD_OF_PROOFS = ("lower_bound", "upper_bound", "amount_before_rounding", "reading_id")
 _UNREAD_OF_CHARGES = (
     *("actual", "quantity_billed", "amount", "expected_quantity_billed", "expected_amount", "difference"),
 )
@@ -96,7 +95,7 @@ def prepare(connection: database.Connection) -> None:
 
 
 def gather_lines(connection: database.Connection, month: date) -> None:
-    """Cache the lines of a month in key order, each with its number, and their proofs.
+    """Cache the lines of a month in key order, each with its number, and the proofs of their ladders and quantities.
 
     `out_line_items` and `core_numbered_lines` are cached with them.
     """
@@ -119,7 +118,8 @@ def gather_lines(connection: database.Connection, month: date) -> None:
     _create(connection, _LINES, rows)
     connection.execute(f"DROP TABLE {_named(full)}").fetchall()
     show(connection, _LINES)
-    gather(connection, _PROOFS, month, without=_UNREAD_OF_PROOFS)
+    cases = connection.table(_named(_LINES)).project("set_no, actual").distinct()
+    gather(connection, _PROOFS, connection.table(f"main.{_PROOFS}").join(cases, "set_no, actual", how="semi"))
 
 
 def finance_lines(connection: database.Connection) -> Any:
@@ -132,9 +132,7 @@ def gather_charges(connection: database.Connection, month: date) -> None:
 
     The accounts of some lines at a time, because joins and sorts of such wide rows take several times their memory.
     """
-    cases = connection.table(_named(_LINES)).project("set_no, actual").distinct()
-    _create(connection, _SLICES, connection.table(f"main.{_SLICES}").join(cases, "set_no, actual", how="semi"))
-    show(connection, _SLICES)
+    gather(connection, _SLICES, connection.table(f"main.{_SLICES}"))
     words = [name for one in _COMBINED for name in one.columns]
     account = f"(network_id * {1 << 32}::BIGINT + mailbox_id)"
     firsts = connection.table(_named(_LINES)).filter(f"rowid % {_LINES_AT_ONCE} = 0").project(account).fetchall()
@@ -148,16 +146,13 @@ def gather_charges(connection: database.Connection, month: date) -> None:
     connection.execute(f"DROP TABLE {_named(_SLICES)}").fetchall()
 
 
-def gather(
-    connection: database.Connection, name: str, month: date, order: Sequence[str] = (), *, without: Sequence[str] = ()
-) -> None:
-    """Materialise one month of the relation `name`, in `order`: from then on it has only that month.
+def gather(connection: database.Connection, name: str, rows: Any) -> None:
+    """Materialise `rows` as the relation `name`, in their order.
 
-    Columns that no file reads are left out (`without`), because rows beyond the memory spill to disk. A temporary view
-    of the table in memory replaces the warehouse's relation for every reader, until the connection ends.
+    A temporary view of the table in memory replaces the warehouse's relation for every reader, until the connection
+    ends.
     """
-    rows = _month_of(connection, name, month, without)
-    _create(connection, name, rows.order(listed(order)) if order else rows)
+    _create(connection, name, rows)
     show(connection, name)
 
 
