@@ -171,6 +171,7 @@ RELATIONS: dict[str, pa.Schema] = {
 _LADDER = "hash(network_id, mailbox_id, reporting_month, account_report, measure_field) AS set_no"
 VIEWS = {
     "core_line_items": f"SELECT *, {_LADDER} FROM out_line_items",
+    "core_lines": f"SELECT *, {_LADDER} FROM out_line_items",
     "core_proofs": f"SELECT {_LADDER}, lines.actual, proofs.* FROM out_line_proofs AS proofs "
     f"INNER JOIN out_line_items AS lines USING ({', '.join(field.name for field in _KEY)})",
 }

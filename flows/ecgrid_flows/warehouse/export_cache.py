@@ -118,7 +118,7 @@ def gather_lines(connection: database.Connection, month: date) -> None:
     _create(connection, _LINES, rows)
     connection.execute(f"DROP TABLE {_named(full)}").fetchall()
     show(connection, _LINES)
-    cases = connection.table(_named(_LINES)).project("set_no, actual").distinct()
+    cases = connection.table(_named(_LINES)).project("set_no, actual")
     gather(connection, _PROOFS, connection.table(f"main.{_PROOFS}").join(cases, "set_no, actual", how="semi"))
 
 

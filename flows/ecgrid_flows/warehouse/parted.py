@@ -18,6 +18,7 @@ from ecgrid_flows.errors import BillingError
 from ecgrid_flows.warehouse import database
 from ecgrid_flows.warehouse.connection import listed
 from ecgrid_flows.warehouse.export_cache import GATHERED, show
+from ecgrid_transforms.columns import integers
 
 __all__ = ["ROWS_A_BATCH", "Batches", "Fold", "Parted", "Repeating", "ahead"]
 
@@ -176,7 +177,7 @@ class Parted:
         rows = cursor.sql(text).to_arrow_table().combine_chunks()
         # a join that spills returns its rows in the order of its partitions
         places = pc.sort_indices(rows, [(name, "ascending") for name in self.order])
-        if pc.any(pc.not_equal(places, pa.array(range(rows.num_rows), places.type))).as_py():
+        if not places.equals(integers("q", range(rows.num_rows)).view(places.type)):
             rows = rows.take(places).combine_chunks()
         return rows.drop_columns(list(self.order))
 
