@@ -53,6 +53,19 @@ def test_the_command_line_starts_without_what_a_command_may_not_need() -> None:
     ) == set()
 
 
+def test_findings_and_explain_are_read_without_arrow() -> None:
+    """Their few rows come as Python's values: pyarrow and numpy take longer to import than their queries."""
+    modules = "finance.finding_states, ecgrid_flows.rating.explain, ecgrid_flows.rating.month_totals"
+    loaded = subprocess.run(
+        [sys.executable, "-c", f"import sys, ecgrid_flows.{modules}; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert "duckdb" in loaded
+    assert {"pyarrow", "numpy", "pandas"} & set(loaded) == set()
+
+
 def test_empty_tables_are_made_without_pandas() -> None:
     """`Schema.empty_table` imports pandas, two tenths of a second that a build or a query of findings does not need."""
     guilty = [

@@ -162,7 +162,7 @@ def test_a_fault_is_not_taken_for_findings(
         main()
     assert ended.value.code == 2
     said = capsys.readouterr().err
-    assert "Table with name out_finding_states does not exist" in said
+    assert "Table with name raw_finding_states does not exist" in said
     assert said.splitlines()[-1].startswith("ecgrid-billing: ")
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from datetime import date, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -144,6 +145,13 @@ def test_reference_tables_are_text_and_the_later_folder_wins(built: Build, targe
         builder.build({}, target, reference_dir=folders, sql=tmp_path / "sql")
 
 
+@pytest.fixture
+def of_a_large_lake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Build as of a large lake, which has views."""
+    monkeypatch.setattr(builder, "_FEW_BYTES", 0)
+
+
+@pytest.mark.usefixtures("of_a_large_lake")
 def test_macros_and_views_work_in_the_finished_file(built: Build, target: Path) -> None:
     report = built(
         {
@@ -157,6 +165,24 @@ def test_macros_and_views_work_in_the_finished_file(built: Build, target: Path) 
     assert rows(target, "FROM core_v") == [{"n": 42}]
 
 
+def test_of_a_small_lake_a_view_is_stored_unless_it_reads_what_is_refilled(built: Build, target: Path) -> None:
+    report = built(
+        {
+            "raw/raw_finding_states": "-- One row per decision\nSELECT 1 AS n WHERE false",
+            "core/core_t": "-- One row per number\nSELECT 21 AS n",
+            "core/core_v": "-- One row per number\n-- kept as: view\nFROM core_t",
+            "core/core_w": "-- One row per number\n-- kept as: view\nFROM core_v UNION ALL FROM raw_finding_states",
+            "out/out_x": "-- One row per number\n-- kept as: view\nFROM core_w",
+        }
+    )
+    assert [report.rows(name) for name in ("core_v", "core_w", "out_x")] == [1, None, None]
+    database.refill(target, "raw_finding_states", pa.table({"n": [7]}))
+    assert rows(target, "FROM out_x ORDER BY n") == [{"n": 7}, {"n": 21}]
+    with pytest.raises(ValueError, match="core_t is none of REFILLED"):
+        database.refill(target, "core_t", pa.table({"n": [7]}))
+
+
+@pytest.mark.usefixtures("of_a_large_lake")
 def test_scratch_ends_with_the_build(built: Build, target: Path) -> None:
     report = built(
         {
@@ -171,6 +197,7 @@ def test_scratch_ends_with_the_build(built: Build, target: Path) -> None:
     assert rows(target, "SELECT view_name FROM duckdb_views() WHERE NOT internal") == []
 
 
+@pytest.mark.usefixtures("of_a_large_lake")
 def test_meanings_become_comments(built: Build, target: Path, tmp_path: Path) -> None:
     """The header's meaning, else the feed's, else the shared one; a core relation has its grain alone."""
     (tmp_path / "sql1").mkdir()
@@ -273,6 +300,26 @@ def test_the_warehouse_stands_alone(built: Build, target: Path, tmp_path: Path) 
     built({"raw/raw_line_items": LINES}, lake={"line_items": [str(path)]})
     path.unlink()
     assert rows(target, "SELECT count(*) AS n FROM raw_line_items") == [{"n": 1}]
+
+
+def test_records_are_the_rows_as_values_of_python(built: Build, target: Path) -> None:
+    text = (
+        "SELECT n, (n / 4)::DECIMAL(28, 10) AS amount, DATE '2026-10-01' AS reporting_month, [n] AS list, "
+        "TIMESTAMP_NS '2026-10-31 23:59:59.123456789' AS at FROM range(4) AS t (n) "
+        "UNION ALL SELECT NULL, 0, NULL, NULL, NULL"
+    )
+    built({"raw/raw_a": f"-- One row per number\n{text}"})
+    with database.connect(target) as connection:
+        for equals in ({}, {"n": 3}, {"n": None}, {"reporting_month": date(2026, 10, 1)}):
+            wanted = database.rows(
+                connection, "raw_a", columns=("n", "amount", "list"), order=("n",), **equals
+            ).to_pylist()
+            assert (
+                database.records(connection, "raw_a", columns=("n", "amount", "list"), order=("n",), **equals) == wanted
+            )
+        (row,) = database.records(connection, "raw_a", n=3)
+        assert row["amount"] == Decimal("0.75")
+        assert row["at"] == datetime(2026, 10, 31, 23, 59, 59, 123456)  # noqa: DTZ001 # as the service writes it
 
 
 def test_a_failed_build_leaves_the_old_warehouse_and_nothing_else(built: Build, target: Path) -> None:

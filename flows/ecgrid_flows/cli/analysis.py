@@ -84,12 +84,12 @@ def _lines(connection: "Connection", network: int, mailbox: int, month: date) ->
     database.require_month(connection, month)
     account: dict[str, Any] = {"network_id": network, "mailbox_id": mailbox, "reporting_month": month}
     key = ("account_report", "measure_field")
-    rows = database.rows(connection, "out_finance_lines", order=("line_item_number", *key), **account).to_pylist()
+    rows = database.records(connection, "out_finance_lines", order=("line_item_number", *key), **account)
     if not rows:
         raise _no_line(connection, network, mailbox, month)
     columns = (*key, "check_name")
     found = defaultdict[tuple[Any, ...], list[str]](list)
-    for row in database.rows(connection, "out_findings", columns=columns, order=("place",), **account).to_pylist():
+    for row in database.records(connection, "out_findings", columns=columns, order=("place",), **account):
         found[row["account_report"], row["measure_field"]].append(row["check_name"])
     return [row | {"findings": found[row["account_report"], row["measure_field"]]} for row in rows]
 

@@ -57,8 +57,8 @@ def findings(ctx: typer.Context, month: Month = None, data_dir: DataDir = None, 
     store = store_of(settings)
     with closing(database.connect(settings.warehouse_path)) as connection:
         log = audit_log.read(store)
-        found = database.ordered(database.of_month(with_states(connection, log), wanted), "place")
-        rows = found.to_arrow_table().to_pylist()
+        with_states(connection, log)
+        rows = database.records(connection, "out_finding_states", order=["place"], reporting_month=wanted)
         if not rows:
             database.require_month(connection, wanted)  # a month that was not built is an error, not an empty list
         at_stake = month_totals.at_stake(connection, wanted)

@@ -96,9 +96,9 @@ def _imported(connection: "Connection", filing: "Filing") -> dict[str, Any]:
 
     named: dict[str, Any] = {"reporting_month": filing.month, "invoice_number": filing.invoice.invoice_number}
     of_file: dict[str, Any] = {"source": "imported", "contract_id": filing.contract_id}
-    (row,) = database.rows(connection, "out_invoices", **named, **of_file).to_pylist()
+    (row,) = database.records(connection, "out_invoices", **named, **of_file)
     columns = ("severity", "check_name", "explanation")
-    found = database.rows(connection, "out_findings", columns=columns, order=("place",), **named).to_pylist()
+    found = database.records(connection, "out_findings", columns=columns, order=("place",), **named)
     return {
         "state": filing.state,
         **row,
@@ -159,7 +159,7 @@ def list_(month: Month = None, data_dir: DataDir = None, as_json: AsJson = False
     with closing(database.connect(settings.warehouse_path)) as connection:
         order = ("reporting_month", "contract_id", "invoice_number", "source")
         wanted: dict[str, Any] = {} if month is None else {"reporting_month": month}
-        rows = database.rows(connection, "out_invoices", order=order, **wanted).to_pylist()
+        rows = database.records(connection, "out_invoices", order=order, **wanted)
     if as_json:
         context.emit_json({"invoices": [row | {"reporting_month": month_text(row["reporting_month"])} for row in rows]})
         return

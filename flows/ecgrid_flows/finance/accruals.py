@@ -166,7 +166,7 @@ def _journal(settings: Settings, connection: database.Connection, month: date) -
     """One entry per contract, dated at the month's end, and the same with the other sign on the first day after."""
     if settings.currency is None:
         return None
-    rows = database.rows(connection, "accrual_amounts").to_pylist()
+    rows = database.records(connection, "accrual_amounts")
     amounts = [Amount(reporting_month=month, invoice_number=None, **row) for row in rows]
     return to_table(accrual_entries(amounts, chart_of(settings), settings.currency, month))
 

@@ -13,20 +13,19 @@ from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.finance import audit_log
 from ecgrid_flows.finance.audit_log import Log
 from ecgrid_flows.rating import month_totals
 from ecgrid_flows.storage.base import Store
-from ecgrid_flows.warehouse import books, database, sql_files, sql_headers
-from ecgrid_transforms.columns import dates, decimal_words, decimals, texts
+from ecgrid_flows.warehouse import database, sql_files, sql_headers
 from ecgrid_transforms.money import Decimal, fitted, plain, to_decimal
 from ecgrid_transforms.period import month_text
-from ecgrid_transforms.schemas import MONEY_TYPE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = [
     "OPEN",
@@ -56,15 +55,7 @@ _CHANGED_BY = {
 #: The relation of the warehouse with the decisions.
 RELATION = "raw_finding_states"
 _AMOUNTS = ("billed_amount", "expected_amount", "difference")
-_SCHEMA = pa.schema(
-    [
-        ("finding_id", pa.string()),
-        ("state", pa.string()),
-        ("note", pa.string()),
-        ("decided_on", pa.date32()),
-        *((f"decided_{name}", MONEY_TYPE) for name in _AMOUNTS),
-    ]
-)
+_COLUMNS = ("finding_id", "state", "note", "decided_on", *(f"decided_{name}" for name in _AMOUNTS))
 _SHORTEST = 4
 _KEY = ("network_id", "mailbox_id", "reporting_month", "account_report", "measure_field")
 #: Findings of one key that have numbered ids; more were never seen.
@@ -130,12 +121,17 @@ def with_states(connection: database.Connection, log: Log) -> Any:
     All readers of decisions on this connection (out_finding_amounts, out_invoice_reconciliation) get those of `log`
     from then on, not those kept in the warehouse.
     """
-    database.register(connection, RELATION, _table(log))
+    decided = _rows(log)
+    kept = database.records(connection, RELATION, columns=_COLUMNS, order=_COLUMNS[:1])
+    if decided != [tuple(row.values()) for row in kept]:
+        database.register(connection, RELATION, _table(decided))
     return connection.table("out_finding_states")
 
 
 def open_errors(connection: database.Connection, log: Log, month: date) -> list[dict[str, Any]]:
     """The findings of severity error in `month` without a decision, worst first."""
+    from ecgrid_flows.warehouse import books  # imports pyarrow, which the other queries do not need
+
     with_states(connection, log)
     found = database.of_month(books.create(connection, "books_open_errors"), month)
     rows: list[dict[str, Any]] = database.ordered(found, "place").to_arrow_table().to_pylist()
@@ -144,6 +140,8 @@ def open_errors(connection: database.Connection, log: Log, month: date) -> list[
 
 def error_counts(connection: database.Connection, log: Log) -> Any:
     """The relation of months with the number of their open findings of severity error."""
+    from ecgrid_flows.warehouse import books
+
     with_states(connection, log)
     return books.create(connection, "books_error_counts")
 
@@ -161,34 +159,35 @@ def claims(
 
 def keep(warehouse: Path, log: Log) -> None:
     """Write the decisions of `log` into the warehouse, for other readers of the file; the caller holds the lock."""
-    database.refill(warehouse, RELATION, _table(log))
+    database.refill(warehouse, RELATION, _table(_rows(log)))
 
 
-def _table(log: Log) -> pa.Table:
-    """The rows of raw_finding_states, by finding."""
-    decided = sorted(states(log).values(), key=lambda one: one.finding_id)
-    rows = [
-        texts(one.finding_id for one in decided),
-        texts(one.state for one in decided),
-        texts(one.note for one in decided),
-        dates(one.on for one in decided),
-        *(
-            decimals(
-                [
-                    None if (text := one.amounts[a]) is None else decimal_words(plain(fitted(to_decimal(text))))
-                    for one in decided
-                ]
-            )
-            for a in _AMOUNTS
-        ),
+def _rows(log: Log) -> list[tuple[Any, ...]]:
+    """The rows of raw_finding_states, by finding: values of `_COLUMNS`."""
+    return [
+        (
+            *(one.finding_id, one.state, one.note, one.on),
+            *(None if (text := one.amounts[a]) is None else fitted(to_decimal(text)) for a in _AMOUNTS),
+        )
+        for one in sorted(states(log).values(), key=lambda one: one.finding_id)
     ]
-    return pa.table(rows, schema=_SCHEMA)
+
+
+def _table(rows: Sequence[tuple[Any, ...]]) -> "pa.Table":
+    import pyarrow as pa
+
+    from ecgrid_transforms.schemas import MONEY_TYPE
+
+    types = [*[pa.string()] * 3, pa.date32(), *[MONEY_TYPE] * len(_AMOUNTS)]
+    columns = zip(*rows, strict=True) if rows else [()] * len(types)
+    arrays = [pa.array(values, type_) for values, type_ in zip(columns, types, strict=True)]
+    return pa.table(arrays, names=list(_COLUMNS))
 
 
 def find(connection: database.Connection, wanted: Iterable[str], month: date | None = None) -> list[dict[str, Any]]:
     """The findings with these ids (or their first characters); raises `NoSuchData` or `SettingsError`."""
     of_month: dict[str, Any] = {} if month is None else {"reporting_month": month}
-    known = {row["finding_id"]: row for row in database.rows(connection, "out_finding_ids", **of_month).to_pylist()}
+    known = {row["finding_id"]: row for row in database.records(connection, "out_finding_ids", **of_month)}
     found = dict[str, dict[str, Any]]()
     where = "" if month is None else f" of {month_text(month)}"
     for name in wanted:
@@ -220,9 +219,9 @@ def find_of_check(
         raise SettingsError(f"{check!r} is no check: write one of {', '.join(sorted(known))}")
     database.require_month(connection, month)
     with_states(connection, log)
-    rows = database.rows(
+    rows = database.records(
         connection, "out_finding_states", order=["place", "finding_id"], check_name=check, reporting_month=month
-    ).to_pylist()
+    )
     return [
         row
         for row in rows

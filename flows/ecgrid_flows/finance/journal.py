@@ -90,20 +90,20 @@ def open_journal(
             f"set it to {min(other)} for what changed in that month"
         )
     with_states(connection, log)
-    rows = database.rows(connection, "out_journal_amounts", reporting_month=month).to_pylist()
+    rows = database.records(connection, "out_journal_amounts", reporting_month=month)
     dated = _posting_date(log, month, is_first=not any(journals), wanted=posting_date)
     return to_table(entries([Amount(**row) for row in rows], Posted(journals), chart_of(settings), currency, dated))
 
 
 def unbooked(connection: database.Connection, month: date) -> list[Unbooked]:
     """The invoices of `month` that have not arrived or whose total is unknown, by contract."""
-    rows = database.rows(
+    rows = database.records(
         connection,
         "out_invoice_reconciliation",
         columns=["contract_id", "invoice_number", "invoiced_amount", "recalculated_amount"],
         order=["contract_id", "invoice_number"],
         reporting_month=month,
-    ).to_pylist()
+    )
     return [
         Unbooked(row["contract_id"], row["invoice_number"])
         for row in rows

@@ -351,10 +351,10 @@ def _filled(form: Template, text: str, fields: Mapping[str, Any]) -> str:
 
 def _invoices(connection: database.Connection, month: date) -> dict[tuple[int | None, str | None], dict[str, Any]]:
     """Dates and purchase order of the month's invoices, by contract and number."""
-    rows = database.rows(
+    rows = database.records(
         connection,
         "out_invoice_reconciliation",
         columns=["contract_id", "invoice_number", "invoice_date", "due_date", "po_number"],
         reporting_month=month,
-    ).to_pylist()
+    )
     return {(row["contract_id"], row["invoice_number"]): row for row in rows}

@@ -137,7 +137,7 @@ def gaps(settings: Settings) -> tuple[date | None, tuple[str, ...], tuple[str, .
     """
     columns = ("reporting_month", "client", "network_id", "mailbox_id", "account_report", "measure_field", "price")
     with opened(settings) as connection:
-        rows = database.rows(connection, LINES, columns=columns, order=columns[:-1]).to_pylist()
+        rows = database.records(connection, LINES, columns=columns, order=columns[:-1])
     month = max((row["reporting_month"] for row in rows), default=None)
     rows = [row for row in rows if row["reporting_month"] == month]
     accounts = {
@@ -191,9 +191,9 @@ def _invoices(
     """What the month's invoices ask of the clients, and the contracts of which no invoice, or no total, is known."""
     with_states(connection, log)
     columns = ("contract_id", "invoice_source", "invoiced_amount", "disputed_amount", "recalculated_amount")
-    rows = database.rows(
+    rows = database.records(
         connection, "out_invoice_reconciliation", columns=columns, order=("contract_id",), reporting_month=month
-    ).to_pylist()
+    )
     known = [row for row in rows if row["invoiced_amount"] is not None]
     if not known and any(row["invoice_source"] for row in rows):
         raise NoSuchData(

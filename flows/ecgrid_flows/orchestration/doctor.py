@@ -180,7 +180,7 @@ def _statistics(settings: Settings) -> Check:
         return Check("", name, Health.OK, "none yet: there is no warehouse")
     try:
         with closing(database.connect(settings.warehouse_path)) as connection:
-            found = database.rows(connection, "out_findings", check_name="statistics_unread").to_pylist()
+            found = database.records(connection, "out_findings", check_name="statistics_unread")
     except BillingError as error:
         return Check("", name, Health.NOTE, f"cannot be read now: {error}")
     if not found:

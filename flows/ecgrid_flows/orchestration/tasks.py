@@ -237,7 +237,7 @@ def _price_for_clients(run: Run, log: audit_log.Log) -> None:
 def _warn_of_unused_overrides(run: Run) -> None:
     """Warn of overrides that match no line: a typo, or a row for another month."""
     with closing(database.connect(run.settings.warehouse_path)) as connection:
-        for override in database.rows(connection, "core_unused_overrides").to_pylist():
+        for override in database.records(connection, "core_unused_overrides"):
             where = "/".join(filter(None, (override["account_report"], override["measure_field"])))
             run.reporter.warn(
                 f"pinned_readings.csv: the override of price list {override['price_list_id']}"
@@ -248,11 +248,11 @@ def _warn_of_unused_overrides(run: Run) -> None:
 def _warn_of_unused_terms(run: Run) -> None:
     """Warn of contract terms that match no line: a wrong owner or measure, or terms for another month."""
     with closing(database.connect(run.settings.warehouse_path)) as connection:
-        for terms in database.rows(
+        for terms in database.records(
             connection,
             "core_unused_terms",
             order=["terms_contract_id", "price_list_id", "account_report", "measure_field"],
-        ).to_pylist():
+        ):
             owner = (
                 f"contract {terms['terms_contract_id']}"
                 if terms["terms_contract_id"]
@@ -285,8 +285,7 @@ def check(run: Run, month: date) -> Checked:
     with closing(database.connect(run.settings.warehouse_path)) as connection:
         finding_states.with_states(connection, audit_log.read(run.store))
         columns = ("check_name", "severity", "state")
-        rows = database.rows(connection, "out_finding_states", columns=columns, reporting_month=month)
-        found = rows.to_pylist()
+        found = database.records(connection, "out_finding_states", columns=columns, reporting_month=month)
         names = Counter(row["check_name"] for row in found)
         return Checked(
             findings=dict(sorted(names.items(), key=lambda item: (-item[1], item[0]))),

@@ -256,11 +256,11 @@ def _reading(connection: Connection, key: Key, line: Row) -> Row | None:
 
     It is that of the line's own rate ladder: another ladder of the list may have the same interpretation.
     """
-    ladder = _first(connection, "core_lines", key)
+    ladder = next(iter(_rows(connection, "core_lines", key, columns=["set_no"])), None)
     if ladder is None or ladder["set_no"] is None:
         return None
-    (named,) = database.rows(connection, "core_sets", columns=["schedule_set_id"], set_no=ladder["set_no"]).to_pylist()
-    chosen = database.rows(connection, "out_readings", is_chosen=True, **named).to_pylist()
+    (named,) = database.records(connection, "core_sets", columns=["schedule_set_id"], set_no=ladder["set_no"])
+    chosen = database.records(connection, "out_readings", is_chosen=True, **named)
     wanted = line["reading_id"]
     return next(
         (row for row in chosen if (row["verdict"] == "none_fits" if wanted is None else row["reading_id"] == wanted)),
@@ -268,21 +268,25 @@ def _reading(connection: Connection, key: Key, line: Row) -> Row | None:
     )
 
 
-def _rows(connection: Connection, relation: str, key: Key, order: Sequence[str] = ()) -> tuple[Row, ...]:
-    found = database.rows(
+def _rows(
+    connection: Connection, relation: str, key: Key, *, columns: Sequence[str] = (), order: Sequence[str] = ()
+) -> tuple[Row, ...]:
+    found = database.records(
         connection,
         relation,
-        order=order or connection.table(relation).columns,
+        columns=columns,
+        order=order,
         network_id=key.network_id,
         mailbox_id=key.mailbox_id,
         reporting_month=key.reporting_month,
         account_report=key.account_report,
         measure_field=key.measure_field,
     )
-    return tuple(found.to_pylist())
+    return tuple(found)
 
 
 def _first(connection: Connection, relation: str, key: Key) -> Row | None:
+    """The row of a relation that has one per key."""
     return next(iter(_rows(connection, relation, key)), None)
 
 

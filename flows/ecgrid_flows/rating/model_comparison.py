@@ -76,7 +76,7 @@ def _left_out(connection: Connection, month: date, compared: Collection[tuple[An
     """The lines of the month that are not compared, by reason, the largest amount first."""
     columns = (*_BY_ACCOUNT, "amount", "verdict")
     amounts = defaultdict[str, list[Decimal]](list)
-    for row in database.rows(connection, "out_line_items", columns=columns, reporting_month=month).to_pylist():
+    for row in database.records(connection, "out_line_items", columns=columns, reporting_month=month):
         if tuple(row[name] for name in _BY_ACCOUNT) in compared:
             continue
         if row["measure_field"] in MONEY_MEASURES:
@@ -91,4 +91,4 @@ def _left_out(connection: Connection, month: date, compared: Collection[tuple[An
 
 
 def _rows(connection: Connection, relation: str, month: date, order: tuple[str, ...]) -> tuple[Row, ...]:
-    return tuple(database.rows(connection, relation, order=order, reporting_month=month).to_pylist())
+    return tuple(database.records(connection, relation, order=order, reporting_month=month))

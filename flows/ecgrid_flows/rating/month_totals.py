@@ -184,23 +184,23 @@ def claims(connection: database.Connection, month: date, dispute_days: int | Non
 
     Each has its `deadline_on` besides.
     """
-    rows = database.rows(connection, "out_claims", order=["place", "finding_id"], reporting_month=month).to_pylist()
+    rows = database.records(connection, "out_claims", order=["place", "finding_id"], reporting_month=month)
     return [row | {"deadline_on": deadline(row["filed_on"], dispute_days)} for row in rows]
 
 
 def invoice_totals(connection: database.Connection, month: date) -> InvoiceTotals:
     """The totals of `month`, by the decisions that the connection has."""
-    return InvoiceTotals.of(_rows(connection, "out_invoice_reconciliation", month))
+    return InvoiceTotals.of(database.records(connection, "out_invoice_reconciliation", reporting_month=month))
 
 
 def at_stake(connection: database.Connection, month: date) -> AtStake:
     """The money at stake in `month`, by the decisions that the connection has."""
-    return AtStake.of(_rows(connection, "out_finding_amounts", month))
+    return AtStake.of(database.records(connection, "out_finding_amounts", reporting_month=month))
 
 
 def is_provisional(connection: database.Connection, month: date) -> bool:
     """Whether no response of `month` is from after its end, so that its figures are not final."""
-    return bool(database.rows(connection, "core_provisional_months", reporting_month=month).num_rows)
+    return bool(database.records(connection, "core_provisional_months", reporting_month=month))
 
 
 def awaiting_invoices(warehouse: Path) -> set[date]:
@@ -226,13 +226,7 @@ def _reconciled(warehouse: Path) -> list[dict[str, Any]]:
         return []
     try:
         with closing(database.connect(warehouse)) as connection:
-            rows: list[dict[str, Any]] = database.rows(connection, "out_invoice_reconciliation").to_pylist()
+            return database.records(connection, "out_invoice_reconciliation")
     except Exception as error:  # the next build replaces a damaged cache
         log.info("the warehouse does not show which months await an invoice: %s", type(error).__name__)
         return []
-    return rows
-
-
-def _rows(connection: database.Connection, relation: str, month: date) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = database.rows(connection, relation, reporting_month=month).to_pylist()
-    return rows

@@ -251,7 +251,7 @@ def _months(connection: Connection, scope: Scope) -> Scope:
 
 def _check(connection: Connection, terms: Terms) -> None:
     """Raise for terms that no line in scope can be tried on, and for a quantity past a bounded last tier."""
-    pairs = database.rows(connection, "simulation_terms").to_pylist()
+    pairs = database.records(connection, "simulation_terms")
     if not pairs:
         raise NoSuchData("no line with terms is in scope: correct --contract, --account, --from and --to")
     sources = {row["source"] for row in pairs}
@@ -263,7 +263,7 @@ def _check(connection: Connection, terms: Terms) -> None:
             f"warehouse: see the lists by `ecgrid-billing accounts`"
         )
     names = ("set_no", "tier", "schedule_id", "minimum", "maximum")
-    tiers = database.rows(connection, "simulation_tiers", columns=names, order=["set_no", "tier"]).to_pylist()
+    tiers = database.records(connection, "simulation_tiers", columns=names, order=["set_no", "tier"])
     schedules = {row["schedule_id"] for row in tiers}
     for change in terms.changes:
         if change.schedule_id not in schedules:
@@ -277,7 +277,7 @@ def _check(connection: Connection, terms: Terms) -> None:
             f"--reading {terms.reading}: no ladder in scope has an interpretation with these words; take the words of "
             f"out_readings.reading_id"
         )
-    refused = database.rows(connection, "simulation_refused", volume=terms.volume).to_pylist()
+    refused = database.records(connection, "simulation_refused", volume=terms.volume)
     if refused:
         first = refused[0]
         raise Refused(
@@ -340,7 +340,7 @@ class _Rows:
 def _totals(connection: Connection) -> dict[Decimal, Row]:
     """The total at each volume; none where a quantity is past a bounded last tier."""
     refused = set(database.rows(connection, "simulation_refused", columns=["volume"]).column(0).to_pylist())
-    rows = database.rows(connection, "simulation_totals", order=["volume"], grouping="total").to_pylist()
+    rows = database.records(connection, "simulation_totals", order=["volume"], grouping="total")
     return {row["volume"]: row for row in rows if row["volume"] not in refused}
 
 

@@ -13,7 +13,9 @@ built, so a reader sees either the old or the new warehouse. It creates, in this
 A relation's file opens with `-- One row per ...`, its grain; `sql_headers` documents the lines that may follow. Grain
 and meanings of columns become comments in the warehouse. `-- kept as: view` below the grain keeps it as a view, which
 may read tables, views and reference tables; `-- kept as: scratch` keeps its rows until the end of the build, `-- kept
-as: scratch view` the view; otherwise the rows are stored. `-- kept as: table, c uncompressed` stores column c without
+as: scratch view` the view; otherwise the rows are stored. Of a small lake the rows of views are stored too, unless they
+read what is refilled after the build, or replaced by an export: each query of nested views plans them again, which
+takes longer than to read their few rows. `-- kept as: table, c uncompressed` stores column c without
 compression: looking for a compression of digests, which never repeat, costs more than it saves. DECIMAL only: a DOUBLE
 or FLOAT column in a `core_`, `out_` or check relation fails the build, because money was divided.
 
@@ -32,6 +34,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -42,7 +45,7 @@ import pyarrow as pa
 from ecgrid_flows.errors import BillingError, StorageFailed
 from ecgrid_flows.warehouse import contract_terms, product_codes, sql_headers
 from ecgrid_flows.warehouse.connection import Connection, _first_line, _open, cursor_of, full_disk, literal
-from ecgrid_flows.warehouse.database import load_macros
+from ecgrid_flows.warehouse.database import CACHED, REFILLED, load_macros
 from ecgrid_flows.warehouse.sql_files import _STEM, _ordered, _shown, load_sql
 from ecgrid_flows.warehouse.sql_tree import BuildFailed, BuildReport, BuiltRelation, SqlFile, SqlRefused, SqlTree
 from ecgrid_transforms.schemas import DATASET_FEEDS, FEEDS
@@ -55,8 +58,8 @@ log = logging.getLogger(__name__)
 #: Relations whose columns must not be floats; `raw_` has a DataSet's own columns as received.
 _FLOAT_FREE = ("core_", "out_", "fail_", "warn_", "info_")
 _PATTERN = re.compile(r"([*?\[])")
-#: Bytes of a lake below which relations are built side by side, each by one thread: with few rows most of the time
-#: goes into planning, for which DuckDB takes one thread.
+#: Bytes of a lake below which relations are built side by side, each by one thread, and views are stored: with few rows
+#: most of the time goes into planning, for which DuckDB takes one thread.
 _FEW_BYTES = 400_000
 #: Statements that create a relation: in the file, in a connection, and in the memory that a build's cursors share.
 _LASTING = "CREATE OR REPLACE {kind} {name}"
@@ -251,10 +254,13 @@ def build(
             f"{target.parent} cannot be written ({error.strerror}); make room or fix its rights"
         ) from error
     spill = temp_dir or target.with_name(f"{target.name}.spill")
+    at_once = 1
+    if is_small := _is_small(lake_files):
+        tree = _with_views_stored(tree)
+        at_once = threads or os.cpu_count() or 1
+        threads = 1
     try:
-        at_once = (threads or os.cpu_count() or 1) if _is_small(lake_files) else 1
-        threads = 1 if at_once > 1 else threads
-        with closing(_open(str(new), threads, memory_limit, spill, is_build=True)) as connection:
+        with closing(_open(str(new), threads, memory_limit, spill, is_build=True, is_small=is_small)) as connection:
             feeds = {feed: lake_files.get(feed, ()) for feed in FEEDS}
             given = create_lake_views(connection, feeds, reference_dir, tree)
             load_macros(connection, tree)
@@ -275,6 +281,15 @@ def build(
 def _is_small(lake_files: Mapping[str, Sequence[str]]) -> bool:
     paths = (Path(path) for paths in lake_files.values() for path in paths)
     return sum(path.stat().st_size for path in paths if path.is_file()) < _FEW_BYTES
+
+
+def _with_views_stored(tree: SqlTree) -> SqlTree:
+    """The tree with its views as tables, but for those that read relations whose rows change after the build."""
+    kept = {*CACHED, *REFILLED}
+    while more := {name for name, sql in tree.relations.items() if sql.is_view and sql.reads & kept} - kept:
+        kept |= more
+    relations = {name: replace(sql, is_view=sql.is_view and name in kept) for name, sql in tree.relations.items()}
+    return replace(tree, relations=relations)
 
 
 def create_lake_views(

@@ -22,12 +22,14 @@ def _open(
     read_only: bool = False,
     *,
     is_build: bool = False,
+    is_small: bool = False,
 ) -> Connection:
     """A connection that installs nothing and spills to the given folder.
 
     A build does not keep the order of rows, because that takes memory. Any other connection does: otherwise DuckDB 2.0
     returns even the rows of an ORDER BY (by `execute`) in the order in which its threads finish. Nor does a build write
-    a write-ahead log: a file that is not finished is discarded.
+    a write-ahead log: a file that is not finished is discarded. The file of a small build has DuckDB's smallest blocks:
+    each column of a table takes at least one.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
@@ -45,7 +47,8 @@ def _open(
         if not is_build:
             return duckdb.connect(path, read_only=read_only, config=config)
         connection = duckdb.connect(":memory:", config=config)
-        connection.execute(f"ATTACH {literal(path)} AS warehouse (RECOVERY_MODE no_wal_writes)")
+        blocks = ", BLOCK_SIZE 16384" if is_small else ""
+        connection.execute(f"ATTACH {literal(path)} AS warehouse (RECOVERY_MODE no_wal_writes{blocks})")
         return connection.execute(_BUILT)
     except (duckdb.InvalidInputException, duckdb.ParserException) as error:
         raise SettingsError(

@@ -66,12 +66,11 @@ _ACCOUNT = Combination(
     beside=("network_id", "mailbox_id"),
 )
 _COMBINED = (_KIND, _ACCOUNT)
-_LINES, _PROOFS, _CHARGES = "core_line_items", "core_proofs", "core_charge_parts"
-_SLICES = "core_charge_slices"
+_LINES, _ITEMS, _NUMBERED, _PROOFS, _SLICES, _CHARGES = database.CACHED
 #: Cached tables with such numbers.
 COMBINED = {_LINES: _COMBINED, _CHARGES: _COMBINED}
 #: Further relations that a cached table replaces.
-_ALSO = {_LINES: ("out_line_items", "core_numbered_lines")}
+_ALSO = {_LINES: (_ITEMS, _NUMBERED)}
 #: Columns of lines and charges that no file has.
 _UNREAD_OF_LINES = (
     *("schedule_catalog_id", "schedule_description", "schedule_account_report", "schedule_measure"),

@@ -31,7 +31,7 @@ def month_totals(invoices: Sequence[pa.RecordBatch]) -> dict[date, Decimal | Non
         tables = [pa.Table.from_batches([batch]) for batch in invoices]
         database.register(connection, _FEED, pa.concat_tables(tables, promote_options="default"))
         builder.materialise(connection, tree, [_ISSUED], given=[_FEED], is_guarded=False)
-        rows = database.rows(connection, _ISSUED, columns=("reporting_month", "total_amount")).to_pylist()
+        rows = database.records(connection, _ISSUED, columns=("reporting_month", "total_amount"))
     asked: dict[date, list[Decimal | None]] = {}
     for row in rows:
         asked.setdefault(row["reporting_month"], []).append(row["total_amount"])

@@ -17,7 +17,6 @@ from itertools import takewhile
 from pathlib import Path
 
 from ecgrid_flows.warehouse.sql_tree import Header, SqlFile, SqlRefused, SqlTree
-from ecgrid_transforms.schemas import FEEDS
 
 #: Instructions that a header may have, each at most once.
 INSTRUCTIONS = ("kept as", "with", "title")
@@ -175,6 +174,8 @@ def meanings(tree: SqlTree, columns: Iterable[tuple[str, str]]) -> Meanings:
 
 def feed_meanings(sql: SqlFile) -> Mapping[str, str]:
     """Column -> meaning by the schema of the feed that a `raw_` or `out_` relation is named after; else empty."""
+    from ecgrid_transforms.schemas import FEEDS  # imports pyarrow, which a query of findings does not need
+
     layer, feed = sql.name.split("_", 1)
     if layer not in ("raw", "out") or feed not in FEEDS:
         return {}
