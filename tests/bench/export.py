@@ -4,9 +4,10 @@
 
 The lake is that of `made_up.py` (so many lines in each of two months), with accounts of ten lines in twenty
 contracts, awkward names, and an invoice of each contract that asks a cent more than its lines. It is built once; then
-the export runs in a process of its own, whose peak memory is measured. Beside it stand two baselines over the same
-lines in the same minute: a bare DuckDB COPY of `out_finance_lines` to CSV (no guard, no order, no sums), and the csv
-module of Python with decimals, on a tenth of the lines.
+the export runs in a process of its own, whose peak memory is measured. Beside it stand baselines over the same lines
+in the same run, without guard, order and sums: a bare DuckDB COPY of `out_finance_lines` to CSV; the same and
+`out_focus` to CSV and Parquet, the three large files; and the csv module of Python with decimals, on a tenth of the
+lines.
 """
 
 import argparse
@@ -113,15 +114,15 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def copy_once(settings: Settings) -> float:
-    """The least there is: CPU seconds of DuckDB's own CSV of the same lines."""
-    target = settings.local_dir / "copied.csv"
+def copy_once(settings: Settings, name: str, file: str) -> float:
+    """CPU seconds of DuckDB's own COPY of the month of relation `name` to `file`, whose suffix is its format."""
+    target = settings.local_dir / file
     started = time.process_time()
     with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
-        connection.execute(
-            f"COPY (FROM out_finance_lines WHERE reporting_month = DATE '{MONTH}') TO '{target}' (FORMAT csv)"
-        )
-    return time.process_time() - started
+        connection.execute(f"COPY (FROM {name} WHERE reporting_month = DATE '{MONTH}') TO '{target}'")
+    seconds = time.process_time() - started
+    target.unlink()
+    return seconds
 
 
 def csv_module(settings: Settings, lines: int) -> float:
@@ -135,7 +136,7 @@ def csv_module(settings: Settings, lines: int) -> float:
     return time.perf_counter() - started
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--keep", type=Path, help="make the data here and leave it, or use what is here")
@@ -143,7 +144,7 @@ def main() -> int:
     asked = parser.parse_args()
     if asked.child:
         json.dump(export_once(Settings(data_dir=asked.child, currency="USD")), sys.stdout)
-        return 0
+        return
     with tempfile.TemporaryDirectory(prefix="export-") as name:
         folder = asked.keep or Path(name)
         kept = Settings(data_dir=str(folder / "data"), currency="USD")
@@ -151,18 +152,20 @@ def main() -> int:
         command = [sys.executable, __file__, "--child", settings.data_dir]
         subprocess.run(["rm", "-rf", str(settings.local_dir / "exports")], check=True)
         found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-        copied, written = copy_once(settings), csv_module(settings, asked.lines // 10)
+        lines = copy_once(settings, "out_finance_lines", "lines.csv")
+        focus = [copy_once(settings, "out_focus", file) for file in ("focus.csv", "focus.parquet")]
+        written = csv_module(settings, asked.lines // 10)
     print(f"{asked.lines:,} lines, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     for name, size in found["files"].items():
         if size > 1 << 20:
             print(f"  {name:<24}{size / 2**20:>8.0f} MiB")
     print(f"every file       {found['seconds']:>7.1f} s  (at most {MOST_SECONDS}); {found['cpu_seconds']:.1f} s of CPU")
     print(f"peak memory      {found['peak_bytes'] / 2**30:>7.2f} GiB (at most {MOST_BYTES >> 30})")
-    times = found["cpu_seconds"] / copied
-    print(f"bare COPY of the lines alone  {copied:.1f} s of CPU: every file takes {times:.1f} times that")
+    for copied, words in ((lines, "the lines alone"), (lines + sum(focus), "lines and FOCUS")):
+        times = found["cpu_seconds"] / copied
+        print(f"bare COPY of {words:<17}{copied:.1f} s of CPU: every file takes {times:.1f} times that")
     print(f"csv module, lines alone       {written * 10:.0f} s, from {written:.1f} s for a tenth")
-    return 0 if found["seconds"] < MOST_SECONDS and found["peak_bytes"] < MOST_BYTES else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
