@@ -62,6 +62,7 @@ CACHED = (
     *("core_line_items", "out_line_items", "core_numbered_lines", "core_proofs"),
     *("core_charge_slices", "core_charge_parts"),
 )
+_BY_ARROW = ("TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
 _MACRO = re.compile(r"\s*create\s+(or\s+replace\s+)?macro\s", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
@@ -176,13 +177,19 @@ def records(
     order: Sequence[str] = (),
     **equals: Any,
 ) -> list[dict[str, Any]]:
-    """The same rows as mappings of Python's values; a timestamp has microseconds.
+    """The same rows as mappings of Python's values.
 
-    Faster than `rows` for few of them: DuckDB plans the query once instead of twice, pyarrow is not imported, nor
-    pandas, which pyarrow imports for timestamps in nanoseconds.
+    Faster than `rows` for few of them: DuckDB plans the query once instead of twice, and pyarrow is not imported. Rows
+    with a timestamp in nanoseconds or of a time zone are those of `rows`: fetchall cuts the one to microseconds, and
+    wants Python's time zones for the other.
     """
     result = connection.execute(_select(relation, columns, order, equals), list(equals.values()))
-    names = [column[0] for column in result.description or ()]
+    description = result.description or ()
+    if any(str(kind) in _BY_ARROW for _, kind, *_ in description):
+        connection.abort()
+        found: list[dict[str, Any]] = rows(connection, relation, columns=columns, order=order, **equals).to_pylist()
+        return found
+    names = [name for name, *_ in description]
     return [dict(zip(names, values, strict=True)) for values in result.fetchall()]
 
 
