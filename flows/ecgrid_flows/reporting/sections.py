@@ -292,7 +292,7 @@ def _reading(candidates: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         )
         if best["reason"] is not None:
             sure = f"{sentence(best['reason'])} {sentence(best['change_words'])}"
-        nearest = sorted(others, key=lambda one: one["share_pct"], reverse=True)
+        nearest = sorted(others, key=lambda one: (-one["share_pct"], str(one["counter_example"])))
         examples = dict.fromkeys(str(one["counter_example"]) for one in nearest)
         folded = list(examples)[:3]
     elif verdict == "undecided":
