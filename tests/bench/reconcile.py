@@ -1,8 +1,9 @@
 """What a reconciliation costs in all: the build, and every `out_` relation written to Parquet.
 
-    python tests/bench/reconcile.py [--lines 1000000 10000000] [--memory 3GiB] [--threads 2] [--verbose]
+    python tests/bench/reconcile.py [--lines 1000000 10000000 100000000] [--memory 3GiB] [--threads 2] [--verbose]
                                     [--no-baselines]
 
+A size for which the disk has no room is left out: 100,000,000 lines need 50 GB, and hours.
 The lake is made up: 40 price lists of ten measures (unit, volume and graduated ladders, allowances, blocks, flat fees),
 accounts with ten lines in each of two months, one line in two hundred wrong by 1.00. Amounts are worked out while the
 lake is made, in whole millionths and by other formulas than the project's SQL.
@@ -20,6 +21,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,6 +36,11 @@ from made_up import MEASURES, all_of, make_lake, rate_of, scan_and_sum
 ROOT = Path(__file__).resolve().parents[2]
 #: The rating in pandas is done on this part of the lines.
 PANDAS_PART = 10
+#: Bytes of disk a line: lake, warehouse, what spills, and the largest relation twice.
+DISK_PER_LINE = 500
+#: Lines above which DuckDB's limit is `MORE_MEMORY`, unless one is given.
+MANY_LINES = 10_000_000
+MEMORY, MORE_MEMORY = "3GiB", "6GiB"
 
 
 def peak_mb() -> int:
@@ -202,7 +209,7 @@ def show(lines: int, found: dict[str, Any], is_verbose: bool) -> None:
     baselines: dict[str, Cost] = found["baselines"]
     if is_verbose:
         rows |= {f"  {name}": cost for name, cost in steps.items() if cost.core_seconds >= 0.5}
-    print(f"\n{lines:,} lines: findings {found['findings']}, readings {found['verdicts']}")
+    print(f"{lines:,} lines: findings {found['findings']}, readings {found['verdicts']}")
     print(f"{'':<26}{'seconds':>9}{'core-seconds':>14}{'peak GiB':>10}{'GB written':>12}")
     for name, cost in {**rows, **baselines}.items():
         peak = "" if name in baselines else f"{cost.peak_mb / 1024:.2f}"
@@ -226,9 +233,12 @@ def _sum(costs: Iterable[Cost]) -> Cost:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--lines", type=int, nargs="+", default=[1_000_000, 10_000_000])
+    parser.add_argument("--lines", type=int, nargs="+", default=[1_000_000, 10_000_000, 100_000_000])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--memory", default="3GiB", help="DuckDB's limit; the process takes somewhat more")
+    parser.add_argument(
+        "--memory",
+        help=f"DuckDB's limit (default: {MEMORY}, above {MANY_LINES:,} lines {MORE_MEMORY}); the process takes more",
+    )
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--verbose", action="store_true", help="name the slowest relations")
     parser.add_argument("--no-baselines", action="store_true", help="measure no bare scan, COPY and rating in pandas")
@@ -237,12 +247,15 @@ def main() -> None:
         given = json.loads((asked.child / "given.json").read_text())
         reconcile(given, asked.child, asked.threads, asked.memory, not asked.no_baselines)
         return
-    print(f"{asked.threads} threads, DuckDB limited to {asked.memory}, load {os.getloadavg()[0]:.1f}")
-    found = {
-        lines: measure(lines, asked.threads, asked.memory, not asked.no_baselines) for lines in sorted(asked.lines)
-    }
-    for lines, one in found.items():
-        show(lines, one, asked.verbose)
+    for lines in sorted(asked.lines):
+        free = shutil.disk_usage(tempfile.gettempdir()).free
+        if free < lines * DISK_PER_LINE:
+            wanted = f"{lines * DISK_PER_LINE / 1e9:.0f} GB below {tempfile.gettempdir()}"
+            print(f"\n{lines:,} lines are left out: they need {wanted}, {free / 1e9:.0f} GB are free")
+            continue
+        memory = asked.memory or (MEMORY if lines <= MANY_LINES else MORE_MEMORY)
+        print(f"\n{asked.threads} threads, DuckDB limited to {memory}, load {os.getloadavg()[0]:.1f}")
+        show(lines, measure(lines, asked.threads, memory, not asked.no_baselines), asked.verbose)
 
 
 if __name__ == "__main__":
