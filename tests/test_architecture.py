@@ -53,8 +53,8 @@ def test_the_command_line_starts_without_what_a_command_may_not_need() -> None:
     ) == set()
 
 
-def test_findings_and_explain_are_read_without_arrow() -> None:
-    """Their few rows come as Python's values: pyarrow and numpy take longer to import than their queries."""
+def test_modules_of_findings_and_explain_import_no_arrow() -> None:
+    """pyarrow and numpy take longer to import than a query of findings: rows with timestamps alone need them."""
     modules = "finance.finding_states, ecgrid_flows.rating.explain, ecgrid_flows.rating.month_totals"
     loaded = subprocess.run(
         [sys.executable, "-c", f"import sys, ecgrid_flows.{modules}; print(*sys.modules)"],

@@ -53,7 +53,7 @@ def started(module: str, *options: str, env: Mapping[str, str]) -> Iterator["sub
 
 @contextmanager
 def slowed(process: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """The process gets a fifth of its time."""
+    """Stop and resume the process in turn: it runs for a fifth of the time."""
     ended = threading.Event()
 
     def alternate() -> None:
