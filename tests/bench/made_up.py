@@ -1,7 +1,7 @@
 """A made-up lake for benches: lines of many accounts, whose amounts are worked out while they are made.
 
 40 price lists of ten measures (unit, volume and graduated ladders, allowances, blocks, flat fees), accounts with ten
-lines in each of two months, one line in two hundred wrong by 1.00. Amounts come in whole millionths and by other
+lines in each month, one line in two hundred wrong by 1.00. Amounts come in whole millionths and by other
 formulas than the project's SQL, and from hashes, so that every run makes the same lake.
 """
 
@@ -13,7 +13,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-MONTHS = (date(2026, 9, 1), date(2026, 10, 1))
+from ecgrid_transforms.period import months_between, next_month
+
+LAST_MONTH = date(2026, 10, 1)
 #: Files are in the order of accounts, as those of a lake that was landed.
 LINES_PER_FILE = 1_000_000
 LINES_PER_ACCOUNT = 10
@@ -203,16 +205,16 @@ FROM prices, (VALUES (DATE '{month}')) AS m (month)
 Files = dict[str, dict[date, list[str]]]
 
 
-def make_lake(folder: Path, lines: int) -> Files:
-    """Write the made-up lake below `folder`; gives the files of each feed by month."""
-    keys = lines // len(MONTHS)
+def make_lake(folder: Path, lines: int, months: int = 2) -> Files:
+    """Write the made-up lake of the last `months` below `folder`; gives the files of each feed by month."""
+    keys = lines // months // LINES_PER_ACCOUNT * LINES_PER_ACCOUNT
     step = max(LINES_PER_FILE // LINES_PER_ACCOUNT, 1) * LINES_PER_ACCOUNT
     files: Files = {}
     with duckdb.connect() as connection:
         connection.execute("SET preserve_insertion_order = false")
         connection.register("prices", pa.Table.from_pylist(_price_rows()))
         for feed, sql, rows in (("line_items", LINES, keys), ("price_schedules", SCHEDULES, 1)):
-            for month in MONTHS:
+            for month in months_between(next_month(LAST_MONTH, 1 - months), LAST_MONTH):
                 target = folder / feed / f"month={month:%Y-%m}"
                 target.mkdir(parents=True)
                 for number, begin in enumerate(range(0, rows, step)):

@@ -1,11 +1,11 @@
 """What a reconciliation costs in all: the build, and every `out_` relation written to Parquet.
 
-    python tests/bench/reconcile.py [--lines 1000000 10000000 100000000] [--memory 3GiB] [--threads 2] [--verbose]
-                                    [--no-baselines]
+    python tests/bench/reconcile.py [--lines 1000000 10000000 100000000] [--months 24] [--memory 3GiB] [--threads 2]
+                                    [--verbose] [--no-baselines]
 
 A size for which the disk has no room is left out: 100,000,000 lines need 50 GB, and hours.
 The lake is made up: 40 price lists of ten measures (unit, volume and graduated ladders, allowances, blocks, flat fees),
-accounts with ten lines in each of two months, one line in two hundred wrong by 1.00. Amounts are worked out while the
+accounts with ten lines in each month, one line in two hundred wrong by 1.00. Amounts are worked out while the
 lake is made, in whole millionths and by other formulas than the project's SQL.
 
 The build, and after it the writing of every `out_` relation, proofs and comparisons included, run in a process of their
@@ -14,7 +14,8 @@ own: seconds, processor time of all its threads, and its peak of memory. Beside 
 - a bare `COPY` of the files that were written, column for column: the least that writing them takes;
 - the rating alone, its readings known, in pandas with Python's decimals, on a tenth of the lines and multiplied by ten.
 
-Each file is deleted once its bare `COPY` is measured, so that the disk holds one relation beside lake and warehouse.
+Of more than 10,000,000 lines some relations are written by months (`IN_PARTS`), in files of at most that many lines.
+Each file is deleted once its bare `COPY` is measured, so that the disk holds one beside lake and warehouse.
 """
 
 import argparse
@@ -28,6 +29,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +40,15 @@ ROOT = Path(__file__).resolve().parents[2]
 PANDAS_PART = 10
 #: Bytes of disk a line: lake, warehouse, what spills, and the largest relation twice.
 DISK_PER_LINE = 500
-#: Lines above which DuckDB's limit is `MORE_MEMORY`, unless one is given.
+#: Lines above which DuckDB's limit is `MORE_MEMORY`, unless one is given, and relations are written in parts.
 MANY_LINES = 10_000_000
 MEMORY, MORE_MEMORY = "3GiB", "6GiB"
+#: Relations whose joins spill where all lines are read at once, and whose scans a filter on the month reaches. Others
+#: work out slices, or changes, of all months for each part.
+IN_PARTS = {
+    *("out_account_comparison", "out_contract_comparison", "out_model_comparison"),
+    *("out_finance_lines", "out_line_items"),
+}
 
 
 def peak_mb() -> int:
@@ -87,13 +95,17 @@ def reconcile(files: dict[str, list[str]], folder: Path, threads: int, memory: s
     outputs.mkdir()
     with database.connect(target, threads=threads, memory_limit=memory, temp_dir=folder / "spill") as connection:
         connection.execute("SET preserve_insertion_order = false")  # as in a build: order costs memory
+        months_of_part = parts_of_months(connection)
         names = sorted(name for name in sql_files.load_sql().relations if name.startswith("out_"))
         for name in names:
-            path = outputs / f"{name}.parquet"
-            steps[name] = cost_of(lambda name=name, path=path: copy(connection, f'"{name}"', path), [path])
-            if has_baselines:
-                copies.append(bare_copy(path, threads, memory))
-            path.unlink()
+            costs = []
+            for number, rows in enumerate(parts_of(name, months_of_part)):
+                path = outputs / f"{name}-{number}.parquet"
+                costs.append(cost_of(lambda rows=rows, path=path: copy(connection, rows, path), [path]))
+                if has_baselines:
+                    copies.append(bare_copy(path, threads, memory))
+                path.unlink()
+            steps[name] = _sum(costs)
         verdicts = connection.execute(
             "SELECT verdict, count(*) FROM out_readings WHERE is_chosen GROUP BY 1"
         ).fetchall()
@@ -109,6 +121,27 @@ def reconcile(files: dict[str, list[str]], folder: Path, threads: int, memory: s
         },
         sys.stdout,
     )
+
+
+def parts_of_months(connection: Any) -> list[list[date]]:
+    """The months of the warehouse in their order, those together that have at most `MANY_LINES` lines, or one."""
+    parts: list[list[date]] = []
+    size = 0
+    counted = "SELECT reporting_month, count(*) FROM core_lines GROUP BY ALL ORDER BY ALL"
+    for month, lines in connection.execute(counted).fetchall():
+        if not parts or size + lines > MANY_LINES:
+            parts.append([])
+            size = 0
+        parts[-1].append(month)
+        size += lines
+    return parts
+
+
+def parts_of(name: str, months: Sequence[Sequence[date]]) -> list[str]:
+    """The rows of a relation, as a whole, or those of some months at a time."""
+    if len(months) == 1 or name not in IN_PARTS:
+        return [f'"{name}"']
+    return [f"\"{name}\" WHERE reporting_month BETWEEN DATE '{part[0]}' AND DATE '{part[-1]}'" for part in months]
 
 
 def bare_copy(file: Path, threads: int, memory: str) -> Cost:
@@ -174,11 +207,11 @@ def pandas_rating(files: list[str], lines: int) -> None:
     assert 0 < wrong < lines // 100, f"{wrong} of {lines} lines differ: the lake is not what it should be"
 
 
-def measure(lines: int, threads: int, memory: str, has_baselines: bool) -> dict[str, Any]:
-    """Make a lake of `lines` lines and time everything on it."""
+def measure(lines: int, months: int, threads: int, memory: str, has_baselines: bool) -> dict[str, Any]:
+    """Make a lake of `lines` lines of some months and time everything on it."""
     with tempfile.TemporaryDirectory(prefix="reconcile-") as name:
         folder = Path(name)
-        files = all_of(make_lake(folder, lines))
+        files = all_of(make_lake(folder, lines, months))
         (folder / "given.json").write_text(json.dumps(files))
         command = [sys.executable, __file__, "--child", str(folder), "--threads", str(threads), "--memory", memory]
         if not has_baselines:
@@ -234,6 +267,7 @@ def _sum(costs: Iterable[Cost]) -> Cost:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lines", type=int, nargs="+", default=[1_000_000, 10_000_000, 100_000_000])
+    parser.add_argument("--months", type=int, default=24, help="months that the lines are of (default: 24)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
         "--memory",
@@ -255,7 +289,7 @@ def main() -> None:
             continue
         memory = asked.memory or (MEMORY if lines <= MANY_LINES else MORE_MEMORY)
         print(f"\n{asked.threads} threads, DuckDB limited to {memory}, load {os.getloadavg()[0]:.1f}")
-        show(lines, measure(lines, asked.threads, memory, not asked.no_baselines), asked.verbose)
+        show(lines, measure(lines, asked.months, asked.threads, memory, not asked.no_baselines), asked.verbose)
 
 
 if __name__ == "__main__":
