@@ -305,8 +305,9 @@ def test_the_warehouse_stands_alone(built: Build, target: Path, tmp_path: Path) 
 def test_records_are_the_rows_as_values_of_python(built: Build, target: Path) -> None:
     text = (
         "SELECT n, (n / 4)::DECIMAL(28, 10) AS amount, DATE '2026-10-01' AS reporting_month, [n] AS list, "
-        "TIMESTAMP_NS '2026-10-31 23:59:59.123456789' AS at FROM range(4) AS t (n) "
-        "UNION ALL SELECT NULL, 0, NULL, NULL, NULL"
+        "TIMESTAMP_NS '2026-10-31 23:59:59.123456789' AS at, TIMESTAMP_NS '1969-12-31' AS early, "
+        "TIMESTAMPTZ '2026-10-31 23:59:59.5+02' AS zoned FROM range(4) AS t (n) "
+        "UNION ALL SELECT NULL, 0, NULL, NULL, NULL, NULL, NULL"
     )
     built({"raw/raw_a": f"-- One row per number\n{text}"})
     with database.connect(target) as connection:
@@ -319,7 +320,12 @@ def test_records_are_the_rows_as_values_of_python(built: Build, target: Path) ->
             )
         (row,) = database.records(connection, "raw_a", n=3)
         assert row["amount"] == Decimal("0.75")
-        assert row["at"].isoformat() == "2026-10-31T23:59:59.123456789"
+        assert row["at"] == "2026-10-31T23:59:59.123456789"
+        assert row["early"] == "1969-12-31T00:00:00"
+        assert row["zoned"].isoformat() == "2026-10-31T21:59:59.500000+00:00"
+        times = database.records(connection, "raw_a", columns=("at", "zoned"), order=("n",))
+        assert [one["at"] is None for one in times] == [one["zoned"] is None for one in times]
+        assert [one["at"] is None for one in times] == [False, False, False, False, True]
 
 
 def test_a_failed_build_leaves_the_old_warehouse_and_nothing_else(built: Build, target: Path) -> None:

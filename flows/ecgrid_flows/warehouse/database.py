@@ -4,7 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,9 @@ CACHED = (
     *("core_line_items", "out_line_items", "core_numbered_lines", "core_proofs"),
     *("core_charge_slices", "core_charge_parts"),
 )
-_BY_ARROW = ("TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
+#: Types whose values are read as numbers: the function that gives the number, and the unit of a second.
+_TIMES = {"TIMESTAMP_NS": "epoch_ns", "TIMESTAMP WITH TIME ZONE": "epoch_us"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MACRO = re.compile(r"\s*create\s+(or\s+replace\s+)?macro\s", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
@@ -166,7 +168,7 @@ def rows(
 
     A value of None equals nothing, as in SQL.
     """
-    return table(connection, _select(relation, columns, order, equals), list(equals.values()))
+    return table(connection, _select(listed(columns), relation, order, equals), list(equals.values()))
 
 
 def records(
@@ -179,24 +181,39 @@ def records(
 ) -> list[dict[str, Any]]:
     """The same rows as mappings of Python's values.
 
-    Faster than `rows` for few of them: DuckDB plans the query once instead of twice, and pyarrow is not imported. Rows
-    with a timestamp in nanoseconds or of a time zone are those of `rows`: fetchall cuts the one to microseconds, and
-    wants Python's time zones for the other.
+    Faster than `rows` for few of them: DuckDB plans the query once instead of twice, and pyarrow is not imported. A
+    timestamp in nanoseconds, which Python has not, is text (ISO 8601), one with a time zone is in UTC.
     """
-    result = connection.execute(_select(relation, columns, order, equals), list(equals.values()))
-    description = result.description or ()
-    if any(str(kind) in _BY_ARROW for _, kind, *_ in description):
+    values = list(equals.values())
+    result = connection.execute(_select(listed(columns), relation, order, equals), values)
+    kinds = {name: str(kind) for name, kind, *_ in result.description or ()}
+    times = {name for name, kind in kinds.items() if kind in _TIMES}
+    if times:
         connection.abort()
-        found: list[dict[str, Any]] = rows(connection, relation, columns=columns, order=order, **equals).to_pylist()
-        return found
-    names = [name for name, *_ in description]
-    return [dict(zip(names, values, strict=True)) for values in result.fetchall()]
+        chosen = [
+            f"{_TIMES[kinds[name]]}({quoted(name)}) AS {quoted(name)}" if name in times else quoted(name)
+            for name in kinds
+        ]
+        result = connection.execute(_select(", ".join(chosen), relation, order, equals), values)
+    found = [dict(zip(kinds, row, strict=True)) for row in result.fetchall()]
+    for row in found:
+        row.update({name: _time(kinds[name], row[name]) for name in times if row[name] is not None})
+    return found
 
 
-def _select(relation: str, columns: Sequence[str], order: Sequence[str], equals: Mapping[str, Any]) -> str:
-    chosen = f"SELECT {listed(columns)} " if columns else ""
+def _time(kind: str, number: int) -> str | datetime:
+    """The time that many nanoseconds, or microseconds, after the epoch."""
+    if kind != "TIMESTAMP_NS":
+        return _EPOCH + timedelta(microseconds=number)
+    microseconds, nanoseconds = divmod(number, 1000)
+    time = _EPOCH.replace(tzinfo=None) + timedelta(microseconds=microseconds)
+    return f"{time.isoformat(timespec='microseconds')}{nanoseconds:03}" if nanoseconds else time.isoformat()
+
+
+def _select(chosen: str, relation: str, order: Sequence[str], equals: Mapping[str, Any]) -> str:
+    select = f"SELECT {chosen} " if chosen else ""
     where = " AND ".join(f"{quoted(name)} = ?" for name in equals)
-    text = f"{chosen}FROM {quoted(relation)}{where and f' WHERE {where}'}"
+    text = f"{select}FROM {quoted(relation)}{where and f' WHERE {where}'}"
     return text + (f" ORDER BY {listed(order)}" if order else "")
 
 
