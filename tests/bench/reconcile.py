@@ -47,8 +47,10 @@ MEMORY, MORE_MEMORY = "3GiB", "6GiB"
 #: work out slices, or changes, of all months for each part.
 IN_PARTS = {
     *("out_account_comparison", "out_contract_comparison", "out_model_comparison"),
-    *("out_finance_lines", "out_line_items"),
+    *("out_finance_lines", "out_line_items", "out_line_proofs"),
 }
+#: A view that has the same rows for each part: they are kept while the parts are written, as an export does.
+KEPT = {"out_line_proofs": "core_proofs"}
 
 
 def peak_mb() -> int:
@@ -99,12 +101,18 @@ def reconcile(files: dict[str, list[str]], folder: Path, threads: int, memory: s
         names = sorted(name for name in sql_files.load_sql().relations if name.startswith("out_"))
         for name in names:
             costs = []
-            for number, rows in enumerate(parts_of(name, months_of_part)):
+            parts = parts_of(name, months_of_part)
+            kept = KEPT.get(name) if len(parts) > 1 else None
+            if kept:
+                costs.append(cost_of(lambda kept=kept: keep(connection, kept)))
+            for number, rows in enumerate(parts):
                 path = outputs / f"{name}-{number}.parquet"
                 costs.append(cost_of(lambda rows=rows, path=path: copy(connection, rows, path), [path]))
                 if has_baselines:
                     copies.append(bare_copy(path, threads, memory))
                 path.unlink()
+            if kept:
+                connection.execute(f"DROP TABLE temp.main.{kept}").fetchall()
             steps[name] = _sum(costs)
         verdicts = connection.execute(
             "SELECT verdict, count(*) FROM out_readings WHERE is_chosen GROUP BY 1"
@@ -121,6 +129,11 @@ def reconcile(files: dict[str, list[str]], folder: Path, threads: int, memory: s
         },
         sys.stdout,
     )
+
+
+def keep(connection: Any, name: str) -> None:
+    """Store the rows of a view for this connection; relations that read it read the stored rows."""
+    connection.execute(f"CREATE TEMP TABLE {name} AS FROM main.{name}").fetchall()
 
 
 def parts_of_months(connection: Any) -> list[list[date]]:
