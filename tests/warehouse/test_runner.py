@@ -305,11 +305,12 @@ def test_the_warehouse_stands_alone(built: Build, target: Path, tmp_path: Path) 
 def test_records_are_the_rows_as_values_of_python(built: Build, target: Path) -> None:
     text = (
         "SELECT n, (n / 4)::DECIMAL(28, 10) AS amount, DATE '2026-10-01' AS reporting_month, [n] AS list, "
-        "TIMESTAMP_NS '2026-10-31 23:59:59.123456789' AS at, TIMESTAMP_NS '1969-12-31' AS early, "
+        "TIMESTAMP_NS '2026-10-31 23:59:59.123456789' AS at, TIMESTAMP_NS '1969-12-31 00:00:00.000000007' AS early, "
         "TIMESTAMPTZ '2026-10-31 23:59:59.5+02' AS zoned FROM range(4) AS t (n) "
         "UNION ALL SELECT NULL, 0, NULL, NULL, NULL, NULL, NULL"
     )
-    built({"raw/raw_a": f"-- One row per number\n{text}"})
+    whole_second = "-- One row per time\nSELECT TIMESTAMP_NS '2026-10-31' AS at"
+    built({"raw/raw_a": f"-- One row per number\n{text}", "raw/raw_b": whole_second})
     with database.connect(target) as connection:
         for equals in ({}, {"n": 3}, {"n": None}, {"reporting_month": date(2026, 10, 1)}):
             wanted = database.rows(
@@ -321,7 +322,9 @@ def test_records_are_the_rows_as_values_of_python(built: Build, target: Path) ->
         (row,) = database.records(connection, "raw_a", n=3)
         assert row["amount"] == Decimal("0.75")
         assert row["at"] == "2026-10-31T23:59:59.123456789"
-        assert row["early"] == "1969-12-31T00:00:00"
+        assert row["early"] == "1969-12-31T00:00:00.000000007"
+        (whole,) = database.records(connection, "raw_b")
+        assert whole == {"at": "2026-10-31T00:00:00"}
         assert row["zoned"].isoformat() == "2026-10-31T21:59:59.500000+00:00"
         times = database.records(connection, "raw_a", columns=("at", "zoned"), order=("n",))
         assert [one["at"] is None for one in times] == [one["zoned"] is None for one in times]

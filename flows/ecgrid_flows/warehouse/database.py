@@ -62,7 +62,7 @@ CACHED = (
     *("core_line_items", "out_line_items", "core_numbered_lines", "core_proofs"),
     *("core_charge_slices", "core_charge_parts"),
 )
-#: Types whose values are read as numbers: the function that gives the number, and the unit of a second.
+#: DuckDB's types of times that `records` reads as numbers since 1970, each with the function that gives the number.
 _TIMES = {"TIMESTAMP_NS": "epoch_ns", "TIMESTAMP WITH TIME ZONE": "epoch_us"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MACRO = re.compile(r"\s*create\s+(or\s+replace\s+)?macro\s", re.IGNORECASE)
@@ -202,7 +202,7 @@ def records(
 
 
 def _time(kind: str, number: int) -> str | datetime:
-    """The time that many nanoseconds, or microseconds, after the epoch."""
+    """The time of a number: nanoseconds since 1970 as text, microseconds in UTC."""
     if kind != "TIMESTAMP_NS":
         return _EPOCH + timedelta(microseconds=number)
     microseconds, nanoseconds = divmod(number, 1000)
