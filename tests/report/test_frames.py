@@ -204,3 +204,19 @@ def test_slices_are_a_proof_of_the_amount_expected_alone(
     shown = str(sections.findings_list(line.assign(expected_amount=[due]), proofs))
     assert f"<summary>{title} {amount:,.2f} (" in shown
     assert f'colspan="5">{foot}</th>' in shown
+
+
+def test_counter_examples_are_those_that_explain_most_lines_then_by_their_words(handmade_dir: Path) -> None:
+    """Of five the three nearest are shown; two that explain a like share are in the order of their words."""
+    with frames.open_book(handmade_dir) as book:
+        readings = book.out("out_readings")
+    decided = readings[readings["is_chosen"]].assign(verdict="decided", counter_example=None).head(1)
+    share = decided["share_pct"].dtype
+    others = [
+        decided.assign(is_chosen=False, is_rival=False, lines_explained=0, counter_example=words).assign(
+            share_pct=pd.array([Decimal(percent)], dtype=share)
+        )
+        for words, percent in [("near b", 80), ("far", 10), ("nearest", 90), ("near a", 80), ("farther", 5)]
+    ]
+    shown = str(sections.readings_summary(pd.concat([decided, *others], ignore_index=True)))
+    assert re.findall("near[a-z]* ?[ab]?|far[a-z]*", shown) == ["nearest", "near a", "near b"]
