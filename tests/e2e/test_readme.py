@@ -5,18 +5,19 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
 import pytest
 
 from ecgrid_sandbox import Sandbox, World
+from ecgrid_transforms.period import last_full_month, month_text
 
 pytestmark = pytest.mark.slow
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-MONTH = date(2026, 10, 1)
-WORLD = World.shipped(MONTH)
+#: The last full month, which the README's examples have as 2026-10.
+MONTH = month_text(last_full_month())
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8").replace("2026-10", MONTH)
+WORLD = World.shipped()
 NETWORK = 4443
 #: Commands that other tests run. This suite is `make test`; what `status` calls overdue depends on the day.
 ELSEWHERE = {"make run", "make test", ".venv/bin/ecgrid-billing serve", ".venv/bin/ecgrid-billing status"}
@@ -38,7 +39,7 @@ def test_they_are_found() -> None:
     found = commands()
     assert found[:2] == ["make run", "make test"]
     assert sum("ecgrid-billing" in command for command in found) >= 5
-    assert {"export", "close 2026-10", "corrections 2026-10"} <= set(found)
+    assert {"export", f"close {MONTH}", f"corrections {MONTH}"} <= set(found)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_every_command_does_what_the_readme_says(billing, sandbox: Sandbox, tmp_
     assert "--accept" in said["close"]
     assert sandbox.open_sessions == 0
     currency = {"ECGRID_CURRENCY": env["ECGRID_CURRENCY"]}
-    assert billing("findings", "--month", "2026-10", env=currency, cwd=tmp_path).stdout == said["findings"], (
+    assert billing("findings", "--month", MONTH, env=currency, cwd=tmp_path).stdout == said["findings"], (
         "a reader has no password"
     )
     again = billing("run", cwd=tmp_path)

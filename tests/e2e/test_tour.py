@@ -1,4 +1,4 @@
-"""The tour, run as it stands there: every command, and each line of output that it shows."""
+"""The tour, run as it stands there: every command, and each line of output that it shows, of the last full month."""
 
 import re
 import shlex
@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from ecgrid_transforms.period import last_full_month, month_text
+
 pytestmark = pytest.mark.slow
 
 TOUR = (Path(__file__).resolve().parents[2] / "flows/TOUR.md").read_text(encoding="utf-8")
+#: The month that the tour shows.
+SHOWN = "2026-10"
 #: Exit status 1: done, with open errors. All are decided in the tour's step 4.
 WITH_OPEN_ERRORS = {"run", "findings"}
 
@@ -21,11 +25,13 @@ class Step:
 
 
 def steps() -> list[Step]:
-    """Each `$ command` of the console blocks with the lines below it."""
+    """Each `$ command` of the console blocks with the lines below it, of the last full month, as the tour asks."""
+    month = month_text(last_full_month())
+    text = TOUR.replace(SHOWN, month).replace(SHOWN.replace("-", ""), month.replace("-", ""))
     found: list[Step] = []
-    for block in re.findall(r"^```console\n(.*?)^```", TOUR, re.MULTILINE | re.DOTALL):
+    for block in re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         for part in block.split("$ ")[1:]:
-            command, *shown = part.splitlines()
+            command, *shown = part.replace("\\\n", "").splitlines()
             found.append(Step(command, tuple(line for line in shown if line != "…")))
     return found
 

@@ -44,7 +44,7 @@ from ecgrid_flows.errors import BillingError, NoSuchData, Refused
 from ecgrid_flows.finance import audit_log, corrections
 from ecgrid_flows.finance.export import export_month, read_export
 from ecgrid_flows.finance.export_files import opened, read_manifest
-from ecgrid_flows.finance.finding_states import find_of_check, open_errors, set_state
+from ecgrid_flows.finance.finding_states import find_of_checks, open_errors, set_state
 from ecgrid_flows.finance.invoice_import import import_file, withdraw
 from ecgrid_flows.finance.journal import open_journal
 from ecgrid_flows.finance.period_close import close_month, reopen_month, verify
@@ -203,7 +203,7 @@ class Books(RuleBasedStateMachine):
         def run() -> None:
             with opened(self.settings) as connection:
                 log = audit_log.read(self.store)
-                rows = find_of_check(connection, log, "amount_mismatch", MONTH, state, below)
+                rows = find_of_checks(connection, log, ["amount_mismatch"], MONTH, state, below)
             if rows:
                 set_state(self.store, rows, state, "agreed by phone")
 

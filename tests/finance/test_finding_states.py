@@ -221,10 +221,10 @@ def test_readers_of_decisions_have_those_of_the_log(settings: Settings, store: S
     with opened(settings) as connection:
         assert [row["finding_id"] for row in finding_states.claims(connection, log, MONTH)] == [ids[0]]
     with opened(settings) as connection:
-        whole = finding_states.find_of_check(connection, log, "amount_mismatch", MONTH, "accepted")
+        whole = finding_states.find_of_checks(connection, log, ["amount_mismatch"], MONTH, "accepted")
         assert [row["mailbox_id"] for row in whole] == [2]
         with pytest.raises(SettingsError, match="'ignored' is no state"):
-            finding_states.find_of_check(connection, log, "amount_mismatch", MONTH, "ignored")
+            finding_states.find_of_checks(connection, log, ["amount_mismatch"], MONTH, "ignored")
 
 
 def decide_many(settings: Settings, *arguments: str) -> dict[str, Any]:
@@ -280,6 +280,14 @@ def test_a_check_as_a_whole_leaves_what_a_person_accepted(settings: Settings, st
     assert {row["state"] for row in found(settings)} == {"open"}
 
 
+def test_several_checks_are_decided_by_one_entry_worst_first(settings: Settings, store: Store) -> None:
+    five_of_usage(settings)
+    both = ["--check", "amount_mismatch", "--check", "usage_mismatch", "--check", "amount_mismatch"]
+    printed = decide_many(settings, *both, "--below", "1.00", "--month", "2026-10", "accepted")
+    assert [row["mailbox_id"] for row in printed["findings"]] == [0, 1, 5]
+    assert len(audit_log.read(store).entries) == 1
+
+
 def test_the_count_and_the_sum_are_printed(settings: Settings) -> None:
     five_of_usage(settings)
     whole = ["findings", "set", "--check", "usage_mismatch", "--month", "2026-10", "disputed", "--note", "x"]
@@ -297,6 +305,7 @@ def test_the_count_and_the_sum_are_printed(settings: Settings) -> None:
         (["--check", "usage_mismatch", "--below", "1,00", "accepted"], "'1,00' is not an amount"),
         (["--check", "usage_mismatch", "--below", "0", "accepted"], "above 0"),
         (["--check", "usage", "--month", "2026-10", "accepted"], "usage_mismatch"),
+        (["--check", "usage_mismatch", "--check", "usage", "--month", "2026-10", "accepted"], "'usage' is no check"),
         (["--check", "usage_mismatch", "--month", "2026-10", "ignored"], "accepted, disputed, resolved"),
         (["--check", "usage_mismatch", "--month", "2026-09", "accepted"], "nothing of 2026-09"),
     ],

@@ -382,10 +382,10 @@ def test_decisions_reach_the_costs_without_a_build(data: Settings) -> None:
     settings = replace(data, rebill_disputed="exclude")
     before = billed(settings).cost
     store = open_store(settings)
-    from ecgrid_flows.finance.finding_states import find_of_check, set_state
+    from ecgrid_flows.finance.finding_states import find_of_checks, set_state
 
     with closing(database.connect(settings.warehouse_path)) as connection:
-        found = find_of_check(connection, audit_log.read(store), "rate_mismatch", OCTOBER, "disputed")
+        found = find_of_checks(connection, audit_log.read(store), ["rate_mismatch"], OCTOBER, "disputed")
     set_state(store, found, "disputed", "twice")  # the warehouse does not have it yet
     claimed = total([row["difference"] for row in found if row["difference"] is not None])
     assert claimed > ZERO

@@ -84,7 +84,7 @@ def test_the_source_distribution_holds_the_whole_wheel(tmp_path: Path) -> None:
 def test_the_wheel_bills_a_month_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     """No Makefile and no checkout: 417 lines of the sandbox's month, with its planted errors (status 1)."""
     done = subprocess.run(
-        [str(installed / "ecgrid-billing"), "run", "--json", "--month", "2026-10"],
+        [str(installed / "ecgrid-billing"), "run", "--json"],
         cwd=tmp_path,
         env=environment(tmp_path),
         capture_output=True,

@@ -353,13 +353,13 @@ def set_findings(
         str, typer.Argument(metavar="STATE", help="accepted, disputed, resolved, or open to revoke the decision.")
     ],
     note: Annotated[str, typer.Option("--note", metavar="TEXT", help="The reason, for the audit log.")],
-    check: Annotated[
-        str | None,
+    checks: Annotated[
+        list[str] | None,
         typer.Option(
             "--check",
             metavar="NAME",
-            help="Instead of ids: all findings of this check in the month. Accepted and disputed change open ones, "
-            "resolved also disputed ones, open all decided ones.",
+            help="Instead of ids: all findings of this check in the month; give it again for another check. Accepted "
+            "and disputed change open ones, resolved also disputed ones, open all decided ones.",
         ),
     ] = None,
     below: Annotated[
@@ -375,26 +375,26 @@ def set_findings(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Accept, dispute or resolve findings, by id or all of one check, as one entry of the audit log.
+    """Accept, dispute or resolve findings, by id or all of a check, as one entry of the audit log.
 
     A decision is valid until the amounts of its finding change.
     """
-    if bool(findings) == (check is not None):
+    if bool(findings) == bool(checks):
         raise SettingsError("findings need ids or --check NAME, not both: give one of them, then the state")
-    if below is not None and check is None:
+    if below is not None and not checks:
         raise SettingsError("--below AMOUNT needs --check NAME: add it")
     settings = Settings.load(data_dir)
     from ecgrid_flows.finance import audit_log
     from ecgrid_flows.finance.export_files import opened
-    from ecgrid_flows.finance.finding_states import find, find_of_check, keep, set_state
+    from ecgrid_flows.finance.finding_states import find, find_of_checks, keep, set_state
 
     with held(settings, "findings set") as store:
         log = audit_log.read(store)
         with opened(settings) as connection:
-            if check is None:
-                rows = find(connection, findings or [], month)
+            if checks:
+                rows = find_of_checks(connection, log, checks, month or last_full_month(), state, below)
             else:
-                rows = find_of_check(connection, log, check, month or last_full_month(), state, below)
+                rows = find(connection, findings or [], month)
         if rows:
             set_state(store, rows, state, note)
             keep(settings.warehouse_path, audit_log.read(store))

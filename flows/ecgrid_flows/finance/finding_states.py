@@ -33,7 +33,7 @@ __all__ = [
     "claims",
     "error_counts",
     "find",
-    "find_of_check",
+    "find_of_checks",
     "keep",
     "open_errors",
     "set_state",
@@ -205,26 +205,34 @@ def find(connection: database.Connection, wanted: Iterable[str], month: date | N
     return list(found.values())
 
 
-def find_of_check(
-    connection: database.Connection, log: Log, check: str, month: date, state: str, below: Decimal | None = None
+def find_of_checks(
+    connection: database.Connection,
+    log: Log,
+    checks: Sequence[str],
+    month: date,
+    state: str,
+    below: Decimal | None = None,
 ) -> list[dict[str, Any]]:
-    """The findings of `check` in `month` that a decision for `state` changes, worst first.
+    """The findings of these checks in `month` that a decision for `state` changes, worst first.
 
     With `below`, only those whose difference is closer to 0 than that, in either direction, and known. Raises
     `SettingsError` for an unknown check or state.
     """
     require_state(state)
     known = sql_headers.check_titles(sql_files.sql_folder())
-    if check not in known:
-        raise SettingsError(f"{check!r} is no check: write one of {', '.join(sorted(known))}")
+    for check in checks:
+        if check not in known:
+            raise SettingsError(f"{check!r} is no check: write one of {', '.join(sorted(known))}")
     database.require_month(connection, month)
     with_states(connection, log)
-    rows = database.records(
-        connection, "out_finding_states", order=["place", "finding_id"], check_name=check, reporting_month=month
-    )
+    rows = [
+        row
+        for check in dict.fromkeys(checks)
+        for row in database.records(connection, "out_finding_states", check_name=check, reporting_month=month)
+    ]
     return [
         row
-        for row in rows
+        for row in sorted(rows, key=lambda row: (row["place"], row["finding_id"]))
         if row["state"] in _CHANGED_BY[state]
         and (below is None or (row["difference"] is not None and abs(row["difference"]) < below))
     ]
