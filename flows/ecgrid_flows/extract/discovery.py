@@ -113,9 +113,8 @@ def _ask_statistics(asker: Asker, scope: Scope, reporter: Reporter) -> int:
         found = _ask_or_own(
             statistics, scope, BILLING_API, "ReportMonthly", report, statistics, by_account=scope.networks
         )
-        without_measures -= {
-            int(answer.arguments.get("NetworkID", ALL)) for answer in found if _states_measures(answer)
-        }
+        asked = {int(answer.arguments.get("NetworkID", ALL)): answer for answer in found}
+        without_measures -= {number for number in without_measures & asked.keys() if _states_measures(asked[number])}
         if not found:
             break
     for period in TRAFFIC_PERIODS:
