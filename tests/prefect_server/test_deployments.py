@@ -20,7 +20,7 @@ from ecgrid_flows.rating.month_totals import AtStake, InvoiceTotals
 from ecgrid_flows.settings import Secret, Settings
 from ecgrid_flows.storage.local import LocalStore
 from ecgrid_transforms.money import Decimal
-from ecgrid_transforms.period import parse_month
+from ecgrid_transforms.period import last_full_month, month_text, next_month, parse_month
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -80,11 +80,12 @@ def test_a_night_takes_up_exported_months_that_are_not_fully_checked(
 ) -> None:
     """A trial calculation without a response holds no export back, and status 4 promises that it is requested again."""
     store = LocalStore(tmp_path)
-    for month, is_whole in (("2026-07", True), ("2026-08", False), ("2026-09", False), ("2026-10", True)):
-        store.write(f"exports/{month}/manifest.json", b"{}")
-        status.note(store, parse_month(month), 5, 0, is_whole=is_whole)
-    audit_log.append(store, "close", {"month": "2026-08"})
-    store.write("runs/2026-07.json", b"cut sh")
+    months = [next_month(last_full_month(), past) for past in (-3, -2, -1, 0)]  # the last, or it would be owed
+    for month, is_whole in zip(months, (True, False, False, True), strict=True):
+        store.write(f"exports/{month_text(month)}/manifest.json", b"{}")
+        status.note(store, month, 5, 0, is_whole=is_whole)
+    audit_log.append(store, "close", {"month": month_text(months[1])})
+    store.write(f"runs/{month_text(months[0])}.json", b"cut sh")
     settings = Settings(data_dir=str(tmp_path), api_key=Secret("a-key"))
     taken: list[list[date]] = []
 
@@ -98,7 +99,7 @@ def test_a_night_takes_up_exported_months_that_are_not_fully_checked(
     monkeypatch.setattr(deployments, "_billed", billed)
     monkeypatch.setattr(deployments, "_looked_at", lambda _: iter(()))
     deployments.billing_open_month.fn()
-    assert taken[0] == [date(2026, 7, 1), date(2026, 9, 1)]
+    assert taken[0] == [months[0], months[2]]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": "../../x", "since": "2026-10-15T00:00:00+00:00"}',
