@@ -24,21 +24,21 @@ WITH pairs AS (
     FROM core_months AS later
     INNER JOIN core_months AS earlier ON earlier.reporting_month = later.reporting_month - INTERVAL 1 MONTH
 ),
-results AS (
-    SELECT
-        network_id, mailbox_id, reporting_month, account_report, measure_field, price_list_id, set_no, actual, amount,
-        coalesce(expected_amount, amount) AS expected_amount
-    FROM core_line_results
-),
 later AS (
-    SELECT results.*
-    FROM results
-    INNER JOIN pairs USING (reporting_month)
+    SELECT core_line_results.*
+    FROM core_line_results
+    SEMI JOIN pairs USING (reporting_month)
+),
+earlier_terms AS (
+    -- joined by billing terms, a filter on reporting_month reaches the scan of the previous month's lines
+    SELECT line_terms.terms_no, pairs.reporting_month
+    FROM core_line_terms AS line_terms
+    INNER JOIN pairs ON pairs.previous_month = line_terms.reporting_month
 ),
 earlier AS (
-    SELECT results.* REPLACE (pairs.reporting_month AS reporting_month)
-    FROM results
-    INNER JOIN pairs ON pairs.previous_month = results.reporting_month
+    SELECT results.* REPLACE (earlier_terms.reporting_month AS reporting_month)
+    FROM core_line_results AS results
+    INNER JOIN earlier_terms USING (terms_no)
 ),
 keys AS (
     SELECT
@@ -55,54 +55,57 @@ keys AS (
         earlier.amount AS previous_amount,
         later.actual AS quantity,
         earlier.actual AS previous_quantity,
-        later.expected_amount AS expected,
-        earlier.expected_amount AS previous_expected
+        coalesce(later.expected_amount, later.amount) AS expected,
+        coalesce(earlier.expected_amount, earlier.amount) AS previous_expected
     FROM later
     FULL JOIN earlier USING (network_id, mailbox_id, account_report, measure_field, reporting_month)
 ),
-single AS (
-    -- keys of one of the two months alone, which the other month can tell
-    SELECT keys.*
+compared AS (
+    SELECT
+        *,
+        -- the month in which the key was not billed; null: it was billed in both
+        CASE
+            WHEN amount IS NULL THEN reporting_month
+            WHEN previous_amount IS NULL THEN (reporting_month - INTERVAL 1 MONTH)::DATE
+        END AS absent_month
     FROM keys
-    INNER JOIN pairs USING (reporting_month)
+),
+known AS (
+    -- without the keys whose absence from a month is not known
+    SELECT compared.*
+    FROM compared
     ANTI JOIN core_faulted_keys AS faulted
-        ON faulted.network_id = keys.network_id
-        AND faulted.mailbox_id = keys.mailbox_id
-        AND faulted.account_report = keys.account_report
-        AND faulted.measure_field = keys.measure_field
-        AND faulted.reporting_month = CASE WHEN keys.amount IS NULL THEN pairs.reporting_month ELSE pairs.previous_month END
-    LEFT JOIN core_limited_runs AS limited
-        ON limited.reporting_month = CASE WHEN keys.amount IS NULL THEN pairs.reporting_month ELSE pairs.previous_month END
-    WHERE (keys.amount IS NULL OR keys.previous_amount IS NULL)
-        AND (
-            limited.reporting_month IS NULL
-            OR EXISTS (
-                FROM core_requested_accounts AS asked
-                WHERE asked.network_id = keys.network_id
-                    AND asked.mailbox_id = keys.mailbox_id
-                    AND asked.reporting_month = limited.reporting_month
-            )
+        ON faulted.network_id = compared.network_id
+        AND faulted.mailbox_id = compared.mailbox_id
+        AND faulted.account_report = compared.account_report
+        AND faulted.measure_field = compared.measure_field
+        AND faulted.reporting_month = compared.absent_month
+    LEFT JOIN core_limited_runs AS limited ON limited.reporting_month = compared.absent_month
+    WHERE limited.reporting_month IS NULL
+        OR EXISTS (
+            FROM core_requested_accounts AS asked
+            WHERE asked.network_id = compared.network_id
+                AND asked.mailbox_id = compared.mailbox_id
+                AND asked.reporting_month = limited.reporting_month
         )
 ),
-kept AS (
+repriced AS (
     SELECT
-        keys.*,
+        known.*,
         sets.tiers,
-        try((keys.amount - keys.expected) - (keys.previous_amount - keys.previous_expected)) AS correction_part,
         CASE
-            WHEN keys.set_no IS NOT DISTINCT FROM keys.previous_set_no THEN keys.expected
-            ELSE coalesce(moved.amount, moved_money.amount, keys.expected)
+            WHEN known.set_no IS NOT DISTINCT FROM known.previous_set_no THEN known.expected
+            ELSE coalesce(moved.amount, moved_money.amount, known.expected)
         END AS expected_by_former
-    FROM keys
-    LEFT JOIN core_sets AS sets ON sets.set_no = keys.set_no
-    LEFT JOIN core_repricing_rated AS moved ON moved.set_no = keys.previous_set_no AND moved.actual = keys.quantity
+    FROM known
+    LEFT JOIN core_sets AS sets ON sets.set_no = known.set_no
+    LEFT JOIN core_repricing_rated AS moved ON moved.set_no = known.previous_set_no AND moved.actual = known.quantity
     LEFT JOIN core_derived_repriced AS moved_money
-        ON moved_money.network_id = keys.network_id
-        AND moved_money.mailbox_id = keys.mailbox_id
-        AND moved_money.reporting_month = keys.reporting_month
-        AND moved_money.account_report = keys.account_report
-        AND moved_money.measure_field = keys.measure_field
-    WHERE keys.amount IS NOT NULL AND keys.previous_amount IS NOT NULL
+        ON moved_money.network_id = known.network_id
+        AND moved_money.mailbox_id = known.mailbox_id
+        AND moved_money.reporting_month = known.reporting_month
+        AND moved_money.account_report = known.account_report
+        AND moved_money.measure_field = known.measure_field
 ),
 parts AS (
     SELECT
@@ -118,7 +121,7 @@ parts AS (
                 try((expected_by_former - previous_expected)::DECIMAL(28, 10))
             )
         END AS volume_part
-    FROM kept
+    FROM repriced
 ),
 changes AS (
     SELECT
@@ -127,39 +130,26 @@ changes AS (
         account_report,
         measure_field,
         reporting_month,
-        previous_amount,
-        amount,
-        amount - previous_amount AS change,
-        price_part,
-        volume_part,
-        try((expected_by_former - previous_expected - volume_part)::DECIMAL(28, 10)) AS mix_part,
-        0::DECIMAL(28, 10) AS new_part,
-        0::DECIMAL(28, 10) AS ended_part,
-        try_cast(correction_part AS DECIMAL(28, 10)) AS correction_part,
-        price_list_id,
-        previous_quantity,
-        quantity
+        coalesce(previous_amount, 0) AS previous_amount,
+        coalesce(amount, 0) AS amount,
+        coalesce(amount - previous_amount, amount, -previous_amount) AS change,
+        CASE WHEN absent_month IS NULL THEN price_part ELSE 0 END AS price_part,
+        CASE WHEN absent_month IS NULL THEN volume_part ELSE 0 END AS volume_part,
+        CASE
+            WHEN absent_month IS NULL THEN try((expected_by_former - previous_expected - volume_part)::DECIMAL(28, 10))
+            ELSE 0
+        END AS mix_part,
+        CASE WHEN absent_month IS NULL THEN 0 ELSE coalesce(amount, 0) END::DECIMAL(28, 10) AS new_part,
+        CASE WHEN amount IS NULL THEN -previous_amount ELSE 0 END::DECIMAL(28, 10) AS ended_part,
+        CASE
+            WHEN absent_month IS NULL
+                THEN try(((amount - expected) - (previous_amount - previous_expected))::DECIMAL(28, 10))
+            ELSE 0
+        END AS correction_part,
+        coalesce(price_list_id, previous_price_list_id) AS price_list_id,
+        coalesce(previous_quantity, 0) AS previous_quantity,
+        coalesce(quantity, 0) AS quantity
     FROM parts
-    UNION ALL
-    SELECT
-        network_id,
-        mailbox_id,
-        account_report,
-        measure_field,
-        reporting_month,
-        coalesce(previous_amount, 0),
-        coalesce(amount, 0),
-        coalesce(amount, -previous_amount),
-        0,
-        0,
-        0,
-        coalesce(amount, 0),
-        CASE WHEN amount IS NULL THEN -previous_amount ELSE 0 END,
-        0,
-        coalesce(price_list_id, previous_price_list_id),
-        coalesce(previous_quantity, 0),
-        coalesce(quantity, 0)
-    FROM single
 )
 SELECT
     changes.*,

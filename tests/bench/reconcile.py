@@ -44,10 +44,10 @@ DISK_PER_LINE = 500
 MANY_LINES = 10_000_000
 MEMORY, MORE_MEMORY = "3GiB", "6GiB"
 #: Relations whose joins spill where all lines are read at once, and that read only the lines of the months asked for.
-#: The others would work out the slices, or the changes, of all months again for each part.
+#: The others would work out the slices of all months again for each part.
 IN_PARTS = {
     *("out_account_comparison", "out_contract_comparison", "out_model_comparison"),
-    *("out_finance_lines", "out_line_items", "out_line_proofs"),
+    *("out_finance_lines", "out_line_items", "out_line_proofs", "out_month_on_month"),
 }
 #: The view that a relation reads whole for each part: its rows are stored meanwhile, as in an export.
 KEPT = {"out_line_proofs": "core_proofs"}
