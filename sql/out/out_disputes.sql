@@ -38,6 +38,12 @@ WITH claims AS (
             )
         )
 ),
+found_lines AS (
+    -- the rows of claims are overestimated: joined by them, DuckDB hashed all lines
+    SELECT network_id, mailbox_id, reporting_month, account_report, measure_field, actual, quantity_billed, response_sha256
+    FROM core_lines
+    SEMI JOIN out_findings USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+),
 slices AS (
     SELECT
         network_id,
@@ -136,7 +142,7 @@ SELECT
     invoices.response_sha256 AS invoice_response_sha256,
     claims.finding_id
 FROM claims
-LEFT JOIN core_lines AS lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
+LEFT JOIN found_lines AS lines USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 LEFT JOIN slices USING (network_id, mailbox_id, reporting_month, account_report, measure_field)
 LEFT JOIN core_accounts AS accounts
     ON accounts.network_id = claims.network_id AND accounts.mailbox_id = claims.mailbox_id
