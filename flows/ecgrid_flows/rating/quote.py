@@ -14,6 +14,7 @@ fields in their order, nothing escaped; nearly all are: `sql/quotes`), Python th
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -27,9 +28,11 @@ from ecgrid_flows.warehouse import builder, database, sql_files, sql_tree
 from ecgrid_transforms.columns import booleans, decimal_words, decimals, integers, texts
 from ecgrid_transforms.money import DoesNotFit, NotADecimal, fitted, plain, to_decimal
 
-#: Records per chunk: so many that planning in DuckDB hardly counts. One chunk is rated while the next is read; a batch
-#: of 200,000 records peaked at 760 MiB.
+#: Records per chunk: so many that planning in DuckDB hardly counts.
 CHUNK = 50_000
+#: Chunks at a time: half of the work on a chunk is work for one processor. A batch of 200,000 records peaked at 680 MiB,
+#: one of 600,000 at 760.
+_AT_ONCE = 2
 
 #: Attribute of a reading -> its possible values; the first is the default, except for rounding: "none".
 READING_VALUES: Mapping[str, tuple[str, ...]] = {
@@ -351,30 +354,34 @@ def rate(lines: Iterable[bytes], chunk_size: int = CHUNK) -> Iterator[str]:
     """
     tree = sql_files.load_sql(None, (_PRICES, *_PLAIN), (*_INPUTS, *_PLAIN_INPUTS))
     numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
-    with database.scratch(tree) as connection, ThreadPoolExecutor(1, "rating") as worker:
-        reader = _Reader(connection.cursor(), tree)  # of its own, for it reads while the chunk before is rated
-        rating: tuple[_Chunk, Future[_Prices]] | None = None
+    with ThreadPoolExecutor(_AT_ONCE, "rating") as workers:
+        waiting: deque[Future[list[str]]] = deque()
         while batch := list(islice(numbered, chunk_size)):
-            chunk = reader.chunk(batch)
-            answered, rating = rating, (chunk, worker.submit(_prices, connection, tree, chunk))
-            if answered:
-                yield from _answers(answered[0], answered[1].result())
-        if rating:
-            yield from _answers(rating[0], rating[1].result())
+            waiting.append(workers.submit(_answers, tree, batch))
+            if len(waiting) > _AT_ONCE:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
 
 
-#: Place of a line -> amount and quantity billed, the slices (both as JSON); or why it has no price.
-_Prices = dict[int, tuple[str, str, str | None]]
-
-
-def _answers(chunk: _Chunk, prices: _Prices) -> Iterator[str]:
+def _answers(tree: sql_tree.SqlTree, lines: Sequence[tuple[int, bytes]]) -> list[str]:
+    """The results of one chunk, rated in a database of its own."""
+    with database.scratch(tree) as connection:
+        chunk = _Reader(connection, tree).chunk(lines)
+        prices = _prices(connection, tree, chunk)
+    answers = []
     for place in range(chunk.lines):
         shown_id = chunk.ids[place]
         words, slices, error = prices[place] if place in prices else ("", "", chunk.errors[place])
         if error is None:
-            yield f'{{"id": {shown_id}, {words}, "slices": [{slices}]}}'
+            answers.append(f'{{"id": {shown_id}, {words}, "slices": [{slices}]}}')
         else:
-            yield f'{{"id": {shown_id}, "error": {json.dumps(error)}}}'
+            answers.append(f'{{"id": {shown_id}, "error": {json.dumps(error)}}}')
+    return answers
+
+
+#: Place of a line -> amount and quantity billed, the slices (both as JSON); or why it has no price.
+_Prices = dict[int, tuple[str, str, str | None]]
 
 
 def _prices(connection: database.Connection, tree: sql_tree.SqlTree, chunk: _Chunk) -> _Prices:
