@@ -30,8 +30,8 @@ from ecgrid_transforms.money import DoesNotFit, NotADecimal, fitted, plain, to_d
 
 #: Records per chunk: so many that planning in DuckDB hardly counts.
 CHUNK = 50_000
-#: Chunks at a time: half of the work on a chunk is work for one processor. A batch of 200,000 records peaked at 680 MiB,
-#: one of 600,000 at 760.
+#: Chunks at a time: half of the work on a chunk is work for one processor. A batch of 200,000 records peaked at
+#: 680 MiB, one of 600,000 at 760.
 _AT_ONCE = 2
 
 #: Attribute of a reading -> its possible values; the first is the default, except for rounding: "none".
