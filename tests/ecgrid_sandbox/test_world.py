@@ -104,6 +104,22 @@ def test_it_ends_with_the_last_full_month() -> None:
     assert World.shipped().last_month == last_full_month()
 
 
+def test_the_last_month_is_billed_alike_whatever_month_it_is() -> None:
+    """The tour's figures hold in any month: 2028-02 has 29 days."""
+
+    def billed(last_month: date) -> list[tuple[object, ...]]:
+        world = World.shipped(last_month)
+        return [
+            (account, pair, line.actual, line.amount)
+            for account in world.accounts
+            for pair, line in world.books.bill(account, last_month).items()
+        ]
+
+    first, *others = map(billed, (date(2026, 10, 1), date(2027, 2, 1), date(2027, 12, 1), date(2028, 2, 1)))
+    assert len(first) > 400
+    assert all(other == first for other in others)
+
+
 def test_the_catalogue_plants_every_name_that_a_service_can_cause() -> None:
     world = World.shipped(date(2026, 10, 1))
     world.restate()
