@@ -1,6 +1,7 @@
 -- One row per line, narrow: its key, its figures, the rate ladder that prices it and the tier shown.
 -- kept as: view
--- Every line has billing terms; LEFT JOIN gives DuckDB's planner the correct number of rows.
+-- Every line has billing terms; LEFT JOIN gives DuckDB's planner the correct number of rows. `actual` is read through them: otherwise,
+-- where it overestimates how many values of `actual` there are, it joins by `actual` alone and compares `set_no` afterwards.
 SELECT
     lines.network_id,
     lines.mailbox_id,
@@ -13,7 +14,7 @@ SELECT
     line_terms.set_no,
     line_terms.shown_tier,
     line_terms.schedule_id,
-    lines.actual,
+    CASE WHEN line_terms.terms_no IS NOT NULL THEN lines.actual END AS actual,
     lines.quantity_billed,
     lines.is_taxable,
     lines.amount,
