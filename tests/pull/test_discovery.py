@@ -296,6 +296,23 @@ def test_a_report_that_states_measures_by_mailbox_spares_the_requests_by_account
 
 
 @pytest.mark.usefixtures("all_reports")
+def test_one_account_that_states_measures_spares_them_for_its_network() -> None:
+    """The monthly report refuses -1; the first mailbox's rows state measures, the last one's do not."""
+    monthly = {0: table_of("Mailbox_ID", "TO_TRANS"), 11: table_of("Mailbox_ID")}
+    service = Service(
+        {
+            "NetworkList": lambda _: network(1),
+            "MailboxListEx": lambda _: mailbox(1, 11),
+            "ReportMonthlyEx": lambda asked: monthly.get(int(asked["MailboxID"]), DENIED),
+            "ReportTrafficStatsEx": lambda _: table_of("ParcelIn"),
+        }
+    )
+    scope, reporter = scope_of(service)
+    discovery.ask_beside(service, scope, reporter)
+    assert {one[2] for one in of_statistics(service) if one[0] == "ReportTrafficStatsEx"} == {-1}
+
+
+@pytest.mark.usefixtures("all_reports")
 def test_statistics_that_are_refused_altogether_are_one_warning() -> None:
     service = Service({"NetworkList": lambda _: network(1), "MailboxListEx": lambda _: mailbox(1, 11)})
     scope, reporter = scope_of(service)

@@ -113,8 +113,11 @@ def _ask_statistics(asker: Asker, scope: Scope, reporter: Reporter) -> int:
         found = _ask_or_own(
             statistics, scope, BILLING_API, "ReportMonthly", report, statistics, by_account=scope.networks
         )
-        asked = {int(answer.arguments.get("NetworkID", ALL)): answer for answer in found}
-        without_measures -= {number for number in without_measures & asked.keys() if _states_measures(asked[number])}
+        without_measures -= {
+            number
+            for answer in found
+            if (number := int(answer.arguments.get("NetworkID", ALL))) in without_measures and _states_measures(answer)
+        }
         if not found:
             break
     for period in TRAFFIC_PERIODS:
