@@ -356,12 +356,15 @@ def rate(lines: Iterable[bytes], chunk_size: int = CHUNK) -> Iterator[str]:
     numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
     with ThreadPoolExecutor(_AT_ONCE, "rating") as workers:
         waiting: deque[Future[list[str]]] = deque()
-        while batch := list(islice(numbered, chunk_size)):
-            waiting.append(workers.submit(_answers, tree, batch))
-            if len(waiting) > _AT_ONCE:
+        try:
+            while batch := list(islice(numbered, chunk_size)):
+                waiting.append(workers.submit(_answers, tree, batch))
+                if len(waiting) > _AT_ONCE:
+                    yield from waiting.popleft().result()
+            while waiting:
                 yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+        finally:
+            workers.shutdown(wait=False, cancel_futures=True)  # of a reader that takes no more
 
 
 def _answers(tree: sql_tree.SqlTree, lines: Sequence[tuple[int, bytes]]) -> list[str]:
