@@ -285,6 +285,7 @@ def test_several_checks_are_decided_by_one_entry_worst_first(settings: Settings,
     both = ["--check", "amount_mismatch", "--check", "usage_mismatch", "--check", "amount_mismatch"]
     printed = decide_many(settings, *both, "--below", "1.00", "--month", "2026-10", "accepted")
     assert [row["mailbox_id"] for row in printed["findings"]] == [0, 1, 5]
+    assert {(row["state"], row["note"]) for row in printed["findings"]} == {("accepted", "rounding")}
     assert len(audit_log.read(store).entries) == 1
 
 

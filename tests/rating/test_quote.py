@@ -281,3 +281,10 @@ def test_a_reader_who_has_seen_enough_is_no_error(monkeypatch: pytest.MonkeyPatc
         quote_command(str(path))
         monkeypatch.undo()
         stream.detach().detach()
+
+
+def test_a_reader_that_takes_no_more_stops_the_rating() -> None:
+    one = json.dumps({"id": 1, "quantity": "7", "tiers": [{"minimum": "0", "maximum": None, "rate": "0.1"}]}).encode()
+    answers = quote.rate((one for _ in range(10**9)), chunk_size=2_000)
+    assert json.loads(next(answers))["amount"] == "0.7"
+    answers.close()

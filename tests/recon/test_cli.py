@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from ecgrid_flows.cli import app, main
 from ecgrid_flows.errors import NoSuchData, SettingsError
 from ecgrid_flows.rating.explain import explanation
+from ecgrid_flows.warehouse import database
 from ecgrid_flows.warehouse.database import Connection
 from ecgrid_sandbox.world.model import PlantedError
 from ecgrid_sandbox.worlds import World
@@ -202,3 +203,17 @@ def test_money_keeps_every_digit(value: str, shown: str) -> None:
 @pytest.mark.parametrize(("value", "shown"), [("100.0000000000", "100"), ("0.1050", "0.105"), ("7", "7")])
 def test_numbers_lose_their_closing_zeros_alone(value: str, shown: str) -> None:
     assert number_text(Decimal(value)) == shown
+
+
+def test_ctrl_c_during_a_query_ends_with_status_130(
+    data_dir: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise RuntimeError("Query interrupted")  # as DuckDB 2.0.1 does
+
+    monkeypatch.setattr(database, "records", interrupted)
+    monkeypatch.setattr("sys.argv", ["ecgrid-billing", "findings", "--month", MONTH, "--data-dir", data_dir])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "Aborted.\n"

@@ -181,6 +181,10 @@ for commands in (
     commands.register(app)
 
 
+#: What DuckDB makes of Ctrl-C while it works: a RuntimeError, in the place of the KeyboardInterrupt.
+_INTERRUPTED = "Query interrupted"
+
+
 def main() -> None:
     """Run the command line. A `BillingError`, an unreadable file or a full disk is reported in one line.
 
@@ -195,6 +199,9 @@ def main() -> None:
     except BillingError as error:
         _end(logs.masked(str(error)), error.status)
     except Exception as error:
+        if str(error) == _INTERRUPTED:
+            context.stderr.print("Aborted.")
+            sys.exit(128 + signal.SIGINT)
         if (known := _known(error)) is not None:
             log.debug("%s", logs.masked(traceback.format_exc()))
             _end(logs.masked(str(known)), known.status)

@@ -386,7 +386,7 @@ def set_findings(
     settings = Settings.load(data_dir)
     from ecgrid_flows.finance import audit_log
     from ecgrid_flows.finance.export_files import opened
-    from ecgrid_flows.finance.finding_states import find, find_of_checks, keep, set_state
+    from ecgrid_flows.finance.finding_states import OPEN, find, find_of_checks, keep, set_state
 
     with held(settings, "findings set") as store:
         log = audit_log.read(store)
@@ -398,6 +398,7 @@ def set_findings(
         if rows:
             set_state(store, rows, state, note)
             keep(settings.warehouse_path, audit_log.read(store))
+    rows = [{**row, "state": state, "note": None if state == OPEN else note.strip()} for row in rows]
     differences = [row["difference"] for row in rows if row["difference"] is not None]
     sums = {
         "too_much": total([one for one in differences if one > ZERO]),

@@ -14,6 +14,7 @@ fields in their order, nothing escaped; nearly all are: `sql/quotes`), Python th
 
 import json
 import re
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -356,22 +357,33 @@ def rate(lines: Iterable[bytes], chunk_size: int = CHUNK) -> Iterator[str]:
     numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
     with ThreadPoolExecutor(_AT_ONCE, "rating") as workers:
         waiting: deque[Future[list[str]]] = deque()
+        running: set[database.Connection] = set()
         try:
             while batch := list(islice(numbered, chunk_size)):
-                waiting.append(workers.submit(_answers, tree, batch))
+                waiting.append(workers.submit(_answers, tree, batch, running))
                 if len(waiting) > _AT_ONCE:
                     yield from waiting.popleft().result()
             while waiting:
                 yield from waiting.popleft().result()
         finally:
-            workers.shutdown(wait=False, cancel_futures=True)  # of a reader that takes no more
+            workers.shutdown(wait=False, cancel_futures=True)
+            while running:  # the reader takes no more, or Ctrl-C
+                for connection in list(running):
+                    database.interrupt(connection)
+                time.sleep(0.05)
 
 
-def _answers(tree: sql_tree.SqlTree, lines: Sequence[tuple[int, bytes]]) -> list[str]:
-    """The results of one chunk, rated in a database of its own."""
+def _answers(
+    tree: sql_tree.SqlTree, lines: Sequence[tuple[int, bytes]], running: set[database.Connection]
+) -> list[str]:
+    """The results of one chunk, rated in a database of its own, which is in `running` meanwhile."""
     with database.scratch(tree) as connection:
-        chunk = _Reader(connection, tree).chunk(lines)
-        prices = _prices(connection, tree, chunk)
+        running.add(connection)
+        try:
+            chunk = _Reader(connection, tree).chunk(lines)
+            prices = _prices(connection, tree, chunk)
+        finally:
+            running.discard(connection)
     answers = []
     for place in range(chunk.lines):
         shown_id = chunk.ids[place]

@@ -3,7 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,7 @@ __all__ = [
     "column_types",
     "connect",
     "frame",
+    "interrupt",
     "load_macros",
     "of_another_version",
     "of_month",
@@ -96,6 +97,12 @@ def scratch(
     with closing(_open(":memory:", threads, memory_limit)) as connection:
         load_macros(connection, tree or load_sql())
         yield connection
+
+
+def interrupt(connection: Connection) -> None:
+    """End the query that another thread has in `connection`, if any; it may be closed."""
+    with suppress(duckdb.Error):
+        connection.interrupt()
 
 
 def register(connection: Connection, name: str, rows: "pa.Table") -> None:
