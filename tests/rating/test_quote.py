@@ -283,8 +283,19 @@ def test_a_reader_who_has_seen_enough_is_no_error(monkeypatch: pytest.MonkeyPatc
         stream.detach().detach()
 
 
-def test_a_reader_that_takes_no_more_stops_the_rating() -> None:
-    one = json.dumps({"id": 1, "quantity": "7", "tiers": [{"minimum": "0", "maximum": None, "rate": "0.1"}]}).encode()
-    answers = quote.rate((one for _ in range(10**9)), chunk_size=2_000)
-    assert json.loads(next(answers))["amount"] == "0.7"
+def test_a_reader_that_takes_no_more_stops_the_rating(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three chunks that are handed on before the first answer, the third is not finished."""
+    prices, rated = quote._prices, []
+
+    def counted(*given: Any) -> Any:
+        found = prices(*given)
+        rated.append(len(found))
+        return found
+
+    monkeypatch.setattr(quote, "_prices", counted)
+    tiers = [{"minimum": "0", "maximum": None, "rate": "0.1"}]
+    lines = (json.dumps({"id": 1, "quantity": str(number % 997), "tiers": tiers}).encode() for number in range(10**9))
+    answers = quote.rate(lines, chunk_size=20_000)
+    assert json.loads(next(answers))["amount"] == "0"
     answers.close()
+    assert len(rated) < 3

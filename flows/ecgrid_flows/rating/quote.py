@@ -362,12 +362,14 @@ def rate(lines: Iterable[bytes], chunk_size: int = CHUNK) -> Iterator[str]:
             while batch := list(islice(numbered, chunk_size)):
                 waiting.append(workers.submit(_answers, tree, batch, running))
                 if len(waiting) > _AT_ONCE:
-                    yield from waiting.popleft().result()
+                    yield from waiting[0].result()
+                    waiting.popleft()
             while waiting:
-                yield from waiting.popleft().result()
+                yield from waiting[0].result()
+                waiting.popleft()
         finally:
             workers.shutdown(wait=False, cancel_futures=True)
-            while running:  # the reader takes no more, or Ctrl-C
+            while any(chunk.running() for chunk in waiting):  # the reader takes no more, or Ctrl-C
                 for connection in list(running):
                     database.interrupt(connection)
                 time.sleep(0.05)

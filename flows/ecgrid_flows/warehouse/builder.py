@@ -45,7 +45,7 @@ import pyarrow as pa
 from ecgrid_flows.errors import BillingError, StorageFailed
 from ecgrid_flows.warehouse import contract_terms, product_codes, sql_headers
 from ecgrid_flows.warehouse.connection import Connection, _first_line, _open, cursor_of, full_disk, literal
-from ecgrid_flows.warehouse.database import CACHED, REFILLED, load_macros
+from ecgrid_flows.warehouse.database import CACHED, REFILLED, interrupt, load_macros
 from ecgrid_flows.warehouse.sql_files import _STEM, _ordered, _shown, load_sql
 from ecgrid_flows.warehouse.sql_tree import BuildFailed, BuildReport, BuiltRelation, SqlFile, SqlRefused, SqlTree
 from ecgrid_transforms.schemas import DATASET_FEEDS, FEEDS
@@ -128,7 +128,7 @@ def _create_side_by_side(connection: Connection, files: Mapping[str, SqlFile], a
             pool.shutdown(wait=False, cancel_futures=True)
             while left := {future for future in running if future.running()}:
                 for own in list(cursors):
-                    own.interrupt()  # again, for one that had not begun its query
+                    interrupt(own)  # again, for one that had not begun its query
                 wait(left, timeout=0.05)
             raise
     return built
